@@ -1,0 +1,219 @@
+import { z } from 'zod';
+import { DEFAULT_NAMESPACE, modelName, namespaceName, revisionName, tagName } from './names.ts';
+import { cpu, duration, size } from './units.ts';
+
+/**
+ * The model file: the source of truth for its schema, JSON Schema and OpenAPI.
+ * `z.input` is what people write, `z.output` what the code works with (milliseconds, bytes, defaults filled in).
+ */
+
+export const RUNTIMES = ['onnx', 'function', 'python', 'command', 'image', 'url'] as const;
+export type RuntimeName = (typeof RUNTIMES)[number];
+
+const envName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'a name such as LOG_LEVEL');
+const secretRef = z.strictObject({
+  secret: modelName.meta({ description: 'The name of a secret.' }),
+});
+
+const resources = z.strictObject({
+  memory: size.optional(),
+  cpu: cpu.optional(),
+  gpu: z.int().min(0).max(64).default(0),
+  limits: z.strictObject({ memory: size.optional(), cpu: cpu.optional() }).optional(),
+});
+
+const readiness = z.strictObject({
+  path: z
+    .string()
+    .regex(/^\/[\x21-\x7e]{0,1023}$/, 'a path such as /healthz')
+    .optional(),
+  timeout: duration.prefault('60s'),
+});
+
+const timeouts = z.strictObject({
+  hold: duration.prefault('60s').meta({ description: 'How long a request waits for an instance.' }),
+  run: duration.prefault('300s').meta({ description: "Until the response's head." }),
+  idle: duration.prefault('0s').meta({ description: 'Between bytes of the response; 0s = off.' }),
+  total: duration.optional().meta({ description: 'From arrival to the last byte.' }),
+  drain: duration.prefault('30s').meta({ description: 'What runs may finish within this.' }),
+});
+
+const revisionFields = {
+  runtime: z.enum(RUNTIMES),
+  source: z.string().min(1).max(4096).optional(),
+  args: z.array(z.string().max(32_768)).max(256).default([]),
+  env: z.record(envName, z.union([z.string().max(32_768), secretRef])).default({}),
+  concurrency: z.int().min(0).max(100_000).default(8),
+  resources: resources.prefault({}),
+  readiness: readiness.prefault({}),
+  timeouts: timeouts.prefault({}),
+  retry: z.enum(['never', 'safe']).default('never'),
+};
+
+const WITH_SOURCE = new Set<RuntimeName>(['onnx', 'function', 'python', 'image', 'url']);
+
+export const revisionSpec = z
+  .strictObject({ name: revisionName.optional(), ...revisionFields })
+  .superRefine((spec, context) => {
+    if (WITH_SOURCE.has(spec.runtime) && spec.source === undefined) {
+      context.addIssue({
+        code: 'custom',
+        path: ['source'],
+        message: `a source: runtime ${spec.runtime} needs one`,
+      });
+    }
+    if (spec.runtime === 'command' && spec.args.length === 0) {
+      context.addIssue({
+        code: 'custom',
+        path: ['args'],
+        message: 'the program and its arguments, such as ["./server", "--port", "${PORT}"]',
+      });
+    }
+    if (spec.runtime === 'url' && !/^https?:\/\/[^/]/.test(spec.source ?? 'http://x')) {
+      context.addIssue({
+        code: 'custom',
+        path: ['source'],
+        message: 'an http:// or https:// address',
+      });
+    }
+  });
+
+/** One row of a traffic split. Exactly one of `revision` and `latest`. */
+export const trafficTarget = z
+  .strictObject({
+    revision: revisionName.optional(),
+    latest: z.literal(true).optional(),
+    percent: z.int().min(0).max(100),
+    tag: tagName.optional(),
+  })
+  .superRefine((target, context) => {
+    if ((target.revision === undefined) === (target.latest === undefined)) {
+      context.addIssue({
+        code: 'custom',
+        path: ['revision'],
+        message: 'either a revision name or `latest: true`',
+      });
+    }
+  });
+
+export const traffic = z
+  .array(trafficTarget)
+  .min(1)
+  .max(32)
+  .superRefine((targets, context) => {
+    const sum = targets.reduce((total, target) => total + target.percent, 0);
+    if (sum !== 100) {
+      context.addIssue({
+        code: 'custom',
+        path: [],
+        message: `percentages that sum to 100, not ${sum}`,
+      });
+    }
+    for (const [index, target] of targets.entries()) {
+      if (target.tag === undefined) continue;
+      if (targets.findIndex((other) => other.tag === target.tag) !== index) {
+        context.addIssue({ code: 'custom', path: [index, 'tag'], message: 'a tag used only once' });
+      }
+    }
+  });
+
+const sticky = z
+  .strictObject({
+    header: z
+      .string()
+      .regex(/^[A-Za-z0-9-]{1,64}$/, 'a header name')
+      .optional(),
+    cookie: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{1,64}$/, 'a cookie name')
+      .optional(),
+  })
+  .refine((value) => (value.header === undefined) !== (value.cookie === undefined), {
+    message: 'exactly one of header and cookie',
+  });
+
+const scaling = z
+  .strictObject({
+    min: z.int().min(0).max(1000).default(0),
+    max: z.int().min(1).max(1000).default(4),
+    initial: z.int().min(0).max(1000).default(1),
+    target: z.number().gt(0).max(1).default(0.7),
+  })
+  .superRefine((value, context) => {
+    for (const key of ['min', 'initial'] as const) {
+      if (value[key] > value.max) {
+        context.addIssue({
+          code: 'custom',
+          path: [key],
+          message: `at most max, which is ${value.max}`,
+        });
+      }
+    }
+  });
+
+const keepAlive = z.discriminatedUnion('policy', [
+  z.strictObject({ policy: z.literal('adaptive') }),
+  z.strictObject({ policy: z.literal('fixed'), idle: duration.prefault('60s') }),
+]);
+
+const queue = z.strictObject({
+  requests: z.int().min(0).max(1_000_000).default(10_000),
+  bytes: size.prefault('64Mi'),
+});
+
+export const modelSpec = z
+  .strictObject({
+    revision: revisionSpec.optional(),
+    revisions: z.array(revisionSpec).min(1).max(64).optional(),
+    traffic: traffic.optional(),
+    sticky: sticky.optional(),
+    scaling: scaling.prefault({}),
+    keepAlive: keepAlive.prefault({ policy: 'adaptive' }),
+    queue: queue.prefault({}),
+  })
+  .superRefine((spec, context) => {
+    if (spec.revision !== undefined && spec.revisions !== undefined) {
+      context.addIssue({
+        code: 'custom',
+        path: ['revisions'],
+        message: 'either `revision` or `revisions`, not both',
+      });
+    }
+    const names = new Set<string>();
+    for (const [index, revision] of (spec.revisions ?? []).entries()) {
+      if (revision.name === undefined || names.has(revision.name)) {
+        context.addIssue({
+          code: 'custom',
+          path: ['revisions', index, 'name'],
+          message: 'a name of its own for each revision of the list',
+        });
+      } else names.add(revision.name);
+    }
+  });
+
+const annotations = z.record(z.string().max(253), z.string().max(4096));
+
+export const modelDocument = z.strictObject({
+  apiVersion: z.literal('rouse.dev/v1alpha1'),
+  kind: z.literal('Model'),
+  metadata: z.strictObject({
+    name: modelName,
+    namespace: namespaceName.default(DEFAULT_NAMESPACE),
+    labels: annotations.optional(),
+    annotations: annotations.optional(),
+  }),
+  spec: modelSpec,
+});
+
+/** As people write it and the store keeps it. */
+export type ModelInput = z.input<typeof modelDocument>;
+/** As the code works with it. */
+export type ModelDocument = z.output<typeof modelDocument>;
+export type ModelSpec = z.output<typeof modelSpec>;
+export type RevisionSpecInput = z.input<typeof revisionSpec>;
+export type RevisionSpec = z.output<typeof revisionSpec>;
+export type TrafficTarget = z.output<typeof trafficTarget>;
+export type ScalingSpec = z.output<typeof scaling>;
+export type KeepAliveSpec = z.output<typeof keepAlive>;
+export type QueueSpec = z.output<typeof queue>;
+export type Timeouts = z.output<typeof timeouts>;

@@ -1,0 +1,44 @@
+import { z } from 'zod';
+
+/** DNS label: what Knative takes as a name, and what fits into a host name. */
+const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+const LABEL_HINT = 'lower-case letters, digits and dashes, at most 63, no dash at either end';
+
+export const modelName = z.string().regex(LABEL, LABEL_HINT).meta({ title: 'Name' });
+export const namespaceName = z.string().regex(LABEL, LABEL_HINT).meta({ title: 'Namespace' });
+export const tagName = z.string().regex(LABEL, LABEL_HINT).meta({ title: 'Tag' });
+export const revisionName = z
+  .string()
+  .regex(LABEL, LABEL_HINT)
+  .refine(
+    (name) => name !== 'latest',
+    'another name: "latest" stands for the newest ready revision',
+  )
+  .meta({ title: 'Revision name' });
+
+export const DEFAULT_NAMESPACE = 'default';
+
+/** `namespace/model`: the key of a model in the store, on the bus and in logs. */
+export function modelKey(namespace: string, model: string): string {
+  return `${namespace}/${model}`;
+}
+
+/** `namespace/model/revision`. */
+export function revisionKey(namespace: string, model: string, revision: string): string {
+  return `${namespace}/${model}/${revision}`;
+}
+
+/** The parts of a `namespace/model/revision` key. */
+export function partsOfRevisionKey(key: string): {
+  namespace: string;
+  model: string;
+  revision: string;
+} {
+  const [namespace = '', model = '', revision = ''] = key.split('/');
+  return { namespace, model, revision };
+}
+
+/** The first label of a model's host, with a tag or without: `canary-digits`, `digits`. */
+export function hostLabel(model: string, tag?: string): string {
+  return tag === undefined ? model : `${tag}-${model}`;
+}

@@ -1,0 +1,72 @@
+import type { RevisionState, TensorInfo } from './records.ts';
+import type { QueueSpec, RuntimeName, Timeouts } from './model.ts';
+
+/**
+ * The routing state: all that the data plane knows. Control makes it from the store and the runtime and
+ * sends it over the bus as a versioned snapshot and deltas; plain JSON, readonly, unknown fields ignored.
+ */
+
+export interface RoutingModel {
+  readonly namespace: string;
+  readonly name: string;
+  /** Changes with every change of this model's routing; equal generation = equal content. */
+  readonly generation: number;
+  /** Resolved: `latest` has become a name, rows of 0 % are kept for their tags. Empty: nothing ready. */
+  readonly targets: readonly RoutingTarget[];
+  readonly sticky?: { readonly header?: string; readonly cookie?: string };
+  readonly queue: QueueSpec;
+  readonly revisions: readonly RoutingRevision[];
+}
+
+export interface RoutingTarget {
+  readonly revision: string;
+  readonly percent: number;
+  readonly tag?: string;
+}
+
+export interface RoutingRevision {
+  readonly name: string;
+  readonly runtime: RuntimeName;
+  readonly state: RevisionState;
+  readonly reason: string;
+  /** Requests that an instance takes at once; 0 = no limit. */
+  readonly concurrency: number;
+  /** Most instances that there can be: what the queue can hope for. */
+  readonly maxInstances: number;
+  readonly timeouts: Timeouts;
+  readonly retry: 'never' | 'safe';
+  /** Estimate for `Retry-After`; seconds, 0 = not measured yet. */
+  readonly coldStartSeconds: number;
+  /** Starting has failed repeatedly: until `until` (ms) nobody is held for it, callers get the reason. */
+  readonly startFailure?: { readonly message: string; readonly until: number };
+  readonly platform: string;
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+}
+
+/** Where an instance listens. `node` names the machine; the data plane reaches what its node reaches. */
+export type Address =
+  | { readonly node: string; readonly socket: string }
+  | {
+      readonly node: string;
+      readonly host: string;
+      readonly port: number;
+      /** For runtime `url`: TLS, Host to send, and what goes before each path. */
+      readonly tls?: boolean;
+      readonly authority?: string;
+      readonly basePath?: string;
+    };
+
+/** An instance as the data plane sees it: only those that may be sent to, or are on their way out. */
+export interface RoutingInstance {
+  readonly id: string;
+  /** `namespace/model/revision`. */
+  readonly revision: string;
+  readonly address: Address;
+  /** `ready`: grant to it. `draining`: no new grants; answer `drained` when nothing is in flight. */
+  readonly state: 'ready' | 'draining';
+  /** When its start was asked for, when its program ran, when it was ready: ms since the epoch. */
+  readonly askedAt: number;
+  readonly startedAt: number;
+  readonly readyAt: number;
+}

@@ -1,0 +1,62 @@
+import { z } from 'zod';
+
+const MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const BYTES: Record<string, number> = {
+  '': 1,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+};
+
+/** `500ms`, `30s`, `5m`, `1h` in the file; milliseconds inside. */
+export const duration = z
+  .string()
+  .regex(/^(0|[0-9]{1,9}(\.[0-9]{1,3})?(ms|s|m|h))$/, 'a duration such as 500ms, 30s, 5m or 1h')
+  .meta({ description: 'A duration such as 500ms, 30s, 5m or 1h.' })
+  .transform(parseDuration);
+
+/** `64Mi`, `1G` or plain bytes in the file; bytes inside. */
+export const size = z
+  .string()
+  .regex(/^[0-9]{1,12}(\.[0-9]{1,3})?(k|M|G|T|Ki|Mi|Gi|Ti)?$/, 'a size such as 64Mi or 2G')
+  .meta({ description: 'A size in bytes such as 64Mi or 2G.' })
+  .transform(parseSize);
+
+/** `500m` or `2` in the file; cores inside. */
+export const cpu = z
+  .string()
+  .regex(/^([0-9]{1,6}m|[0-9]{1,4}(\.[0-9]{1,3})?)$/, 'a number of cores such as 500m or 2')
+  .meta({ description: 'A number of cores such as 500m or 2.' })
+  .transform((text) => (text.endsWith('m') ? Number(text.slice(0, -1)) / 1000 : Number(text)));
+
+function parseDuration(text: string): number {
+  const unit = /[a-z]+$/.exec(text)?.[0];
+  return unit ? Number(text.slice(0, -unit.length)) * (MS[unit] ?? 1) : 0;
+}
+
+function parseSize(text: string): number {
+  const unit = /[A-Za-z]*$/.exec(text)?.[0] ?? '';
+  return Math.round(Number(text.slice(0, text.length - unit.length)) * (BYTES[unit] ?? 1));
+}
+
+/** `1536` bytes as `1.5Ki`: what `size` reads, rounded to one decimal. */
+export function formatSize(bytes: number): string {
+  for (const unit of ['Ti', 'Gi', 'Mi', 'Ki'] as const) {
+    const factor = BYTES[unit] ?? 1;
+    if (bytes >= factor) return `${Number((bytes / factor).toFixed(1))}${unit}`;
+  }
+  return String(bytes);
+}
+
+/** Milliseconds as the largest unit that leaves a short number: `90s`, `5m`, `1.5s`. */
+export function formatDuration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)}ms`;
+  if (ms < 120_000) return `${Number((ms / 1000).toFixed(1))}s`;
+  if (ms < 7_200_000) return `${Number((ms / 60_000).toFixed(1))}m`;
+  return `${Number((ms / 3_600_000).toFixed(1))}h`;
+}

@@ -1,0 +1,20 @@
+/** Time as a parameter. Everything that waits or asks the hour takes one of these. */
+export interface Clock {
+  /** Milliseconds since the epoch, with fractions. */
+  now(): number;
+  /** Calls `run` once after `ms`. The timer does not keep the process alive. */
+  after(ms: number, run: () => void): Timer;
+}
+
+export interface Timer {
+  cancel(): void;
+}
+
+export const systemClock: Clock = {
+  now: () => performance.timeOrigin + performance.now(),
+  after(ms, run) {
+    const timer = setTimeout(run, ms);
+    timer.unref();
+    return { cancel: () => clearTimeout(timer) };
+  },
+};

@@ -1,0 +1,95 @@
+import type { ArtifactRef, Inspection } from '#domain/records.ts';
+import type { Address } from '#domain/routing.ts';
+import type { RevisionSpec } from '#domain/model.ts';
+
+/** All that a runtime needs to know to run a revision; content-addressed, so it can be run again any time. */
+export interface Workload {
+  /** `namespace/model/revision`. */
+  readonly key: string;
+  readonly spec: RevisionSpec;
+  readonly artifact?: ArtifactRef;
+  readonly inspection?: Inspection;
+}
+
+/** How many instances there shall be. Only the autoscaler calls `want`. */
+export interface Wanted {
+  readonly min: number;
+  readonly max: number;
+  readonly desired: number;
+}
+
+export type InstanceState = 'starting' | 'ready' | 'draining';
+
+/** A running replica. When it has gone, it is not listed any more; how it ended is a `RuntimeEvent`. */
+export interface Instance {
+  readonly id: string;
+  /** `namespace/model/revision`. */
+  readonly revision: string;
+  readonly state: InstanceState;
+  /** Known once it is ready. */
+  readonly address: Address | undefined;
+  /** ms since the epoch; 0 = not yet. `startedAt`: its program runs; `readyAt`: it can take requests. */
+  readonly askedAt: number;
+  readonly startedAt: number;
+  readonly readyAt: number;
+  /** Resident bytes of the whole process group, and its CPU seconds so far; 0 until measured. */
+  readonly memoryBytes: number;
+  readonly cpuSeconds: number;
+}
+
+export type RuntimeEvent =
+  /** A new instance, or a change of its state, address or measurements. */
+  | { readonly type: 'instance'; readonly instance: Instance }
+  /** It ended because it was told to. */
+  | { readonly type: 'stopped'; readonly instance: Instance }
+  /** It ended by itself, never got ready, or passed its memory limit. */
+  | {
+      readonly type: 'failed';
+      readonly instance: Instance;
+      /** "exited with status 3 after 1.2s", "not ready within 60s", … */
+      readonly reason: string;
+      /** Its last lines of output, oldest first. */
+      readonly lastLines: readonly string[];
+      /** Failed starts of this revision in a row, this one counted; 0 when it had been ready. */
+      readonly failures: number;
+      /** No new start is tried before this (ms since the epoch). */
+      readonly retryAt: number;
+    };
+
+export interface LogLine {
+  readonly at: number;
+  readonly instance: string;
+  readonly stream: 'stdout' | 'stderr';
+  readonly text: string;
+}
+
+export interface RuntimeCapabilities {
+  /** `want` gives exactly `desired` instances. False: the platform below owns the number within min and max. */
+  readonly exactCount: boolean;
+}
+
+/**
+ * Runs instances of revisions. Every method is idempotent; everything that it does by itself is told through
+ * `onEvent`. An implementation is whatever passes `test/runtime/conformance.ts`.
+ */
+export interface Runtime {
+  readonly capabilities: RuntimeCapabilities;
+  /** Looks into the artifact, in a short-lived process of its own. Throws Fault `invalid` when it is unfit. */
+  inspect(workload: Workload): Promise<Inspection>;
+  /**
+   * Fetches, verifies, builds: all that can be done before a start. Off the request path, repeatable.
+   * Throws a Fault that says what is missing.
+   */
+  prepare(workload: Workload): Promise<void>;
+  /** Converges on `wanted`. Resolves when the order is taken, not when it is carried out. */
+  want(workload: Workload, wanted: Wanted): Promise<void>;
+  /** The data plane holds nothing of this draining instance any more: it may be stopped now. */
+  release(instanceId: string): void;
+  /** All instances of a revision, or of all revisions. */
+  instances(revision?: string): readonly Instance[];
+  onEvent(listener: (event: RuntimeEvent) => void): void;
+  /** The last lines of a revision's instances, oldest first. */
+  logs(revision: string, limit: number): readonly LogLine[];
+  /** Stops everything: SIGTERM, drain time at most `graceMs`, SIGKILL. */
+  close(graceMs: number): Promise<void>;
+}
