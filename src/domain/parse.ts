@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { Fault, type Problem } from '#lib/fault.ts';
 import { type ModelDocument, modelDocument } from './model.ts';
 
@@ -69,6 +69,8 @@ function expectedOf(issue: z.core.$ZodIssue): string {
       return `${issue.origin === 'number' || issue.origin === 'int' ? '' : 'length '}${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}`;
     case 'too_big':
       return `${issue.origin === 'number' || issue.origin === 'int' ? '' : 'length '}${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}`;
+    case 'invalid_union':
+      return 'another value of the key that tells the variants apart';
     default:
       return issue.message;
   }
@@ -94,6 +96,6 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
 
 function shorten(value: unknown): string {
   if (value === undefined) return 'nothing';
-  const text = JSON.stringify(value) ?? String(value);
+  const text = JSON.stringify(value) ?? typeof value;
   return text.length > VALUE_LIMIT ? `${text.slice(0, VALUE_LIMIT)}…` : text;
 }
