@@ -16,18 +16,24 @@ const secretRef = z.strictObject({
 });
 
 const resources = z.strictObject({
-  memory: size.optional(),
-  cpu: cpu.optional(),
-  gpu: z.int().min(0).max(64).default(0),
-  limits: z.strictObject({ memory: size.optional(), cpu: cpu.optional() }).optional(),
+  memory: size.optional().meta({ description: 'Reserved for each instance, such as 256Mi.' }),
+  cpu: cpu.optional().meta({ description: 'Cores reserved for each instance, such as 500m.' }),
+  gpu: z.int().min(0).max(64).default(0).meta({ description: 'GPUs for each instance.' }),
+  limits: z
+    .strictObject({ memory: size.optional(), cpu: cpu.optional() })
+    .optional()
+    .meta({ description: 'What an instance may not pass, enforced where the system can.' }),
 });
 
 const readiness = z.strictObject({
   path: z
     .string()
     .regex(/^\/[\x21-\x7e]{0,1023}$/, 'a path such as /healthz')
-    .optional(),
-  timeout: duration.prefault('60s'),
+    .optional()
+    .meta({ description: 'Answers with a status of 200 to 299 when requests can be taken.' }),
+  timeout: duration
+    .prefault('60s')
+    .meta({ description: 'How long an instance may take until it is ready.' }),
 });
 
 const timeouts = z.strictObject({
@@ -39,15 +45,35 @@ const timeouts = z.strictObject({
 });
 
 const revisionFields = {
-  runtime: z.enum(RUNTIMES),
-  source: z.string().min(1).max(4096).optional(),
-  args: z.array(z.string().max(32_768)).max(256).default([]),
-  env: z.record(envName, z.union([z.string().max(32_768), secretRef])).default({}),
-  concurrency: z.int().min(0).max(100_000).default(8),
-  resources: resources.prefault({}),
-  readiness: readiness.prefault({}),
-  timeouts: timeouts.prefault({}),
-  retry: z.enum(['never', 'safe']).default('never'),
+  runtime: z.enum(RUNTIMES).meta({ description: 'What runs the model.' }),
+  source: z
+    .string()
+    .min(1)
+    .max(4096)
+    .optional()
+    .meta({ description: 'A file, folder, URI or sha256: digest; stored by content.' }),
+  args: z
+    .array(z.string().max(32_768))
+    .max(256)
+    .default([])
+    .meta({ description: 'command: the program and its arguments, with ${PORT}.' }),
+  env: z
+    .record(envName, z.union([z.string().max(32_768), secretRef]))
+    .default({})
+    .meta({ description: 'Environment variables: a text, or { secret: NAME }.' }),
+  concurrency: z
+    .int()
+    .min(0)
+    .max(100_000)
+    .default(8)
+    .meta({ description: 'Requests that an instance takes at once; 0 = no limit.' }),
+  resources: resources.prefault({}).meta({ description: 'Reservation, for placement.' }),
+  readiness: readiness.prefault({}).meta({ description: 'How an instance says it is ready.' }),
+  timeouts: timeouts.prefault({}).meta({ description: 'How long each part may take.' }),
+  retry: z
+    .enum(['never', 'safe'])
+    .default('never')
+    .meta({ description: 'May a request be sent again after bytes of it were sent?' }),
 };
 
 const WITH_SOURCE = new Set<RuntimeName>(['onnx', 'function', 'python', 'image', 'url']);
@@ -82,9 +108,9 @@ export const revisionSpec = z
 export const trafficTarget = z
   .strictObject({
     revision: revisionName.optional(),
-    latest: z.literal(true).optional(),
-    percent: z.int().min(0).max(100),
-    tag: tagName.optional(),
+    latest: z.literal(true).optional().meta({ description: 'The newest ready revision.' }),
+    percent: z.int().min(0).max(100).meta({ description: 'All rows sum to 100.' }),
+    tag: tagName.optional().meta({ description: 'Gives the revision an address of its own.' }),
   })
   .superRefine((target, context) => {
     if ((target.revision === undefined) === (target.latest === undefined)) {
@@ -134,10 +160,20 @@ const sticky = z
 
 const scaling = z
   .strictObject({
-    min: z.int().min(0).max(1000).default(0),
-    max: z.int().min(1).max(1000).default(4),
-    initial: z.int().min(0).max(1000).default(1),
-    target: z.number().gt(0).max(1).default(0.7),
+    min: z.int().min(0).max(1000).default(0).meta({ description: 'Instances kept at all times.' }),
+    max: z.int().min(1).max(1000).default(4).meta({ description: 'Most instances.' }),
+    initial: z
+      .int()
+      .min(0)
+      .max(1000)
+      .default(1)
+      .meta({ description: 'Instances that must become ready once before traffic; 0 = no proof.' }),
+    target: z
+      .number()
+      .gt(0)
+      .max(1)
+      .default(0.7)
+      .meta({ description: "Share of an instance's concurrency that is aimed at." }),
   })
   .superRefine((value, context) => {
     for (const key of ['min', 'initial'] as const) {
@@ -157,19 +193,37 @@ const keepAlive = z.discriminatedUnion('policy', [
 ]);
 
 const queue = z.strictObject({
-  requests: z.int().min(0).max(1_000_000).default(10_000),
-  bytes: size.prefault('64Mi'),
+  requests: z
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .default(10_000)
+    .meta({ description: 'Requests that may wait.' }),
+  bytes: size.prefault('64Mi').meta({ description: 'Bytes that they may hold.' }),
 });
 
 export const modelSpec = z
   .strictObject({
-    revision: revisionSpec.optional(),
-    revisions: z.array(revisionSpec).min(1).max(64).optional(),
-    traffic: traffic.optional(),
-    sticky: sticky.optional(),
-    scaling: scaling.prefault({}),
-    keepAlive: keepAlive.prefault({ policy: 'adaptive' }),
-    queue: queue.prefault({}),
+    revision: revisionSpec
+      .optional()
+      .meta({ description: 'How to run it. A change here makes a new revision.' }),
+    revisions: z
+      .array(revisionSpec)
+      .min(1)
+      .max(64)
+      .optional()
+      .meta({ description: 'Several revisions at once, each with a name.' }),
+    traffic: traffic
+      .optional()
+      .meta({ description: 'Split over revisions. Absent: all to the latest ready one.' }),
+    sticky: sticky
+      .optional()
+      .meta({ description: 'Keeps a caller on one revision, by a header or a cookie.' }),
+    scaling: scaling.prefault({}).meta({ description: 'How many instances there may be.' }),
+    keepAlive: keepAlive
+      .prefault({ policy: 'adaptive' })
+      .meta({ description: 'How long an idle instance is kept.' }),
+    queue: queue.prefault({}).meta({ description: 'What may wait for an instance.' }),
   })
   .superRefine((spec, context) => {
     if (spec.revision !== undefined && spec.revisions !== undefined) {
@@ -193,17 +247,19 @@ export const modelSpec = z
 
 const annotations = z.record(z.string().max(253), z.string().max(4096));
 
-export const modelDocument = z.strictObject({
-  apiVersion: z.literal('rouse.dev/v1alpha1'),
-  kind: z.literal('Model'),
-  metadata: z.strictObject({
-    name: modelName,
-    namespace: namespaceName.default(DEFAULT_NAMESPACE),
-    labels: annotations.optional(),
-    annotations: annotations.optional(),
-  }),
-  spec: modelSpec,
-});
+export const modelDocument = z
+  .strictObject({
+    apiVersion: z.literal('rouse.dev/v1alpha1'),
+    kind: z.literal('Model'),
+    metadata: z.strictObject({
+      name: modelName,
+      namespace: namespaceName.default(DEFAULT_NAMESPACE),
+      labels: annotations.optional(),
+      annotations: annotations.optional(),
+    }),
+    spec: modelSpec,
+  })
+  .meta({ title: 'Model', description: 'A named endpoint: its revisions, traffic and policies.' });
 
 /** As people write it and the store keeps it. */
 export type ModelInput = z.input<typeof modelDocument>;
