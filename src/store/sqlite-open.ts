@@ -1,0 +1,42 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { Fault } from '#lib/fault.ts';
+import { migrate } from './migrations.ts';
+import { faultOf } from './sqlite-fault.ts';
+
+/** How long to wait for another process, such as a backup, that has the database locked. */
+const BUSY_TIMEOUT_MS = 5000;
+
+/** Opens, checks and migrates a database. Readable by its owner only; `:memory:` is a database of its own. */
+export function openDatabase(path: string): DatabaseSync {
+  let db: DatabaseSync | undefined;
+  try {
+    if (path !== ':memory:') createPrivately(path);
+    db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
+    // FULL: in WAL mode nothing less syncs at each commit, and an acknowledged write must survive a power cut.
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+    migrate(db, path);
+    checkRecords(db, path);
+    return db;
+  } catch (error) {
+    db?.close();
+    throw faultOf(error, path);
+  }
+}
+
+/** SQLite gives the files beside the database (log and index) the mode of the database. */
+function createPrivately(path: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  closeSync(openSync(path, 'a', 0o600));
+}
+
+/** Only the records are checked: they are the truth, and small; usage and events may be gigabytes. */
+function checkRecords(db: DatabaseSync, path: string): void {
+  const found = db.prepare("PRAGMA quick_check('record')").get()?.['quick_check'];
+  if (found === 'ok') return;
+  throw new Fault(
+    'internal',
+    `database ${path} is damaged: restore it from a backup, or move it away to start empty (${String(found)})`,
+  );
+}
