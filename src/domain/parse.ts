@@ -26,7 +26,8 @@ export function formatProblem(problem: Problem): string {
   return `${where}: found ${problem.value}, expected ${problem.expected}`;
 }
 
-function summaryOf(what: string, problems: readonly Problem[]): string {
+/** One sentence, or a line for each problem. */
+export function summaryOf(what: string, problems: readonly Problem[]): string {
   const [first, ...rest] = problems;
   if (!first) return `${what} is invalid`;
   if (rest.length === 0) return `${what}: ${formatProblem(first)}`;

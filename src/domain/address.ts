@@ -1,0 +1,37 @@
+import { z } from 'zod';
+
+const MAX_PORT = 65_535;
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `host:port` in the file; both apart inside. */
+export const address = z
+  .string()
+  .regex(/^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$/, {
+    error: 'host:port, such as 127.0.0.1:8080',
+    abort: true,
+  })
+  .refine((text) => portOf(text) <= MAX_PORT, `a port of at most ${MAX_PORT}`)
+  .transform((text): HostPort => {
+    const host = text.slice(0, text.lastIndexOf(':'));
+    return { host: host.replace(/^\[|\]$/g, ''), port: portOf(text) };
+  });
+
+/** The address as a caller on this machine writes it: "all addresses" is none that can be called. */
+export function urlOf(address: HostPort): string {
+  const host =
+    address.host === '0.0.0.0' ? '127.0.0.1' : address.host === '::' ? '::1' : address.host;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
+}
+
+/** An address that only this machine reaches. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^(::ffff:)?127(\.[0-9]{1,3}){3}$/.test(host);
+}
+
+function portOf(text: string): number {
+  return Number(text.slice(text.lastIndexOf(':') + 1));
+}

@@ -1,0 +1,116 @@
+import { Fault, type Problem } from '#lib/fault.ts';
+import { parseDocument, summaryOf } from './parse.ts';
+import { SERVER_FIELDS, serverDocument, type ServerField, type ServerSettings } from './server.ts';
+
+/** Of the machine's memory, for all instances together: the rest is for the system and for us. */
+const DEFAULT_MEMORY_SHARE = 0.6;
+
+export interface ServerSources {
+  /** The server document, as read. */
+  readonly file?: { readonly name: string; readonly value: unknown };
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** By flag name, such as `--listen`. */
+  readonly flags: Readonly<Record<string, string | true>>;
+  /** Bytes of memory that the machine has. */
+  readonly totalMemory: number;
+}
+
+/**
+ * Merges what was said: file < environment < flags. Throws Fault `invalid` with all problems of all
+ * sources, those of values that lose included, each naming where it was said.
+ */
+export function parseServer(sources: ServerSources): ServerSettings {
+  const { file, env, flags, totalMemory } = sources;
+  const said = [
+    { spec: specOf(file?.value), name: (key: string) => `${file?.name ?? ''}: ${key}` },
+    { spec: specFrom((row) => env[row.env]), name: renamer((row) => row.env) },
+    { spec: specFrom((row) => flags[row.flag]), name: renamer((row) => row.flag) },
+  ];
+  const problems = said.flatMap(({ spec, name }, index) =>
+    problemsOf(index === 0 && file ? file.value : documentOf(spec)).map((problem) => ({
+      ...problem,
+      key: name(problem.key),
+    })),
+  );
+  if (problems.length > 0) {
+    throw new Fault('invalid', summaryOf('The settings of the server', problems), { problems });
+  }
+  const { spec } = serverDocument.parse(documentOf(merge(said.map((each) => each.spec))));
+  return { ...spec, memory: spec.memory ?? Math.floor(totalMemory * DEFAULT_MEMORY_SHARE) };
+}
+
+type Spec = Readonly<Record<string, unknown>>;
+
+function documentOf(spec: Spec): unknown {
+  return { apiVersion: 'rouse.dev/v1alpha1', kind: 'Server', spec };
+}
+
+function specOf(document: unknown): Spec {
+  const spec = isObject(document) ? document['spec'] : undefined;
+  return isObject(spec) ? spec : {};
+}
+
+function problemsOf(document: unknown): readonly Problem[] {
+  try {
+    parseDocument(serverDocument, document, 'server');
+    return [];
+  } catch (error) {
+    if (error instanceof Fault) return error.problems;
+    throw error;
+  }
+}
+
+/** `spec.limits.bodyBytes` becomes the name under which the reader gave it. */
+function renamer(nameOf: (row: ServerField) => string): (key: string) => string {
+  return (key) => {
+    const [whole = ''] = /\[[0-9]+\]$/.exec(key) ?? [];
+    const path = key.slice('spec.'.length, key.length - whole.length);
+    const row = SERVER_FIELDS.find((each) => each.path === path);
+    return row ? nameOf(row) + whole : key;
+  };
+}
+
+function specFrom(textOf: (row: ServerField) => string | true | undefined): Spec {
+  let spec: Spec = {};
+  for (const row of SERVER_FIELDS) {
+    const text = textOf(row);
+    if (text !== undefined && text !== '') spec = withValue(spec, row.path, valueOf(row, text));
+  }
+  return spec;
+}
+
+function valueOf({ kind }: ServerField, text: string | true): unknown {
+  if (text === true || kind === 'text') return text;
+  if (kind === 'list') return text.split(',').map((part) => part.trim());
+  if (kind === 'number') return /^[0-9]+$/.test(text) ? Number(text) : text;
+  return text === 'true' || text === '1' ? true : text === 'false' || text === '0' ? false : text;
+}
+
+function merge(specs: readonly Spec[]): Spec {
+  let merged: Spec = {};
+  for (const spec of specs) {
+    for (const { path } of SERVER_FIELDS) {
+      const value = valueAt(spec, path);
+      if (value !== undefined) merged = withValue(merged, path, value);
+    }
+  }
+  return merged;
+}
+
+function valueAt(spec: Spec, path: string): unknown {
+  const [head = '', rest] = path.split('.');
+  const value = spec[head];
+  if (rest === undefined) return value;
+  return isObject(value) ? value[rest] : undefined;
+}
+
+function withValue(spec: Spec, path: string, value: unknown): Spec {
+  const [head = '', rest] = path.split('.');
+  if (rest === undefined) return { ...spec, [head]: value };
+  const below = spec[head];
+  return { ...spec, [head]: { ...(isObject(below) ? below : {}), [rest]: value } };
+}
+
+function isObject(value: unknown): value is Spec {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,101 @@
+import { z } from 'zod';
+import { address } from './address.ts';
+import { duration, size } from './units.ts';
+
+/** The server document (`rouse.yaml`), and how else each of its fields can be said. */
+
+const hostName = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'a host name in lower case, such as localhost');
+const allowedHost = z
+  .string()
+  .regex(/^[a-z0-9.-]+(:[0-9]{1,5})?$/, 'a host name in lower case, with or without a port');
+
+const limits = z.strictObject({
+  headerBytes: size.prefault('64Ki').meta({ description: 'Head of a request.' }),
+  bodyBytes: size.prefault('1Gi').meta({ description: 'Body of a request.' }),
+  heldBytes: size
+    .prefault('256Mi')
+    .meta({ description: 'Bodies held while requests wait, in all.' }),
+  connections: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(20_000)
+    .meta({ description: 'Open connections to the data plane.' }),
+});
+
+const serverSpec = z.strictObject({
+  listen: address.prefault('127.0.0.1:8080').meta({ description: 'Requests to models.' }),
+  control: address.prefault('127.0.0.1:8081').meta({ description: 'API, dashboard, metrics.' }),
+  controlHosts: z
+    .array(allowedHost)
+    .max(64)
+    .default([])
+    .meta({ description: 'Names under which control is reached, besides loopback.' }),
+  requireKey: z.boolean().default(false).meta({ description: 'Ask for a key on loopback, too.' }),
+  data: z
+    .string()
+    .min(1)
+    .max(4096)
+    .default('./.rouse')
+    .meta({ description: 'Folder of all state.' }),
+  memory: size.optional().meta({ description: 'Budget for all instances.' }),
+  domain: hostName.default('localhost').meta({ description: "Behind models' host names." }),
+  logLevel: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .meta({ description: 'How much is logged.' }),
+  drain: duration.prefault('30s').meta({ description: 'What runs may finish when Rouse ends.' }),
+  limits: limits.prefault({}).meta({ description: 'Bounds of the data plane.' }),
+});
+
+export const serverDocument = z
+  .strictObject({
+    apiVersion: z.literal('rouse.dev/v1alpha1'),
+    kind: z.literal('Server'),
+    spec: serverSpec.prefault({}),
+  })
+  .meta({ title: 'Server', description: 'How one Rouse server runs.' });
+
+export type ServerSettings = Omit<z.output<typeof serverSpec>, 'memory'> & {
+  readonly memory: number;
+};
+
+type Kind = 'text' | 'number' | 'boolean' | 'list';
+
+/** A field of the spec, and how it is said elsewhere. Reloadable: it may change while the server runs. */
+export interface ServerField {
+  readonly path: string;
+  readonly flag: string;
+  readonly env: string;
+  readonly kind: Kind;
+  readonly reloadable: boolean;
+}
+
+export const SERVER_FIELDS: readonly ServerField[] = [
+  field('listen', 'text'),
+  field('control', 'text'),
+  field('controlHosts', 'list'),
+  field('requireKey', 'boolean'),
+  field('data', 'text'),
+  field('memory', 'text'),
+  field('domain', 'text'),
+  field('logLevel', 'text'),
+  field('drain', 'text'),
+  field('limits.headerBytes', 'text'),
+  field('limits.bodyBytes', 'text'),
+  field('limits.heldBytes', 'text'),
+  field('limits.connections', 'number'),
+];
+
+function field(path: string, kind: Kind): ServerField {
+  const words = path.replace(/[A-Z]/g, (letter) => `.${letter}`).split('.');
+  return {
+    path,
+    kind,
+    flag: `--${words.join('-').toLowerCase()}`,
+    env: `ROUSE_${words.join('_').toUpperCase()}`,
+    reloadable: false,
+  };
+}

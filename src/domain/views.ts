@@ -1,0 +1,117 @@
+import { z } from 'zod';
+import { modelDocument, revisionSpec, RUNTIMES, trafficTarget } from './model.ts';
+import { artifactRef, eventRecord, keyRecord, revisionRecord, usageRecord } from './records.ts';
+import { REVISION_STATES } from './records.ts';
+
+/**
+ * What the control API answers: the shape that its clients hold on to. Readers ignore fields that they do
+ * not know, so that versions may mix. Times are milliseconds since the epoch, sizes bytes.
+ */
+
+export const serverInfo = z.object({
+  name: z.literal('rouse'),
+  version: z.string(),
+  /** Where requests to models go, as a caller of this machine writes it. */
+  dataPlane: z.string(),
+  domain: z.string(),
+});
+export type ServerInfo = z.output<typeof serverInfo>;
+
+export const instanceView = z.object({
+  id: z.string(),
+  revision: z.string(),
+  state: z.enum(['starting', 'ready', 'draining']),
+  askedAt: z.number(),
+  startedAt: z.number().meta({ description: '0: its program does not run yet.' }),
+  readyAt: z.number().meta({ description: '0: not ready yet.' }),
+  memoryBytes: z.number(),
+  cpuSeconds: z.number(),
+});
+export type InstanceView = z.output<typeof instanceView>;
+
+export const revisionSummary = z.object({
+  name: z.string(),
+  runtime: z.enum(RUNTIMES),
+  state: z.enum(REVISION_STATES),
+  reason: z.string(),
+  createdAt: z.number(),
+});
+export type RevisionSummary = z.output<typeof revisionSummary>;
+
+/** Times, state and findings beside the spec as it was written. */
+export const revisionView = revisionRecord.omit({ spec: true }).extend({ spec: revisionSpec });
+export type RevisionView = z.input<typeof revisionView>;
+
+const addresses = z.object({
+  path: z.string().meta({ description: 'Reaches the model from anywhere that reaches the port.' }),
+  host: z.string().meta({ description: "The model's own host." }),
+  infer: z.string().meta({ description: 'Open Inference Protocol V2.' }),
+  tags: z.record(z.string(), z.string()).meta({ description: 'The host of each tag.' }),
+});
+
+export const modelStatus = z.object({
+  state: z.enum(['Asleep', 'Waking', 'Awake', 'Preparing', 'Failed']),
+  version: z.number().meta({ description: 'What If-Match takes.' }),
+  generation: z.number(),
+  createdAt: z.number(),
+  updatedAt: z.number(),
+  addresses,
+  traffic: z.array(trafficTarget).meta({ description: 'Resolved: latest has become a name.' }),
+  revisions: z.array(revisionSummary),
+  instances: z.array(instanceView),
+});
+
+export const modelView = modelDocument.extend({ status: modelStatus });
+/** The document as it was written, and `status`. */
+export type ModelResource = z.input<typeof modelView>;
+
+export const appliedView = modelView.extend({
+  applied: z.object({
+    outcome: z.enum(['created', 'changed', 'unchanged']),
+    newRevisions: z.array(z.string()),
+  }),
+});
+export type AppliedResource = z.input<typeof appliedView>;
+
+export const logLineView = z.object({
+  at: z.number(),
+  instance: z.string(),
+  stream: z.enum(['stdout', 'stderr']),
+  text: z.string(),
+});
+export type LogLineView = z.output<typeof logLineView>;
+
+/** A key without its hash. */
+export const keyView = keyRecord.omit({ hash: true });
+export type KeyView = z.output<typeof keyView>;
+
+export const newKeyView = keyView.extend({
+  secret: z.string().meta({ description: 'Shown here and never again.' }),
+});
+export type NewKeyView = z.output<typeof newKeyView>;
+
+export const problemView = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.string().meta({ description: 'Stable; what programs should look at.' }),
+  problems: z
+    .array(z.object({ key: z.string(), value: z.string(), expected: z.string() }))
+    .optional(),
+});
+export type ProblemView = z.output<typeof problemView>;
+
+/** `next`: what to give as `after` for the items behind these; absent at the end. */
+function pageOf<T extends z.ZodType>(item: T) {
+  return z.object({ items: z.array(item), next: z.string().optional() });
+}
+
+export const modelPage = pageOf(modelView);
+export const revisionPage = pageOf(revisionView);
+export const instancePage = pageOf(instanceView);
+export const eventPage = pageOf(eventRecord);
+export const logPage = pageOf(logLineView);
+export const usagePage = pageOf(usageRecord);
+export const keyPage = pageOf(keyView);
+export { artifactRef as artifactView, eventRecord as eventView };

@@ -1,0 +1,121 @@
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, visit } from 'yaml';
+import { parseAllDocuments, stringify } from 'yaml';
+import { Fault, messageOf } from './fault.ts';
+
+/** A small file must stay a small value, and quick to read: each alias is looked up in the whole document. */
+const MAX_ALIASES = 100;
+/** In characters. Far above any file of ours, and read in a fraction of a second whatever it holds. */
+const MAX_LENGTH = 256 * 1024;
+/** The parser's messages quote the text. */
+const MAX_MESSAGE = 200;
+
+/** One document of a YAML (or JSON) file, and where in the file its keys stand. */
+export interface YamlDocument {
+  readonly value: unknown;
+  /** Line of a key such as `spec.traffic[0].percent`, or of the nearest one above it. */
+  lineOf(key: string): number;
+}
+
+/** All documents of a text. Throws Fault `bad_request` with the place of the first mistake. */
+export function parseYaml(text: string, what: string): YamlDocument[] {
+  if (text.length > MAX_LENGTH) {
+    const found = `${text.length} characters`;
+    throw new Fault('too_large', `${what} has ${found}, expected at most ${MAX_LENGTH}`);
+  }
+  const lines = new LineCounter();
+  try {
+    const documents = parseAllDocuments(text, {
+      lineCounter: lines,
+      prettyErrors: false,
+      stringKeys: true,
+      // The library compares each pair of keys; `refuseExcess` needs one pass.
+      uniqueKeys: false,
+      resolveKnownTags: false,
+      logLevel: 'error',
+    });
+    if (!Array.isArray(documents)) return [];
+    return documents
+      .filter((document) => document.contents !== null)
+      .map((document) => readDocument(document, lines, what));
+  } catch (error) {
+    if (error instanceof Fault) throw error;
+    // Nesting that is too deep for the stack ends here, too.
+    throw new Fault('bad_request', `${what} cannot be read as YAML: ${shorten(messageOf(error))}`);
+  }
+}
+
+export function formatYaml(value: unknown): string {
+  return stringify(value, { aliasDuplicateObjects: false, lineWidth: 0 });
+}
+
+function readDocument(document: Document, lines: LineCounter, what: string): YamlDocument {
+  const [mistake] = document.errors;
+  if (mistake) {
+    const place = at(what, lines, mistake.pos[0]);
+    throw new Fault('bad_request', `${place}: ${shorten(mistake.message)}`);
+  }
+  refuseExcess(document, lines, what);
+  return {
+    value: document.toJS({ maxAliasCount: MAX_ALIASES }) as unknown,
+    lineOf: (key) => lines.linePos(offsetOf(document, key)).line,
+  };
+}
+
+function refuseExcess(document: Document, lines: LineCounter, what: string): void {
+  let aliases = 0;
+  visit(document, {
+    Alias(_, alias) {
+      aliases += 1;
+      if (aliases <= MAX_ALIASES) return;
+      const place = at(what, lines, alias.range?.[0] ?? 0);
+      throw new Fault('bad_request', `${place}: more than ${MAX_ALIASES} aliases`);
+    },
+    Map(_, map) {
+      const seen = new Set<unknown>();
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue;
+        if (seen.has(key.value)) {
+          const place = at(what, lines, key.range?.[0] ?? 0);
+          throw new Fault(
+            'bad_request',
+            `${place}: the key ${String(key.value)} stands here twice`,
+          );
+        }
+        seen.add(key.value);
+      }
+    },
+  });
+}
+
+function shorten(message: string): string {
+  return message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message;
+}
+
+function at(what: string, lines: LineCounter, offset: number): string {
+  return `${what}:${lines.linePos(offset).line}`;
+}
+
+/** Walks as far as the keys exist: a missing key is at the line of what should hold it. */
+function offsetOf(document: Document, key: string): number {
+  let node: unknown = document.contents;
+  let offset = startOf(node);
+  for (const part of key.split(/[.[\]]+/).filter((part) => part !== '')) {
+    if (isAlias(node)) node = node.resolve(document);
+    if (isSeq(node)) {
+      node = node.items[Number(part)];
+      offset = startOf(node) ?? offset;
+    } else if (isMap(node)) {
+      const pair = node.items.find((item) => isScalar(item.key) && item.key.value === part);
+      if (!pair) break;
+      offset = startOf(pair.key) ?? offset;
+      node = pair.value;
+    } else break;
+  }
+  return offset ?? 0;
+}
+
+function startOf(node: unknown): number | undefined {
+  return isScalar(node) || isMap(node) || isSeq(node) || isAlias(node)
+    ? node.range?.[0]
+    : undefined;
+}

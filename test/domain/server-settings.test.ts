@@ -1,0 +1,120 @@
+import { expect, test } from 'vitest';
+import { isLoopback, urlOf } from '#domain/address.ts';
+import { SERVER_FIELDS, serverDocument } from '#domain/server.ts';
+import { parseServer, type ServerSources } from '#domain/server-sources.ts';
+import { Fault } from '#lib/fault.ts';
+
+const GIB = 2 ** 30;
+
+function settings(sources: Partial<ServerSources> = {}) {
+  return parseServer({ env: {}, flags: {}, totalMemory: 10 * GIB, ...sources });
+}
+
+function file(spec: unknown, more: object = {}) {
+  const value = { apiVersion: 'rouse.dev/v1alpha1', kind: 'Server', spec, ...more };
+  return { name: 'rouse.yaml', value };
+}
+
+function problemsOf(sources: Partial<ServerSources>): string[] {
+  try {
+    settings(sources);
+  } catch (error) {
+    if (error instanceof Fault) return error.problems.map(({ key }) => key);
+  }
+  return [];
+}
+
+test('without anything said, the defaults of the interface hold', () => {
+  expect(settings()).toMatchObject({
+    listen: { host: '127.0.0.1', port: 8080 },
+    control: { host: '127.0.0.1', port: 8081 },
+    data: './.rouse',
+    domain: 'localhost',
+    requireKey: false,
+    memory: 6 * GIB,
+    drain: 30_000,
+  });
+});
+
+test('a flag wins over the environment, the environment over the file', () => {
+  const said = {
+    file: file({ listen: 'a.example:1', domain: 'file.example', memory: '1Gi', data: '/file' }),
+    env: { ROUSE_LISTEN: 'b.example:2', ROUSE_DOMAIN: 'env.example', ROUSE_DATA: '' },
+    flags: { '--listen': '[::1]:3' },
+  };
+  expect(settings(said)).toMatchObject({
+    listen: { host: '::1', port: 3 },
+    domain: 'env.example',
+    memory: GIB,
+    data: '/file',
+  });
+});
+
+test('every field can be said in all three ways', () => {
+  const texts: Record<string, [string | true, unknown]> = {
+    listen: ['0.0.0.0:90', { host: '0.0.0.0', port: 90 }],
+    control: ['0.0.0.0:91', { host: '0.0.0.0', port: 91 }],
+    controlHosts: ['a.example, b.example:81', ['a.example', 'b.example:81']],
+    requireKey: [true, true],
+    data: ['/data', '/data'],
+    memory: ['2Gi', 2 * GIB],
+    domain: ['models.example', 'models.example'],
+    logLevel: ['debug', 'debug'],
+    drain: ['5s', 5000],
+    'limits.headerBytes': ['8Ki', 8192],
+    'limits.bodyBytes': ['1Mi', 2 ** 20],
+    'limits.heldBytes': ['2Mi', 2 ** 21],
+    'limits.connections': ['12', 12],
+  };
+  expect(SERVER_FIELDS.map(({ path }) => path)).toEqual(Object.keys(texts));
+  for (const { path, flag, env } of SERVER_FIELDS) {
+    const [text, value] = texts[path] ?? ['', undefined];
+    expect(settings({ flags: { [flag]: text } })).toHaveProperty(path, value);
+    expect(settings({ env: { [env]: String(text) } })).toHaveProperty(path, value);
+  }
+});
+
+test('all problems of all sources are told at once, each by the name of its source', () => {
+  const said = {
+    file: file({ listen: 8080, typo: 1, limits: { connections: 0 } }, { kind: 'Sever' }),
+    env: { ROUSE_CONTROL: 'nowhere', ROUSE_LIMITS_CONNECTIONS: 'many' },
+    flags: { '--memory': 'lots', '--control': '127.0.0.1:70000', '--control-hosts': 'ok,NOT OK' },
+  };
+  expect(problemsOf(said).toSorted()).toEqual(
+    [
+      'rouse.yaml: kind',
+      'rouse.yaml: spec.limits.connections',
+      'rouse.yaml: spec.listen',
+      'rouse.yaml: spec.typo',
+      'ROUSE_CONTROL',
+      'ROUSE_LIMITS_CONNECTIONS',
+      '--control',
+      '--control-hosts[1]',
+      '--memory',
+    ].toSorted(),
+  );
+});
+
+test('a bad value is told even when a better source hides it', () => {
+  const said = { env: { ROUSE_LISTEN: 'x' }, flags: { '--listen': '127.0.0.1:1' } };
+  expect(problemsOf(said)).toEqual(['ROUSE_LISTEN']);
+});
+
+test('a file that is no mapping is a problem, not a crash', () => {
+  expect(problemsOf({ file: { name: 'rouse.yaml', value: ['x'] } })).toEqual(['rouse.yaml: ']);
+});
+
+test('the table names every field of the schema', () => {
+  const { spec } = serverDocument.parse({ apiVersion: 'rouse.dev/v1alpha1', kind: 'Server' });
+  const paths = Object.entries({ ...spec, memory: 0 }).flatMap(([key, value]) =>
+    key === 'limits' ? Object.keys(value).map((name) => `limits.${name}`) : [key],
+  );
+  expect(SERVER_FIELDS.map(({ path }) => path).toSorted()).toEqual(paths.toSorted());
+});
+
+test('an address of all interfaces is shown as one that can be called', () => {
+  expect(urlOf({ host: '0.0.0.0', port: 80 })).toBe('http://127.0.0.1:80');
+  expect(urlOf({ host: '::', port: 80 })).toBe('http://[::1]:80');
+  expect(['127.0.0.1', '127.9.9.9', '::1', 'localhost'].every(isLoopback)).toBe(true);
+  expect(['0.0.0.0', '::', '10.0.0.1', '127.0.0.1.example'].some(isLoopback)).toBe(false);
+});
