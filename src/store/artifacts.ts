@@ -1,23 +1,17 @@
 import type { ArtifactRef } from '#domain/records.ts';
 
-export interface FolderManifest {
-  readonly files: readonly {
-    /** Relative, with `/`, without `..`. Sorted. */
-    readonly path: string;
-    readonly executable: boolean;
-    readonly size: number;
-    readonly digest: string;
-  }[];
-}
-
 /**
  * Content by SHA-256. A file's digest is that of its bytes; a folder is a manifest (a file) that lists
- * relative path, mode, size and digest of each file, and its digest is the manifest's. A folder is put after
- * its files: a manifest that names content which is not here is refused.
+ * relative path, mode, size and digest of each file (`#lib/folder-manifest.ts`), and its digest is the
+ * manifest's, its size that of its files together. A folder is put after its files: a manifest that names
+ * content which is not here is refused.
  * An implementation is whatever passes `test/store/artifacts-conformance.ts`.
  */
 export interface Artifacts {
-  /** Streams a file in. When `expected` is given and differs: Fault `invalid`, nothing is kept. */
+  /**
+   * Streams a file, or the manifest of a folder, in. Another digest than `expected`: Fault `invalid`; more than
+   * `maxBytes`: `too_large`; no space: `storage_full`; nothing is kept then.
+   */
   put(
     content: AsyncIterable<Uint8Array>,
     options: { name: string; kind: ArtifactRef['kind']; expected?: string; maxBytes: number },
@@ -28,8 +22,9 @@ export interface Artifacts {
   read(digest: string): AsyncIterable<Uint8Array>;
   /**
    * A path on this machine with the content, verified: the file itself under its name, or the folder.
-   * Shared and read-only; stays until `remove`.
+   * Shared and read-only; stays until `remove`. Fault `not_found`, or `internal` when the content is damaged.
    */
   materialize(ref: ArtifactRef): Promise<string>;
+  /** Of a folder only the manifest: others may share its files. The caller knows what is still in use. */
   remove(digest: string): Promise<void>;
 }

@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type ArtifactRef, artifactRef } from '#domain/records.ts';
+import { Fault } from '#lib/fault.ts';
+import { digestOf } from '#lib/folder-manifest.ts';
+import { codeOf, damaged, isSealed, checkBytes, moveInto, seal, statOf } from './artifact-file.ts';
+import { MANIFEST_LIMIT } from './manifest.ts';
+
+/** Bytes that were streamed in and are not yet in their place. */
+export interface Staged {
+  readonly path: string;
+  readonly digest: string;
+  readonly size: number;
+}
+
+/**
+ * Files by digest, each with a small file beside it that says name, kind and size.
+ * Invariant: under a digest there are complete bytes or none, and what is described is there.
+ */
+export function createContent(folder: string) {
+  const pathOf = (digest: string) => join(folder, 'content', digest.slice(0, 2), digest);
+  const noteOf = (digest: string) => join(folder, 'notes', digest.slice(0, 2), digest);
+
+  /** Calls `use` with a folder of its own, which is gone afterwards. */
+  async function withTemporary<T>(use: (path: string) => Promise<T>): Promise<T> {
+    const path = await mkdtemp(join(folder, 'tmp', 't-'));
+    try {
+      return await use(path);
+    } finally {
+      await rm(path, { recursive: true, force: true });
+    }
+  }
+
+  async function hasIntact(digest: string): Promise<boolean> {
+    if ((await statOf(pathOf(digest))) === undefined) return false;
+    return (await digestOf(pathOf(digest))).digest === digest;
+  }
+
+  async function* read(digest: string): AsyncIterable<Uint8Array> {
+    const hash = createHash('sha256');
+    try {
+      for await (const chunk of createReadStream(pathOf(digest)) as AsyncIterable<Buffer>) {
+        hash.update(chunk);
+        yield chunk;
+      }
+    } catch (error) {
+      throw codeOf(error) === 'ENOENT' ? missing(digest) : error;
+    }
+    if (hash.digest('hex') !== digest) throw damaged(digest);
+  }
+
+  return {
+    withTemporary,
+    read,
+    /** Moves it into its place, unless the same bytes are there; damaged ones are replaced. */
+    async keep(staged: Staged): Promise<void> {
+      if (await hasIntact(staged.digest)) return;
+      await seal(staged.path);
+      await moveInto(staged.path, pathOf(staged.digest));
+    },
+    async describe(ref: ArtifactRef, temporary: string): Promise<void> {
+      const path = join(temporary, 'note');
+      await writeFile(path, JSON.stringify(ref), { mode: 0o600, flush: true });
+      await moveInto(path, noteOf(ref.digest));
+    },
+    /** A note that cannot be read is as good as none: the next put writes it again. */
+    async stat(digest: string): Promise<ArtifactRef | undefined> {
+      const note = await textOf(noteOf(digest));
+      const ref = artifactRef.safeParse(note === undefined ? undefined : jsonOf(note));
+      return ref.success && (await statOf(pathOf(digest))) !== undefined ? ref.data : undefined;
+    },
+    async sizeOf(digest: string): Promise<number | undefined> {
+      return (await statOf(pathOf(digest)))?.size;
+    },
+    /** Where the bytes are, checked: by their seal, or by reading when that is broken. */
+    async checked(digest: string): Promise<string> {
+      const path = pathOf(digest);
+      const found = await statOf(path);
+      if (found === undefined) throw missing(digest);
+      if (!(await isSealed(path, found.size))) {
+        await checkBytes(path, digest);
+        await seal(path);
+      }
+      return path;
+    },
+    async manifestText(digest: string): Promise<string> {
+      const size = (await statOf(pathOf(digest)))?.size ?? 0;
+      if (size > MANIFEST_LIMIT) throw new Fault('invalid', `sha256:${digest} is no manifest`);
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of read(digest)) chunks.push(chunk);
+      return Buffer.concat(chunks).toString('utf8');
+    },
+    async remove(digest: string): Promise<void> {
+      await rm(noteOf(digest), { force: true });
+      await rm(pathOf(digest), { force: true });
+    },
+  };
+}
+
+/** Streams bytes into a file, counting and hashing. Throws Fault `too_large` as soon as there are too many. */
+export async function stage(
+  content: AsyncIterable<Uint8Array>,
+  path: string,
+  { name, maxBytes }: { name: string; maxBytes: number },
+): Promise<Staged> {
+  const hash = createHash('sha256');
+  let size = 0;
+  const handle = await open(path, 'wx', 0o600);
+  try {
+    for await (const chunk of content) {
+      size += chunk.byteLength;
+      if (size > maxBytes) throw new Fault('too_large', `${name} has more than ${maxBytes} bytes`);
+      hash.update(chunk);
+      await handle.appendFile(chunk);
+    }
+  } finally {
+    await handle.close();
+  }
+  return { path, digest: hash.digest('hex'), size };
+}
+
+function missing(digest: string): Fault {
+  return new Fault('not_found', `artifact sha256:${digest} is not here: push it first`);
+}
+
+async function textOf(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,100 @@
+import { constants } from 'node:fs';
+import { chmod, copyFile, link, mkdir, open, rename, stat, utimes } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { Fault } from '#lib/fault.ts';
+import { digestOf } from '#lib/folder-manifest.ts';
+
+/**
+ * A file whose bytes were checked carries this time of change. Whatever writes to it later changes the time,
+ * so that asking whether it is still the same costs a stat and not a read of gigabytes.
+ */
+const SEAL = new Date('2000-01-01T00:00:00Z');
+
+/** Makes a checked file read-only, durable, and recognizable as checked. */
+export async function seal(path: string, executable = false): Promise<void> {
+  await chmod(path, executable ? 0o555 : 0o444);
+  await utimes(path, SEAL, SEAL);
+  await sync(path);
+}
+
+export async function isSealed(path: string, size: number): Promise<boolean> {
+  const found = await statOf(path);
+  return found?.size === size && found.mtimeMs === SEAL.getTime();
+}
+
+/** Throws Fault `internal` when the file's bytes do not have the digest. */
+export async function checkBytes(path: string, digest: string): Promise<void> {
+  const found = await digestOf(path);
+  if (found.digest !== digest) throw damaged(digest);
+}
+
+export function damaged(digest: string): Fault {
+  return new Fault(
+    'internal',
+    `artifact sha256:${digest} is damaged on disk: push it again, and check the disk`,
+  );
+}
+
+/** A second name for the same bytes: a hard link, or a copy where the file system has none left. */
+export async function linkOrCopy(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    if (!['EMLINK', 'EPERM', 'ENOTSUP', 'EXDEV'].includes(codeOf(error))) throw error;
+    await copy(from, to, false);
+  }
+}
+
+/** Shares the blocks where the file system can. */
+export async function copy(from: string, to: string, executable: boolean): Promise<void> {
+  await copyFile(from, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+  await seal(to, executable);
+}
+
+/** Puts a complete file or folder in its place; survives a power cut. */
+export async function moveInto(from: string, to: string): Promise<void> {
+  await mkdir(dirname(to), { recursive: true, mode: 0o700 });
+  await rename(from, to);
+  await sync(dirname(to));
+}
+
+/** Size and time of change; undefined when there is no such file. */
+export async function statOf(path: string) {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** What the file system threw, as a Fault that names the folder and what to do. */
+export function artifactFault(error: unknown, folder: string): unknown {
+  const code = codeOf(error);
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new Fault('storage_full', `no space left for artifacts in ${folder}: free some`, {
+      cause: error,
+    });
+  }
+  if (['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'].includes(code)) {
+    return new Fault(
+      'internal',
+      `artifacts folder ${folder} cannot be written (${code}): check its owner and mode`,
+      { cause: error },
+    );
+  }
+  return error;
+}
+
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+async function sync(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

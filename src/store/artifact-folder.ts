@@ -1,0 +1,126 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ArtifactRef } from '#domain/records.ts';
+import { Fault } from '#lib/fault.ts';
+import { type Staged, createContent, stage } from './artifact-content.ts';
+import { artifactFault } from './artifact-file.ts';
+import { isTreeIntact, placeFile, placeTree, removeTree } from './artifact-tree.ts';
+import type { Artifacts } from './artifacts.ts';
+import { isInside, MANIFEST_LIMIT, parseManifest } from './manifest.ts';
+
+type PutOptions = Parameters<Artifacts['put']>[1];
+
+/**
+ * Artifacts in a folder that one process owns:
+ * `content/` the bytes by digest, `notes/` their names, `files/` and `folders/` what was materialized (hard
+ * links to the bytes), `tmp/` what is on its way; the last is emptied at the start.
+ */
+export async function createArtifactFolder(options: { folder: string }): Promise<Artifacts> {
+  const { folder } = options;
+  const content = createContent(folder);
+  const placing = new Map<string, Promise<string>>();
+  await guarded(async () => {
+    await removeTree(join(folder, 'tmp'));
+    await mkdir(join(folder, 'tmp'), { recursive: true, mode: 0o700 });
+  });
+
+  async function guarded<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw artifactFault(error, folder);
+    }
+  }
+
+  async function sizeOfFolder(staged: Staged): Promise<number> {
+    const { files } = parseManifest(await readFile(staged.path, 'utf8'));
+    for (const { path, digest, size } of files) {
+      const found = await content.sizeOf(digest);
+      if (found === size) continue;
+      throw new Fault(
+        'invalid',
+        `folder sha256:${staged.digest} names ${path} with sha256:${digest} and ${size} bytes, ` +
+          `which ${found === undefined ? 'is not here' : `has ${found} bytes`}: push the files first`,
+      );
+    }
+    return files.reduce((total, file) => total + file.size, 0);
+  }
+
+  async function take(bytes: AsyncIterable<Uint8Array>, options: PutOptions, temporary: string) {
+    const { name, kind, expected } = options;
+    const maxBytes =
+      kind === 'folder' ? Math.min(options.maxBytes, MANIFEST_LIMIT) : options.maxBytes;
+    const staged = await stage(bytes, join(temporary, 'bytes'), { name, maxBytes });
+    if (expected !== undefined && expected !== staged.digest) {
+      throw new Fault(
+        'invalid',
+        `${name} has digest sha256:${staged.digest}, expected sha256:${expected}`,
+      );
+    }
+    const size = kind === 'folder' ? await sizeOfFolder(staged) : staged.size;
+    await content.keep(staged);
+    const ref: ArtifactRef = { digest: staged.digest, size, name, kind };
+    await content.describe(ref, temporary);
+    return ref;
+  }
+
+  async function place(ref: ArtifactRef): Promise<string> {
+    if (ref.kind === 'file') {
+      const path = join(folder, 'files', ref.digest, ref.name);
+      const source = await content.checked(ref.digest);
+      await placeFile(source, ref, path);
+      return path;
+    }
+    const path = join(folder, 'folders', ref.digest);
+    const manifest = parseManifest(await content.manifestText(ref.digest));
+    if (await isTreeIntact(path, manifest)) return path;
+    await content.withTemporary((temporary) =>
+      placeTree(manifest, (digest) => content.checked(digest), temporary, path),
+    );
+    return path;
+  }
+
+  return {
+    async put(bytes, options) {
+      checkName(options.name);
+      return await guarded(() =>
+        content.withTemporary((temporary) => take(bytes, options, temporary)),
+      );
+    },
+    stat: async (digest) => {
+      checkDigest(digest);
+      return await guarded(() => content.stat(digest));
+    },
+    async *read(digest) {
+      checkDigest(digest);
+      yield* content.read(digest);
+    },
+    async materialize(ref) {
+      checkDigest(ref.digest);
+      checkName(ref.name);
+      const key = ref.kind === 'file' ? `${ref.digest}/${ref.name}` : ref.digest;
+      const placed =
+        placing.get(key) ?? guarded(() => place(ref)).finally(() => placing.delete(key));
+      placing.set(key, placed);
+      return await placed;
+    },
+    async remove(digest) {
+      checkDigest(digest);
+      await guarded(async () => {
+        await content.remove(digest);
+        await removeTree(join(folder, 'files', digest));
+        await removeTree(join(folder, 'folders', digest));
+      });
+    },
+  };
+}
+
+function checkDigest(digest: string): void {
+  if (/^[0-9a-f]{64}$/.test(digest)) return;
+  throw new Fault('invalid', `${JSON.stringify(digest)} is no digest, expected 64 hex digits`);
+}
+
+function checkName(name: string): void {
+  if (isInside(name) && !name.includes('/') && Buffer.byteLength(name) <= 255) return;
+  throw new Fault('invalid', `${JSON.stringify(name)} is no file name`);
+}

@@ -1,0 +1,89 @@
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { createArtifactFolder } from '#store/artifact-folder.ts';
+import { type ArtifactsUnderTest, chunks, testArtifacts } from './artifacts-conformance.ts';
+import { withTinyDisk } from './tiny-disk.ts';
+
+async function create(): Promise<ArtifactsUnderTest & { folder: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'rouse-artifacts-'));
+  const pathOf = (digest: string) => join(folder, 'content', digest.slice(0, 2), digest);
+  return {
+    folder,
+    artifacts: await createArtifactFolder({ folder }),
+    async corrupt(digest) {
+      const path = pathOf(digest);
+      const bytes = await readFile(path);
+      bytes[0] = (bytes[0] ?? 0) ^ 1;
+      await chmod(path, 0o600);
+      await writeFile(path, bytes);
+    },
+    async count() {
+      const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+      const inside = entries.filter((entry) => entry.isFile());
+      expect(inside.filter((entry) => entry.parentPath.startsWith(join(folder, 'tmp')))).toEqual(
+        [],
+      );
+      return inside.filter((entry) => entry.parentPath.startsWith(join(folder, 'content'))).length;
+    },
+    close: () => rm(folder, { recursive: true, force: true }),
+  };
+}
+
+testArtifacts('folder', create);
+
+test('a materialized file shares the bytes of the content', async () => {
+  const { artifacts, close } = await create();
+  onTestFinished(close);
+  const ref = await artifacts.put(chunks('x'), { name: 'x', kind: 'file', maxBytes: 1 });
+  expect((await stat(await artifacts.materialize(ref))).nlink).toBe(2);
+});
+
+test('a tree whose file an instance has changed is made anew once the content is healed', async () => {
+  const { artifacts, close } = await create();
+  onTestFinished(close);
+  const put = () => artifacts.put(chunks('x'), { name: 'x', kind: 'file', maxBytes: 1 });
+  const ref = await put();
+  const path = await artifacts.materialize(ref);
+  await chmod(path, 0o600);
+  await writeFile(path, 'y');
+  await expect(artifacts.materialize(ref)).rejects.toMatchObject({ code: 'internal' });
+  await put();
+  expect(await readFile(await artifacts.materialize(ref), 'utf8')).toBe('x');
+});
+
+test('what a crash left on its way is removed at the next start', async () => {
+  const { folder, close } = await create();
+  onTestFinished(close);
+  await writeFile(join(folder, 'tmp', 't-left'), 'half');
+  await createArtifactFolder({ folder });
+  expect(await readdir(join(folder, 'tmp'))).toEqual([]);
+});
+
+test('a folder that is a file is refused with its name', async () => {
+  const { folder, close } = await create();
+  onTestFinished(close);
+  const path = join(folder, 'file');
+  await writeFile(path, '');
+  await expect(createArtifactFolder({ folder: path })).rejects.toMatchObject({
+    code: 'internal',
+    message: expect.stringContaining(path),
+  });
+});
+
+test('a full disk is storage_full, and what was there stays', async (context) => {
+  await withTinyDisk(context, async (disk) => {
+    const artifacts = await createArtifactFolder({ folder: join(disk, 'artifacts') });
+    const small = await artifacts.put(chunks('kept'), { name: 'a', kind: 'file', maxBytes: 9 });
+    const block = Buffer.alloc(2 ** 20, 1);
+    const put = artifacts.put(chunks(...Array.from({ length: 8 }, () => block)), {
+      name: 'big',
+      kind: 'file',
+      maxBytes: 2 ** 30,
+    });
+    await expect(put).rejects.toMatchObject({ code: 'storage_full' });
+    expect(await readdir(join(disk, 'artifacts', 'tmp'))).toEqual([]);
+    expect(await readFile(await artifacts.materialize(small), 'utf8')).toBe('kept');
+  });
+});
