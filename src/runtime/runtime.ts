@@ -81,7 +81,10 @@ export interface Runtime {
    * Throws a Fault that says what is missing.
    */
   prepare(workload: Workload): Promise<void>;
-  /** Converges on `wanted`. Resolves when the order is taken, not when it is carried out. */
+  /**
+   * Converges on `wanted`. Resolves when the order is taken, not when it is carried out. A `url` revision is
+   * one ready instance from its `prepare` or first `want` on, at no cost, until `max` is 0.
+   */
   want(workload: Workload, wanted: Wanted): Promise<void>;
   /** The data plane holds nothing of this draining instance any more: it may be stopped now. */
   release(instanceId: string): void;

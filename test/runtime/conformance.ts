@@ -1,0 +1,393 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { RevisionSpecInput } from '#domain/model.ts';
+import type { Instance, Runtime, RuntimeEvent, Wanted, Workload } from '#runtime/runtime.ts';
+
+/** What a test workload does. `broken` ends at its start until `repair`; `mute` never gets ready. */
+export type Behaviour = 'sound' | 'broken' | 'mute' | 'stubborn' | 'hungry';
+
+/** A runtime to be tried, on a clock that only `advance` moves, and the means to disturb it. */
+export interface RuntimeHarness {
+  readonly runtime: Runtime;
+  /** A revision of this behaviour; prepared by the test. */
+  workload(behaviour: Behaviour, spec?: Partial<RevisionSpecInput>): Promise<Workload>;
+  /** A revision of runtime `url`. */
+  urlWorkload(): Workload;
+  /** From now on starts of a `broken` one succeed. */
+  repair(workload: Workload): Promise<void>;
+  /** Deletes what the workload's artifact was made from. */
+  loseOriginal(workload: Workload): Promise<void>;
+  /** Ends an instance from outside, as a crash would. */
+  crash(instanceId: string): Promise<void>;
+  now(): number;
+  advance(ms: number): void;
+  close(): Promise<void>;
+}
+
+const PATIENCE_MS = 20_000;
+const STEP_MS = 10;
+
+/** Polls a condition, bounded; the time between is real, for the processes of the local runtime. */
+export async function until(what: string, condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`waited in vain: ${what}`);
+    await new Promise((resolve) => {
+      setTimeout(resolve, STEP_MS);
+    });
+  }
+}
+
+export function wanted(desired: number, max = 10): Wanted {
+  return { min: 0, max, desired };
+}
+
+/** The suite that makes an implementation a `Runtime`. */
+export function testRuntime(name: string, create: () => Promise<RuntimeHarness>): void {
+  describe(`runtime ${name}`, () => {
+    let harness: RuntimeHarness;
+    let runtime: Runtime;
+    let events: RuntimeEvent[];
+
+    beforeEach(async () => {
+      harness = await create();
+      runtime = harness.runtime;
+      events = [];
+      runtime.onEvent((event) => events.push(event));
+    });
+    afterEach(async () => {
+      await runtime.close(0);
+      await harness.close();
+    });
+
+    async function prepared(
+      behaviour: Behaviour,
+      spec: Partial<RevisionSpecInput> = {},
+    ): Promise<Workload> {
+      const workload = await harness.workload(behaviour, spec);
+      await runtime.prepare(workload);
+      return workload;
+    }
+
+    function inState(state: Instance['state'], revision?: string): readonly Instance[] {
+      return runtime.instances(revision).filter((instance) => instance.state === state);
+    }
+
+    async function ready(count: number, workload: Workload): Promise<readonly Instance[]> {
+      await until(`${count} ready`, () => inState('ready', workload.key).length === count);
+      return inState('ready', workload.key);
+    }
+
+    async function started(workload: Workload, count = 1): Promise<readonly Instance[]> {
+      await runtime.want(workload, wanted(count));
+      return ready(count, workload);
+    }
+
+    const gone = (): Promise<void> =>
+      until('nothing is left', () => runtime.instances().length === 0);
+
+    function ended(type: 'stopped' | 'failed'): RuntimeEvent[] {
+      return events.filter((event) => event.type === type);
+    }
+
+    function failures(): Extract<RuntimeEvent, { type: 'failed' }>[] {
+      return events.filter((event) => event.type === 'failed');
+    }
+
+    test('starts nothing when nothing is wanted', async () => {
+      const workload = await prepared('sound');
+      await runtime.want(workload, wanted(0));
+      harness.advance(120_000);
+      expect(runtime.instances()).toEqual([]);
+      expect(events).toEqual([]);
+    });
+
+    test('gives exactly the number that is desired', async () => {
+      const workload = await prepared('sound');
+      for (const count of [2, 3, 1]) {
+        await runtime.want(workload, wanted(count));
+        for (const instance of inState('draining')) runtime.release(instance.id);
+        await until(`${count} in all`, () => runtime.instances().length === count);
+        await ready(count, workload);
+      }
+    });
+
+    test('tells the life of an instance: starting without an address, then ready with one', async () => {
+      const workload = await prepared('sound');
+      const [instance] = await started(workload);
+      const states = events.flatMap((event) =>
+        event.type === 'instance' ? [event.instance.state] : [],
+      );
+      expect(states[0]).toBe('starting');
+      expect(states.at(-1)).toBe('ready');
+      for (const event of events) {
+        const hasAddress = event.instance.address !== undefined;
+        expect(hasAddress).toBe(event.instance.state === 'ready');
+      }
+      expect(instance?.revision).toBe(workload.key);
+      expect(instance?.askedAt).toBeGreaterThan(0);
+      expect(instance?.startedAt).toBeGreaterThanOrEqual(instance?.askedAt ?? Infinity);
+      expect(instance?.readyAt).toBeGreaterThanOrEqual(instance?.startedAt ?? Infinity);
+    });
+
+    test('lists the instances of one revision, or of all', async () => {
+      const one = await prepared('sound');
+      const two = await prepared('sound');
+      await started(one);
+      await started(two, 2);
+      expect(runtime.instances(one.key)).toHaveLength(1);
+      expect(runtime.instances(two.key)).toHaveLength(2);
+      expect(runtime.instances()).toHaveLength(3);
+      expect(runtime.instances('default/unknown/v1')).toEqual([]);
+      const ids = runtime.instances().map((instance) => instance.id);
+      expect(new Set(ids).size).toBe(3);
+    });
+
+    test('converges on the last of several orders', async () => {
+      const workload = await prepared('sound');
+      for (const count of [1, 0, 3, 0, 2]) await runtime.want(workload, wanted(count));
+      await ready(2, workload);
+      for (const instance of inState('draining')) runtime.release(instance.id);
+      await until('two in all', () => runtime.instances().length === 2);
+    });
+
+    test('the same order again changes nothing', async () => {
+      const workload = await prepared('sound');
+      const [first] = await started(workload);
+      await runtime.want(workload, wanted(1));
+      await runtime.prepare(workload);
+      expect(runtime.instances().map((instance) => instance.id)).toEqual([first?.id]);
+    });
+
+    test('a draining instance stays until it is released', async () => {
+      const workload = await prepared('sound', { timeouts: { drain: '30s' } });
+      const [instance] = await started(workload);
+      await runtime.want(workload, wanted(0));
+      harness.advance(29_000);
+      expect(inState('draining').map(({ id }) => id)).toEqual([instance?.id]);
+      expect(ended('stopped')).toEqual([]);
+      runtime.release(instance?.id ?? '');
+      await gone();
+      expect(ended('stopped').map((event) => event.instance.id)).toEqual([instance?.id]);
+      expect(ended('failed')).toEqual([]);
+    });
+
+    test('a draining instance is stopped when its drain time is over', async () => {
+      const workload = await prepared('sound', { timeouts: { drain: '5s' } });
+      await started(workload);
+      await runtime.want(workload, wanted(0));
+      harness.advance(5000);
+      await gone();
+      expect(ended('stopped')).toHaveLength(1);
+    });
+
+    test('what ignores SIGTERM is ended by force after the drain time', async () => {
+      const workload = await prepared('stubborn', { timeouts: { drain: '5s' } });
+      const [instance] = await started(workload);
+      await runtime.want(workload, wanted(0));
+      runtime.release(instance?.id ?? '');
+      harness.advance(4000);
+      expect(inState('draining')).toHaveLength(1);
+      harness.advance(1000);
+      await gone();
+      expect(ended('stopped')).toHaveLength(1);
+    });
+
+    test('a draining instance never comes back', async () => {
+      const workload = await prepared('sound');
+      const [old] = await started(workload);
+      await runtime.want(workload, wanted(0));
+      const [fresh] = await started(workload);
+      expect(fresh?.id).not.toBe(old?.id);
+      expect(inState('draining').map(({ id }) => id)).toEqual([old?.id]);
+    });
+
+    test('release of what does not drain, or does not exist, does nothing', async () => {
+      const workload = await prepared('sound');
+      const [instance] = await started(workload);
+      runtime.release(instance?.id ?? '');
+      runtime.release('nobody');
+      harness.advance(60_000);
+      expect(inState('ready').map(({ id }) => id)).toEqual([instance?.id]);
+    });
+
+    test('those that start go before those that are ready', async () => {
+      const workload = await prepared('sound');
+      const [first] = await started(workload);
+      const orders = [3, 1].map((count) => runtime.want(workload, wanted(count)));
+      await Promise.all(orders);
+      await until('one in all', () => runtime.instances().length === 1);
+      expect(runtime.instances()[0]?.id).toBe(first?.id);
+      expect(ended('failed')).toEqual([]);
+    });
+
+    test('a crash is told with its reason, and the instance is replaced', async () => {
+      const workload = await prepared('sound');
+      const [instance] = await started(workload);
+      harness.advance(60_000);
+      await harness.crash(instance?.id ?? '');
+      await until('the crash is told', () => failures().length === 1);
+      const [failure] = failures();
+      expect(failure?.instance.id).toBe(instance?.id);
+      expect(failure?.reason).toContain('SIGKILL');
+      expect(failure?.failures).toBe(0);
+      const [next] = await ready(1, workload);
+      expect(next?.id).not.toBe(instance?.id);
+    });
+
+    test('failed starts are counted, wait longer each time, and never before retryAt', async () => {
+      const workload = await prepared('broken');
+      await runtime.want(workload, wanted(1));
+      const waits: number[] = [];
+      for (let n = 1; n <= 12; n++) {
+        await until(`failure ${n}`, () => failures().length === n);
+        const failure = failures()[n - 1];
+        expect(failure?.failures).toBe(n);
+        const wait = (failure?.retryAt ?? 0) - harness.now();
+        waits.push(wait);
+        harness.advance(wait - 1);
+        expect(runtime.instances()).toEqual([]);
+        harness.advance(1);
+      }
+      expect(waits.slice(0, 4)).toEqual([100, 200, 400, 800]);
+      expect(waits.slice(-2)).toEqual([60_000, 60_000]);
+    });
+
+    test('a failed revision is tried one instance at a time, and recovers whole', async () => {
+      const workload = await prepared('broken');
+      await runtime.want(workload, wanted(3));
+      await until('three failures', () => failures().length === 3);
+      expect(failures().map((failure) => failure.failures)).toEqual([1, 2, 3]);
+      harness.advance(100);
+      expect(runtime.instances()).toHaveLength(1);
+      await until('one more failure', () => failures().length === 4);
+      await harness.repair(workload);
+      harness.advance(200);
+      await ready(3, workload);
+      expect(failures()).toHaveLength(4);
+    });
+
+    test('a start that fails is not tried again when nothing is wanted', async () => {
+      const workload = await prepared('broken');
+      await runtime.want(workload, wanted(1));
+      await until('a failure', () => failures().length === 1);
+      await runtime.want(workload, wanted(0));
+      harness.advance(3_600_000);
+      expect(runtime.instances()).toEqual([]);
+      expect(failures()).toHaveLength(1);
+    });
+
+    test('what crashes again and again soon after it was ready waits, too', async () => {
+      const workload = await prepared('sound');
+      await runtime.want(workload, wanted(1));
+      const waits: number[] = [];
+      for (let n = 0; n < 4; n++) {
+        const [instance] = await ready(1, workload);
+        await harness.crash(instance?.id ?? '');
+        await until('the crash is told', () => failures().length === n + 1);
+        waits.push((failures()[n]?.retryAt ?? 0) - harness.now());
+        expect(failures()[n]?.failures).toBe(0);
+        harness.advance(waits[n] ?? 0);
+      }
+      expect(waits).toEqual([100, 200, 400, 800]);
+    });
+
+    test('an instance that ran soundly is replaced at once, whatever was before', async () => {
+      const workload = await prepared('broken');
+      await runtime.want(workload, wanted(1));
+      await until('a failure', () => failures().length === 1);
+      await harness.repair(workload);
+      harness.advance(100);
+      const [instance] = await ready(1, workload);
+      harness.advance(60_000);
+      await harness.crash(instance?.id ?? '');
+      await until('the crash is told', () => failures().length === 2);
+      expect(failures()[1]?.retryAt).toBe(harness.now());
+      await ready(1, workload);
+    });
+
+    test('what never gets ready is ended when its time is over', async () => {
+      const workload = await prepared('mute', { readiness: { timeout: '60s' } });
+      await runtime.want(workload, wanted(1));
+      await until('it runs', () => (runtime.instances()[0]?.startedAt ?? 0) > 0);
+      harness.advance(59_999);
+      expect(inState('starting')).toHaveLength(1);
+      harness.advance(1);
+      await until('a failure', () => failures().length === 1);
+      expect(failures()[0]?.reason).toBe('not ready within 60s');
+      expect(failures()[0]?.failures).toBe(1);
+    });
+
+    test('what passes its memory limit is ended, with both numbers', async () => {
+      const workload = await prepared('hungry', { resources: { limits: { memory: '96Mi' } } });
+      await runtime.want(workload, wanted(1));
+      await until('a failure', () => {
+        harness.advance(2000);
+        return failures().length > 0;
+      });
+      expect(failures()[0]?.reason).toMatch(/^used [0-9.]+[MG]i of memory, its limit is 96Mi$/);
+    });
+
+    test('one revision that fails does not disturb another', async () => {
+      const sound = await prepared('sound');
+      const broken = await prepared('broken');
+      await started(sound);
+      await runtime.want(broken, wanted(2));
+      await until('failures', () => failures().length >= 2);
+      expect(inState('ready', sound.key)).toHaveLength(1);
+    });
+
+    test('a prepared revision starts when the original is gone', async () => {
+      const workload = await prepared('sound');
+      await harness.loseOriginal(workload);
+      await started(workload);
+      await runtime.want(workload, wanted(0));
+      for (const instance of inState('draining')) runtime.release(instance.id);
+      await gone();
+      await started(workload);
+    });
+
+    test('an address that already runs is one ready instance, until there shall be none at most', async () => {
+      const workload = harness.urlWorkload();
+      await runtime.prepare(workload);
+      const [instance] = await ready(1, workload);
+      expect(instance?.address).toBeDefined();
+      await runtime.want(workload, wanted(3));
+      await runtime.want(workload, wanted(0));
+      expect(inState('ready').map(({ id }) => id)).toEqual([instance?.id]);
+      await runtime.want(workload, wanted(0, 0));
+      runtime.release(instance?.id ?? '');
+      await gone();
+    });
+
+    test('a listener that throws, or gives orders, disturbs nobody', async () => {
+      const workload = await prepared('sound');
+      runtime.onEvent(() => {
+        throw new Error('a listener of a test');
+      });
+      runtime.onEvent((event) => {
+        if (event.type === 'instance' && event.instance.state === 'starting') {
+          void runtime.want(workload, wanted(1));
+        }
+      });
+      await runtime.want(workload, wanted(3));
+      await until('one in all', () => runtime.instances().length === 1);
+      await ready(1, workload);
+    });
+
+    test('close ends everything, and nothing starts after it', async () => {
+      const sound = await prepared('sound');
+      const stubborn = await prepared('stubborn');
+      await started(sound, 2);
+      await started(stubborn);
+      const closing = runtime.close(3000);
+      await until('the willing are gone', () => runtime.instances().length === 1);
+      harness.advance(3000);
+      await closing;
+      expect(runtime.instances()).toEqual([]);
+      expect(ended('stopped')).toHaveLength(3);
+      await runtime.want(sound, wanted(1));
+      harness.advance(1000);
+      expect(runtime.instances()).toEqual([]);
+    });
+  });
+}
