@@ -27,10 +27,9 @@ export function parseServer(sources: ServerSources): ServerSettings {
     { spec: specFrom((row) => flags[row.flag]), name: renamer((row) => row.flag) },
   ];
   const problems = said.flatMap(({ spec, name }, index) =>
-    problemsOf(index === 0 && file ? file.value : documentOf(spec)).map((problem) => ({
-      ...problem,
-      key: name(problem.key),
-    })),
+    problemsOf(index === 0 && file ? file.value : documentOf(spec)).map(
+      ({ key, value, expected }) => ({ key: name(key), value, expected }),
+    ),
   );
   if (problems.length > 0) {
     throw new Fault('invalid', summaryOf('The settings of the server', problems), { problems });

@@ -60,7 +60,7 @@ export class Fault extends Error {
     this.retryAfter = options.retryAfter;
   }
 
-  get status(): number {
+  get status(): (typeof FAULTS)[FaultCode]['status'] {
     return FAULTS[this.code].status;
   }
 }

@@ -1,0 +1,123 @@
+import { z } from 'zod';
+import { modelName, namespaceName } from '#domain/names.ts';
+import type { Actor } from '#domain/records.ts';
+import { Fault } from '#lib/fault.ts';
+import { DOCUMENT_TYPES, readDocument } from '../body.ts';
+import type { ApiOptions } from '../context.ts';
+import { parseModelFor } from '../document.ts';
+import { etagOf, expectedVersion } from '../preconditions.ts';
+import { defineRoute, jsonResponse, NONE, type Route } from '../route.ts';
+import { makeModelView, type Places } from '../views.ts';
+
+export const inNamespace = z.strictObject({ namespace: namespaceName });
+export const ofModel = z.strictObject({ namespace: namespaceName, model: modelName });
+export const MODEL_PATH = '/api/v1/namespaces/{namespace}/models/{model}';
+export const conditions = z.object({
+  'if-match': z.string().optional(),
+  'if-none-match': z.string().optional(),
+});
+
+/** Models of one answer; the next page is one request away. */
+const MAX_PAGE = 1000;
+export const page = z.strictObject({
+  after: z.string().max(256).optional(),
+  limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(100),
+});
+
+export function makeModelRoutes(options: ApiOptions): Route[] {
+  const { useCases } = options;
+  const places = (): Places => ({ dataPlane: options.dataPlane(), domain: options.domain });
+
+  async function list(actor: Actor, namespace: string, query: z.output<typeof page>) {
+    const views = await useCases.listModels(actor, namespace, query);
+    const last = views.length === query.limit ? views.at(-1)?.key : undefined;
+    const items = views.map((view) => makeModelView(view, places()));
+    return { items, ...(last !== undefined && { next: last }) };
+  }
+
+  return [
+    defineRoute({
+      method: 'get',
+      path: '/api/v1/namespaces/{namespace}/models',
+      summary: 'The models of a namespace',
+      tag: 'models',
+      params: inNamespace,
+      query: page,
+      responses: { 200: jsonResponse('In the order of their names.', 'ModelPage') },
+      handle: async ({ context, actor, params, query }) =>
+        context.json(await list(actor, params.namespace, query)),
+    }),
+    defineRoute({
+      method: 'get',
+      path: MODEL_PATH,
+      summary: 'A model as it was written, and its status',
+      tag: 'models',
+      query: NONE,
+      params: ofModel,
+      responses: { 200: jsonResponse('ETag is what If-Match takes.', 'ModelView') },
+      async handle({ context, actor, params }) {
+        const view = await useCases.getModel(actor, params.namespace, params.model);
+        return context.json(makeModelView(view, places()), 200, { etag: etagOf(view.version) });
+      },
+    }),
+    defineRoute({
+      method: 'put',
+      path: MODEL_PATH,
+      summary: 'Makes the model what the document says',
+      tag: 'models',
+      query: NONE,
+      params: ofModel,
+      headers: conditions,
+      body: { schema: 'Model', types: DOCUMENT_TYPES },
+      responses: {
+        200: jsonResponse('Changed, or the same as before.', 'Applied'),
+        201: jsonResponse('It is new.', 'Applied'),
+      },
+      async handle({ context, actor, params }) {
+        const document = parseModelFor(params, await readDocument(context));
+        const expected = await expectedVersion(context, currentVersion(useCases, actor, params));
+        const { view, outcome, newRevisions } = await useCases.applyModel(
+          actor,
+          document,
+          expected,
+        );
+        return context.json(
+          { ...makeModelView(view, places()), applied: { outcome, newRevisions } },
+          outcome === 'created' ? 201 : 200,
+          { etag: etagOf(view.version) },
+        );
+      },
+    }),
+    defineRoute({
+      method: 'delete',
+      path: MODEL_PATH,
+      summary: 'Removes a model with its revisions',
+      tag: 'models',
+      query: NONE,
+      params: ofModel,
+      headers: conditions,
+      responses: { 204: { description: 'It is gone.' } },
+      async handle({ context, actor, params }) {
+        const expected = await expectedVersion(context, currentVersion(useCases, actor, params));
+        await useCases.deleteModel(actor, params.namespace, params.model, expected);
+        return context.body(null, 204);
+      },
+    }),
+  ];
+}
+
+/** The version of a model that is there, for `If-Match: *`. */
+export function currentVersion(
+  useCases: ApiOptions['useCases'],
+  actor: Actor,
+  { namespace, model }: { namespace: string; model: string },
+): () => Promise<number | undefined> {
+  return async () => {
+    try {
+      return (await useCases.getModel(actor, namespace, model)).version;
+    } catch (error) {
+      if (error instanceof Fault && error.code === 'not_found') return undefined;
+      throw error;
+    }
+  };
+}

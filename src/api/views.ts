@@ -1,0 +1,70 @@
+import type { ModelView } from '#control/usecases.ts';
+import { hostLabel, partsOfRevisionKey } from '#domain/names.ts';
+import type { InstanceView, KeyView, ModelResource, RevisionView } from '#domain/views.ts';
+import type { KeyRecord } from '#domain/records.ts';
+
+type StoredRevision = ModelView['revisions'][number];
+type Instance = ModelView['instances'][number];
+
+/** Where the data plane is reached. */
+export interface Places {
+  readonly dataPlane: string;
+  readonly domain: string;
+}
+
+export function makeModelView(view: ModelView, places: Places): ModelResource {
+  const { document, generation, createdAt, updatedAt } = view.value;
+  return {
+    ...document,
+    status: {
+      state: view.state,
+      version: view.version,
+      generation,
+      createdAt,
+      updatedAt,
+      addresses: makeAddresses(view, places),
+      traffic: [...view.targets],
+      revisions: view.revisions.map(({ value }) => ({
+        name: value.name,
+        runtime: value.spec.runtime,
+        state: value.state,
+        reason: value.reason,
+        createdAt: value.createdAt,
+      })),
+      instances: view.instances.map(makeInstanceView),
+    },
+  };
+}
+
+export function makeRevisionView(stored: StoredRevision): RevisionView {
+  return stored.value;
+}
+
+/** Its address stays inside: where an instance listens is between the data plane and the runtime. */
+export function makeInstanceView(instance: Instance): InstanceView {
+  const { id, state, askedAt, startedAt, readyAt, memoryBytes, cpuSeconds } = instance;
+  const revision = partsOfRevisionKey(instance.revision).revision;
+  return { id, revision, state, askedAt, startedAt, readyAt, memoryBytes, cpuSeconds };
+}
+
+export function makeKeyView({ hash: _hash, ...key }: KeyRecord): KeyView {
+  return key;
+}
+
+function makeAddresses(view: ModelView, { dataPlane, domain }: Places) {
+  const { namespace, name } = view;
+  const path = `${dataPlane}/models/${namespace}/${name}/`;
+  const port = new URL(dataPlane).port;
+  const hostOf = (tag?: string): string =>
+    `http://${hostLabel(name, tag)}.${namespace}.${domain}${port === '' ? '' : `:${port}`}/`;
+  const tags = view.targets.flatMap(({ tag }) =>
+    tag === undefined ? [] : [[tag, hostOf(tag)] as const],
+  );
+  const infer = `v2/models/${name}/infer`;
+  return {
+    path,
+    host: hostOf(),
+    infer: namespace === 'default' ? `${dataPlane}/${infer}` : path + infer,
+    tags: Object.fromEntries<string>(tags),
+  };
+}
