@@ -1,0 +1,163 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import type { BusClient } from '#bus/bus.ts';
+import { createSubscriber } from '#bus/subscriber.ts';
+import type { Clock, Timer } from '#lib/clock.ts';
+import { Fault, messageOf } from '#lib/fault.ts';
+import type { Log } from '#lib/log.ts';
+import { Client } from './client.ts';
+import { reportLoad } from './load.ts';
+import { createSharedMetrics, formatMetrics } from './metrics.ts';
+import type { Plane, PlaneLimits } from './plane.ts';
+import { Routes } from './routes.ts';
+import type { Slot } from './slot.ts';
+
+/** Deadlines are looked at this often: the precision of every time limit of the data plane. */
+const SWEEP_MS = 100;
+const LOAD_MS = 1000;
+/** An instance that refused a connection gets no request for this long. */
+const SUSPEND_MS = 250;
+
+export interface ActivatorOptions {
+  readonly host: string;
+  readonly port: number;
+  /** What model hosts end with: `digits.default.<domain>`. */
+  readonly domain: string;
+  readonly client: BusClient;
+  /** A name of this data plane, unique among those of one control. */
+  readonly dataPlane: string;
+  readonly limits: PlaneLimits;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly version: string;
+  /** Uniform in [0, 1). */
+  readonly roll: () => number;
+}
+
+export interface Activator {
+  readonly host: string;
+  readonly port: number;
+  /** The first routing state has arrived. */
+  readonly ready: Promise<void>;
+  /** Accepts nothing new, lets what runs finish for at most `graceMs`, then cuts it off. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** The data plane: listens, routes, holds, wakes, balances, forwards. */
+export async function createActivator(options: ActivatorOptions): Promise<Activator> {
+  const { clock, log } = options;
+  const ready = Promise.withResolvers<void>();
+  const metrics = createSharedMetrics();
+  const clients = new Set<Client>();
+  const timers = new Set<Timer>();
+  const routes = new Routes(options.domain, {
+    onWake: (revision, queued) => subscriber.send({ type: 'wake', revision, queued }),
+    onDrained: (slot) => subscriber.send({ type: 'drained', instance: slot.id }),
+    now: () => clock.now(),
+    roll: options.roll,
+  });
+  const plane: Plane = {
+    routes,
+    metrics,
+    limits: options.limits,
+    log,
+    version: options.version,
+    routedBytes: 0,
+    closing: false,
+    now: () => clock.now(),
+    roll: options.roll,
+    onUnreachable(slot, reason) {
+      subscriber.send({ type: 'suspect', instance: slot.id, reason });
+      suspendFor(slot, SUSPEND_MS);
+    },
+  };
+  const subscriber = createSubscriber({
+    client: options.client,
+    dataPlane: options.dataPlane,
+    onState(change) {
+      routes.apply(change);
+      ready.resolve();
+    },
+  });
+  subscriber.onLink(() => {
+    for (const route of routes.allRevisions()) route.gate.wakeAgain();
+    for (const slot of routes.allSlots()) slot.gate.drainAgain(slot);
+  });
+  subscriber.onScrape(() => formatMetrics(routes.allRevisions(), metrics));
+
+  function suspendFor(slot: Slot, ms: number): void {
+    slot.gate.suspend(slot);
+    const timer = clock.after(ms, () => {
+      timers.delete(timer);
+      slot.gate.resume(slot);
+    });
+    timers.add(timer);
+  }
+
+  function repeat(ms: number, step: () => void): void {
+    const timer = clock.after(ms, () => {
+      timers.delete(timer);
+      step();
+      if (!plane.closing || clients.size > 0) repeat(ms, step);
+    });
+    timers.add(timer);
+  }
+
+  function accept(socket: Socket): void {
+    const client = new Client(socket, plane);
+    clients.add(client);
+    metrics.connections = clients.size;
+    socket.on('close', () => {
+      clients.delete(client);
+      metrics.connections = clients.size;
+    });
+  }
+
+  repeat(SWEEP_MS, () => {
+    const now = clock.now();
+    for (const client of clients) client.sweep(now);
+    for (const slot of routes.allSlots()) slot.sweep(now);
+  });
+  repeat(LOAD_MS, () => {
+    const report = reportLoad(routes, clock.now());
+    if (report.revisions.length > 0) subscriber.send(report);
+  });
+
+  const server = createServer({ allowHalfOpen: true }, accept);
+  server.maxConnections = options.limits.connections;
+  await listen(server, options);
+  const address = server.address();
+  const port = typeof address === 'object' && address ? address.port : options.port;
+  return {
+    host: options.host,
+    port,
+    ready: ready.promise,
+    async close(graceMs) {
+      plane.closing = true;
+      const closed = new Promise<void>((resolve) => {
+        server.close(() => resolve());
+      });
+      for (const client of clients) if (client.isIdle) client.linger();
+      const cut = clock.after(graceMs, () => {
+        for (const client of clients) client.cut();
+      });
+      await closed;
+      cut.cancel();
+      for (const timer of timers) timer.cancel();
+      await subscriber.close();
+      for (const slot of routes.allSlots()) slot.closeIdle();
+    },
+  };
+}
+
+function listen(server: Server, { host, port }: ActivatorOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const why =
+        error.code === 'EADDRINUSE'
+          ? 'the port is in use; choose another one by --listen'
+          : messageOf(error);
+      reject(new Fault('unavailable', `Cannot listen on ${host}:${port}: ${why}.`));
+    });
+    server.listen({ host, port }, resolve);
+  });
+}

@@ -1,0 +1,135 @@
+import type { RoutingRevision } from '#domain/routing.ts';
+import type { Dialect } from './address.ts';
+import type { ModelRoute, Routes } from './routes.ts';
+
+/** An answer that the activator makes itself. */
+export interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  200: 'OK',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  413: 'Content Too Large',
+  417: 'Expectation Failed',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  500: 'Internal Server Error',
+  501: 'Not Implemented',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+  505: 'HTTP Version Not Supported',
+};
+
+export function reasonOf(status: number): string {
+  return REASONS[status] ?? 'Unknown';
+}
+
+/** A refusal in the envelope of the protocol that was spoken. */
+export function makeRefusal(
+  dialect: Dialect,
+  status: number,
+  code: string,
+  detail: string,
+): Answer {
+  if (dialect === 'v2') {
+    return { status, type: 'application/json', body: JSON.stringify({ error: detail, code }) };
+  }
+  if (dialect === 'openai') {
+    const type = status < 500 ? 'invalid_request_error' : 'server_error';
+    const error = { message: detail, type, param: null, code };
+    return { status, type: 'application/json', body: JSON.stringify({ error }) };
+  }
+  const problem = { type: 'about:blank', title: reasonOf(status), status, code, detail };
+  return { status, type: 'application/problem+json', body: JSON.stringify(problem) };
+}
+
+function json(body: unknown, status = 200): Answer {
+  return { status, type: 'application/json', body: JSON.stringify(body) };
+}
+
+export function makeV2Server(version: string): Answer {
+  return json({ name: 'rouse', version, extensions: ['binary_tensor_data'] });
+}
+
+export function makeHealth(): Answer {
+  return { status: 200, type: 'text/plain', body: 'ok\n' };
+}
+
+/** Metadata of a model or of one revision; `state` says whether it sleeps. Wakes nothing. */
+export function makeV2Model(model: ModelRoute, name: string): Answer {
+  const shown = revisionOf(model, name);
+  if (!shown) return noRevision(model, name);
+  return json({
+    name: model.routing.name,
+    versions: model.routing.revisions.map((revision) => revision.name),
+    platform: shown.platform,
+    inputs: shown.inputs,
+    outputs: shown.outputs,
+    state: stateOf(model),
+    parameters: { revision: shown.name },
+  });
+}
+
+/** Asleep is ready: it can serve. */
+export function makeV2Ready(model: ModelRoute, name: string): Answer {
+  const shown = revisionOf(model, name);
+  if (!shown) return noRevision(model, name);
+  const ready = shown.state === 'Ready';
+  const body = { name: model.routing.name, ready, state: stateOf(model) };
+  return json(ready ? body : { ...body, error: shown.reason }, ready ? 200 : 503);
+}
+
+export function makeV1Model(model: ModelRoute, name: string): Answer {
+  const shown = revisionOf(model, name);
+  if (!shown) return noRevision(model, name);
+  return json({
+    name: model.routing.name,
+    id: model.routing.name,
+    object: 'model',
+    owned_by: model.routing.namespace,
+    ready: shown.state === 'Ready',
+    state: stateOf(model),
+  });
+}
+
+export function makeOpenAiModels(routes: Routes): Answer {
+  const data = [...routes.models.entries()].map(([key, model]) => ({
+    id: model.routing.namespace === 'default' ? model.routing.name : key,
+    object: 'model',
+    created: 0,
+    owned_by: model.routing.namespace,
+  }));
+  return json({ object: 'list', data });
+}
+
+function revisionOf(model: ModelRoute, name: string): RoutingRevision | undefined {
+  const { routing } = model;
+  const chosen = name === '' ? (routing.targets[0]?.revision ?? '') : name;
+  const known = routing.revisions.find((revision) => revision.name === chosen);
+  return known ?? (name === '' ? routing.revisions.at(-1) : undefined);
+}
+
+function noRevision(model: ModelRoute, name: string): Answer {
+  const { routing } = model;
+  const known = routing.revisions.map((revision) => revision.name).join(', ') || 'none';
+  return makeRefusal(
+    'v2',
+    404,
+    'not_found',
+    `Model ${routing.name} has no revision ${JSON.stringify(name)}; it has: ${known}.`,
+  );
+}
+
+function stateOf(model: ModelRoute): 'asleep' | 'awake' {
+  for (const revision of model.revisions.values()) if (revision.gate.isWarm) return 'awake';
+  return 'asleep';
+}

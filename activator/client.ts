@@ -1,0 +1,269 @@
+import type { Socket } from 'node:net';
+import { type Answer, makeRefusal, reasonOf } from './answers.ts';
+import { TOKEN } from './http/characters.ts';
+import { ChunkedScanner } from './http/chunked.ts';
+import { RequestHead } from './http/request-head.ts';
+import { Exchange } from './exchange.ts';
+import { countRefusal } from './metrics.ts';
+import { BODY_TIMEOUT_MS, HEAD_TIMEOUT_MS, KEEP_ALIVE_MS, LINGER_MS, type Plane } from './plane.ts';
+
+const END_OF_HEAD = Buffer.from('\r\n\r\n');
+/** Bytes of requests that are sent ahead of their turn; then the socket is paused. */
+const MAX_AHEAD = 64 * 1024;
+
+const READING = 0;
+const EXCHANGING = 1;
+const LINGERING = 2;
+const CLOSED = 3;
+
+/**
+ * A caller's connection: finds the requests in its bytes, one after the other, and hands each to the
+ * connection's exchange. The next head is read only when the response before it is complete, so answers
+ * keep the order of requests however many are sent ahead.
+ */
+export class Client {
+  readonly socket: Socket;
+  readonly head = new RequestHead();
+  /** The request's body has come to its end. */
+  bodyDone = true;
+  private readonly plane: Plane;
+  private readonly exchange: Exchange;
+  private readonly scanner = new ChunkedScanner();
+  private readonly range = [0, 0];
+  private phase = READING;
+  private ahead: Buffer | undefined;
+  private pumping = false;
+  private bodyLeft = 0;
+  private bodyBytes = 0;
+  /** When the present phase of reading ends; ms. */
+  private deadline: number;
+
+  constructor(socket: Socket, plane: Plane) {
+    this.socket = socket;
+    this.plane = plane;
+    this.exchange = new Exchange(this, plane);
+    this.deadline = plane.now() + KEEP_ALIVE_MS;
+    socket.setNoDelay(true);
+    socket.on('data', (chunk: Buffer) => this.onData(chunk));
+    socket.on('drain', () => this.exchange.onCallerWritable());
+    socket.on('end', () => this.onGone());
+    socket.on('error', () => this.onGone());
+    socket.on('close', () => this.onGone());
+  }
+
+  get address(): string {
+    return this.socket.remoteAddress ?? 'unknown';
+  }
+
+  /** Nothing of a request has arrived: may be closed without losing anything. */
+  get isIdle(): boolean {
+    return this.phase === READING && this.ahead === undefined;
+  }
+
+  /** Ends an answer made here. A body that was not read to its end makes the connection unusable. */
+  answer(answer: Answer, extra = ''): void {
+    const keep = this.keepsAlive();
+    const body = Buffer.from(answer.body);
+    this.socket.cork();
+    this.socket.write(
+      `HTTP/1.1 ${answer.status} ${reasonOf(answer.status)}\r\n` +
+        `Content-Type: ${answer.type}\r\nContent-Length: ${body.length}\r\n${extra}` +
+        `${this.connectionField(keep)}\r\n`,
+      'latin1',
+    );
+    if (this.head.method !== 'HEAD') this.socket.write(body);
+    this.socket.uncork();
+    this.next(keep);
+  }
+
+  keepsAlive(): boolean {
+    return this.head.keepAlive && this.bodyDone && !this.plane.closing;
+  }
+
+  /** The Connection field of a response; HTTP/1.1 keeps alive without saying so. */
+  connectionField(keep: boolean): string {
+    if (!keep) return 'Connection: close\r\n';
+    return this.head.minor === 0 ? 'Connection: keep-alive\r\n' : '';
+  }
+
+  /** The exchange is over. */
+  next(keep: boolean): void {
+    if (this.phase === CLOSED) return;
+    if (!keep) {
+      this.linger();
+      return;
+    }
+    this.phase = READING;
+    this.deadline = this.plane.now() + KEEP_ALIVE_MS;
+    this.socket.resume();
+    this.pump();
+  }
+
+  /** Breaks off in the middle of a response, so that the caller can't take it for whole. */
+  cut(): void {
+    this.phase = CLOSED;
+    if (this.socket.destroyed) return;
+    this.socket.resetAndDestroy();
+  }
+
+  /** Ends with FIN: for a response whose end is the end of the connection, and for tunnels. */
+  linger(): void {
+    this.phase = LINGERING;
+    this.deadline = this.plane.now() + LINGER_MS;
+    this.ahead = undefined;
+    this.socket.end();
+    this.socket.resume();
+  }
+
+  /** What came ahead of its turn, for the protocol that the connection was upgraded to. */
+  takeAhead(): Buffer | undefined {
+    const { ahead } = this;
+    this.ahead = undefined;
+    return ahead;
+  }
+
+  sweep(now: number): void {
+    if (this.phase === EXCHANGING) this.exchange.sweep(now);
+    if (now < this.deadline) return;
+    if (this.phase === EXCHANGING && this.socket.isPaused()) {
+      this.deadline = now + BODY_TIMEOUT_MS;
+      return;
+    }
+    if (this.phase === READING && this.ahead)
+      this.refuse(408, 'bad_request', 'The request came too slowly.');
+    else if (this.phase === EXCHANGING) this.exchange.onBodyStalled();
+    else this.socket.destroy();
+  }
+
+  private onData(chunk: Buffer): void {
+    if (this.phase === LINGERING || this.phase === CLOSED) return;
+    if (this.phase === EXCHANGING && this.exchange.isTunnel) {
+      this.exchange.onCallerTunnelData(chunk);
+      return;
+    }
+    if (this.phase === EXCHANGING && !this.bodyDone) {
+      this.feedBody(chunk, 0);
+      return;
+    }
+    this.ahead = this.ahead ? Buffer.concat([this.ahead, chunk]) : chunk;
+    if (this.phase === READING) this.pump();
+    else if (this.ahead.length > MAX_AHEAD) this.socket.pause();
+  }
+
+  /** Reads requests as long as there are whole heads and nothing to wait for. Not recursive. */
+  private pump(): void {
+    if (this.pumping) return;
+    this.pumping = true;
+    while (this.phase === READING && this.ahead && this.readHead(this.ahead));
+    this.pumping = false;
+  }
+
+  private readHead(buffer: Buffer): boolean {
+    const start = buffer[0] === 0x0d && buffer[1] === 0x0a ? 2 : 0;
+    const end = buffer.indexOf(END_OF_HEAD, start);
+    if (end < 0 || end - start > this.plane.limits.head) return this.waitForHead(buffer, start);
+    const refusal = this.head.read(buffer.toString('latin1', start, end + 4));
+    if (refusal) {
+      this.refuse(refusal.status, refusal.code, refusal.detail);
+      return false;
+    }
+    this.ahead = end + 4 < buffer.length ? buffer.subarray(end + 4) : undefined;
+    this.begin();
+    return true;
+  }
+
+  private waitForHead(buffer: Buffer, start: number): boolean {
+    if (buffer.length - start > this.plane.limits.head) {
+      const limit = this.plane.limits.head;
+      this.refuse(431, 'header_too_large', `The request head is larger than ${limit} bytes.`);
+    } else if (buffer.length > start && TOKEN[buffer[start]!] !== 1 && buffer[start] !== 0x0d) {
+      this.refuse(400, 'bad_request', 'This is not HTTP/1.1.');
+    } else if (this.deadline > this.plane.now() + HEAD_TIMEOUT_MS) {
+      this.deadline = this.plane.now() + HEAD_TIMEOUT_MS;
+    }
+    return false;
+  }
+
+  private begin(): void {
+    const { head } = this;
+    this.phase = EXCHANGING;
+    this.deadline = Number.POSITIVE_INFINITY;
+    this.bodyDone = !head.hasBody;
+    this.bodyLeft = head.contentLength;
+    this.bodyBytes = 0;
+    if (head.contentLength > this.plane.limits.body) {
+      this.refuseBody();
+      return;
+    }
+    this.exchange.prepare();
+    if (!this.bodyDone) {
+      this.scanner.start();
+      this.deadline = this.plane.now() + BODY_TIMEOUT_MS;
+      const early = this.ahead;
+      this.ahead = undefined;
+      if (early) this.feedBody(early, 0);
+    }
+    if (this.phase === EXCHANGING) this.exchange.begin();
+  }
+
+  /** Takes what belongs to the body; the rest was sent ahead. */
+  private feedBody(chunk: Buffer, from: number): void {
+    this.deadline = this.plane.now() + BODY_TIMEOUT_MS;
+    const end = this.head.chunked ? this.feedChunks(chunk, from) : this.feedLength(chunk, from);
+    if (end < 0) return;
+    if (this.bodyDone) {
+      this.deadline = Number.POSITIVE_INFINITY;
+      if (end < chunk.length) this.ahead = chunk.subarray(end);
+      this.exchange.onBodyEnd(this.head.chunked ? this.scanner.ending() : '');
+    }
+  }
+
+  private feedLength(chunk: Buffer, from: number): number {
+    const end = Math.min(chunk.length, from + this.bodyLeft);
+    this.bodyLeft -= end - from;
+    this.bodyDone = this.bodyLeft === 0;
+    this.range[0] = from;
+    this.range[1] = end;
+    if (end > from) this.exchange.onBody(chunk, this.range);
+    return end;
+  }
+
+  private feedChunks(chunk: Buffer, from: number): number {
+    const end = this.scanner.scan(chunk, from, chunk.length);
+    if (end < 0) {
+      this.exchange.onBadBody('The chunked body is malformed.');
+      return -1;
+    }
+    this.bodyDone = this.scanner.done;
+    const { data } = this.scanner;
+    for (let i = 0; i < data.length; i += 2) this.bodyBytes += data[i + 1]! - data[i]!;
+    if (this.bodyBytes > this.plane.limits.body) {
+      this.bodyDone = false;
+      this.exchange.onBadBody('', () => this.refuseBody());
+      return -1;
+    }
+    if (data.length > 0) this.exchange.onBody(chunk, data);
+    return end;
+  }
+
+  private refuseBody(): void {
+    const limit = this.plane.limits.body;
+    this.bodyDone = false;
+    this.refuse(413, 'too_large', `The request body is larger than ${limit} bytes.`);
+  }
+
+  /** Refuses what is no request; the connection ends, since nobody knows where the next one would start. */
+  refuse(status: number, code: string, detail: string): void {
+    countRefusal(this.plane.metrics, code);
+    this.head.keepAlive = false;
+    this.answer(makeRefusal('problem', status, code, detail));
+  }
+
+  private onGone(): void {
+    if (this.phase === CLOSED) return;
+    const wasExchanging = this.phase === EXCHANGING;
+    this.phase = CLOSED;
+    if (wasExchanging) this.exchange.onCallerGone();
+    this.socket.destroySoon();
+  }
+}

@@ -1,0 +1,324 @@
+import {
+  decideAdmission,
+  FULL_BYTES,
+  FULL_COUNT,
+  GRANT,
+  HOLD,
+  NO_HOLD,
+} from '#policies/admission.ts';
+import { pickLeastLoaded } from '#policies/balance.ts';
+import type { Slot } from './slot.ts';
+
+/**
+ * The gate of one revision: its queue and its slots. A synchronous single writer: no method awaits, so
+ * JavaScript's one thread makes each of them atomic.
+ *
+ * Invariants (tests cite the numbers):
+ *  1. Every admitted waiter ends in exactly one of granted, refused, cancelled.
+ *  2. A slot's count rises only when a waiter that is still there is granted, and falls once for it.
+ *  3. A slot never has more in flight than the concurrency, and a draining or suspended one gets no more.
+ *  4. Nobody is admitted to wait beyond the limits, in requests and in bytes.
+ *  5. While somebody waits, a wake is outstanding or no slot has room.
+ *  6. First come first served: nobody is granted before somebody who came earlier and still waits.
+ *  7. A draining slot is told drained once nothing of it is in flight; again only when control asks anew.
+ */
+
+/** What waits. The links belong to the gate. */
+export interface Waiter {
+  previous: Waiter | undefined;
+  next: Waiter | undefined;
+  /** Gate that it waits in; undefined: it does not wait. */
+  waitsIn: Gate | undefined;
+  /** Bytes that it holds while it waits. */
+  heldBytes: number;
+  onGranted(slot: Slot): void;
+  onRefused(reason: Refused): void;
+}
+
+export type Refused = 'failed' | 'removed';
+
+export interface GateLimits {
+  /** Requests that an instance takes at once; 0 = no limit. */
+  readonly concurrency: number;
+  readonly requests: number;
+  readonly bytes: number;
+}
+
+export interface GateEvents {
+  /** Capacity is wanted: somebody waits. Called when the first comes and each time their number doubles. */
+  onWake(queued: number): void;
+  onDrained(slot: Slot): void;
+  now(): number;
+  /** Uniform in [0, 1). */
+  roll(): number;
+}
+
+export { FULL_BYTES, FULL_COUNT, GRANT, HOLD, NO_HOLD };
+
+const FIRST_SIZE = 8;
+const UNUSABLE = -1;
+/** Callers that do not wait can be many; one wake in this time is enough. */
+const KNOCK_EVERY_MS = 100;
+
+export class Gate {
+  waiting = 0;
+  waitingBytes = 0;
+  inFlight = 0;
+  /** Integral over time of in flight plus waiting since the last report; request-milliseconds. */
+  totalArea = 0;
+  private busyArea = 0;
+  private readonly events: GateEvents;
+  private limits: GateLimits;
+  private slots: Slot[] = [];
+  /** Mirror of the slots for the balancing policy; `UNUSABLE` for those that get nothing. */
+  private loads = new Int32Array(FIRST_SIZE);
+  private head: Waiter | undefined;
+  private tail: Waiter | undefined;
+  private nextWake = 1;
+  private areaAt: number;
+  private reportedAt: number;
+  private knockedAt = 0;
+
+  constructor(limits: GateLimits, events: GateEvents) {
+    this.limits = limits;
+    this.events = events;
+    this.areaAt = events.now();
+    this.reportedAt = this.areaAt;
+  }
+
+  get instances(): readonly Slot[] {
+    return this.slots;
+  }
+
+  /** Whether an instance is there that may be sent to, with room or without. */
+  get isWarm(): boolean {
+    for (let i = 0; i < this.slots.length; i += 1) if (this.loads[i] !== UNUSABLE) return true;
+    return false;
+  }
+
+  /** GRANT: `onGranted` was called. HOLD: it waits. Anything else: it was never admitted. */
+  enter(waiter: Waiter, holdMs: number): number {
+    const slot = this.pick();
+    const decision = decideAdmission(
+      slot !== undefined,
+      this.waiting,
+      this.waitingBytes,
+      waiter.heldBytes,
+      holdMs,
+      this.limits,
+    );
+    if (decision === GRANT && slot) this.grant(waiter, slot);
+    else if (decision === HOLD) {
+      this.append(waiter);
+      this.wakeIfDue();
+    }
+    return decision;
+  }
+
+  /** Back to the front of the queue after its instance could not be reached: it was first, it stays first. */
+  rejoin(waiter: Waiter): void {
+    this.settle();
+    waiter.waitsIn = this;
+    waiter.previous = undefined;
+    waiter.next = this.head;
+    if (this.head) this.head.previous = waiter;
+    else this.tail = waiter;
+    this.head = waiter;
+    this.waiting += 1;
+    this.waitingBytes += waiter.heldBytes;
+    this.nextWake = Math.min(this.nextWake, this.waiting);
+    this.serve();
+    this.wakeIfDue();
+  }
+
+  cancel(waiter: Waiter): void {
+    if (waiter.waitsIn === this) this.remove(waiter);
+  }
+
+  /** A waiter holds more than before. False: it would pass the limit, and nothing changed. */
+  hold(waiter: Waiter, bytes: number): boolean {
+    if (waiter.waitsIn !== this) return true;
+    if (this.waitingBytes + bytes > this.limits.bytes) return false;
+    waiter.heldBytes += bytes;
+    this.waitingBytes += bytes;
+    return true;
+  }
+
+  /** A granted request has ended. */
+  leave(slot: Slot): void {
+    this.settle();
+    slot.inFlight -= 1;
+    this.inFlight -= 1;
+    this.refresh(slot);
+    if (slot.draining && slot.inFlight === 0) this.events.onDrained(slot);
+    else this.serve();
+  }
+
+  add(slot: Slot): void {
+    if (this.slots.length === this.loads.length) {
+      const larger = new Int32Array(this.loads.length * 2);
+      larger.set(this.loads);
+      this.loads = larger;
+    }
+    slot.index = this.slots.length;
+    this.slots.push(slot);
+    this.refresh(slot);
+    this.nextWake = 1;
+    this.serve();
+    this.wakeIfDue();
+  }
+
+  /** No more grants to it; `onDrained` follows when it has nothing in flight. */
+  drain(slot: Slot): void {
+    if (slot.draining) return;
+    slot.draining = true;
+    this.refresh(slot);
+    this.nextWake = 1;
+    if (slot.inFlight === 0) this.events.onDrained(slot);
+    this.wakeIfDue();
+  }
+
+  /** What was said of a drained slot may have been lost: say it again. */
+  drainAgain(slot: Slot): void {
+    if (slot.draining && slot.inFlight === 0) this.events.onDrained(slot);
+  }
+
+  /** It has gone. What it had in flight ends by its connections' closing, each with `leave`. */
+  lose(slot: Slot): void {
+    const last = this.slots.pop();
+    if (last && last !== slot) {
+      this.slots[slot.index] = last;
+      last.index = slot.index;
+      this.refresh(last);
+    }
+    slot.index = -1;
+    this.nextWake = 1;
+    this.wakeIfDue();
+  }
+
+  /** Unreachable for the moment: no grants until `resume`. */
+  suspend(slot: Slot): void {
+    slot.suspended = true;
+    this.refresh(slot);
+  }
+
+  resume(slot: Slot): void {
+    slot.suspended = false;
+    this.refresh(slot);
+    this.serve();
+  }
+
+  change(limits: GateLimits): void {
+    this.limits = limits;
+    for (const slot of this.slots) this.refresh(slot);
+    this.serve();
+  }
+
+  /** Nobody will be served: all who wait are told so. */
+  refuseAll(reason: Refused): void {
+    while (this.head) {
+      const waiter = this.head;
+      this.remove(waiter);
+      waiter.onRefused(reason);
+    }
+  }
+
+  /** Somebody came who does not want to wait: nobody waits, yet capacity is wanted. */
+  knock(): void {
+    const now = this.events.now();
+    if (now - this.knockedAt < KNOCK_EVERY_MS) return;
+    this.knockedAt = now;
+    this.events.onWake(Math.max(1, this.waiting));
+  }
+
+  /** The wake may have been lost (control was away): say again that somebody waits. */
+  wakeAgain(): void {
+    this.nextWake = 1;
+    this.wakeIfDue();
+  }
+
+  /** Request-milliseconds in flight and the mean of in flight plus waiting since the last call. */
+  takeAreas(): { busyMs: number; meanConcurrency: number } {
+    this.settle();
+    const elapsed = Math.max(1, this.areaAt - this.reportedAt);
+    const areas = { busyMs: this.busyArea, meanConcurrency: this.totalArea / elapsed };
+    this.busyArea = 0;
+    this.totalArea = 0;
+    this.reportedAt = this.areaAt;
+    return areas;
+  }
+
+  /** Brings the integrals up to now. */
+  private settle(): void {
+    const now = this.events.now();
+    const elapsed = now - this.areaAt;
+    this.areaAt = now;
+    this.busyArea += this.inFlight * elapsed;
+    this.totalArea += (this.inFlight + this.waiting) * elapsed;
+  }
+
+  private pick(): Slot | undefined {
+    const index = pickLeastLoaded(
+      this.loads,
+      this.slots.length,
+      this.limits.concurrency,
+      this.events.roll(),
+    );
+    return index < 0 ? undefined : this.slots[index];
+  }
+
+  private grant(waiter: Waiter, slot: Slot): void {
+    this.settle();
+    slot.inFlight += 1;
+    this.inFlight += 1;
+    this.refresh(slot);
+    waiter.onGranted(slot);
+  }
+
+  private serve(): void {
+    while (this.head) {
+      const slot = this.pick();
+      if (!slot) return;
+      const waiter = this.head;
+      this.remove(waiter);
+      this.grant(waiter, slot);
+    }
+  }
+
+  private append(waiter: Waiter): void {
+    this.settle();
+    waiter.waitsIn = this;
+    waiter.next = undefined;
+    waiter.previous = this.tail;
+    if (this.tail) this.tail.next = waiter;
+    else this.head = waiter;
+    this.tail = waiter;
+    this.waiting += 1;
+    this.waitingBytes += waiter.heldBytes;
+  }
+
+  private remove(waiter: Waiter): void {
+    this.settle();
+    if (waiter.previous) waiter.previous.next = waiter.next;
+    else this.head = waiter.next;
+    if (waiter.next) waiter.next.previous = waiter.previous;
+    else this.tail = waiter.previous;
+    waiter.previous = undefined;
+    waiter.next = undefined;
+    waiter.waitsIn = undefined;
+    this.waiting -= 1;
+    this.waitingBytes -= waiter.heldBytes;
+    if (this.waiting === 0) this.nextWake = 1;
+  }
+
+  private refresh(slot: Slot): void {
+    if (slot.index < 0) return;
+    this.loads[slot.index] = slot.draining || slot.suspended ? UNUSABLE : slot.inFlight;
+  }
+
+  private wakeIfDue(): void {
+    if (this.waiting < this.nextWake || this.waiting === 0) return;
+    this.nextWake = this.waiting * 2;
+    this.events.onWake(this.waiting);
+  }
+}

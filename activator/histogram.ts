@@ -1,0 +1,49 @@
+/** A Prometheus histogram over fixed bounds; `add` allocates nothing. */
+export class Histogram {
+  count = 0;
+  sum = 0;
+  private readonly bounds: readonly number[];
+  private readonly buckets: Float64Array;
+
+  /** @param bounds upper bounds in ascending order, in the unit of what is added. */
+  constructor(bounds: readonly number[]) {
+    this.bounds = bounds;
+    this.buckets = new Float64Array(bounds.length + 1);
+  }
+
+  add(value: number): void {
+    let i = 0;
+    while (i < this.bounds.length && value > this.bounds[i]!) i += 1;
+    this.buckets[i]! += 1;
+    this.count += 1;
+    this.sum += value;
+  }
+
+  format(name: string, labels: string): string[] {
+    if (this.count === 0) return [];
+    let running = 0;
+    const lines = [...this.bounds, '+Inf'].map((bound, i) => {
+      running += this.buckets[i] ?? 0;
+      return line(`${name}_bucket`, `${labels},le="${bound}"`, running);
+    });
+    return [
+      ...lines,
+      line(`${name}_sum`, labels, this.sum),
+      line(`${name}_count`, labels, this.count),
+    ];
+  }
+}
+
+/** `a="x",b="y"`, escaped as the text format wants it. */
+export function labelsOf(values: Readonly<Record<string, string>>): string {
+  return Object.entries(values)
+    .map(
+      ([key, value]) =>
+        `${key}="${value.replaceAll(/[\\"\n]/g, (c) => (c === '\n' ? '\\n' : `\\${c}`))}"`,
+    )
+    .join(',');
+}
+
+export function line(name: string, labels: string, value: number): string {
+  return labels === '' ? `${name} ${value}` : `${name}{${labels}} ${value}`;
+}

@@ -1,0 +1,143 @@
+import { CR, HEX, LF, VALUE } from './characters.ts';
+import { Fields, FIELDS_OK } from './fields.ts';
+
+/** Bytes of one chunk-size line, extensions included. */
+const MAX_LINE = 4096;
+/** Bytes of all trailer fields together. */
+const MAX_TRAILERS = 8192;
+/** 2^52 bytes in one chunk are more than any body; 13 hex digits keep the number exact. */
+const MAX_SIZE_DIGITS = 13;
+
+const SIZE = 0;
+const EXTENSION = 1;
+const SIZE_LF = 2;
+const DATA = 3;
+const DATA_CR = 4;
+const DATA_LF = 5;
+const TRAILER = 6;
+const DONE = 7;
+const BROKEN = 8;
+
+/** Fields that must not come as trailers, since they frame, route or authenticate. */
+const FORBIDDEN_TRAILERS = [
+  'content-length',
+  'transfer-encoding',
+  'host',
+  'connection',
+  'trailer',
+  'te',
+  'authorization',
+  'content-encoding',
+  'content-type',
+];
+
+/**
+ * Follows a chunked body byte by byte, across any split of its bytes. `scan` validates the framing and lists
+ * the ranges of data in `data`; the next hop gets framing of our own, so extensions end here and all chunks
+ * that arrive in one read leave as one.
+ */
+export class ChunkedScanner {
+  /** Pairs of positions in the buffer that was scanned last. */
+  readonly data: number[] = [];
+  private state = SIZE;
+  private size = 0;
+  private digits = 0;
+  private lineBytes = 0;
+  private trailers = '';
+
+  start(): void {
+    this.startChunk();
+    this.trailers = '';
+  }
+
+  get done(): boolean {
+    return this.state === DONE;
+  }
+
+  /** What closes the body for the next hop: the last chunk and the trailers. */
+  ending(): string {
+    return `0\r\n${this.trailers === '' ? '\r\n' : this.trailers}`;
+  }
+
+  /** Returns the position after the last byte that belongs to the body; -1: the framing is broken. */
+  scan(buffer: Uint8Array, start: number, end: number): number {
+    this.data.length = 0;
+    let i = start;
+    while (i < end && this.state < DONE) {
+      if (this.state === DATA) i = this.takeData(i, end);
+      else {
+        this.takeByte(buffer[i]!);
+        i += 1;
+      }
+    }
+    return this.state === BROKEN ? -1 : i;
+  }
+
+  private startChunk(): void {
+    this.state = SIZE;
+    this.size = 0;
+    this.digits = 0;
+    this.lineBytes = 0;
+  }
+
+  private takeData(i: number, end: number): number {
+    const length = Math.min(this.size, end - i);
+    this.data.push(i, i + length);
+    this.size -= length;
+    if (this.size === 0) this.state = DATA_CR;
+    return i + length;
+  }
+
+  private takeByte(byte: number): void {
+    switch (this.state) {
+      case SIZE:
+        this.takeSize(byte);
+        break;
+      case EXTENSION:
+        this.lineBytes += 1;
+        if (byte === CR) this.state = SIZE_LF;
+        else if (VALUE[byte] !== 1 || this.lineBytes > MAX_LINE) this.state = BROKEN;
+        break;
+      case SIZE_LF:
+        if (byte !== LF) this.state = BROKEN;
+        else this.state = this.size === 0 ? TRAILER : DATA;
+        break;
+      case DATA_CR:
+        this.state = byte === CR ? DATA_LF : BROKEN;
+        break;
+      case DATA_LF:
+        if (byte === LF) this.startChunk();
+        else this.state = BROKEN;
+        break;
+      default:
+        this.takeTrailer(byte);
+    }
+  }
+
+  private takeSize(byte: number): void {
+    const digit = HEX[byte]!;
+    if (digit !== 255 && this.digits < MAX_SIZE_DIGITS) {
+      this.digits += 1;
+      this.size = this.size * 16 + digit;
+    } else if (this.digits === 0 || digit !== 255) this.state = BROKEN;
+    else if (byte === CR) this.state = SIZE_LF;
+    else this.state = byte === 0x3b ? EXTENSION : BROKEN;
+  }
+
+  private takeTrailer(byte: number): void {
+    this.trailers += String.fromCharCode(byte);
+    if (this.trailers === '\r\n') {
+      this.trailers = '';
+      this.state = DONE;
+    } else if (this.trailers.length > MAX_TRAILERS) this.state = BROKEN;
+    else if (byte === LF && this.trailers.endsWith('\r\n\r\n')) this.endTrailers();
+  }
+
+  private endTrailers(): void {
+    const fields = new Fields();
+    const valid =
+      fields.read(this.trailers, 0) === FIELDS_OK &&
+      !FORBIDDEN_TRAILERS.some((name) => fields.find(name) !== '');
+    this.state = valid ? DONE : BROKEN;
+  }
+}

@@ -1,0 +1,109 @@
+import { COLON, CR, equalsLower, LF, SPACE, TAB, TOKEN, VALUE } from './characters.ts';
+
+/** More fields than any client sends; bounds the work and the memory per head. */
+export const MAX_FIELDS = 128;
+
+export const FIELDS_OK = 0;
+export const FIELDS_MALFORMED = 1;
+export const FIELDS_TOO_MANY = 2;
+
+/**
+ * The field lines of one head, as positions in its text. One per connection, used again for each message:
+ * field `i` has its name at `at[4i]..at[4i+1]` and its value at `at[4i+2]..at[4i+3]`.
+ */
+export class Fields {
+  text = '';
+  count = 0;
+  readonly at = new Int32Array(MAX_FIELDS * 4);
+
+  /**
+   * Reads field lines from `start` to the empty line at the end of `text`. Refuses what RFC 9112 lets a
+   * recipient refuse: a bare CR or LF, folded lines, space before the colon, empty names, control bytes.
+   */
+  read(text: string, start: number): number {
+    this.text = text;
+    this.count = 0;
+    let i = start;
+    while (text.charCodeAt(i) !== CR) {
+      if (this.count === MAX_FIELDS) return FIELDS_TOO_MANY;
+      i = this.readLine(text, i);
+      if (i < 0) return FIELDS_MALFORMED;
+    }
+    return text.charCodeAt(i + 1) === LF && i + 2 === text.length ? FIELDS_OK : FIELDS_MALFORMED;
+  }
+
+  private readLine(text: string, start: number): number {
+    let i = start;
+    while (TOKEN[text.charCodeAt(i)] === 1) i += 1;
+    if (i === start || text.charCodeAt(i) !== COLON) return -1;
+    const nameEnd = i;
+    i += 1;
+    while (text.charCodeAt(i) === SPACE || text.charCodeAt(i) === TAB) i += 1;
+    const valueStart = i;
+    while (VALUE[text.charCodeAt(i)] === 1) i += 1;
+    if (text.charCodeAt(i) !== CR || text.charCodeAt(i + 1) !== LF) return -1;
+    let valueEnd = i;
+    while (valueEnd > valueStart && text.charCodeAt(valueEnd - 1) <= SPACE) valueEnd -= 1;
+    const slot = this.count * 4;
+    this.at[slot] = start;
+    this.at[slot + 1] = nameEnd;
+    this.at[slot + 2] = valueStart;
+    this.at[slot + 3] = valueEnd;
+    this.count += 1;
+    return i + 2;
+  }
+
+  /** Length of the name of field `i`: the cheap first test before `is`. */
+  nameLength(i: number): number {
+    return this.at[i * 4 + 1]! - this.at[i * 4]!;
+  }
+
+  is(i: number, lower: string): boolean {
+    return this.nameLength(i) === lower.length && equalsLower(this.text, this.at[i * 4]!, lower);
+  }
+
+  value(i: number): string {
+    return this.text.slice(this.at[i * 4 + 2], this.at[i * 4 + 3]);
+  }
+
+  valueIs(i: number, lower: string): boolean {
+    const start = this.at[i * 4 + 2]!;
+    return this.at[i * 4 + 3]! - start === lower.length && equalsLower(this.text, start, lower);
+  }
+
+  /** Value of the first field of that name (given in lower case), or ''. */
+  find(lower: string): string {
+    for (let i = 0; i < this.count; i += 1) if (this.is(i, lower)) return this.value(i);
+    return '';
+  }
+
+  lineStart(i: number): number {
+    return this.at[i * 4]!;
+  }
+
+  /** Where the line after field `i` starts; `end` is where the empty line starts. */
+  lineEnd(i: number): number {
+    return i + 1 < this.count ? this.at[i * 4 + 4]! : this.text.length - 2;
+  }
+}
+
+/** A length as `1*DIGIT` that fits a safe integer, or -1. No sign, no space, no list. */
+export function parseLength(text: string): number {
+  if (text.length === 0 || text.length > 15) return -1;
+  let value = 0;
+  for (let i = 0; i < text.length; i += 1) {
+    const digit = text.charCodeAt(i) - 0x30;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
+}
+
+/** The tokens of a comma-separated list, in lower case. */
+export function parseTokens(value: string): string[] {
+  return value
+    .toLowerCase()
+    .split(',')
+    .map((token) => token.trim())
+    .filter((token) => token !== '');
+}

@@ -1,0 +1,265 @@
+import { equalsLower, LF, SPACE, TARGET, TOKEN, CR } from './characters.ts';
+import { Fields, FIELDS_OK, FIELDS_TOO_MANY, parseLength, parseTokens } from './fields.ts';
+
+/** Why a head is refused. `status` and `code` go to the caller. */
+export interface HeadRefusal {
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+}
+
+function refusal(status: number, code: string, detail: string): HeadRefusal {
+  return { status, code, detail };
+}
+
+const MALFORMED_LINE = refusal(400, 'bad_request', 'The request line is malformed.');
+const VERSION = refusal(505, 'bad_request', 'Only HTTP/1.1 and HTTP/1.0 are spoken here.');
+const MALFORMED_FIELD = refusal(400, 'bad_request', 'A header line is malformed.');
+const TOO_MANY_FIELDS = refusal(431, 'header_too_large', 'There are more than 128 header lines.');
+const HOST = refusal(400, 'bad_request', 'Exactly one valid Host header is needed.');
+const LENGTH = refusal(400, 'bad_request', 'Content-Length must be one plain number.');
+const LENGTH_AND_CODING = refusal(
+  400,
+  'bad_request',
+  'Content-Length and Transfer-Encoding exclude each other.',
+);
+const CODING = refusal(501, 'not_implemented', 'The only transfer coding taken is chunked.');
+const CODING_1_0 = refusal(400, 'bad_request', 'HTTP/1.0 has no transfer codings.');
+const CONNECT = refusal(405, 'method_not_allowed', 'CONNECT is not served.');
+const EXPECT = refusal(417, 'bad_request', 'The only expectation taken is 100-continue.');
+
+/** Fields that end at this hop, or that only this hop may set. */
+const CUT = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'upgrade',
+  'expect',
+  'http2-settings',
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'host',
+  'rouse-hold',
+  'rouse-priority',
+]);
+
+/** Named by a Connection header or not, these frame or route the message and are never cut for it. */
+const NEVER_NAMED = new Set(['content-length', 'transfer-encoding', 'host', 'close', 'keep-alive']);
+
+/**
+ * A parsed request head; one per connection, filled again for each request.
+ * Everything that reaches the model is a slice of `fields.text` or was made here.
+ */
+export class RequestHead {
+  readonly fields = new Fields();
+  method = '';
+  /** Origin form: starts with `/`, or is `*`. */
+  target = '';
+  /** Minor version: 0 or 1. */
+  minor = 1;
+  /** As sent, without its port; in lower case. */
+  hostname = '';
+  /** As sent. */
+  host = '';
+  /** -1: none. */
+  contentLength = -1;
+  chunked = false;
+  keepAlive = true;
+  /** The protocol asked for, or ''. */
+  upgrade = '';
+  expectContinue = false;
+  rouseModel = '';
+  rouseRevision = '';
+  rouseHold = '';
+  rousePriority = '';
+  private connection = '';
+  private upgradeField = '';
+  private hostCount = 0;
+  private codingCount = 0;
+
+  get hasBody(): boolean {
+    return this.chunked || this.contentLength > 0;
+  }
+
+  /** Reads a whole head, the empty line included. Undefined: understood. */
+  read(text: string): HeadRefusal | undefined {
+    this.reset();
+    const lineEnd = text.indexOf('\r\n');
+    const wrong = this.readLine(text, lineEnd);
+    if (wrong) return wrong;
+    const result = this.fields.read(text, lineEnd + 2);
+    if (result !== FIELDS_OK) return result === FIELDS_TOO_MANY ? TOO_MANY_FIELDS : MALFORMED_FIELD;
+    for (let i = 0; i < this.fields.count; i += 1) {
+      const bad = this.readField(i);
+      if (bad) return bad;
+    }
+    return this.conclude();
+  }
+
+  private reset(): void {
+    this.contentLength = -1;
+    this.chunked = false;
+    this.keepAlive = true;
+    this.upgrade = '';
+    this.expectContinue = false;
+    this.rouseModel = '';
+    this.rouseRevision = '';
+    this.rouseHold = '';
+    this.rousePriority = '';
+    this.connection = '';
+    this.upgradeField = '';
+    this.host = '';
+    this.hostCount = 0;
+    this.codingCount = 0;
+  }
+
+  private readLine(text: string, end: number): HeadRefusal | undefined {
+    let i = 0;
+    while (TOKEN[text.charCodeAt(i)] === 1) i += 1;
+    if (i === 0 || text.charCodeAt(i) !== SPACE) return MALFORMED_LINE;
+    this.method = text.slice(0, i);
+    const targetStart = i + 1;
+    i = targetStart;
+    while (TARGET[text.charCodeAt(i)] === 1) i += 1;
+    if (i === targetStart || text.charCodeAt(i) !== SPACE) return MALFORMED_LINE;
+    this.target = text.slice(targetStart, i);
+    if (!text.startsWith('HTTP/', i + 1)) return MALFORMED_LINE;
+    if (!text.startsWith('1.', i + 6) || end !== i + 9) return VERSION;
+    const minor = text.charCodeAt(i + 8) - 0x30;
+    if (minor !== 0 && minor !== 1) return VERSION;
+    this.minor = minor;
+    if (this.method === 'CONNECT') return CONNECT;
+    if (text.charCodeAt(end) !== CR || text.charCodeAt(end + 1) !== LF) return MALFORMED_LINE;
+    return undefined;
+  }
+
+  /** Only names whose length matches one of interest are looked at closely. */
+  private readField(i: number): HeadRefusal | undefined {
+    const { fields } = this;
+    switch (fields.nameLength(i)) {
+      case 4:
+        if (fields.is(i, 'host')) {
+          this.host = fields.value(i);
+          this.hostCount += 1;
+        }
+        break;
+      case 6:
+        if (fields.is(i, 'expect')) {
+          if (!fields.valueIs(i, '100-continue')) return EXPECT;
+          this.expectContinue = true;
+        }
+        break;
+      case 7:
+        if (fields.is(i, 'upgrade')) this.upgradeField = fields.value(i);
+        break;
+      case 10:
+        if (fields.is(i, 'connection')) {
+          this.connection += `${this.connection === '' ? '' : ','}${fields.value(i)}`;
+        } else if (fields.is(i, 'rouse-hold')) this.rouseHold = fields.value(i);
+        break;
+      case 11:
+        if (fields.is(i, 'rouse-model')) this.rouseModel = fields.value(i);
+        break;
+      case 14:
+        if (fields.is(i, 'content-length')) {
+          const length = parseLength(fields.value(i));
+          if (length < 0 || this.contentLength >= 0) return LENGTH;
+          this.contentLength = length;
+        } else if (fields.is(i, 'rouse-revision')) this.rouseRevision = fields.value(i);
+        else if (fields.is(i, 'rouse-priority')) this.rousePriority = fields.value(i);
+        break;
+      case 17:
+        if (fields.is(i, 'transfer-encoding')) {
+          this.codingCount += 1;
+          if (this.codingCount > 1 || !fields.valueIs(i, 'chunked')) return CODING;
+          this.chunked = true;
+        }
+        break;
+      default:
+    }
+    return undefined;
+  }
+
+  private conclude(): HeadRefusal | undefined {
+    if (this.chunked && this.contentLength >= 0) return LENGTH_AND_CODING;
+    if (this.chunked && this.minor === 0) return CODING_1_0;
+    const bad = this.resolveTarget();
+    if (bad) return bad;
+    this.keepAlive = this.minor === 1;
+    if (this.connection !== '') this.readConnection();
+    if (this.minor === 0) this.expectContinue = false;
+    return undefined;
+  }
+
+  /** Absolute form overrides Host, whatever Host says; HTTP/1.0 may come without Host. */
+  private resolveTarget(): HeadRefusal | undefined {
+    if (this.hostCount > 1 || (this.hostCount === 0 && this.minor === 1)) return HOST;
+    if (this.target.charCodeAt(0) !== 0x2f) {
+      if (this.target === '*' && this.method === 'OPTIONS') return this.readHost();
+      const absolute = /^https?:\/\/([^/?]+)([/?].*)?$/i.exec(this.target);
+      if (!absolute) return MALFORMED_LINE;
+      this.host = absolute[1] ?? '';
+      const rest = absolute[2] ?? '/';
+      this.target = rest.startsWith('/') ? rest : `/${rest}`;
+    }
+    return this.readHost();
+  }
+
+  private readHost(): HeadRefusal | undefined {
+    if (this.host === '' && this.minor === 0) {
+      this.hostname = '';
+      return undefined;
+    }
+    const parts = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(:[0-9]{0,5})?$/.exec(this.host);
+    if (!parts) return HOST;
+    this.hostname = (parts[1] ?? '').toLowerCase();
+    return undefined;
+  }
+
+  private readConnection(): void {
+    const tokens = parseTokens(this.connection);
+    if (tokens.includes('close')) this.keepAlive = false;
+    else if (tokens.includes('keep-alive')) this.keepAlive = true;
+    // An upgrade to cleartext HTTP/2 may be ignored, and is: it is spoken with prior knowledge only.
+    if (
+      tokens.includes('upgrade') &&
+      this.minor === 1 &&
+      !equalsLower(this.upgradeField, 0, 'h2c')
+    ) {
+      this.upgrade = this.upgradeField;
+    }
+  }
+
+  /**
+   * The head that goes to the instance, without the empty line: hop-by-hop fields cut out, everything else
+   * as it came, in slices of the original text.
+   */
+  forwardHead(target: string, host: string): string {
+    const { fields } = this;
+    const named = this.connection === '' ? NO_NAMES : new Set(parseTokens(this.connection));
+    let text = `${this.method} ${target} HTTP/1.1\r\nHost: ${host}\r\n`;
+    let from = fields.count > 0 ? fields.lineStart(0) : 0;
+    for (let i = 0; i < fields.count; i += 1) {
+      if (!this.isCut(i, named)) continue;
+      text += fields.text.slice(from, fields.lineStart(i));
+      from = fields.lineEnd(i);
+    }
+    if (fields.count > 0) text += fields.text.slice(from, fields.text.length - 2);
+    if (this.upgrade !== '') text += `Connection: Upgrade\r\nUpgrade: ${this.upgrade}\r\n`;
+    return text;
+  }
+
+  private isCut(i: number, named: ReadonlySet<string>): boolean {
+    const name = this.fields.text
+      .slice(this.fields.at[i * 4], this.fields.at[i * 4 + 1])
+      .toLowerCase();
+    return CUT.has(name) || (named.has(name) && !NEVER_NAMED.has(name));
+  }
+}
+
+const NO_NAMES: ReadonlySet<string> = new Set();

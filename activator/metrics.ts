@@ -1,0 +1,140 @@
+import { Histogram, labelsOf, line } from './histogram.ts';
+import type { Gate } from './gate.ts';
+
+const SECONDS = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
+];
+/** Status codes 100–599. */
+const CODES = 500;
+
+/** Why a request was refused by Rouse itself: the label values of `rouse_refusals_total`. */
+export const REFUSALS = [
+  'bad_request',
+  'header_too_large',
+  'too_large',
+  'not_found',
+  'queue_full',
+  'hold_timeout',
+  'run_timeout',
+  'revision_failed',
+  'start_failed',
+  'instance_lost',
+  'bad_upstream',
+  'unavailable',
+  'other',
+] as const;
+
+/** Counters of one revision: typed arrays that the warm path adds to, made into text when scraped. */
+export interface RevisionMetrics {
+  readonly labels: string;
+  readonly codes: Uint32Array;
+  readonly duration: Histogram;
+  readonly wait: Histogram;
+  readonly phases: Readonly<Record<'queue' | 'infer', Histogram>>;
+  coldRequests: number;
+  /** Since the last load report. */
+  arrivals: number;
+  coldArrivals: number;
+  coldMs: number;
+}
+
+export function createRevisionMetrics(
+  namespace: string,
+  model: string,
+  revision: string,
+): RevisionMetrics {
+  return {
+    labels: labelsOf({ namespace, model, revision }),
+    codes: new Uint32Array(CODES),
+    duration: new Histogram(SECONDS),
+    wait: new Histogram(SECONDS),
+    phases: { queue: new Histogram(SECONDS), infer: new Histogram(SECONDS) },
+    coldRequests: 0,
+    arrivals: 0,
+    coldArrivals: 0,
+    coldMs: 0,
+  };
+}
+
+/** Counters that belong to no revision, such as refusals before a model was found. */
+export interface SharedMetrics {
+  readonly refusals: Uint32Array;
+  connections: number;
+}
+
+export function createSharedMetrics(): SharedMetrics {
+  return { refusals: new Uint32Array(REFUSALS.length), connections: 0 };
+}
+
+export function countRefusal(metrics: SharedMetrics, code: string): void {
+  const at = (REFUSALS as readonly string[]).indexOf(code);
+  metrics.refusals[at < 0 ? REFUSALS.length - 1 : at]! += 1;
+}
+
+/** A revision with its counters, where it was called at all. */
+interface Counted {
+  readonly gate: Gate;
+  readonly metrics: RevisionMetrics | undefined;
+}
+interface Used {
+  readonly gate: Gate;
+  readonly metrics: RevisionMetrics;
+}
+
+/** Prometheus text of everything that the data plane counts. */
+export function formatMetrics(routes: Iterable<Counted>, shared: SharedMetrics): string {
+  const revisions: Used[] = [];
+  for (const { gate, metrics } of routes) if (metrics) revisions.push({ gate, metrics });
+  return [
+    '# TYPE rouse_requests_total counter',
+    ...revisions.flatMap((route) => formatCodes(route)),
+    ...formatHistograms('rouse_request_duration_seconds', revisions, (m) => m.duration),
+    ...formatHistograms('rouse_queue_wait_seconds', revisions, (m) => m.wait),
+    '# TYPE rouse_cold_start_seconds histogram',
+    ...revisions.flatMap(({ metrics }) =>
+      (['queue', 'infer'] as const).flatMap((phase) =>
+        metrics.phases[phase].format(
+          'rouse_cold_start_seconds',
+          `${metrics.labels},phase="${phase}"`,
+        ),
+      ),
+    ),
+    '# TYPE rouse_cold_requests_total counter',
+    ...revisions.map(({ metrics }) =>
+      line('rouse_cold_requests_total', metrics.labels, metrics.coldRequests),
+    ),
+    '# TYPE rouse_queue_depth gauge',
+    ...revisions.map((r) => line('rouse_queue_depth', r.metrics.labels, r.gate.waiting)),
+    '# TYPE rouse_queue_bytes gauge',
+    ...revisions.map((r) => line('rouse_queue_bytes', r.metrics.labels, r.gate.waitingBytes)),
+    '# TYPE rouse_requests_in_flight gauge',
+    ...revisions.map((r) => line('rouse_requests_in_flight', r.metrics.labels, r.gate.inFlight)),
+    '# TYPE rouse_refusals_total counter',
+    ...REFUSALS.map((reason, i) =>
+      line('rouse_refusals_total', labelsOf({ reason }), shared.refusals[i] ?? 0),
+    ),
+    '# TYPE rouse_client_connections gauge',
+    line('rouse_client_connections', '', shared.connections),
+    '',
+  ].join('\n');
+}
+
+function formatCodes({ metrics }: Used): string[] {
+  const lines: string[] = [];
+  for (const [i, count] of metrics.codes.entries()) {
+    if (count > 0)
+      lines.push(line('rouse_requests_total', `${metrics.labels},code="${i + 100}"`, count));
+  }
+  return lines;
+}
+
+function formatHistograms(
+  name: string,
+  revisions: readonly Used[],
+  select: (metrics: RevisionMetrics) => Histogram,
+): string[] {
+  return [
+    `# TYPE ${name} histogram`,
+    ...revisions.flatMap(({ metrics }) => select(metrics).format(name, metrics.labels)),
+  ];
+}

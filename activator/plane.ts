@@ -1,0 +1,49 @@
+import type { Log } from '#lib/log.ts';
+import type { SharedMetrics } from './metrics.ts';
+import type { Routes } from './routes.ts';
+import type { Slot } from './slot.ts';
+
+/** Limits of the data plane; every one is in force for each connection or for all of them together. */
+export interface PlaneLimits {
+  /** Bytes of a request head. */
+  readonly head: number;
+  /** Bytes of a request body. */
+  readonly body: number;
+  /** Bytes of all bodies that are read in order to find their model, at once. */
+  readonly routedBodies: number;
+  readonly connections: number;
+}
+
+/** What all connections of one data plane share. */
+export interface Plane {
+  readonly routes: Routes;
+  readonly metrics: SharedMetrics;
+  readonly limits: PlaneLimits;
+  readonly log: Log;
+  readonly version: string;
+  /** Bytes of bodies that are read in order to find their model, now. */
+  routedBytes: number;
+  /** No new requests: connections close after the one they have. */
+  closing: boolean;
+  /** ms since the epoch, with fractions. */
+  now(): number;
+  /** Uniform in [0, 1). */
+  roll(): number;
+  /** The instance refused a connection: tell control, and try it again a little later. */
+  onUnreachable(slot: Slot, reason: string): void;
+}
+
+/** A body that is read in order to find its model, at most; also what a caller may send to an OpenAI path. */
+export const MAX_ROUTED_BODY = 8 * 1024 * 1024;
+/** Of a held request's body this much is read and counted; the rest stays in the socket. */
+export const MAX_HELD_BODY = 64 * 1024;
+/** A caller may ask to be held longer than the model says, up to this. */
+export const MAX_HOLD_MS = 10 * 60_000;
+/** From the first byte of a head to its last: slower clients are cut off. */
+export const HEAD_TIMEOUT_MS = 10_000;
+/** Between two bytes of a request body. */
+export const BODY_TIMEOUT_MS = 60_000;
+/** Between two requests on a connection. */
+export const KEEP_ALIVE_MS = 75_000;
+/** After a final answer: how long what the caller still sends is taken and thrown away. */
+export const LINGER_MS = 2_000;

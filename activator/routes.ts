@@ -1,0 +1,232 @@
+import type { StateChange } from '#bus/subscriber.ts';
+import { hostLabel, modelKey, revisionKey } from '#domain/names.ts';
+import type { RoutingInstance, RoutingModel, RoutingRevision } from '#domain/routing.ts';
+import { pickByHash, pickByWeight } from '#policies/traffic.ts';
+import { Gate, type GateEvents } from './gate.ts';
+import type { RevisionMetrics } from './metrics.ts';
+import { Slot } from './slot.ts';
+
+/** One revision that can be sent to, with its gate and counters; lives as long as the revision is routed. */
+export interface RevisionRoute {
+  readonly key: string;
+  readonly model: ModelRoute;
+  routing: RoutingRevision;
+  readonly gate: Gate;
+  /** Made with the first request: a model that sleeps for good costs nothing here. */
+  metrics: RevisionMetrics | undefined;
+}
+
+export interface ModelRoute {
+  routing: RoutingModel;
+  readonly revisions: Map<string, RevisionRoute>;
+  weights: Int32Array;
+  credit: Int32Array;
+}
+
+/** Where a host name leads: a model, or one row of its split by tag. */
+interface HostRoute {
+  readonly model: ModelRoute;
+  readonly tag: string | undefined;
+}
+
+export interface RoutesEvents {
+  onWake(revision: string, queued: number): void;
+  onDrained(slot: Slot): void;
+  now(): number;
+  roll(): number;
+}
+
+/**
+ * The routing state in the shape that lookups want: every address is one hash lookup away, however many
+ * models there are. A change touches the models that it names and no others; a revision keeps its gate, and
+ * so its waiting requests, across all changes of its model.
+ */
+export class Routes {
+  readonly models = new Map<string, ModelRoute>();
+  private readonly hosts = new Map<string, HostRoute>();
+  private readonly revisions = new Map<string, RevisionRoute>();
+  private readonly slots = new Map<string, Slot>();
+  private readonly domain: string;
+  private readonly events: RoutesEvents;
+
+  constructor(domain: string, events: RoutesEvents) {
+    this.domain = domain;
+    this.events = events;
+  }
+
+  apply(change: StateChange): void {
+    if (change.full) this.dropAbsent(change);
+    for (const key of change.removedModels) this.removeModel(key);
+    for (const id of change.removedInstances) this.removeInstance(id);
+    for (const model of change.models) this.setModel(model);
+    for (const instance of change.instances) this.setInstance(instance);
+  }
+
+  /** `hostname` in lower case, without port. */
+  findHost(hostname: string): HostRoute | undefined {
+    return this.hosts.get(hostname);
+  }
+
+  allRevisions(): IterableIterator<RevisionRoute> {
+    return this.revisions.values();
+  }
+
+  allSlots(): IterableIterator<Slot> {
+    return this.slots.values();
+  }
+
+  /** The revision for a request without a tag or revision of its own; undefined: none is ready. */
+  pick(model: ModelRoute): RevisionRoute | undefined {
+    return this.rowOf(model, pickByWeight(model.weights, model.credit));
+  }
+
+  pickSticky(model: ModelRoute, hash: number): RevisionRoute | undefined {
+    return this.rowOf(model, pickByHash(model.weights, hash));
+  }
+
+  pickTag(model: ModelRoute, tag: string): RevisionRoute | undefined {
+    const target = model.routing.targets.find((row) => row.tag === tag);
+    return target && model.revisions.get(target.revision);
+  }
+
+  private rowOf(model: ModelRoute, row: number): RevisionRoute | undefined {
+    const target = model.routing.targets[row];
+    return target && model.revisions.get(target.revision);
+  }
+
+  private dropAbsent(change: StateChange): void {
+    const models = new Set(change.models.map((model) => modelKey(model.namespace, model.name)));
+    for (const key of this.models.keys()) if (!models.has(key)) this.removeModel(key);
+    const instances = new Set(change.instances.map((instance) => instance.id));
+    for (const id of this.slots.keys()) if (!instances.has(id)) this.removeInstance(id);
+  }
+
+  private setModel(routing: RoutingModel): void {
+    const key = modelKey(routing.namespace, routing.name);
+    const known = this.models.get(key);
+    if (known) this.forgetHosts(known);
+    const model: ModelRoute = known ?? {
+      routing,
+      revisions: new Map(),
+      weights: new Int32Array(0),
+      credit: new Int32Array(0),
+    };
+    const sameSplit = JSON.stringify(known?.routing.targets) === JSON.stringify(routing.targets);
+    model.routing = routing;
+    this.models.set(key, model);
+    this.setRevisions(model);
+    if (!known || !sameSplit) {
+      model.weights = Int32Array.from(routing.targets, (target) => target.percent);
+      model.credit = new Int32Array(routing.targets.length);
+    }
+    this.learnHosts(model);
+  }
+
+  private setRevisions(model: ModelRoute): void {
+    const { routing } = model;
+    const named = new Set(routing.revisions.map((revision) => revision.name));
+    for (const [name, revision] of model.revisions) {
+      if (!named.has(name)) this.removeRevision(revision);
+    }
+    for (const revision of routing.revisions) this.setRevision(model, revision);
+  }
+
+  private setRevision(model: ModelRoute, routing: RoutingRevision): void {
+    const limits = { concurrency: routing.concurrency, ...model.routing.queue };
+    const known = model.revisions.get(routing.name);
+    if (known) {
+      known.routing = routing;
+      known.gate.change(limits);
+    } else this.addRevision(model, routing, limits);
+    const route = model.revisions.get(routing.name);
+    if (route && mustRefuse(routing, this.events.now())) route.gate.refuseAll('failed');
+  }
+
+  private addRevision(
+    model: ModelRoute,
+    routing: RoutingRevision,
+    limits: { concurrency: number; requests: number; bytes: number },
+  ): void {
+    const { namespace, name } = model.routing;
+    const key = revisionKey(namespace, name, routing.name);
+    const gateEvents: GateEvents = {
+      onWake: (queued) => this.events.onWake(key, queued),
+      onDrained: (slot) => this.events.onDrained(slot),
+      now: () => this.events.now(),
+      roll: () => this.events.roll(),
+    };
+    const route: RevisionRoute = {
+      key,
+      model,
+      routing,
+      gate: new Gate(limits, gateEvents),
+      metrics: undefined,
+    };
+    model.revisions.set(routing.name, route);
+    this.revisions.set(key, route);
+  }
+
+  private removeRevision(route: RevisionRoute): void {
+    route.model.revisions.delete(route.routing.name);
+    this.revisions.delete(route.key);
+    route.gate.refuseAll('removed');
+  }
+
+  private removeModel(key: string): void {
+    const model = this.models.get(key);
+    if (!model) return;
+    this.forgetHosts(model);
+    this.models.delete(key);
+    for (const revision of model.revisions.values()) this.removeRevision(revision);
+  }
+
+  private setInstance(instance: RoutingInstance): void {
+    const known = this.slots.get(instance.id);
+    if (known) {
+      if (instance.state === 'draining') this.drain(known);
+      return;
+    }
+    const revision = this.revisions.get(instance.revision);
+    if (!revision) return;
+    const slot = new Slot(instance, revision.gate);
+    if (instance.state === 'draining') {
+      this.events.onDrained(slot);
+      return;
+    }
+    this.slots.set(slot.id, slot);
+    revision.gate.add(slot);
+  }
+
+  private drain(slot: Slot): void {
+    slot.gate.drain(slot);
+    slot.closeIdle();
+  }
+
+  private removeInstance(id: string): void {
+    const slot = this.slots.get(id);
+    if (!slot) return;
+    this.slots.delete(id);
+    slot.gate.lose(slot);
+    slot.closeIdle();
+  }
+
+  private learnHosts(model: ModelRoute): void {
+    for (const [host, tag] of this.hostsOf(model)) this.hosts.set(host, { model, tag });
+  }
+
+  private forgetHosts(model: ModelRoute): void {
+    for (const [host] of this.hostsOf(model)) this.hosts.delete(host);
+  }
+
+  private hostsOf(model: ModelRoute): [string, string | undefined][] {
+    const { namespace, name, targets } = model.routing;
+    const tags = [undefined, ...targets.flatMap((target) => (target.tag ? [target.tag] : []))];
+    return tags.map((tag) => [`${hostLabel(name, tag)}.${namespace}.${this.domain}`, tag]);
+  }
+}
+
+/** Whether waiting for this revision is pointless now: it failed for good, or its starts fail repeatedly. */
+export function mustRefuse(revision: RoutingRevision, now: number): boolean {
+  if (revision.state === 'Failed') return true;
+  return revision.startFailure !== undefined && revision.startFailure.until > now;
+}

@@ -1,0 +1,65 @@
+import type { Address, RoutingInstance } from '#domain/routing.ts';
+import type { Gate } from './gate.ts';
+import type { Upstream } from './upstream.ts';
+
+/** Idle connections kept per instance; more than that are closed when they become idle. */
+const MAX_IDLE = 256;
+
+/**
+ * An instance as the gate sees it, with its idle connections. `index`, `inFlight`, `draining` and `suspended`
+ * are written by the gate alone.
+ */
+export class Slot {
+  readonly id: string;
+  readonly address: Address;
+  readonly gate: Gate;
+  /** ms since the epoch: its start asked for, its program running, ready. */
+  readonly askedAt: number;
+  readonly startedAt: number;
+  readonly readyAt: number;
+  index = -1;
+  inFlight = 0;
+  draining = false;
+  suspended = false;
+  private readonly idle: Upstream[] = [];
+  private closed = false;
+
+  constructor(instance: RoutingInstance, gate: Gate) {
+    this.id = instance.id;
+    this.address = instance.address;
+    this.askedAt = instance.askedAt;
+    this.startedAt = instance.startedAt;
+    this.readyAt = instance.readyAt;
+    this.gate = gate;
+  }
+
+  /** The connection that was used last, so that the others grow old and are dropped. */
+  takeIdle(): Upstream | undefined {
+    return this.idle.pop();
+  }
+
+  keepIdle(upstream: Upstream): void {
+    if (this.closed || this.draining || this.idle.length >= MAX_IDLE) upstream.destroy();
+    else this.idle.push(upstream);
+  }
+
+  dropIdle(upstream: Upstream): void {
+    const at = this.idle.indexOf(upstream);
+    if (at >= 0) this.idle.splice(at, 1);
+  }
+
+  /** Closes connections that have been idle for too long. */
+  sweep(now: number): void {
+    for (let i = this.idle.length - 1; i >= 0; i -= 1) {
+      const upstream = this.idle[i]!;
+      if (upstream.idleUntil > now) continue;
+      this.idle.splice(i, 1);
+      upstream.destroy();
+    }
+  }
+
+  closeIdle(): void {
+    this.closed = true;
+    for (const upstream of this.idle.splice(0)) upstream.destroy();
+  }
+}

@@ -1,0 +1,270 @@
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import type { Address } from '#domain/routing.ts';
+import { ChunkedScanner } from './http/chunked.ts';
+import { ResponseHead } from './http/response-head.ts';
+import type { Slot } from './slot.ts';
+
+/** A response head larger than this is no answer of a sane server. */
+const MAX_RESPONSE_HEAD = 64 * 1024;
+/** An instance that does not take a connection within this is as good as unreachable. */
+const CONNECT_TIMEOUT_MS = 5000;
+/**
+ * How long an idle connection is kept when the instance does not say how long it keeps it. Shorter than the
+ * shortest default in common servers (2 s), so that a request is not written to one that is being closed.
+ */
+const IDLE_MS = 1500;
+/** Closed this much before the instance would close it. */
+const IDLE_MARGIN_MS = 1000;
+const MAX_IDLE_MS = 60_000;
+
+const END_OF_HEAD = Buffer.from('\r\n\r\n');
+
+/** What the exchange that uses a connection is told. Positions are of the buffer that comes with them. */
+export interface UpstreamUser {
+  onConnected(): void;
+  /** It closed or failed. `before`: how far it had come. */
+  onBroken(before: 'connect' | 'response' | 'end', reason: string): void;
+  onInformational(head: ResponseHead): void;
+  onHead(head: ResponseHead): void;
+  /** Bytes of the body, without framing. */
+  onData(buffer: Buffer, ranges: readonly number[]): void;
+  /** The whole response has come. `trailers`: what ends a chunked body. */
+  onEnd(trailers: string): void;
+  /** Bytes of the other protocol, after a 101. */
+  onTunnelData(buffer: Buffer): void;
+  onTunnelEnd(): void;
+  onWritable(): void;
+  /** What is told between these two came in one read; it may leave in one write. */
+  cork(): void;
+  uncork(): void;
+}
+
+const HEAD = 0;
+const LENGTH = 1;
+const CHUNKED = 2;
+const UNTIL_CLOSE = 3;
+const TUNNEL = 4;
+const IDLE = 5;
+
+/**
+ * One connection to an instance. Used by one exchange at a time (`user`), then idle in its slot's pool.
+ * A response is read as strictly as a request: what is not understood breaks the connection.
+ */
+export class Upstream {
+  readonly socket: Socket;
+  readonly slot: Slot;
+  connected = false;
+  /** Whether it has served before: then the instance may be closing it this moment. */
+  served = 0;
+  /** ms of the clock; while idle. */
+  idleUntil = 0;
+  private user: UpstreamUser | undefined;
+  private method = '';
+  private state = IDLE;
+  private readonly head = new ResponseHead();
+  private readonly scanner = new ChunkedScanner();
+  private readonly whole = [0, 0];
+  private partial: Buffer | undefined;
+  private remaining = 0;
+  private ended = false;
+  private readonly now: () => number;
+
+  constructor(slot: Slot, now: () => number) {
+    this.slot = slot;
+    this.now = now;
+    this.socket = open(slot.address);
+    this.socket.setNoDelay(true);
+    this.socket.setTimeout(CONNECT_TIMEOUT_MS, () => {
+      if (!this.connected) this.socket.destroy(new Error('no connection within 5s'));
+    });
+    const ready = 'encrypted' in this.socket ? 'secureConnect' : 'connect';
+    this.socket.once(ready, () => this.onConnect());
+    this.socket.on('data', (chunk: Buffer) => this.onData(chunk));
+    this.socket.on('end', () => this.onFinish());
+    this.socket.on('error', (error) => this.onGone(error.message));
+    this.socket.on('close', () => this.onGone('the connection was closed'));
+    this.socket.on('drain', () => this.user?.onWritable());
+  }
+
+  /** Starts one exchange; what it writes to `socket` is its request. */
+  use(user: UpstreamUser, method: string): void {
+    this.user = user;
+    this.method = method;
+    this.state = HEAD;
+    this.served += 1;
+  }
+
+  /** Bytes of a response have come. */
+  get answering(): boolean {
+    return this.state !== HEAD || this.partial !== undefined;
+  }
+
+  /** The exchange is over. A whole response on a persistent connection goes back to the pool. */
+  release(clean: boolean): void {
+    this.user = undefined;
+    if (!clean || this.state !== IDLE || this.ended || !this.head.keepAlive) {
+      this.destroy();
+      return;
+    }
+    this.idleUntil = this.now() + this.idleTime();
+    this.socket.resume();
+    this.slot.keepIdle(this);
+  }
+
+  destroy(): void {
+    this.user = undefined;
+    this.socket.destroy();
+  }
+
+  private idleTime(): number {
+    const hint = /timeout=(\d{1,6})/.exec(this.head.fields.find('keep-alive'))?.[1];
+    if (hint === undefined) return IDLE_MS;
+    return Math.min(MAX_IDLE_MS, Math.max(0, Number(hint) * 1000 - IDLE_MARGIN_MS));
+  }
+
+  private onConnect(): void {
+    this.connected = true;
+    this.socket.setTimeout(0);
+    this.user?.onConnected();
+  }
+
+  private onGone(reason: string): void {
+    if (!this.user) {
+      this.slot.dropIdle(this);
+      this.socket.destroy();
+      return;
+    }
+    const { user } = this;
+    this.user = undefined;
+    this.socket.destroy();
+    if (!this.connected) user.onBroken('connect', reason);
+    else user.onBroken(this.state === HEAD ? 'response' : 'end', reason);
+  }
+
+  /** The instance has closed its side. Only a response without length ends well this way. */
+  private onFinish(): void {
+    this.ended = true;
+    if (this.state === TUNNEL) this.user?.onTunnelEnd();
+    else if (this.state === UNTIL_CLOSE) this.finish('');
+    else this.onGone('the instance closed the connection');
+  }
+
+  private onData(chunk: Buffer): void {
+    const { user } = this;
+    user?.cork();
+    this.takeData(chunk);
+    user?.uncork();
+  }
+
+  private takeData(chunk: Buffer): void {
+    if (this.state === TUNNEL) {
+      this.user?.onTunnelData(chunk);
+      return;
+    }
+    if (this.state === IDLE) {
+      this.onGone('the instance spoke without being asked');
+      return;
+    }
+    const bodyAt = this.state === HEAD ? this.readHeads(chunk) : 0;
+    if (bodyAt < 0 || !this.user) return;
+    const buffer = this.partial ?? chunk;
+    this.partial = undefined;
+    if (this.isTunnel()) {
+      if (bodyAt < buffer.length) this.user.onTunnelData(buffer.subarray(bodyAt));
+    } else this.readBody(buffer, bodyAt);
+  }
+
+  /** Reads heads, informational ones included, until the final one; -1: more is needed, or it broke. */
+  private readHeads(chunk: Buffer): number {
+    const buffer = this.partial ? Buffer.concat([this.partial, chunk]) : chunk;
+    let at = 0;
+    while (true) {
+      const end = buffer.indexOf(END_OF_HEAD, at);
+      if (end < 0) return this.waitForHead(buffer, at);
+      if (!this.head.read(buffer.toString('latin1', at, end + 4)))
+        return this.breakWith('a malformed head');
+      at = end + 4;
+      if (this.head.status >= 200 || this.head.status === 101) break;
+      this.user?.onInformational(this.head);
+    }
+    this.partial = buffer;
+    this.beginBody();
+    return at;
+  }
+
+  private waitForHead(buffer: Buffer, at: number): number {
+    if (buffer.length - at > MAX_RESPONSE_HEAD) return this.breakWith('a head over 64 KiB');
+    this.partial = at === 0 ? buffer : buffer.subarray(at);
+    return -1;
+  }
+
+  private beginBody(): void {
+    const { head } = this;
+    if (head.status === 101) this.state = TUNNEL;
+    else if (!head.hasBody(this.method)) {
+      this.state = LENGTH;
+      this.remaining = 0;
+    } else if (head.chunked) {
+      this.state = CHUNKED;
+      this.scanner.start();
+    } else {
+      this.state = head.contentLength < 0 ? UNTIL_CLOSE : LENGTH;
+      this.remaining = head.contentLength;
+    }
+    this.user?.onHead(head);
+  }
+
+  private readBody(buffer: Buffer, at: number): void {
+    if (this.state === CHUNKED) this.readChunks(buffer, at);
+    else if (this.state === LENGTH) this.readLength(buffer, at);
+    else if (this.state === UNTIL_CLOSE) this.deliver(buffer, at, buffer.length);
+  }
+
+  private readLength(buffer: Buffer, at: number): void {
+    const end = Math.min(buffer.length, at + this.remaining);
+    this.remaining -= end - at;
+    this.deliver(buffer, at, end);
+    if (this.remaining === 0) this.finish('', end < buffer.length);
+  }
+
+  private readChunks(buffer: Buffer, at: number): void {
+    const end = this.scanner.scan(buffer, at, buffer.length);
+    if (end < 0) {
+      this.breakWith('malformed chunks');
+      return;
+    }
+    if (this.scanner.data.length > 0) this.user?.onData(buffer, this.scanner.data);
+    if (this.scanner.done) this.finish(this.scanner.ending(), end < buffer.length);
+  }
+
+  private deliver(buffer: Buffer, from: number, to: number): void {
+    if (from === to) return;
+    this.whole[0] = from;
+    this.whole[1] = to;
+    this.user?.onData(buffer, this.whole);
+  }
+
+  /** `excess`: bytes after the end, which nobody asked for; the connection is not used again. */
+  private finish(trailers: string, excess = false): void {
+    this.state = IDLE;
+    if (excess) this.ended = true;
+    this.user?.onEnd(trailers);
+  }
+
+  private breakWith(what: string): number {
+    this.onGone(`the instance sent ${what}`);
+    return -1;
+  }
+
+  private isTunnel(): boolean {
+    return this.state === TUNNEL;
+  }
+}
+
+function open(address: Address): Socket {
+  if ('socket' in address) return connect({ path: address.socket, allowHalfOpen: true });
+  const { host, port } = address;
+  if (!address.tls) return connect({ host, port, allowHalfOpen: true });
+  return connectTls({ host, port, servername: host });
+}

@@ -1,0 +1,32 @@
+/** What becomes of an arriving request. Numbers, so that the hot path makes no object. */
+export const GRANT = 0;
+export const HOLD = 1;
+/** As many wait as may wait. */
+export const FULL_COUNT = 2;
+/** What waits holds as many bytes as it may. */
+export const FULL_BYTES = 3;
+/** The caller does not want to wait. */
+export const NO_HOLD = 4;
+
+/**
+ * Whether a request runs, waits or is refused. First come first served: nobody runs past those who wait.
+ *
+ * @param free whether an instance has room.
+ * @param waiting requests that wait already, holding `waitingBytes`.
+ * @param bytes what this one would hold while it waits.
+ * @param holdMs how long the caller lets itself be held.
+ */
+export function decideAdmission(
+  free: boolean,
+  waiting: number,
+  waitingBytes: number,
+  bytes: number,
+  holdMs: number,
+  limits: { readonly requests: number; readonly bytes: number },
+): number {
+  if (free && waiting === 0) return GRANT;
+  if (holdMs <= 0) return NO_HOLD;
+  if (waiting >= limits.requests) return FULL_COUNT;
+  if (waitingBytes + bytes > limits.bytes) return FULL_BYTES;
+  return HOLD;
+}
