@@ -5,11 +5,13 @@ import type { Downward, Upward } from './messages.ts';
  * side does not read is kept up to a limit; beyond it the link is closed, and a new one starts afresh.
  */
 export interface Link<Out, In> {
+  /** Dropped when the link has ended. Throws Fault `too_large` for a message that no link could carry. */
   send(message: Out): void;
   /** One listener; what arrived before it was set is delivered then. */
   onMessage(listener: (message: In) => void): void;
   /** Called once, however the link ended. */
   onClose(listener: () => void): void;
+  /** What was sent before still goes out; nothing comes in any more. */
   close(): void;
 }
 

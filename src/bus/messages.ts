@@ -15,18 +15,20 @@ export type Downward =
       readonly models: readonly RoutingModel[];
       readonly instances: readonly RoutingInstance[];
     }
-  /** What changed from `version - 1` to `version`, applied in one turn. Removals first. */
-  | {
-      readonly type: 'delta';
-      readonly epoch: string;
-      readonly version: number;
-      readonly models?: readonly RoutingModel[];
-      readonly removedModels?: readonly string[];
-      readonly instances?: readonly RoutingInstance[];
-      readonly removedInstances?: readonly string[];
-    }
+  | Delta
   /** Answer with `metrics` that carries the same `id`. */
   | { readonly type: 'scrape'; readonly id: number };
+
+/** What changed from `version - 1` to `version`, applied in one turn. Removals first. */
+export interface Delta {
+  readonly type: 'delta';
+  readonly epoch: string;
+  readonly version: number;
+  readonly models?: readonly RoutingModel[];
+  readonly removedModels?: readonly string[];
+  readonly instances?: readonly RoutingInstance[];
+  readonly removedInstances?: readonly string[];
+}
 
 /** From the data plane to control. */
 export type Upward =

@@ -34,6 +34,11 @@ export async function readAll(content: AsyncIterable<Uint8Array>): Promise<Buffe
   return Buffer.concat(parts);
 }
 
+async function* broken(): AsyncIterable<Uint8Array> {
+  yield Buffer.from('half');
+  throw new Error('the client left');
+}
+
 /** Uploads a folder as the command line does: the files, then the manifest. */
 async function pushFolder(artifacts: Artifacts, folder: string): Promise<ArtifactRef> {
   const manifest = await manifestOf(folder);
@@ -155,10 +160,6 @@ export function testArtifacts(name: string, create: () => Promise<ArtifactsUnder
 
     test('a stream that breaks leaves nothing', async () => {
       const { artifacts, count } = await setUp();
-      async function* broken(): AsyncIterable<Uint8Array> {
-        yield Buffer.from('half');
-        throw new Error('the client left');
-      }
       await expect(
         artifacts.put(broken(), { name: 'a', kind: 'file', maxBytes: MAX }),
       ).rejects.toThrow('the client left');

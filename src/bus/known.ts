@@ -1,0 +1,42 @@
+import type { Downward, Upward } from './messages.ts';
+
+/** Any message: what it is for is its type. */
+export interface Typed {
+  readonly type: string;
+}
+
+type Fields = Readonly<Record<string, 'string' | 'number' | 'list'>>;
+
+/** Fields that a message cannot do without. Others may be there or not, so that versions may mix. */
+const UPWARD: Readonly<Record<Upward['type'], Fields>> = {
+  hello: { dataPlane: 'string' },
+  wake: { revision: 'string', queued: 'number' },
+  load: { at: 'number', revisions: 'list' },
+  drained: { instance: 'string' },
+  suspect: { instance: 'string', reason: 'string' },
+  metrics: { id: 'number', text: 'string' },
+};
+
+const DOWNWARD: Readonly<Record<Downward['type'], Fields>> = {
+  snapshot: { epoch: 'string', version: 'number', models: 'list', instances: 'list' },
+  delta: { epoch: 'string', version: 'number' },
+  scrape: { id: 'number' },
+};
+
+/** False for a type that this version does not know, and for a message that lacks what it needs. */
+export function isUpward(message: Typed): message is Upward {
+  return fits(message, UPWARD);
+}
+
+export function isDownward(message: Typed): message is Downward {
+  return fits(message, DOWNWARD);
+}
+
+function fits(message: Typed, known: Readonly<Record<string, Fields>>): boolean {
+  const fields = Object.hasOwn(known, message.type) ? known[message.type] : undefined;
+  if (fields === undefined) return false;
+  return Object.entries(fields).every(([key, type]) => {
+    const value: unknown = Reflect.get(message, key);
+    return type === 'list' ? Array.isArray(value) : typeof value === type;
+  });
+}

@@ -1,0 +1,125 @@
+import type { RoutingInstance, RoutingModel } from '#domain/routing.ts';
+import { modelKey } from '#domain/names.ts';
+import type { Clock } from '#lib/clock.ts';
+import type { BusHost, Link } from './bus.ts';
+import type { Delta, Downward, Upward } from './messages.ts';
+import { createMailbox } from './signal.ts';
+import { createScrapes } from './scrapes.ts';
+
+/** A data plane that was away for longer than so many changes gets a snapshot, which is smaller by then. */
+const KEPT_DELTAS = 1000;
+
+export type RoutingChange = Omit<Delta, 'type' | 'epoch' | 'version'>;
+
+/** What a data plane reports. */
+export type Report = Exclude<Upward, { type: 'hello' | 'metrics' }>;
+
+export interface Publisher {
+  /** Changes the state and tells every data plane. */
+  update(change: RoutingChange): void;
+  onUpward(listener: (dataPlane: string, message: Report) => void): void;
+  /** Its link ended, and it has no other. */
+  onLeft(listener: (dataPlane: string) => void): void;
+  /** The metrics of the data planes that answer in time. */
+  scrape(): Promise<string[]>;
+  close(): Promise<void>;
+}
+
+/**
+ * Control's side of the routing state. Invariants:
+ * 1. A data plane hears nothing before its hello, and nothing before the first update: an empty state that
+ *    only means "not loaded yet" never replaces the last good one.
+ * 2. After that, what it has been sent is exactly this state: by deltas without a gap, or by a snapshot.
+ * 3. A data plane has one link, its newest; `onLeft` is called when that one ends.
+ */
+export function createPublisher(options: {
+  host: BusHost;
+  /** New with each start of control. */
+  epoch: string;
+  clock: Clock;
+  keepDeltas?: number;
+}): Publisher {
+  const { host, epoch, clock, keepDeltas = KEPT_DELTAS } = options;
+  const models = new Map<string, RoutingModel>();
+  const instances = new Map<string, RoutingInstance>();
+  const deltas: Delta[] = [];
+  const joined = new Map<string, Link<Downward, Upward>>();
+  const reports = createMailbox<{ dataPlane: string; message: Report }>();
+  const departures = createMailbox<string>();
+  const scrapes = createScrapes(clock);
+  let version = 0;
+
+  function update(change: RoutingChange): void {
+    for (const key of change.removedModels ?? []) models.delete(key);
+    for (const id of change.removedInstances ?? []) instances.delete(id);
+    for (const model of change.models ?? [])
+      models.set(modelKey(model.namespace, model.name), model);
+    for (const instance of change.instances ?? []) instances.set(instance.id, instance);
+    version++;
+    const delta: Delta = { ...change, type: 'delta', epoch, version };
+    deltas.push(delta);
+    if (deltas.length > keepDeltas) deltas.shift();
+    for (const link of joined.values()) link.send(version === 1 ? snapshot() : delta);
+  }
+
+  function snapshot(): Downward {
+    return {
+      type: 'snapshot',
+      epoch,
+      version,
+      models: [...models.values()],
+      instances: [...instances.values()],
+    };
+  }
+
+  /** What somebody who has this state lacks. */
+  function since(had: { epoch?: string; version?: number }): readonly Downward[] {
+    if (version === 0) return [];
+    const missing = had.epoch === epoch ? version - (had.version ?? -1) : Infinity;
+    if (missing < 0 || missing > deltas.length) return [snapshot()];
+    return deltas.slice(deltas.length - missing);
+  }
+
+  function join(dataPlane: string, link: Link<Downward, Upward>): void {
+    const former = joined.get(dataPlane);
+    if (former === link) return;
+    joined.set(dataPlane, link);
+    former?.close();
+  }
+
+  function leave(dataPlane: string, link: Link<Downward, Upward>): void {
+    if (joined.get(dataPlane) !== link) return;
+    joined.delete(dataPlane);
+    departures.deliver(dataPlane);
+  }
+
+  function accept(link: Link<Downward, Upward>): void {
+    let dataPlane: string | undefined;
+    link.onMessage((message) => {
+      if (message.type === 'hello') {
+        dataPlane ??= message.dataPlane;
+        join(dataPlane, link);
+        for (const answer of since(message)) link.send(answer);
+      } else if (dataPlane === undefined) return;
+      else if (message.type === 'metrics') scrapes.answer(link, message);
+      else reports.deliver({ dataPlane, message });
+    });
+    link.onClose(() => {
+      scrapes.forget(link);
+      if (dataPlane !== undefined) leave(dataPlane, link);
+    });
+  }
+
+  host.onLink(accept);
+  return {
+    update,
+    onUpward: (listener) =>
+      reports.listen(({ dataPlane, message }) => listener(dataPlane, message)),
+    onLeft: departures.listen,
+    scrape: () => scrapes.ask([...joined.values()]),
+    async close() {
+      scrapes.close();
+      await host.close();
+    },
+  };
+}

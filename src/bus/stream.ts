@@ -1,0 +1,137 @@
+import { chmod, unlink } from 'node:fs/promises';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import type { Clock, Timer } from '#lib/clock.ts';
+import { Fault, messageOf } from '#lib/fault.ts';
+import type { BusClient, BusHost, Link } from './bus.ts';
+import { isDownward, isUpward } from './known.ts';
+import type { Downward, Upward } from './messages.ts';
+import { createMailbox } from './signal.ts';
+import { BACKLOG_LIMIT, createStreamLink } from './stream-link.ts';
+
+/** A Unix socket (mode 0600: whoever may open it is trusted), or TCP (keep it on a private network). */
+export type StreamAddress =
+  | { readonly path: string }
+  | { readonly host: string; readonly port: number };
+
+/** Data planes of a large cluster; beyond it somebody opens connections by mistake. */
+const LINK_LIMIT = 1000;
+const FIRST_RETRY_MS = 50;
+const LONGEST_RETRY_MS = 5000;
+
+/** The bus over sockets: control's end. Resolves when it listens; Fault `unavailable` when it cannot. */
+export async function createStreamHost(options: {
+  listen: StreamAddress;
+  clock: Clock;
+  /** Bytes that may wait for a link's reader. */
+  backlog?: number;
+}): Promise<BusHost & { readonly address: StreamAddress }> {
+  const { listen, clock, backlog = BACKLOG_LIMIT } = options;
+  const links = createMailbox<Link<Downward, Upward>>();
+  const open = new Set<Link<Downward, Upward>>();
+  const server = createServer((socket) => {
+    const link = createStreamLink<Downward, Upward>(socket, { clock, backlog, isKnown: isUpward });
+    open.add(link);
+    socket.once('close', () => open.delete(link));
+    links.deliver(link);
+  });
+  server.maxConnections = LINK_LIMIT;
+  const address = await listenOn(server, listen);
+  return {
+    address,
+    onLink: links.listen,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const link of open) link.close();
+      await closed;
+    },
+  };
+}
+
+/**
+ * The data plane's end. At any time there is one connection, or one attempt, or one timer for the next. The
+ * time between attempts doubles, and falls back once a link has brought a message.
+ */
+export function createStreamClient(options: {
+  connect: StreamAddress;
+  clock: Clock;
+  /** From 0 to 1: keeps clients that lost the same host from coming back at the same moment. */
+  random: () => number;
+  backlog?: number;
+}): BusClient {
+  const { clock, random, backlog = BACKLOG_LIMIT } = options;
+  const links = createMailbox<Link<Upward, Downward>>();
+  let closed = false;
+  let failures = 0;
+  let retry: Timer | undefined;
+  let socket = open();
+  let link: Link<Upward, Downward> | undefined;
+
+  function open(): Socket {
+    const made = connect({ ...options.connect });
+    made.on('error', () => {});
+    made.once('connect', () => {
+      link = createStreamLink<Upward, Downward>(made, { clock, backlog, isKnown: isDownward });
+      made.once('data', () => (failures = 0));
+      links.deliver(link);
+    });
+    made.once('close', again);
+    return made;
+  }
+
+  function again(): void {
+    link = undefined;
+    if (closed) return;
+    const longest = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** failures++);
+    retry = clock.after(longest * (0.5 + random() / 2), () => (socket = open()));
+  }
+
+  return {
+    onLink: links.listen,
+    async close() {
+      closed = true;
+      retry?.cancel();
+      if (socket.closed) return;
+      const ended = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+      if (link) link.close();
+      else socket.destroy();
+      await ended;
+    },
+  };
+}
+
+async function listenOn(server: Server, address: StreamAddress): Promise<StreamAddress> {
+  if (!('path' in address)) {
+    await listening(server, address);
+    const bound = server.address();
+    const port = typeof bound === 'object' && bound ? bound.port : address.port;
+    return { host: address.host, port };
+  }
+  await removeStale(address.path);
+  await listening(server, address);
+  await chmod(address.path, 0o600);
+  return address;
+}
+
+/** A socket file that nobody listens on is what a killed process left. */
+async function removeStale(path: string): Promise<void> {
+  const code = await new Promise<string>((resolve) => {
+    const probe = connect({ path });
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve('');
+    });
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));
+  });
+  if (code === 'ECONNREFUSED') await unlink(path);
+}
+
+async function listening(server: Server, address: StreamAddress): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) => {
+      const where = 'path' in address ? address.path : `${address.host}:${address.port}`;
+      const message = `the bus cannot listen on ${where}: ${messageOf(cause)}`;
+      reject(new Fault('unavailable', message, { cause }));
+    });
+    server.listen({ ...address }, resolve);
+  });
+}
