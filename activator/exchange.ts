@@ -60,6 +60,7 @@ export class Exchange implements Waiter, UpstreamUser {
   previous: Waiter | undefined;
   next: Waiter | undefined;
   waitsIn: Gate | undefined;
+  order = 0;
   heldBytes = 0;
   private readonly client: Client;
   private readonly plane: Plane;

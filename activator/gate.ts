@@ -29,6 +29,8 @@ export interface Waiter {
   next: Waiter | undefined;
   /** Gate that it waits in; undefined: it does not wait. */
   waitsIn: Gate | undefined;
+  /** Its place among all that came to this gate. */
+  order: number;
   /** Bytes that it holds while it waits. */
   heldBytes: number;
   onGranted(slot: Slot): void;
@@ -75,6 +77,7 @@ export class Gate {
   private head: Waiter | undefined;
   private tail: Waiter | undefined;
   private nextWake = 1;
+  private arrivals = 0;
   private areaAt: number;
   private reportedAt: number;
   private knockedAt = 0;
@@ -99,6 +102,8 @@ export class Gate {
   /** GRANT: `onGranted` was called. HOLD: it waits. Anything else: it was never admitted. */
   enter(waiter: Waiter, holdMs: number): number {
     const slot = this.pick();
+    waiter.order = this.arrivals;
+    this.arrivals += 1;
     const decision = decideAdmission(
       slot !== undefined,
       this.waiting,
@@ -109,24 +114,17 @@ export class Gate {
     );
     if (decision === GRANT && slot) this.grant(waiter, slot);
     else if (decision === HOLD) {
-      this.append(waiter);
+      this.insert(waiter, undefined);
       this.wakeIfDue();
     }
     return decision;
   }
 
-  /** Back to the front of the queue after its instance could not be reached: it was first, it stays first. */
+  /** Waits again, at its old place, after its instance could not be reached. */
   rejoin(waiter: Waiter): void {
-    this.settle();
-    waiter.waitsIn = this;
-    waiter.previous = undefined;
-    waiter.next = this.head;
-    if (this.head) this.head.previous = waiter;
-    else this.tail = waiter;
-    this.head = waiter;
-    this.waiting += 1;
-    this.waitingBytes += waiter.heldBytes;
-    this.nextWake = Math.min(this.nextWake, this.waiting);
+    let before = this.head;
+    while (before && before.order < waiter.order) before = before.next;
+    this.insert(waiter, before);
     this.serve();
     this.wakeIfDue();
   }
@@ -285,14 +283,17 @@ export class Gate {
     }
   }
 
-  private append(waiter: Waiter): void {
+  /** Before `next`, or at the end. */
+  private insert(waiter: Waiter, next: Waiter | undefined): void {
     this.settle();
+    const previous = next ? next.previous : this.tail;
     waiter.waitsIn = this;
-    waiter.next = undefined;
-    waiter.previous = this.tail;
-    if (this.tail) this.tail.next = waiter;
+    waiter.previous = previous;
+    waiter.next = next;
+    if (previous) previous.next = waiter;
     else this.head = waiter;
-    this.tail = waiter;
+    if (next) next.previous = waiter;
+    else this.tail = waiter;
     this.waiting += 1;
     this.waitingBytes += waiter.heldBytes;
   }

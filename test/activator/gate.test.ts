@@ -1,0 +1,293 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  FULL_BYTES,
+  FULL_COUNT,
+  Gate,
+  GRANT,
+  HOLD,
+  NO_HOLD,
+  type Waiter,
+} from '#activator/gate.ts';
+import { Slot } from '#activator/slot.ts';
+import type { RoutingInstance } from '#domain/routing.ts';
+
+const RUNS = 10_000;
+
+type Fate = 'new' | 'waiting' | 'granted' | 'refused' | 'cancelled' | 'turned away' | 'done';
+
+class Request implements Waiter {
+  previous: Waiter | undefined;
+  next: Waiter | undefined;
+  waitsIn: Gate | undefined;
+  order = 0;
+  heldBytes: number;
+  readonly number: number;
+  fate: Fate = 'new';
+  ends = 0;
+  slot: Slot | undefined;
+  private readonly granted: (request: Request) => void;
+
+  constructor(number: number, bytes: number, granted: (request: Request) => void) {
+    this.number = number;
+    this.heldBytes = bytes;
+    this.granted = granted;
+  }
+
+  onGranted(slot: Slot): void {
+    this.fate = 'granted';
+    this.ends += 1;
+    this.slot = slot;
+    this.granted(this);
+  }
+
+  onRefused(): void {
+    this.fate = 'refused';
+    this.ends += 1;
+  }
+}
+
+/** A gate with everything that happens to it on record, and the invariants of gate.ts as checks. */
+class World {
+  now = 0;
+  wakes = 0;
+  wakeOutstanding = false;
+  readonly drained: Slot[] = [];
+  readonly requests: Request[] = [];
+  readonly slots: Slot[] = [];
+  readonly gate: Gate;
+  readonly limits: { concurrency: number; requests: number; bytes: number };
+  private rolls = 1;
+
+  constructor(limits: { concurrency: number; requests: number; bytes: number }) {
+    this.limits = limits;
+    this.gate = new Gate(limits, {
+      onWake: () => {
+        this.wakes += 1;
+        this.wakeOutstanding = true;
+      },
+      onDrained: (slot) => this.drained.push(slot),
+      now: () => this.now,
+      roll: () => {
+        this.rolls = (this.rolls * 16_807) % 2_147_483_647;
+        return this.rolls / 2_147_483_647;
+      },
+    });
+  }
+
+  enter(bytes: number, holdMs: number): void {
+    const request = new Request(this.requests.length, bytes, (granted) => this.onGranted(granted));
+    this.requests.push(request);
+    const waitedBefore = this.gate.waiting;
+    const decision = this.gate.enter(request, holdMs);
+    if (decision === HOLD) {
+      request.fate = 'waiting';
+      expect(this.gate.waiting, 'invariant 4').toBeLessThanOrEqual(this.limits.requests);
+      expect(this.gate.waitingBytes, 'invariant 4').toBeLessThanOrEqual(this.limits.bytes);
+    } else if (decision !== GRANT) request.fate = 'turned away';
+    if (decision === FULL_COUNT) expect(waitedBefore).toBeGreaterThanOrEqual(this.limits.requests);
+    if (decision === NO_HOLD) expect(holdMs).toBe(0);
+  }
+
+  private onGranted(request: Request): void {
+    const earlier = this.requests.filter(
+      (other) => other.fate === 'waiting' && other.number < request.number,
+    );
+    expect(earlier, 'invariant 6: first come first served').toEqual([]);
+    expect(request.slot?.draining, 'invariant 3').toBe(false);
+  }
+
+  pick(fate: Fate, index: number): Request | undefined {
+    const fitting = this.requests.filter((request) => request.fate === fate);
+    return fitting[index % Math.max(1, fitting.length)];
+  }
+
+  finish(index: number): void {
+    const request = this.pick('granted', index);
+    if (!request?.slot) return;
+    request.fate = 'done';
+    this.gate.leave(request.slot);
+  }
+
+  goBack(index: number): void {
+    const request = this.pick('granted', index);
+    if (!request?.slot) return;
+    const { slot } = request;
+    request.slot = undefined;
+    request.ends -= 1;
+    this.gate.suspend(slot);
+    this.gate.leave(slot);
+    request.fate = 'waiting';
+    this.gate.rejoin(request);
+  }
+
+  cancel(index: number): void {
+    const request = this.pick('waiting', index);
+    if (!request) return;
+    request.fate = 'cancelled';
+    request.ends += 1;
+    this.gate.cancel(request);
+  }
+
+  addSlot(): void {
+    const id = `i${this.slots.length}`;
+    const instance: RoutingInstance = {
+      id,
+      revision: 'default/m/v1',
+      address: { node: 'n', socket: '/nowhere' },
+      state: 'ready',
+      askedAt: 0,
+      startedAt: 0,
+      readyAt: 0,
+    };
+    const slot = new Slot(instance, this.gate);
+    this.slots.push(slot);
+    this.wakeOutstanding = false;
+    this.gate.add(slot);
+  }
+
+  slotAt(index: number): Slot | undefined {
+    const present = this.slots.filter((slot) => slot.index >= 0);
+    return present[index % Math.max(1, present.length)];
+  }
+
+  check(): void {
+    const waiting = this.requests.filter((request) => request.fate === 'waiting');
+    const granted = this.requests.filter((request) => request.fate === 'granted');
+    expect(this.gate.waiting).toBe(waiting.length);
+    expect(this.gate.waitingBytes).toBe(
+      waiting.reduce((sum, request) => sum + request.heldBytes, 0),
+    );
+    expect(this.gate.inFlight, 'invariant 2').toBe(granted.length);
+    for (const request of this.requests) {
+      const ended = !['new', 'waiting', 'turned away'].includes(request.fate);
+      expect(request.ends, `invariant 1: request ${request.number} is ${request.fate}`).toBe(
+        ended ? 1 : 0,
+      );
+    }
+    for (const slot of this.slots) {
+      const own = granted.filter((request) => request.slot === slot).length;
+      expect(slot.inFlight, 'invariant 2').toBe(own);
+      if (this.limits.concurrency > 0) {
+        expect(own, 'invariant 3').toBeLessThanOrEqual(this.limits.concurrency);
+      }
+      if (slot.draining && slot.inFlight === 0) {
+        expect(
+          this.drained.filter((other) => other === slot),
+          'invariant 7',
+        ).toHaveLength(1);
+      }
+    }
+    if (waiting.length > 0) {
+      const room = this.slots.some(
+        (slot) =>
+          slot.index >= 0 &&
+          !slot.draining &&
+          !slot.suspended &&
+          (this.limits.concurrency === 0 || slot.inFlight < this.limits.concurrency),
+      );
+      expect(room, 'nobody waits beside a free slot').toBe(false);
+      expect(this.wakes, 'invariant 5').toBeGreaterThan(0);
+    }
+  }
+}
+
+type Step = (world: World) => void;
+
+const index = fc.nat(50);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.tuple(fc.nat(300), fc.constantFrom(0, 1000, 1000, 1000)).map(
+      ([bytes, hold]) =>
+        (w: World) =>
+          w.enter(bytes, hold),
+    ),
+  },
+  { weight: 6, arbitrary: index.map((i) => (w: World) => w.finish(i)) },
+  { weight: 2, arbitrary: index.map((i) => (w: World) => w.cancel(i)) },
+  { weight: 1, arbitrary: index.map((i) => (w: World) => w.goBack(i)) },
+  { weight: 2, arbitrary: fc.constant((w: World) => w.addSlot()) },
+  {
+    weight: 1,
+    arbitrary: index.map((i) => (w: World) => {
+      const slot = w.slotAt(i);
+      if (slot) w.gate.drain(slot);
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: index.map((i) => (w: World) => {
+      const slot = w.slotAt(i);
+      if (slot) w.gate.lose(slot);
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: index.map((i) => (w: World) => {
+      const slot = w.slotAt(i);
+      if (slot) w.gate.resume(slot);
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(index, fc.nat(200)).map(([i, bytes]) => (w: World) => {
+      const request = w.pick('waiting', i);
+      if (request) w.gate.hold(request, bytes);
+    }),
+  },
+  { weight: 1, arbitrary: fc.constant((w: World) => w.gate.refuseAll('failed')) },
+  {
+    weight: 1,
+    arbitrary: fc.nat(1000).map((ms) => (w: World) => {
+      w.now += ms;
+    }),
+  },
+);
+
+describe('the gate', () => {
+  test(`keeps its invariants under ${RUNS} random interleavings`, () => {
+    const limits = fc.record({
+      concurrency: fc.constantFrom(0, 1, 1, 2, 8),
+      requests: fc.constantFrom(0, 1, 3, 10),
+      bytes: fc.constantFrom(0, 500, 10_000),
+    });
+    fc.assert(
+      fc.property(limits, fc.array(step, { maxLength: 40 }), (limit, steps) => {
+        const world = new World(limit);
+        for (const act of steps) {
+          act(world);
+          world.check();
+        }
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  test('wakes when the first one waits, and again each time that their number doubles', () => {
+    const world = new World({ concurrency: 1, requests: 100, bytes: 1000 });
+    const wakesAfter = Array.from({ length: 9 }, () => {
+      world.enter(0, 1000);
+      return world.wakes;
+    });
+    expect(wakesAfter).toEqual([1, 2, 2, 3, 3, 3, 3, 4, 4]);
+  });
+
+  test('bytes: the limit holds to the byte', () => {
+    const world = new World({ concurrency: 1, requests: 100, bytes: 100 });
+    world.enter(60, 1000);
+    world.enter(41, 1000);
+    expect(world.requests.map((request) => request.fate)).toEqual(['waiting', 'turned away']);
+    world.enter(40, 1000);
+    expect(world.requests[2]?.fate).toBe('waiting');
+    expect(world.gate.hold(world.requests[2]!, 1)).toBe(false);
+    expect(FULL_BYTES).toBeGreaterThan(HOLD);
+  });
+
+  test('the least loaded instance gets the next request', () => {
+    const world = new World({ concurrency: 4, requests: 10, bytes: 1000 });
+    for (let i = 0; i < 3; i += 1) world.addSlot();
+    for (let i = 0; i < 9; i += 1) world.enter(0, 1000);
+    expect(world.slots.map((slot) => slot.inFlight)).toEqual([3, 3, 3]);
+  });
+});
