@@ -25,6 +25,7 @@ export function createApi(options: ApiOptions): Hono<ApiEnv> {
   app.use(createAuthentication(options.useCases, options.requireKey));
   for (const route of routes) {
     app.openAPIRegistry.registerPath(route.config);
+    if (route.head) app.openAPIRegistry.registerPath({ ...route.config, method: 'head' });
     app.on(route.config.method, route.pattern, (context) => route.run(context));
   }
   const document = JSON.stringify(makeOpenApi(app, options.version));

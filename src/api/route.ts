@@ -30,6 +30,8 @@ interface Definition<P extends Shape, Q extends Shape> {
   readonly headers?: Shape;
   /** Name of the component that the body is; written as JSON or YAML, unless `types` says otherwise. */
   readonly body?: { readonly schema: string; readonly types: readonly string[] };
+  /** Is HEAD promised, too? Hono answers it for each GET. */
+  readonly head?: boolean;
   readonly responses: RouteConfig['responses'];
   handle(call: Call<P, Q>): Promise<Response> | Response;
 }
@@ -37,6 +39,7 @@ interface Definition<P extends Shape, Q extends Shape> {
 /** One row of the API: what OpenAPI says of it, and what runs. */
 export interface Route {
   readonly config: RouteConfig;
+  readonly head: boolean;
   /** As Hono writes it: `/models/:model`. */
   readonly pattern: string;
   run(context: ApiContext): Promise<Response>;
@@ -50,6 +53,7 @@ export interface Route {
 export function defineRoute<P extends Shape, Q extends Shape>(route: Definition<P, Q>): Route {
   return {
     config: makeConfig(route),
+    head: route.head ?? false,
     pattern: route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
     async run(context) {
       checkMediaType(context, route.body?.types);

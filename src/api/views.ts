@@ -23,7 +23,9 @@ export function makeModelView(view: ModelView, places: Places): ModelResource {
       createdAt,
       updatedAt,
       addresses: makeAddresses(view, places),
-      traffic: [...view.targets],
+      traffic: view.targets.flatMap(({ revision, percent, tag }) =>
+        revision === undefined ? [] : [{ revision, percent, ...(tag !== undefined && { tag }) }],
+      ),
       revisions: view.revisions.map(({ value }) => ({
         name: value.name,
         runtime: value.spec.runtime,

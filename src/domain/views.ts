@@ -1,11 +1,17 @@
 import { z } from 'zod';
-import { modelDocument, revisionSpec, RUNTIMES, trafficTarget } from './model.ts';
-import { artifactRef, eventRecord, keyRecord, revisionRecord, usageRecord } from './records.ts';
-import { REVISION_STATES } from './records.ts';
+import { modelDocument, revisionSpec, RUNTIMES } from './model.ts';
+import {
+  artifactRef,
+  eventRecord,
+  keyRecord,
+  REVISION_STATES,
+  revisionRecord,
+  usageRecord,
+} from './records.ts';
 
 /**
- * What the control API answers: the shape that its clients hold on to. Readers ignore fields that they do
- * not know, so that versions may mix. Times are milliseconds since the epoch, sizes bytes.
+ * What the control API answers: the shape that its clients hold on to (`read-views.ts` is how ours reads
+ * it). Times are milliseconds since the epoch, sizes bytes.
  */
 
 export const serverInfo = z.object({
@@ -56,7 +62,9 @@ export const modelStatus = z.object({
   createdAt: z.number(),
   updatedAt: z.number(),
   addresses,
-  traffic: z.array(trafficTarget).meta({ description: 'Resolved: latest has become a name.' }),
+  traffic: z
+    .array(z.object({ revision: z.string(), percent: z.int(), tag: z.string().optional() }))
+    .meta({ description: 'Resolved: latest has become a name.' }),
   revisions: z.array(revisionSummary),
   instances: z.array(instanceView),
 });

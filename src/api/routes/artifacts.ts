@@ -22,8 +22,9 @@ export function makeArtifactRoutes({ useCases }: ApiOptions): Route[] {
     defineRoute({
       method: 'get',
       path: ARTIFACT_PATH,
-      summary: 'What is stored under a digest (HEAD: whether anything is)',
+      summary: 'What is stored under a digest',
       tag: 'artifacts',
+      head: true,
       query: NONE,
       params: byDigest,
       responses: { 200: jsonResponse('Its size and name.', 'Artifact') },

@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import { Fault } from '#lib/fault.ts';
+import { DEFAULT_NAMESPACE } from './names.ts';
+import { eventRecord, REVISION_STATES, tensorInfo } from './records.ts';
+import { appliedView, instanceView, keyView, logLineView, modelStatus } from './views.ts';
+import { newKeyView, serverInfo } from './views.ts';
+
+/**
+ * How a client reads what the control API answers: what it needs is checked, what it does not know is kept
+ * as it came, so that client and server may be of different versions.
+ */
+
+const model = z.looseObject({
+  metadata: z.looseObject({ name: z.string(), namespace: z.string().default(DEFAULT_NAMESPACE) }),
+  spec: z.looseObject({}),
+  status: modelStatus.loose(),
+});
+export type ModelAnswer = z.output<typeof model>;
+
+const revision = z.looseObject({
+  name: z.string(),
+  state: z.enum(REVISION_STATES),
+  reason: z.string(),
+  coldStartSeconds: z.number(),
+  createdAt: z.number(),
+  spec: z.looseObject({ runtime: z.string(), source: z.string().optional() }),
+  inspection: z
+    .looseObject({
+      inputs: z.array(tensorInfo.loose()).default([]),
+      outputs: z.array(tensorInfo.loose()).default([]),
+    })
+    .optional(),
+});
+export type RevisionAnswer = z.output<typeof revision>;
+
+const event = eventRecord.loose();
+export type EventAnswer = z.output<typeof event>;
+
+export const readServerInfo = createReader(serverInfo.loose());
+export const readModel = createReader(model);
+export const readApplied = createReader(model.extend({ applied: appliedView.shape.applied }));
+export const readModels = createReader(listOf(model));
+export const readRevision = createReader(revision);
+export const readRevisions = createReader(listOf(revision));
+export const readInstances = createReader(listOf(instanceView.loose()));
+export const readEvents = createReader(listOf(event));
+export const readLogs = createReader(listOf(logLineView.loose()));
+export const readKeys = createReader(listOf(keyView.loose()));
+export const readNewKey = createReader(newKeyView.loose());
+
+function listOf<T extends z.ZodType>(item: T) {
+  return z.looseObject({ items: z.array(item), next: z.string().optional() });
+}
+
+function createReader<S extends z.ZodType>(schema: S): (body: unknown) => z.output<S> {
+  return (body) => {
+    const result = schema.safeParse(body);
+    if (result.success) return result.data;
+    const where = result.error.issues[0]?.path.join('.') ?? '';
+    throw new Fault('bad_upstream', `the server's answer cannot be read at "${where}"`);
+  };
+}
