@@ -1,0 +1,258 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  call,
+  dial,
+  type Harness,
+  makeInstance,
+  makeModel,
+  makeRevision,
+  startHarness,
+  startInstance,
+} from './harness.ts';
+
+let harness: Harness;
+const closers: (() => Promise<void>)[] = [];
+
+beforeEach(async () => {
+  harness = await startHarness();
+});
+
+afterEach(async () => {
+  await harness.close();
+  for (const close of closers.splice(0)) await close();
+});
+
+async function instance(handler: (request: IncomingMessage, response: ServerResponse) => void) {
+  const started = await startInstance(handler);
+  closers.push(() => started.close());
+  return started;
+}
+
+async function publish(model = makeModel()): Promise<void> {
+  harness.publisher.update({ models: [model] });
+  await harness.activator.ready;
+}
+
+const PATH = '/models/default/digits/';
+const one = { concurrency: 1, maxInstances: 1 };
+
+/** Waits until the data plane has reported so many waiting requests. */
+async function untilQueued(count: number): Promise<void> {
+  await harness.report('load', (report) => report.revisions.some((load) => load.queued >= count));
+}
+
+describe('a sleeping model', () => {
+  test('wakes at once, and the request is answered by the instance that comes', async () => {
+    await publish();
+    const started = await instance((_, response) => response.end('awake'));
+    const answer = call(harness.port, PATH);
+    expect(await harness.report('wake')).toMatchObject({
+      revision: 'default/digits/v1',
+      queued: 1,
+    });
+    harness.publisher.update({ instances: [makeInstance(started.port)] });
+    expect(await answer).toMatchObject({ status: 200, body: 'awake' });
+    expect((await answer).headers).toMatchObject({ 'rouse-cold-start': 'true' });
+    expect((await answer).headers['server-timing']).toMatch(
+      /^queue;dur=[\d.]+, start;dur=[\d.]+, load;dur=[\d.]+, infer;dur=[\d.]+$/,
+    );
+    const again = await call(harness.port, PATH);
+    expect(again.headers).toMatchObject({ 'rouse-cold-start': 'false' });
+  });
+
+  test('2,000 requests, one at a time at the instance: all answered, in order, none lost', async () => {
+    const total = 2000;
+    await publish(makeModel({ revisions: [makeRevision(one)] }));
+    const order: number[] = [];
+    let running = 0;
+    let most = 0;
+    const started = await instance((incoming, response) => {
+      most = Math.max(most, (running += 1));
+      order.push(Number(incoming.url?.slice(1)));
+      setImmediate(() => {
+        running -= 1;
+        response.end(incoming.url);
+      });
+    });
+    const clients = [];
+    for (let i = 0; i < total; i += 1) {
+      const client = await dial(harness.port);
+      client.socket.write(`GET ${PATH}${i} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`);
+      clients.push(client);
+    }
+    await untilQueued(total);
+    harness.publisher.update({ instances: [makeInstance(started.port)] });
+    const texts = await Promise.all(clients.map((client) => client.closed));
+    for (const [i, text] of texts.entries()) {
+      expect(text).toMatch(/^HTTP\/1\.1 200 /);
+      expect(text.endsWith(`/${i}`)).toBe(true);
+    }
+    expect(order).toEqual(Array.from({ length: total }, (_, i) => i));
+    expect(most).toBe(1);
+  });
+
+  test('with room for 100, 100 wait and the others are refused at once with 503 and Retry-After', async () => {
+    const queue = { requests: 100, bytes: 1_000_000 };
+    const revisions = [makeRevision({ ...one, coldStartSeconds: 2.2 })];
+    await publish(makeModel({ queue, revisions }));
+    const started = await instance((_, response) => response.end());
+    const answers = Array.from({ length: 2000 }, () => call(harness.port, PATH));
+    const settled: { status: number; retry: string | undefined }[] = [];
+    const all = Promise.all(
+      answers.map(async (answer) => {
+        const { status, headers } = await answer;
+        settled.push({ status, retry: headers['retry-after'] });
+        if (settled.length === 1900)
+          harness.publisher.update({ instances: [makeInstance(started.port)] });
+      }),
+    );
+    await all;
+    const refused = settled.filter((answer) => answer.status === 503);
+    expect(refused).toHaveLength(1900);
+    expect(new Set(refused.map((answer) => answer.retry))).toEqual(new Set(['3']));
+    expect(settled.filter((answer) => answer.status === 200)).toHaveLength(100);
+  });
+
+  test('waiting bodies are counted: what would pass the limit is refused', async () => {
+    await publish(makeModel({ queue: { requests: 100, bytes: 1000 } }));
+    const started = await instance((incoming, response) => {
+      incoming.resume();
+      incoming.on('end', () => response.end());
+    });
+    const first = call(harness.port, PATH, { body: 'a'.repeat(600) });
+    await untilQueued(1);
+    const second = await call(harness.port, PATH, { body: 'a'.repeat(600) });
+    expect(second.status).toBe(503);
+    expect(JSON.parse(second.body)).toMatchObject({ code: 'queue_full' });
+    harness.publisher.update({ instances: [makeInstance(started.port)] });
+    expect((await first).status).toBe(200);
+  });
+
+  test('when the hold budget ends: 504 hold_timeout; the caller may ask for less', async () => {
+    const timeouts = { hold: 60_000, run: 1000, idle: 0, drain: 0 };
+    await publish(makeModel({ revisions: [makeRevision({ timeouts })] }));
+    const answer = await call(harness.port, PATH, { headers: { 'Rouse-Hold': '50ms' } });
+    expect(answer.status).toBe(504);
+    expect(JSON.parse(answer.body)).toMatchObject({ code: 'hold_timeout' });
+    expect(answer.headers['retry-after']).toBe('1');
+  });
+
+  test('Rouse-Hold: 0 is refused at once, and still wakes', async () => {
+    await publish();
+    const answer = await call(harness.port, PATH, { headers: { 'Rouse-Hold': '0' } });
+    expect(answer.status).toBe(503);
+    await harness.report('wake');
+  });
+
+  test('a Rouse-Hold that is no duration is refused', async () => {
+    await publish();
+    const answer = await call(harness.port, PATH, { headers: { 'Rouse-Hold': 'soon' } });
+    expect(answer.status).toBe(400);
+  });
+
+  test.each(['destroy', 'end'] as const)(
+    'a caller that leaves (%s) while it waits is forgotten',
+    async (how) => {
+      await publish(makeModel({ revisions: [makeRevision(one)] }));
+      const calls: string[] = [];
+      const started = await instance((incoming, response) => {
+        calls.push(incoming.url ?? '');
+        response.end();
+      });
+      const leaver = await dial(harness.port);
+      leaver.socket.write(`GET ${PATH}leaver HTTP/1.1\r\nHost: h\r\n\r\n`);
+      await harness.report('wake');
+      const stayer = call(harness.port, `${PATH}stayer`);
+      await harness.report('wake', (report) => report.queued === 2);
+      leaver.socket[how]();
+      await harness.report('load', (report) => report.revisions.some((load) => load.queued === 1));
+      harness.publisher.update({ instances: [makeInstance(started.port)] });
+      expect((await stayer).status).toBe(200);
+      expect(calls).toEqual(['/stayer']);
+    },
+  );
+
+  test('starts that fail again and again: those who wait are told why, and so are the next', async () => {
+    await publish();
+    const waiting = call(harness.port, PATH);
+    await harness.report('wake');
+    const startFailure = { message: 'exited with status 3', until: Date.now() + 60_000 };
+    harness.publisher.update({
+      models: [makeModel({ revisions: [makeRevision({ startFailure })] })],
+    });
+    for (const answer of [await waiting, await call(harness.port, PATH)]) {
+      expect(answer.status).toBe(503);
+      expect(JSON.parse(answer.body)).toMatchObject({ code: 'start_failed' });
+      expect(answer.body).toContain('exited with status 3');
+      expect(Number(answer.headers['retry-after'])).toBeGreaterThan(50);
+    }
+  });
+
+  test('a model that is deleted lets go of those who wait for it', async () => {
+    await publish();
+    const waiting = call(harness.port, PATH);
+    await harness.report('wake');
+    harness.publisher.update({ removedModels: ['default/digits'] });
+    expect((await waiting).status).toBe(404);
+  });
+});
+
+describe('instances that come and go', () => {
+  test('a draining instance gets nothing new, and is reported drained when its last request ended', async () => {
+    await publish();
+    let finish = (): void => {};
+    const old = await instance((_, response) => {
+      finish = () => response.end('old');
+    });
+    const fresh = await instance((_, response) => response.end('fresh'));
+    harness.publisher.update({ instances: [makeInstance(old.port)] });
+    const running = call(harness.port, PATH);
+    await once(old.server, 'request');
+    harness.publisher.update({
+      instances: [makeInstance(old.port, { state: 'draining' }), makeInstance(fresh.port)],
+    });
+    for (let i = 0; i < 20; i += 1) expect((await call(harness.port, PATH)).body).toBe('fresh');
+    expect(harness.reports.filter((report) => report.type === 'drained')).toEqual([]);
+    finish();
+    expect((await running).body).toBe('old');
+    expect(await harness.report('drained')).toMatchObject({ instance: `instance-${old.port}` });
+  });
+
+  test('an instance that refuses connections costs no request: another one or a later one serves', async () => {
+    await publish();
+    const gone = await startInstance(() => {});
+    await gone.close();
+    harness.publisher.update({ instances: [makeInstance(gone.port)] });
+    const waiting = Array.from({ length: 20 }, () => call(harness.port, PATH, { body: 'kept' }));
+    await harness.report('suspect');
+    const fresh = await instance((incoming, response) => incoming.pipe(response));
+    harness.publisher.update({
+      instances: [makeInstance(fresh.port)],
+      removedInstances: [`instance-${gone.port}`],
+    });
+    for (const answer of await Promise.all(waiting))
+      expect(answer).toMatchObject({ status: 200, body: 'kept' });
+  });
+
+  test('a reused connection that closes under a request: sent again only when that is safe', async () => {
+    await publish();
+    let requests = 0;
+    const flaky = await instance((incoming, response) => {
+      requests += 1;
+      if (requests % 2 === 0) incoming.socket.destroy();
+      else response.end('ok');
+    });
+    harness.publisher.update({ instances: [makeInstance(flaky.port)] });
+    expect((await call(harness.port, PATH)).status).toBe(200);
+    expect((await call(harness.port, PATH)).status, 'GET: again').toBe(200);
+    expect((await call(harness.port, PATH, { body: 'x' })).status, 'POST: not').toBe(502);
+    requests = 0;
+    harness.publisher.update({
+      models: [makeModel({ revisions: [makeRevision({ retry: 'safe' })] })],
+    });
+    expect((await call(harness.port, PATH)).status).toBe(200);
+    expect((await call(harness.port, PATH, { body: 'x' })).status, 'POST, retry: safe').toBe(200);
+  });
+});
