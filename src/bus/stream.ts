@@ -1,4 +1,4 @@
-import { chmod, unlink } from 'node:fs/promises';
+import { chmod, lstat, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { Clock, Timer } from '#lib/clock.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
@@ -112,17 +112,22 @@ async function listenOn(server: Server, address: StreamAddress): Promise<StreamA
   return address;
 }
 
-/** A socket file that nobody listens on is what a killed process left. */
+/** A socket file that nobody listens on is what a killed process left. Any other file is not ours to remove. */
 async function removeStale(path: string): Promise<void> {
-  const code = await new Promise<string>((resolve) => {
+  const found = await lstat(path).catch(() => undefined);
+  if (found?.isSocket() !== true || (await answers(path))) return;
+  await unlink(path);
+}
+
+async function answers(path: string): Promise<boolean> {
+  return await new Promise((resolve) => {
     const probe = connect({ path });
     probe.once('connect', () => {
       probe.destroy();
-      resolve('');
+      resolve(true);
     });
-    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'));
   });
-  if (code === 'ECONNREFUSED') await unlink(path);
 }
 
 async function listening(server: Server, address: StreamAddress): Promise<void> {

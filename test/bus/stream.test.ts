@@ -1,0 +1,206 @@
+import { stat, writeFile } from 'node:fs/promises';
+import { connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { Link } from '#bus/bus.ts';
+import { encodeFrame } from '#bus/frames.ts';
+import type { Downward, Upward } from '#bus/messages.ts';
+import { createStreamClient, createStreamHost, type StreamAddress } from '#bus/stream.ts';
+import { HEARTBEAT_MS } from '#bus/stream-link.ts';
+import { type Clock, systemClock } from '#lib/clock.ts';
+import { createFakeClock } from '#test/fake-clock.ts';
+import { testBus } from './conformance.ts';
+import { until } from './routing.ts';
+import { createStreamBus, portOf, socketFolder } from './stream-bus.ts';
+
+testBus('stream over a Unix socket', async () => {
+  const { folder, remove } = await socketFolder();
+  return await createStreamBus({ path: join(folder, 'bus.sock') }, remove);
+});
+
+testBus('stream over TCP', () =>
+  createStreamBus({ host: '127.0.0.1', port: 0 }, () => Promise.resolve()),
+);
+
+const wake: Upward = { type: 'wake', revision: 'a', queued: 1 };
+
+async function socketPath(): Promise<string> {
+  const { folder, remove } = await socketFolder();
+  onTestFinished(remove);
+  return join(folder, 'bus.sock');
+}
+
+async function hostOn(listen: StreamAddress, clock = systemClock) {
+  const host = await createStreamHost({ listen, clock });
+  onTestFinished(() => host.close());
+  const links: Link<Downward, Upward>[] = [];
+  host.onLink((link) => void links.push(link));
+  return { host, links, address: host.address };
+}
+
+async function rawSocket(address: StreamAddress): Promise<Socket> {
+  const socket = connect({ ...address });
+  onTestFinished(() => void socket.destroy());
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  return socket;
+}
+
+describe('host', () => {
+  test('only the owner may open the Unix socket', async () => {
+    const path = await socketPath();
+    await hostOn({ path });
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+  });
+
+  test.each([
+    ['text', Buffer.from('GET / HTTP/1.1\r\n\r\n')],
+    ['a huge length', Buffer.from([255, 255, 255, 255])],
+    ['no JSON', Buffer.from([0, 0, 0, 1, 123])],
+  ])('garbage closes its own link only: %s', async (_, bytes) => {
+    const { links, address } = await hostOn({ path: await socketPath() });
+    const good = await rawSocket(address);
+    await until(() => links.length === 1);
+    const bad = await rawSocket(address);
+    await until(() => links.length === 2);
+    const got: Upward[] = [];
+    for (const link of links) link.onMessage((message) => void got.push(message));
+    bad.resume().write(Buffer.concat([encodeFrame(wake), bytes]));
+    await once(bad, 'close');
+    expect(got).toEqual([wake]);
+    good.write(encodeFrame(wake));
+    await until(() => got.length === 2);
+  });
+
+  test('a peer that is silent is noticed; one that gives signs of life is not', async () => {
+    const clock = createFakeClock();
+    const { links, address } = await hostOn({ path: await socketPath() }, clock);
+    const silent = await rawSocket(address);
+    await until(() => links.length === 1);
+    const client = createStreamClient({ connect: address, clock, random: () => 0 });
+    onTestFinished(() => client.close());
+    client.onLink((link) => link.onMessage(() => {}));
+    await until(() => links.length === 2);
+    const closed = [false, false];
+    for (const [index, link] of links.entries()) {
+      link.onMessage(() => {});
+      link.onClose(() => (closed[index] = true));
+    }
+    const signs: number[] = [];
+    silent.on('data', (chunk: Buffer) => signs.push(chunk.length));
+    for (let beat = 1; !closed[0] && beat < 10; beat++) {
+      clock.advance(HEARTBEAT_MS);
+      await until(() => silent.destroyed || signs.reduce((sum, size) => sum + size, 0) >= 4 * beat);
+    }
+    await until(() => closed[0] === true);
+    expect(signs.reduce((sum, size) => sum + size, 0)).toBe(12);
+    expect(closed).toEqual([true, false]);
+  });
+
+  test('a socket file that a killed process left is replaced', async () => {
+    const path = await socketPath();
+    const child = fork(join(import.meta.dirname, 'listen-child.ts'), [path]);
+    await once(child, 'message');
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    expect((await stat(path)).isSocket()).toBe(true);
+    const { links, address } = await hostOn({ path });
+    await rawSocket(address);
+    await until(() => links.length === 1);
+  });
+
+  test('a socket in use, a port in use and a file in the way are refused by name', async () => {
+    const path = await socketPath();
+    await hostOn({ path });
+    const { address } = await hostOn({ host: '127.0.0.1', port: 0 });
+    const file = `${path}.txt`;
+    await writeFile(file, 'precious');
+    for (const listen of [{ path }, address, { path: file }, { path: `${path}/x/y` }]) {
+      const where = 'path' in listen ? listen.path : `127.0.0.1:${listen.port}`;
+      await expect(createStreamHost({ listen, clock: systemClock })).rejects.toMatchObject({
+        code: 'unavailable',
+        message: expect.stringContaining(where),
+      });
+    }
+    expect((await stat(file)).size).toBe(8);
+  });
+});
+
+/** Notes how long each attempt waits; an attempt is made when the test says so. Nothing else runs. */
+function createRetryClock() {
+  const waits: number[] = [];
+  let run: () => void = () => {};
+  const clock: Clock = {
+    now: () => 0,
+    after(ms, timer) {
+      if (ms !== HEARTBEAT_MS) {
+        waits.push(ms);
+        run = timer;
+      }
+      return { cancel: () => {} };
+    },
+  };
+  return { clock, waits, retry: () => run() };
+}
+
+describe('client', () => {
+  test('the time between attempts doubles up to five seconds, and is spread', async () => {
+    const path = await socketPath();
+    const { clock, waits, retry } = createRetryClock();
+    const rolls = [0, 0.5, 0.9];
+    const client = createStreamClient({
+      connect: { path },
+      clock,
+      random: () => rolls[waits.length % rolls.length] ?? 0,
+    });
+    onTestFinished(() => client.close());
+    for (let attempt = 1; attempt <= 9; attempt++) {
+      await until(() => waits.length === attempt);
+      retry();
+    }
+    expect(waits.slice(0, 9)).toEqual([25, 75, 190, 200, 600, 1520, 1600, 3750, 4750]);
+  });
+
+  test('a client that was there before its host finds it', async () => {
+    const path = await socketPath();
+    const client = createStreamClient({ connect: { path }, clock: systemClock, random: () => 0 });
+    onTestFinished(() => client.close());
+    const linked = new Promise<void>((resolve) => client.onLink(() => resolve()));
+    const { host } = await hostOn({ path });
+    host.onLink((link) => link.onMessage(() => {}));
+    await linked;
+  });
+
+  test('close ends the attempts', async () => {
+    const path = await socketPath();
+    const clock = createFakeClock();
+    const client = createStreamClient({ connect: { path }, clock, random: () => 0 });
+    await until(() => clock.pending === 1);
+    await client.close();
+    await client.close();
+    expect(clock.pending).toBe(0);
+  });
+
+  test('a host that hangs up on everybody is not hammered', async () => {
+    const server = createServer((socket) => void socket.destroy());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const { clock, waits, retry } = createRetryClock();
+    const connectTo = { host: '127.0.0.1', port: portOf(server) };
+    const client = createStreamClient({ connect: connectTo, clock, random: () => 1 });
+    onTestFinished(() => client.close());
+    let links = 0;
+    client.onLink((link) => {
+      links++;
+      link.onMessage(() => {});
+    });
+    for (let attempt = 1; attempt <= 5; attempt++) {
+      await until(() => waits.length === attempt);
+      expect(links).toBe(attempt);
+      retry();
+    }
+    expect(waits.slice(0, 5)).toEqual([50, 100, 200, 400, 800]);
+  });
+});
