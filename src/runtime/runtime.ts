@@ -16,6 +16,8 @@ export interface Wanted {
   readonly min: number;
   readonly max: number;
   readonly desired: number;
+  /** Of this order only: ready instances that do not serve any more. Drained, and others take their place. */
+  readonly replace?: readonly string[];
 }
 
 export type InstanceState = 'starting' | 'ready' | 'draining';

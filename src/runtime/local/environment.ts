@@ -1,0 +1,75 @@
+import { ENV_MODEL, ENV_NAMESPACE, ENV_REVISION } from '#domain/launch.ts';
+import { partsOfRevisionKey } from '#domain/names.ts';
+import { Fault } from '#lib/fault.ts';
+import type { Workload } from '../runtime.ts';
+
+/**
+ * What a program may know of Rouse's own environment. Anything else in there (keys, tokens, the addresses of
+ * databases) is nobody's business.
+ */
+const INHERITED = [
+  'PATH',
+  'HOME',
+  'USER',
+  'LOGNAME',
+  'LANG',
+  'LC_ALL',
+  'LC_CTYPE',
+  'TZ',
+  'TMPDIR',
+  'LD_LIBRARY_PATH',
+];
+/** What installing packages needs besides: where they come from, and how to get there. */
+const FOR_BUILDING =
+  /^(PIP_[A-Z_]+|https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/;
+
+export type Environment = Record<string, string>;
+export type ReadSecret = (namespace: string, name: string) => Promise<string | undefined>;
+
+export function baseEnvironment(own: NodeJS.ProcessEnv): Environment {
+  return pick(own, (name) => INHERITED.includes(name));
+}
+
+export function buildEnvironment(own: NodeJS.ProcessEnv): Environment {
+  return pick(own, (name) => INHERITED.includes(name) || FOR_BUILDING.test(name));
+}
+
+/** The base, then what the model file sets, then who it is, which nothing can override. */
+export async function workloadEnvironment(
+  base: Environment,
+  workload: Workload,
+  readSecret: ReadSecret,
+): Promise<Environment> {
+  const { namespace, model, revision } = partsOfRevisionKey(workload.key);
+  const environment: Environment = { ...base };
+  for (const [name, value] of Object.entries(workload.spec.env)) {
+    environment[name] =
+      typeof value === 'string' ? value : await secretOf(namespace, name, value.secret, readSecret);
+  }
+  environment[ENV_NAMESPACE] = namespace;
+  environment[ENV_MODEL] = model;
+  environment[ENV_REVISION] = revision;
+  return environment;
+}
+
+async function secretOf(
+  namespace: string,
+  name: string,
+  secret: string,
+  readSecret: ReadSecret,
+): Promise<string> {
+  const value = await readSecret(namespace, secret);
+  if (value !== undefined) return value;
+  throw new Fault(
+    'invalid',
+    `env ${name} names secret ${secret}, which does not exist in namespace ${namespace}`,
+  );
+}
+
+function pick(own: NodeJS.ProcessEnv, isWanted: (name: string) => boolean): Environment {
+  const picked: Environment = {};
+  for (const [name, value] of Object.entries(own)) {
+    if (value !== undefined && isWanted(name)) picked[name] = value;
+  }
+  return picked;
+}

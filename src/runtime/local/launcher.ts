@@ -1,0 +1,132 @@
+import type { Address } from '#domain/routing.ts';
+import type { Clock } from '#lib/clock.ts';
+import { messageOf } from '#lib/fault.ts';
+import type { Launcher } from '../replica.ts';
+import type { LogLine, Workload } from '../runtime.ts';
+import { workloadEnvironment, type Environment, type ReadSecret } from './environment.ts';
+import type { Group } from './group.ts';
+import type { Host } from './host.ts';
+import type { Prepared } from './prepare.ts';
+import { openPort, openSocket, type Transport } from './transport.ts';
+
+/** Lines of output that a failure carries. */
+const LAST_LINES = 20;
+
+export interface LauncherOptions {
+  readonly node: string;
+  readonly runFolder: string;
+  readonly clock: Clock;
+  readonly host: Host;
+  readonly base: Environment;
+  readonly readSecret: ReadSecret;
+  readonly prepared: (workload: Workload) => Prepared | Promise<Prepared>;
+  readonly onLine: (revision: string, line: LogLine) => void;
+  readonly onUsage: (id: string, memoryBytes: number, cpuSeconds: number) => void;
+}
+
+/** Makes instances that are processes of this machine. */
+export function createLauncher(options: LauncherOptions): Launcher {
+  const { clock, host } = options;
+  const usedPorts = new Set<number>();
+
+  async function open(id: string, workload: Workload, ready: Prepared): Promise<Transport> {
+    if (workload.spec.runtime === 'command') return openPort({ ...options, usedPorts }, workload);
+    return openSocket({ ...options, id }, workload, ready.source ?? '');
+  }
+
+  return ({ id, workload }, reports) => {
+    const url = addressOf(workload, options.node);
+    if (url) {
+      queueMicrotask(() => {
+        reports.started();
+        reports.ready(url);
+      });
+      const end = (): void => queueMicrotask(() => reports.ended('was let go', []));
+      return { terminate: end, kill: end };
+    }
+
+    const lastLines: string[] = [];
+    let group: Group | undefined;
+    let isCancelled = false;
+    let loadError: string | undefined;
+
+    function onLine(stream: LogLine['stream'], text: string): void {
+      if (lastLines.push(text) > LAST_LINES) lastLines.shift();
+      options.onLine(workload.key, { at: clock.now(), instance: id, stream, text });
+    }
+
+    async function begin(): Promise<void> {
+      const ready = await options.prepared(workload);
+      const environment = await workloadEnvironment(options.base, workload, options.readSecret);
+      if (isCancelled) return;
+      const transport = await open(id, workload, ready);
+      if (isCancelled) transport.close();
+      else run(ready, environment, transport);
+    }
+
+    function run(ready: Prepared, environment: Environment, transport: Transport): void {
+      const program = {
+        path: ready.program,
+        args: ready.args.map((arg) => fillIn(arg, transport.words)),
+        cwd: ready.cwd,
+        environment: { ...environment, ...ready.variables, ...transport.variables },
+      };
+      group = host.start(id, program, transport.extra, {
+        onLine,
+        onExtra: (text) => transport.heard(text),
+        onExit: () => transport.close(),
+        onUsage: (memoryBytes, cpuSeconds) => options.onUsage(id, memoryBytes, cpuSeconds),
+        onEnd(how) {
+          transport.close();
+          reports.ended(loadError === undefined ? how : `${how}: ${loadError}`, lastLines);
+        },
+      });
+      transport.started({
+        onReady: () => reports.ready(transport.address),
+        onError(message) {
+          loadError = message;
+          group?.signal('SIGKILL');
+        },
+      });
+      if (group.leader) reports.started();
+    }
+
+    function cancel(): void {
+      isCancelled = true;
+      queueMicrotask(() => reports.ended('was not started', []));
+    }
+
+    begin().catch((error: unknown) => reports.ended(messageOf(error), lastLines));
+    return {
+      terminate() {
+        if (!group) cancel();
+        // What is frozen can finish only when it runs.
+        for (const signal of ['SIGTERM', 'SIGCONT'] as const) group?.signal(signal);
+      },
+      kill() {
+        if (group) group.signal('SIGKILL');
+        else cancel();
+      },
+    };
+  };
+}
+
+function fillIn(arg: string, words: Readonly<Record<string, string>>): string {
+  return arg.replace(/\$\{([A-Z_]+)\}/g, (whole, name: string) => words[name] ?? whole);
+}
+
+/** Where a `url` revision points to. */
+function addressOf(workload: Workload, node: string): Address | undefined {
+  const { runtime, source } = workload.spec;
+  if (runtime !== 'url' || source === undefined) return undefined;
+  const url = new URL(source);
+  const isTls = url.protocol === 'https:';
+  return {
+    node,
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: Number(url.port === '' ? (isTls ? 443 : 80) : url.port),
+    tls: isTls,
+    authority: url.host,
+    basePath: url.pathname.replace(/\/$/, ''),
+  };
+}

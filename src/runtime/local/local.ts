@@ -1,0 +1,160 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ArtifactRef } from '#domain/records.ts';
+import type { Clock } from '#lib/clock.ts';
+import type { Log } from '#lib/log.ts';
+import { createFleet } from '../fleet.ts';
+import type { Runtime } from '../runtime.ts';
+import { baseEnvironment, buildEnvironment, type ReadSecret } from './environment.ts';
+import { createGuard } from './guard.ts';
+import { createHost } from './host.ts';
+import { createInspector, type PutArtifact } from './inspect.ts';
+import { createLauncher } from './launcher.ts';
+import { createLogStore } from './log-store.ts';
+import { createMeter } from './meter.ts';
+import { createPreparer, type Programs } from './prepare.ts';
+import { hasProc, systemProcesses } from './proc.ts';
+import { createReaper } from './reaper.ts';
+import { sweep } from './sweep.ts';
+import { createTools } from './tool.ts';
+import { createVenvs } from './venv.ts';
+
+export interface LocalRuntimeOptions {
+  /** For what the runtime keeps: environments, sockets, bytecode. Its own, absolute. */
+  readonly folder: string;
+  /** Random, of the data folder: it marks the processes of all lives of this Rouse, and of no other. */
+  readonly stateId: string;
+  /** The name of this machine in addresses. */
+  readonly node: string;
+  readonly programs: Programs;
+  readonly artifacts: {
+    materialize(ref: ArtifactRef): Promise<string>;
+    readonly put: PutArtifact;
+  };
+  readonly readSecret: ReadSecret;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Often enough to stop what grows before it hurts others, seldom enough to cost nothing with 1,000 instances. */
+const MEASURE_MS = 2000;
+/** What is looked into is a stranger's file and lives shortly. */
+const MEASURE_TOOLS_MS = 200;
+/** A Unix socket's path has at most 104 (macOS) to 108 bytes; an id has 16. */
+const LONGEST_RUN_FOLDER = 80;
+
+/**
+ * Instances are processes of this machine. Whatever way Rouse ends, they end: see `guard.ts` for now, and
+ * the sweep below for what a former life left behind when its watchdog was killed, too.
+ */
+export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<Runtime> {
+  const { folder, stateId, programs, artifacts, readSecret, clock, log } = options;
+  const life = randomBytes(4).toString('hex');
+  let count = 0;
+  const newId = (): string => `${life}-${(count++).toString(36)}`;
+  sweepFormerLives(stateId, log);
+  const runFolder = await makeRunFolder(folder);
+  await rm(join(folder, 'tmp'), { recursive: true, force: true });
+
+  const mark = `${stateId}/${life}-`;
+  const guard = createGuard({ node: process.execPath, mark, runFolder, clock, log });
+  const reaper = createReaper({
+    clock,
+    spared: new Set([process.pid]),
+    onDone: ({ pid }) => guard.remove(pid),
+  });
+  const meter = createMeter({ clock, everyMs: MEASURE_MS });
+  const toolMeter = createMeter({ clock, everyMs: MEASURE_TOOLS_MS });
+  const host = createHost({ stateId, clock, guard, reaper, meter });
+  const toolHost = createHost({ stateId, clock, guard, reaper, meter: toolMeter });
+  const runTool = createTools({ host: toolHost, clock, newId });
+
+  const base = baseEnvironment(process.env);
+  const materialize = (ref: ArtifactRef): Promise<string> => artifacts.materialize(ref);
+  const findPython = createVenvs({
+    folder: join(folder, 'venvs'),
+    environment: buildEnvironment(process.env),
+    runTool,
+  });
+  const preparer = createPreparer({ folder, programs, base, materialize, readSecret, findPython });
+  const logs = createLogStore();
+  const launch = createLauncher({
+    ...options,
+    runFolder,
+    host,
+    base,
+    prepared: (workload) => preparer.known(workload.key) ?? preparer.prepare(workload),
+    onLine: logs.add,
+    onUsage: (id, memoryBytes, cpuSeconds) => fleet.measured(id, memoryBytes, cpuSeconds),
+  });
+  const fleet = createFleet({ clock, log, newId, launch });
+  fleet.onEvent((event) => {
+    // What was prepared may have been damaged since: the next start looks again.
+    if (event.type === 'failed' && event.instance.readyAt === 0) {
+      preparer.forget(event.instance.revision);
+    }
+  });
+
+  return {
+    ...fleet,
+    capabilities: { exactCount: true },
+    inspect: createInspector({
+      folder,
+      inspect: programs.inspect,
+      base,
+      materialize,
+      put: (content, about) => artifacts.put(content, about),
+      runTool,
+    }),
+    async prepare(workload) {
+      if (workload.spec.runtime === 'url') fleet.want(workload, { min: 0, max: 1, desired: 0 });
+      else await preparer.prepare(workload);
+    },
+    async want(workload, wanted) {
+      if (wanted.max === 0) preparer.forget(workload.key);
+      fleet.want(workload, wanted);
+    },
+    logs: logs.read,
+    async close(graceMs) {
+      await Promise.all([fleet.close(graceMs), toolHost.close()]);
+      await host.close();
+      reaper.close();
+      meter.close();
+      toolMeter.close();
+      await guard.close();
+      await rm(runFolder, { recursive: true, force: true });
+    },
+  };
+}
+
+function sweepFormerLives(stateId: string, log: Log): void {
+  if (!hasProc()) {
+    log.warn(
+      'no /proc on this system: memory is not measured or limited, and of an instance that ends only its ' +
+        'own process group is ended with it',
+    );
+    return;
+  }
+  const marks = { prefixes: [`${stateId}/`], leaders: [] };
+  const killed = sweep(systemProcesses, marks, new Set([process.pid]));
+  if (killed > 0) log.warn({ killed }, 'processes of a former life were left and have been killed');
+}
+
+/** Below the state folder, or, where that makes too long a path for a socket, in a temporary folder. */
+async function makeRunFolder(folder: string): Promise<string> {
+  const home = join(folder, 'run');
+  const note = join(folder, 'run-elsewhere');
+  await rm(home, { recursive: true, force: true });
+  const elsewhere = await readFile(note, 'utf8').catch(() => '');
+  if (elsewhere.includes('rouse-')) await rm(elsewhere, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (Buffer.byteLength(home) <= LONGEST_RUN_FOLDER) {
+    await mkdir(home, { mode: 0o700 });
+    return home;
+  }
+  const made = await mkdtemp(join(tmpdir(), 'rouse-'));
+  await writeFile(note, made, { mode: 0o600 });
+  return made;
+}

@@ -1,0 +1,135 @@
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ArtifactRef } from '#domain/records.ts';
+import { Fault } from '#lib/fault.ts';
+import type { Workload } from '../runtime.ts';
+import { workloadEnvironment, type Environment, type ReadSecret } from './environment.ts';
+import { findProgram, makeExecutable } from './program.ts';
+import type { FindPython } from './venv.ts';
+
+/** All that a start needs besides a place to listen. */
+export interface Prepared {
+  readonly source: string | undefined;
+  readonly program: string;
+  /** With `${PORT}` and `${LISTEN_FD}` still in them. */
+  readonly args: readonly string[];
+  readonly cwd: string;
+  readonly variables: Environment;
+}
+
+/** Model servers of ours, as program and first arguments. The first of `python` may be replaced by that of a venv. */
+export interface Programs {
+  readonly serve: readonly string[];
+  readonly inspect: readonly string[];
+  readonly python: readonly string[];
+}
+
+export interface Preparer {
+  prepare(workload: Workload): Promise<Prepared>;
+  /** As prepared before, if it was. */
+  known(key: string): Prepared | undefined;
+  forget(key: string): void;
+}
+
+export function createPreparer(options: {
+  folder: string;
+  programs: Programs;
+  base: Environment;
+  materialize: (ref: ArtifactRef) => Promise<string>;
+  readSecret: ReadSecret;
+  findPython: FindPython;
+}): Preparer {
+  const { folder, programs, base, materialize, readSecret, findPython } = options;
+  const workFolder = join(folder, 'work');
+  const done = new Map<string, Prepared>();
+
+  async function prepareServer(
+    argv: readonly string[],
+    source: string,
+    cwd: string,
+    variables: Environment = {},
+  ): Promise<Prepared> {
+    const [name = '', ...args] = argv;
+    const program = await findProgram(name, { cwd, path: base['PATH'] });
+    return { source, program, args, cwd, variables };
+  }
+
+  async function preparePython(workload: Workload, source: string, cwd: string): Promise<Prepared> {
+    const { artifact } = workload;
+    if (artifact?.kind !== 'folder' || !existsSync(join(source, 'model.py'))) {
+      const what = artifact?.name ?? 'the source';
+      throw new Fault('invalid', `${what}: expected a folder with a model.py in it`);
+    }
+    const server = await prepareServer(programs.python, source, cwd, {
+      // The source is read-only; without a place for its bytecode each start would compile it anew.
+      PYTHONPYCACHEPREFIX: join(folder, 'bytecode', artifact.digest),
+    });
+    const { digest } = artifact;
+    return { ...server, program: await findPython(server.program, { folder: source, digest }) };
+  }
+
+  async function prepareCommand(
+    workload: Workload,
+    source: string | undefined,
+    cwd: string,
+    environment: Environment,
+  ): Promise<Prepared> {
+    const { spec, artifact } = workload;
+    const [first = '', ...rest] = spec.args;
+    if (source === undefined && spec.args.some((arg) => arg.includes('${SOURCE}'))) {
+      throw new Fault('invalid', 'args name ${SOURCE}, but there is no source');
+    }
+    const isItself = first === '${SOURCE}' && artifact?.kind === 'file' && source !== undefined;
+    const name = isItself
+      ? await makeExecutable(source, artifact, join(folder, 'programs'))
+      : withSource(first, source);
+    const program = await findProgram(name, { cwd, path: environment['PATH'] });
+    return {
+      source,
+      program,
+      args: rest.map((arg) => withSource(arg, source)),
+      cwd,
+      variables: {},
+    };
+  }
+
+  async function prepareAny(workload: Workload): Promise<Prepared> {
+    const { spec, inspection } = workload;
+    // Says now what is missing, not at the first request.
+    const environment = await workloadEnvironment(base, workload, readSecret);
+    const artifact = inspection?.served ?? workload.artifact;
+    const source = artifact && (await materialize(artifact));
+    await mkdir(workFolder, { recursive: true, mode: 0o700 });
+    const cwd = source !== undefined && artifact?.kind === 'folder' ? source : workFolder;
+    if (spec.runtime === 'image') {
+      throw new Fault(
+        'invalid',
+        'runtime image needs the Knative runtime: this one runs processes',
+      );
+    }
+    if (spec.runtime === 'command') return prepareCommand(workload, source, cwd, environment);
+    if (source === undefined) {
+      throw new Fault('invalid', `${workload.key}: runtime ${spec.runtime} needs a stored source`);
+    }
+    return spec.runtime === 'python'
+      ? preparePython(workload, source, cwd)
+      : prepareServer(programs.serve, source, cwd);
+  }
+
+  return {
+    async prepare(workload) {
+      const prepared = await prepareAny(workload);
+      done.set(workload.key, prepared);
+      return prepared;
+    },
+    known: (key) => done.get(key),
+    forget(key) {
+      done.delete(key);
+    },
+  };
+}
+
+function withSource(arg: string, source: string | undefined): string {
+  return source === undefined ? arg : arg.replaceAll('${SOURCE}', () => source);
+}

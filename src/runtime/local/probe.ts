@@ -1,0 +1,64 @@
+import { get, type ClientRequest } from 'node:http';
+import type { Clock, Timer } from '#lib/clock.ts';
+
+/** The first polls follow closely: a fast program must not wait for us. */
+const FIRST_WAIT_MS = 2;
+const WAIT_GROWTH = 1.25;
+const LONGEST_WAIT_MS = 100;
+/** A poll that is not answered within this is sent anew: the program may have lost it. */
+const ANSWER_MS = 5000;
+
+/**
+ * Asks a program that we know nothing of whether it is ready, until it says so.
+ * `hold`: it has its listening socket from us, so a request can be sent at once and simply waits; it is the
+ * answer. Otherwise connecting fails until the program listens, and is tried again.
+ */
+export function createProbe(options: {
+  port: number;
+  /** Its status says: 200 to 399. Without one any answer below 500 to `/` does. */
+  path: string | undefined;
+  hold: boolean;
+  clock: Clock;
+  onReady: () => void;
+}): { close(): void } {
+  const { port, path, hold, clock, onReady } = options;
+  let wait = FIRST_WAIT_MS;
+  let timer: Timer | undefined;
+  let request: ClientRequest | undefined;
+  let closed = false;
+
+  function close(): void {
+    closed = true;
+    timer?.cancel();
+    request?.destroy();
+  }
+
+  function isReady(status: number): boolean {
+    return path === undefined ? status < 500 : status >= 200 && status < 400;
+  }
+
+  function ask(patient: boolean): void {
+    const asked = get({ host: '127.0.0.1', port, path: path ?? '/', agent: false });
+    request = asked;
+    if (!patient) timer = clock.after(ANSWER_MS, () => asked.destroy());
+    asked.once('response', (response) => {
+      response.destroy();
+      if (closed || !isReady(response.statusCode ?? 500)) return;
+      close();
+      onReady();
+    });
+    asked.on('error', () => {});
+    asked.once('close', again);
+  }
+
+  function again(): void {
+    timer?.cancel();
+    if (closed) return;
+    timer = clock.after(wait, () => ask(false));
+    wait = Math.min(wait * WAIT_GROWTH, LONGEST_WAIT_MS);
+  }
+
+  if (hold) ask(true);
+  else again();
+  return { close };
+}

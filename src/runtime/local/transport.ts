@@ -1,0 +1,145 @@
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  ENV_INSPECTION,
+  ENV_KIND,
+  ENV_READY_FD,
+  ENV_SOCKET,
+  ENV_SOURCE,
+  type ReadyLine,
+} from '#domain/launch.ts';
+import type { Address } from '#domain/routing.ts';
+import type { Clock } from '#lib/clock.ts';
+import { Fault } from '#lib/fault.ts';
+import type { Workload } from '../runtime.ts';
+import type { Environment } from './environment.ts';
+import { EXTRA_FD, type Extra } from './group.ts';
+import { createProbe } from './probe.ts';
+
+/** How requests reach an instance, and how it is known to be ready. */
+export interface Transport {
+  readonly address: Address;
+  readonly extra: Extra;
+  readonly variables: Environment;
+  /** What stands for `${NAME}` in the arguments. */
+  readonly words: Readonly<Record<string, string>>;
+  /** The program was started (or not: `close` follows). */
+  started(events: { onReady(): void; onError(message: string): void }): void;
+  /** What the program wrote to its readiness pipe so far. */
+  heard(text: string): void;
+  close(): void;
+}
+
+interface Place {
+  readonly node: string;
+  readonly clock: Clock;
+}
+
+/** A model server of ours: a Unix socket, and a pipe that it writes to when it is ready. */
+export function openSocket(
+  place: Place & { runFolder: string; id: string },
+  workload: Workload,
+  source: string,
+): Transport {
+  const socket = join(place.runFolder, place.id);
+  let events: Parameters<Transport['started']>[0] | undefined;
+  let isDecided = false;
+  const variables: Environment = {
+    [ENV_SOCKET]: socket,
+    [ENV_READY_FD]: String(EXTRA_FD),
+    [ENV_KIND]: workload.spec.runtime,
+    [ENV_SOURCE]: source,
+  };
+  if (workload.inspection) variables[ENV_INSPECTION] = JSON.stringify(workload.inspection);
+  return {
+    address: { node: place.node, socket },
+    extra: 'pipe',
+    variables,
+    words: {},
+    started(given) {
+      events = given;
+    },
+    heard(text) {
+      const end = text.indexOf('\n');
+      if (isDecided || end < 0) return;
+      isDecided = true;
+      const line = readyLineOf(text.slice(0, end));
+      if ('error' in line) events?.onError(line.error);
+      else events?.onReady();
+    },
+    close() {
+      rmSync(socket, { force: true });
+    },
+  };
+}
+
+function readyLineOf(text: string): ReadyLine {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) {
+      if ('error' in value) return { error: String(value.error) };
+      if ('load' in value) return { load: Number(value.load) };
+    }
+  } catch {
+    // Said below.
+  }
+  return { error: `its readiness pipe says ${text.slice(0, 80)}` };
+}
+
+/** Any other program: a port of this machine. */
+export async function openPort(
+  place: Place & { usedPorts: Set<number> },
+  workload: Workload,
+): Promise<Transport> {
+  const { clock, node, usedPorts } = place;
+  const takesSocket = workload.spec.args.some((arg) => arg.includes('${LISTEN_FD}'));
+  const server = await listen(usedPorts);
+  const { port } = server.address() as AddressInfo;
+  usedPorts.add(port);
+  if (!takesSocket) server.close();
+  const variables: Environment = { PORT: String(port) };
+  if (takesSocket) variables['LISTEN_FDS'] = '1';
+  let probe: { close(): void } | undefined;
+  return {
+    address: { node, host: '127.0.0.1', port },
+    extra: takesSocket ? descriptorOf(server) : undefined,
+    variables,
+    words: { PORT: String(port), LISTEN_FD: String(EXTRA_FD) },
+    started({ onReady }) {
+      // In the turn of the loop in which the program was started: later we would take connections ourselves.
+      if (takesSocket) server.close();
+      const { path } = workload.spec.readiness;
+      probe = createProbe({ port, path, hold: takesSocket, clock, onReady });
+    },
+    heard() {},
+    close() {
+      probe?.close();
+      server.close();
+      usedPorts.delete(port);
+    },
+  };
+}
+
+/** Ports given to programs that do not listen yet look free to the system: `used` are not given twice. */
+async function listen(used: ReadonlySet<number>): Promise<Server> {
+  for (;;) {
+    const server = createServer((connection) => connection.destroy());
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ port: 0, host: '127.0.0.1' }, resolve);
+    });
+    if (!used.has((server.address() as AddressInfo).port)) return server;
+    server.close();
+  }
+}
+
+/** Node has no public way to ask for it; without one the program cannot be given the socket. */
+function descriptorOf(server: Server): number {
+  const handle: unknown = Reflect.get(server, '_handle');
+  const fd: unknown =
+    typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
+  if (typeof fd === 'number' && fd >= 0) return fd;
+  server.close();
+  throw new Fault('invalid', '${LISTEN_FD} is not to be had on this system: use ${PORT}');
+}

@@ -1,0 +1,38 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createFakeClock } from '#test/fake-clock.ts';
+import { testRuntime, type RuntimeHarness } from './conformance.ts';
+import { createLocalSetup, pidsMarked } from './local-harness.ts';
+
+testRuntime('local', async (): Promise<RuntimeHarness> => {
+  const clock = createFakeClock();
+  const setup = await createLocalSetup({ clock });
+  const { runtime, folder, stateId, putFile, workload } = setup;
+  const repair = join(folder, 'repaired');
+  const originals = new Map<string, string>();
+
+  return {
+    runtime,
+    async workload(behaviour, spec = {}) {
+      const source = join(folder, `${behaviour}-${originals.size}.js`);
+      await writeFile(source, `${behaviour} ${repair}\n`);
+      const artifact = await putFile(source);
+      const made = workload({ runtime: 'function', source, ...spec }, artifact);
+      originals.set(made.key, source);
+      return made;
+    },
+    urlWorkload: () => workload({ runtime: 'url', source: 'http://127.0.0.1:9/base' }),
+    async repair() {
+      await writeFile(repair, '');
+    },
+    async loseOriginal({ key }) {
+      await rm(originals.get(key) ?? '');
+    },
+    async crash(instanceId) {
+      for (const pid of pidsMarked(`${stateId}/${instanceId}\0`)) process.kill(pid, 'SIGKILL');
+    },
+    now: () => clock.now(),
+    advance: (ms) => clock.advance(ms),
+    close: () => setup.close(),
+  };
+});
