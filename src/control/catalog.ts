@@ -1,0 +1,219 @@
+import { hostLabel, modelKey, partsOfRevisionKey, revisionKey } from '#domain/names.ts';
+import type { RevisionRecord } from '#domain/records.ts';
+import type { RoutingTarget } from '#domain/routing.ts';
+import type { Kind, Store, Stored, Write } from '#store/store.ts';
+import { type ResolvedTraffic, resolveTraffic } from './resolve.ts';
+
+/**
+ * The store's models and revisions in memory, so that loops and reads never wait for the disk.
+ * It changes only through `accept`, after the store has taken the same writes.
+ *
+ * Invariants: an entry's `resolved` is that of its present document, revisions and held split; each host
+ * label of a namespace has one owner.
+ */
+export interface Catalog {
+  model(key: string): ModelEntry | undefined;
+  revision(key: string): Stored<'revision'> | undefined;
+  /** Keys of models in order, from after `after`. */
+  keys(page: { prefix: string; after?: string; limit: number }): string[];
+  /** The model whose address `label` is in this namespace, as `model digits` or `tag canary of model digits`. */
+  ownerOf(namespace: string, label: string): { model: string; what: string } | undefined;
+  readonly size: number;
+  /** Takes over what the store has written; returns the keys of the models that it touches. */
+  accept(writes: readonly Write[], versions: readonly number[]): ReadonlySet<string>;
+}
+
+export interface ModelEntry {
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly stored: Stored<'model'>;
+  readonly revisions: ReadonlyMap<string, Stored<'revision'>>;
+  /** Serves while the split of the document waits for revisions to become Ready. */
+  readonly held: readonly RoutingTarget[];
+  readonly resolved: ResolvedTraffic;
+}
+
+/** Key, in the store's `memory`, of the split that a model holds on to. */
+export function heldKey(model: string): string {
+  return HELD_PREFIX + model;
+}
+
+const HELD_PREFIX = 'held/';
+/** One page of the store: bounds memory and the time that one call takes. */
+const PAGE = 1000;
+
+type Parts = {
+  -readonly [P in 'stored' | 'revisions' | 'held']?: ModelEntry[P];
+};
+
+export async function loadCatalog(store: Store): Promise<Catalog> {
+  const catalog = createCatalog();
+  await eachPage(store, 'model', {}, (row) => catalog.accept([row], [row.version]));
+  await eachPage(store, 'revision', {}, (row) => catalog.accept([row], [row.version]));
+  const prefix = HELD_PREFIX;
+  await eachPage(store, 'memory', { prefix }, (row) => catalog.accept([row], [row.version]));
+  return catalog;
+}
+
+async function eachPage<K extends Kind>(
+  store: Store,
+  kind: K,
+  filter: { prefix?: string },
+  take: (row: Stored<K>) => void,
+): Promise<void> {
+  let after: string | undefined;
+  for (;;) {
+    const page = await store.list(kind, { ...filter, ...(after && { after }), limit: PAGE });
+    for (const row of page) take(row);
+    after = page.at(-1)?.key;
+    if (page.length < PAGE) return;
+  }
+}
+
+function createCatalog(): Catalog {
+  const parts = new Map<string, Parts>();
+  const entries = new Map<string, ModelEntry>();
+  const labels = new Map<string, { model: string; what: string }>();
+  let order: string[] | undefined;
+
+  function partsOf(key: string): Parts {
+    let found = parts.get(key);
+    if (!found) parts.set(key, (found = {}));
+    return found;
+  }
+
+  function take(write: Write, version: number): string | undefined {
+    if (write.kind === 'model') {
+      const stored = write.value && {
+        kind: write.kind,
+        key: write.key,
+        version,
+        value: write.value,
+      };
+      setOrDelete(partsOf(write.key), 'stored', stored);
+      return write.key;
+    }
+    if (write.kind === 'revision') {
+      const { namespace, model, revision } = partsOfRevisionKey(write.key);
+      const owner = partsOf(modelKey(namespace, model));
+      const revisions = new Map(owner.revisions);
+      if (write.value) {
+        revisions.set(revision, { kind: write.kind, key: write.key, version, value: write.value });
+      } else revisions.delete(revision);
+      owner.revisions = revisions;
+      return modelKey(namespace, model);
+    }
+    if (write.kind === 'memory' && write.key.startsWith(HELD_PREFIX)) {
+      const key = write.key.slice(HELD_PREFIX.length);
+      setOrDelete(partsOf(key), 'held', write.value && readTargets(write.value['targets']));
+      return key;
+    }
+    return undefined;
+  }
+
+  function rebuild(key: string): void {
+    const { stored, revisions = new Map(), held = [] } = parts.get(key) ?? {};
+    const before = entries.get(key);
+    if (before) for (const label of labelsOf(before)) labels.delete(label.key);
+    if ((before === undefined) !== (stored === undefined)) order = undefined;
+    if (!stored) {
+      entries.delete(key);
+      if (revisions.size === 0 && held.length === 0) parts.delete(key);
+      return;
+    }
+    const [namespace = '', name = ''] = key.split('/');
+    const records = [...revisions.values()].map((revision) => revision.value);
+    const resolved = resolveTraffic(stored.value.document.spec.traffic, records, held);
+    const entry = { key, namespace, name, stored, revisions, held, resolved };
+    entries.set(key, entry);
+    for (const label of labelsOf(entry)) labels.set(label.key, label);
+  }
+
+  return {
+    model: (key) => entries.get(key),
+    revision(key) {
+      const { namespace, model, revision } = partsOfRevisionKey(key);
+      return entries.get(modelKey(namespace, model))?.revisions.get(revision);
+    },
+    keys({ prefix, after = '', limit }) {
+      order ??= [...entries.keys()].sort();
+      const page: string[] = [];
+      const from = after > prefix ? after : prefix;
+      for (let index = lowerBound(order, from); index < order.length; index++) {
+        const key = order[index] ?? '';
+        if (!key.startsWith(prefix) || page.length === limit) break;
+        if (key !== after) page.push(key);
+      }
+      return page;
+    },
+    ownerOf: (namespace, label) => labels.get(`${namespace}/${label}`),
+    get size() {
+      return entries.size;
+    },
+    accept(writes, versions) {
+      const touched = new Set<string>();
+      for (const [index, write] of writes.entries()) {
+        const key = take(write, versions[index] ?? 0);
+        if (key !== undefined) touched.add(key);
+      }
+      for (const key of touched) rebuild(key);
+      return touched;
+    },
+  };
+}
+
+/** The records of a model's revisions, oldest first. */
+export function revisionsOf(entry: ModelEntry): RevisionRecord[] {
+  return [...entry.revisions.values()]
+    .map((stored) => stored.value)
+    .sort((a, b) => a.ordinal - b.ordinal);
+}
+
+/** Keys of all revisions of a model. */
+export function revisionKeys(entry: ModelEntry): string[] {
+  return [...entry.revisions.keys()].map((name) => revisionKey(entry.namespace, entry.name, name));
+}
+
+function labelsOf(
+  entry: Pick<ModelEntry, 'namespace' | 'name' | 'stored'>,
+): { key: string; model: string; what: string }[] {
+  const { namespace, name, stored } = entry;
+  const own = { key: `${namespace}/${name}`, model: name, what: `model ${name}` };
+  const rows = stored.value.document.spec.traffic ?? [];
+  const tags = rows.flatMap((row) => (row.tag === undefined ? [] : [row.tag]));
+  const tagged = tags.map((tag) => ({
+    key: `${namespace}/${hostLabel(name, tag)}`,
+    model: name,
+    what: `tag ${tag} of model ${name}`,
+  }));
+  return [own, ...tagged];
+}
+
+function setOrDelete<K extends keyof Parts>(target: Parts, key: K, value: Parts[K]): void {
+  if (value === undefined) delete target[key];
+  else target[key] = value;
+}
+
+function readTargets(value: unknown): RoutingTarget[] {
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((row: unknown) => {
+    if (typeof row !== 'object' || row === null) return [];
+    const { revision, percent } = row as Partial<RoutingTarget>;
+    return typeof revision === 'string' && typeof percent === 'number'
+      ? [{ revision, percent }]
+      : [];
+  });
+}
+
+/** First index whose key is not before `from`. */
+function lowerBound(keys: readonly string[], from: string): number {
+  let low = 0;
+  let high = keys.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((keys[middle] ?? '') < from) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,109 @@
+import type { ModelDocument, RevisionSpec, TrafficTarget } from '#domain/model.ts';
+import { hostLabel } from '#domain/names.ts';
+import type { ArtifactRef } from '#domain/records.ts';
+import { Fault, type Problem } from '#lib/fault.ts';
+import { formatProblem } from '#domain/parse.ts';
+import type { Artifacts } from '#store/artifacts.ts';
+import type { Catalog, ModelEntry } from './catalog.ts';
+import { digestOf, findSourceProblem } from './source.ts';
+
+/** A DNS label has no more. */
+const LABEL_LIMIT = 63;
+
+type Row = Pick<TrafficTarget, 'revision' | 'tag'>;
+
+/** Addresses that a document asks for and that are taken, or cannot be. */
+export function checkLabels(
+  catalog: Catalog,
+  namespace: string,
+  model: string,
+  rows: readonly Row[],
+): void {
+  const tags = rows.flatMap((row) => (row.tag === undefined ? [] : [row.tag]));
+  for (const tag of [undefined, ...tags]) {
+    const label = hostLabel(model, tag);
+    const what = tag === undefined ? `model ${model}` : `tag ${tag} of model ${model}`;
+    const owner = catalog.ownerOf(namespace, label);
+    if (owner && owner.model !== model) {
+      throw new Fault(
+        'conflict',
+        `${what} would have the address ${label}.${namespace}, which is that of ${owner.what}: choose another name`,
+      );
+    }
+    if (label.length > LABEL_LIMIT) {
+      throw new Fault(
+        'conflict',
+        `${what} would have the address ${label}.${namespace}: ${label.length} characters, at most ${LABEL_LIMIT} fit into a host name`,
+      );
+    }
+  }
+}
+
+/** Rows that name what does not exist. */
+export function checkTraffic(rows: readonly Row[], names: ReadonlySet<string>): void {
+  const known = [...names].sort();
+  const expected = known.length === 0 ? 'a revision, of which there is none' : oneOf(known);
+  const problems = rows.flatMap((row, index) => {
+    if (row.revision === undefined || names.has(row.revision)) return [];
+    const value = JSON.stringify(row.revision);
+    return [{ key: `spec.traffic[${index}].revision`, value, expected }];
+  });
+  refuse(problems, 'traffic names revisions that do not exist');
+}
+
+/** The stored content that a document's sources name. */
+export async function resolveSources(
+  parsed: ModelDocument,
+  artifacts: Artifacts,
+): Promise<Map<string, ArtifactRef>> {
+  const found = new Map<string, ArtifactRef>();
+  const problems: Problem[] = [];
+  for (const { spec, key } of listSources(parsed)) {
+    const problem = findSourceProblem(spec, key);
+    if (problem) problems.push(problem);
+    const digest = digestOf(spec);
+    if (digest === undefined) continue;
+    const artifact = await artifacts.stat(digest);
+    if (artifact) found.set(digest, artifact);
+    else problems.push(missing(key, digest));
+  }
+  refuse(problems, `model ${parsed.metadata.name}: its source cannot be used`);
+  return found;
+}
+
+/** Fault `precondition_failed` when the caller has read another version than the one stored. */
+export function checkMatch(what: string, stored: number | undefined, ifMatch?: number): void {
+  if (ifMatch === undefined || ifMatch === (stored ?? 0)) return;
+  const is = stored === undefined ? 'does not exist' : `is at version ${stored}`;
+  const was = ifMatch === 0 ? 'must not exist' : `was read at version ${ifMatch}`;
+  throw new Fault('precondition_failed', `${what} ${is}, but ${was}: read it again`);
+}
+
+export function requireModel(catalog: Catalog, namespace: string, model: string): ModelEntry {
+  const entry = catalog.model(`${namespace}/${model}`);
+  if (!entry) throw new Fault('not_found', `there is no model ${namespace}/${model}`);
+  return entry;
+}
+
+function listSources({ spec }: ModelDocument): { spec: RevisionSpec; key: string }[] {
+  if (spec.revision) return [{ spec: spec.revision, key: 'spec.revision.source' }];
+  return (spec.revisions ?? []).map((one, index) => ({
+    spec: one,
+    key: `spec.revisions[${index}].source`,
+  }));
+}
+
+function missing(key: string, digest: string): Problem {
+  return { key, value: `"sha256:${digest}"`, expected: 'content that was uploaded before' };
+}
+
+function refuse(problems: readonly Problem[], summary: string): void {
+  if (problems.length === 0) return;
+  const lines = problems.map((problem) => `  ${formatProblem(problem)}`);
+  throw new Fault('invalid', `${summary}:\n${lines.join('\n')}`, { problems });
+}
+
+function oneOf(names: readonly string[]): string {
+  const shown = names.slice(0, 20).join(', ');
+  return `one of ${shown}${names.length > 20 ? ', …' : ''}`;
+}

@@ -1,0 +1,192 @@
+import { modelKey, partsOfRevisionKey } from '#domain/names.ts';
+import type { Clock } from '#lib/clock.ts';
+import { messageOf } from '#lib/fault.ts';
+import type { Log } from '#lib/log.ts';
+import type { Report } from '#bus/publisher.ts';
+import type { Runtime } from '#runtime/runtime.ts';
+import type { Artifacts } from '#store/artifacts.ts';
+import type { Store } from '#store/store.ts';
+import { createAutoscaler } from './autoscaler.ts';
+import { createBudget } from './budget.ts';
+import { loadCatalog } from './catalog.ts';
+import { createDrain } from './drain.ts';
+import { createHealthBook, isFarFrom } from './health.ts';
+import { createInstances } from './instances.ts';
+import { createJournal } from './journal.ts';
+import { createKeyUseCases } from './keys.ts';
+import { createLoadBook } from './load.ts';
+import { createControlMetrics } from './metrics.ts';
+import { createModelUseCases } from './models.ts';
+import {
+  createArtifactUseCases,
+  createReadUseCases,
+  createRevisionUseCases,
+} from './other-usecases.ts';
+import { type Outlet, createPublishing } from './publish.ts';
+import { isSuperseded, updateRevision } from './revision-update.ts';
+import { createRevisionLoop } from './revisions.ts';
+import { createUsage } from './usage.ts';
+import type { UseCases } from './usecases.ts';
+
+export interface ControlSettings {
+  /** Bytes for all instances together. */
+  readonly memoryBudget: number;
+  /** Revisions that are prepared and proven at the same time. */
+  readonly proofsAtOnce: number;
+}
+
+export interface Control {
+  readonly useCases: UseCases;
+  /** What control measures of itself, in Prometheus' text form. */
+  metrics(): Promise<string>;
+  /** Ends the loops and writes what is pending. Store, runtime and bus stay open. */
+  close(): Promise<void>;
+}
+
+/** How long callers are told that a revision does not fit into the memory before it is looked at again. */
+const IMPOSSIBLE_MS = 10_000;
+
+/** The control plane over its seams. When it resolves, all state is loaded and published, and the loops run. */
+export async function createControl(options: {
+  store: Store;
+  artifacts: Artifacts;
+  runtime: Runtime;
+  publisher: Outlet;
+  clock: Clock;
+  log: Log;
+  settings: ControlSettings;
+}): Promise<Control> {
+  const { store, artifacts, runtime, publisher, clock, log, settings } = options;
+  const catalog = await loadCatalog(store);
+  const journal = createJournal({ store, catalog, log });
+  const metrics = createControlMetrics(() => runtime.instances());
+  const health = createHealthBook();
+  const loads = createLoadBook(() => clock.now());
+  const budget = createBudget(settings.memoryBudget);
+  const drain = createDrain((instance) => runtime.release(instance));
+  const publishing = createPublishing({
+    catalog,
+    outlet: publisher,
+    healthOf: (revision) => health.of(revision),
+    startedAt: clock.now(),
+  });
+  const base = { catalog, journal, artifacts, runtime, clock, log };
+  const autoscaler = createAutoscaler({ ...base, metrics, loads, budget, onImpossible });
+  const revisions = createRevisionLoop({ ...base, autoscaler, atOnce: settings.proofsAtOnce });
+  const instances = createInstances({
+    ...base,
+    metrics,
+    publishing,
+    drain,
+    health,
+    onHealth,
+    replace: (instance) => autoscaler.replace(instance),
+  });
+  const usage = createUsage({
+    store,
+    runtime,
+    clock,
+    log,
+    activeRevisions: () => autoscaler.active(),
+  });
+
+  function onHealth(revision: string): void {
+    publishing.model(modelOf(revision));
+    const stored = catalog.revision(revision)?.value;
+    const seconds = health.of(revision)?.coldStartSeconds ?? 0;
+    if (stored?.state !== 'Ready' || seconds === 0) return;
+    if (!isFarFrom(stored.coldStartSeconds, seconds)) return;
+    const identity = { ...stored, key: revision };
+    updateRevision(base, identity, { coldStartSeconds: seconds }).catch((error: unknown) => {
+      if (isSuperseded(error)) return;
+      log.warn({ revision, error: messageOf(error) }, 'a measured cold start was not stored');
+    });
+  }
+
+  function onImpossible(revision: string, why: string): void {
+    revisions.onImpossible(revision, why);
+    const changed = health.impossible(revision, why, clock.now() + IMPOSSIBLE_MS);
+    if (changed) publishing.model(modelOf(revision));
+  }
+
+  function onUpward(dataPlane: string, message: Report): void {
+    // Whoever speaks is there; who leaves is told by `onLeft`.
+    drain.joined(dataPlane);
+    switch (message.type) {
+      case 'wake':
+        autoscaler.wake(dataPlane, message.revision, message.queued);
+        return;
+      case 'load':
+        autoscaler.report(dataPlane, message.revisions);
+        usage.report(message.revisions.filter((load) => catalog.revision(load.revision)));
+        return;
+      case 'drained':
+        drain.drained(dataPlane, message.instance);
+        return;
+      case 'suspect':
+        instances.suspect(message.instance, message.reason);
+        return;
+      default:
+    }
+  }
+
+  function refresh(model: string): void {
+    autoscaler.refresh(model);
+    revisions.refresh(model);
+  }
+
+  journal.onChange((model) => {
+    publishing.model(model);
+    refresh(model);
+  });
+  journal.onDeleted((revision) => {
+    health.forget(revision);
+    metrics.forget(revision);
+    budget.forget(revision);
+  });
+  runtime.onEvent((event) => {
+    instances.onRuntime(event);
+    revisions.onRuntime(event);
+    autoscaler.onRuntime(event);
+  });
+  publishing.all();
+  publisher.onUpward(onUpward);
+  publisher.onLeft((dataPlane) => {
+    drain.left(dataPlane);
+    autoscaler.left(dataPlane);
+  });
+  for (const model of catalog.keys({ prefix: '', limit: catalog.size })) refresh(model);
+
+  const alone = createTurns();
+  return {
+    useCases: {
+      ...createModelUseCases({ ...base, alone }),
+      ...createRevisionUseCases({ ...base, alone }),
+      ...createReadUseCases({ ...base, store }),
+      ...createArtifactUseCases(artifacts),
+      ...createKeyUseCases({ ...base, store }),
+    },
+    metrics: () => metrics.text(),
+    async close() {
+      await revisions.close();
+      autoscaler.close();
+      await usage.close();
+      await journal.flush();
+    },
+  };
+}
+
+/** One after the other, in the order asked. */
+function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const mine = last.then(work, work);
+    last = mine.catch(() => undefined);
+    return mine;
+  };
+}
+
+function modelOf(revision: string): string {
+  const { namespace, model } = partsOfRevisionKey(revision);
+  return modelKey(namespace, model);
+}

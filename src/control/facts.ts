@@ -1,0 +1,49 @@
+import {
+  type KeepAliveSpec,
+  type ModelSpec,
+  type ScalingSpec,
+  modelSpec,
+  revisionSpec,
+} from '#domain/model.ts';
+import type { RevisionRecord, RevisionState } from '#domain/records.ts';
+import { revisionKey } from '#domain/names.ts';
+import type { Workload } from '#runtime/runtime.ts';
+import type { ModelEntry } from './catalog.ts';
+
+/** What loops need to know of a revision. Made when it becomes active, so that sleeping ones cost nothing. */
+export interface RevisionFacts {
+  readonly key: string;
+  readonly state: RevisionState;
+  readonly createdAt: number;
+  readonly workload: Workload;
+  readonly scaling: ScalingSpec;
+  readonly keepAlive: KeepAliveSpec;
+  /** Traffic or a tag leads to it, so `min` holds for it. */
+  readonly routed: boolean;
+}
+
+export function factsOf(entry: ModelEntry, revision: RevisionRecord): RevisionFacts {
+  const { scaling, keepAlive } = specOf(entry);
+  return {
+    key: revisionKey(entry.namespace, entry.name, revision.name),
+    state: revision.state,
+    createdAt: revision.createdAt,
+    workload: workloadOf(revision),
+    scaling,
+    keepAlive,
+    routed: entry.resolved.targets.some((target) => target.revision === revision.name),
+  };
+}
+
+export function specOf(entry: ModelEntry): ModelSpec {
+  return modelSpec.parse(entry.stored.value.document.spec);
+}
+
+export function workloadOf(revision: RevisionRecord): Workload {
+  return {
+    key: revisionKey(revision.namespace, revision.model, revision.name),
+    spec: revisionSpec.parse(revision.spec),
+    ...(revision.artifact && { artifact: revision.artifact }),
+    ...(revision.inspection && { inspection: revision.inspection }),
+  };
+}

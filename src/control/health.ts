@@ -1,0 +1,83 @@
+import type { RuntimeEvent } from '#runtime/runtime.ts';
+
+/**
+ * What has been learnt of starting each revision: how long it takes, and whether it fails. In memory; the
+ * cold start is also stored, rarely (see `usage.ts`).
+ */
+export interface Health {
+  readonly startFailure?: { readonly message: string; readonly until: number };
+  /** 0: not measured. */
+  readonly coldStartSeconds: number;
+}
+
+export interface HealthBook {
+  of(revision: string): Health | undefined;
+  /** True when what callers are told has changed. */
+  becameReady(revision: string, seconds: number, stored: number): boolean;
+  failed(event: Extract<RuntimeEvent, { type: 'failed' }>): boolean;
+  /** It cannot be started at all before something else changes. */
+  impossible(revision: string, message: string, until: number): boolean;
+  forget(revision: string): void;
+}
+
+/** Failed starts in a row after which callers are told instead of held: two can be bad luck. */
+const FAILURES_TOLD = 3;
+/** Weight of the newest start in the mean. */
+const NEWEST = 0.3;
+/** A verdict that stays the same is told again only after so long. */
+const RENEW_MS = 5000;
+/** Callers are told a new estimate when it is off by more than this share. */
+const WORTH_TELLING = 0.2;
+
+export function createHealthBook(): HealthBook {
+  const book = new Map<string, Health & { told: number }>();
+
+  return {
+    of: (revision) => book.get(revision),
+    becameReady(revision, seconds, stored) {
+      const before = book.get(revision);
+      const mean = before?.coldStartSeconds || stored;
+      const next = mean === 0 ? seconds : mean + NEWEST * (seconds - mean);
+      const told = before?.told ?? stored;
+      const tell = isFarFrom(told, next) || before?.startFailure !== undefined;
+      book.set(revision, { coldStartSeconds: next, told: tell ? next : told });
+      return tell;
+    },
+    failed({ instance: { revision }, reason, lastLines, failures, retryAt }) {
+      if (failures < FAILURES_TOLD) return false;
+      const before = book.get(revision) ?? { coldStartSeconds: 0, told: 0 };
+      const message = describeFailure(reason, lastLines, failures);
+      book.set(revision, { ...before, startFailure: { message, until: retryAt } });
+      return true;
+    },
+    impossible(revision, message, until) {
+      const before = book.get(revision) ?? { coldStartSeconds: 0, told: 0 };
+      book.set(revision, { ...before, startFailure: { message, until } });
+      return (
+        before.startFailure?.message !== message || before.startFailure.until < until - RENEW_MS
+      );
+    },
+    forget(revision) {
+      book.delete(revision);
+    },
+  };
+}
+
+export function isFarFrom(told: number, now: number): boolean {
+  return Math.abs(now - told) > WORTH_TELLING * told;
+}
+
+/** Lines of output that a reason quotes: enough for a stack trace's head. */
+const LINES_QUOTED = 10;
+const MESSAGE_LIMIT = 4000;
+
+export function describeFailure(
+  reason: string,
+  lastLines: readonly string[],
+  failures: number,
+): string {
+  const times = failures > 1 ? ` (${failures} failed starts in a row)` : '';
+  const lines = lastLines.slice(-LINES_QUOTED);
+  const quoted = lines.length === 0 ? '' : `; its last lines:\n${lines.join('\n')}`;
+  return `${reason}${times}${quoted}`.slice(0, MESSAGE_LIMIT);
+}

@@ -1,0 +1,114 @@
+import type { Clock } from '#lib/clock.ts';
+import type { Log } from '#lib/log.ts';
+import { partsOfRevisionKey } from '#domain/names.ts';
+import type { Actor } from '#domain/records.ts';
+import type { Instance, Runtime, RuntimeEvent } from '#runtime/runtime.ts';
+import type { Catalog } from './catalog.ts';
+import type { Drain } from './drain.ts';
+import { type HealthBook, describeFailure } from './health.ts';
+import type { Journal } from './journal.ts';
+import type { ControlMetrics } from './metrics.ts';
+import type { Publishing } from './publish.ts';
+
+/**
+ * Carries what the runtime says of instances to the data planes, the metrics and the events, and what data
+ * planes say of instances back to the runtime.
+ */
+export interface Instances {
+  onRuntime(event: RuntimeEvent): void;
+  /** A data plane could not use it. */
+  suspect(id: string, reason: string): void;
+}
+
+const ACTOR: Actor = { id: 'system:runtime', role: 'admin' };
+/** So many complaints within the time, while the runtime says ready, and another takes its place. */
+const SUSPICIONS = 3;
+const SUSPICION_MS = 30_000;
+
+export function createInstances(options: {
+  catalog: Catalog;
+  runtime: Runtime;
+  clock: Clock;
+  log: Log;
+  journal: Journal;
+  metrics: ControlMetrics;
+  publishing: Publishing;
+  drain: Drain;
+  health: HealthBook;
+  /** What callers are told of this revision has changed. */
+  onHealth: (revision: string) => void;
+  replace: (instance: Instance) => void;
+}): Instances {
+  const { catalog, runtime, clock, log, journal, metrics, publishing, drain, health } = options;
+  const known = new Map<string, Instance['state']>();
+  const suspicions = new Map<string, number[]>();
+
+  function onInstance(instance: Instance): void {
+    const before = known.get(instance.id);
+    known.set(instance.id, instance.state);
+    if (before === undefined) metrics.started(instance.revision);
+    if (before === instance.state) return;
+    const told = publishing.instance(instance);
+    if (instance.state === 'ready') onReady(instance);
+    if (instance.state !== 'draining') return;
+    if (told) drain.begin(instance.id);
+    else runtime.release(instance.id);
+  }
+
+  function onReady(instance: Instance): void {
+    const { revision, askedAt, readyAt } = instance;
+    metrics.becameReady(instance);
+    const stored = catalog.revision(revision)?.value.coldStartSeconds ?? 0;
+    const seconds = Math.max(0, readyAt - askedAt) / 1000;
+    if (health.becameReady(revision, seconds, stored)) options.onHealth(revision);
+  }
+
+  function onGone({ id }: Instance): void {
+    known.delete(id);
+    suspicions.delete(id);
+    publishing.instanceGone(id);
+    drain.forget(id);
+  }
+
+  function onFailed(event: Extract<RuntimeEvent, { type: 'failed' }>): void {
+    const { instance, reason, lastLines, failures } = event;
+    note(instance, 'InstanceFailed', describeFailure(reason, lastLines, failures));
+    log.warn({ revision: instance.revision, instance: instance.id, reason }, 'an instance failed');
+    if (health.failed(event)) options.onHealth(instance.revision);
+  }
+
+  function note(instance: Instance, type: string, why: string): void {
+    const parts = partsOfRevisionKey(instance.revision);
+    const data = { instance: instance.id };
+    journal.note({ ...parts, at: clock.now(), type, why, actor: ACTOR, data });
+  }
+
+  return {
+    onRuntime(event) {
+      if (event.type === 'instance') {
+        onInstance(event.instance);
+        return;
+      }
+      onGone(event.instance);
+      if (event.type === 'failed') onFailed(event);
+    },
+    suspect(id, reason) {
+      const instance = runtime.instances().find((one) => one.id === id);
+      if (instance?.state !== 'ready') return;
+      const since = clock.now() - SUSPICION_MS;
+      const recent = (suspicions.get(id) ?? []).filter((at) => at > since);
+      recent.push(clock.now());
+      suspicions.set(id, recent);
+      log.warn({ revision: instance.revision, instance: id, reason }, 'an instance is suspected');
+      if (recent.length === 1) note(instance, 'InstanceSuspected', reason);
+      if (recent.length < SUSPICIONS) return;
+      suspicions.delete(id);
+      note(
+        instance,
+        'InstanceReplaced',
+        `suspected ${SUSPICIONS} times within ${SUSPICION_MS / 1000} s, though it runs: ${reason}`,
+      );
+      options.replace(instance);
+    },
+  };
+}

@@ -1,0 +1,10 @@
+/** The largest models that one machine runs are smaller; more is a mistake or an attack on the disk. */
+export const MAX_ARTIFACT_BYTES = 256 * 2 ** 30;
+/** All revisions of a model are part of its routing, which every data plane holds in memory. */
+export const MAX_REVISIONS = 500;
+/** Ten times what is promised to work well; bounds the memory of control and of every data plane. */
+export const MAX_MODELS = 100_000;
+/** Keys are made by people: more is a loop gone wrong. */
+export const MAX_KEYS = 10_000;
+/** Rows that one answer carries at most, whoever asks. */
+export const MAX_PAGE = 1000;

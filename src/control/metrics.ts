@@ -1,0 +1,69 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { partsOfRevisionKey } from '#domain/names.ts';
+import type { Instance } from '#runtime/runtime.ts';
+
+/** What control measures of itself. Label values come from stored revisions and fixed words only. */
+export interface ControlMetrics {
+  started(revision: string): void;
+  becameReady(instance: Instance): void;
+  /** `reason`: a class such as `use`, `idle`, `floor:min`; `change`: by how many instances. */
+  decided(reason: string, change: number): void;
+  /** The series of a revision that was deleted go too. */
+  forget(revision: string): void;
+  text(): Promise<string>;
+}
+
+/** From a process in a pool to a model of many gigabytes. */
+const COLD_START_BUCKETS = [
+  0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
+];
+
+export function createControlMetrics(instances: () => readonly Instance[]): ControlMetrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const starts = new Counter({
+    name: 'rouse_cold_starts_total',
+    help: 'Instances whose start was asked for.',
+    labelNames: ['namespace', 'model', 'revision'] as const,
+    registers,
+  });
+  const seconds = new Histogram({
+    name: 'rouse_cold_start_seconds',
+    help: 'Time of a start by phase: start is until the program runs, load until it is ready.',
+    labelNames: ['phase'] as const,
+    buckets: COLD_START_BUCKETS,
+    registers,
+  });
+  const decisions = new Counter({
+    name: 'rouse_policy_decisions_total',
+    help: 'Changes of decision, by the policy that settled it and the direction.',
+    labelNames: ['policy', 'decision'] as const,
+    registers,
+  });
+  const gauge = new Gauge({
+    name: 'rouse_instances',
+    help: 'Instances by state.',
+    labelNames: ['state'] as const,
+    registers,
+    collect() {
+      const counts = { starting: 0, ready: 0, draining: 0 };
+      for (const instance of instances()) counts[instance.state]++;
+      for (const [state, count] of Object.entries(counts)) gauge.set({ state }, count);
+    },
+  });
+
+  return {
+    started: (revision) => starts.inc(partsOfRevisionKey(revision)),
+    becameReady({ askedAt, startedAt, readyAt }) {
+      const ran = Math.max(startedAt, askedAt);
+      seconds.observe({ phase: 'start' }, (ran - askedAt) / 1000);
+      seconds.observe({ phase: 'load' }, Math.max(0, readyAt - ran) / 1000);
+    },
+    decided(reason, change) {
+      const decision = change > 0 ? 'up' : change < 0 ? 'down' : 'same';
+      decisions.inc({ policy: reason, decision });
+    },
+    forget: (revision) => starts.remove(partsOfRevisionKey(revision)),
+    text: () => registry.metrics(),
+  };
+}

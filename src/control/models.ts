@@ -1,0 +1,209 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type ModelInput, type TrafficTarget, traffic as trafficSchema } from '#domain/model.ts';
+import { modelKey } from '#domain/names.ts';
+import { parseDocument, parseModel } from '#domain/parse.ts';
+import type { Actor, RevisionRecord } from '#domain/records.ts';
+import type { Clock } from '#lib/clock.ts';
+import { Fault } from '#lib/fault.ts';
+import type { Runtime } from '#runtime/runtime.ts';
+import type { Artifacts } from '#store/artifacts.ts';
+import type { Write } from '#store/store.ts';
+import { type ApplyPlan, planApply } from './apply.ts';
+import { type Catalog, type ModelEntry, heldKey } from './catalog.ts';
+import { checkLabels, checkMatch, checkTraffic, requireModel, resolveSources } from './checks.ts';
+import type { Journal, NewEvent } from './journal.ts';
+import { MAX_MODELS, MAX_PAGE } from './limits.ts';
+import { makeModelEvents } from './model-events.ts';
+import { resolveTraffic, sharesOf } from './resolve.ts';
+import { requireRole } from './roles.ts';
+import type { Applied, ModelView, UseCases } from './usecases.ts';
+import { makeView } from './view.ts';
+
+export interface ModelOptions {
+  catalog: Catalog;
+  journal: Journal;
+  artifacts: Artifacts;
+  runtime: Runtime;
+  clock: Clock;
+  /** One change of models at a time: what it checks still holds when it writes. */
+  alone: <T>(work: () => Promise<T>) => Promise<T>;
+}
+
+type ModelUseCases = Pick<
+  UseCases,
+  'applyModel' | 'getModel' | 'listModels' | 'deleteModel' | 'setTraffic'
+>;
+
+export function createModelUseCases(options: ModelOptions): ModelUseCases {
+  const { catalog, journal, artifacts, runtime, clock, alone } = options;
+
+  async function apply(actor: Actor, input: ModelInput, ifMatch?: number): Promise<Applied> {
+    const parsed = parseModel(input);
+    const { namespace, name } = parsed.metadata;
+    const found = await resolveSources(parsed, artifacts);
+    const key = modelKey(namespace, name);
+    const before = catalog.model(key);
+    checkMatch(`model ${key}`, before?.stored.version, ifMatch);
+    checkFirst(before, parsed.spec.revision ?? parsed.spec.revisions?.[0]);
+    const now = clock.now();
+    const plan = planApply(before, { input, parsed, artifacts: found, actor, now });
+    const rows = parsed.spec.traffic ?? [];
+    checkLabels(catalog, namespace, name, rows);
+    checkTraffic(rows, namesOf(before, plan));
+    const changed = plan.documentChanged || plan.created.length + plan.retried.length > 0;
+    if (changed) await save(key, before, plan, actor);
+    const outcome = before ? (changed ? 'changed' : 'unchanged') : 'created';
+    const newRevisions = plan.created.map((revision) => revision.name);
+    return { view: viewOf(namespace, name), outcome, newRevisions };
+  }
+
+  function checkFirst(before: ModelEntry | undefined, declared: unknown): void {
+    if (before) return;
+    if (declared === undefined) {
+      const problem = { key: 'spec.revision', value: 'nothing', expected: 'what a new model runs' };
+      throw new Fault('invalid', 'a new model needs spec.revision', { problems: [problem] });
+    }
+    if (catalog.size < MAX_MODELS) return;
+    throw new Fault('conflict', `there are ${MAX_MODELS} models, which is the limit`);
+  }
+
+  async function save(
+    key: string,
+    before: ModelEntry | undefined,
+    plan: ApplyPlan,
+    actor: Actor,
+  ): Promise<void> {
+    const now = clock.now();
+    const value = {
+      document: plan.document,
+      generation: (before?.stored.value.generation ?? 0) + (plan.documentChanged ? 1 : 0),
+      createdAt: before?.stored.value.createdAt ?? now,
+      updatedAt: now,
+      updatedBy: actor,
+    };
+    const writes: Write[] = [
+      { kind: 'model', key, expected: before?.stored.version ?? 0, value },
+      ...[...plan.created, ...plan.retried].map((revision) => makeRevisionWrite(before, revision)),
+    ];
+    const revisions = mergeRevisions(before, plan);
+    const held = holdSplit(before, plan.document.spec.traffic, revisions);
+    if (held) writes.push(held.write);
+    const waitingFor = held?.waitingFor ?? [];
+    await journal.commit(writes, makeModelEvents({ key, before, plan, actor, now, waitingFor }));
+  }
+
+  async function setTraffic(
+    actor: Actor,
+    entry: ModelEntry,
+    targets: readonly TrafficTarget[],
+  ): Promise<void> {
+    const stored = entry.stored.value.document;
+    const document: ModelInput = { ...stored, spec: { ...stored.spec, traffic: [...targets] } };
+    if (isDeepStrictEqual(document, stored)) return;
+    await save(
+      entry.key,
+      entry,
+      { document, documentChanged: true, created: [], retried: [] },
+      actor,
+    );
+  }
+
+  function viewOf(namespace: string, name: string): ModelView {
+    return makeView(requireModel(catalog, namespace, name), runtime);
+  }
+
+  return {
+    async applyModel(actor, input, ifMatch) {
+      requireRole(actor, 'deploy');
+      return await alone(() => apply(actor, input, ifMatch));
+    },
+    async getModel(actor, namespace, model) {
+      requireRole(actor, 'read');
+      return viewOf(namespace, model);
+    },
+    async listModels(actor, namespace, page = {}) {
+      requireRole(actor, 'read');
+      const prefix = namespace === undefined ? '' : `${namespace}/`;
+      const limit = Math.min(page.limit ?? MAX_PAGE, MAX_PAGE);
+      const after = page.after === undefined ? {} : { after: page.after };
+      return catalog.keys({ prefix, ...after, limit }).flatMap((key) => {
+        const entry = catalog.model(key);
+        return entry ? [makeView(entry, runtime)] : [];
+      });
+    },
+    async deleteModel(actor, namespace, model, ifMatch) {
+      requireRole(actor, 'deploy');
+      await alone(async () => {
+        const entry = requireModel(catalog, namespace, model);
+        checkMatch(`model ${entry.key}`, entry.stored.version, ifMatch);
+        await journal.commit(makeDeletion(entry), [makeDeletionEvent(entry, actor, clock.now())]);
+      });
+    },
+    async setTraffic(actor, namespace, model, targets, ifMatch) {
+      requireRole(actor, 'deploy');
+      const rows = parseDocument(trafficSchema, targets, 'traffic');
+      return await alone(async () => {
+        const entry = requireModel(catalog, namespace, model);
+        checkMatch(`model ${entry.key}`, entry.stored.version, ifMatch);
+        checkLabels(catalog, namespace, model, rows);
+        checkTraffic(rows, new Set(entry.revisions.keys()));
+        await setTraffic(actor, entry, rows);
+        return viewOf(namespace, model);
+      });
+    },
+  };
+}
+
+function namesOf(before: ModelEntry | undefined, { created }: ApplyPlan): Set<string> {
+  return new Set([...(before?.revisions.keys() ?? []), ...created.map(({ name }) => name)]);
+}
+
+function mergeRevisions(before: ModelEntry | undefined, plan: ApplyPlan): RevisionRecord[] {
+  const merged = new Map<string, RevisionRecord>();
+  for (const [name, { value }] of before?.revisions ?? []) merged.set(name, value);
+  for (const revision of [...plan.created, ...plan.retried]) merged.set(revision.name, revision);
+  return [...merged.values()];
+}
+
+function makeRevisionWrite(before: ModelEntry | undefined, value: RevisionRecord): Write {
+  const key = `${value.namespace}/${value.model}/${value.name}`;
+  const expected = before?.revisions.get(value.name)?.version ?? 0;
+  return { kind: 'revision', key, expected, value };
+}
+
+/** What serves now is kept until the new split can serve: see `resolve.ts`. */
+function holdSplit(
+  before: ModelEntry | undefined,
+  traffic: Parameters<typeof resolveTraffic>[0],
+  revisions: readonly RevisionRecord[],
+): { write: Write; waitingFor: readonly string[] } | undefined {
+  if (!before) return undefined;
+  const serving = sharesOf(before.resolved.targets);
+  const { waitingFor } = resolveTraffic(traffic, revisions, serving);
+  if (waitingFor.length > 0 && serving.length > 0) {
+    const value = { targets: serving };
+    return { write: { kind: 'memory', key: heldKey(before.key), value }, waitingFor };
+  }
+  if (before.held.length === 0) return undefined;
+  return { write: { kind: 'memory', key: heldKey(before.key), value: undefined }, waitingFor };
+}
+
+function makeDeletion(entry: ModelEntry): Write[] {
+  const writes: Write[] = [
+    { kind: 'model', key: entry.key, expected: entry.stored.version, value: undefined },
+  ];
+  for (const { key } of entry.revisions.values()) {
+    // Whatever state a loop has just given it.
+    writes.push({ kind: 'revision', key, value: undefined });
+  }
+  if (entry.held.length > 0) {
+    writes.push({ kind: 'memory', key: heldKey(entry.key), value: undefined });
+  }
+  return writes;
+}
+
+function makeDeletionEvent(entry: ModelEntry, actor: Actor, at: number): NewEvent {
+  const names = [...entry.revisions.keys()].join(', ');
+  const why = `deleted by ${actor.id}, with revisions ${names}`;
+  return { at, namespace: entry.namespace, model: entry.name, type: 'ModelDeleted', why, actor };
+}

@@ -1,0 +1,84 @@
+import type { RevisionRecord } from '#domain/records.ts';
+import type { Instance, RuntimeEvent } from '#runtime/runtime.ts';
+import { formatDuration } from '#domain/units.ts';
+import { specOf } from './facts.ts';
+import { describeFailure } from './health.ts';
+import type { PrepareOptions } from './prepare.ts';
+import { updateRevision } from './revision-update.ts';
+
+/** Failed starts in a row after which a revision is Failed: one may be chance, three are not. */
+const FAILED_STARTS = 3;
+
+type Identity = Parameters<typeof updateRevision>[1];
+
+type Verdict = { readonly ready: Instance } | { readonly failed: string };
+
+/**
+ * What has never run gets no traffic: the autoscaler is asked for one instance, and the first that gets
+ * ready proves the revision. The floor then goes, and with it the instance, unless something keeps it.
+ */
+export interface Proofs {
+  prove(identity: Identity, record: RevisionRecord, signal: AbortSignal): Promise<void>;
+  onRuntime(event: RuntimeEvent): void;
+  onImpossible(revision: string, why: string): void;
+}
+
+export function createProofs(options: PrepareOptions): Proofs {
+  const { catalog, autoscaler } = options;
+  const open = new Map<string, (verdict: Verdict) => void>();
+
+  async function judge(key: string, signal: AbortSignal): Promise<Verdict> {
+    const { promise, resolve, reject } = Promise.withResolvers<Verdict>();
+    const stop = (): void => reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    open.set(key, resolve);
+    autoscaler.prove(key, true);
+    try {
+      signal.throwIfAborted();
+      return await promise;
+    } finally {
+      open.delete(key);
+      signal.removeEventListener('abort', stop);
+    }
+  }
+
+  async function conclude(identity: Identity, verdict: Verdict): Promise<void> {
+    if ('failed' in verdict) {
+      const change = { state: 'Failed', reason: verdict.failed } as const;
+      await updateRevision(options, identity, change, 'RevisionFailed');
+      return;
+    }
+    const { askedAt, readyAt } = verdict.ready;
+    const reason = `ready ${formatDuration(readyAt - askedAt)} after its start was asked for`;
+    const coldStartSeconds = Math.max(0, readyAt - askedAt) / 1000;
+    const change = { state: 'Ready', proven: true, coldStartSeconds, reason } as const;
+    await updateRevision(options, identity, change, 'RevisionReady');
+  }
+
+  return {
+    async prove(identity, record, signal) {
+      const entry = catalog.model(`${record.namespace}/${record.model}`);
+      if (entry && specOf(entry).scaling.initial === 0) {
+        const reason = 'not proven: scaling.initial is 0, so its first start is the first request';
+        const change = { state: 'Ready', proven: false, reason } as const;
+        await updateRevision(options, identity, change, 'RevisionReady');
+        return;
+      }
+      try {
+        await conclude(identity, await judge(identity.key, signal));
+      } finally {
+        autoscaler.prove(identity.key, false);
+      }
+    },
+    onRuntime(event) {
+      const { instance } = event;
+      const verdict = open.get(instance.revision);
+      if (event.type === 'instance' && instance.state === 'ready') verdict?.({ ready: instance });
+      if (event.type !== 'failed' || event.failures < FAILED_STARTS) return;
+      verdict?.({ failed: describeFailure(event.reason, event.lastLines, event.failures) });
+    },
+    onImpossible(revision, why) {
+      open.get(revision)?.({ failed: `its proof cannot run: ${why}` });
+    },
+  };
+}

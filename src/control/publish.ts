@@ -1,0 +1,80 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Publisher } from '#bus/publisher.ts';
+import type { RoutingInstance, RoutingModel } from '#domain/routing.ts';
+import type { Instance } from '#runtime/runtime.ts';
+import type { Catalog } from './catalog.ts';
+import type { Health } from './health.ts';
+import { makeRoutingInstance, makeRoutingModel } from './routing.ts';
+
+/** The bus, as control needs it. */
+export type Outlet = Pick<Publisher, 'update' | 'onUpward' | 'onLeft'>;
+
+/**
+ * Tells the data planes what has changed, and only that.
+ *
+ * Invariants: a model's generation changes exactly when its routing does; an instance is told once ready
+ * and at most once draining, and what was never told is not removed.
+ */
+export interface Publishing {
+  /** All models at once: the first snapshot. */
+  all(): void;
+  model(key: string): void;
+  /** True when the data planes know it. */
+  instance(instance: Instance): boolean;
+  instanceGone(id: string): void;
+}
+
+/** Leaves room for generations within a millisecond, so that those of the next start are greater. */
+const GENERATIONS_PER_MS = 1000;
+
+export function createPublishing(options: {
+  catalog: Catalog;
+  outlet: Outlet;
+  healthOf: (revision: string) => Health | undefined;
+  startedAt: number;
+}): Publishing {
+  const { catalog, outlet, healthOf } = options;
+  const models = new Map<string, RoutingModel>();
+  const instances = new Map<string, RoutingInstance['state']>();
+  let generation = Math.floor(options.startedAt) * GENERATIONS_PER_MS;
+
+  function renew(key: string): RoutingModel | undefined {
+    const entry = catalog.model(key);
+    if (!entry) return undefined;
+    const before = models.get(key);
+    const next = makeRoutingModel(entry, before?.generation ?? ++generation, healthOf);
+    if (before && isDeepStrictEqual(before, next)) return undefined;
+    const told = before ? { ...next, generation: ++generation } : next;
+    models.set(key, told);
+    return told;
+  }
+
+  return {
+    all() {
+      const keys = catalog.keys({ prefix: '', limit: catalog.size });
+      outlet.update({ models: keys.flatMap((key) => renew(key) ?? []) });
+    },
+    model(key) {
+      if (!catalog.model(key)) {
+        if (models.delete(key)) outlet.update({ removedModels: [key] });
+        return;
+      }
+      const changed = renew(key);
+      if (changed) outlet.update({ models: [changed] });
+    },
+    instance(instance) {
+      const told = instances.get(instance.id);
+      const view = makeRoutingInstance(instance);
+      // One that is going away and was never told is nobody's business.
+      if (!view || (told === undefined && view.state === 'draining')) return false;
+      if (told !== view.state) {
+        instances.set(instance.id, view.state);
+        outlet.update({ instances: [view] });
+      }
+      return true;
+    },
+    instanceGone(id) {
+      if (instances.delete(id)) outlet.update({ removedInstances: [id] });
+    },
+  };
+}

@@ -1,0 +1,87 @@
+import type { TrafficTarget } from '#domain/model.ts';
+import type { RevisionRecord } from '#domain/records.ts';
+import type { RoutingTarget } from '#domain/routing.ts';
+
+/** What a split comes to now. */
+export interface ResolvedTraffic {
+  /** Rows with a share sum to 100, or there are none; each names a Ready revision. */
+  readonly targets: readonly RoutingTarget[];
+  /** Revisions whose rows have to wait until they are Ready. */
+  readonly waitingFor: readonly string[];
+}
+
+type Row = Pick<TrafficTarget, 'revision' | 'latest' | 'percent' | 'tag'>;
+
+const ALL_TO_LATEST: readonly Row[] = [{ latest: true, percent: 100 }];
+
+/**
+ * A request must never be sent to a revision that is not Ready, and no request may fail because a split is
+ * being changed. So a split takes effect as a whole, once each row with a share is Ready. Until then `held`
+ * serves: what was resolved when the split was written. A model that never served anything has nothing to
+ * hold: its ready rows share all of the traffic in proportion. Tags work as soon as their revision is Ready.
+ */
+export function resolveTraffic(
+  traffic: readonly Row[] | undefined,
+  revisions: Iterable<RevisionRecord>,
+  held: readonly RoutingTarget[],
+): ResolvedTraffic {
+  const ready = readyOf(revisions);
+  const rows = (traffic ?? ALL_TO_LATEST).map((row) => resolveRow(row, ready));
+  const served = rows.filter((row) => row.ready).map((row) => row.target);
+  const waiting = rows.filter((row) => !row.ready && row.target.percent > 0);
+  if (waiting.length === 0) return { targets: served, waitingFor: [] };
+  const waitingFor = waiting.map((row) => row.target.revision);
+  const kept = shareOut(held.filter((target) => ready.names.has(target.revision)));
+  if (kept.length === 0) return { targets: shareOut(served), waitingFor };
+  const tagged = served.flatMap(({ revision, tag }) =>
+    tag === undefined ? [] : [{ revision, percent: 0, tag }],
+  );
+  return { targets: [...kept, ...tagged], waitingFor };
+}
+
+/** The shares of a split that is served now, to be held while the next one gets ready. */
+export function sharesOf(targets: readonly RoutingTarget[]): RoutingTarget[] {
+  return targets
+    .filter((target) => target.percent > 0)
+    .map(({ revision, percent }) => ({ revision, percent }));
+}
+
+function resolveRow(
+  row: Row,
+  ready: { names: ReadonlySet<string>; latest: string | undefined },
+): { target: RoutingTarget; ready: boolean } {
+  const revision = row.revision ?? ready.latest ?? 'latest';
+  const tag = row.tag === undefined ? {} : { tag: row.tag };
+  return { target: { revision, percent: row.percent, ...tag }, ready: ready.names.has(revision) };
+}
+
+function readyOf(revisions: Iterable<RevisionRecord>): {
+  names: ReadonlySet<string>;
+  latest: string | undefined;
+} {
+  const names = new Set<string>();
+  let latest: RevisionRecord | undefined;
+  for (const revision of revisions) {
+    if (revision.state !== 'Ready') continue;
+    names.add(revision.name);
+    if (!latest || revision.ordinal > latest.ordinal) latest = revision;
+  }
+  return { names, latest: latest?.name };
+}
+
+/** Scales shares to whole percents that sum to 100; what rounding leaves goes to the largest remainders. */
+function shareOut(targets: readonly RoutingTarget[]): RoutingTarget[] {
+  const sum = targets.reduce((total, target) => total + target.percent, 0);
+  if (sum === 0 || sum === 100) return [...targets];
+  const scaled = targets.map((target) => (target.percent * 100) / sum);
+  const shares = scaled.map((share) => Math.floor(share));
+  let left = 100 - shares.reduce((total, share) => total + share, 0);
+  const order = scaled
+    .map((share, index) => ({ index, rest: share % 1 }))
+    .sort((a, b) => b.rest - a.rest);
+  for (const { index } of order) {
+    if (left-- <= 0) break;
+    shares[index] = (shares[index] ?? 0) + 1;
+  }
+  return targets.map((target, index) => ({ ...target, percent: shares[index] ?? 0 }));
+}

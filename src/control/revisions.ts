@@ -1,0 +1,114 @@
+import { revisionKey } from '#domain/names.ts';
+import type { RevisionRecord } from '#domain/records.ts';
+import { messageOf } from '#lib/fault.ts';
+import type { RuntimeEvent } from '#runtime/runtime.ts';
+import type { ModelEntry } from './catalog.ts';
+import { type PrepareOptions, prepareRevision } from './prepare.ts';
+import { createProofs } from './proof.ts';
+import { isSuperseded } from './revision-update.ts';
+import { wait } from './wait.ts';
+
+/**
+ * Brings revisions from Preparing over Proving to Ready or Failed.
+ *
+ * Invariants:
+ * 1. Each revision is worked on by one job at a time, and at most `atOnce` jobs run.
+ * 2. A job may end at any point and begin again: all that counts is in the store, every step is repeatable.
+ * 3. A job that belongs to a revision which was deleted, or made anew under its name, changes nothing.
+ */
+export interface RevisionLoop {
+  /** Looks which revisions of a model have work to do. */
+  refresh(model: string): void;
+  onRuntime(event: RuntimeEvent): void;
+  /** Not even one instance fits into the memory. */
+  onImpossible(revision: string, why: string): void;
+  close(): Promise<void>;
+}
+
+/** Before work is begun again that ended for a reason which is not the revision's. */
+const PAUSE_MS = 5000;
+
+export function createRevisionLoop(options: PrepareOptions & { atOnce: number }): RevisionLoop {
+  const { catalog, clock, log, runtime, atOnce } = options;
+  const waiting = new Set<string>();
+  const jobs = new Map<
+    string,
+    { record: RevisionRecord; stop: AbortController; done: Promise<void> }
+  >();
+  const proofs = createProofs(options);
+  let closed = false;
+
+  function pump(): void {
+    for (const key of waiting) {
+      if (closed || jobs.size >= atOnce) return;
+      const record = catalog.revision(key)?.value;
+      // What is left of a deleted revision of this name goes first: see `onRuntime`.
+      if (record && !isOver(record) && isClear(key, record)) begin(key, record);
+      else if (!record || isOver(record)) waiting.delete(key);
+    }
+  }
+
+  function isClear(key: string, record: RevisionRecord): boolean {
+    if (jobs.has(key)) return false;
+    return runtime.instances(key).every((instance) => instance.askedAt >= record.createdAt);
+  }
+
+  function begin(key: string, record: RevisionRecord): void {
+    waiting.delete(key);
+    const stop = new AbortController();
+    const done = run(key, record, stop.signal).finally(() => {
+      jobs.delete(key);
+      const now = catalog.revision(key)?.value;
+      if (now && !isOver(now)) waiting.add(key);
+      pump();
+    });
+    jobs.set(key, { record, stop, done });
+  }
+
+  async function run(key: string, record: RevisionRecord, signal: AbortSignal): Promise<void> {
+    const identity = { key, createdAt: record.createdAt, digest: record.digest };
+    try {
+      const prepared = await prepareRevision(options, identity, record, signal);
+      if (prepared) await proofs.prove(identity, prepared, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      // Most likely the store is away or full. The job begins again, but not at once.
+      const message = messageOf(error);
+      if (!isSuperseded(error)) log.error({ revision: key, error: message }, 'proving is put off');
+      await wait(clock, PAUSE_MS, signal).catch(() => undefined);
+    }
+  }
+
+  function abortStale(entry: ModelEntry | undefined, key: string): void {
+    const job = jobs.get(key);
+    const name = key.slice(key.lastIndexOf('/') + 1);
+    const now = entry?.revisions.get(name)?.value;
+    if (job && now?.createdAt !== job.record.createdAt) job.stop.abort();
+  }
+
+  return {
+    refresh(model) {
+      const entry = catalog.model(model);
+      for (const key of jobs.keys()) if (key.startsWith(`${model}/`)) abortStale(entry, key);
+      for (const [name, { value }] of entry?.revisions ?? []) {
+        const key = revisionKey(value.namespace, value.model, name);
+        if (!isOver(value) && !jobs.has(key)) waiting.add(key);
+      }
+      pump();
+    },
+    onRuntime(event) {
+      proofs.onRuntime(event);
+      if (event.type !== 'instance' && waiting.size > 0) pump();
+    },
+    onImpossible: (revision, why) => proofs.onImpossible(revision, why),
+    async close() {
+      closed = true;
+      for (const { stop } of jobs.values()) stop.abort();
+      await Promise.all([...jobs.values()].map((job) => job.done));
+    },
+  };
+}
+
+function isOver({ state }: RevisionRecord): boolean {
+  return state === 'Ready' || state === 'Failed';
+}

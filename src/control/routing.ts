@@ -1,0 +1,71 @@
+import { type RevisionSpec, revisionSpec } from '#domain/model.ts';
+import type { RevisionRecord } from '#domain/records.ts';
+import type { RoutingInstance, RoutingModel, RoutingRevision } from '#domain/routing.ts';
+import type { Instance } from '#runtime/runtime.ts';
+import { type ModelEntry, revisionsOf } from './catalog.ts';
+import { specOf } from './facts.ts';
+import type { Health } from './health.ts';
+
+/** What the data plane needs to know of a model. */
+export function makeRoutingModel(
+  entry: ModelEntry,
+  generation: number,
+  healthOf: (revision: string) => Health | undefined,
+): RoutingModel {
+  const { sticky, queue, scaling } = specOf(entry);
+  return {
+    namespace: entry.namespace,
+    name: entry.name,
+    generation,
+    targets: entry.resolved.targets,
+    ...(sticky && { sticky: makeSticky(sticky) }),
+    queue,
+    revisions: revisionsOf(entry).map((record) =>
+      makeRoutingRevision(
+        record,
+        revisionSpec.parse(record.spec),
+        scaling.max,
+        healthOf(`${entry.key}/${record.name}`),
+      ),
+    ),
+  };
+}
+
+function makeSticky(sticky: {
+  header?: string | undefined;
+  cookie?: string | undefined;
+}): NonNullable<RoutingModel['sticky']> {
+  const { header, cookie } = sticky;
+  return { ...(header && { header }), ...(cookie && { cookie }) };
+}
+
+function makeRoutingRevision(
+  record: RevisionRecord,
+  spec: RevisionSpec,
+  maxInstances: number,
+  health: Health | undefined,
+): RoutingRevision {
+  const { runtime, concurrency, timeouts, retry } = spec;
+  return {
+    name: record.name,
+    runtime,
+    state: record.state,
+    reason: record.reason,
+    concurrency,
+    maxInstances,
+    timeouts,
+    retry,
+    coldStartSeconds: health?.coldStartSeconds || record.coldStartSeconds,
+    ...(health?.startFailure && { startFailure: health.startFailure }),
+    platform: record.inspection?.platform ?? runtime,
+    inputs: record.inspection?.inputs ?? [],
+    outputs: record.inspection?.outputs ?? [],
+  };
+}
+
+/** An instance as the data plane sees it; undefined while it cannot be sent to and never could. */
+export function makeRoutingInstance(instance: Instance): RoutingInstance | undefined {
+  const { id, revision, address, state, askedAt, startedAt, readyAt } = instance;
+  if (address === undefined || state === 'starting') return undefined;
+  return { id, revision, address, state, askedAt, startedAt, readyAt };
+}

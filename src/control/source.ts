@@ -1,0 +1,38 @@
+import type { RevisionSpec, RevisionSpecInput } from '#domain/model.ts';
+import type { Problem } from '#lib/fault.ts';
+
+/** `url` runs elsewhere and `image` is fetched by whoever runs it: their source is an address, not content. */
+export function isAddress({ runtime }: Pick<RevisionSpec, 'runtime'>): boolean {
+  return runtime === 'url' || runtime === 'image';
+}
+
+/** The source is a URI whose content is fetched while the revision is Preparing. */
+export function isFetched(spec: Pick<RevisionSpecInput, 'runtime' | 'source'>): boolean {
+  return !isAddress(spec) && /^https?:\/\//i.test(spec.source ?? '');
+}
+
+/** The digest of a source that is stored content. */
+export function digestOf(spec: Pick<RevisionSpec, 'runtime' | 'source'>): string | undefined {
+  if (isAddress(spec)) return undefined;
+  return /^sha256:([0-9a-f]{64})$/.exec(spec.source ?? '')?.[1];
+}
+
+/** What is wrong with a source, apart from whether its content is stored. */
+export function findSourceProblem(
+  spec: Pick<RevisionSpec, 'runtime' | 'source'>,
+  key: string,
+): Problem | undefined {
+  const { source } = spec;
+  if (source === undefined || digestOf(spec) !== undefined) return undefined;
+  const problem = (expected: string): Problem => ({ key, value: JSON.stringify(source), expected });
+  if (spec.runtime === 'image') return undefined;
+  if (!/^https?:\/\//i.test(source)) {
+    return problem(
+      'a sha256: digest or an http(s):// address here; the command line uploads a path for you',
+    );
+  }
+  const url = URL.parse(source);
+  if (!url) return problem('an address that can be parsed');
+  if (url.username !== '' || url.password !== '') return problem('an address without a password');
+  return undefined;
+}
