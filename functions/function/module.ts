@@ -1,0 +1,65 @@
+import { stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Fault, messageOf } from '#lib/fault.ts';
+import { isRecord, shorten } from '#functions/protocol/json.ts';
+
+/** What a user's module exports, by its default export. */
+export type UserModule =
+  | { readonly kind: 'fetch'; readonly handle: (request: Request) => unknown }
+  | { readonly kind: 'predict'; readonly model: UserModel };
+
+export interface UserModel {
+  load?(): unknown;
+  predict(inputs: Record<string, unknown>): unknown;
+  readonly inputs?: unknown;
+  readonly outputs?: unknown;
+}
+
+const MODULE_FILE = /\.[cm]?[jt]s$/;
+const INDEX_FILES = ['index.ts', 'index.js'];
+const EXPECTED =
+  'a default export that is a function (request) => Response, or an object with predict(inputs)';
+
+/** The file to import: the source itself, or the index of a folder. */
+export async function findModule(source: string): Promise<string> {
+  const found = await stat(source).catch(() => undefined);
+  if (!found) throw new Fault('invalid', `${basename(source)}: no such file or folder`);
+  if (found.isDirectory()) return findIndex(source);
+  if (MODULE_FILE.test(source)) return source;
+  throw new Fault('invalid', `${basename(source)}: expected a .ts or .js file`);
+}
+
+async function findIndex(folder: string): Promise<string> {
+  for (const name of INDEX_FILES) {
+    const path = join(folder, name);
+    if ((await stat(path).catch(() => undefined))?.isFile()) return path;
+  }
+  throw new Fault('invalid', `the folder holds no ${INDEX_FILES.join(' or ')}`);
+}
+
+export async function importModule(path: string): Promise<UserModule> {
+  const name = basename(path);
+  const found = await importDefault(path, name);
+  if (isHandler(found)) return { kind: 'fetch', handle: found };
+  if (isModel(found)) return { kind: 'predict', model: found };
+  const seen = isRecord(found) ? `an object with ${Object.keys(found).join(', ')}` : shorten(found);
+  throw new Fault('invalid', `${name}: found ${seen}, expected ${EXPECTED}`);
+}
+
+function isHandler(found: unknown): found is (request: Request) => unknown {
+  return typeof found === 'function';
+}
+
+function isModel(found: unknown): found is UserModel {
+  return isRecord(found) && typeof found['predict'] === 'function';
+}
+
+async function importDefault(path: string, name: string): Promise<unknown> {
+  try {
+    const module: { default?: unknown } = await import(pathToFileURL(path).href);
+    return module.default;
+  } catch (error) {
+    throw new Fault('invalid', `${name} cannot be imported: ${messageOf(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,2 @@
+/** What V2 metadata calls it. */
+export const FUNCTION_PLATFORM = 'rouse_function';

@@ -1,0 +1,55 @@
+import { closeSync, writeFileSync } from 'node:fs';
+import { ENV_READY_FD, type ReadyLine } from '#domain/launch.ts';
+import { messageOf } from '#lib/fault.ts';
+import { type Listening, createListening } from './listen.ts';
+import { type Loaded, type Settings, parseDescriptor, parseSettings } from './settings.ts';
+
+/**
+ * The model server for `onnx` and `function`: loads the model, listens, says that it is ready, and serves
+ * until SIGTERM. Each kind imports only what it needs, because all of this is part of every cold start.
+ */
+
+let listening: Listening | undefined;
+let readyFd = parseDescriptor(process.env[ENV_READY_FD]);
+
+process.once('SIGTERM', () => void stop());
+process.on('uncaughtException', (error) => fail(error));
+// One request's mistake must not end the others.
+process.on('unhandledRejection', (reason) => console.error('unhandled rejection:', reason));
+
+try {
+  await start();
+} catch (error) {
+  fail(error);
+}
+
+async function start(): Promise<void> {
+  const settings = parseSettings(process.env);
+  const { listener, loadMs } = await load(settings);
+  listening = await createListening(listener, settings.listen);
+  report({ load: Math.round(loadMs * 1000) / 1000 });
+}
+
+async function load(settings: Settings): Promise<Loaded> {
+  if (settings.kind === 'onnx') return (await import('#functions/onnx/load.ts')).loadOnnx(settings);
+  return (await import('#functions/function/load.ts')).loadFunction(settings);
+}
+
+async function stop(): Promise<void> {
+  await listening?.close();
+  process.exit(0);
+}
+
+function fail(error: unknown): void {
+  console.error(error);
+  report({ error: messageOf(error) });
+  process.exit(1);
+}
+
+function report(line: ReadyLine): void {
+  if (readyFd === undefined) return;
+  const fd = readyFd;
+  readyFd = undefined;
+  writeFileSync(fd, `${JSON.stringify(line)}\n`);
+  closeSync(fd);
+}
