@@ -1,5 +1,5 @@
 import type { RoutingRevision } from '#domain/routing.ts';
-import type { Dialect } from './address.ts';
+import type { Destination, Dialect } from './address.ts';
 import type { ModelRoute, Routes } from './routes.ts';
 
 /** An answer that the activator makes itself. */
@@ -52,20 +52,34 @@ export function makeRefusal(
   return { status, type: 'application/problem+json', body: JSON.stringify(problem) };
 }
 
+/** Server and model metadata, health: all that is answered without an instance. */
+export function makeLocalAnswer(
+  destination: Extract<Destination, { kind: 'local' }>,
+  routes: Routes,
+  version: string,
+): Answer {
+  const { model, revision, what } = destination;
+  if (what === 'v2-server') return makeV2Server(version);
+  if (what === 'openai-models') return makeOpenAiModels(routes);
+  if (what === 'health' || !model) return makeHealth();
+  if (what === 'v2-model') return makeV2Model(model, revision);
+  return what === 'v1-model' ? makeV1Model(model, revision) : makeV2Ready(model, revision);
+}
+
 function json(body: unknown, status = 200): Answer {
   return { status, type: 'application/json', body: JSON.stringify(body) };
 }
 
-export function makeV2Server(version: string): Answer {
+function makeV2Server(version: string): Answer {
   return json({ name: 'rouse', version, extensions: ['binary_tensor_data'] });
 }
 
-export function makeHealth(): Answer {
+function makeHealth(): Answer {
   return { status: 200, type: 'text/plain', body: 'ok\n' };
 }
 
 /** Metadata of a model or of one revision; `state` says whether it sleeps. Wakes nothing. */
-export function makeV2Model(model: ModelRoute, name: string): Answer {
+function makeV2Model(model: ModelRoute, name: string): Answer {
   const shown = revisionOf(model, name);
   if (!shown) return noRevision(model, name);
   return json({
@@ -80,7 +94,7 @@ export function makeV2Model(model: ModelRoute, name: string): Answer {
 }
 
 /** Asleep is ready: it can serve. */
-export function makeV2Ready(model: ModelRoute, name: string): Answer {
+function makeV2Ready(model: ModelRoute, name: string): Answer {
   const shown = revisionOf(model, name);
   if (!shown) return noRevision(model, name);
   const ready = shown.state === 'Ready';
@@ -88,7 +102,7 @@ export function makeV2Ready(model: ModelRoute, name: string): Answer {
   return json(ready ? body : { ...body, error: shown.reason }, ready ? 200 : 503);
 }
 
-export function makeV1Model(model: ModelRoute, name: string): Answer {
+function makeV1Model(model: ModelRoute, name: string): Answer {
   const shown = revisionOf(model, name);
   if (!shown) return noRevision(model, name);
   return json({
@@ -101,7 +115,7 @@ export function makeV1Model(model: ModelRoute, name: string): Answer {
   });
 }
 
-export function makeOpenAiModels(routes: Routes): Answer {
+function makeOpenAiModels(routes: Routes): Answer {
   const data = [...routes.models.entries()].map(([key, model]) => ({
     id: model.routing.namespace === 'default' ? model.routing.name : key,
     object: 'model',

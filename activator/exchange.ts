@@ -1,16 +1,6 @@
-import type { RoutingRevision } from '#domain/routing.ts';
 import { duration } from '#domain/units.ts';
 import { type Destination, type Dialect, findDestination, findNamed } from './address.ts';
-import {
-  type Answer,
-  makeHealth,
-  makeOpenAiModels,
-  makeRefusal,
-  makeV1Model,
-  makeV2Model,
-  makeV2Ready,
-  makeV2Server,
-} from './answers.ts';
+import { type Answer, makeLocalAnswer, makeRefusal } from './answers.ts';
 import type { Client } from './client.ts';
 import {
   FULL_BYTES,
@@ -21,14 +11,31 @@ import {
   type Refused,
   type Waiter,
 } from './gate.ts';
+import { HeldBody } from './held-body.ts';
+import type { RequestHead } from './http/request-head.ts';
 import type { ResponseHead } from './http/response-head.ts';
 import { writeChunk } from './http/write-chunk.ts';
 import { countRefusal, createRevisionMetrics } from './metrics.ts';
-import { MAX_HELD_BODY, MAX_HOLD_MS, MAX_ROUTED_BODY, type Plane } from './plane.ts';
+import { MAX_HOLD_MS, type Plane } from './plane.ts';
+import {
+  BAD_HOLD,
+  BODY_STALLED,
+  BODY_TOO_LARGE_TO_ROUTE,
+  makeFull,
+  makeGivenUp,
+  makeHoldEnded,
+  makeLost,
+  makeNoHold,
+  makeRunEnded,
+  NOT_JSON,
+  type Refusal,
+  TOO_MANY_BODIES,
+  UNASKED_UPGRADE,
+} from './refusals.ts';
 import { Response } from './response.ts';
 import { type ModelRoute, mustRefuse, type RevisionRoute } from './routes.ts';
 import type { Slot } from './slot.ts';
-import { chooseRevision, type Choice } from './split.ts';
+import { chooseRevision } from './split.ts';
 import { timingOf } from './timing.ts';
 import { Upstream, type UpstreamUser } from './upstream.ts';
 
@@ -52,7 +59,7 @@ const TUNNEL = 7;
  *
  * Invariants:
  *  1. `slot` is set exactly while the gate counts this request in flight; `end` gives it back once.
- *  2. Body bytes are in `held` or have been written upstream, never both, until nothing can be replayed.
+ *  2. Body bytes are in `body` or have been written upstream, never both, until nothing can be replayed.
  *  3. After the first byte of a response went to the caller nothing else than the rest of it follows;
  *     what can't be completed is cut.
  */
@@ -61,7 +68,6 @@ export class Exchange implements Waiter, UpstreamUser {
   next: Waiter | undefined;
   waitsIn: Gate | undefined;
   order = 0;
-  heldBytes = 0;
   private readonly client: Client;
   private readonly plane: Plane;
   private readonly response: Response;
@@ -72,9 +78,7 @@ export class Exchange implements Waiter, UpstreamUser {
   private setCookie = '';
   private slot: Slot | undefined;
   private upstream: Upstream | undefined;
-  private held: Buffer[] = [];
-  private routedBytes = 0;
-  private bodyEnding = '';
+  private readonly body: HeldBody;
   private replayable = true;
   private callerWaits = false;
   private arrivedAt = 0;
@@ -87,6 +91,11 @@ export class Exchange implements Waiter, UpstreamUser {
     this.client = client;
     this.plane = plane;
     this.response = new Response(client.socket);
+    this.body = new HeldBody(plane);
+  }
+
+  get heldBytes(): number {
+    return this.body.bytes;
   }
 
   get isTunnel(): boolean {
@@ -98,9 +107,6 @@ export class Exchange implements Waiter, UpstreamUser {
     this.state = PREPARED;
     this.route = undefined;
     this.setCookie = '';
-    this.held = [];
-    this.heldBytes = 0;
-    this.bodyEnding = '';
     this.replayable = true;
     this.callerWaits = this.client.head.expectContinue;
     this.arrivedAt = this.plane.now();
@@ -128,7 +134,7 @@ export class Exchange implements Waiter, UpstreamUser {
 
   /** `ending`: what closes a chunked body upstream. */
   onBodyEnd(ending: string): void {
-    this.bodyEnding = ending;
+    this.body.ending = ending;
     if (this.state === ROUTING) this.routeByBody();
     else if (this.state >= SENT && ending !== '') this.upstream?.socket.write(ending, 'latin1');
   }
@@ -147,29 +153,17 @@ export class Exchange implements Waiter, UpstreamUser {
   /** No byte of the body for too long. */
   onBodyStalled(): void {
     if (this.state === HELD) return;
-    this.fail(408, 'bad_request', 'The request body came too slowly.');
+    this.fail(BODY_STALLED);
   }
 
   private hold(piece: Buffer): void {
-    this.held.push(piece);
-    if (!this.waitsIn) this.heldBytes += piece.length;
-    else if (!this.waitsIn.hold(this, piece.length)) {
-      if (this.route) this.refuseFull(this.route, 'the waiting requests hold all bytes they may');
+    if (this.waitsIn && !this.waitsIn.hold(piece.length)) {
+      if (this.route) this.refuse(makeFull(this.route, 'bytes'));
       return;
     }
-    if (this.state === ROUTING) this.countRouted(piece.length);
-    else if (this.heldBytes >= MAX_HELD_BODY) this.client.socket.pause();
-  }
-
-  /** Bodies that are read to find their model share one budget. */
-  private countRouted(bytes: number): void {
-    this.routedBytes += bytes;
-    this.plane.routedBytes += bytes;
-    if (this.routedBytes > MAX_ROUTED_BODY) this.refuseRouted();
-  }
-
-  private refuseRouted(): void {
-    this.refuse(413, 'too_large', `The body is larger than ${MAX_ROUTED_BODY} bytes.`);
+    this.body.add(piece);
+    if (this.body.isTooLargeToRoute) this.refuse(BODY_TOO_LARGE_TO_ROUTE);
+    else if (this.body.isFull) this.client.socket.pause();
   }
 
   // Where it goes
@@ -178,10 +172,10 @@ export class Exchange implements Waiter, UpstreamUser {
     switch (destination.kind) {
       case 'unknown':
         this.dialect = destination.dialect;
-        this.refuse(404, 'not_found', destination.detail);
+        this.refuse({ status: 404, code: 'not_found', detail: destination.detail });
         break;
       case 'local':
-        this.finishLocally(this.makeLocal(destination));
+        this.finishLocally(makeLocalAnswer(destination, this.plane.routes, this.plane.version));
         break;
       case 'body':
         this.dialect = 'openai';
@@ -194,67 +188,46 @@ export class Exchange implements Waiter, UpstreamUser {
     }
   }
 
-  private makeLocal(destination: Extract<Destination, { kind: 'local' }>): Answer {
-    const { model, revision } = destination;
-    switch (destination.what) {
-      case 'v2-server':
-        return makeV2Server(this.plane.version);
-      case 'openai-models':
-        return makeOpenAiModels(this.plane.routes);
-      case 'v2-model':
-        return model ? makeV2Model(model, revision) : makeHealth();
-      case 'v2-model-ready':
-        return model ? makeV2Ready(model, revision) : makeHealth();
-      case 'v1-model':
-        return model ? makeV1Model(model, revision) : makeHealth();
-      default:
-        return makeHealth();
-    }
-  }
-
   private readToRoute(): void {
-    const { client, plane } = this;
-    if (client.head.contentLength > MAX_ROUTED_BODY) this.refuseRouted();
-    else if (plane.routedBytes > plane.limits.routedBodies) {
-      this.refuse(503, 'unavailable', 'Too many bodies are being read at once.', 1);
-    } else {
-      this.state = ROUTING;
-      this.countRouted(this.heldBytes);
-      if (client.bodyDone) this.routeByBody();
-      else {
-        client.socket.resume();
-        this.sendContinue();
-      }
+    const { body, client, plane } = this;
+    if (plane.routedBytes > plane.limits.routedBodies) {
+      this.refuse(TOO_MANY_BODIES);
+      return;
+    }
+    this.state = ROUTING;
+    body.startRouting();
+    if (body.isTooLargeToRoute) this.refuse(BODY_TOO_LARGE_TO_ROUTE);
+    else if (client.bodyDone) this.routeByBody();
+    else {
+      client.socket.resume();
+      this.sendContinue();
     }
   }
 
   private routeByBody(): void {
-    if (this.state !== ROUTING) return;
-    const { client } = this;
     let name: unknown;
     try {
-      const body: unknown = JSON.parse(Buffer.concat(this.held).toString('utf8'));
-      if (typeof body === 'object' && body !== null && 'model' in body) name = body.model;
+      name = this.body.findModel();
     } catch {
-      this.refuse(400, 'bad_request', 'The body is not JSON, so the model it names is unknown.');
+      this.refuse(NOT_JSON);
       return;
     }
-    this.follow(findNamed(name, client.head.target, this.plane.routes));
+    this.follow(findNamed(name, this.client.head.target, this.plane.routes));
   }
 
   private toModel(model: ModelRoute, revision: string, tag: string | undefined): void {
-    this.forgetRouted();
+    this.body.endRouting();
     const choice = chooseRevision(this.plane, model, revision, tag, this.client.head.fields);
     if ('detail' in choice) {
-      this.refuse(choice.status, choice.code, choice.detail, choice.retryAfter);
+      this.refuse(choice);
       return;
     }
-    this.enter(choice);
+    this.setCookie = choice.setCookie;
+    this.enter(choice.route);
   }
 
-  private enter({ route, setCookie }: Extract<Choice, { route: RevisionRoute }>): void {
+  private enter(route: RevisionRoute): void {
     this.route = route;
-    this.setCookie = setCookie;
     const { namespace, name } = route.model.routing;
     route.metrics ??= createRevisionMetrics(namespace, name, route.routing.name);
     route.metrics.arrivals += 1;
@@ -262,65 +235,34 @@ export class Exchange implements Waiter, UpstreamUser {
       this.onRefused('failed');
       return;
     }
-    const holdMs = this.holdOf(route.routing);
-    if (holdMs < 0) return;
+    const holdMs = holdOf(this.client.head, route);
+    if (holdMs < 0) {
+      this.refuse(BAD_HOLD);
+      return;
+    }
     const { total } = route.routing.timeouts;
     if (total !== undefined) this.totalDeadline = this.arrivedAt + total;
     this.state = HELD;
     this.deadline = this.arrivedAt + holdMs;
     const decision = route.gate.enter(this, holdMs);
     if (decision === HOLD) this.onHeld();
-    else if (decision === FULL_COUNT) this.refuseFull(route, 'as many requests wait as may wait');
-    else if (decision === FULL_BYTES)
-      this.refuseFull(route, 'the waiting requests hold all bytes they may');
-    else if (decision === NO_HOLD) this.refuseNoHold(route);
-  }
-
-  /** The caller's Rouse-Hold, or the model's own; -1 after a refusal. */
-  private holdOf(revision: RoutingRevision): number {
-    const asked = this.client.head.rouseHold;
-    if (asked === '') return revision.timeouts.hold;
-    const parsed = duration.safeParse(asked);
-    if (parsed.success) return Math.min(parsed.data, Math.max(MAX_HOLD_MS, revision.timeouts.hold));
-    this.refuse(400, 'bad_request', 'Rouse-Hold must be a duration such as 500ms, 5s or 0.');
-    return -1;
+    else if (decision === FULL_COUNT) this.refuse(makeFull(route, 'count'));
+    else if (decision === FULL_BYTES) this.refuse(makeFull(route, 'bytes'));
+    else if (decision === NO_HOLD) {
+      route.gate.knock();
+      this.refuse(makeNoHold(route));
+    }
   }
 
   // Waiting
 
   private onHeld(): void {
     this.waited = true;
-    if (this.heldBytes >= MAX_HELD_BODY) this.client.socket.pause();
-  }
-
-  private refuseFull(route: RevisionRoute, what: string): void {
-    const { model, routing } = route;
-    this.refuse(
-      503,
-      'queue_full',
-      `Revision ${routing.name} of ${model.routing.name} is overloaded: ${what}.`,
-      retryAfterOf(routing),
-    );
-  }
-
-  private refuseNoHold(route: RevisionRoute): void {
-    const detail = `No instance of ${route.model.routing.name} is free now, and Rouse-Hold says not to wait.`;
-    route.gate.knock();
-    this.refuse(503, 'unavailable', detail, retryAfterOf(route.routing));
+    if (this.body.isFull) this.client.socket.pause();
   }
 
   onRefused(reason: Refused): void {
-    const { routing } = this.route ?? {};
-    if (reason === 'removed' || !routing) {
-      this.refuse(404, 'not_found', 'The revision was deleted while the request waited for it.');
-    } else if (routing.state === 'Failed') {
-      this.refuse(503, 'revision_failed', `Revision ${routing.name} has failed: ${routing.reason}`);
-    } else {
-      const failure = routing.startFailure;
-      const seconds = failure ? (failure.until - this.plane.now()) / 1000 : 1;
-      const detail = `Revision ${routing.name} does not start: ${failure?.message ?? routing.reason}`;
-      this.refuse(503, 'start_failed', detail, Math.max(1, Math.ceil(seconds)));
-    }
+    if (this.route) this.refuse(makeGivenUp(this.route, reason, this.plane.now()));
   }
 
   onGranted(slot: Slot): void {
@@ -348,32 +290,21 @@ export class Exchange implements Waiter, UpstreamUser {
     const { socket } = upstream;
     this.state = SENT;
     socket.cork();
-    socket.write(this.makeHead(slot), 'latin1');
-    if (this.held.length > 0) this.flushHeld(upstream);
-    if (client.bodyDone && this.bodyEnding !== '') socket.write(this.bodyEnding, 'latin1');
+    socket.write(makeHead(client, slot, this.path), 'latin1');
+    this.flushHeld(upstream);
+    if (this.body.ending !== '') socket.write(this.body.ending, 'latin1');
     socket.uncork();
     if (!client.bodyDone) this.sendContinue();
     if (!socket.writableNeedDrain) client.socket.resume();
   }
 
+  /** A whole, small body is kept until the instance answers: it may have to be sent again. */
   private flushHeld(upstream: Upstream): void {
-    for (const piece of this.held) this.writeBody(upstream, piece, [0, piece.length]);
-    if (this.client.bodyDone && this.heldBytes <= MAX_HELD_BODY) return;
+    const { body, client } = this;
+    for (const piece of body.pieces) this.writeBody(upstream, piece, [0, piece.length]);
+    if (body.bytes === 0 || (client.bodyDone && !body.isFull)) return;
     this.replayable = false;
-    this.held = [];
-  }
-
-  private makeHead(slot: Slot): string {
-    const { client } = this;
-    const { head } = client;
-    const { address } = slot;
-    const inner = 'host' in address ? address : undefined;
-    const path = inner?.basePath ? inner.basePath + this.path : this.path;
-    const host = inner?.authority ?? (head.host === '' ? 'localhost' : head.host);
-    return (
-      `${head.forwardHead(path, host)}X-Forwarded-For: ${client.address}\r\n` +
-      `X-Forwarded-Proto: http\r\n${head.host === '' ? '' : `X-Forwarded-Host: ${head.host}\r\n`}\r\n`
-    );
+    body.pieces.length = 0;
   }
 
   private writeBody(upstream: Upstream, buffer: Buffer, ranges: readonly number[]): boolean {
@@ -406,8 +337,7 @@ export class Exchange implements Waiter, UpstreamUser {
     } else if (before === 'response' && upstream && this.mayReplay(upstream)) {
       this.state = CONNECTING;
       if (this.slot) this.connect(this.slot, new Upstream(this.slot, () => this.plane.now()));
-    } else
-      this.refuse(502, 'instance_lost', `The instance was lost before it answered: ${reason}.`);
+    } else this.refuse(makeLost(reason));
   }
 
   /** A reused connection that closed before any byte of a response was most likely closing already. */
@@ -423,7 +353,7 @@ export class Exchange implements Waiter, UpstreamUser {
     this.slot = undefined;
     this.state = HELD;
     this.waited = true;
-    this.deadline = this.arrivedAt + Math.max(0, this.holdOf(route.routing));
+    this.deadline = this.arrivedAt + holdOf(this.client.head, route);
     this.plane.onUnreachable(slot, reason);
     slot.gate.leave(slot);
     route.gate.rejoin(this);
@@ -506,7 +436,7 @@ export class Exchange implements Waiter, UpstreamUser {
   private beginTunnel(head: ResponseHead): void {
     if (this.client.head.upgrade === '') {
       this.abandon();
-      this.refuse(502, 'bad_upstream', 'The instance switched protocols without being asked.');
+      this.refuse(UNASKED_UPGRADE);
       return;
     }
     this.state = TUNNEL;
@@ -543,25 +473,11 @@ export class Exchange implements Waiter, UpstreamUser {
 
   /** Time passes: the nearest of hold, run, idle and total. */
   sweep(now: number): void {
-    if (now < this.deadline && now < this.totalDeadline) return;
-    if (this.state === OVER || this.state === ROUTING) return;
-    if (this.state === HELD) this.onHoldEnded();
-    else if (this.state >= RESPONDING) {
-      this.abandon();
-      this.client.cut();
-    } else {
-      const seconds = (this.route?.routing.timeouts.run ?? 0) / 1000;
-      this.fail(504, 'run_timeout', `The model did not answer within ${seconds}s.`);
-    }
-  }
-
-  private onHoldEnded(): void {
     const { route } = this;
-    if (!route) return;
-    const waited = Math.round((this.plane.now() - this.arrivedAt) / 100) / 10;
-    const state = route.gate.isWarm ? 'all its instances are busy' : 'no instance became ready';
-    const detail = `The request waited ${waited}s for ${route.model.routing.name} and ${state}.`;
-    this.fail(504, 'hold_timeout', detail, retryAfterOf(route.routing));
+    if ((now < this.deadline && now < this.totalDeadline) || !route) return;
+    if (this.state === OVER) return;
+    if (this.state === HELD) this.refuse(makeHoldEnded(route, now - this.arrivedAt));
+    else this.fail(makeRunEnded(route));
   }
 
   onCallerGone(): void {
@@ -570,14 +486,14 @@ export class Exchange implements Waiter, UpstreamUser {
     this.abandon();
   }
 
-  private fail(status: number, code: string, detail: string, retryAfter?: number): void {
+  private fail(refusal: Refusal): void {
     if (this.response.started) {
       this.abandon();
       this.client.cut();
-    } else this.refuse(status, code, detail, retryAfter);
+    } else this.refuse(refusal);
   }
 
-  private refuse(status: number, code: string, detail: string, retryAfter?: number): void {
+  private refuse({ status, code, detail, retryAfter }: Refusal): void {
     countRefusal(this.plane.metrics, code);
     this.countCode(status);
     const extra =
@@ -600,9 +516,7 @@ export class Exchange implements Waiter, UpstreamUser {
   private end(clean: boolean): void {
     if (this.state === OVER) return;
     this.state = OVER;
-    this.forgetRouted();
-    this.held = [];
-    this.heldBytes = 0;
+    this.body.clear();
     const { upstream, slot } = this;
     this.upstream = undefined;
     this.slot = undefined;
@@ -616,13 +530,24 @@ export class Exchange implements Waiter, UpstreamUser {
     const codes = this.route?.metrics?.codes;
     if (codes) codes[status - 100]! += 1;
   }
-
-  private forgetRouted(): void {
-    this.plane.routedBytes -= this.routedBytes;
-    this.routedBytes = 0;
-  }
 }
 
-function retryAfterOf(revision: RoutingRevision): number {
-  return Math.max(1, Math.ceil(revision.coldStartSeconds));
+/** The caller's Rouse-Hold or the model's own, ms; -1: it is no duration. */
+function holdOf(head: RequestHead, { routing }: RevisionRoute): number {
+  const { hold } = routing.timeouts;
+  if (head.rouseHold === '') return hold;
+  const parsed = duration.safeParse(head.rouseHold);
+  return parsed.success ? Math.min(parsed.data, Math.max(MAX_HOLD_MS, hold)) : -1;
+}
+
+/** The head that goes to the instance. */
+function makeHead(client: Client, slot: Slot, path: string): string {
+  const { head, address } = client;
+  const inner = 'host' in slot.address ? slot.address : undefined;
+  const host = inner?.authority ?? (head.host === '' ? 'localhost' : head.host);
+  const forwardedHost = head.host === '' ? '' : `X-Forwarded-Host: ${head.host}\r\n`;
+  return (
+    `${head.forwardHead((inner?.basePath ?? '') + path, host)}X-Forwarded-For: ${address}\r\n` +
+    `X-Forwarded-Proto: http\r\n${forwardedHost}\r\n`
+  );
 }

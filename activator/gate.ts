@@ -31,8 +31,8 @@ export interface Waiter {
   waitsIn: Gate | undefined;
   /** Its place among all that came to this gate. */
   order: number;
-  /** Bytes that it holds while it waits. */
-  heldBytes: number;
+  /** Bytes that it holds; while it waits it may grow only by what `hold` allowed. */
+  readonly heldBytes: number;
   onGranted(slot: Slot): void;
   onRefused(reason: Refused): void;
 }
@@ -133,11 +133,9 @@ export class Gate {
     if (waiter.waitsIn === this) this.remove(waiter);
   }
 
-  /** A waiter holds more than before. False: it would pass the limit, and nothing changed. */
-  hold(waiter: Waiter, bytes: number): boolean {
-    if (waiter.waitsIn !== this) return true;
+  /** A waiter is about to hold more. False: that would pass the limit, and nothing changed. */
+  hold(bytes: number): boolean {
     if (this.waitingBytes + bytes > this.limits.bytes) return false;
-    waiter.heldBytes += bytes;
     this.waitingBytes += bytes;
     return true;
   }

@@ -1,21 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import type { FaultCode } from '#lib/fault.ts';
 import type { Fields } from './http/fields.ts';
 import type { Plane } from './plane.ts';
+import type { Refusal } from './refusals.ts';
 import type { ModelRoute, RevisionRoute } from './routes.ts';
 
 /** Until a revision is ready for the first time, callers are asked to come back after this many seconds. */
 const PREPARING_RETRY_S = 2;
 
 /** The revision that serves, with what its response must set; or why none can. */
-export type Choice =
-  | { readonly route: RevisionRoute; readonly setCookie: string }
-  | {
-      readonly status: number;
-      readonly code: FaultCode;
-      readonly detail: string;
-      readonly retryAfter?: number;
-    };
+type Choice = { readonly route: RevisionRoute; readonly setCookie: string } | Refusal;
 
 /** By name, by tag, by what the caller sticks to, or by the split. */
 export function chooseRevision(
