@@ -1,4 +1,12 @@
 import { z } from 'zod';
+import {
+  checkBounds,
+  checkProgram,
+  checkRevisions,
+  checkSplit,
+  checkTarget,
+  rule,
+} from './model-rules.ts';
 import { DEFAULT_NAMESPACE, modelName, namespaceName, revisionName, tagName } from './names.ts';
 import { cpu, duration, size } from './units.ts';
 
@@ -11,9 +19,10 @@ export const RUNTIMES = ['onnx', 'function', 'python', 'command', 'image', 'url'
 export type RuntimeName = (typeof RUNTIMES)[number];
 
 const envName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'a name such as LOG_LEVEL');
-const secretRef = z.strictObject({
-  secret: modelName.meta({ description: 'The name of a secret.' }),
-});
+const secretRef = z.strictObject(
+  { secret: modelName.meta({ description: 'The name of a secret.' }) },
+  { error: '{ secret: NAME }' },
+);
 
 const resources = z.strictObject({
   memory: size.optional().meta({ description: 'Reserved for each instance, such as 256Mi.' }),
@@ -76,33 +85,9 @@ const revisionFields = {
     .meta({ description: 'May a request be sent again after bytes of it were sent?' }),
 };
 
-const WITH_SOURCE = new Set<RuntimeName>(['onnx', 'function', 'python', 'image', 'url']);
-
 export const revisionSpec = z
   .strictObject({ name: revisionName.optional(), ...revisionFields })
-  .superRefine((spec, context) => {
-    if (WITH_SOURCE.has(spec.runtime) && spec.source === undefined) {
-      context.addIssue({
-        code: 'custom',
-        path: ['source'],
-        message: `a source: runtime ${spec.runtime} needs one`,
-      });
-    }
-    if (spec.runtime === 'command' && spec.args.length === 0) {
-      context.addIssue({
-        code: 'custom',
-        path: ['args'],
-        message: 'the program and its arguments, such as ["./server", "--port", "${PORT}"]',
-      });
-    }
-    if (spec.runtime === 'url' && !/^https?:\/\/[^/]/.test(spec.source ?? 'http://x')) {
-      context.addIssue({
-        code: 'custom',
-        path: ['source'],
-        message: 'an http:// or https:// address',
-      });
-    }
-  });
+  .superRefine(...rule(checkProgram));
 
 /** One row of a traffic split. Exactly one of `revision` and `latest`. */
 export const trafficTarget = z
@@ -112,36 +97,13 @@ export const trafficTarget = z
     percent: z.int().min(0).max(100).meta({ description: 'All rows sum to 100.' }),
     tag: tagName.optional().meta({ description: 'Gives the revision an address of its own.' }),
   })
-  .superRefine((target, context) => {
-    if ((target.revision === undefined) === (target.latest === undefined)) {
-      context.addIssue({
-        code: 'custom',
-        path: ['revision'],
-        message: 'either a revision name or `latest: true`',
-      });
-    }
-  });
+  .superRefine(...rule(checkTarget));
 
 export const traffic = z
   .array(trafficTarget)
   .min(1)
   .max(32)
-  .superRefine((targets, context) => {
-    const sum = targets.reduce((total, target) => total + target.percent, 0);
-    if (sum !== 100) {
-      context.addIssue({
-        code: 'custom',
-        path: [],
-        message: `percentages that sum to 100, not ${sum}`,
-      });
-    }
-    for (const [index, target] of targets.entries()) {
-      if (target.tag === undefined) continue;
-      if (targets.findIndex((other) => other.tag === target.tag) !== index) {
-        context.addIssue({ code: 'custom', path: [index, 'tag'], message: 'a tag used only once' });
-      }
-    }
-  });
+  .superRefine(...rule(checkSplit));
 
 const sticky = z
   .strictObject({
@@ -175,17 +137,7 @@ const scaling = z
       .default(0.7)
       .meta({ description: "Share of an instance's concurrency that is aimed at." }),
   })
-  .superRefine((value, context) => {
-    for (const key of ['min', 'initial'] as const) {
-      if (value[key] > value.max) {
-        context.addIssue({
-          code: 'custom',
-          path: [key],
-          message: `at most max, which is ${value.max}`,
-        });
-      }
-    }
-  });
+  .superRefine(...rule(checkBounds));
 
 const keepAlive = z.discriminatedUnion('policy', [
   z.strictObject({ policy: z.literal('adaptive') }),
@@ -225,25 +177,7 @@ export const modelSpec = z
       .meta({ description: 'How long an idle instance is kept.' }),
     queue: queue.prefault({}).meta({ description: 'What may wait for an instance.' }),
   })
-  .superRefine((spec, context) => {
-    if (spec.revision !== undefined && spec.revisions !== undefined) {
-      context.addIssue({
-        code: 'custom',
-        path: ['revisions'],
-        message: 'either `revision` or `revisions`, not both',
-      });
-    }
-    const names = new Set<string>();
-    for (const [index, revision] of (spec.revisions ?? []).entries()) {
-      if (revision.name === undefined || names.has(revision.name)) {
-        context.addIssue({
-          code: 'custom',
-          path: ['revisions', index, 'name'],
-          message: 'a name of its own for each revision of the list',
-        });
-      } else names.add(revision.name);
-    }
-  });
+  .superRefine(...rule(checkRevisions));
 
 const annotations = z.record(z.string().max(253), z.string().max(4096));
 

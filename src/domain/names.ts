@@ -4,11 +4,20 @@ import { z } from 'zod';
 const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const LABEL_HINT = 'lower-case letters, digits and dashes, at most 63, no dash at either end';
 
-export const modelName = z.string().regex(LABEL, LABEL_HINT).meta({ title: 'Name' });
-export const namespaceName = z.string().regex(LABEL, LABEL_HINT).meta({ title: 'Namespace' });
-export const tagName = z.string().regex(LABEL, LABEL_HINT).meta({ title: 'Tag' });
+export const modelName = z
+  .string({ error: LABEL_HINT })
+  .regex(LABEL, LABEL_HINT)
+  .meta({ title: 'Name' });
+export const namespaceName = z
+  .string({ error: LABEL_HINT })
+  .regex(LABEL, LABEL_HINT)
+  .meta({ title: 'Namespace' });
+export const tagName = z
+  .string({ error: LABEL_HINT })
+  .regex(LABEL, LABEL_HINT)
+  .meta({ title: 'Tag' });
 export const revisionName = z
-  .string()
+  .string({ error: LABEL_HINT })
   .regex(LABEL, LABEL_HINT)
   .refine(
     (name) => name !== 'latest',

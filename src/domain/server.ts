@@ -70,30 +70,32 @@ export interface ServerField {
   readonly flag: string;
   readonly env: string;
   readonly kind: Kind;
+  readonly description: string;
   readonly reloadable: boolean;
 }
 
 export const SERVER_FIELDS: readonly ServerField[] = [
-  field('listen', 'text'),
-  field('control', 'text'),
-  field('controlHosts', 'list'),
-  field('requireKey', 'boolean'),
-  field('data', 'text'),
-  field('memory', 'text'),
-  field('domain', 'text'),
-  field('logLevel', 'text'),
-  field('drain', 'text'),
-  field('limits.headerBytes', 'text'),
-  field('limits.bodyBytes', 'text'),
-  field('limits.heldBytes', 'text'),
-  field('limits.connections', 'number'),
+  field('listen', 'text', serverSpec.shape.listen),
+  field('control', 'text', serverSpec.shape.control),
+  field('controlHosts', 'list', serverSpec.shape.controlHosts),
+  field('requireKey', 'boolean', serverSpec.shape.requireKey),
+  field('data', 'text', serverSpec.shape.data),
+  field('memory', 'text', serverSpec.shape.memory),
+  field('domain', 'text', serverSpec.shape.domain),
+  field('logLevel', 'text', serverSpec.shape.logLevel),
+  field('drain', 'text', serverSpec.shape.drain),
+  field('limits.headerBytes', 'text', limits.shape.headerBytes),
+  field('limits.bodyBytes', 'text', limits.shape.bodyBytes),
+  field('limits.heldBytes', 'text', limits.shape.heldBytes),
+  field('limits.connections', 'number', limits.shape.connections),
 ];
 
-function field(path: string, kind: Kind): ServerField {
+function field(path: string, kind: Kind, schema: z.ZodType): ServerField {
   const words = path.replace(/[A-Z]/g, (letter) => `.${letter}`).split('.');
   return {
     path,
     kind,
+    description: schema.description ?? '',
     flag: `--${words.join('-').toLowerCase()}`,
     env: `ROUSE_${words.join('_').toUpperCase()}`,
     reloadable: false,

@@ -13,30 +13,48 @@ const BYTES: Record<string, number> = {
   Ti: 2 ** 40,
 };
 
+/** What a timer of the system can hold (2^31 ms), in whole days. */
+const LONGEST_HOURS = 576;
+const DURATION = 'a duration such as 500ms, 30s, 5m or 1h';
+const SIZE = 'a size such as 64Mi or 2G';
+const CPU = 'a number of cores such as 500m or 2';
+
 /** `500ms`, `30s`, `5m`, `1h` in the file; milliseconds inside. */
 export const duration = z
-  .string()
-  .regex(/^(0|[0-9]{1,9}(\.[0-9]{1,3})?(ms|s|m|h))$/, 'a duration such as 500ms, 30s, 5m or 1h')
+  .string({ error: DURATION })
+  .regex(/^(0|[0-9]{1,9}(\.[0-9]{1,3})?(ms|s|m|h))$/, { error: DURATION, abort: true })
+  .refine(
+    (text) => parseDuration(text) <= LONGEST_HOURS * 3_600_000,
+    `a duration of at most ${LONGEST_HOURS}h`,
+  )
   .meta({ description: 'A duration such as 500ms, 30s, 5m or 1h.' })
   .transform(parseDuration);
 
 /** `64Mi`, `1G` or plain bytes in the file; bytes inside. */
 export const size = z
-  .string()
-  .regex(/^[0-9]{1,12}(\.[0-9]{1,3})?(k|M|G|T|Ki|Mi|Gi|Ti)?$/, 'a size such as 64Mi or 2G')
+  .union([
+    z.string({ error: SIZE }).regex(/^[0-9]{1,12}(\.[0-9]{1,3})?(k|M|G|T|Ki|Mi|Gi|Ti)?$/, SIZE),
+    z.int({ error: SIZE }).min(0),
+  ])
   .meta({ description: 'A size in bytes such as 64Mi or 2G.' })
-  .transform(parseSize);
+  .transform((value) => (typeof value === 'number' ? value : parseSize(value)));
 
 /** `500m` or `2` in the file; cores inside. */
 export const cpu = z
-  .string()
-  .regex(/^([0-9]{1,6}m|[0-9]{1,4}(\.[0-9]{1,3})?)$/, 'a number of cores such as 500m or 2')
+  .union([
+    z.string({ error: CPU }).regex(/^([0-9]{1,6}m|[0-9]{1,4}(\.[0-9]{1,3})?)$/, CPU),
+    z.number({ error: CPU }).min(0).lt(10_000),
+  ])
   .meta({ description: 'A number of cores such as 500m or 2.' })
-  .transform((text) => (text.endsWith('m') ? Number(text.slice(0, -1)) / 1000 : Number(text)));
+  .transform((value) => (typeof value === 'number' ? value : parseCores(value)));
 
 function parseDuration(text: string): number {
   const unit = /[a-z]+$/.exec(text)?.[0];
   return unit ? Number(text.slice(0, -unit.length)) * (MS[unit] ?? 1) : 0;
+}
+
+function parseCores(text: string): number {
+  return text.endsWith('m') ? Number(text.slice(0, -1)) / 1000 : Number(text);
 }
 
 function parseSize(text: string): number {

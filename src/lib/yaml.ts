@@ -13,7 +13,7 @@ const MAX_MESSAGE = 200;
 export interface YamlDocument {
   readonly value: unknown;
   /** Line of a key such as `spec.traffic[0].percent`, or of the nearest one above it. */
-  lineOf(key: string): number;
+  readonly lineOf: (key: string) => number;
 }
 
 /** All documents of a text. Throws Fault `bad_request` with the place of the first mistake. */

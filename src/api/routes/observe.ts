@@ -5,7 +5,7 @@ import type { ApiOptions } from '../context.ts';
 import { defineRoute, jsonResponse, type Route } from '../route.ts';
 import { MODEL_PATH, ofModel } from './models.ts';
 
-const MAX_LINES = 10_000;
+const MAX_LINES = 1000;
 const MINUTE_MS = 60_000;
 const DAY_MINUTES = 24 * 60;
 /** A month of minutes of one revision is 4 MB of JSON. */

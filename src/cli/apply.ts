@@ -1,0 +1,125 @@
+import { resolve } from 'node:path';
+import type { ModelInput, RevisionSpecInput } from '#domain/model.ts';
+import { partsOfRevisionKey } from '#domain/names.ts';
+import { readApplied } from '#domain/read-views.ts';
+import { Fault } from '#lib/fault.ts';
+import { type Client, modelPath } from './client.ts';
+import { type Found, findModels, type ModelSource, problemAt } from './documents.ts';
+import type { Output } from './io.ts';
+import { checkSource, isRemote, upload } from './upload.ts';
+
+/** What applying one document did. */
+export interface AppliedModel {
+  readonly namespace: string;
+  readonly name: string;
+  readonly outcome: 'created' | 'changed' | 'unchanged';
+  /** The revisions that the document describes. */
+  readonly revisions: readonly string[];
+}
+
+/** Reads all, checks all, and only then changes anything: throws Fault `invalid` with all problems. */
+export async function applyFolder(
+  client: Client,
+  folder: string,
+  options: { cwd: string; namespace?: string | undefined; progress: Output },
+): Promise<AppliedModel[]> {
+  const found = await checkSources(await findModels([folder], options));
+  return await applyFound(client, found, options.progress);
+}
+
+/** Applies what was found, or throws all that is wrong with it. */
+export async function applyFound(
+  client: Client,
+  found: Found,
+  progress: Output,
+): Promise<AppliedModel[]> {
+  const { problems } = found;
+  if (problems.length > 0) {
+    const texts = problems.map(({ text }) => text);
+    const title = texts.length === 1 ? '' : `${texts.length} problems, nothing was applied:\n`;
+    throw new Fault('invalid', title + texts.join('\n'));
+  }
+  const applied: AppliedModel[] = [];
+  for (const model of found.models) applied.push(await applyModel(client, model, progress));
+  return applied;
+}
+
+/** Adds what is wrong with the sources: a file that is not there is a problem of the document. */
+export async function checkSources(found: Found): Promise<Found> {
+  const problems = [...found.problems];
+  for (const model of found.models) {
+    for (const { spec, key } of revisionsOf(model.input)) {
+      const source = localSource(spec, model.folder);
+      if (source === undefined) continue;
+      await checkSource(source).catch(() => {
+        const value = JSON.stringify(spec.source);
+        const problem = { key: `${key}.source`, value, expected: 'a file or folder that is there' };
+        problems.push({ file: model.file, text: problemAt(model.file, model.lineOf, problem) });
+      });
+    }
+  }
+  return { models: found.models, problems };
+}
+
+export async function applyModel(
+  client: Client,
+  model: ModelSource,
+  progress: Output,
+): Promise<AppliedModel> {
+  const { namespace, model: name } = partsOfRevisionKey(model.key);
+  const json = await withUploads(client, model, progress);
+  const call = { method: 'PUT', path: modelPath(namespace, name), json } as const;
+  const { applied, status } = await client.call(call, readApplied).catch((error: unknown) => {
+    if (!(error instanceof Fault)) throw error;
+    throw new Fault(error.code, `${model.file}: ${error.message}`, { problems: error.problems });
+  });
+  const named = revisionsOf(model.input).flatMap(({ spec }) => spec.name ?? []);
+  const latest = status.revisions.at(-1)?.name;
+  const all = [...new Set([...named, ...applied.newRevisions])];
+  const revisions = all.length > 0 || latest === undefined ? all : [latest];
+  return { namespace, name, outcome: applied.outcome, revisions };
+}
+
+/** Files and folders of this machine that a model is made of. */
+export function localSourcesOf(model: ModelSource): string[] {
+  return revisionsOf(model.input).flatMap(({ spec }) => localSource(spec, model.folder) ?? []);
+}
+
+/** The document with each local source replaced by its digest. */
+async function withUploads(
+  client: Client,
+  model: ModelSource,
+  progress: Output,
+): Promise<ModelInput> {
+  const { input } = model;
+  const replace = async (spec: RevisionSpecInput): Promise<RevisionSpecInput> => {
+    const source = localSource(spec, model.folder);
+    return source === undefined
+      ? spec
+      : { ...spec, source: await upload(client, source, progress) };
+  };
+  const { revision, revisions } = input.spec;
+  const spec = { ...input.spec };
+  if (revision) spec.revision = await replace(revision);
+  if (revisions) {
+    spec.revisions = [];
+    for (const each of revisions) spec.revisions.push(await replace(each));
+  }
+  return { ...input, spec };
+}
+
+function revisionsOf(input: ModelInput): { spec: RevisionSpecInput; key: string }[] {
+  const { revision, revisions = [] } = input.spec;
+  return [
+    ...(revision ? [{ spec: revision, key: 'spec.revision' }] : []),
+    ...revisions.map((spec, index) => ({ spec, key: `spec.revisions[${index}]` })),
+  ];
+}
+
+/** Images and addresses are no content; a URI is fetched by the server. */
+function localSource(spec: RevisionSpecInput, folder: string): string | undefined {
+  if (spec.source === undefined || spec.runtime === 'image' || spec.runtime === 'url') {
+    return undefined;
+  }
+  return isRemote(spec.source) ? undefined : resolve(folder, spec.source);
+}

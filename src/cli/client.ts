@@ -1,0 +1,122 @@
+import { Fault, type FaultCode, FAULTS, messageOf, type Problem } from '#lib/fault.ts';
+
+export interface Call {
+  readonly method?: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
+  /** Segments of a path are encoded with `pathOf`. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  readonly json?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+/** Speaks to the control API. Answers that are no success are thrown as the Fault that they tell of. */
+export interface Client {
+  readonly server: string;
+  call<T>(call: Call, read: (body: unknown) => T): Promise<T>;
+  /** The response as it is: for streams and for uploads. */
+  send(call: Call, content?: AsyncIterable<Uint8Array>): Promise<Response>;
+}
+
+export interface ClientOptions {
+  readonly server: string;
+  readonly key?: string | undefined;
+  readonly fetch: typeof fetch;
+}
+
+export function createClient({ server, key, fetch }: ClientOptions): Client {
+  const base = server.replace(/\/+$/, '');
+
+  async function send(call: Call, content?: AsyncIterable<Uint8Array>): Promise<Response> {
+    const headers = {
+      ...call.headers,
+      ...(key !== undefined && { authorization: `Bearer ${key}` }),
+    };
+    const body = call.json === undefined ? content : JSON.stringify(call.json);
+    const type = call.json === undefined ? 'application/octet-stream' : 'application/json';
+    try {
+      return await fetch(base + call.path + queryOf(call), {
+        method: call.method ?? 'GET',
+        headers: body === undefined ? headers : { 'content-type': type, ...headers },
+        ...(body !== undefined && { body, duplex: 'half' }),
+        ...(call.signal && { signal: call.signal }),
+      });
+    } catch (error) {
+      throw explain(error, base, call.signal);
+    }
+  }
+
+  return {
+    server: base,
+    send,
+    async call(call, read) {
+      const response = await send(call);
+      if (!response.ok) throw await faultOf(response, base);
+      return read(response.status === 204 ? undefined : await readJson(response, base));
+    },
+  };
+}
+
+/** The path of a model's resources: `modelPath('default', 'digits', 'revisions')`. */
+export function modelPath(namespace: string, ...parts: readonly string[]): string {
+  const encoded = [namespace, 'models', ...parts].map((part) => encodeURIComponent(part));
+  return `/api/v1/namespaces/${encoded.join('/')}`;
+}
+
+/** The Fault that an answer tells of, or one that says what answered instead. */
+export async function faultOf(response: Response, server: string): Promise<Fault> {
+  const body: unknown = await response.json().catch(() => undefined);
+  if (!isProblem(body)) {
+    const status = `${response.status} ${response.statusText}`.trim();
+    return new Fault(
+      'bad_upstream',
+      `${server} answered ${status}. Is it Rouse's control address?`,
+    );
+  }
+  return new Fault(body.code, body.detail, { problems: body.problems ?? [] });
+}
+
+function queryOf({ query }: Call): string {
+  const given = new URLSearchParams();
+  for (const [name, value] of Object.entries(query ?? {})) {
+    if (value !== undefined) given.set(name, String(value));
+  }
+  return given.size === 0 ? '' : `?${given.toString()}`;
+}
+
+async function readJson(response: Response, server: string): Promise<unknown> {
+  try {
+    return await response.json();
+  } catch {
+    throw new Fault('bad_upstream', `${server} answered no JSON. Is it Rouse's control address?`);
+  }
+}
+
+function explain(error: unknown, server: string, signal: AbortSignal | undefined): unknown {
+  if (signal?.aborted) return error;
+  const cause = error instanceof Error ? error.cause : undefined;
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  if (code === 'ECONNREFUSED') {
+    return new Fault('unavailable', `nothing answers at ${server}. Start it with: rouse serve`);
+  }
+  const why = cause instanceof Error ? cause.message : messageOf(error);
+  return new Fault('unavailable', `${server} cannot be reached: ${why}`, { cause: error });
+}
+
+interface ProblemBody {
+  readonly code: FaultCode;
+  readonly detail: string;
+  readonly problems?: readonly Problem[];
+}
+
+function isProblem(body: unknown): body is ProblemBody {
+  return (
+    typeof body === 'object' &&
+    body !== null &&
+    'code' in body &&
+    typeof body.code === 'string' &&
+    body.code in FAULTS &&
+    'detail' in body &&
+    typeof body.detail === 'string'
+  );
+}

@@ -1,0 +1,151 @@
+import { resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { RUNTIMES, type RuntimeName } from '#domain/model.ts';
+import { parseModel } from '#domain/parse.ts';
+import { type ModelAnswer, readModel, readRevision } from '#domain/read-views.ts';
+import { Fault } from '#lib/fault.ts';
+import { type AppliedModel, applyModel } from '../apply.ts';
+import { type Client, modelPath } from '../client.ts';
+import { isModel } from '../documents.ts';
+import { formatTensor, makeCurl } from '../example.ts';
+import { guessRuntime } from '../guess.ts';
+import type { Io } from '../io.ts';
+import { clientFor, type Common, namespaceOf, parseCount } from '../options.ts';
+import { reachableFrom } from '../reach.ts';
+import { waitUntilSettled } from '../wait.ts';
+import { formatLine } from './apply.ts';
+
+interface Options extends Common {
+  readonly runtime?: RuntimeName;
+  readonly concurrency?: number;
+  readonly memory?: string;
+  readonly idle?: string;
+  readonly max?: number;
+}
+
+export function addDeploy(program: Command, io: Io, exit: { status: number }): void {
+  program
+    .command('deploy')
+    .description('make an endpoint of a model file, a function, a folder or an address')
+    .argument('<name>', 'the model; when it is there, this is its next revision')
+    .argument('<source>', 'an .onnx, .ts or .js file, a folder with model.py or index.ts, a URL')
+    .addOption(new Option('--runtime <name>', 'what runs it, if not guessed').choices(RUNTIMES))
+    .option('--concurrency <count>', 'requests an instance takes at once', parseCount)
+    .option('--memory <size>', 'reserved for each instance, such as 256Mi')
+    .option('--idle <duration>', 'how long an idle instance is kept, such as 60s')
+    .option('--max <count>', 'most instances', parseCount)
+    .addHelpText('after', '\nExample: rouse deploy mine ./model.onnx')
+    .action(async (name: string, source: string, _options, command: Command) => {
+      const options = command.optsWithGlobals<Options>();
+      const client = clientFor(io, options);
+      const applied = await deploy(client, { name, source, options, io });
+      const settled = await waitUntilSettled(client, applied, io);
+      io.stdout.write(formatLine(applied, settled));
+      if (settled.state === 'Failed') {
+        io.stderr.write(`${settled.reasons.join('\n')}\n`);
+        exit.status = 1;
+      } else io.stdout.write(await describe(client, applied));
+    });
+}
+
+interface Deployment {
+  readonly name: string;
+  readonly source: string;
+  readonly options: Options;
+  readonly io: Io;
+}
+
+async function deploy(client: Client, deployment: Deployment): Promise<AppliedModel> {
+  const { name, source, options, io } = deployment;
+  const namespace = namespaceOf(options);
+  const runtime = options.runtime ?? (await guessRuntime(source, resolve(io.cwd, source)));
+  const before = await currentModel(client, namespace, name);
+  const input = makeDocument(before, { ...deployment, runtime });
+  parseModel(input, name);
+  if (!isModel(input)) throw new Fault('internal', 'a document without problems is no model');
+  const found = { key: `${namespace}/${name}`, input, file: name, folder: io.cwd };
+  return await applyModel(client, found, io.stderr);
+}
+
+async function currentModel(
+  client: Client,
+  namespace: string,
+  name: string,
+): Promise<ModelAnswer | undefined> {
+  try {
+    return await client.call({ path: modelPath(namespace, name) }, readModel);
+  } catch (error) {
+    if (error instanceof Fault && error.code === 'not_found') return undefined;
+    throw error;
+  }
+}
+
+/** The model as it is, with another revision; what the options do not say stays as it was. */
+function makeDocument(
+  before: ModelAnswer | undefined,
+  { name, source, options, runtime }: Deployment & { runtime: RuntimeName },
+): unknown {
+  const { revision, revisions: _revisions, ...spec } = before?.spec ?? {};
+  const { concurrency, memory, idle, max } = options;
+  return {
+    apiVersion: 'rouse.dev/v1alpha1',
+    kind: 'Model',
+    metadata: before?.metadata ?? { name, namespace: namespaceOf(options) },
+    spec: {
+      ...spec,
+      revision: {
+        ...settingsOf(revision, runtime),
+        runtime,
+        source,
+        ...(concurrency !== undefined && { concurrency }),
+        ...(memory !== undefined && { resources: { memory } }),
+      },
+      ...(idle !== undefined && { keepAlive: { policy: 'fixed', idle } }),
+      ...(max !== undefined && { scaling: { ...fieldsOf(spec['scaling']), max } }),
+    },
+  };
+}
+
+/** Settings of the revision before, if the same runtime understands them. Its name was its own. */
+function settingsOf(revision: unknown, runtime: RuntimeName): object {
+  const { name: _name, source: _source, ...settings } = fieldsOf(revision);
+  return settings['runtime'] === runtime ? settings : {};
+}
+
+function fieldsOf(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}
+
+/** The address, what goes in and comes out, and a command that calls it. */
+async function describe(client: Client, { namespace, name, revisions }: AppliedModel) {
+  const { status } = await client.call({ path: modelPath(namespace, name) }, readModel);
+  const latest = revisions.at(-1) ?? '';
+  const path = modelPath(namespace, name, 'revisions', latest);
+  const { inspection } = await client.call({ path }, readRevision);
+  const inputs = inspection?.inputs ?? [];
+  const addresses = {
+    path: reachableFrom(client.server, status.addresses.path),
+    infer: reachableFrom(client.server, status.addresses.infer),
+  };
+  const lines = [
+    `  address  ${addresses.path}`,
+    ...inputs.map((tensor) => `  input    ${formatTensor(tensor)}`),
+    ...(inspection?.outputs ?? []).map((tensor) => `  output   ${formatTensor(tensor)}`),
+    ...adviseTraffic(name, latest, status.traffic),
+    'Try:',
+    `  ${makeCurl(addresses, inputs)}`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** A split that names revisions does not move by itself. */
+function adviseTraffic(
+  name: string,
+  latest: string,
+  traffic: readonly { revision: string; percent: number }[],
+): string[] {
+  if (traffic.length === 0 || traffic.some(({ revision }) => revision === latest)) return [];
+  const [most] = traffic.toSorted((a, b) => b.percent - a.percent);
+  const example = `rouse traffic ${name} ${most?.revision ?? ''}=90 ${latest}=10`;
+  return [`  traffic  the split stays as it was. Send some to ${latest}: ${example}`];
+}

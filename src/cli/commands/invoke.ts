@@ -1,0 +1,105 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { TensorInfo } from '#domain/records.ts';
+import { type ModelAnswer, readModel, readRevision } from '#domain/read-views.ts';
+import { Fault, messageOf } from '#lib/fault.ts';
+import { type Client, modelPath } from '../client.ts';
+import { reasonOf } from '../documents.ts';
+import { makeExampleBody, quote } from '../example.ts';
+import type { Io } from '../io.ts';
+import { clientFor, type Common, namespaceOf } from '../options.ts';
+import { reachableFrom } from '../reach.ts';
+
+/** What says where the time went and who answered. */
+const INTERESTING = ['rouse-revision', 'rouse-cold-start', 'server-timing'] as const;
+/** An example of more values than this helps nobody. */
+const MAX_EXAMPLE = 64;
+
+interface Options extends Common {
+  readonly data?: string;
+  readonly path?: string;
+}
+
+export function addInvoke(program: Command, io: Io, exit: { status: number }): void {
+  program
+    .command('invoke')
+    .description('call a model: by V2 when it takes tensors, else at its own address')
+    .argument('<name>', 'the model')
+    .option('-d, --data <body>', 'the body; @file, or @- for what comes in')
+    .option('--path <path>', "a path of the model's own")
+    .action(async (name: string, _options, command: Command) => {
+      const options = command.optsWithGlobals<Options>();
+      const client = clientFor(io, options);
+      const body = options.data === undefined ? undefined : await readBody(options.data, io);
+      const path = modelPath(namespaceOf(options), name);
+      const model = await client.call({ path }, readModel);
+      const url = await urlFor(client, model, options);
+      const response = await call(io, reachableFrom(client.server, url), body);
+      showHead(response, io);
+      for await (const chunk of response.body ?? []) io.stdout.write(chunk);
+      if (!response.ok) exit.status = 1;
+    });
+}
+
+async function readBody(data: string, io: Io): Promise<Buffer> {
+  if (!data.startsWith('@')) return Buffer.from(data);
+  if (data === '@-') {
+    const chunks: Buffer[] = [];
+    for await (const chunk of io.stdin) chunks.push(Buffer.from(chunk));
+    return Buffer.concat(chunks);
+  }
+  const file = data.slice(1);
+  return await readFile(resolve(io.cwd, file)).catch((error: unknown) => {
+    throw new Fault('not_found', `${file} cannot be read: ${reasonOf(error)}`);
+  });
+}
+
+async function urlFor(client: Client, model: ModelAnswer, options: Options): Promise<string> {
+  const { addresses } = model.status;
+  if (options.path !== undefined) return addresses.path + options.path.replace(/^\//, '');
+  const inputs = await inputsOf(client, model, options);
+  if (inputs.length === 0) return addresses.path;
+  if (options.data !== undefined) return addresses.infer;
+  const { name } = model.metadata;
+  const size = inputs.flatMap(({ shape }) => shape).reduce((all, each) => all * Math.abs(each), 1);
+  const example = size <= MAX_EXAMPLE ? JSON.stringify(makeExampleBody(inputs)) : '@request.json';
+  throw new Fault(
+    'bad_request',
+    `${name} takes tensors. Give them, such as: rouse invoke ${name} -d ${quote(example)}`,
+  );
+}
+
+/** Of a revision that takes requests. */
+async function inputsOf(
+  client: Client,
+  { metadata, status }: ModelAnswer,
+  options: Options,
+): Promise<readonly TensorInfo[]> {
+  const revision = status.traffic[0]?.revision ?? status.revisions.at(-1)?.name;
+  if (revision === undefined) return [];
+  const path = modelPath(namespaceOf(options), metadata.name, 'revisions', revision);
+  return (await client.call({ path }, readRevision)).inspection?.inputs ?? [];
+}
+
+async function call(io: Io, url: string, body: Buffer | undefined): Promise<Response> {
+  try {
+    if (body === undefined) return await io.fetch(url, { signal: io.signal });
+    const json = /^\s*[[{]/.test(body.subarray(0, 64).toString());
+    const headers = { 'content-type': json ? 'application/json' : 'application/octet-stream' };
+    return await io.fetch(url, { method: 'POST', body, headers, signal: io.signal });
+  } catch (error) {
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    throw new Fault('unavailable', `${url} cannot be reached: ${messageOf(cause)}`);
+  }
+}
+
+/** For a person; a program that reads the answer gets the answer alone. */
+function showHead(response: Response, io: Io): void {
+  if (!io.stderr.isTTY) return;
+  io.stderr.write(`${response.status} ${response.statusText}\n`);
+  for (const name of INTERESTING) {
+    const value = response.headers.get(name);
+    if (value !== null) io.stderr.write(`${name}: ${value}\n`);
+  }
+}

@@ -1,0 +1,59 @@
+import type { Command } from 'commander';
+import { readLogs } from '#domain/read-views.ts';
+import type { LogLineView } from '#domain/views.ts';
+import { type Client, modelPath } from '../client.ts';
+import { type Io, pause } from '../io.ts';
+import { clientFor, type Common, namespaceOf, parseCount } from '../options.ts';
+import { formatTime } from '../print.ts';
+
+const FOLLOW_MS = 1000;
+/** What one answer may hold, so that a burst between two looks is seen whole. */
+const FOLLOW_LINES = 1000;
+
+export function addLogs(program: Command, io: Io): void {
+  program
+    .command('logs')
+    .description('the last lines that instances of a model wrote')
+    .argument('<name>', 'the model')
+    .option('-f, --follow', 'go on with new lines')
+    .option('--limit <count>', 'how many lines', parseCount, 200)
+    .action(async (name: string, _options, command: Command) => {
+      const options = command.optsWithGlobals<Common & { follow?: boolean; limit: number }>();
+      const client = clientFor(io, options);
+      const path = modelPath(namespaceOf(options), name, 'logs');
+      const query = { limit: options.limit };
+      const { items } = await client.call({ path, query }, readLogs);
+      if (options.output === 'json' || options.output === 'yaml') {
+        for (const line of items) io.stdout.write(`${JSON.stringify(line)}\n`);
+      } else printLines(io, items);
+      if (options.follow) await follow(client, path, io, items);
+    });
+}
+
+/** Lines have no number: those of the last millisecond that was seen are counted. */
+async function follow(
+  client: Client,
+  path: string,
+  io: Io,
+  shown: readonly LogLineView[],
+): Promise<void> {
+  let last = shown.at(-1)?.at ?? 0;
+  let seen = shown.filter(({ at }) => at === last).length;
+  while (!io.signal.aborted) {
+    await pause(io, FOLLOW_MS);
+    if (io.signal.aborted) return;
+    const query = { after: last, limit: FOLLOW_LINES };
+    const { items } = await client.call({ path, query }, readLogs);
+    const fresh = items.slice(seen);
+    if (fresh.length === 0) continue;
+    printLines(io, fresh);
+    last = fresh.at(-1)?.at ?? last;
+    seen = items.filter(({ at }) => at === last).length;
+  }
+}
+
+function printLines(io: Io, lines: readonly LogLineView[]): void {
+  for (const { at, instance, text } of lines) {
+    io.stdout.write(`${formatTime(at)}  ${instance}  ${text}\n`);
+  }
+}

@@ -1,0 +1,60 @@
+import type { Command } from 'commander';
+import { readModel } from '#domain/read-views.ts';
+import type { TrafficTarget } from '#domain/model.ts';
+import { modelPath } from '../client.ts';
+import type { Io } from '../io.ts';
+import { clientFor, type Common, namespaceOf } from '../options.ts';
+
+export function addTraffic(program: Command, io: Io): void {
+  program
+    .command('traffic')
+    .description('split requests over revisions')
+    .argument('<name>', 'the model')
+    .argument('<revision=percent...>', 'such as v1=90 v2=10, or latest=100')
+    .addHelpText(
+      'after',
+      '\nTags stay with their revisions.\nExample: rouse traffic digits v1=90 v2=10',
+    )
+    .action(async (name: string, rows: string[], _options, command: Command) => {
+      const options = command.optsWithGlobals<Common>();
+      const wanted = rows.map((row) => parseRow(row) ?? command.error(describe(row)));
+      const client = clientFor(io, options);
+      const path = modelPath(namespaceOf(options), name);
+      const { status } = await client.call({ path }, readModel);
+      const traffic = withTags(wanted, status.traffic);
+      const headers = { 'if-match': `"${status.version}"` };
+      const call = { method: 'PUT', path: `${path}/traffic`, json: { traffic }, headers } as const;
+      await client.call(call, () => undefined);
+      const split = wanted.map(({ revision, percent }) => `${revision ?? 'latest'} ${percent} %`);
+      io.stdout.write(`${name}  ${split.join(' · ')}\n`);
+    });
+}
+
+function parseRow(text: string): TrafficTarget | undefined {
+  const [, revision = '', percent = ''] = /^([^=]+)=([0-9]{1,3})$/.exec(text) ?? [];
+  if (revision === '') return undefined;
+  return revision === 'latest'
+    ? { latest: true, percent: Number(percent) }
+    : { revision, percent: Number(percent) };
+}
+
+function describe(row: string): string {
+  return `error: ${row}: expected revision=percent, such as v1=90`;
+}
+
+/** A tag is an address that somebody may use: it stays with its revision, at 0 % if need be. */
+function withTags(
+  wanted: readonly TrafficTarget[],
+  now: readonly { revision: string; tag?: string | undefined }[],
+): TrafficTarget[] {
+  const tags = now.flatMap(({ revision, tag }) => (tag === undefined ? [] : [{ revision, tag }]));
+  const used = new Set<string>();
+  const rows = wanted.map((row) => {
+    const found = tags.find(({ revision, tag }) => revision === row.revision && !used.has(tag));
+    if (!found) return row;
+    used.add(found.tag);
+    return Object.assign({}, row, { tag: found.tag });
+  });
+  const rest = tags.filter(({ tag }) => !used.has(tag));
+  return [...rows, ...rest.map(({ revision, tag }) => ({ revision, percent: 0, tag }))];
+}

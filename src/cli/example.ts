@@ -1,0 +1,57 @@
+import type { TensorInfo } from '#domain/records.ts';
+
+/** A body of more values than this is made by a program: nobody wants to read it in a terminal. */
+const MAX_INLINE = 128;
+
+/** Text as one word of a POSIX shell. */
+export function quote(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** A command that calls the model: with zeros of the right shape where it takes tensors. */
+export function makeCurl(
+  addresses: { readonly path: string; readonly infer: string },
+  inputs: readonly TensorInfo[],
+): string {
+  if (inputs.length === 0) return `curl -s ${quote(addresses.path)}`;
+  const total = inputs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  if (total <= MAX_INLINE) {
+    return `curl -s ${quote(addresses.infer)} -d ${quote(JSON.stringify(makeExampleBody(inputs)))}`;
+  }
+  const script = `console.log(JSON.stringify({inputs:[${inputs.map(makeExpression).join(',')}]}))`;
+  return `node -e ${quote(script)} | curl -s ${quote(addresses.infer)} -d @-`;
+}
+
+/** `FP32 [-1, 64] pixels`. */
+export function formatTensor({ name, datatype, shape }: TensorInfo): string {
+  return `${name} ${datatype} [${shape.map((size) => (size < 0 ? '?' : size)).join(', ')}]`;
+}
+
+export function makeExampleBody(inputs: readonly TensorInfo[]) {
+  return {
+    inputs: inputs.map(({ name, datatype, shape }) => {
+      const sizes = concrete(shape);
+      const data = Array.from({ length: sizeOf(shape) }, () => zeroOf(datatype));
+      return { name, datatype, shape: sizes, data };
+    }),
+  };
+}
+
+function makeExpression({ name, datatype, shape }: TensorInfo): string {
+  const head = JSON.stringify({ name, datatype, shape: concrete(shape) }).slice(0, -1);
+  return `${head},"data":Array(${sizeOf(shape)}).fill(${JSON.stringify(zeroOf(datatype))})}`;
+}
+
+/** A dynamic dimension takes any size: one is the smallest that gives an answer. */
+function concrete(shape: readonly number[]): number[] {
+  return shape.map((size) => (size < 0 ? 1 : size));
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return concrete(shape).reduce((product, size) => product * size, 1);
+}
+
+function zeroOf(datatype: string): number | boolean | string {
+  if (datatype === 'BOOL') return false;
+  return datatype === 'BYTES' ? '' : 0;
+}

@@ -1,0 +1,54 @@
+import { formatDuration } from '#domain/units.ts';
+import { formatYaml } from '#lib/yaml.ts';
+import type { Output } from './io.ts';
+
+export type Format = 'table' | 'json' | 'yaml';
+
+/** Columns as wide as their widest cell; the last one is not padded. */
+export function formatTable(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [index, cell] of row.entries()) {
+      widths[index] = Math.max(widths[index] ?? 0, cell.length);
+    }
+  }
+  return rows
+    .map((row) =>
+      row
+        .map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd(widths[index] ?? 0)))
+        .join('  ')
+        .trimEnd(),
+    )
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+/** What was read, as it is for programs, or as a table for people. */
+export function print(
+  out: Output,
+  format: Format,
+  value: unknown,
+  table: () => readonly (readonly string[])[],
+): void {
+  if (format === 'json') out.write(`${JSON.stringify(value, undefined, 2)}\n`);
+  else if (format === 'yaml') out.write(formatYaml(value));
+  else out.write(formatTable(table()));
+}
+
+export function formatAge(now: number, at: number): string {
+  return formatDuration(Math.max(0, now - at));
+}
+
+/** To the second, in UTC. */
+export function formatTime(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 19)}Z`;
+}
+
+/** `v1 90 % · v2 10 %`; rows without requests are there for their tag. */
+export function formatTraffic(
+  rows: readonly { revision: string; percent: number; tag?: string | undefined }[],
+): string {
+  return rows
+    .map(({ revision, percent, tag }) => `${revision} ${percent} %${tag ? ` (${tag})` : ''}`)
+    .join(' · ');
+}

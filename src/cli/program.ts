@@ -1,0 +1,88 @@
+import { Command, CommanderError } from 'commander';
+import { Fault, messageOf } from '#lib/fault.ts';
+import { addApply } from './commands/apply.ts';
+import { addDelete } from './commands/delete.ts';
+import { addDeploy } from './commands/deploy.ts';
+import { addGet } from './commands/get.ts';
+import { addInvoke } from './commands/invoke.ts';
+import { addKey } from './commands/key.ts';
+import { addLogs } from './commands/logs.ts';
+import { addPush } from './commands/push.ts';
+import { addServe, type Serve } from './commands/serve.ts';
+import { addTraffic } from './commands/traffic.ts';
+import { addWhy } from './commands/why.ts';
+import type { Io } from './io.ts';
+import { addCommonOptions } from './options.ts';
+
+export interface ProgramOptions extends Io {
+  readonly version: string;
+  /** Bytes of memory that the machine has. */
+  readonly totalMemory: number;
+  /** Runs the server; resolves with the exit status when it has ended. */
+  readonly serve: Serve;
+}
+
+export interface Program {
+  /** `args` without the names of Node and of the script. Resolves with the exit status. */
+  run(args: readonly string[]): Promise<number>;
+}
+
+/** Exit status: it was refused or failed; it was asked for in the wrong way. */
+const FAILED = 1;
+const WRONG_USAGE = 2;
+
+export function createProgram(options: ProgramOptions): Program {
+  return {
+    async run(args) {
+      // A command sets it when it has told by itself what went wrong.
+      const exit = { status: 0 };
+      try {
+        await makeCommand(options, exit).parseAsync([...args], { from: 'user' });
+        return exit.status;
+      } catch (error) {
+        return statusOf(error, options);
+      }
+    },
+  };
+}
+
+/** What a command may change about how the program ends. */
+export interface Exit {
+  status: number;
+}
+
+function makeCommand(options: ProgramOptions, exit: Exit): Command {
+  const program = new Command('rouse');
+  program
+    .description('Models sleep at zero replicas; the first request rouses them.')
+    .version(options.version)
+    .exitOverride()
+    .showHelpAfterError('(see: rouse --help)')
+    .configureOutput({
+      writeOut: (text) => options.stdout.write(text),
+      writeErr: (text) => options.stderr.write(text),
+    });
+  addCommonOptions(program, options);
+  addServe(program, options, exit);
+  addApply(program, options, exit);
+  addDeploy(program, options, exit);
+  addPush(program, options);
+  addGet(program, options);
+  addInvoke(program, options, exit);
+  addTraffic(program, options);
+  addLogs(program, options);
+  addWhy(program, options);
+  addDelete(program, options);
+  addKey(program, options);
+  return program;
+}
+
+function statusOf(error: unknown, io: Io): number {
+  if (error instanceof CommanderError) {
+    // Help and version were asked for; commander has written them, or what was wrong.
+    return error.exitCode === 0 ? 0 : WRONG_USAGE;
+  }
+  const what = error instanceof Fault ? '' : 'internal error: ';
+  io.stderr.write(`rouse: ${what}${messageOf(error)}\n`);
+  return FAILED;
+}

@@ -1,0 +1,83 @@
+/**
+ * Rules of the model file over more than one key. They run although some of the keys are wrong by
+ * themselves, so that all problems of a file are told at once: what they are given may be anything.
+ */
+
+/** Where a rule is not kept, from where it applies, and what would be right. */
+type Say = (path: (string | number)[], expected: string) => void;
+type Loose<K extends string> = { readonly [P in K]?: unknown };
+interface Context {
+  addIssue(issue: { code: 'custom'; path: (string | number)[]; message: string }): void;
+}
+
+/** For `superRefine(...rule(check))`. */
+export function rule<T>(check: (value: T, say: Say) => void) {
+  return [
+    (value: T, context: Context): void =>
+      check(value, (path, message) => context.addIssue({ code: 'custom', path, message })),
+    { when: ({ value }: { value: unknown }) => typeof value === 'object' && value !== null },
+  ] as const;
+}
+
+const WITH_SOURCE = new Set<unknown>(['onnx', 'function', 'python', 'image', 'url']);
+
+export function checkProgram(spec: Loose<'runtime' | 'source' | 'args'>, say: Say): void {
+  const { runtime, source, args } = spec;
+  if (WITH_SOURCE.has(runtime) && source === undefined) {
+    say(['source'], `a source: runtime ${String(runtime)} needs one`);
+  }
+  if (runtime === 'command' && Array.isArray(args) && args.length === 0) {
+    say(['args'], 'the program and its arguments, such as ["./server", "--port", "${PORT}"]');
+  }
+  if (runtime === 'url' && typeof source === 'string' && !/^https?:\/\/[^/]/.test(source)) {
+    say(['source'], 'an http:// or https:// address');
+  }
+}
+
+export function checkTarget(target: Loose<'revision' | 'latest'>, say: Say): void {
+  if ((target.revision === undefined) === (target.latest === undefined)) {
+    say(['revision'], 'either a revision name or `latest: true`');
+  }
+}
+
+export function checkSplit(targets: readonly unknown[], say: Say): void {
+  const rows = targets.map(keysOf);
+  const percents = rows.map(({ percent }) => percent).filter((each) => typeof each === 'number');
+  const sum = percents.reduce((total, each) => total + each, 0);
+  if (percents.length === rows.length && sum !== 100) {
+    say([], `percentages that sum to 100, not ${sum}`);
+  }
+  const tags = rows.map(({ tag }) => tag);
+  for (const [index, tag] of tags.entries()) {
+    if (typeof tag === 'string' && tags.indexOf(tag) !== index) {
+      say([index, 'tag'], 'a tag used only once');
+    }
+  }
+}
+
+export function checkBounds(scaling: Loose<'min' | 'max' | 'initial'>, say: Say): void {
+  const { max } = scaling;
+  if (typeof max !== 'number') return;
+  for (const key of ['min', 'initial'] as const) {
+    const value = scaling[key];
+    if (typeof value === 'number' && value > max) say([key], `at most max, which is ${max}`);
+  }
+}
+
+export function checkRevisions(spec: Loose<'revision' | 'revisions'>, say: Say): void {
+  const { revision, revisions } = spec;
+  if (revision !== undefined && revisions !== undefined) {
+    say(['revisions'], 'either `revision` or `revisions`, not both');
+  }
+  if (!Array.isArray(revisions)) return;
+  const names = revisions.map((each) => keysOf(each)['name']);
+  for (const [index, name] of names.entries()) {
+    if (name === undefined || names.indexOf(name) !== index) {
+      say(['revisions', index, 'name'], 'a name of its own for each revision of the list');
+    }
+  }
+}
+
+function keysOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}
