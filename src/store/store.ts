@@ -86,13 +86,19 @@ export interface Store {
   /**
    * All or nothing, durable when it resolves; events are written in the same transaction. Resolves with the
    * new version of each write, in order. Throws Fault `precondition_failed` when an expected version is not
-   * the one stored or the fence is outdated, `storage_full` when the disk is.
+   * the one stored or the fence is outdated, `storage_full` when the disk is, `invalid` and `too_large` when a
+   * value does not fit its schema in `#domain/records.ts` or is beyond all measure.
    */
   write(
     writes: readonly Write[],
     options?: { fence?: Lease; events?: readonly Omit<EventRecord, 'id'>[] },
   ): Promise<number[]>;
-  /** What has changed since `version`, in order, each key once with its newest version. */
+  /**
+   * What has changed since `version`, in order, each key once with its newest version; from 0 all there is
+   * (read that without a limit).
+   * Only so many deletions are remembered: Fault `precondition_failed` when `version` is older than those,
+   * then the reader starts again from 0.
+   */
   changes(version: number, limit?: number): Promise<Change[]>;
   /** Takes or renews; undefined while somebody else holds it. `ttlMs` 0 gives it back. */
   lease(name: string, holder: string, ttlMs: number): Promise<Lease | undefined>;

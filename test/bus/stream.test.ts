@@ -7,12 +7,14 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Link } from '#bus/bus.ts';
 import { encodeFrame } from '#bus/frames.ts';
 import type { Downward, Upward } from '#bus/messages.ts';
+import { createPublisher } from '#bus/publisher.ts';
+import { createSubscriber } from '#bus/subscriber.ts';
 import { createStreamClient, createStreamHost, type StreamAddress } from '#bus/stream.ts';
 import { HEARTBEAT_MS } from '#bus/stream-link.ts';
 import { type Clock, systemClock } from '#lib/clock.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 import { testBus } from './conformance.ts';
-import { until } from './routing.ts';
+import { createMirror, modelOf, until } from './routing.ts';
 import { createStreamBus, portOf, socketFolder } from './stream-bus.ts';
 
 testBus('stream over a Unix socket', async () => {
@@ -171,6 +173,31 @@ describe('client', () => {
     const { host } = await hostOn({ path });
     host.onLink((link) => link.onMessage(() => {}));
     await linked;
+  });
+
+  test('a new control replaces the state only once it has one; the last good state holds until then', async () => {
+    const path = await socketPath();
+    async function control(epoch: string) {
+      const host = await createStreamHost({ listen: { path }, clock: systemClock });
+      return createPublisher({ host, epoch, clock: systemClock });
+    }
+    const first = await control('one');
+    first.update({ models: [modelOf('a'), modelOf('b')] });
+    const client = createStreamClient({ connect: { path }, clock: systemClock, random: () => 0 });
+    onTestFinished(() => client.close());
+    const mirror = createMirror();
+    const subscriber = createSubscriber({ client, dataPlane: 'dp', onState: mirror.onState });
+    subscriber.onLink(() => subscriber.send({ type: 'drained', instance: 'i' }));
+    await until(() => mirror.changes.length === 1);
+    await first.close();
+    const second = await control('two');
+    onTestFinished(() => second.close());
+    await new Promise<void>((resolve) => second.onUpward(() => resolve()));
+    expect([...mirror.models.keys()]).toEqual(['default/a', 'default/b']);
+    second.update({ models: [modelOf('b', 7)] });
+    await until(() => mirror.changes.length === 2);
+    expect(mirror.changes[1]?.full).toBe(true);
+    expect([...mirror.models]).toEqual([['default/b', 7]]);
   });
 
   test('close ends the attempts', async () => {
