@@ -2,8 +2,8 @@ import type { Clock } from './clock.ts';
 
 /**
  * Runs `step` when it is asked for and at least every `everyMs`, never twice at once: what is asked for
- * while a step runs is done by one more step after it. Ends with `signal`; the promise then resolves
- * after the running step.
+ * while a step runs is done by one more step after it. `close` resolves after the running step; nothing is
+ * done after it.
  */
 export function createLoop(options: {
   clock: Clock;
