@@ -1,0 +1,121 @@
+import { existsSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { MessageChannel, Worker } from 'node:worker_threads';
+import { type Activator, createActivator } from '#activator/activator.ts';
+import { createLocalClient } from '#bus/local.ts';
+import type { ServeRequest } from '#cli/commands/serve.ts';
+import { urlOf } from '#domain/address.ts';
+import { formatDuration } from '#domain/units.ts';
+import { systemClock } from '#lib/clock.ts';
+import { entryUrl } from '#lib/entry.ts';
+import { Fault } from '#lib/fault.ts';
+import { createLog, type Log } from '#lib/log.ts';
+import type { ControlStart, FromControl, ToControl } from './control-messages.ts';
+import { takeDataFolder } from './data-folder.ts';
+import { formatModels, formatStart } from './welcome.ts';
+
+/** Of the drain time this much is kept for stopping instances after the last request has been answered. */
+const STOP_MS = 5000;
+/** The status that a shell expects after Ctrl-C. */
+const INTERRUPTED = 130;
+
+/**
+ * The embedded platform: one process, one fate. The data plane has this thread for itself; control and the
+ * runtime live in a worker thread, so that an fsync or a policy never delays a request.
+ */
+export async function serve(request: ServeRequest, version: string): Promise<number> {
+  const { settings } = request;
+  const terminal = process.stderr.isTTY === true;
+  const log = createLog({ level: settings.logLevel, terminal });
+  const folder = takeDataFolder(settings.data);
+  const { port1, port2 } = new MessageChannel();
+  try {
+    const activator = await createActivator({
+      ...settings.listen,
+      domain: settings.domain,
+      client: createLocalClient(port1),
+      dataPlane: 'embedded',
+      limits: {
+        head: settings.limits.headerBytes,
+        body: settings.limits.bodyBytes,
+        routedBodies: settings.limits.heldBytes,
+        connections: settings.limits.connections,
+      },
+      clock: systemClock,
+      log,
+      version,
+      roll: Math.random,
+    });
+    const dataPlane = urlOf({ host: activator.host, port: activator.port });
+    const start: ControlStart = {
+      settings,
+      version,
+      dataPlane,
+      bus: port2,
+      folder: { path: folder.path, stateId: folder.stateId },
+      apply: request.apply,
+      watch: request.watch,
+      terminal,
+    };
+    return await runWith(activator, start, log);
+  } finally {
+    folder.release();
+  }
+}
+
+async function runWith(activator: Activator, start: ControlStart, log: Log): Promise<number> {
+  const worker = new Worker(entryUrl('./control-worker', import.meta.url), {
+    workerData: start,
+    transferList: [start.bus],
+  });
+  const ended = Promise.withResolvers<number>();
+  let closing = false;
+  let control = '';
+
+  worker.on('message', (message: FromControl) => {
+    if (message.type === 'failed') ended.reject(new Fault('internal', message.message));
+    else if (message.type === 'listening') {
+      control = message.control;
+      void activator.ready.then(() => announce(start, control));
+    } else
+      process.stdout.write(formatModels(message.models, { control, example: exampleIn(start) }));
+  });
+  worker.on('error', (error) => ended.reject(error));
+  worker.on('exit', (code) => {
+    if (!closing) log.error('The control thread has ended; without it nothing wakes.');
+    ended.resolve(closing ? 0 : code || 1);
+  });
+
+  const stop = (signal: NodeJS.Signals): void => {
+    if (closing) process.exit(INTERRUPTED);
+    closing = true;
+    const drain = start.settings.drain;
+    log.info(`${signal}: ending within ${formatDuration(drain)}; once more ends at once.`);
+    void activator.close(Math.max(0, drain - STOP_MS)).then(() => {
+      const message: ToControl = { type: 'close', graceMs: Math.min(drain, STOP_MS) };
+      worker.postMessage(message);
+    });
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  try {
+    return await ended.promise;
+  } catch (error) {
+    await activator.close(0);
+    throw error;
+  } finally {
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+  }
+}
+
+function announce({ version, dataPlane, settings }: ControlStart, control: string): void {
+  process.stdout.write(formatStart({ version, dataPlane, control, data: settings.data }));
+}
+
+/** The request that comes with the samples, named as it is pasted from here. */
+function exampleIn({ apply }: ControlStart): string | undefined {
+  if (apply === undefined) return undefined;
+  const path = join(apply, 'digits', 'three.json');
+  return existsSync(path) ? relative(process.cwd(), path) : undefined;
+}
