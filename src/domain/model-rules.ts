@@ -40,7 +40,8 @@ export function checkTarget(target: Loose<'revision' | 'latest'>, say: Say): voi
   }
 }
 
-export function checkSplit(targets: readonly unknown[], say: Say): void {
+export function checkSplit(targets: unknown, say: Say): void {
+  if (!Array.isArray(targets)) return;
   const rows = targets.map(keysOf);
   const percents = rows.map(({ percent }) => percent).filter((each) => typeof each === 'number');
   const sum = percents.reduce((total, each) => total + each, 0);
