@@ -7,7 +7,7 @@ import { createLocalSetup, pidsMarked } from './local-harness.ts';
 testRuntime('local', async (): Promise<RuntimeHarness> => {
   const clock = createFakeClock();
   const setup = await createLocalSetup({ clock });
-  const { runtime, folder, stateId, putFile, workload } = setup;
+  const { runtime, folder, stateId } = setup;
   const repair = join(folder, 'repaired');
   const originals = new Map<string, string>();
 
@@ -16,12 +16,12 @@ testRuntime('local', async (): Promise<RuntimeHarness> => {
     async workload(behaviour, spec = {}) {
       const source = join(folder, `${behaviour}-${originals.size}.js`);
       await writeFile(source, `${behaviour} ${repair}\n`);
-      const artifact = await putFile(source);
-      const made = workload({ runtime: 'function', source, ...spec }, artifact);
+      const artifact = await setup.putFile(source);
+      const made = setup.workload({ runtime: 'function', source, ...spec }, artifact);
       originals.set(made.key, source);
       return made;
     },
-    urlWorkload: () => workload({ runtime: 'url', source: 'http://127.0.0.1:9/base' }),
+    urlWorkload: () => setup.workload({ runtime: 'url', source: 'http://127.0.0.1:9/base' }),
     async repair() {
       await writeFile(repair, '');
     },

@@ -1,23 +1,33 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
 import { createReadStream } from 'node:fs';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { revisionSpec, type RevisionSpecInput } from '#domain/model.ts';
 import type { ArtifactRef } from '#domain/records.ts';
 import { systemClock, type Clock } from '#lib/clock.ts';
+import { encodeManifest, manifestOf } from '#lib/folder-manifest.ts';
 import { silentLog, type Log } from '#lib/log.ts';
 import { createLocalRuntime } from '#runtime/local/local.ts';
 import { systemProcesses } from '#runtime/local/proc.ts';
-import type { Runtime, Workload } from '#runtime/runtime.ts';
+import type { Instance, Runtime, RuntimeEvent, Workload } from '#runtime/runtime.ts';
 import { createArtifactFolder } from '#store/artifact-folder.ts';
 import type { Artifacts } from '#store/artifacts.ts';
+import { until, wanted } from './conformance.ts';
 
 const WORKLOADS = fileURLToPath(new URL('../fixtures/workloads/', import.meta.url));
+
+/** The program itself: what is found in PATH may be a script of a version manager that sets variables. */
+const PYTHON = execFileSync('python3', ['-c', 'import sys;print(sys.executable)'], {
+  encoding: 'utf8',
+}).trim();
 
 export function fixture(name: string): string {
   return join(WORKLOADS, name);
 }
+
+export type Failure = Extract<RuntimeEvent, { type: 'failed' }>;
 
 /** A local runtime in a temporary folder, with real artifacts. */
 export interface LocalSetup {
@@ -31,6 +41,13 @@ export interface LocalSetup {
   putFile(path: string): Promise<ArtifactRef>;
   /** Stores text as a file of this name. */
   putText(name: string, text: string): Promise<ArtifactRef>;
+  /** Stores a folder; what begins with `#!` in it is executable. */
+  putFolder(files: Readonly<Record<string, string | Uint8Array>>): Promise<ArtifactRef>;
+  readonly events: readonly RuntimeEvent[];
+  /** Prepares it, wants one instance and waits until it is ready. */
+  ready(workload: Workload): Promise<Instance>;
+  /** Wants one instance and waits until one has failed. */
+  failed(workload: Workload): Promise<Failure>;
   close(): Promise<void>;
 }
 
@@ -62,13 +79,60 @@ export async function createLocalSetup(
     log: options.log ?? silentLog,
   });
   let count = 0;
+  const events: RuntimeEvent[] = [];
+  runtime.onEvent((event) => events.push(event));
 
   async function putFile(path: string): Promise<ArtifactRef> {
     const content = createReadStream(path) as AsyncIterable<Buffer>;
     return await artifacts.put(content, { name: basename(path), kind: 'file', maxBytes: 2 ** 30 });
   }
 
+  async function putFolder(
+    files: Readonly<Record<string, string | Uint8Array>>,
+  ): Promise<ArtifactRef> {
+    const root = await mkdtemp(join(folder, 'source-'));
+    for (const [name, content] of Object.entries(files)) {
+      const path = join(root, name);
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, content);
+      if (content.toString().startsWith('#!')) await chmod(path, 0o755);
+      await putFile(path);
+    }
+    const manifest = Buffer.from(encodeManifest(await manifestOf(root)));
+    const about = { name: 'app', kind: 'folder', maxBytes: 2 ** 20 } as const;
+    const ref = await artifacts.put(chunks(manifest), about);
+    await rm(root, { recursive: true });
+    return ref;
+  }
+
+  function failureOf(workload: Workload): Failure | undefined {
+    const failures = events.filter((event) => event.type === 'failed');
+    return failures.find((event) => event.instance.revision === workload.key);
+  }
+
+  function readyOf(workload: Workload): Instance | undefined {
+    return runtime.instances(workload.key).find(({ state }) => state === 'ready');
+  }
+
   return {
+    events,
+    putFolder,
+    async ready(workload) {
+      await runtime.prepare(workload);
+      await runtime.want(workload, wanted(1));
+      await until('it is ready or failed', () => Boolean(readyOf(workload) ?? failureOf(workload)));
+      const instance = readyOf(workload);
+      if (instance) return instance;
+      const failure = failureOf(workload);
+      throw new Error(`${failure?.reason}: ${failure?.lastLines.join(' | ')}`);
+    },
+    async failed(workload) {
+      await runtime.want(workload, wanted(1));
+      await until('it failed', () => failureOf(workload) !== undefined);
+      const failure = failureOf(workload);
+      if (!failure) throw new Error('it did not fail');
+      return failure;
+    },
     runtime,
     folder,
     stateId,
@@ -92,6 +156,15 @@ export async function createLocalSetup(
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function* chunks(content: Uint8Array): AsyncIterable<Uint8Array> {
+  yield content;
+}
+
+/** Runs `fixtures/workloads/program.py`, which does what `mode` says. */
+export function programArgs(mode: string, ...more: string[]): string[] {
+  return [PYTHON, fixture('program.py'), mode, '${PORT}', ...more];
 }
 
 /** The pids of living processes with this mark in their environment. */

@@ -7,7 +7,7 @@ import type { Workload } from '../runtime.ts';
  * What a program may know of Rouse's own environment. Anything else in there (keys, tokens, the addresses of
  * databases) is nobody's business.
  */
-const INHERITED = [
+const INHERITED = new Set([
   'PATH',
   'HOME',
   'USER',
@@ -18,7 +18,7 @@ const INHERITED = [
   'TZ',
   'TMPDIR',
   'LD_LIBRARY_PATH',
-];
+]);
 /** What installing packages needs besides: where they come from, and how to get there. */
 const FOR_BUILDING =
   /^(PIP_[A-Z_]+|https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/;
@@ -27,11 +27,11 @@ export type Environment = Record<string, string>;
 export type ReadSecret = (namespace: string, name: string) => Promise<string | undefined>;
 
 export function baseEnvironment(own: NodeJS.ProcessEnv): Environment {
-  return pick(own, (name) => INHERITED.includes(name));
+  return pick(own, (name) => INHERITED.has(name));
 }
 
 export function buildEnvironment(own: NodeJS.ProcessEnv): Environment {
-  return pick(own, (name) => INHERITED.includes(name) || FOR_BUILDING.test(name));
+  return pick(own, (name) => INHERITED.has(name) || FOR_BUILDING.test(name));
 }
 
 /** The base, then what the model file sets, then who it is, which nothing can override. */

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { Clock, Timer } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { LogLine } from '../runtime.ts';
@@ -67,7 +67,7 @@ export function startGroup(
   }
   let isAlive = child.pid !== undefined;
   const finishLines = readOutput(child, clock, events);
-  if (extra === 'pipe') readExtra(child.stdio[EXTRA_FD] as Readable, events);
+  if (extra === 'pipe') readExtra(child, events);
   let timer: Timer | undefined;
   let how: string | undefined;
 
@@ -112,8 +112,14 @@ function leaderOf(pid: number | undefined): Leader | undefined {
 function readOutput(child: ChildProcess, clock: Clock, events: GroupEvents): () => void {
   const finish = (['stdout', 'stderr'] as const).map((name) => {
     const lines = createLines({ clock, onLine: (text) => events.onLine(name, text) });
-    child[name]?.on('data', (chunk: Buffer) => lines.write(chunk));
-    child[name]?.on('error', () => {});
+    const stream = child[name];
+    stream?.on('error', () => {});
+    stream?.on('data', (chunk: Buffer) => {
+      const pauseMs = lines.write(chunk);
+      if (pauseMs === 0) return;
+      stream.pause();
+      clock.after(pauseMs, () => stream.resume());
+    });
     return () => lines.end();
   });
   return () => {
@@ -121,7 +127,9 @@ function readOutput(child: ChildProcess, clock: Clock, events: GroupEvents): () 
   };
 }
 
-function readExtra(pipe: Readable, events: GroupEvents): void {
+function readExtra(child: ChildProcess, events: GroupEvents): void {
+  const pipe = child.stdio[EXTRA_FD];
+  if (!(pipe instanceof Readable)) return;
   let text = '';
   pipe.setEncoding('utf8');
   pipe.on('error', () => {});

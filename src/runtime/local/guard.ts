@@ -52,7 +52,6 @@ export function createGuard(options: {
     });
     child = started;
     const startedAt = clock.now();
-    started.unref();
     // Broken pipe: its end is told by `exit`.
     started.stdin.on('error', () => {});
     started.once('error', (error) => lost(error.message, startedAt));
@@ -91,7 +90,6 @@ export function createGuard(options: {
       const exited = new Promise((resolve) => {
         ending.once('exit', resolve);
       });
-      ending.ref();
       tell('.');
       await exited;
     },

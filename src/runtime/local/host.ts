@@ -32,10 +32,15 @@ export function createHost(options: {
 }): Host {
   const { stateId, clock, guard, meter, reaper } = options;
   const groups = new Set<Group>();
-  let closed: (() => void) | undefined;
+  const allGone = Promise.withResolvers<void>();
+  let isClosed = false;
 
   return {
     start(id, program, extra, events) {
+      if (isClosed) {
+        queueMicrotask(() => events.onEnd('was not started: Rouse is ending'));
+        return { leader: undefined, signal: () => {} };
+      }
       const mark = `${stateId}/${id}`;
       const environment = { ...program.environment, [ENV_INSTANCE]: mark };
       const group = startGroup({ ...program, environment }, extra, clock, {
@@ -50,23 +55,21 @@ export function createHost(options: {
         onEnd(how) {
           groups.delete(group);
           events.onEnd(how);
-          if (groups.size === 0) closed?.();
+          if (isClosed && groups.size === 0) allGone.resolve();
         },
       });
       groups.add(group);
       if (group.leader) {
         guard.add(group.leader);
-        if (events.onUsage) meter.add(group.leader.pid, events.onUsage);
+        meter.add(group.leader.pid, (bytes, seconds) => events.onUsage?.(bytes, seconds));
       }
       return group;
     },
     async close() {
-      if (groups.size === 0) return;
-      const all = new Promise<void>((resolve) => {
-        closed = resolve;
-      });
+      isClosed = true;
+      if (groups.size === 0) allGone.resolve();
       for (const group of groups) group.signal('SIGKILL');
-      await all;
+      await allGone.promise;
     },
   };
 }

@@ -86,7 +86,7 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
     host,
     base,
     prepared: (workload) => preparer.known(workload.key) ?? preparer.prepare(workload),
-    onLine: logs.add,
+    onLine: (revision, line) => logs.add(revision, line),
     onUsage: (id, memoryBytes, cpuSeconds) => fleet.measured(id, memoryBytes, cpuSeconds),
   });
   const fleet = createFleet({ clock, log, newId, launch });
@@ -116,7 +116,7 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
       if (wanted.max === 0) preparer.forget(workload.key);
       fleet.want(workload, wanted);
     },
-    logs: logs.read,
+    logs: (revision, limit) => logs.read(revision, limit),
     async close(graceMs) {
       await Promise.all([fleet.close(graceMs), toolHost.close()]);
       await host.close();

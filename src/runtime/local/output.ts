@@ -6,14 +6,17 @@ import { formatSize } from '#domain/units.ts';
 export const LINE_CHARS = 8192;
 /** What an instance may print in a second; more is counted and dropped, so that it costs next to nothing. */
 const BYTES_PER_SECOND = 256 * 1024;
+/**
+ * Beyond this nothing is read until the second is over: reading a program that prints without end would take
+ * a whole core from all others. Only such a program ever waits for us.
+ */
+const FLOOD_BYTES_PER_SECOND = 4 * 1024 * 1024;
 const SECOND_MS = 1000;
 
-/**
- * Turns what a program prints into lines that are safe to show. It takes everything at once, so a program
- * never waits for us.
- */
+/** Turns what a program prints into lines that are safe to show. */
 export function createLines(options: { clock: Clock; onLine: (text: string) => void }): {
-  write(chunk: Buffer): void;
+  /** Gives the time in ms for which no more should be read; 0 as a rule. */
+  write(chunk: Buffer): number;
   end(): void;
 } {
   const { clock, onLine } = options;
@@ -64,7 +67,7 @@ export function createLines(options: { clock: Clock; onLine: (text: string) => v
     write(chunk) {
       if (isOverBudget(chunk)) {
         dropped += chunk.length;
-        return;
+        return bytes > FLOOD_BYTES_PER_SECOND ? secondEnds - clock.now() : 0;
       }
       const text = decoder.write(chunk);
       let start = 0;
@@ -74,6 +77,7 @@ export function createLines(options: { clock: Clock; onLine: (text: string) => v
         start = at + 1;
       }
       append(text.slice(start));
+      return 0;
     },
     end() {
       tellDropped();

@@ -31,7 +31,7 @@ export function hasProc(): boolean {
 export const systemProcesses: Processes = {
   list() {
     const found: ProcessStat[] = [];
-    for (const name of readdirSync('/proc')) {
+    for (const name of namesIn('/proc')) {
       const first = name.charCodeAt(0);
       if (first < 48 || first > 57) continue;
       const stat = readStat(Number(name));
@@ -55,6 +55,14 @@ export const systemProcesses: Processes = {
     }
   },
 };
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
 
 function readStat(pid: number): ProcessStat | undefined {
   try {

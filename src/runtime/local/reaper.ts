@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '#lib/clock.ts';
-import { systemProcesses } from './proc.ts';
+import { hasProc, systemProcesses } from './proc.ts';
 import { sweep, type Leader } from './sweep.ts';
 
 /**
@@ -21,6 +21,7 @@ export function createReaper(options: {
   onDone: (leader: Leader) => void;
 }): Reaper {
   const { clock, spared, onDone } = options;
+  const canLook = hasProc();
   let dead: { mark: string; leader: Leader }[] = [];
   let nextAt = 0;
   let asked = false;
@@ -45,6 +46,11 @@ export function createReaper(options: {
 
   return {
     bury(mark, leader) {
+      if (!canLook) {
+        systemProcesses.signal(-leader.pid, 'SIGKILL');
+        onDone(leader);
+        return;
+      }
       dead.push({ mark, leader });
       if (asked) return;
       asked = true;

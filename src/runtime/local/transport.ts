@@ -1,4 +1,4 @@
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -17,6 +17,11 @@ import type { Environment } from './environment.ts';
 import { EXTRA_FD, type Extra } from './group.ts';
 import { createProbe } from './probe.ts';
 
+interface TransportEvents {
+  readonly onReady: () => void;
+  readonly onError: (message: string) => void;
+}
+
 /** How requests reach an instance, and how it is known to be ready. */
 export interface Transport {
   readonly address: Address;
@@ -25,7 +30,7 @@ export interface Transport {
   /** What stands for `${NAME}` in the arguments. */
   readonly words: Readonly<Record<string, string>>;
   /** The program was started (or not: `close` follows). */
-  started(events: { onReady(): void; onError(message: string): void }): void;
+  started(events: TransportEvents): void;
   /** What the program wrote to its readiness pipe so far. */
   heard(text: string): void;
   close(): void;
@@ -43,7 +48,7 @@ export function openSocket(
   source: string,
 ): Transport {
   const socket = join(place.runFolder, place.id);
-  let events: Parameters<Transport['started']>[0] | undefined;
+  let events: TransportEvents | undefined;
   let isDecided = false;
   const variables: Environment = {
     [ENV_SOCKET]: socket,
@@ -95,7 +100,7 @@ export async function openPort(
   const { clock, node, usedPorts } = place;
   const takesSocket = workload.spec.args.some((arg) => arg.includes('${LISTEN_FD}'));
   const server = await listen(usedPorts);
-  const { port } = server.address() as AddressInfo;
+  const port = portOf(server);
   usedPorts.add(port);
   if (!takesSocket) server.close();
   const variables: Environment = { PORT: String(port) };
@@ -106,11 +111,11 @@ export async function openPort(
     extra: takesSocket ? descriptorOf(server) : undefined,
     variables,
     words: { PORT: String(port), LISTEN_FD: String(EXTRA_FD) },
-    started({ onReady }) {
+    started(events) {
       // In the turn of the loop in which the program was started: later we would take connections ourselves.
       if (takesSocket) server.close();
       const { path } = workload.spec.readiness;
-      probe = createProbe({ port, path, hold: takesSocket, clock, onReady });
+      probe = createProbe({ port, path, hold: takesSocket, clock, onReady: events.onReady });
     },
     heard() {},
     close() {
@@ -129,9 +134,14 @@ async function listen(used: ReadonlySet<number>): Promise<Server> {
       server.once('error', reject);
       server.listen({ port: 0, host: '127.0.0.1' }, resolve);
     });
-    if (!used.has((server.address() as AddressInfo).port)) return server;
+    if (!used.has(portOf(server))) return server;
     server.close();
   }
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 /** Node has no public way to ask for it; without one the program cannot be given the socket. */

@@ -15,6 +15,15 @@ const BUILDS_AT_ONCE = 1;
 /** Lines of output in a Fault. */
 const SHOWN_LINES = 15;
 
+interface Interpreter {
+  readonly executable: string;
+  readonly version: string;
+}
+
+const SELF_PORTRAIT =
+  'import os,sys,platform;' +
+  'os.write(3,f"{sys.executable}\\0{sys.version} {platform.platform()}".encode())';
+
 /** Gives the Python that runs a folder's model: the one given, or that of an environment of its own. */
 export type FindPython = (
   python: string,
@@ -33,16 +42,25 @@ export function createVenvs(options: {
   const { folder, runTool, environment } = options;
   const limit = createLimit(BUILDS_AT_ONCE);
   const building = new Map<string, Promise<void>>();
+  const interpreters = new Map<string, Interpreter>();
 
   async function run(path: string, args: string[], cwd: string, timeMs: number): Promise<ToolEnd> {
     return await runTool({ path, args, cwd, environment }, { timeMs });
   }
 
-  async function versionOf(python: string, cwd: string): Promise<string> {
-    const script = 'import os,sys,platform;os.write(3,(sys.version+platform.platform()).encode())';
-    const end = await run(python, ['-c', script], cwd, VERSION_MS);
-    if (end.ok) return end.result;
+  /** A Python found in PATH may be a script of a version manager, which takes longer than Python itself. */
+  async function look(python: string): Promise<Interpreter> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const end = await run(python, ['-c', SELF_PORTRAIT], folder, VERSION_MS);
+    const [executable, version] = end.result.split('\0');
+    if (end.ok && executable && version) return { executable, version };
     throw new Fault('invalid', `${python} does not work: ${outputOf(end)}`);
+  }
+
+  async function interpreterOf(python: string): Promise<Interpreter> {
+    const known = interpreters.get(python) ?? (await look(python));
+    interpreters.set(python, known);
+    return known;
   }
 
   async function build(python: string, requirements: string, home: string): Promise<void> {
@@ -73,8 +91,8 @@ export function createVenvs(options: {
       .split('\n')
       .map((line) => line.trim())
       .filter(isRequirement);
-    if (wanted.length === 0) return python;
-    const version = await versionOf(python, source.folder);
+    const { executable, version } = await interpreterOf(python);
+    if (wanted.length === 0) return executable;
     // What points to other files is made of them, too.
     const files = wanted.some((line) => /^-|\//.test(line)) ? source.digest : '';
     const digest = createHash('sha256')
@@ -84,7 +102,7 @@ export function createVenvs(options: {
     if (!existsSync(home)) {
       const work =
         building.get(digest) ??
-        limit(() => build(python, requirements, home)).finally(() => building.delete(digest));
+        limit(() => build(executable, requirements, home)).finally(() => building.delete(digest));
       building.set(digest, work);
       await work;
     }
