@@ -1,0 +1,166 @@
+"""The model server for runtime `python`: a folder with a model.py that has predict(inputs) and, optionally, load().
+
+Standard library only, Python 3.9 or newer. HTTP/1.1 with keep-alive, a thread for each connection; V2 and V1 in
+JSON. What is imported here is part of every cold start, so it is little: the HTTP of the standard library alone
+would take longer than all of this. The environment variables are those of src/domain/launch.ts.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+
+import rouse_http
+import rouse_protocol
+
+BACKLOG = 4096
+
+
+class Stopped(BaseException):
+    """SIGTERM, as it reaches the main thread."""
+
+
+class StartFailed(Exception):
+    """The model cannot be served; the message is for the person who wrote it."""
+
+
+class Server:
+    """Knows every connection and whether a request runs on it; `changed` guards both and `stopping`."""
+
+    def __init__(self, model, listener):
+        self.model = model
+        self.listener = listener
+        self.changed = threading.Condition()
+        self.busy = {}
+        self.stopping = False
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return  # The server stops.
+            self.mark(connection, False)
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def mark(self, connection, busy):
+        """Remembers whether a request runs. False: the server stops, so no other may begin."""
+        with self.changed:
+            self.busy[connection] = busy
+            return not self.stopping
+
+    def serve(self, connection):
+        reader = connection.makefile("rb")
+        try:
+            while self.serve_one(connection, reader):
+                pass
+        except OSError:
+            pass  # The caller left: nobody is there to be told.
+        except rouse_http.Refused as error:
+            rouse_http.write(connection, error.status, rouse_protocol.error(error), False)
+        finally:
+            reader.close()
+            connection.close()
+            with self.changed:
+                del self.busy[connection]
+                self.changed.notify_all()
+
+    def serve_one(self, connection, reader):
+        """One request; whether another may follow on this connection."""
+        request = rouse_http.read_head(reader)
+        if request is None:
+            return False
+        self.mark(connection, True)
+        rouse_http.read_body(request, reader, connection)
+        status, answer = rouse_protocol.answer(self.model, request)
+        with self.changed:
+            keep = request.keep_alive and not self.stopping
+        rouse_http.write(connection, status, answer, keep)
+        return self.mark(connection, False) and keep
+
+    def stop(self):
+        """Ends idle connections, lets the others finish, returns when none is left."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        with self.changed:
+            self.stopping = True
+            for connection, busy in self.busy.items():
+                if not busy:
+                    connection.shutdown(socket.SHUT_RD)
+            self.changed.wait_for(lambda: not self.busy)
+
+
+def listen():
+    path = os.environ.get("ROUSE_SOCKET")
+    listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(path or ("127.0.0.1", int(os.environ["PORT"])))
+    listener.listen(BACKLOG)
+    return listener
+
+
+def load_model(source):
+    """Imports model.py of the folder and calls its load()."""
+    folder = os.path.abspath(source)
+    if not os.path.isfile(os.path.join(folder, "model.py")):
+        raise StartFailed("there is no model.py in the folder")
+    sys.path[0] = folder
+    model = told("model.py cannot be imported", lambda: __import__("model"))
+    if not callable(getattr(model, "predict", None)):
+        raise StartFailed("model.py has no function predict(inputs)")
+    if callable(getattr(model, "load", None)):
+        told("load() failed", model.load)
+    return rouse_protocol.Model(model)
+
+
+def told(what, run):
+    try:
+        return run()
+    except (Exception, SystemExit) as error:
+        traceback.print_exc()
+        raise StartFailed(f"{what}: {type(error).__name__}: {error}") from error
+
+
+def report(line):
+    """One line to the runtime, then the pipe is closed."""
+    fd = os.environ.pop("ROUSE_READY_FD", "")
+    if fd:
+        with os.fdopen(int(fd), "w") as pipe:
+            pipe.write(json.dumps(line) + "\n")
+
+
+def on_sigterm(_signal, _frame):
+    raise Stopped
+
+
+def main():
+    signal.signal(signal.SIGTERM, on_sigterm)
+    try:
+        begun = time.perf_counter()
+        model = load_model(os.environ["ROUSE_SOURCE"])
+        loaded = (time.perf_counter() - begun) * 1000
+        server = Server(model, listen())
+    except Exception as error:
+        print(error, file=sys.stderr)
+        report({"error": str(error)})
+        return 1
+    # Signals reach the main thread, which therefore does nothing but wait for them.
+    threading.Thread(target=server.run, daemon=True).start()
+    report({"load": round(loaded, 3)})
+    try:
+        while True:
+            time.sleep(3600)
+    except Stopped:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        server.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Stopped:
+        sys.exit(0)
