@@ -367,6 +367,59 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       expect(two.mirror.models.get('default/a')).toBe(1);
     });
 
+    test('the newest link of a data plane counts; the one before it is closed, and is no departure', async (context) => {
+      const bus = await setUp();
+      if (!bus.another) {
+        context.skip('the bus is between exactly two');
+        return;
+      }
+      const { publisher } = publish(bus);
+      publisher.update({});
+      const left: string[] = [];
+      publisher.onLeft((dataPlane) => void left.push(dataPlane));
+      async function join(client: BusClient, dataPlane: string): Promise<ClientLink> {
+        const link = await new Promise<ClientLink>((resolve) => client.onLink(resolve));
+        const joined = new Promise<void>((resolve) => link.onMessage(() => resolve()));
+        link.send({ type: 'hello', dataPlane });
+        await joined;
+        return link;
+      }
+      const first = await join(bus.client, 'twice');
+      const closed = new Promise<void>((resolve) => first.onClose(resolve));
+      const second = await join(bus.another(), 'twice');
+      await closed;
+      second.close();
+      await until(() => left.length > 0);
+      const other = await join(bus.another(), 'other');
+      other.close();
+      await until(() => left.includes('other'));
+      expect(left).toEqual(['twice', 'other']);
+    });
+
+    test('a gap that was found on a link that broke does not outlive it', async (context) => {
+      const bus = await setUp();
+      if (!bus.cut) {
+        context.skip('both ends share one fate');
+        return;
+      }
+      const links: HostLink[] = [];
+      const hellos: Upward[] = [];
+      bus.host.onLink((link) => {
+        links.push(link);
+        link.onMessage((message) => hellos.push(message));
+      });
+      const { mirror } = subscribe(bus.client);
+      await until(() => hellos.length === 1);
+      links[0]?.send({ type: 'snapshot', epoch: 'e1', version: 1, models: [], instances: [] });
+      links[0]?.send({ type: 'delta', epoch: 'e1', version: 3 });
+      await until(() => hellos.length === 2);
+      bus.cut();
+      await until(() => hellos.length === 3);
+      expect(hellos[2]).toEqual({ type: 'hello', dataPlane: 'dp1', epoch: 'e1', version: 1 });
+      links[1]?.send({ type: 'delta', epoch: 'e1', version: 2 });
+      await until(() => mirror.changes.length === 2);
+    });
+
     test('after a cut the last state holds; the new link brings only what was missed', async (context) => {
       const bus = await setUp();
       if (!bus.cut) {

@@ -236,6 +236,10 @@ export function testArtifacts(name: string, create: () => Promise<ArtifactsUnder
       const paths = await Promise.all([artifacts.materialize(ref), artifacts.materialize(ref)]);
       expect(new Set(paths).size).toBe(1);
       const [path] = paths;
+      // Not made anew: an instance may be at work in it.
+      const { ino } = await stat(path);
+      await artifacts.materialize(ref);
+      expect((await stat(path)).ino).toBe(ino);
       expect((await readdir(path, { recursive: true })).sort()).toEqual(
         ['data', 'data/deep', 'data/deep/copy.py', 'data/labels.txt', 'model.py', 'run.sh'].sort(),
       );
