@@ -172,7 +172,7 @@ describe('the package, installed in an empty folder', () => {
 
       const sample = 'node_modules/rouse/dist/functions/samples/digits';
       const digits = ['--no-install', 'rouse', '--server', control, 'deploy', 'digits'];
-      await run('npx', [...digits, `./${sample}/digits-v2.onnx`], { cwd: place() });
+      await run('npx', [...digits, `./${sample}/v2.onnx`], { cwd: place() });
       const answer = await fetch(`${requests}/v2/models/digits/infer`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },

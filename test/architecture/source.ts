@@ -20,7 +20,7 @@ export interface Import {
   readonly typeOnly: boolean;
 }
 
-export interface Found {
+interface Found {
   readonly text: string;
   readonly line: number;
 }
