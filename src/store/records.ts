@@ -12,7 +12,7 @@ import type { Kind, Write } from './store.ts';
  */
 
 /** A model file is a few KiB; this leaves room for long arguments and refuses what was put here by mistake. */
-export const VALUE_LIMIT = 4 * 2 ** 20;
+const VALUE_LIMIT = 4 * 2 ** 20;
 /** Three names and two slashes are 191 characters; keys of memory are free text. */
 const KEY_LIMIT = 1024;
 
