@@ -232,9 +232,7 @@ describe('two writers', () => {
     [{ 'if-none-match': '*', 'if-match': '"ETAG"' }, 400],
   ];
   test.each(conditions)('%j gives %i', async (condition, status) => {
-    const version = String(
-      (await put('cond', makeModel('cond', COMMAND))).json()['status']?.['version'],
-    );
+    const version = (await put('cond', makeModel('cond', COMMAND))).at('status', 'version');
     const headers = Object.fromEntries(
       Object.entries(condition).map(([name, value]) => [name, value.replace('ETAG', version)]),
     );
