@@ -6,6 +6,7 @@ import { readVersion } from './version.ts';
 
 /** The command `rouse`: the command line over this process's own streams. */
 
+const LONG_MS = 1 << 30;
 const version = readVersion();
 const interrupted = new AbortController();
 const args = process.argv.slice(2);
@@ -33,4 +34,7 @@ const program = createProgram({
   serve: (request) => serve(request, version),
 });
 
+// The timers of the clock do not keep a process alive; a command that waits must be.
+const alive = setInterval(() => {}, LONG_MS);
 process.exitCode = await program.run(args);
+clearInterval(alive);

@@ -1,0 +1,162 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+
+const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
+
+/** A real `rouse serve` in a process of its own, on free ports and in a folder of its own. */
+export interface Platform {
+  readonly process: ChildProcess;
+  readonly pid: number;
+  /** `http://127.0.0.1:port` of the data plane and of control. */
+  readonly requests: string;
+  readonly control: string;
+  readonly port: number;
+  readonly folder: string;
+  output(): string;
+  /** Resolves with the output when it fits. */
+  until(pattern: RegExp): Promise<string>;
+  /** Runs the command line against it. */
+  rouse(...args: string[]): Promise<Ran>;
+  /** The model's resource, as the API shows it. */
+  model(name: string): Promise<ModelShape>;
+  /** Resolves when the model fits. */
+  untilModel(name: string, fits: (model: ModelShape) => boolean): Promise<ModelShape>;
+  /** Sends a signal and waits for the end; the exit status, or the signal that ended it. */
+  end(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals>;
+}
+
+export interface ModelShape {
+  readonly status: {
+    readonly state: string;
+    readonly traffic: readonly { revision: string; percent: number }[];
+    readonly revisions: readonly { name: string; state: string; reason: string }[];
+    readonly instances: readonly { id: string; revision: string; state: string }[];
+  };
+}
+
+export interface Ran {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export async function makeFolder(): Promise<string> {
+  return await mkdtemp(join(tmpdir(), 'rouse-test-'));
+}
+
+export async function removeFolder(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+}
+
+export async function startPlatform(
+  folder: string,
+  options: { args?: readonly string[]; env?: Record<string, string>; cwd?: string } = {},
+): Promise<Platform> {
+  const child = spawn(
+    process.execPath,
+    [
+      MAIN,
+      'serve',
+      ...['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0', '--data', join(folder, 'state')],
+      ...(options.args ?? []),
+    ],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      cwd: options.cwd ?? folder,
+      env: { ...process.env, ...options.env },
+    },
+  );
+  const exited = once(child, 'exit').then(
+    ([code, signal]: (number | NodeJS.Signals | null)[]) => code ?? signal ?? 0,
+  );
+  let output = '';
+  const listeners = new Set<() => void>();
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on('line', (line) => {
+      output += `${line}\n`;
+      for (const look of listeners) look();
+    });
+  }
+
+  function until(pattern: RegExp): Promise<string> {
+    return new Promise((found, failed) => {
+      const look = (): void => {
+        if (!pattern.test(output)) return;
+        listeners.delete(look);
+        found(output);
+      };
+      listeners.add(look);
+      void exited.then((status) => failed(new Error(`rouse ended (${status}):\n${output}`)));
+      look();
+    });
+  }
+
+  const first = await until(/requests (\S+) · control (\S+) ·/);
+  const [, requests = '', control = ''] = /requests (\S+) · control (\S+) ·/.exec(first) ?? [];
+
+  async function model(name: string): Promise<ModelShape> {
+    const response = await fetch(`${control}/api/v1/namespaces/default/models/${name}`);
+    return (await response.json()) as ModelShape;
+  }
+
+  return {
+    process: child,
+    pid: child.pid ?? 0,
+    requests,
+    control,
+    port: Number(new URL(requests).port),
+    folder,
+    output: () => output,
+    until,
+    rouse: (...args) => runRouse([...args, '--server', control], folder),
+    model,
+    async untilModel(name, fits) {
+      for (;;) {
+        const found = await model(name);
+        if (found.status && fits(found)) return found;
+        await new Promise((next) => setTimeout(next, 20));
+      }
+    },
+    async end(signal = 'SIGTERM') {
+      if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+      return await exited;
+    },
+  };
+}
+
+export async function runRouse(args: readonly string[], cwd: string): Promise<Ran> {
+  try {
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [MAIN, ...args], {
+      cwd,
+    });
+    return { status: 0, stdout, stderr };
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
+    return { status: code, stdout, stderr };
+  }
+}
+
+/** Processes of this machine that carry the mark of the data folder, zombies left out. */
+export async function processesOf(folder: string): Promise<number[]> {
+  const stateId = await readFile(join(folder, 'state', 'state-id'), 'utf8').catch(() => '');
+  if (stateId === '') return [];
+  const found: number[] = [];
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const environ = await readFile(`/proc/${name}/environ`, 'latin1').catch(() => '');
+    if (environ.includes(stateId)) found.push(Number(name));
+  }
+  return found;
+}
+
+/** Resolves when no process of the folder is left. */
+export async function untilNoProcess(folder: string): Promise<void> {
+  while ((await processesOf(folder)).length > 0) {
+    await new Promise((next) => setTimeout(next, 20));
+  }
+}
