@@ -1,5 +1,6 @@
 import type { Inspection, TensorInfo } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
+import { DATATYPE_NAMES } from '#functions/protocol/datatypes.ts';
 import type { GraphProto, ModelProto, TypeProto, ValueInfoProto } from './proto.ts';
 import { ELEMENT_TYPES } from './types.ts';
 
@@ -33,7 +34,7 @@ export function describeModel(model: ModelProto, graph: GraphProto): Description
     ...graph.output.flatMap((output) => problemOf('output', output)),
   ];
   if (problems.length > 0) {
-    throw new Fault('invalid', `${problems.join('; ')}. Only tensors can be sent and answered`);
+    throw new Fault('invalid', `${problems.join('; ')}; what can be sent are tensors of ${DATATYPE_NAMES}`);
   }
   return {
     inputs: inputs.map(describeValue),
@@ -46,7 +47,7 @@ function problemOf(kind: 'input' | 'output', value: ValueInfoProto): string[] {
   const tensor = value.type?.tensorType;
   if (!tensor) return value.type ? [`${kind} "${value.name}" is ${formatType(value.type)}`] : [];
   if (tensor.elemType === 0 || ELEMENT_TYPES[tensor.elemType]?.v2) return [];
-  return [`${kind} "${value.name}" is ${formatType(value.type)}, which is not supported`];
+  return [`${kind} "${value.name}" is ${formatType(value.type)}, which the runtime cannot take`];
 }
 
 /** `a sequence of map(int64, tensor of float)`. */
@@ -82,7 +83,7 @@ function propertiesOf(
   );
   const own = {
     'onnx.producer': `${model.producerName} ${model.producerVersion}`.trim(),
-    'onnx.opset': opsets.join(', '),
+    'onnx.opset': [...new Set(opsets)].join(', '),
     'onnx.dimensions': values.flatMap(namedDimensions).join(', '),
   };
   const entries = [
