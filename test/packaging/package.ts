@@ -1,11 +1,11 @@
-import { cpSync, existsSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { run } from './command.ts';
 
 export const ROOT = join(import.meta.dirname, '../..');
 
-/** Entry point used while the real one is not there: enough to see that the command starts it. */
+/** Entry point for tests of what starts it: it says how it was started, and ends when told. */
 const STAND_IN = `
 import { Fault } from '#lib/fault.ts';
 import { entryUrl } from '#lib/entry.ts';
@@ -28,9 +28,7 @@ export async function copyCheckout(to: string, options: { standIn: boolean }): P
   await mkdir(to, { recursive: true });
   cpSync(ROOT, to, { recursive: true, filter: (path) => !NOT_COPIED.has(basename(path)) });
   symlinkSync(join(ROOT, 'node_modules'), join(to, 'node_modules'));
-  if (options.standIn || !existsSync(join(to, 'src/main.ts'))) {
-    writeFileSync(join(to, 'src/main.ts'), STAND_IN);
-  }
+  if (options.standIn) writeFileSync(join(to, 'src/main.ts'), STAND_IN);
 }
 
 export interface Packed {
