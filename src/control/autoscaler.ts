@@ -1,27 +1,20 @@
 import type { RevisionLoad } from '#bus/messages.ts';
-import { partsOfRevisionKey, modelKey } from '#domain/names.ts';
 import type { Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import type { Instance, Runtime, RuntimeEvent, Wanted, Workload } from '#runtime/runtime.ts';
-import { type Bound, type Desired, decideDesired } from '#policies/desired.ts';
-import { decideKeepAlive } from '#policies/keepalive.ts';
-import type { IdleRevision } from '#policies/placement.ts';
-import {
-  CALM,
-  PANIC_SECONDS,
-  type ScaleMemory,
-  STABLE_SECONDS,
-  decideScale,
-} from '#policies/scale.ts';
-import { type LoadWindow, makeLoadWindow, meanLoad, recordLoad } from '#policies/window.ts';
+import type { Desired } from '#policies/desired.ts';
+import { recordLoad } from '#policies/window.ts';
+import { type Active, classOf, floorsOf, makeActive, makeLostFacts, modelOf } from './active.ts';
 import type { Budget } from './budget.ts';
 import type { Catalog } from './catalog.ts';
 import { type RevisionFacts, factsOf } from './facts.ts';
+import { createGrants } from './grants.ts';
 import type { Journal } from './journal.ts';
 import type { LoadBook } from './load.ts';
 import type { ControlMetrics } from './metrics.ts';
-import { makeScaleEvent, makeWaitingEvent } from './scale-events.ts';
+import { makeScaleEvent } from './scale-events.ts';
+import { type Seen, countIn, decideFor, isBusy, see } from './seen.ts';
 
 /**
  * How many instances each revision has: gathers what the policies need, asks them, gives the order.
@@ -51,34 +44,6 @@ export interface Autoscaler {
 
 const TICK_MS = 1000;
 
-interface Active {
-  readonly key: string;
-  facts: RevisionFacts;
-  deleted: boolean;
-  proof: boolean;
-  readonly window: LoadWindow;
-  scale: ScaleMemory;
-  lastRequestAt: number | undefined;
-  /** Instances that the memory budget has room for, at most as many as desired. */
-  granted: number;
-  /** Who needs its memory more. */
-  evictedFor: string | undefined;
-  waitingForMemory: boolean;
-  ordered: Wanted | undefined;
-  /** Of the decision told last: see `classOf`. */
-  told: { desired: number; class: string };
-}
-
-interface Seen {
-  readonly stable: number;
-  readonly panic: number;
-  readonly ready: number;
-  /** Starting or ready. */
-  readonly instances: number;
-  readonly queued: number;
-  readonly inFlight: number;
-}
-
 export function createAutoscaler(options: {
   catalog: Catalog;
   runtime: Runtime;
@@ -91,10 +56,10 @@ export function createAutoscaler(options: {
   /** Not even one instance fits into the whole budget. */
   onImpossible: (revision: string, why: string) => void;
 }): Autoscaler {
-  const { catalog, runtime, clock, log, journal, metrics, loads, budget, onImpossible } = options;
+  const { catalog, runtime, clock, log, journal, metrics, loads, budget } = options;
   const active = new Map<string, Active>();
   const byModel = new Map<string, Set<string>>();
-  const waiting = new Set<Active>();
+  const grants = createGrants({ ...options, active, onEvicted: reconcile });
   let timer = clock.after(TICK_MS, tick);
   let closed = false;
 
@@ -112,20 +77,7 @@ export function createAutoscaler(options: {
   }
 
   function activate(facts: RevisionFacts, deleted: boolean): Active {
-    const fresh: Active = {
-      key: facts.key,
-      facts,
-      deleted,
-      proof: false,
-      window: makeLoadWindow(clock.now()),
-      scale: CALM,
-      lastRequestAt: undefined,
-      granted: 0,
-      evictedFor: undefined,
-      waitingForMemory: false,
-      ordered: undefined,
-      told: { desired: 0, class: 'idle' },
-    };
+    const fresh = makeActive(facts, deleted, clock.now());
     active.set(facts.key, fresh);
     const model = modelOf(facts.key);
     byModel.set(model, (byModel.get(model) ?? new Set()).add(facts.key));
@@ -134,117 +86,46 @@ export function createAutoscaler(options: {
 
   function retire(one: Active): void {
     active.delete(one.key);
-    waiting.delete(one);
+    grants.drop(one);
     const siblings = byModel.get(modelOf(one.key));
     siblings?.delete(one.key);
     if (siblings?.size === 0) byModel.delete(modelOf(one.key));
-    budget.drop(one.key);
   }
 
-  function see(one: Active, now: number): Seen {
-    const { queued, inFlight } = loads.totals(one.key);
-    return {
-      stable: meanLoad(one.window, now, STABLE_SECONDS),
-      panic: meanLoad(one.window, now, PANIC_SECONDS),
-      ready: countIn(one.key, 'ready'),
-      instances: countIn(one.key, 'ready') + countIn(one.key, 'starting'),
-      queued,
-      inFlight,
-    };
-  }
-
-  function countIn(key: string, state: Instance['state']): number {
-    let count = 0;
-    for (const instance of runtime.instances(key)) if (instance.state === state) count++;
-    return count;
-  }
-
-  function decide(one: Active, seen: Seen, now: number): { decision: Desired; why: string } {
-    const { scaling, keepAlive, workload } = one.facts;
-    const spec = { concurrency: workload.spec.concurrency, target: scaling.target };
-    const scale = decideScale(spec, seen, one.scale, now);
-    one.scale = scale.memory;
-    const { lastRequestAt } = one;
-    const keep = decideKeepAlive(keepAlive, { lastRequestAt, instances: seen.instances }, now);
-    return decideDesired({
-      scale: { ...scale.decision, why: scale.why },
-      keepAlive: { keep: keep.decision.keep, why: keep.why },
-      busy: seen.queued + seen.inFlight > 0,
-      floors: floorsOf(one),
-      ceilings: ceilingsOf(one),
-    });
-  }
-
+  /** An order makes events, and events ask again: that waits until this decision is carried out and told. */
   function reconcile(one: Active): void {
-    if (closed || active.get(one.key) !== one) return;
+    one.asked = true;
+    if (one.deciding) return;
+    one.deciding = true;
+    try {
+      while (one.asked && !closed && active.get(one.key) === one) {
+        one.asked = false;
+        settle(one);
+      }
+    } finally {
+      one.deciding = false;
+    }
+  }
+
+  function settle(one: Active): void {
     const now = clock.now();
-    const seen = see(one, now);
-    if (seen.queued + seen.inFlight > 0) {
+    const seen = see(one, runtime, loads, now);
+    if (isBusy(seen)) {
       one.lastRequestAt = now;
       one.evictedFor = undefined;
     }
-    const { decision, why } = decide(one, seen, now);
-    const shortage = grant(one, decision);
+    const { decision, why } = decideFor(one, seen, now);
+    const shortage = grants.take(one, decision.desired);
     order(one, decision);
     tell(one, seen, decision, shortage ?? why);
     if (isAsleep(one, seen)) retire(one);
   }
 
-  /** Takes what the budget gives; says why when that is less than desired. */
-  function grant(one: Active, { desired }: Desired): string | undefined {
-    const bytesEach = budget.bytesEach(one.facts);
-    const running = runtime.instances(one.key).length;
-    const more = desired - one.granted;
-    let shortage: string | undefined;
-    one.granted = Math.min(one.granted, desired);
-    budget.hold(one.key, { bytesEach, granted: one.granted, running });
-    if (more > 0) {
-      const placed = budget.ask(bytesEach, more, () => findIdle(one));
-      one.granted += placed.decision.grant;
-      budget.hold(one.key, { bytesEach, granted: one.granted, running });
-      for (const victim of placed.decision.evict) evict(victim, one.key);
-      if (one.granted < desired) shortage = placed.why;
-      if (!placed.decision.possible) onImpossible(one.key, placed.why);
-    }
-    waitForMemory(one, shortage);
-    return shortage;
-  }
-
-  function waitForMemory(one: Active, shortage: string | undefined): void {
-    if (shortage === undefined) {
-      one.waitingForMemory = false;
-      waiting.delete(one);
-      return;
-    }
-    if (!one.waitingForMemory) journal.note(makeWaitingEvent(one.key, shortage, clock.now()));
-    one.waitingForMemory = true;
-    waiting.add(one);
-  }
-
-  function findIdle(asking: Active): IdleRevision[] {
-    const idle: IdleRevision[] = [];
-    for (const one of active.values()) {
-      if (one === asking || one.granted === 0 || floorsOf(one).length > 0) continue;
-      const { queued, inFlight } = loads.totals(one.key);
-      if (queued + inFlight > 0) continue;
-      const bytes = one.granted * budget.bytesEach(one.facts);
-      if (bytes > 0) idle.push({ revision: one.key, bytes, idleSince: one.lastRequestAt ?? 0 });
-    }
-    return idle;
-  }
-
-  function evict(key: string, needer: string): void {
-    const victim = active.get(key);
-    if (!victim) return;
-    victim.evictedFor = needer;
-    reconcile(victim);
-  }
-
   function order(one: Active, { min, max }: Desired): void {
     const wanted = { min: Math.min(min, one.granted), max, desired: one.granted };
     const before = one.ordered;
-    if (before?.min === min && before.max === max && before.desired === wanted.desired) return;
-    give(one, wanted);
+    const same = before?.min === wanted.min && before.max === max;
+    if (!same || before.desired !== wanted.desired) give(one, wanted);
   }
 
   function give(one: Active, wanted: Wanted): void {
@@ -259,22 +140,19 @@ export function createAutoscaler(options: {
   function tell(one: Active, seen: Seen, { desired, reason }: Desired, why: string): void {
     const settled = one.waitingForMemory ? 'ceiling:memory' : reason;
     const before = one.told;
-    const next = { desired: one.granted, class: classOf(settled) };
-    if (before.desired === next.desired && before.class === next.class) return;
-    one.told = next;
-    metrics.decided(next.class, next.desired - before.desired);
+    one.told = { desired: one.granted, class: classOf(settled) };
+    // Why nothing runs is of interest when it stops running, not for each reason that comes after.
+    if (before.desired === one.granted && (one.granted === 0 || before.class === one.told.class)) {
+      return;
+    }
+    metrics.decided(one.told.class, one.granted - before.desired);
     const decision = { desired: one.granted, asked: desired, reason: settled };
     journal.note(makeScaleEvent(one.key, why, { seen: { ...seen }, decision }, clock.now()));
   }
 
   function isAsleep(one: Active, seen: Seen): boolean {
-    if (one.granted > 0 || one.waitingForMemory || seen.queued + seen.inFlight > 0) return false;
+    if (one.granted > 0 || one.waitingForMemory || isBusy(seen)) return false;
     return floorsOf(one).length === 0 && runtime.instances(one.key).length === 0;
-  }
-
-  function serveWaiting(): void {
-    // A copy: whoever still does not fit goes back into the set.
-    for (const one of Array.from(waiting)) reconcile(one);
   }
 
   function tick(): void {
@@ -288,6 +166,17 @@ export function createAutoscaler(options: {
     const facts = lookUp(key);
     one.deleted = facts === undefined;
     if (facts) one.facts = facts;
+    reconcile(one);
+  }
+
+  function take(load: RevisionLoad): void {
+    if (catalog.revision(load.revision)?.value.state !== 'Ready') return;
+    const one = ensure(load.revision);
+    if (!one) return;
+    if (load.arrivals > 0 || load.busySeconds > 0) one.lastRequestAt = clock.now();
+    // Waiting for the first instance is not load on any; what waits then is counted as it is.
+    const loaded = countIn(runtime, one.key, 'ready') > 0;
+    if (loaded) recordLoad(one.window, clock.now(), load.concurrency);
     reconcile(one);
   }
 
@@ -309,25 +198,15 @@ export function createAutoscaler(options: {
     },
     report(dataPlane, reported) {
       loads.report(dataPlane, reported);
-      for (const load of reported) {
-        if (catalog.revision(load.revision)?.value.state !== 'Ready') continue;
-        const one = ensure(load.revision);
-        if (!one) continue;
-        if (load.arrivals > 0 || load.busySeconds > 0) one.lastRequestAt = clock.now();
-        // Waiting for the first instance is not load on any; what waits then is counted as it is.
-        if (countIn(one.key, 'ready') > 0) recordLoad(one.window, clock.now(), load.concurrency);
-        reconcile(one);
-      }
+      for (const load of reported) take(load);
     },
-    left(dataPlane) {
-      loads.left(dataPlane);
-    },
+    left: (dataPlane) => loads.left(dataPlane),
     onRuntime(event) {
       const { revision, memoryBytes } = event.instance;
       budget.measured(revision, memoryBytes);
       const one = ensure(revision);
       if (one) reconcile(one);
-      if (event.type !== 'instance') serveWaiting();
+      if (event.type !== 'instance') for (const next of grants.waiting()) reconcile(next);
     },
     prove(revision, wanted) {
       const one = wanted ? ensure(revision) : active.get(revision);
@@ -336,8 +215,7 @@ export function createAutoscaler(options: {
       reconcile(one);
     },
     dismiss(workload) {
-      const known = active.get(workload.key);
-      if (known || runtime.instances(workload.key).length === 0) return;
+      if (active.has(workload.key) || runtime.instances(workload.key).length === 0) return;
       reconcile(activate(makeLostFacts(workload), true));
     },
     replace(instance) {
@@ -349,52 +227,5 @@ export function createAutoscaler(options: {
       closed = true;
       timer.cancel();
     },
-  };
-}
-
-function floorsOf({ facts, proof, deleted }: Active): Bound[] {
-  if (deleted) return [];
-  const floors: Bound[] = [];
-  if (proof) floors.push({ source: 'proof', count: 1, why: 'it has to become ready once' });
-  const { min } = facts.scaling;
-  if (min > 0 && facts.routed && facts.state === 'Ready') {
-    floors.push({ source: 'min', count: min, why: `scaling.min is ${min}` });
-  }
-  return floors;
-}
-
-function ceilingsOf({ facts, proof, deleted, evictedFor }: Active): Bound[] {
-  if (deleted) return [{ source: 'deleted', count: 0, why: 'the revision is deleted' }];
-  const { max } = facts.scaling;
-  const ceilings: Bound[] = [{ source: 'max', count: max, why: `scaling.max is ${max}` }];
-  if (facts.state !== 'Ready' && !proof) {
-    ceilings.push({ source: 'state', count: 0, why: `the revision is ${facts.state}` });
-  }
-  if (evictedFor !== undefined) {
-    const why = `idle, and ${evictedFor} needs the memory`;
-    ceilings.push({ source: 'memory', count: 0, why });
-  }
-  return ceilings;
-}
-
-/** Going back and forth between load and keep-alive is one thing: it is in use. Not worth an event each. */
-function classOf(reason: string): string {
-  return reason.startsWith('load:') || reason === 'keep-alive' ? 'use' : reason;
-}
-
-function modelOf(revision: string): string {
-  const { namespace, model } = partsOfRevisionKey(revision);
-  return modelKey(namespace, model);
-}
-
-function makeLostFacts(workload: Workload): RevisionFacts {
-  return {
-    key: workload.key,
-    state: 'Failed',
-    createdAt: 0,
-    workload,
-    scaling: { min: 0, max: 1, initial: 0, target: 1 },
-    keepAlive: { policy: 'fixed', idle: 0 },
-    routed: false,
   };
 }

@@ -1,4 +1,3 @@
-import { modelKey, partsOfRevisionKey } from '#domain/names.ts';
 import type { Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
@@ -6,6 +5,7 @@ import type { Report } from '#bus/publisher.ts';
 import type { Runtime } from '#runtime/runtime.ts';
 import type { Artifacts } from '#store/artifacts.ts';
 import type { Store } from '#store/store.ts';
+import { modelOf } from './active.ts';
 import { createAutoscaler } from './autoscaler.ts';
 import { createBudget } from './budget.ts';
 import { loadCatalog } from './catalog.ts';
@@ -184,9 +184,4 @@ function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
     last = mine.catch(() => undefined);
     return mine;
   };
-}
-
-function modelOf(revision: string): string {
-  const { namespace, model } = partsOfRevisionKey(revision);
-  return modelKey(namespace, model);
 }

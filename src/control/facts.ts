@@ -14,7 +14,6 @@ import type { ModelEntry } from './catalog.ts';
 export interface RevisionFacts {
   readonly key: string;
   readonly state: RevisionState;
-  readonly createdAt: number;
   readonly workload: Workload;
   readonly scaling: ScalingSpec;
   readonly keepAlive: KeepAliveSpec;
@@ -27,7 +26,6 @@ export function factsOf(entry: ModelEntry, revision: RevisionRecord): RevisionFa
   return {
     key: revisionKey(entry.namespace, entry.name, revision.name),
     state: revision.state,
-    createdAt: revision.createdAt,
     workload: workloadOf(revision),
     scaling,
     keepAlive,

@@ -1,0 +1,95 @@
+import { modelKey, partsOfRevisionKey } from '#domain/names.ts';
+import type { Wanted, Workload } from '#runtime/runtime.ts';
+import type { Bound } from '#policies/desired.ts';
+import { CALM, type ScaleMemory } from '#policies/scale.ts';
+import { type LoadWindow, makeLoadWindow } from '#policies/window.ts';
+import type { RevisionFacts } from './facts.ts';
+
+/** What the autoscaler remembers of a revision with instances, load or a floor. */
+export interface Active {
+  readonly key: string;
+  facts: RevisionFacts;
+  deleted: boolean;
+  /** It has to become ready once. */
+  proof: boolean;
+  readonly window: LoadWindow;
+  scale: ScaleMemory;
+  lastRequestAt: number | undefined;
+  /** Instances that the memory budget has room for, at most as many as desired. */
+  granted: number;
+  waitingForMemory: boolean;
+  /** Who needs its memory more. */
+  evictedFor: string | undefined;
+  ordered: Wanted | undefined;
+  /** Of the decision told last: see `classOf`. */
+  told: { desired: number; class: string };
+  deciding: boolean;
+  asked: boolean;
+}
+
+export function makeActive(facts: RevisionFacts, deleted: boolean, now: number): Active {
+  return {
+    key: facts.key,
+    facts,
+    deleted,
+    proof: false,
+    window: makeLoadWindow(now),
+    scale: CALM,
+    lastRequestAt: undefined,
+    granted: 0,
+    waitingForMemory: false,
+    evictedFor: undefined,
+    ordered: undefined,
+    told: { desired: 0, class: 'idle' },
+    deciding: false,
+    asked: false,
+  };
+}
+
+export function floorsOf({ facts, proof, deleted }: Active): Bound[] {
+  if (deleted) return [];
+  const floors: Bound[] = [];
+  if (proof) floors.push({ source: 'proof', count: 1, why: 'it has to become ready once' });
+  const { min } = facts.scaling;
+  if (min > 0 && facts.routed && facts.state === 'Ready') {
+    floors.push({ source: 'min', count: min, why: `scaling.min is ${min}` });
+  }
+  return floors;
+}
+
+export function ceilingsOf({ facts, proof, deleted, evictedFor }: Active): Bound[] {
+  if (deleted) return [{ source: 'deleted', count: 0, why: 'the revision is deleted' }];
+  const { max } = facts.scaling;
+  const ceilings: Bound[] = [{ source: 'max', count: max, why: `scaling.max is ${max}` }];
+  if (facts.state !== 'Ready' && !proof) {
+    ceilings.push({ source: 'state', count: 0, why: `the revision is ${facts.state}` });
+  }
+  if (evictedFor !== undefined) {
+    const why = `idle, and ${evictedFor} needs the memory`;
+    ceilings.push({ source: 'memory', count: 0, why });
+  }
+  return ceilings;
+}
+
+/** Going back and forth between load and keep-alive is one thing: it is in use. Not worth an event each. */
+export function classOf(reason: string): string {
+  return reason.startsWith('load:') || reason === 'keep-alive' ? 'use' : reason;
+}
+
+/** `namespace/model` of a revision's key. */
+export function modelOf(revision: string): string {
+  const { namespace, model } = partsOfRevisionKey(revision);
+  return modelKey(namespace, model);
+}
+
+/** Of a workload that runs and that the catalog does not know any more. */
+export function makeLostFacts(workload: Workload): RevisionFacts {
+  return {
+    key: workload.key,
+    state: 'Failed',
+    workload,
+    scaling: { min: 0, max: 1, initial: 0, target: 1 },
+    keepAlive: { policy: 'fixed', idle: 0 },
+    routed: false,
+  };
+}

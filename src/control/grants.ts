@@ -1,0 +1,93 @@
+import type { Clock } from '#lib/clock.ts';
+import type { Runtime } from '#runtime/runtime.ts';
+import type { IdleRevision } from '#policies/placement.ts';
+import { type Active, floorsOf } from './active.ts';
+import type { Budget } from './budget.ts';
+import type { Journal } from './journal.ts';
+import type { LoadBook } from './load.ts';
+import { makeWaitingEvent } from './scale-events.ts';
+import { isBusy } from './seen.ts';
+
+/**
+ * How many of the desired instances the memory has room for. Whoever gets less waits, and is looked at again,
+ * in the order of waiting, each time that an instance ends. A smaller one may be served before a larger one
+ * that waits longer: room that nobody in the queue can use is not kept free.
+ */
+export interface Grants {
+  /** Sets `one.granted`; says why when that is less than desired. */
+  take(one: Active, desired: number): string | undefined;
+  /** Those who wait, in order. */
+  waiting(): readonly Active[];
+  drop(one: Active): void;
+}
+
+export function createGrants(options: {
+  active: ReadonlyMap<string, Active>;
+  budget: Budget;
+  runtime: Runtime;
+  loads: LoadBook;
+  journal: Journal;
+  clock: Clock;
+  /** An idle revision has been told to go. */
+  onEvicted: (one: Active) => void;
+  /** Not even one instance fits into the whole budget. */
+  onImpossible: (revision: string, why: string) => void;
+}): Grants {
+  const { active, budget, runtime, loads, journal, clock } = options;
+  const queue = new Set<Active>();
+
+  function findIdle(asking: Active): IdleRevision[] {
+    const idle: IdleRevision[] = [];
+    for (const one of active.values()) {
+      if (one === asking || one.granted === 0 || floorsOf(one).length > 0) continue;
+      if (isBusy(loads.totals(one.key))) continue;
+      const bytes = one.granted * budget.bytesEach(one.facts);
+      if (bytes > 0) idle.push({ revision: one.key, bytes, idleSince: one.lastRequestAt ?? 0 });
+    }
+    return idle;
+  }
+
+  function hold(one: Active): void {
+    const running = runtime.instances(one.key).length;
+    budget.hold(one.key, { bytesEach: budget.bytesEach(one.facts), granted: one.granted, running });
+  }
+
+  function ask(one: Active, more: number): string | undefined {
+    const { decision, why } = budget.ask(budget.bytesEach(one.facts), more, () => findIdle(one));
+    one.granted += decision.grant;
+    hold(one);
+    for (const key of decision.evict) {
+      const victim = active.get(key);
+      if (!victim) continue;
+      victim.evictedFor = one.key;
+      options.onEvicted(victim);
+    }
+    if (!decision.possible) options.onImpossible(one.key, why);
+    return decision.grant < more ? why : undefined;
+  }
+
+  function enqueue(one: Active, shortage: string | undefined): void {
+    if (shortage === undefined) queue.delete(one);
+    else {
+      if (!one.waitingForMemory) journal.note(makeWaitingEvent(one.key, shortage, clock.now()));
+      queue.add(one);
+    }
+    one.waitingForMemory = shortage !== undefined;
+  }
+
+  return {
+    take(one, desired) {
+      const more = desired - one.granted;
+      one.granted = Math.min(one.granted, desired);
+      hold(one);
+      const shortage = more > 0 ? ask(one, more) : undefined;
+      enqueue(one, shortage);
+      return shortage;
+    },
+    waiting: () => Array.from(queue),
+    drop(one) {
+      queue.delete(one);
+      budget.drop(one.key);
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import type { Instance, Runtime } from '#runtime/runtime.ts';
+import { type Desired, decideDesired } from '#policies/desired.ts';
+import { decideKeepAlive } from '#policies/keepalive.ts';
+import { PANIC_SECONDS, STABLE_SECONDS, decideScale } from '#policies/scale.ts';
+import { meanLoad } from '#policies/window.ts';
+import { type Active, ceilingsOf, floorsOf } from './active.ts';
+import type { LoadBook } from './load.ts';
+
+/** All that the policies are shown of a revision. */
+export interface Seen {
+  /** Mean of what waited and ran, over the stable and the panic window. */
+  readonly stable: number;
+  readonly panic: number;
+  readonly ready: number;
+  /** Starting or ready. */
+  readonly instances: number;
+  readonly queued: number;
+  readonly inFlight: number;
+}
+
+export function see(one: Active, runtime: Runtime, loads: LoadBook, now: number): Seen {
+  const ready = countIn(runtime, one.key, 'ready');
+  return {
+    stable: meanLoad(one.window, now, STABLE_SECONDS),
+    panic: meanLoad(one.window, now, PANIC_SECONDS),
+    ready,
+    instances: ready + countIn(runtime, one.key, 'starting'),
+    ...loads.totals(one.key),
+  };
+}
+
+export function isBusy({ queued, inFlight }: Pick<Seen, 'queued' | 'inFlight'>): boolean {
+  return queued + inFlight > 0;
+}
+
+export function countIn(runtime: Runtime, key: string, state: Instance['state']): number {
+  let count = 0;
+  for (const instance of runtime.instances(key)) if (instance.state === state) count++;
+  return count;
+}
+
+/** Asks the policies one after the other; what they want to remember goes into `one`. */
+export function decideFor(
+  one: Active,
+  seen: Seen,
+  now: number,
+): { decision: Desired; why: string } {
+  const { scaling, keepAlive, workload } = one.facts;
+  const spec = { concurrency: workload.spec.concurrency, target: scaling.target };
+  const scale = decideScale(spec, seen, one.scale, now);
+  one.scale = scale.memory;
+  const { lastRequestAt } = one;
+  const keep = decideKeepAlive(keepAlive, { lastRequestAt, instances: seen.instances }, now);
+  return decideDesired({
+    scale: { ...scale.decision, why: scale.why },
+    keepAlive: { keep: keep.decision.keep, why: keep.why },
+    busy: isBusy(seen),
+    floors: floorsOf(one),
+    ceilings: ceilingsOf(one),
+  });
+}

@@ -1,0 +1,236 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { RevisionLoad } from '#bus/messages.ts';
+import type { Report } from '#bus/publisher.ts';
+import { type Control, createControl } from '#control/control.ts';
+import type { Outlet } from '#control/publish.ts';
+import type { ModelInput, RevisionSpecInput } from '#domain/model.ts';
+import type { Actor, EventRecord } from '#domain/records.ts';
+import type { RoutingInstance, RoutingModel } from '#domain/routing.ts';
+import { silentLog } from '#lib/log.ts';
+import type { Artifacts } from '#store/artifacts.ts';
+import { createArtifactFolder } from '#store/artifact-folder.ts';
+import { createSqliteStore } from '#store/sqlite.ts';
+import type { Store } from '#store/store.ts';
+import { type FakeClock, createFakeClock } from '#test/fake-clock.ts';
+import { type FakeRuntime, createFakeRuntime } from '#test/runtime/fake.ts';
+
+export const ADMIN: Actor = { id: 'local', role: 'admin' };
+export const MIB = 2 ** 20;
+
+/** What the data planes were told, and what they say. */
+export interface FakeOutlet extends Outlet {
+  readonly models: ReadonlyMap<string, RoutingModel>;
+  readonly instances: ReadonlyMap<string, RoutingInstance>;
+  /** Changes in the order told. */
+  readonly updates: readonly Parameters<Outlet['update']>[0][];
+  say(message: Report, dataPlane?: string): void;
+  leave(dataPlane?: string): void;
+  /** Called after each update. */
+  watch(listener: () => void): void;
+}
+
+export interface Harness {
+  readonly clock: FakeClock;
+  readonly store: Store;
+  readonly artifacts: Artifacts;
+  readonly runtime: FakeRuntime;
+  readonly outlet: FakeOutlet;
+  readonly control: Control;
+  apply(spec: ModelInput['spec'], name?: string): ReturnType<Control['useCases']['applyModel']>;
+  upload(text: string): Promise<string>;
+  load(part: Partial<RevisionLoad>, dataPlane?: string): void;
+  events(type?: string): Promise<EventRecord[]>;
+  /** Waits until what was set off has come to rest, then lets the time pass, second by second. */
+  pass(seconds: number, each?: () => void): Promise<void>;
+  /** Ends control and the runtime as a crash would, and starts them again over the same store. */
+  restart(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const PATIENCE_MS = 20_000;
+
+/** Polls a condition between turns of the event loop, bounded. */
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`waited in vain: ${what}`);
+    await turn();
+  }
+}
+
+async function turn(): Promise<void> {
+  await new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
+/** Turns of the loop after which all that does not wait for time or for files has been done. */
+const TURNS_TO_REST = 12;
+
+export async function rest(): Promise<void> {
+  for (let count = 0; count < TURNS_TO_REST; count++) await turn();
+}
+
+export function program(part: Partial<RevisionSpecInput> = {}): RevisionSpecInput {
+  return { runtime: 'command', args: ['./server'], ...part };
+}
+
+function createFakeOutlet(): FakeOutlet {
+  const models = new Map<string, RoutingModel>();
+  const instances = new Map<string, RoutingInstance>();
+  const updates: Parameters<Outlet['update']>[0][] = [];
+  const speakers: ((dataPlane: string, message: Report) => void)[] = [];
+  const leavers: ((dataPlane: string) => void)[] = [];
+  const watchers: (() => void)[] = [];
+  return {
+    models,
+    instances,
+    updates,
+    update(change) {
+      updates.push(change);
+      for (const key of change.removedModels ?? []) models.delete(key);
+      for (const id of change.removedInstances ?? []) instances.delete(id);
+      for (const model of change.models ?? [])
+        models.set(`${model.namespace}/${model.name}`, model);
+      for (const instance of change.instances ?? []) instances.set(instance.id, instance);
+      for (const watcher of watchers) watcher();
+    },
+    onUpward: (listener) => speakers.push(listener),
+    onLeft: (listener) => leavers.push(listener),
+    say(message, dataPlane = 'plane-1') {
+      for (const speaker of speakers) speaker(dataPlane, message);
+    },
+    leave(dataPlane = 'plane-1') {
+      for (const leaver of leavers) leaver(dataPlane);
+    },
+    watch: (listener) => watchers.push(listener),
+  };
+}
+
+export async function createHarness(
+  options: {
+    memoryBudget?: number;
+    startMs?: number;
+    proofsAtOnce?: number;
+    /** The database in memory: for tests that make very many. */
+    memory?: boolean;
+  } = {},
+): Promise<Harness> {
+  const { memoryBudget = 1000 * MIB, startMs = 100, proofsAtOnce = 4 } = options;
+  const folder = await mkdtemp(join(tmpdir(), 'rouse-control-'));
+  const clock = createFakeClock();
+  const store = await createSqliteStore({
+    path: options.memory ? ':memory:' : join(folder, 'state.db'),
+    clock,
+  });
+  const artifacts = await createArtifactFolder({ folder: join(folder, 'artifacts') });
+
+  async function start(): Promise<Pick<Harness, 'runtime' | 'outlet' | 'control'>> {
+    const runtime = createFakeRuntime({ clock, startMs });
+    const outlet = createFakeOutlet();
+    const settings = { memoryBudget, proofsAtOnce };
+    const base = { store, artifacts, runtime, publisher: outlet, clock, log: silentLog };
+    return { runtime, outlet, control: await createControl({ ...base, settings }) };
+  }
+
+  let now = await start();
+  async function stop(): Promise<void> {
+    await now.control.close();
+    await now.runtime.close(0);
+  }
+
+  const harness: Harness = {
+    clock,
+    store,
+    artifacts,
+    get runtime() {
+      return now.runtime;
+    },
+    get outlet() {
+      return now.outlet;
+    },
+    get control() {
+      return now.control;
+    },
+    apply: (spec, name = 'm') =>
+      now.control.useCases.applyModel(ADMIN, {
+        apiVersion: 'rouse.dev/v1alpha1',
+        kind: 'Model',
+        metadata: { name },
+        spec,
+      }),
+    async upload(text) {
+      const digest = createHash('sha256').update(text).digest('hex');
+      const content = (async function* () {
+        yield Buffer.from(text);
+      })();
+      const options = { name: 'model.bin', kind: 'file' } as const;
+      await now.control.useCases.putArtifact(ADMIN, digest, content, options);
+      return `sha256:${digest}`;
+    },
+    load(part, dataPlane) {
+      const idle = { inFlight: 0, queued: 0, concurrency: 0, arrivals: 0, coldArrivals: 0 };
+      const load = {
+        revision: 'default/m/00001',
+        ...idle,
+        busySeconds: 0,
+        coldSeconds: 0,
+        ...part,
+      };
+      now.outlet.say({ type: 'load', at: clock.now(), revisions: [load] }, dataPlane);
+    },
+    async events(type) {
+      await rest();
+      const query = { namespace: 'default', limit: 1000, ...(type && { type }) };
+      return await store.events(query);
+    },
+    async pass(seconds, each) {
+      for (let second = 0; second < seconds; second++) {
+        await rest();
+        each?.();
+        clock.advance(1000);
+      }
+      await rest();
+    },
+    async restart() {
+      await stop();
+      now = await start();
+    },
+    async close() {
+      await stop();
+      await store.close();
+      await rm(folder, { recursive: true });
+    },
+  };
+  return harness;
+}
+
+/** Applies a model of one revision and lets it be proven and fall asleep. */
+export async function deployed(
+  harness: Harness,
+  spec: Partial<ModelInput['spec']> = {},
+  name = 'm',
+): Promise<string> {
+  const { view } = await harness.apply({ revision: program(), ...spec }, name);
+  const revision = view.revisions.at(-1)?.value.name ?? '';
+  const key = `default/${name}/${revision}`;
+  await reaches(harness, key, 'Ready');
+  return key;
+}
+
+export async function reaches(harness: Harness, key: string, state: string): Promise<void> {
+  await until(`${key} is ${state}`, async () => {
+    const stored = await harness.store.get('revision', key);
+    if (stored?.value.state === state) return true;
+    await rest();
+    harness.clock.advance(50);
+    return false;
+  });
+  await rest();
+}
