@@ -141,17 +141,24 @@ export async function runRouse(args: readonly string[], cwd: string): Promise<Ra
   }
 }
 
-/** Processes of this machine that carry the mark of the data folder, zombies left out. */
+/** Processes that carry the mark of the data folder: instances, what they started, and the watchdog. */
 export async function processesOf(folder: string): Promise<number[]> {
   const stateId = await readFile(join(folder, 'state', 'state-id'), 'utf8').catch(() => '');
   if (stateId === '') return [];
   const found: number[] = [];
   for (const name of await readdir('/proc')) {
     if (!/^\d+$/.test(name)) continue;
-    const environ = await readFile(`/proc/${name}/environ`, 'latin1').catch(() => '');
-    if (environ.includes(stateId)) found.push(Number(name));
+    const read = (what: string): Promise<string> =>
+      readFile(`/proc/${name}/${what}`, 'latin1').catch(() => '');
+    if ((await read('environ')).includes(stateId)) found.push(Number(name));
+    else if ((await read('cmdline')).includes(stateId)) found.push(Number(name));
   }
   return found;
+}
+
+export async function isWatchdog(pid: number): Promise<boolean> {
+  const line = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');
+  return line.includes('watchdog');
 }
 
 /** Resolves when no process of the folder is left. */

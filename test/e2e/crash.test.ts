@@ -1,0 +1,149 @@
+import { writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import {
+  isWatchdog,
+  makeFolder,
+  type Platform,
+  processesOf,
+  removeFolder,
+  startPlatform,
+  untilNoProcess,
+} from './platform.ts';
+
+const PROGRAM = resolve(import.meta.dirname, 'programs/numbered.mjs');
+const WRITES = 50;
+const ROUNDS = 5;
+const ENV = { PATH: `${join(process.execPath, '..')}:${process.env.PATH}` };
+let platform: Platform | undefined;
+
+afterEach(async () => {
+  await platform?.end('SIGKILL');
+  if (platform) await removeFolder(platform.folder);
+});
+
+/** What was acknowledged: the model's percent on v1, or that it is gone. */
+type Known = Map<string, number | 'gone'>;
+
+function document(name: string, percent: number): object {
+  const revision = (version: string): object => ({
+    name: version,
+    runtime: 'url',
+    source: 'http://127.0.0.1:9/',
+  });
+  return {
+    apiVersion: 'rouse.dev/v1alpha1',
+    kind: 'Model',
+    metadata: { name },
+    spec: {
+      revisions: [revision('v1'), revision('v2')],
+      traffic: [
+        { revision: 'v1', percent },
+        { revision: 'v2', percent: 100 - percent },
+      ],
+      scaling: { initial: 0 },
+    },
+  };
+}
+
+/** Random writes, one after the other, until all are done or the server is gone. */
+async function writeUntilKilled(control: string, acknowledged: Known): Promise<Known> {
+  const uncertain: Known = new Map();
+  for (let i = 0; i < WRITES; i += 1) {
+    const name = `m${Math.floor(Math.random() * 12)}`;
+    const url = `${control}/api/v1/namespaces/default/models/${name}`;
+    const percent = Math.floor(Math.random() * 101);
+    const remove = typeof acknowledged.get(name) === 'number' && Math.random() < 0.25;
+    const wanted = remove ? 'gone' : percent;
+    uncertain.set(name, wanted);
+    const response = await fetch(url, {
+      method: remove ? 'DELETE' : 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: remove ? undefined : JSON.stringify(document(name, percent)),
+    }).catch(() => undefined);
+    if (!response) return uncertain;
+    expect(response.ok, await response.text()).toBe(true);
+    acknowledged.set(name, wanted);
+    uncertain.delete(name);
+  }
+  return uncertain;
+}
+
+async function readBack(control: string, name: string): Promise<number | 'gone'> {
+  const response = await fetch(`${control}/api/v1/namespaces/default/models/${name}`);
+  if (response.status === 404) return 'gone';
+  const body = (await response.json()) as { spec: { traffic: { percent: number }[] } };
+  return body.spec.traffic[0]?.percent ?? -1;
+}
+
+test(`${ROUNDS} times kill -9 of Rouse during ${WRITES} random writes: what was acknowledged is there, and no process is left`, async () => {
+  const folder = await makeFolder();
+  const acknowledged: Known = new Map();
+  const log = join(folder, 'log');
+  await writeFile(
+    join(folder, 'app.yaml'),
+    `apiVersion: rouse.dev/v1alpha1
+kind: Model
+metadata: { name: app }
+spec:
+  revision: { name: v1, runtime: command, args: ${JSON.stringify(['node', PROGRAM, '${PORT}', 'v1', log])} }
+  scaling: { min: 2, max: 2 }
+`,
+  );
+  platform = await startPlatform(folder, { env: ENV });
+  expect(await platform.rouse('apply', '-f', 'app.yaml')).toMatchObject({ status: 0 });
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const { control } = platform;
+    await platform.untilModel('app', (app) =>
+      app.status.instances.some((each) => each.state === 'ready'),
+    );
+    expect((await processesOf(folder)).length).toBeGreaterThan(0);
+    const writing = writeUntilKilled(control, acknowledged);
+    await new Promise((next) => setTimeout(next, Math.random() * 400));
+    await platform.end('SIGKILL');
+    const uncertain = await writing;
+    await untilNoProcess(folder);
+    platform = await startPlatform(folder, { env: ENV });
+    for (const [name, value] of acknowledged) {
+      const found = await readBack(platform.control, name);
+      const allowed = [value, ...(uncertain.has(name) ? [uncertain.get(name)] : [])];
+      expect(allowed, `${name} after round ${round}`).toContain(found);
+      acknowledged.set(name, found);
+    }
+    for (const name of uncertain.keys())
+      acknowledged.set(name, await readBack(platform.control, name));
+  }
+  expect(await platform.end()).toBe(0);
+  await untilNoProcess(folder);
+}, 120_000);
+
+test('kill -9 of Rouse and of its watchdog at once: the next start finds a clean state', async () => {
+  const folder = await makeFolder();
+  const log = join(folder, 'log');
+  await writeFile(
+    join(folder, 'app.yaml'),
+    `apiVersion: rouse.dev/v1alpha1
+kind: Model
+metadata: { name: app }
+spec:
+  revision: { name: v1, runtime: command, args: ${JSON.stringify(['node', PROGRAM, '${PORT}', 'v1', log])} }
+  scaling: { min: 1 }
+`,
+  );
+  platform = await startPlatform(folder, { env: ENV });
+  expect(await platform.rouse('apply', '-f', 'app.yaml')).toMatchObject({ status: 0 });
+  await platform.untilModel('app', (app) =>
+    app.status.instances.some((each) => each.state === 'ready'),
+  );
+  const before = await processesOf(folder);
+  for (const pid of before) process.kill(pid, (await isWatchdog(pid)) ? 'SIGKILL' : 'SIGSTOP');
+  await platform.end('SIGKILL');
+  platform = await startPlatform(folder, { env: ENV });
+  await platform.untilModel('app', (app) =>
+    app.status.instances.some((each) => each.state === 'ready'),
+  );
+  const after = await processesOf(folder);
+  expect(after.filter((pid) => before.includes(pid))).toEqual([]);
+  expect(await platform.end()).toBe(0);
+  await untilNoProcess(folder);
+}, 60_000);
