@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { type Answer, makeRefusal, reasonOf } from './answers.ts';
+import type { Connection } from './connection.ts';
 import { TOKEN } from './http/characters.ts';
 import { ChunkedScanner } from './http/chunked.ts';
 import { RequestHead } from './http/request-head.ts';
@@ -21,7 +22,7 @@ const CLOSED = 3;
  * connection's exchange. The next head is read only when the response before it is complete, so answers
  * keep the order of requests however many are sent ahead.
  */
-export class Client {
+export class Client implements Connection {
   readonly socket: Socket;
   readonly head = new RequestHead();
   /** The request's body has come to its end. */

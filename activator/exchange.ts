@@ -1,7 +1,7 @@
 import { duration } from '#domain/units.ts';
 import { type Destination, type Dialect, findDestination, findNamed } from './address.ts';
 import { type Answer, makeLocalAnswer, makeRefusal } from './answers.ts';
-import type { Client } from './client.ts';
+import type { Connection } from './connection.ts';
 import {
   FULL_BYTES,
   FULL_COUNT,
@@ -63,12 +63,12 @@ const TUNNEL = 7;
  *  3. After the first byte of a response went to the caller nothing else than the rest of it follows;
  *     what can't be completed is cut.
  */
-export class Exchange implements Waiter, UpstreamUser {
-  previous: Waiter | undefined;
-  next: Waiter | undefined;
-  waitsIn: Gate | undefined;
+export class Exchange implements Waiter<Slot>, UpstreamUser {
+  previous: Waiter<Slot> | undefined;
+  next: Waiter<Slot> | undefined;
+  waitsIn: Gate<Slot> | undefined;
   order = 0;
-  private readonly client: Client;
+  private readonly client: Connection;
   private readonly plane: Plane;
   private readonly response: Response;
   private state = OVER;
@@ -87,7 +87,7 @@ export class Exchange implements Waiter, UpstreamUser {
   private deadline = NEVER;
   private totalDeadline = NEVER;
 
-  constructor(client: Client, plane: Plane) {
+  constructor(client: Connection, plane: Plane) {
     this.client = client;
     this.plane = plane;
     this.response = new Response(client.socket);
@@ -541,7 +541,7 @@ function holdOf(head: RequestHead, { routing }: RevisionRoute): number {
 }
 
 /** The head that goes to the instance. */
-function makeHead(client: Client, slot: Slot, path: string): string {
+function makeHead(client: Connection, slot: Slot, path: string): string {
   const { head, address } = client;
   const inner = 'host' in slot.address ? slot.address : undefined;
   const host = inner?.authority ?? (head.host === '' ? 'localhost' : head.host);

@@ -7,7 +7,6 @@ import {
   NO_HOLD,
 } from '#policies/admission.ts';
 import { pickLeastLoaded } from '#policies/balance.ts';
-import type { Slot } from './slot.ts';
 
 /**
  * The gate of one revision: its queue and its slots. A synchronous single writer: no method awaits, so
@@ -23,17 +22,26 @@ import type { Slot } from './slot.ts';
  *  7. A draining slot is told drained once nothing of it is in flight; again only when control asks anew.
  */
 
+/** One instance, as the gate sees it. Written by the gate alone. */
+export interface GateSlot {
+  /** Its place in the gate; -1: in none. */
+  index: number;
+  inFlight: number;
+  draining: boolean;
+  suspended: boolean;
+}
+
 /** What waits. The links belong to the gate. */
-export interface Waiter {
-  previous: Waiter | undefined;
-  next: Waiter | undefined;
+export interface Waiter<S extends GateSlot> {
+  previous: Waiter<S> | undefined;
+  next: Waiter<S> | undefined;
   /** Gate that it waits in; undefined: it does not wait. */
-  waitsIn: Gate | undefined;
+  waitsIn: Gate<S> | undefined;
   /** Its place among all that came to this gate. */
   order: number;
   /** Bytes that it holds; while it waits it may grow only by what `hold` allowed. */
   readonly heldBytes: number;
-  onGranted(slot: Slot): void;
+  onGranted(slot: S): void;
   onRefused(reason: Refused): void;
 }
 
@@ -46,10 +54,10 @@ export interface GateLimits {
   readonly bytes: number;
 }
 
-export interface GateEvents {
+export interface GateEvents<S extends GateSlot> {
   /** Capacity is wanted: somebody waits. Called when the first comes and each time their number doubles. */
   onWake(queued: number): void;
-  onDrained(slot: Slot): void;
+  onDrained(slot: S): void;
   now(): number;
   /** Uniform in [0, 1). */
   roll(): number;
@@ -62,34 +70,34 @@ const UNUSABLE = -1;
 /** Callers that do not wait can be many; one wake in this time is enough. */
 const KNOCK_EVERY_MS = 100;
 
-export class Gate {
+export class Gate<S extends GateSlot> {
   waiting = 0;
   waitingBytes = 0;
   inFlight = 0;
   /** Integral over time of in flight plus waiting since the last report; request-milliseconds. */
   totalArea = 0;
   private busyArea = 0;
-  private readonly events: GateEvents;
+  private readonly events: GateEvents<S>;
   private limits: GateLimits;
-  private slots: Slot[] = [];
+  private slots: S[] = [];
   /** Mirror of the slots for the balancing policy; `UNUSABLE` for those that get nothing. */
   private loads = new Int32Array(FIRST_SIZE);
-  private head: Waiter | undefined;
-  private tail: Waiter | undefined;
+  private head: Waiter<S> | undefined;
+  private tail: Waiter<S> | undefined;
   private nextWake = 1;
   private arrivals = 0;
   private areaAt: number;
   private reportedAt: number;
   private knockedAt = 0;
 
-  constructor(limits: GateLimits, events: GateEvents) {
+  constructor(limits: GateLimits, events: GateEvents<S>) {
     this.limits = limits;
     this.events = events;
     this.areaAt = events.now();
     this.reportedAt = this.areaAt;
   }
 
-  get instances(): readonly Slot[] {
+  get instances(): readonly S[] {
     return this.slots;
   }
 
@@ -100,7 +108,7 @@ export class Gate {
   }
 
   /** GRANT: `onGranted` was called. HOLD: it waits. Anything else: it was never admitted. */
-  enter(waiter: Waiter, holdMs: number): number {
+  enter(waiter: Waiter<S>, holdMs: number): number {
     const slot = this.pick();
     waiter.order = this.arrivals;
     this.arrivals += 1;
@@ -121,7 +129,7 @@ export class Gate {
   }
 
   /** Waits again, at its old place, after its instance could not be reached. */
-  rejoin(waiter: Waiter): void {
+  rejoin(waiter: Waiter<S>): void {
     let before = this.head;
     while (before && before.order < waiter.order) before = before.next;
     this.insert(waiter, before);
@@ -129,7 +137,7 @@ export class Gate {
     this.wakeIfDue();
   }
 
-  cancel(waiter: Waiter): void {
+  cancel(waiter: Waiter<S>): void {
     if (waiter.waitsIn === this) this.remove(waiter);
   }
 
@@ -141,7 +149,7 @@ export class Gate {
   }
 
   /** A granted request has ended. */
-  leave(slot: Slot): void {
+  leave(slot: S): void {
     this.settle();
     slot.inFlight -= 1;
     this.inFlight -= 1;
@@ -150,7 +158,7 @@ export class Gate {
     else this.serve();
   }
 
-  add(slot: Slot): void {
+  add(slot: S): void {
     if (this.slots.length === this.loads.length) {
       const larger = new Int32Array(this.loads.length * 2);
       larger.set(this.loads);
@@ -165,7 +173,7 @@ export class Gate {
   }
 
   /** No more grants to it; `onDrained` follows when it has nothing in flight. */
-  drain(slot: Slot): void {
+  drain(slot: S): void {
     if (slot.draining) return;
     slot.draining = true;
     this.refresh(slot);
@@ -175,12 +183,12 @@ export class Gate {
   }
 
   /** What was said of a drained slot may have been lost: say it again. */
-  drainAgain(slot: Slot): void {
+  drainAgain(slot: S): void {
     if (slot.draining && slot.inFlight === 0) this.events.onDrained(slot);
   }
 
   /** It has gone. What it had in flight ends by its connections' closing, each with `leave`. */
-  lose(slot: Slot): void {
+  lose(slot: S): void {
     const last = this.slots.pop();
     if (last && last !== slot) {
       this.slots[slot.index] = last;
@@ -193,12 +201,12 @@ export class Gate {
   }
 
   /** Unreachable for the moment: no grants until `resume`. */
-  suspend(slot: Slot): void {
+  suspend(slot: S): void {
     slot.suspended = true;
     this.refresh(slot);
   }
 
-  resume(slot: Slot): void {
+  resume(slot: S): void {
     slot.suspended = false;
     this.refresh(slot);
     this.serve();
@@ -253,7 +261,7 @@ export class Gate {
     this.totalArea += (this.inFlight + this.waiting) * elapsed;
   }
 
-  private pick(): Slot | undefined {
+  private pick(): S | undefined {
     const index = pickLeastLoaded(
       this.loads,
       this.slots.length,
@@ -263,7 +271,7 @@ export class Gate {
     return index < 0 ? undefined : this.slots[index];
   }
 
-  private grant(waiter: Waiter, slot: Slot): void {
+  private grant(waiter: Waiter<S>, slot: S): void {
     this.settle();
     slot.inFlight += 1;
     this.inFlight += 1;
@@ -282,7 +290,7 @@ export class Gate {
   }
 
   /** Before `next`, or at the end. */
-  private insert(waiter: Waiter, next: Waiter | undefined): void {
+  private insert(waiter: Waiter<S>, next: Waiter<S> | undefined): void {
     this.settle();
     const previous = next ? next.previous : this.tail;
     waiter.waitsIn = this;
@@ -296,7 +304,7 @@ export class Gate {
     this.waitingBytes += waiter.heldBytes;
   }
 
-  private remove(waiter: Waiter): void {
+  private remove(waiter: Waiter<S>): void {
     this.settle();
     if (waiter.previous) waiter.previous.next = waiter.next;
     else this.head = waiter.next;
@@ -310,7 +318,7 @@ export class Gate {
     if (this.waiting === 0) this.nextWake = 1;
   }
 
-  private refresh(slot: Slot): void {
+  private refresh(slot: S): void {
     if (slot.index < 0) return;
     this.loads[slot.index] = slot.draining || slot.suspended ? UNUSABLE : slot.inFlight;
   }

@@ -1,5 +1,4 @@
 import { Histogram, labelsOf, line } from './histogram.ts';
-import type { Gate } from './gate.ts';
 
 const SECONDS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
@@ -73,11 +72,19 @@ export function countRefusal(metrics: SharedMetrics, code: string): void {
 
 /** A revision with its counters, where it was called at all. */
 interface Counted {
-  readonly gate: Gate;
+  readonly gate: {
+    readonly waiting: number;
+    readonly waitingBytes: number;
+    readonly inFlight: number;
+  };
   readonly metrics: RevisionMetrics | undefined;
 }
 interface Used {
-  readonly gate: Gate;
+  readonly gate: {
+    readonly waiting: number;
+    readonly waitingBytes: number;
+    readonly inFlight: number;
+  };
   readonly metrics: RevisionMetrics;
 }
 

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Client } from './client.ts';
+import type { Connection } from './connection.ts';
 import type { ResponseHead } from './http/response-head.ts';
 import { writeChunk, writeRanges } from './http/write-chunk.ts';
 
@@ -28,7 +28,7 @@ export class Response {
     this.started = false;
   }
 
-  begin(client: Client, head: ResponseHead, extra: string): void {
+  begin(client: Connection, head: ResponseHead, extra: string): void {
     this.started = true;
     this.chooseFraming(client, head);
     const { endsConnection, framing } = this;
@@ -49,7 +49,7 @@ export class Response {
     this.socket.write(trailers === '' ? '0\r\n\r\n' : trailers, 'latin1');
   }
 
-  private chooseFraming(client: Client, head: ResponseHead): void {
+  private chooseFraming(client: Connection, head: ResponseHead): void {
     const hasLength = head.contentLength >= 0;
     this.endsConnection = false;
     if (!head.hasBody(client.head.method)) this.framing = NO_BODY;

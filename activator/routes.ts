@@ -11,7 +11,7 @@ export interface RevisionRoute {
   readonly key: string;
   readonly model: ModelRoute;
   routing: RoutingRevision;
-  readonly gate: Gate;
+  readonly gate: Gate<Slot>;
   /** Made with the first request: a model that sleeps for good costs nothing here. */
   metrics: RevisionMetrics | undefined;
 }
@@ -149,7 +149,7 @@ export class Routes {
   ): void {
     const { namespace, name } = model.routing;
     const key = revisionKey(namespace, name, routing.name);
-    const gateEvents: GateEvents = {
+    const gateEvents: GateEvents<Slot> = {
       onWake: (queued) => this.events.onWake(key, queued),
       onDrained: (slot) => this.events.onDrained(slot),
       now: () => this.events.now(),

@@ -1,6 +1,6 @@
 import type { Address, RoutingInstance } from '#domain/routing.ts';
-import type { Gate } from './gate.ts';
-import type { Upstream } from './upstream.ts';
+import type { Gate, GateSlot } from './gate.ts';
+import type { Home, Upstream } from './upstream.ts';
 
 /** Idle connections kept per instance; more than that are closed when they become idle. */
 const MAX_IDLE = 256;
@@ -9,10 +9,10 @@ const MAX_IDLE = 256;
  * An instance as the gate sees it, with its idle connections. `index`, `inFlight`, `draining` and `suspended`
  * are written by the gate alone.
  */
-export class Slot {
+export class Slot implements GateSlot, Home {
   readonly id: string;
   readonly address: Address;
-  readonly gate: Gate;
+  readonly gate: Gate<Slot>;
   /** ms since the epoch: its start asked for, its program running, ready. */
   readonly askedAt: number;
   readonly startedAt: number;
@@ -24,7 +24,7 @@ export class Slot {
   private readonly idle: Upstream[] = [];
   private closed = false;
 
-  constructor(instance: RoutingInstance, gate: Gate) {
+  constructor(instance: RoutingInstance, gate: Gate<Slot>) {
     this.id = instance.id;
     this.address = instance.address;
     this.askedAt = instance.askedAt;

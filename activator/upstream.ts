@@ -3,7 +3,6 @@ import { connect as connectTls } from 'node:tls';
 import type { Address } from '#domain/routing.ts';
 import { ChunkedScanner } from './http/chunked.ts';
 import { ResponseHead } from './http/response-head.ts';
-import type { Slot } from './slot.ts';
 
 /** A response head larger than this is no answer of a sane server. */
 const MAX_RESPONSE_HEAD = 64 * 1024;
@@ -19,6 +18,13 @@ const IDLE_MARGIN_MS = 1000;
 const MAX_IDLE_MS = 60_000;
 
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
+
+/** The instance that a connection leads to, which keeps it while nobody uses it. */
+export interface Home {
+  readonly address: Address;
+  keepIdle(upstream: Upstream): void;
+  dropIdle(upstream: Upstream): void;
+}
 
 /** What the exchange that uses a connection is told. Positions are of the buffer that comes with them. */
 export interface UpstreamUser {
@@ -48,12 +54,12 @@ const TUNNEL = 4;
 const IDLE = 5;
 
 /**
- * One connection to an instance. Used by one exchange at a time (`user`), then idle in its slot's pool.
+ * One connection to an instance. Used by one exchange at a time (`user`), then idle at its home.
  * A response is read as strictly as a request: what is not understood breaks the connection.
  */
 export class Upstream {
   readonly socket: Socket;
-  readonly slot: Slot;
+  private readonly home: Home;
   connected = false;
   /** Whether it has served before: then the instance may be closing it this moment. */
   served = 0;
@@ -70,10 +76,10 @@ export class Upstream {
   private ended = false;
   private readonly now: () => number;
 
-  constructor(slot: Slot, now: () => number) {
-    this.slot = slot;
+  constructor(home: Home, now: () => number) {
+    this.home = home;
     this.now = now;
-    this.socket = open(slot.address);
+    this.socket = open(home.address);
     this.socket.setNoDelay(true);
     this.socket.setTimeout(CONNECT_TIMEOUT_MS, () => {
       if (!this.connected) this.socket.destroy(new Error('no connection within 5s'));
@@ -109,7 +115,7 @@ export class Upstream {
     }
     this.idleUntil = this.now() + this.idleTime();
     this.socket.resume();
-    this.slot.keepIdle(this);
+    this.home.keepIdle(this);
   }
 
   destroy(): void {
@@ -131,7 +137,7 @@ export class Upstream {
 
   private onGone(reason: string): void {
     if (!this.user) {
-      this.slot.dropIdle(this);
+      this.home.dropIdle(this);
       this.socket.destroy();
       return;
     }

@@ -16,10 +16,10 @@ const RUNS = 10_000;
 
 type Fate = 'new' | 'waiting' | 'granted' | 'refused' | 'cancelled' | 'turned away' | 'done';
 
-class Request implements Waiter {
-  previous: Waiter | undefined;
-  next: Waiter | undefined;
-  waitsIn: Gate | undefined;
+class Request implements Waiter<Slot> {
+  previous: Waiter<Slot> | undefined;
+  next: Waiter<Slot> | undefined;
+  waitsIn: Gate<Slot> | undefined;
   order = 0;
   heldBytes: number;
   readonly number: number;
@@ -55,7 +55,7 @@ class World {
   readonly drained: Slot[] = [];
   readonly requests: Request[] = [];
   readonly slots: Slot[] = [];
-  readonly gate: Gate;
+  readonly gate: Gate<Slot>;
   readonly limits: { concurrency: number; requests: number; bytes: number };
   private rolls = 1;
 

@@ -1,0 +1,28 @@
+import type { Socket } from 'node:net';
+import type { Answer } from './answers.ts';
+import type { RequestHead } from './http/request-head.ts';
+
+/** A caller's connection as the exchange on it sees it. */
+export interface Connection {
+  readonly socket: Socket;
+  /** Of the present request. */
+  readonly head: RequestHead;
+  /** The request's body has come to its end. */
+  readonly bodyDone: boolean;
+  /** The caller's IP address. */
+  readonly address: string;
+  /** Ends the request with an answer made here; `extra`: more field lines. */
+  answer(answer: Answer, extra?: string): void;
+  /** Refuses what can't be understood any more: the connection ends with it. */
+  refuse(status: number, code: string, detail: string): void;
+  keepsAlive(): boolean;
+  connectionField(keep: boolean): string;
+  /** The exchange is over: the next request may come, or the connection ends. */
+  next(keep: boolean): void;
+  /** Breaks off in the middle of a response, so that the caller can't take it for whole. */
+  cut(): void;
+  /** Ends with FIN. */
+  linger(): void;
+  /** What came ahead of its turn. */
+  takeAhead(): Buffer | undefined;
+}

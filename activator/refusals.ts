@@ -1,0 +1,98 @@
+import type { RoutingRevision } from '#domain/routing.ts';
+import type { FaultCode } from '#lib/fault.ts';
+import type { Refused } from './gate.ts';
+import { MAX_ROUTED_BODY } from './plane.ts';
+import type { RevisionRoute } from './routes.ts';
+
+/** Why a request is not served, in words for its caller. `retryAfter`: seconds. */
+export interface Refusal {
+  readonly status: number;
+  readonly code: FaultCode;
+  readonly detail: string;
+  readonly retryAfter?: number;
+}
+
+export const BODY_TOO_LARGE_TO_ROUTE: Refusal = {
+  status: 413,
+  code: 'too_large',
+  detail: `The body is larger than ${MAX_ROUTED_BODY} bytes.`,
+};
+export const TOO_MANY_BODIES: Refusal = {
+  status: 503,
+  code: 'unavailable',
+  detail: 'Too many bodies are being read at once.',
+  retryAfter: 1,
+};
+export const NOT_JSON: Refusal = {
+  status: 400,
+  code: 'bad_request',
+  detail: 'The body is not JSON, so the model it names is unknown.',
+};
+export const BAD_HOLD: Refusal = {
+  status: 400,
+  code: 'bad_request',
+  detail: 'Rouse-Hold must be a duration such as 500ms, 5s or 0.',
+};
+export const BODY_STALLED: Refusal = {
+  status: 408,
+  code: 'bad_request',
+  detail: 'The request body came too slowly.',
+};
+export const UNASKED_UPGRADE: Refusal = {
+  status: 502,
+  code: 'bad_upstream',
+  detail: 'The instance switched protocols without being asked.',
+};
+
+export function makeLost(reason: string): Refusal {
+  const detail = `The instance was lost before it answered: ${reason}.`;
+  return { status: 502, code: 'instance_lost', detail };
+}
+
+export function makeFull(route: RevisionRoute, what: 'count' | 'bytes'): Refusal {
+  const { model, routing } = route;
+  const why =
+    what === 'count'
+      ? `${model.routing.queue.requests} requests wait already, as many as may`
+      : `waiting requests hold as many bytes as they may, ${model.routing.queue.bytes}`;
+  const detail = `Revision ${routing.name} of ${model.routing.name} is overloaded: ${why}.`;
+  return { status: 503, code: 'queue_full', detail, retryAfter: retryAfterOf(routing) };
+}
+
+export function makeNoHold(route: RevisionRoute): Refusal {
+  const detail = `No instance of ${route.model.routing.name} is free now, and Rouse-Hold says not to wait.`;
+  return { status: 503, code: 'unavailable', detail, retryAfter: retryAfterOf(route.routing) };
+}
+
+export function makeHoldEnded(route: RevisionRoute, waitedMs: number): Refusal {
+  const state = route.gate.isWarm ? 'all its instances are busy' : 'no instance became ready';
+  const seconds = Math.round(waitedMs / 100) / 10;
+  const detail = `The request waited ${seconds}s for ${route.model.routing.name} and ${state}.`;
+  return { status: 504, code: 'hold_timeout', detail, retryAfter: retryAfterOf(route.routing) };
+}
+
+export function makeRunEnded(route: RevisionRoute): Refusal {
+  const detail = `The model did not answer within ${route.routing.timeouts.run / 1000}s.`;
+  return { status: 504, code: 'run_timeout', detail };
+}
+
+/** The gate gave up on everybody who waited. */
+export function makeGivenUp(route: RevisionRoute, reason: Refused, now: number): Refusal {
+  const { routing } = route;
+  if (reason === 'removed') {
+    const detail = 'The revision was deleted while the request waited for it.';
+    return { status: 404, code: 'not_found', detail };
+  }
+  if (routing.state === 'Failed') {
+    const detail = `Revision ${routing.name} has failed: ${routing.reason}`;
+    return { status: 503, code: 'revision_failed', detail };
+  }
+  const failure = routing.startFailure;
+  const seconds = failure ? (failure.until - now) / 1000 : 1;
+  const detail = `Revision ${routing.name} does not start: ${failure?.message ?? routing.reason}`;
+  return { status: 503, code: 'start_failed', detail, retryAfter: Math.max(1, Math.ceil(seconds)) };
+}
+
+function retryAfterOf(revision: RoutingRevision): number {
+  return Math.max(1, Math.ceil(revision.coldStartSeconds));
+}
