@@ -59,10 +59,12 @@ async function deploy(client: Client, deployment: Deployment): Promise<AppliedMo
   const { name, source, options, io } = deployment;
   const namespace = namespaceOf(options);
   const runtime = options.runtime ?? (await guessRuntime(source, resolve(io.cwd, source)));
+  // What is wrong with the command itself is told before anything is asked of the server.
+  parseModel(makeDocument(undefined, { ...deployment, runtime }), name);
   const before = await currentModel(client, namespace, name);
   const input = makeDocument(before, { ...deployment, runtime });
-  parseModel(input, name);
-  if (!isModel(input)) throw new Fault('internal', 'a document without problems is no model');
+  if (!isModel(input))
+    throw new Fault('invalid', `${name} is of a newer version: use "rouse apply"`);
   const found = { key: `${namespace}/${name}`, input, file: name, folder: io.cwd };
   return await applyModel(client, found, io.stderr);
 }
