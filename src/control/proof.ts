@@ -6,6 +6,8 @@ import { describeFailure } from './health.ts';
 import type { PrepareOptions } from './prepare.ts';
 import { updateRevision } from './revision-update.ts';
 
+/** A proof that gets no memory for so long gets none: floors of others hold it all. */
+const PATIENCE_MS = 10 * 60_000;
 /** Failed starts in a row after which a revision is Failed: one may be chance, three are not. */
 const FAILED_STARTS = 3;
 
@@ -24,20 +26,26 @@ export interface Proofs {
 }
 
 export function createProofs(options: PrepareOptions): Proofs {
-  const { catalog, autoscaler } = options;
-  const open = new Map<string, (verdict: Verdict) => void>();
+  const { catalog, autoscaler, clock } = options;
+  const open = new Map<string, { resolve: (verdict: Verdict) => void; started: boolean }>();
 
   async function judge(key: string, signal: AbortSignal): Promise<Verdict> {
     const { promise, resolve, reject } = Promise.withResolvers<Verdict>();
     const stop = (): void => reject(signal.reason);
     signal.addEventListener('abort', stop, { once: true });
-    open.set(key, resolve);
+    const proof = { resolve, started: false };
+    open.set(key, proof);
+    const patience = clock.after(PATIENCE_MS, () => {
+      const failed = `no memory became free for its proof within ${formatDuration(PATIENCE_MS)}`;
+      if (!proof.started) resolve({ failed });
+    });
     autoscaler.prove(key, true);
     try {
       signal.throwIfAborted();
       return await promise;
     } finally {
       open.delete(key);
+      patience.cancel();
       signal.removeEventListener('abort', stop);
     }
   }
@@ -72,13 +80,16 @@ export function createProofs(options: PrepareOptions): Proofs {
     },
     onRuntime(event) {
       const { instance } = event;
-      const verdict = open.get(instance.revision);
-      if (event.type === 'instance' && instance.state === 'ready') verdict?.({ ready: instance });
+      const proof = open.get(instance.revision);
+      if (!proof) return;
+      proof.started = true;
+      if (event.type === 'instance' && instance.state === 'ready')
+        proof.resolve({ ready: instance });
       if (event.type !== 'failed' || event.failures < FAILED_STARTS) return;
-      verdict?.({ failed: describeFailure(event.reason, event.lastLines, event.failures) });
+      proof.resolve({ failed: describeFailure(event.reason, event.lastLines, event.failures) });
     },
     onImpossible(revision, why) {
-      open.get(revision)?.({ failed: `its proof cannot run: ${why}` });
+      open.get(revision)?.resolve({ failed: `its proof cannot run: ${why}` });
     },
   };
 }

@@ -80,7 +80,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       ms: fc.integer({ min: 1, max: 90_000 }),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('delete' as const), model }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('delete' as const), model }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('delete revision' as const), revision }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('leave' as const), plane }) },
   { weight: 1, arbitrary: fc.constant({ do: 'restart' as const }) },
@@ -182,6 +182,9 @@ async function checkAtRest(
   }
   const alive = runtime.instances().filter((instance) => instance.state !== 'draining');
   expect(alive.length * 100 * MIB).toBeLessThanOrEqual(budget);
+  for (const instance of alive) {
+    expect(await store.get('revision', instance.revision)).toBeDefined();
+  }
   const models = await store.list('model');
   expect([...outlet.models.keys()].sort()).toEqual(models.map((model) => model.key));
   for (const { key } of await store.list('revision')) {
@@ -203,7 +206,8 @@ async function checkComesToRest(harness: Harness): Promise<void> {
       }
     }
   };
-  for (let minute = 0; minute < 20; minute++) {
+  // Longer than a proof waits for memory.
+  for (let step = 0; step < 30; step++) {
     await rest();
     letGo();
     harness.clock.advance(30_000);
@@ -216,33 +220,41 @@ async function checkComesToRest(harness: Harness): Promise<void> {
   }
   for (const { key, value } of await harness.store.list('revision')) {
     expect(['Ready', 'Failed']).toContain(value.state);
-    expect([key, harness.runtime.instances(key).length]).toEqual([key, floors.get(key) ?? 0]);
+    expect(harness.runtime.instances(key).length).toBeLessThanOrEqual(floors.get(key) ?? 0);
   }
-  expect(harness.runtime.instances().length).toBe(
-    [...floors.values()].reduce((sum, count) => sum + count, 0),
-  );
+  const wanted = [...floors.values()].reduce((sum, count) => sum + count, 0);
+  expect(harness.runtime.instances().length).toBe(Math.min(wanted, ROOM));
 }
 
-const HISTORIES = 60;
+/** Instances that the memory has room for: few, so that it is short most of the time. */
+const ROOM = 2;
+const HISTORIES = 1000;
 
 describe('any history', () => {
   test('of changes, load and crashes keeps the invariants, and comes to rest', async () => {
-    const budget = 500 * MIB;
-    const property = fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
-      const harness = await createHarness({ memoryBudget: budget, proofsAtOnce: 2, memory: true });
-      try {
-        for (const what of steps) {
-          await run(harness, what);
-          checkTold(harness);
-          await rest();
-          checkTold(harness);
-          await checkAtRest(harness, budget);
+    const budget = (ROOM + 0.5) * 100 * MIB;
+    const property = fc.asyncProperty(
+      fc.array(step, { maxLength: 40, size: 'max' }),
+      async (steps) => {
+        const harness = await createHarness({
+          memoryBudget: budget,
+          proofsAtOnce: 2,
+          memory: true,
+        });
+        try {
+          for (const what of steps) {
+            await run(harness, what);
+            checkTold(harness);
+            await rest();
+            checkTold(harness);
+            await checkAtRest(harness, budget);
+          }
+          await checkComesToRest(harness);
+        } finally {
+          await harness.close();
         }
-        await checkComesToRest(harness);
-      } finally {
-        await harness.close();
-      }
-    });
+      },
+    );
     await fc.assert(property, { numRuns: HISTORIES });
   }, 600_000);
 });

@@ -139,6 +139,19 @@ describe('proof', () => {
     expect(harness.runtime.instances()).toEqual([]);
   });
 
+  test('a proof for which no memory gets free fails and says so', async () => {
+    const memory = { resources: { memory: '600Mi' } };
+    await deployed(harness, { revision: program(memory), scaling: { min: 1 } }, 'resident');
+    await harness.apply({ revision: program(memory) });
+    await harness.pass(590);
+    expect((await revisionOf(KEY)).state).toBe('Proving');
+    await harness.pass(20);
+    expect(await revisionOf(KEY)).toMatchObject({
+      state: 'Failed',
+      reason: 'no memory became free for its proof within 10m',
+    });
+  });
+
   test('at most so many at once', async () => {
     harness.runtime.holdStarts();
     const revisions = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => program({ name }));
@@ -205,6 +218,22 @@ describe('deletion', () => {
     await reaches(harness, key, 'Ready');
     expect((await revisionOf(key)).spec.args).toEqual(['./other']);
   });
+});
+
+test('made anew under the same name while the former one is proven', async () => {
+  harness.runtime.holdStarts();
+  await harness.apply({ revision: program() });
+  await until('it is proven', () => harness.runtime.instances(KEY).length === 1);
+  const { useCases } = harness.control;
+  const again = [
+    useCases.deleteModel(ADMIN, 'default', 'm'),
+    harness.apply({ revision: program({ args: ['./other'] }) }),
+  ];
+  await Promise.all(again);
+  harness.runtime.letGo();
+  await reaches(harness, KEY, 'Ready');
+  expect((await revisionOf(KEY)).spec.args).toEqual(['./other']);
+  expect(harness.runtime.prepared).toEqual([KEY, KEY]);
 });
 
 describe('url', () => {
