@@ -28,7 +28,7 @@ import { applyAtStart } from './sources.ts';
 const NODE = hostname();
 const STARTER: Actor = { id: 'system:serve', role: 'deploy' };
 
-const start = workerData as ControlStart;
+const start: ControlStart = workerData;
 const { settings, version } = start;
 const log = createLog({ level: settings.logLevel, terminal: start.terminal });
 const clock = systemClock;
@@ -99,12 +99,15 @@ async function run(): Promise<void> {
   });
 }
 
+function fileOf(entry: string): string {
+  return fileURLToPath(entryUrl(entry, import.meta.url));
+}
+
 function programs(): { serve: string[]; inspect: string[]; python: string[] } {
-  const file = (path: string): string => fileURLToPath(entryUrl(path, import.meta.url));
   const node = [process.execPath, '--no-warnings'];
   return {
-    serve: [...node, file('../functions/serve')],
-    inspect: [...node, file('../functions/inspect')],
+    serve: [...node, fileOf('../functions/serve')],
+    inspect: [...node, fileOf('../functions/inspect')],
     python: ['python3', fileURLToPath(new URL('../functions/python/serve.py', import.meta.url))],
   };
 }

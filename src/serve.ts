@@ -1,9 +1,10 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { type Activator, createActivator } from '#activator/activator.ts';
 import { createLocalClient } from '#bus/local.ts';
 import type { ServeRequest } from '#cli/commands/serve.ts';
+import type { ModelAnswer } from '#domain/read-views.ts';
 import { urlOf } from '#domain/address.ts';
 import { formatDuration } from '#domain/units.ts';
 import { systemClock } from '#lib/clock.ts';
@@ -25,7 +26,7 @@ const INTERRUPTED = 130;
  */
 export async function serve(request: ServeRequest, version: string): Promise<number> {
   const { settings } = request;
-  const terminal = process.stderr.isTTY === true;
+  const terminal = process.stderr.isTTY;
   const log = createLog({ level: settings.logLevel, terminal });
   const folder = takeDataFolder(settings.data);
   const { port1, port2 } = new MessageChannel();
@@ -70,15 +71,13 @@ async function runWith(activator: Activator, start: ControlStart, log: Log): Pro
   });
   const ended = Promise.withResolvers<number>();
   let closing = false;
-  let control = '';
 
   worker.on('message', (message: FromControl) => {
     if (message.type === 'failed') ended.reject(new Fault('internal', message.message));
     else if (message.type === 'listening') {
-      control = message.control;
-      void activator.ready.then(() => announce(start, control));
+      void activator.ready.then(() => announce(start, message.control));
     } else
-      process.stdout.write(formatModels(message.models, { control, example: exampleIn(start) }));
+      process.stdout.write(formatModels(message.models, findExamples(start.apply, message.models)));
   });
   worker.on('error', (error) => ended.reject(error));
   worker.on('exit', (code) => {
@@ -113,9 +112,17 @@ function announce({ version, dataPlane, settings }: ControlStart, control: strin
   process.stdout.write(formatStart({ version, dataPlane, control, data: settings.data }));
 }
 
-/** The request that comes with the samples, named as it is pasted from here. */
-function exampleIn({ apply }: ControlStart): string | undefined {
-  if (apply === undefined) return undefined;
-  const path = join(apply, 'digits', 'three.json');
-  return existsSync(path) ? relative(process.cwd(), path) : undefined;
+/** Requests that lie beside the models: the first `<folder>/<model>/*.json`, named as it is pasted from here. */
+function findExamples(
+  folder: string | undefined,
+  models: readonly ModelAnswer[],
+): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const { metadata } of models) {
+    const own = join(folder ?? '', metadata.name);
+    if (folder === undefined || !existsSync(own)) continue;
+    const example = readdirSync(own).find((name) => name.endsWith('.json'));
+    if (example) found.set(metadata.name, relative(process.cwd(), join(own, example)));
+  }
+  return found;
 }

@@ -1,17 +1,20 @@
 import { readFileSync } from 'node:fs';
+import { z } from 'zod';
 
-/** The version in the package's manifest, beside the sources as beside the build. */
+const manifest = z.looseObject({ name: z.string(), version: z.string() });
+
+/** The version in the package's manifest, which is one folder above the sources and two above the build. */
 export function readVersion(): string {
   for (const path of ['../package.json', '../../package.json']) {
-    const manifest = readManifest(new URL(path, import.meta.url));
-    if (manifest?.name === 'rouse' && manifest.version) return manifest.version;
+    const found = manifest.safeParse(readJson(new URL(path, import.meta.url)));
+    if (found.success && found.data.name === 'rouse') return found.data.version;
   }
-  return '0.0.0';
+  throw new Error('The manifest of this package, package.json, is missing.');
 }
 
-function readManifest(url: URL): { name?: string; version?: string } | undefined {
+function readJson(url: URL): unknown {
   try {
-    return JSON.parse(readFileSync(url, 'utf8')) as { name?: string; version?: string };
+    return JSON.parse(readFileSync(url, 'utf8'));
   } catch {
     return undefined;
   }

@@ -1,6 +1,8 @@
 import { quote } from '#cli/example.ts';
 import type { ModelAnswer } from '#domain/read-views.ts';
 
+const DEPLOY = 'npx rouse deploy mine ./model.onnx';
+
 /** Where everything is: the first line that is printed. */
 export function formatStart(where: {
   version: string;
@@ -12,18 +14,21 @@ export function formatStart(where: {
   return `Rouse ${version} · requests ${dataPlane} · control ${control} · state ${data}\n`;
 }
 
-/** What was applied, and what to try next, with commands that can be pasted. */
+/**
+ * What was applied, and what to try next, with commands that can be pasted.
+ *
+ * @param examples by model: a file with a request for it, as it is named from here.
+ */
 export function formatModels(
   models: readonly ModelAnswer[],
-  where: { control: string; example: string | undefined },
+  examples: ReadonlyMap<string, string>,
 ): string {
-  if (models.length === 0) {
-    return 'No models yet. Deploy one:\n  npx rouse deploy mine ./model.onnx\n';
-  }
+  if (models.length === 0) return `No models yet. Deploy one:\n  ${DEPLOY}\n`;
   const rows = models.map((model) => rowOf(model));
   const width = Math.max(...rows.map(([name]) => name.length)) + 2;
   const lines = rows.map(([name, rest]) => `  ${name.padEnd(width)}${rest}\n`);
-  return `${countOf(models)}\n${lines.join('')}Try:\n${triesOf(models, where).join('')}`;
+  const tries = triesOf(models, examples).map((line) => `  ${line}\n`);
+  return `${countOf(models)}\n${lines.join('')}Try:\n${tries.join('')}`;
 }
 
 function countOf(models: readonly ModelAnswer[]): string {
@@ -45,19 +50,14 @@ function rowOf({ metadata, status }: ModelAnswer): [name: string, rest: string] 
   return [name, runtime + (only ?? split)];
 }
 
-function triesOf(
-  models: readonly ModelAnswer[],
-  { control, example }: { control: string; example: string | undefined },
-): string[] {
-  const [first] = models;
-  const name = first?.metadata.name ?? 'NAME';
-  const call =
-    example === undefined
-      ? `curl -s ${quote(first?.status.addresses.path ?? '')}`
-      : `curl -s ${first?.status.addresses.infer ?? ''} -d @${quote(example)}`;
-  return [
-    `  ${call}\n`,
-    `  npx rouse get models          npx rouse why ${name}\n`,
-    `  curl -s ${control}/metrics\n`,
-  ];
+function triesOf(models: readonly ModelAnswer[], examples: ReadonlyMap<string, string>): string[] {
+  const shown = models.find(({ metadata }) => examples.has(metadata.name)) ?? models[0];
+  if (!shown) return [];
+  const { addresses } = shown.status;
+  const { name } = shown.metadata;
+  const example = examples.get(name);
+  const call = example
+    ? `curl -s ${addresses.infer} -d @${quote(example)}`
+    : `curl -s ${addresses.path}`;
+  return [call, `npx rouse get models          npx rouse why ${name}`, DEPLOY];
 }
