@@ -1,4 +1,4 @@
-import type { Tensor } from 'onnxruntime-common';
+import type { Tensor } from 'onnxruntime-node';
 import type { Datatype } from '#functions/protocol/datatypes.ts';
 
 /**
