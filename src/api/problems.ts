@@ -5,7 +5,7 @@ import type { Log } from '#lib/log.ts';
 import type { ApiContext } from './context.ts';
 
 /** What is shown for a Fault, as RFC 9457 asks. */
-export function makeProblem(fault: Fault): ProblemView {
+function makeProblem(fault: Fault): ProblemView {
   const problem = {
     type: 'about:blank',
     title: STATUS_CODES[fault.status] ?? 'Unknown',

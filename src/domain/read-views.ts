@@ -2,8 +2,14 @@ import { z } from 'zod';
 import { Fault } from '#lib/fault.ts';
 import { DEFAULT_NAMESPACE } from './names.ts';
 import { eventRecord, REVISION_STATES, tensorInfo } from './records.ts';
-import { appliedView, instanceView, keyView, logLineView, modelStatus } from './views.ts';
-import { newKeyView, serverInfo } from './views.ts';
+import {
+  appliedView,
+  instanceView,
+  keyView,
+  logLineView,
+  modelStatus,
+  newKeyView,
+} from './views.ts';
 
 /**
  * How a client reads what the control API answers: what it needs is checked, what it does not know is kept
@@ -31,12 +37,10 @@ const revision = z.looseObject({
     })
     .optional(),
 });
-export type RevisionAnswer = z.output<typeof revision>;
 
 const event = eventRecord.loose();
 export type EventAnswer = z.output<typeof event>;
 
-export const readServerInfo = createReader(serverInfo.loose());
 export const readModel = createReader(model);
 export const readApplied = createReader(model.extend({ applied: appliedView.shape.applied }));
 export const readModels = createReader(listOf(model));

@@ -21,7 +21,6 @@ export const serverInfo = z.object({
   dataPlane: z.string(),
   domain: z.string(),
 });
-export type ServerInfo = z.output<typeof serverInfo>;
 
 export const instanceView = z.object({
   id: z.string(),
@@ -35,14 +34,13 @@ export const instanceView = z.object({
 });
 export type InstanceView = z.output<typeof instanceView>;
 
-export const revisionSummary = z.object({
+const revisionSummary = z.object({
   name: z.string(),
   runtime: z.enum(RUNTIMES),
   state: z.enum(REVISION_STATES),
   reason: z.string(),
   createdAt: z.number(),
 });
-export type RevisionSummary = z.output<typeof revisionSummary>;
 
 /** Times, state and findings beside the spec as it was written. */
 export const revisionView = revisionRecord.omit({ spec: true }).extend({ spec: revisionSpec });
@@ -79,7 +77,6 @@ export const appliedView = modelView.extend({
     newRevisions: z.array(z.string()),
   }),
 });
-export type AppliedResource = z.input<typeof appliedView>;
 
 export const logLineView = z.object({
   at: z.number(),
@@ -96,7 +93,6 @@ export type KeyView = z.output<typeof keyView>;
 export const newKeyView = keyView.extend({
   secret: z.string().meta({ description: 'Shown here and never again.' }),
 });
-export type NewKeyView = z.output<typeof newKeyView>;
 
 export const problemView = z.object({
   type: z.string(),

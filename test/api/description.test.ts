@@ -34,6 +34,7 @@ test('the OpenAPI document is valid and names every route', async () => {
   expect(await validate(structuredClone(document))).toMatchObject({ valid: true, warnings: [] });
   const model = '/api/v1/namespaces/{namespace}/models/{model}';
   const promised: Record<string, string[]> = {
+    '/': ['get'],
     '/api/v1': ['get'],
     '/api/v1/namespaces/{namespace}/models': ['get'],
     [model]: ['delete', 'get', 'put'],

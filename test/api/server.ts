@@ -104,7 +104,7 @@ export async function startServer(
 }
 
 /** A request as it is written here: `fetch` would refuse some headers that an attacker can send. */
-export async function sendRaw(port: number, call: RawCall): Promise<RawAnswer> {
+async function sendRaw(port: number, call: RawCall): Promise<RawAnswer> {
   return await new Promise((resolve, reject) => {
     const { method = 'GET', path, headers = {}, body } = call;
     const options = { host: '127.0.0.1', port, method, path, headers, agent: false };

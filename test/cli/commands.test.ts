@@ -337,6 +337,10 @@ describe('logs', () => {
       .split('\n')
       .map((line) => line.split('  ')[2]);
     expect(texts).toEqual(['one', 'two', 'three', 'four']);
+    const json = await world.run(['logs', 'chatty', '-o', 'json', '--limit', '1']);
+    expect(JSON.parse(json.stdout)).toMatchObject({ instance: id, text: 'four' });
+    const yaml = await world.run(['logs', 'chatty', '-o', 'yaml']);
+    expect(parseYaml(yaml.stdout, 'out')[0]?.value).toMatchObject([{ text: 'one' }, {}, {}, {}]);
   });
 });
 

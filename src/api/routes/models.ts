@@ -9,7 +9,7 @@ import { etagOf, expectedVersion } from '../preconditions.ts';
 import { defineRoute, jsonResponse, NONE, type Route } from '../route.ts';
 import { makeModelView, type Places } from '../views.ts';
 
-export const inNamespace = z.strictObject({ namespace: namespaceName });
+const inNamespace = z.strictObject({ namespace: namespaceName });
 export const ofModel = z.strictObject({ namespace: namespaceName, model: modelName });
 export const MODEL_PATH = '/api/v1/namespaces/{namespace}/models/{model}';
 export const conditions = z.object({
@@ -19,7 +19,7 @@ export const conditions = z.object({
 
 /** Models of one answer; the next page is one request away. */
 const MAX_PAGE = 1000;
-export const page = z.strictObject({
+const page = z.strictObject({
   after: z.string().max(256).optional(),
   limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(100),
 });

@@ -19,6 +19,16 @@ export function makeServerRoutes(options: ApiOptions): Route[] {
   return [
     defineRoute({
       method: 'get',
+      path: '/',
+      summary: 'Where to go from here',
+      tag: 'server',
+      params: NONE,
+      query: NONE,
+      responses: { 200: plainText('Addresses of this server.') },
+      handle: ({ context }) => context.text(makeIndex(version)),
+    }),
+    defineRoute({
+      method: 'get',
       path: '/api/v1',
       summary: 'What this server is, and where its data plane is',
       tag: 'server',
@@ -64,6 +74,20 @@ export function makeServerRoutes(options: ApiOptions): Route[] {
     }),
     ...(['model', 'server'] as const).map((kind) => makeSchemaRoute(kind)),
   ];
+}
+
+/** For whoever opens the address in a browser. */
+function makeIndex(version: string): string {
+  return [
+    `Rouse ${version}, control`,
+    '',
+    '/api/v1/namespaces/default/models  models and what they do',
+    '/api/v1/events                     what happened, and why',
+    '/openapi.json                      the whole API',
+    '/schemas/model.json                what a model file may hold, for editors',
+    '/metrics                           for Prometheus',
+    '',
+  ].join('\n');
 }
 
 function makeSchemaRoute(kind: 'model' | 'server'): Route {

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { readLogs } from '#domain/read-views.ts';
 import type { LogLineView } from '#domain/views.ts';
+import { formatYaml } from '#lib/yaml.ts';
 import { type Client, modelPath } from '../client.ts';
 import { type Io, pause } from '../io.ts';
 import { clientFor, type Common, namespaceOf, parseCount } from '../options.ts';
-import { formatTime } from '../print.ts';
+import { type Format, formatTime } from '../print.ts';
 
 const FOLLOW_MS = 1000;
 /** What one answer may hold, so that a burst between two looks is seen whole. */
@@ -23,10 +24,10 @@ export function addLogs(program: Command, io: Io): void {
       const path = modelPath(namespaceOf(options), name, 'logs');
       const query = { limit: options.limit };
       const { items } = await client.call({ path, query }, readLogs);
-      if (options.output === 'json' || options.output === 'yaml') {
-        for (const line of items) io.stdout.write(`${JSON.stringify(line)}\n`);
-      } else printLines(io, items);
-      if (options.follow) await follow(client, path, io, items);
+      printLines(io, options.output, items);
+      if (!options.follow) return;
+      const show = (lines: readonly LogLineView[]): void => printLines(io, options.output, lines);
+      await follow(client, path, io, items, show);
     });
 }
 
@@ -36,6 +37,7 @@ async function follow(
   path: string,
   io: Io,
   shown: readonly LogLineView[],
+  show: (lines: readonly LogLineView[]) => void,
 ): Promise<void> {
   let last = shown.at(-1)?.at ?? 0;
   let seen = shown.filter(({ at }) => at === last).length;
@@ -46,14 +48,17 @@ async function follow(
     const { items } = await client.call({ path, query }, readLogs);
     const fresh = items.slice(seen);
     if (fresh.length === 0) continue;
-    printLines(io, fresh);
+    show(fresh);
     last = fresh.at(-1)?.at ?? last;
     seen = items.filter(({ at }) => at === last).length;
   }
 }
 
-function printLines(io: Io, lines: readonly LogLineView[]): void {
-  for (const { at, instance, text } of lines) {
-    io.stdout.write(`${formatTime(at)}  ${instance}  ${text}\n`);
+/** A line each, in JSON too: a reader of a stream takes them one by one. */
+function printLines(io: Io, format: Format, lines: readonly LogLineView[]): void {
+  for (const line of lines) {
+    if (format === 'json') io.stdout.write(`${JSON.stringify(line)}\n`);
+    else if (format === 'yaml') io.stdout.write(formatYaml([line]));
+    else io.stdout.write(`${formatTime(line.at)}  ${line.instance}  ${line.text}\n`);
   }
 }
