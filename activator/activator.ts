@@ -122,9 +122,20 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     if (report.revisions.length > 0) subscriber.send(report);
   });
 
+  async function stop(): Promise<void> {
+    for (const timer of timers) timer.cancel();
+    for (const slot of routes.allSlots()) slot.closeIdle();
+    await subscriber.close();
+  }
+
   const server = createServer({ allowHalfOpen: true }, accept);
   server.maxConnections = options.limits.connections;
-  await listen(server, options);
+  try {
+    await listen(server, options);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   const address = server.address();
   const port = typeof address === 'object' && address ? address.port : options.port;
   return {
@@ -142,9 +153,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
       });
       await closed;
       cut.cancel();
-      for (const timer of timers) timer.cancel();
-      await subscriber.close();
-      for (const slot of routes.allSlots()) slot.closeIdle();
+      await stop();
     },
   };
 }

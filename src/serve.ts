@@ -100,7 +100,9 @@ async function runWith(activator: Activator, start: ControlStart, log: Log): Pro
   try {
     return await ended.promise;
   } catch (error) {
+    closing = true;
     await activator.close(0);
+    await worker.terminate();
     throw error;
   } finally {
     process.off('SIGINT', stop);
