@@ -295,7 +295,10 @@ describe('keys', () => {
 describe('an address that others reach', () => {
   test('starts only with a key, and says how to make one', () => {
     const control = { host: '0.0.0.0', port: 8081 };
-    expect(() => checkExposure(control, 0)).toThrow(/rouse key create --role admin/);
+    expect(() => checkExposure(control, 0)).toThrow(/listen on 0\.0\.0\.0 port 8081/);
+    expect(() => checkExposure(control, 0)).toThrow(
+      'rouse key create --role admin --server http://127.0.0.1:8081',
+    );
     expect(() => checkExposure({ host: '::', port: 1 }, 0)).toThrow(/no key/);
     expect(() => checkExposure({ host: 'rouse.example', port: 1 }, 0)).toThrow(/no key/);
     checkExposure(control, 1);
