@@ -1,4 +1,4 @@
-import type { RequestListener, Server } from 'node:http';
+import type { RequestListener, Server, ServerResponse } from 'node:http';
 import type { Settings } from './settings.ts';
 
 /**
@@ -21,12 +21,15 @@ export async function createListening(
   listen: Settings['listen'],
 ): Promise<Listening> {
   const { createServer } = process.getBuiltinModule('node:http');
+  const running = new Set<ServerResponse>();
   let closing = false;
   // A request has no time limit here: how long a model may take is the caller's and the data plane's affair.
   const options = { keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0, noDelay: true };
   const server = createServer(options, (request, response) => {
     if (closing) response.shouldKeepAlive = false;
+    running.add(response);
     response.once('close', () => {
+      running.delete(response);
       if (closing) setImmediate(() => server.closeIdleConnections());
     });
     listener(request, response);
@@ -35,6 +38,7 @@ export async function createListening(
   return {
     close() {
       closing = true;
+      for (const response of running) response.shouldKeepAlive = false;
       return new Promise((resolve) => {
         server.close(() => resolve());
         server.closeIdleConnections();

@@ -34,7 +34,10 @@ export function describeModel(model: ModelProto, graph: GraphProto): Description
     ...graph.output.flatMap((output) => problemOf('output', output)),
   ];
   if (problems.length > 0) {
-    throw new Fault('invalid', `${problems.join('; ')}; what can be sent are tensors of ${DATATYPE_NAMES}`);
+    throw new Fault(
+      'invalid',
+      `${problems.join('; ')}; what can be sent are tensors of ${DATATYPE_NAMES}`,
+    );
   }
   return {
     inputs: inputs.map(describeValue),

@@ -90,8 +90,6 @@ function send(response: ServerResponse, status: number, answer: Answer): void {
 
 function refuse(response: ServerResponse, error: unknown): void {
   if (error instanceof Fault && error.code !== 'internal') {
-    // What is left of the body is not worth reading: the connection ends with this answer.
-    if (error.code === 'too_large') response.setHeader('connection', 'close');
     send(response, error.status, json({ error: error.message }));
     return;
   }

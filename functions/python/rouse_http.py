@@ -1,9 +1,15 @@
 """As much of HTTP/1.1 as a model server behind the data plane needs; what it does not understand it refuses."""
 
+import socket
+import time
+
 # Bodies are held in memory several times over while they become lists.
 MAX_BODY_BYTES = 64 * 2**20
 # What the data plane lets through is smaller.
 MAX_HEAD_BYTES = 128 * 1024
+
+# As long as a refused body may still take to arrive.
+LINGER_SECONDS = 2
 
 REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed"}
 
@@ -99,6 +105,18 @@ def read_exactly(reader, length):
 
 def too_large():
     return Refused(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
+
+
+def linger(connection):
+    """Lets the caller finish sending: closing at once would destroy the answer before it is read."""
+    connection.shutdown(socket.SHUT_WR)
+    connection.settimeout(LINGER_SECONDS)
+    end = time.monotonic() + LINGER_SECONDS
+    try:
+        while time.monotonic() < end and connection.recv(65536):
+            pass
+    except OSError:
+        pass  # Too slow, or gone: either way the connection ends now.
 
 
 def write(connection, status, body, keep_alive):

@@ -62,6 +62,7 @@ class Server:
             pass  # The caller left: nobody is there to be told.
         except rouse_http.Refused as error:
             rouse_http.write(connection, error.status, rouse_protocol.error(error), False)
+            rouse_http.linger(connection)
         finally:
             reader.close()
             connection.close()

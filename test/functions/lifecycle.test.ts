@@ -1,0 +1,191 @@
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createConnection } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import {
+  FIXTURES,
+  type ServerProcess,
+  call,
+  makeFolder,
+  removeFolder,
+  serve,
+  until,
+} from './process.ts';
+
+/** How servers begin and end, the same for both languages. */
+
+let folder: string;
+let functionPath: string;
+let pythonFolder: string;
+const started: ServerProcess[] = [];
+
+beforeAll(async () => {
+  folder = await makeFolder();
+  pythonFolder = folder;
+  functionPath = join(folder, 'waits.ts');
+  // Both wait for a file, say so, and then answer.
+  await writeFile(
+    functionPath,
+    `import { existsSync } from 'node:fs';
+    export default { async predict({ file }: { file: string[] }) {
+      console.log('running');
+      while (!existsSync(file[0]!)) await new Promise((resolve) => setTimeout(resolve, 5));
+      return { done: [true] };
+    } };`,
+  );
+  await writeFile(
+    join(pythonFolder, 'model.py'),
+    `import os, time
+def predict(inputs):
+    print("running", flush=True)
+    while not os.path.exists(inputs["file"][0]):
+        time.sleep(0.005)
+    return {"done": [True]}
+`,
+  );
+});
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((server) => server.stop()));
+});
+afterAll(async () => removeFolder(folder));
+
+async function start(kind: 'node' | 'python', env: Record<string, string> = {}) {
+  const source = kind === 'node' ? functionPath : pythonFolder;
+  const server = await serve(kind, folder, {
+    ROUSE_KIND: 'function',
+    ROUSE_SOURCE: source,
+    NODE_COMPILE_CACHE: join(folder, 'cache'),
+    ...env,
+  });
+  started.push(server);
+  return server;
+}
+
+function waitFor(file: string) {
+  return { inputs: [{ name: 'file', datatype: 'BYTES', shape: [1], data: [file] }] };
+}
+
+describe.each(['node', 'python'] as const)('%s', (kind) => {
+  test('SIGTERM: what runs is finished, idle connections are closed, status 0', async () => {
+    const server = await start(kind);
+    const idle = createConnection(server.socketPath);
+    await once(idle, 'connect');
+    idle.write('GET /v2/health/ready HTTP/1.1\r\nhost: x\r\n\r\n');
+    const idleText = text(idle);
+    await until(() => idle.bytesRead > 0);
+    const file = join(folder, `release-${kind}`);
+    const running = server.call('/v2/models/m/infer', waitFor(file));
+    await until(() => server.output().includes('running'));
+
+    server.child.kill('SIGTERM');
+    // The idle connection ends while the request still runs.
+    expect(await idleText).toMatch(/^HTTP\/1.1 200 OK\r\n/);
+    expect(server.child.exitCode).toBeNull();
+    await writeFile(file, '');
+    const reply = await running;
+    expect([reply.status, JSON.parse(reply.text).outputs[0].data]).toEqual([200, [true]]);
+    expect(reply.headers.connection).toBe('close');
+    expect(await server.ended()).toEqual([0, null]);
+  });
+
+  test('SIGTERM with nothing to do: status 0', async () => {
+    const server = await start(kind);
+    await server.call('/v2/health/ready');
+    server.child.kill('SIGTERM');
+    expect(await server.ended()).toEqual([0, null]);
+  });
+
+  test('many requests go over one connection, bodies with a length or in chunks', async () => {
+    const server = await start(kind);
+    await writeFile(join(folder, 'there'), '');
+    const body = JSON.stringify(waitFor(join(folder, 'there')));
+    const connection = createConnection(server.socketPath);
+    const head = 'POST /v2/models/m/infer HTTP/1.1\r\nhost: x\r\n';
+    const half = Math.floor(body.length / 2);
+    const [one, two] = [body.slice(0, half), body.slice(half)];
+    const chunk = (part: string) => `${part.length.toString(16)};x=y\r\n${part}\r\n`;
+    connection.write(`${head}content-length: ${body.length}\r\n\r\n${body}`);
+    connection.write(
+      `${head}transfer-encoding: chunked\r\n\r\n${chunk(one)}${chunk(two)}0\r\n\r\n`,
+    );
+    connection.write(`GET /v2/health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+    const answer = await text(connection);
+    expect(answer.match(/HTTP\/1.1 200 OK/g)).toHaveLength(3);
+    expect(answer.match(/"done"/g)).toHaveLength(2);
+    expect(answer).toMatch(/"live": ?true/);
+  });
+
+  test('Expect: 100-continue is answered before the body is sent', async () => {
+    const server = await start(kind);
+    const body = JSON.stringify(waitFor(folder));
+    const connection = createConnection(server.socketPath).setEncoding('utf8');
+    let seen = '';
+    connection.on('data', (part: string) => (seen += part));
+    connection.write(
+      `POST /v2/models/m/infer HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n`,
+    );
+    await until(() => seen.includes('100 Continue\r\n\r\n'));
+    expect(seen).not.toContain('200 OK');
+    connection.write(body);
+    await once(connection, 'close');
+    expect(seen).toContain('200 OK');
+  });
+
+  test('garbage instead of HTTP is refused, and others are served', async () => {
+    const server = await start(kind);
+    const garbage = ['\0\0\0\0\r\n\r\n', 'GET\r\n\r\n', 'GET / HTTP/1.1\r\nno colon\r\n\r\n'];
+    const smuggled =
+      'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\nabc';
+    for (const bytes of [...garbage, smuggled]) {
+      const connection = createConnection(server.socketPath);
+      connection.write(bytes);
+      expect(await text(connection), JSON.stringify(bytes)).toMatch(/^HTTP\/1.1 400 /);
+    }
+    expect((await server.call('/v2/health/ready')).status).toBe(200);
+  });
+
+  test('listens on $PORT where there is no socket', async () => {
+    // A port that was free a moment ago.
+    const { createServer } = await import('node:net');
+    const probe = createServer().listen(0, '127.0.0.1');
+    await once(probe, 'listening');
+    const address = probe.address();
+    const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
+    probe.close();
+    await once(probe, 'close');
+    const server = await start(kind, { ROUSE_SOCKET: '', PORT: String(port) });
+    expect(server.ready).toEqual({ load: expect.any(Number) });
+    const reply = await call({ host: '127.0.0.1', port, path: '/v2/health/ready', agent: false });
+    expect(reply.status).toBe(200);
+  });
+
+  test('a socket that cannot be bound is an error on the pipe, status 1', async () => {
+    const server = await start(kind, { ROUSE_SOCKET: join(folder, 'no', 'such', 'folder') });
+    expect(server.ready).toEqual({ error: expect.stringMatching(/./) });
+    expect(await server.ended()).toEqual([1, null]);
+  });
+});
+
+test('the Node server names a setting that is missing or wrong', async () => {
+  const cases: [Record<string, string>, string][] = [
+    [{ ROUSE_KIND: '' }, 'ROUSE_KIND is not set'],
+    [{ ROUSE_KIND: 'jar' }, 'ROUSE_KIND: found jar, expected onnx or function'],
+    [{ ROUSE_SOURCE: '' }, 'ROUSE_SOURCE is not set'],
+    [{ ROUSE_SOCKET: '' }, 'PORT is not set'],
+    [{ ROUSE_SOCKET: '', PORT: 'x' }, 'PORT: found x, expected a port number'],
+  ];
+  for (const [env, error] of cases) {
+    expect((await start('node', env)).ready).toEqual({ error });
+  }
+});
+
+test('an ONNX model that cannot be loaded is an error on the pipe, status 1', async () => {
+  const source = join(FIXTURES, 'refused-operator.onnx');
+  const server = await start('node', { ROUSE_KIND: 'onnx', ROUSE_SOURCE: source });
+  expect(server.ready).toEqual({
+    error: expect.stringMatching(/^onnxruntime cannot load the model: .*Nonsense/),
+  });
+  expect(await server.ended()).toEqual([1, null]);
+});

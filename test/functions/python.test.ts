@@ -1,0 +1,279 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { createConnection } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type ServerProcess, makeFolder, removeFolder, serve, until } from './process.ts';
+
+let folder: string;
+const started: ServerProcess[] = [];
+beforeAll(async () => {
+  folder = await makeFolder();
+});
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((server) => server.stop()));
+});
+afterAll(async () => removeFolder(folder));
+
+let models = 0;
+
+async function run(model: string | undefined): Promise<ServerProcess> {
+  const source = join(folder, `model-${models++}`);
+  await mkdir(source);
+  if (model !== undefined) await writeFile(join(source, 'model.py'), model);
+  const server = await serve('python', folder, { ROUSE_SOURCE: source, ROUSE_REVISION: 'v3' });
+  started.push(server);
+  return server;
+}
+
+const echo = `def predict(inputs):
+    return inputs
+`;
+
+test('V2: every datatype goes in and out, integers beyond 2^53 exactly', async () => {
+  const server = await run(echo);
+  expect(server.ready).toEqual({ load: expect.any(Number) });
+  const inputs = `[
+    {"name": "a", "datatype": "FP32", "shape": [2, 2], "data": [1, 2, 3, 4.5]},
+    {"name": "b", "datatype": "INT64", "shape": [1, 2], "data": [[9007199254740993, -9223372036854775808]]},
+    {"name": "c", "datatype": "BYTES", "shape": [1], "data": ["é\\u0000😀"]},
+    {"name": "d", "datatype": "BOOL", "shape": [], "data": [true]},
+    {"name": "e", "datatype": "FP64", "shape": [3], "data": ["NaN", "-Infinity", 0.1]},
+    {"name": "f", "datatype": "UINT8", "shape": [2, 0], "data": []}]`;
+  const reply = await server.call('/v2/models/m/infer', `{"id": "7", "inputs": ${inputs}}`);
+  expect(reply.text).toContain('[9007199254740993, -9223372036854775808]');
+  expect(JSON.parse(reply.text)).toMatchObject({
+    model_name: 'm',
+    model_version: 'v3',
+    id: '7',
+    outputs: [
+      { name: 'a', datatype: 'FP64', shape: [2, 2], data: [1, 2, 3, 4.5] },
+      { name: 'b', datatype: 'INT64', shape: [1, 2] },
+      { name: 'c', datatype: 'BYTES', shape: [1], data: ['é\0😀'] },
+      { name: 'd', datatype: 'BOOL', shape: [1], data: [true] },
+      { name: 'e', datatype: 'FP64', shape: [3], data: ['NaN', '-Infinity', 0.1] },
+      { name: 'f', datatype: 'FP64', shape: [2, 0], data: [] },
+    ],
+  });
+});
+
+test('V1: rows as they are, by name, several outputs as objects', async () => {
+  const server = await run(echo);
+  const cases: [unknown[], unknown[]][] = [
+    [
+      [1, 'a', [2]],
+      [1, 'a', [2]],
+    ],
+    [
+      [{ a: 1 }, { a: 2 }],
+      [1, 2],
+    ],
+    [[{ a: 1, b: [2] }], [{ a: 1, b: [2] }]],
+  ];
+  for (const [instances, predictions] of cases) {
+    const reply = await server.call('/v1/models/m:predict', { instances });
+    expect(JSON.parse(reply.text)).toEqual({ predictions });
+  }
+});
+
+test('load runs first; arrays with a dtype keep it; only the outputs asked for come', async () => {
+  const server = await run(`
+class Array:
+    dtype = "float32"
+    def tolist(self):
+        return [[1.0], [2.0]]
+
+state = {}
+
+def load():
+    state["loaded"] = True
+
+def predict(inputs):
+    return {"loaded": state["loaded"], "array": Array()}
+`);
+  const reply = await server.call('/v2/models/m/infer', {
+    inputs: [],
+    outputs: [{ name: 'array' }],
+  });
+  expect(JSON.parse(reply.text).outputs).toEqual([
+    { name: 'array', datatype: 'FP32', shape: [2, 1], data: [1, 2] },
+  ]);
+  const whole = await server.call('/v2/models/m/infer', { inputs: [] });
+  expect(JSON.parse(whole.text).outputs[0].data).toEqual([true]);
+});
+
+test('requests run at the same time', async () => {
+  const server = await run(`
+import threading
+barrier = threading.Barrier(4)
+
+def predict(inputs):
+    barrier.wait()
+    return [True]
+`);
+  const replies = await Promise.all(
+    [1, 2, 3, 4].map(() => server.call('/v2/models/m/infer', { inputs: [] })),
+  );
+  expect(replies.map((reply) => reply.status)).toEqual([200, 200, 200, 200]);
+});
+
+test('metadata, health and names that need decoding', async () => {
+  const server = await run(`
+inputs = [{"name": "text", "datatype": "BYTES", "shape": [-1]}]
+${echo}`);
+  expect(JSON.parse((await server.call('/v2/models/a%20b')).text)).toEqual({
+    name: 'a b',
+    versions: ['v3'],
+    platform: 'rouse_python',
+    inputs: [{ name: 'text', datatype: 'BYTES', shape: [-1] }],
+    outputs: [],
+  });
+  for (const path of [
+    '/v2',
+    '/v2/health/live',
+    '/v2/health/ready',
+    '/v2/models/m/versions/1/ready',
+    '/v1/models/m',
+  ]) {
+    expect((await server.call(path)).status, path).toBe(200);
+  }
+});
+
+describe('bad requests', () => {
+  const x = { name: 'x', datatype: 'INT8', shape: [2], data: [1, 2] };
+  const v2 = (...inputs: unknown[]) => ({ inputs });
+  const rows: [string, unknown, RegExp][] = [
+    ['no JSON', '{', /^the request is no JSON/],
+    ['NaN, which is no JSON', '{"inputs": NaN}', /found NaN, which JSON has not/],
+    ['no object', '[]', /^expected an object such as/],
+    ['no inputs', {}, /^inputs: expected a list of tensors/],
+    ['no name', v2({}), /^inputs\[0\]: expected/],
+    ['twice', v2(x, x), /^input "x" is given twice/],
+    [
+      'an unknown datatype',
+      v2({ ...x, datatype: 'BF16' }),
+      /found datatype 'BF16', expected one of BOOL/,
+    ],
+    ['a bad shape', v2({ ...x, shape: [-1] }), /found shape \[-1\], expected a list of sizes/],
+    ['no data', v2({ ...x, data: 1 }), /expected data, a list of values/],
+    ['too few values', v2({ ...x, data: [1] }), /found 1 values, expected 2/],
+    [
+      'ragged lists',
+      v2({ ...x, shape: [2, 2], data: [[1, 2], [3]] }),
+      /found a list of 1 at nesting level 2/,
+    ],
+    ['a value out of range', v2({ ...x, data: [1, 128] }), /found 128, expected INT8/],
+    ['a boolean for an integer', v2({ ...x, data: [1, true] }), /found True, expected INT8/],
+    ['another name', v2({ ...x, name: 'y' }), /^input "y" is unknown, expected x$/],
+    ['a missing input', v2(), /^input "x" is missing, expected x$/],
+    ['another shape', v2({ ...x, shape: [1], data: [1] }), /found INT8 \[1\], expected INT8 \[2\]/],
+    [
+      'an unknown output',
+      { ...v2(x), outputs: [{ name: 'q' }] },
+      /^output "q" is unknown, expected one of x$/,
+    ],
+    ['bad outputs', { ...v2(x), outputs: [1] }, /^outputs: expected a list/],
+  ];
+  let server: ServerProcess;
+  beforeAll(async () => {
+    server = await run(`inputs = [{"name": "x", "datatype": "INT8", "shape": [2]}]\n${echo}`);
+    started.pop();
+  });
+  afterAll(() => server.stop());
+
+  test.each(rows)('V2: %s', async (_name, body, message) => {
+    const reply = await server.call('/v2/models/m/infer', body);
+    expect([reply.status, JSON.parse(reply.text)]).toEqual([
+      400,
+      { error: expect.stringMatching(message) },
+    ]);
+  });
+
+  const v1Rows: [string, unknown, RegExp][] = [
+    ['no rows', { instances: [] }, /^instances: expected a list/],
+    ['no object', 5, /^instances: expected a list/],
+    [
+      'other names',
+      { instances: [{ x: 1 }, { y: 1 }] },
+      /^instances\[1\]: expected an object with x/,
+    ],
+  ];
+  test.each(v1Rows)('V1: %s', async (_name, body, message) => {
+    const reply = await server.call('/v1/models/m:predict', body);
+    expect([reply.status, JSON.parse(reply.text)]).toEqual([
+      400,
+      { error: expect.stringMatching(message) },
+    ]);
+  });
+
+  test('paths, methods, encodings, binary tensors, large bodies', async () => {
+    expect((await server.call('/v3')).status).toBe(404);
+    expect((await server.call('/v2/models/m/infer')).status).toBe(405);
+    const gzip = await server.call('/v2/models/m/infer', 'x', { 'content-encoding': 'gzip' });
+    expect(gzip.status).toBe(415);
+    const binary = { 'inference-header-content-length': '1' };
+    expect((await server.call('/v2/models/m/infer', 'x', binary)).text).toMatch(/expected JSON/);
+    for (const head of [
+      'content-length: 67108865\r\n\r\n',
+      'transfer-encoding: chunked\r\n\r\n4000001\r\n',
+    ]) {
+      const connection = createConnection(server.socketPath);
+      connection.write(`POST /v2/models/m/infer HTTP/1.1\r\nhost: x\r\n${head}`);
+      expect(await text(connection)).toMatch(/^HTTP\/1.1 413 [^]*larger than 67108864 bytes/);
+    }
+    expect((await server.call('/v2/health/ready')).status).toBe(200);
+  });
+});
+
+describe('mistakes of the model', () => {
+  test('an exception is 500 without its words, the traceback is in the log', async () => {
+    const server = await run(`def predict(inputs):
+    raise RuntimeError("password is hunter2")
+`);
+    const reply = await server.call('/v2/models/m/infer', { inputs: [] });
+    expect([reply.status, JSON.parse(reply.text).error]).toEqual([
+      500,
+      'the model failed; its log says why',
+    ]);
+    await until(() => /Traceback[^]*hunter2/.test(server.output()));
+  });
+
+  test('with a status from 400 to 499 it is the caller who is told', async () => {
+    const server = await run(`def predict(inputs):
+    error = ValueError("expected texts")
+    error.status = 422
+    raise error
+`);
+    const reply = await server.call('/v1/models/m:predict', { instances: [1] });
+    expect([reply.status, JSON.parse(reply.text).error]).toEqual([400, 'expected texts']);
+  });
+
+  test.each([
+    ['objects', '[{}]', /holds dict/],
+    ['mixed kinds', '[1, "a"]', /holds int and str/],
+    ['ragged rows', '[[1, 2], [3]]', /differ in length/],
+    ['nothing', 'None', /holds NoneType/],
+  ])('a result that is no tensor is 500: %s', async (_name, value, message) => {
+    const server = await run(`def predict(inputs):\n    return {"y": ${value}}\n`);
+    expect((await server.call('/v2/models/m/infer', { inputs: [] })).status).toBe(500);
+    await until(() => message.test(server.output()));
+  });
+
+  const unfit: [string, string | undefined, RegExp][] = [
+    ['no model.py', undefined, /^there is no model\.py in the folder$/],
+    ['no predict', 'x = 1', /^model\.py has no function predict\(inputs\)$/],
+    ['a syntax error', 'def predict(:', /^model\.py cannot be imported: SyntaxError: /],
+    [
+      'a missing package',
+      'import no_such_package',
+      /ModuleNotFoundError: No module named 'no_such_package'/,
+    ],
+    ['an exit', 'import sys\nsys.exit("gone")', /^model\.py cannot be imported: SystemExit: gone/],
+    ['load that fails', `def load():\n    1 / 0\n${echo}`, /^load\(\) failed: ZeroDivisionError/],
+  ];
+  test.each(unfit)('cannot be served: %s', async (_name, model, message) => {
+    const server = await run(model);
+    expect(server.ready).toEqual({ error: expect.stringMatching(message) });
+    expect(await server.ended()).toEqual([1, null]);
+  });
+});
