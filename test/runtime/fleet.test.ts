@@ -1,0 +1,172 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { revisionSpec } from '#domain/model.ts';
+import type { RuntimeEvent, Workload } from '#runtime/runtime.ts';
+import { createReplica, type Reports } from '#runtime/replica.ts';
+import { createFakeClock, type FakeClock } from '#test/fake-clock.ts';
+import { createFakeRuntime, type FakeRuntime } from './fake.ts';
+
+/** The invariants of `src/runtime/fleet.ts` and `replica.ts`, under anything that can happen in any order. */
+const RUNS = 2000;
+const MOST = 4;
+
+const workload: Workload = {
+  key: 'default/m/v1',
+  spec: revisionSpec.parse({
+    runtime: 'command',
+    args: ['x'],
+    timeouts: { drain: '5s' },
+    readiness: { timeout: '20s' },
+    resources: { limits: { memory: '1Mi' } },
+  }),
+};
+
+type Step =
+  | { readonly do: 'want' | 'wantInNextEvent'; readonly count: number }
+  | { readonly do: 'advance'; readonly ms: number }
+  | { readonly do: 'crash' | 'release' | 'swell'; readonly which: number }
+  | { readonly do: 'hold' | 'letGo' | 'break' | 'repair' | 'deafen' | 'settle' };
+
+const which = fc.nat({ max: 7 });
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({
+    do: fc.constantFrom('want' as const, 'wantInNextEvent' as const),
+    count: fc.nat({ max: MOST }),
+  }),
+  fc.record({
+    do: fc.constant('advance' as const),
+    ms: fc.constantFrom(1, 100, 1000, 5000, 20_000, 70_000),
+  }),
+  fc.record({ do: fc.constantFrom('crash' as const, 'release' as const, 'swell' as const), which }),
+  fc.record({
+    do: fc.constantFrom(
+      'hold' as const,
+      'letGo' as const,
+      'break' as const,
+      'repair' as const,
+      'deafen' as const,
+      'settle' as const,
+    ),
+  }),
+);
+
+/** Watches the events of one runtime and complains at once. */
+function createWitness(clock: FakeClock) {
+  const order = ['starting', 'ready', 'draining'];
+  const states = new Map<string, number>();
+  const gone = new Set<string>();
+  let retryAt = 0;
+  return {
+    gone,
+    see(event: RuntimeEvent) {
+      const { id, state, askedAt } = event.instance;
+      expect(gone.has(id), `${id} was told of after its end`).toBe(false);
+      const rank = order.indexOf(state);
+      const before = states.get(id);
+      if (before === undefined) {
+        expect(state).toBe('starting');
+        expect(askedAt, 'launched before retryAt').toBeGreaterThanOrEqual(retryAt);
+      } else expect(rank, `${id} went back`).toBeGreaterThanOrEqual(before);
+      states.set(id, rank);
+      if (event.type !== 'instance') gone.add(id);
+      if (event.type === 'failed') {
+        expect(event.retryAt).toBeGreaterThanOrEqual(clock.now());
+        retryAt = event.retryAt;
+      }
+    },
+    unfinished: () => Array.from(states.keys()).filter((id) => !gone.has(id)),
+  };
+}
+
+async function settle(): Promise<void> {
+  for (let n = 0; n < 20; n++) await Promise.resolve();
+}
+
+function act(runtime: FakeRuntime, clock: FakeClock, one: Step): void {
+  const pick = (n: number) => {
+    const all = runtime.instances();
+    return all[n % Math.max(1, all.length)]?.id;
+  };
+  if (one.do === 'want') void runtime.want(workload, { min: 0, max: MOST, desired: one.count });
+  if (one.do === 'advance') clock.advance(one.ms);
+  if (one.do === 'crash' && pick(one.which)) runtime.crash(pick(one.which) ?? '');
+  if (one.do === 'release') runtime.release(pick(one.which) ?? '');
+  if (one.do === 'swell') runtime.setMemory(pick(one.which) ?? '', 2 ** 21);
+  if (one.do === 'hold') runtime.holdStarts();
+  if (one.do === 'letGo') runtime.letGo();
+  if (one.do === 'break') runtime.failStarts(workload.key, 'broken');
+  if (one.do === 'repair') runtime.failStarts(workload.key, undefined);
+  if (one.do === 'deafen') runtime.ignoreTerm(workload.key, true);
+}
+
+function live(runtime: FakeRuntime): number {
+  return runtime.instances().filter(({ state }) => state !== 'draining').length;
+}
+
+test('whatever happens in whatever order, every invariant holds and the order is carried out', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+      const clock = createFakeClock();
+      const runtime = createFakeRuntime({ clock });
+      const witness = createWitness(clock);
+      let desired = 0;
+      let next: number | undefined;
+      runtime.onEvent((event) => {
+        witness.see(event);
+        if (next === undefined) return;
+        desired = next;
+        next = undefined;
+        act(runtime, clock, { do: 'want', count: desired });
+      });
+      for (const one of steps) {
+        if (one.do === 'want') desired = one.count;
+        if (one.do === 'wantInNextEvent') next = one.count;
+        act(runtime, clock, one);
+        expect(live(runtime), 'more than desired').toBeLessThanOrEqual(desired);
+        if (one.do === 'settle') await settle();
+      }
+      next = undefined;
+      // Once nothing is in the way any more, there is what was ordered, and all of it is ready.
+      runtime.failStarts(workload.key, undefined);
+      runtime.letGo();
+      for (let n = 0; n < 4; n++) {
+        await settle();
+        clock.advance(60_000);
+      }
+      await settle();
+      const states = runtime.instances().map(({ state }) => state);
+      expect(states).toEqual(Array.from({ length: desired }, () => 'ready'));
+      const closing = runtime.close(1000);
+      await settle();
+      clock.advance(1000);
+      await closing;
+      expect(witness.unfinished()).toEqual([]);
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+test('an instance that is said to have ended twice ends once, and is not heard after it', () => {
+  const told: string[] = [];
+  let reports: Reports | undefined;
+  const replica = createReplica({
+    id: 'i',
+    workload,
+    clock: createFakeClock(),
+    launch(_launch, given) {
+      reports = given;
+      return { terminate: () => {}, kill: () => {} };
+    },
+    changed: ({ state }) => told.push(state),
+    becameReady: () => told.push('became ready'),
+    ended: ({ reason }) => told.push(reason),
+  });
+  replica.start();
+  reports?.ended('first', []);
+  reports?.ended('second', []);
+  reports?.started();
+  reports?.ready({ node: 'n', socket: 's' });
+  replica.measured(1, 1);
+  replica.dismiss();
+  expect(told).toEqual(['starting', 'first']);
+});
