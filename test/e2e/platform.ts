@@ -6,6 +6,8 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 
+/** A command that hangs is ended, so that it outlives no test. */
+const COMMAND_MS = 50_000;
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
 
 /** A real `rouse serve` in a process of its own, on free ports and in a folder of its own. */
@@ -133,6 +135,8 @@ export async function runRouse(args: readonly string[], cwd: string): Promise<Ra
   try {
     const { stdout, stderr } = await promisify(execFile)(process.execPath, [MAIN, ...args], {
       cwd,
+      timeout: COMMAND_MS,
+      killSignal: 'SIGKILL',
     });
     return { status: 0, stdout, stderr };
   } catch (error) {
