@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Caller } from '#domain/records.ts';
 import { type Answer, makeRefusal, reasonOf } from './answers.ts';
 import type { Connection } from './connection.ts';
 import { TOKEN } from './http/characters.ts';
@@ -25,6 +26,7 @@ const CLOSED = 3;
 export class Client implements Connection {
   readonly socket: Socket;
   readonly head = new RequestHead();
+  readonly caller: Caller;
   /** The request's body has come to its end. */
   bodyDone = true;
   private readonly plane: Plane;
@@ -42,6 +44,7 @@ export class Client implements Connection {
   constructor(socket: Socket, plane: Plane) {
     this.socket = socket;
     this.plane = plane;
+    this.caller = { id: socket.remoteAddress ?? 'unknown', kind: 'address' };
     this.exchange = new Exchange(this, plane);
     this.deadline = plane.now() + KEEP_ALIVE_MS;
     socket.setNoDelay(true);
@@ -50,10 +53,6 @@ export class Client implements Connection {
     socket.on('end', () => this.onGone());
     socket.on('error', () => this.onGone());
     socket.on('close', () => this.onGone());
-  }
-
-  get address(): string {
-    return this.socket.remoteAddress ?? 'unknown';
   }
 
   /** Nothing of a request has arrived: may be closed without losing anything. */

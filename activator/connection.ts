@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Caller } from '#domain/records.ts';
 import type { Answer } from './answers.ts';
 import type { RequestHead } from './http/request-head.ts';
 
@@ -9,8 +10,8 @@ export interface Connection {
   readonly head: RequestHead;
   /** The request's body has come to its end. */
   readonly bodyDone: boolean;
-  /** The caller's IP address. */
-  readonly address: string;
+  /** Who asks: the client's address, as long as callers show no keys here. */
+  readonly caller: Caller;
   /** Ends the request with an answer made here; `extra`: more field lines. */
   answer(answer: Answer, extra?: string): void;
   /** Refuses what can't be understood any more: the connection ends with it. */

@@ -542,12 +542,12 @@ function holdOf(head: RequestHead, { routing }: RevisionRoute): number {
 
 /** The head that goes to the instance. */
 function makeHead(client: Connection, slot: Slot, path: string): string {
-  const { head, address } = client;
+  const { head, caller } = client;
   const inner = 'host' in slot.address ? slot.address : undefined;
   const host = inner?.authority ?? (head.host === '' ? 'localhost' : head.host);
   const forwardedHost = head.host === '' ? '' : `X-Forwarded-Host: ${head.host}\r\n`;
   return (
-    `${head.forwardHead((inner?.basePath ?? '') + path, host)}X-Forwarded-For: ${address}\r\n` +
+    `${head.forwardHead((inner?.basePath ?? '') + path, host)}X-Forwarded-For: ${caller.id}\r\n` +
     `X-Forwarded-Proto: http\r\n${forwardedHost}\r\n`
   );
 }

@@ -7,7 +7,7 @@ const SECONDS = [
 const CODES = 500;
 
 /** Why a request was refused by Rouse itself: the label values of `rouse_refusals_total`. */
-export const REFUSALS = [
+const REFUSALS = [
   'bad_request',
   'header_too_large',
   'too_large',

@@ -1,10 +1,10 @@
 import { COLON, CR, equalsLower, LF, SPACE, TAB, TOKEN, VALUE } from './characters.ts';
 
 /** More fields than any client sends; bounds the work and the memory per head. */
-export const MAX_FIELDS = 128;
+const MAX_FIELDS = 128;
 
 export const FIELDS_OK = 0;
-export const FIELDS_MALFORMED = 1;
+const FIELDS_MALFORMED = 1;
 export const FIELDS_TOO_MANY = 2;
 
 /**

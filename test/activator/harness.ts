@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import {
+  type Agent,
   createServer,
   type IncomingMessage,
   type RequestListener,
@@ -163,7 +164,7 @@ export async function call(
     method?: string;
     headers?: Record<string, string>;
     body?: string | Buffer;
-    agent?: import('node:http').Agent;
+    agent?: Agent;
   } = {},
 ): Promise<Answered> {
   const sent = request({

@@ -26,10 +26,10 @@ afterEach(async () => {
 });
 
 async function serve(
-  handler: (request: IncomingMessage, response: ServerResponse) => void,
+  handler: (request: IncomingMessage, response: ServerResponse) => unknown,
   model = makeModel(),
 ): Promise<Awaited<ReturnType<typeof startInstance>>> {
-  const instance = await startInstance(handler);
+  const instance = await startInstance((incoming, response) => void handler(incoming, response));
   closers.push(() => instance.close());
   harness.publisher.update({ models: [model], instances: [makeInstance(instance.port)] });
   await harness.activator.ready;
@@ -48,7 +48,7 @@ describe('forwarding', () => {
   test('a request reaches the instance with its path, and its answer comes back with our fields', async () => {
     await serve((incoming, response) => {
       response.setHeader('X-Own', 'kept');
-      response.end(`${incoming.method} ${incoming.url} ${incoming.headers['x-mine']}`);
+      response.end(`${incoming.method} ${incoming.url} ${String(incoming.headers['x-mine'])}`);
     });
     const answer = await call(harness.port, PATH, { headers: { 'X-Mine': 'there' } });
     expect(answer.body).toBe('GET /x?y=1 there');

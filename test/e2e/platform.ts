@@ -64,7 +64,12 @@ export async function startPlatform(
     [
       MAIN,
       'serve',
-      ...['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0', '--data', join(folder, 'state')],
+      '--listen',
+      '127.0.0.1:0',
+      '--control',
+      '127.0.0.1:0',
+      '--data',
+      join(folder, 'state'),
       ...(options.args ?? []),
     ],
     {
