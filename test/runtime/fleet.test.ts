@@ -170,3 +170,22 @@ test('an instance that is said to have ended twice ends once, and is not heard a
   replica.dismiss();
   expect(told).toEqual(['starting', 'first']);
 });
+
+test('an order given by a listener, while the last one is carried out, is carried out at once', async () => {
+  const clock = createFakeClock();
+  const runtime = createFakeRuntime({ clock });
+  act(runtime, clock, { do: 'want', count: 4 });
+  await settle();
+  let isFirst = true;
+  runtime.onEvent(() => {
+    if (!isFirst) return;
+    isFirst = false;
+    act(runtime, clock, { do: 'want', count: 4 });
+  });
+  act(runtime, clock, { do: 'want', count: 1 });
+  expect(live(runtime)).toBe(4);
+  const closing = runtime.close(0);
+  await settle();
+  clock.advance(0);
+  await closing;
+});

@@ -10,6 +10,7 @@ import { systemClock, type Clock } from '#lib/clock.ts';
 import { encodeManifest, manifestOf } from '#lib/folder-manifest.ts';
 import { silentLog, type Log } from '#lib/log.ts';
 import { createLocalRuntime } from '#runtime/local/local.ts';
+import type { Programs } from '#runtime/local/prepare.ts';
 import { systemProcesses } from '#runtime/local/proc.ts';
 import type { Instance, Runtime, RuntimeEvent, Workload } from '#runtime/runtime.ts';
 import { createArtifactFolder } from '#store/artifact-folder.ts';
@@ -52,12 +53,7 @@ export interface LocalSetup {
 }
 
 export async function createLocalSetup(
-  options: {
-    clock?: Clock;
-    log?: Log;
-    serve?: readonly string[];
-    inspect?: readonly string[];
-  } = {},
+  options: { clock?: Clock; log?: Log; programs?: Programs } = {},
 ): Promise<LocalSetup> {
   const folder = await mkdtemp(join(tmpdir(), 'rt-'));
   const stateId = basename(folder);
@@ -68,9 +64,9 @@ export async function createLocalSetup(
     folder: join(folder, 'runtime'),
     stateId,
     node: 'here',
-    programs: {
-      serve: options.serve ?? [node, fixture('server.ts')],
-      inspect: options.inspect ?? [node, fixture('inspector.ts')],
+    programs: options.programs ?? {
+      serve: [node, fixture('server.ts')],
+      inspect: [node, fixture('inspector.ts')],
       python: ['python3', fixture('server.py')],
     },
     artifacts,

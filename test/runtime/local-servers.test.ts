@@ -1,0 +1,61 @@
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createLocalSetup, type LocalSetup } from './local-harness.ts';
+import { ask } from './request.ts';
+
+/** The runtime with the model servers of `functions/`: both sides of `src/domain/launch.ts`. */
+const own = (path: string): string =>
+  fileURLToPath(new URL(`../../functions/${path}`, import.meta.url));
+
+let setup: LocalSetup;
+
+beforeEach(async () => {
+  setup = await createLocalSetup({
+    programs: {
+      serve: [process.execPath, own('serve.ts')],
+      inspect: [process.execPath, own('inspect.ts')],
+      python: ['python3', own('python/serve.py')],
+    },
+  });
+});
+afterEach(() => setup.close());
+
+test('an ONNX model is inspected, started and serves', async () => {
+  const artifact = await setup.putFile(own('samples/digits/v1.onnx'));
+  const workload = setup.workload({ runtime: 'onnx', source: 'v1.onnx' }, artifact);
+  const inspection = await setup.runtime.inspect(workload);
+  expect(inspection.inputs.length).toBeGreaterThan(0);
+  const { address } = await setup.ready({ ...workload, inspection });
+  expect((await ask(address, '/v2/health/ready')).status).toBe(200);
+});
+
+test('a file that is no ONNX model is refused by name', async () => {
+  const artifact = await setup.putText('notes.onnx', 'these are notes');
+  const workload = setup.workload({ runtime: 'onnx', source: 'notes.onnx' }, artifact);
+  await expect(setup.runtime.inspect(workload)).rejects.toMatchObject({
+    code: 'invalid',
+    message: expect.stringMatching(/^notes\.onnx: /),
+  });
+});
+
+test('a function answers', async () => {
+  const artifact = await setup.putText('hello.ts', 'export default () => new Response("hello");');
+  const workload = setup.workload({ runtime: 'function', source: 'hello.ts' }, artifact);
+  const inspection = await setup.runtime.inspect(workload);
+  const { address } = await setup.ready({ ...workload, inspection });
+  expect((await ask(address)).body).toBe('hello');
+});
+
+test('a function that cannot be loaded fails with its error', async () => {
+  const artifact = await setup.putText('bad.ts', 'throw new Error("no weights here");');
+  const workload = setup.workload({ runtime: 'function', source: 'bad.ts' }, artifact);
+  expect((await setup.failed(workload)).reason).toContain('no weights here');
+});
+
+test('a Python model serves', async () => {
+  const model = 'def predict(inputs):\n    return inputs\n';
+  const artifact = await setup.putFolder({ 'model.py': model });
+  const workload = setup.workload({ runtime: 'python', source: 'app' }, artifact);
+  const { address } = await setup.ready(workload);
+  expect((await ask(address, '/v2/health/ready')).status).toBe(200);
+});
