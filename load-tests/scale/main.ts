@@ -1,0 +1,92 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { readVersion } from '#src/version.ts';
+import { type Awake, measureAwake } from './awake.ts';
+import { makeServer, register } from './models.ts';
+import { formatReport, type Report, summarise } from './report.ts';
+import { measureRest } from './rest.ts';
+import { folderFor, startRouse } from './rouse.ts';
+import { measureRouting } from './routing.ts';
+
+/**
+ * What many models cost a real `rouse serve`: see load-tests/README.md. Ends with status 1 when a request
+ * fails; no figure makes it fail.
+ */
+
+const { values } = parseArgs({
+  options: {
+    models: { type: 'string', default: '10000' },
+    awake: { type: 'string', default: '1000' },
+    rounds: { type: 'string', default: '5' },
+    out: { type: 'string', default: resolve(import.meta.dirname, '../results/scale.json') },
+  },
+});
+const models = Number(values.models);
+const called = Number(values.awake);
+/** Other programs were running: the times say less. */
+const NOISE_LOAD = 0.5;
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+async function main(): Promise<number> {
+  const [load = 0] = loadavg();
+  const folder = await mkdtemp(join(tmpdir(), 'rouse-scale-'));
+  try {
+    const { args, what } = await makeServer(folder);
+    const registeredMs: Record<string, number> = {};
+    for (const count of new Set([0, 1, called, models])) {
+      registeredMs[count] = await fill(folder, count, args);
+      say(`registered ${count} models in ${(registeredMs[count] / 1000).toFixed(1)} s`);
+    }
+    say('starting and resting');
+    const rest = await measureRest(
+      folder,
+      [...new Set([0, called, models])],
+      Number(values.rounds),
+    );
+    say('routing');
+    const { routing, errors } = await measureRouting(folder, models);
+    const awake: Awake[] = [];
+    for (const count of new Set([called, models])) {
+      say(`waking ${called} of ${count} models`);
+      awake.push(await measureAwake(folder, count, called));
+    }
+    const measured = { registeredMs, rest, routing, awake };
+    const failures = [...errors, ...awake.flatMap((each) => each.errors)];
+    const report: Report = {
+      benchmark: 'scale',
+      at: new Date().toISOString(),
+      versions: { rouse: readVersion(), node: process.version },
+      machine: { cores: availableParallelism(), cpu: cpus()[0]?.model ?? '', loadAtStart: load },
+      noisy: load > NOISE_LOAD,
+      server: what,
+      ...measured,
+      ratios: summarise(rest, routing, awake),
+      errors: failures.length,
+    };
+    process.stdout.write(`${formatReport(report)}\n`);
+    await mkdir(dirname(values.out), { recursive: true });
+    await writeFile(values.out, `${JSON.stringify(report, undefined, 2)}\n`);
+    for (const failure of failures.slice(0, 10)) say(failure);
+    return failures.length === 0 ? 0 : 1;
+  } finally {
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+async function fill(parent: string, count: number, args: string[]): Promise<number> {
+  const folder = folderFor(parent, count);
+  await mkdir(folder);
+  const rouse = await startRouse(folder, false);
+  try {
+    return await register(rouse, count, args);
+  } finally {
+    await rouse.stop();
+  }
+}
+
+process.exitCode = await main();

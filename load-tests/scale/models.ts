@@ -1,0 +1,102 @@
+import { execFile } from 'node:child_process';
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { pause, type Rouse } from './rouse.ts';
+
+const AT_ONCE = 50;
+const PAGE = 1000;
+const run = promisify(execFile);
+
+/** Longer than it takes to wake all that are called and to measure them awake. */
+export const IDLE_SECONDS = 45;
+
+export function nameOf(index: number): string {
+  return `m-${String(index).padStart(5, '0')}`;
+}
+
+/** The program that all models run, as arguments of a model file, and what it is for the report. */
+export async function makeServer(folder: string): Promise<{ args: string[]; what: string }> {
+  const source = join(import.meta.dirname, 'tiny.c');
+  const program = join(folder, 'tiny');
+  try {
+    await run('cc', ['-O2', '-o', program, source]);
+    await access(program);
+    return { args: [program, '${LISTEN_FD}'], what: 'tiny.c' };
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    process.stderr.write(
+      'There is no C compiler (cc): the models run tiny.py instead of tiny.c.\n',
+    );
+    const script = join(import.meta.dirname, 'tiny.py');
+    return { args: ['python3', script, '${LISTEN_FD}'], what: 'tiny.py' };
+  }
+}
+
+/** Registers so many models through the API, and waits until all are ready to be called. */
+export async function register(rouse: Rouse, count: number, args: string[]): Promise<number> {
+  const began = performance.now();
+  await inParallel(count, AT_ONCE, async (index) => {
+    const name = nameOf(index);
+    const response = await fetch(`${rouse.control}/api/v1/namespaces/default/models/${name}`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(makeModel(name, args)),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${name} was not registered: ${response.status} ${text}`);
+  });
+  while ((await countReady(rouse)) < count) await pause(200);
+  return performance.now() - began;
+}
+
+function makeModel(name: string, args: string[]): unknown {
+  return {
+    apiVersion: 'rouse.dev/v1alpha1',
+    kind: 'Model',
+    metadata: { name },
+    spec: {
+      revision: { name: 'v1', runtime: 'command', args, resources: { memory: '4Mi' } },
+      scaling: { initial: 0, max: 1 },
+      keepAlive: { policy: 'fixed', idle: `${IDLE_SECONDS}s` },
+    },
+  };
+}
+
+interface Page {
+  readonly items: readonly { readonly status: { readonly state: string } }[];
+  readonly next?: string;
+}
+
+async function countReady({ control }: Rouse): Promise<number> {
+  let ready = 0;
+  for (let after = ''; ;) {
+    const query = `limit=${PAGE}${after === '' ? '' : `&after=${encodeURIComponent(after)}`}`;
+    const response = await fetch(`${control}/api/v1/namespaces/default/models?${query}`);
+    const page: Page = JSON.parse(await response.text());
+    ready += page.items.filter(({ status }) => status.state !== 'Preparing').length;
+    if (page.next === undefined) return ready;
+    after = page.next;
+  }
+}
+
+/** Instances by state, as control counts them. */
+export async function countInstances({ control }: Rouse): Promise<{ ready: number; all: number }> {
+  const text = await (await fetch(`${control}/metrics`)).text();
+  const rows = [...text.matchAll(/^rouse_instances\{state="(\w+)"\} (\d+)$/gm)];
+  const all = rows.reduce((sum, [, , count]) => sum + Number(count), 0);
+  return { ready: Number(rows.find(([, state]) => state === 'ready')?.[2] ?? 0), all };
+}
+
+/** `work(0)` to `work(count - 1)`, so many at a time. */
+export async function inParallel(
+  count: number,
+  atOnce: number,
+  work: (index: number) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < count) await work(next++);
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, count) }, worker));
+}

@@ -1,0 +1,150 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { performance } from 'node:perf_hooks';
+import type { Answer, Question } from './probe.ts';
+
+const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
+const PROBE = resolve(import.meta.dirname, 'probe.ts');
+/** Instances are tiny; the budget must not be what limits their number. */
+const BUDGET = '64Gi';
+
+/** What Rouse uses at one moment. */
+export interface Sample {
+  readonly at: number;
+  readonly cpuMicros: { readonly plane: number; readonly control: number; readonly all: number };
+  readonly heapBytes: number;
+}
+
+/** A real `rouse serve` in a process of its own. */
+export interface Rouse {
+  readonly pid: number;
+  readonly port: number;
+  readonly control: string;
+  /** ms from the spawn until the data plane said that the routing state is there. */
+  readonly announcedMs: number;
+  /** ms from the spawn until `/healthz` of the data plane said 200. */
+  readonly healthyMs: number;
+  rssBytes(): number;
+  sample(collect?: boolean): Promise<Sample>;
+  stop(): Promise<void>;
+}
+
+/** `probed`: with the probe loaded; without it, exactly as users start it. */
+export async function startRouse(folder: string, probed: boolean): Promise<Rouse> {
+  const port = await freePort();
+  const spawnedAt = performance.now();
+  const probe = probed ? ['--expose-gc', '--import', PROBE] : [];
+  const addresses = ['--listen', `127.0.0.1:${port}`, '--control', '127.0.0.1:0'];
+  const settings = ['--data', folder, '--memory', BUDGET, '--log-level', 'warn'];
+  const child = spawn(process.execPath, [...probe, MAIN, 'serve', ...addresses, ...settings], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'inherit', ...(probed ? (['ipc'] as const) : [])],
+  });
+  const exited = once(child, 'exit');
+  try {
+    const healthy = untilHealthy(port, child).then(() => performance.now() - spawnedAt);
+    const control = await Promise.race([controlOf(child), failOn(exited)]);
+    const announcedMs = performance.now() - spawnedAt;
+    const pid = child.pid ?? 0;
+    return {
+      pid,
+      port,
+      control,
+      announcedMs,
+      healthyMs: await healthy,
+      rssBytes: () => rssOf(pid),
+      sample: createSampler(child),
+      async stop() {
+        child.kill('SIGTERM');
+        await exited;
+      },
+    };
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
+  }
+}
+
+async function failOn(exited: Promise<unknown>): Promise<never> {
+  throw new Error(`rouse ended at its start: ${String(await exited)}`);
+}
+
+function controlOf(child: ChildProcess): Promise<string> {
+  return new Promise((found) => {
+    if (!child.stdout) return;
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const control = /control (\S+) ·/.exec(line)?.[1];
+      if (control !== undefined) found(control);
+    });
+  });
+}
+
+async function untilHealthy(port: number, child: ChildProcess): Promise<void> {
+  while (child.exitCode === null && child.signalCode === null) {
+    const response = await fetch(`http://127.0.0.1:${port}/healthz`).catch(() => undefined);
+    await response?.arrayBuffer();
+    if (response?.status === 200) return;
+    await pause(2);
+  }
+}
+
+function createSampler(child: ChildProcess): (collect?: boolean) => Promise<Sample> {
+  let lastId = 0;
+  return async (collect = false) => {
+    const id = ++lastId;
+    const question: Question = { id, collect };
+    const got = new Map<Answer['thread'], Answer>();
+    const { promise, resolve: done } = Promise.withResolvers<void>();
+    const hear = (answer: Answer): void => {
+      if (answer.id !== id) return;
+      got.set(answer.thread, answer);
+      if (got.size === 2) done();
+    };
+    child.on('message', hear);
+    child.send(question);
+    await promise;
+    child.off('message', hear);
+    const [plane, control] = [got.get('data plane'), got.get('control')];
+    const sum = (of: (answer: Answer) => number): number =>
+      [...got.values()].reduce((total, answer) => total + of(answer), 0);
+    return {
+      at: performance.now(),
+      cpuMicros: {
+        plane: plane?.cpuMicros ?? 0,
+        control: control?.cpuMicros ?? 0,
+        all: control?.processCpuMicros ?? 0,
+      },
+      heapBytes: sum((answer) => answer.heapBytes + answer.externalBytes),
+    };
+  };
+}
+
+/** Resident bytes, as the kernel counts them. */
+function rssOf(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen({ port: 0, host: '127.0.0.1' });
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address ? address.port : 0;
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((next) => {
+    setTimeout(next, ms);
+  });
+}
+
+/** Where the state of the Rouse with so many models is. */
+export function folderFor(parent: string, models: number): string {
+  return join(parent, String(models));
+}
