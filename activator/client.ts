@@ -34,6 +34,7 @@ export class Client implements Connection {
   private readonly scanner = new ChunkedScanner();
   private readonly range = [0, 0];
   private phase = READING;
+  private continued = false;
   private ahead: Buffer | undefined;
   private pumping = false;
   private bodyLeft = 0;
@@ -115,6 +116,13 @@ export class Client implements Connection {
     this.socket.resume();
   }
 
+  /** Asks for the body of a request that waits to be asked; once. */
+  sendContinue(): void {
+    if (this.continued || !this.head.expectContinue) return;
+    this.continued = true;
+    this.socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1');
+  }
+
   /** What came ahead of its turn, for the protocol that the connection was upgraded to. */
   takeAhead(): Buffer | undefined {
     const { ahead } = this;
@@ -191,6 +199,7 @@ export class Client implements Connection {
     this.bodyDone = !head.hasBody;
     this.bodyLeft = head.contentLength;
     this.bodyBytes = 0;
+    this.continued = false;
     if (head.contentLength > this.plane.limits.body) {
       this.refuseBody();
       return;

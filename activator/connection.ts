@@ -16,6 +16,8 @@ export interface Connection {
   answer(answer: Answer, extra?: string): void;
   /** Refuses what can't be understood any more: the connection ends with it. */
   refuse(status: number, code: string, detail: string): void;
+  /** Asks for the body of a request that waits to be asked. */
+  sendContinue(): void;
   keepsAlive(): boolean;
   connectionField(keep: boolean): string;
   /** The exchange is over: the next request may come, or the connection ends. */

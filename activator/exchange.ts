@@ -12,9 +12,8 @@ import {
   type Waiter,
 } from './gate.ts';
 import { HeldBody } from './held-body.ts';
+import { Forward, type ForwardOwner } from './forward.ts';
 import type { RequestHead } from './http/request-head.ts';
-import type { ResponseHead } from './http/response-head.ts';
-import { writeChunk } from './http/write-chunk.ts';
 import { countRefusal, createRevisionMetrics } from './metrics.ts';
 import { MAX_HOLD_MS, type Plane } from './plane.ts';
 import {
@@ -24,22 +23,16 @@ import {
   makeFull,
   makeGivenUp,
   makeHoldEnded,
-  makeLost,
   makeNoHold,
   makeRunEnded,
   NOT_JSON,
   type Refusal,
   TOO_MANY_BODIES,
-  UNASKED_UPGRADE,
 } from './refusals.ts';
-import { Response } from './response.ts';
 import { type ModelRoute, mustRefuse, type RevisionRoute } from './routes.ts';
 import type { Slot } from './slot.ts';
 import { chooseRevision } from './split.ts';
-import { timingOf } from './timing.ts';
-import { Upstream, type UpstreamUser } from './upstream.ts';
 
-const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 const NEVER = Number.POSITIVE_INFINITY;
 /** A caller that closed its connection, in the metrics: the code that nginx made common. */
 const CLIENT_CLOSED = 499;
@@ -49,49 +42,38 @@ const OVER = 0;
 const PREPARED = 1;
 const ROUTING = 2;
 const HELD = 3;
-const CONNECTING = 4;
-const SENT = 5;
-const RESPONDING = 6;
-const TUNNEL = 7;
+const FORWARDED = 4;
 
 /**
  * One request's life on a connection: routed, held, granted, forwarded, answered. Used again for the next.
  *
- * Invariants:
- *  1. `slot` is set exactly while the gate counts this request in flight; `end` gives it back once.
- *  2. Body bytes are in `body` or have been written upstream, never both, until nothing can be replayed.
- *  3. After the first byte of a response went to the caller nothing else than the rest of it follows;
- *     what can't be completed is cut.
+ * Invariant: `slot` is set exactly while the gate counts this request in flight; `end` gives it back once.
  */
-export class Exchange implements Waiter<Slot>, UpstreamUser {
+export class Exchange implements Waiter<Slot>, ForwardOwner {
   previous: Waiter<Slot> | undefined;
   next: Waiter<Slot> | undefined;
   waitsIn: Gate<Slot> | undefined;
   order = 0;
   private readonly client: Connection;
   private readonly plane: Plane;
-  private readonly response: Response;
   private state = OVER;
   private dialect: Dialect = 'problem';
   private path = '';
   private route: RevisionRoute | undefined;
   private setCookie = '';
   private slot: Slot | undefined;
-  private upstream: Upstream | undefined;
   private readonly body: HeldBody;
-  private replayable = true;
-  private callerWaits = false;
+  private readonly forward: Forward;
   private arrivedAt = 0;
-  private grantedAt = 0;
   private waited = false;
-  private deadline = NEVER;
+  private holdUntil = NEVER;
   private totalDeadline = NEVER;
 
   constructor(client: Connection, plane: Plane) {
     this.client = client;
     this.plane = plane;
-    this.response = new Response(client.socket);
     this.body = new HeldBody(plane);
+    this.forward = new Forward(client, plane, this.body, this);
   }
 
   get heldBytes(): number {
@@ -99,7 +81,7 @@ export class Exchange implements Waiter<Slot>, UpstreamUser {
   }
 
   get isTunnel(): boolean {
-    return this.state === TUNNEL;
+    return this.forward.isTunnel;
   }
 
   /** A new request: its head has been read, its body may follow before `begin`. */
@@ -107,12 +89,9 @@ export class Exchange implements Waiter<Slot>, UpstreamUser {
     this.state = PREPARED;
     this.route = undefined;
     this.setCookie = '';
-    this.replayable = true;
-    this.callerWaits = this.client.head.expectContinue;
     this.arrivedAt = this.plane.now();
-    this.grantedAt = 0;
     this.waited = false;
-    this.deadline = NEVER;
+    this.holdUntil = NEVER;
     this.totalDeadline = NEVER;
   }
 
@@ -124,9 +103,8 @@ export class Exchange implements Waiter<Slot>, UpstreamUser {
 
   onBody(buffer: Buffer, ranges: readonly number[]): void {
     if (this.state === OVER) return;
-    if (this.state >= SENT && this.upstream) {
-      this.replayable = false;
-      if (!this.writeBody(this.upstream, buffer, ranges)) this.client.socket.pause();
+    if (this.forward.takesBody) {
+      this.forward.writeBody(buffer, ranges);
       return;
     }
     for (let i = 0; i < ranges.length; i += 2) this.hold(buffer.subarray(ranges[i], ranges[i + 1]));
@@ -136,13 +114,12 @@ export class Exchange implements Waiter<Slot>, UpstreamUser {
   onBodyEnd(ending: string): void {
     this.body.ending = ending;
     if (this.state === ROUTING) this.routeByBody();
-    else if (this.state >= SENT && ending !== '') this.upstream?.socket.write(ending, 'latin1');
+    else this.forward.endBody();
   }
 
   onBadBody(detail: string, answer?: () => void): void {
-    if (this.response.started) {
-      this.abandon();
-      this.client.cut();
+    if (this.forward.isAnswering) {
+      this.onCut();
       return;
     }
     this.abandon();
@@ -200,7 +177,7 @@ export class Exchange implements Waiter<Slot>, UpstreamUser {
     else if (client.bodyDone) this.routeByBody();
     else {
       client.socket.resume();
-      this.sendContinue();
+      client.sendContinue();
     }
   }
 
@@ -243,7 +220,7 @@ export class Exchange implements Waiter<Slot>, UpstreamUser {
     const { total } = route.routing.timeouts;
     if (total !== undefined) this.totalDeadline = this.arrivedAt + total;
     this.state = HELD;
-    this.deadline = this.arrivedAt + holdMs;
+    this.holdUntil = this.arrivedAt + holdMs;
     const decision = route.gate.enter(this, holdMs);
     if (decision === HOLD) this.onHeld();
     else if (decision === FULL_COUNT) this.refuse(makeFull(route, 'count'));
@@ -266,207 +243,54 @@ export class Exchange implements Waiter<Slot>, UpstreamUser {
   }
 
   onGranted(slot: Slot): void {
+    const { route, path, arrivedAt, setCookie } = this;
+    if (!route) return;
     this.slot = slot;
-    this.grantedAt = this.plane.now();
-    this.state = CONNECTING;
-    this.deadline = this.grantedAt + (this.route?.routing.timeouts.run ?? NEVER);
-    this.connect(slot, slot.takeIdle() ?? new Upstream(slot, () => this.plane.now()));
+    this.state = FORWARDED;
+    const cold = this.waited && slot.readyAt > arrivedAt;
+    const grantedAt = this.plane.now();
+    this.forward.start({ route, slot, path, arrivedAt, grantedAt, cold, setCookie });
   }
 
-  private connect(slot: Slot, upstream: Upstream): void {
-    this.upstream = upstream;
-    upstream.use(this, this.client.head.method);
-    if (upstream.connected) this.send(slot, upstream);
-  }
+  // What became of it
 
-  // To the instance
-
-  onConnected(): void {
-    if (this.upstream && this.slot) this.send(this.slot, this.upstream);
-  }
-
-  private send(slot: Slot, upstream: Upstream): void {
-    const { client } = this;
-    const { socket } = upstream;
-    this.state = SENT;
-    socket.cork();
-    socket.write(makeHead(client, slot, this.path), 'latin1');
-    this.flushHeld(upstream);
-    if (this.body.ending !== '') socket.write(this.body.ending, 'latin1');
-    socket.uncork();
-    if (!client.bodyDone) this.sendContinue();
-    if (!socket.writableNeedDrain) client.socket.resume();
-  }
-
-  /** A whole, small body is kept until the instance answers: it may have to be sent again. */
-  private flushHeld(upstream: Upstream): void {
-    const { body, client } = this;
-    for (const piece of body.pieces) this.writeBody(upstream, piece, [0, piece.length]);
-    if (body.bytes === 0 || (client.bodyDone && !body.isFull)) return;
-    this.replayable = false;
-    body.pieces.length = 0;
-  }
-
-  private writeBody(upstream: Upstream, buffer: Buffer, ranges: readonly number[]): boolean {
-    const { socket } = upstream;
-    if (!this.client.head.chunked) return socket.write(buffer.subarray(ranges[0], ranges[1]));
-    return writeChunk(socket, buffer, ranges);
-  }
-
-  private sendContinue(): void {
-    if (!this.callerWaits) return;
-    this.callerWaits = false;
-    this.client.socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1');
-  }
-
-  onWritable(): void {
-    if (this.state !== OVER) this.client.socket.resume();
-  }
-
-  onCallerWritable(): void {
-    this.upstream?.socket.resume();
-  }
-
-  onBroken(before: 'connect' | 'response' | 'end', reason: string): void {
-    const upstream = this.upstream;
-    this.upstream = undefined;
-    if (before === 'connect') this.goBack(reason);
-    else if (this.response.started) {
-      this.abandon();
-      this.client.cut();
-    } else if (before === 'response' && upstream && this.mayReplay(upstream)) {
-      this.state = CONNECTING;
-      if (this.slot) this.connect(this.slot, new Upstream(this.slot, () => this.plane.now()));
-    } else this.refuse(makeLost(reason));
-  }
-
-  /** A reused connection that closed before any byte of a response was most likely closing already. */
-  private mayReplay(upstream: Upstream): boolean {
-    if (upstream.served < 2 || upstream.answering || !this.replayable) return false;
-    return IDEMPOTENT.has(this.client.head.method) || this.route?.routing.retry === 'safe';
-  }
-
-  /** Not a byte was written: the request waits again, at the front, for another instance or a better moment. */
-  private goBack(reason: string): void {
+  onUnreached(reason: string): void {
     const { slot, route } = this;
     if (!slot || !route) return;
+    this.forward.stop(false);
     this.slot = undefined;
     this.state = HELD;
     this.waited = true;
-    this.deadline = this.arrivedAt + holdOf(this.client.head, route);
     this.plane.onUnreachable(slot, reason);
     slot.gate.leave(slot);
     route.gate.rejoin(this);
   }
 
-  // From the instance
-
-  onInformational(head: ResponseHead): void {
-    if (head.status === 100 || this.client.head.minor === 0) return;
-    this.client.socket.write(`${head.forwardHead({ dropFraming: true })}\r\n`, 'latin1');
+  onRefusal(refusal: Refusal): void {
+    this.refuse(refusal);
   }
 
-  onHead(head: ResponseHead): void {
-    if (head.status === 101) {
-      this.beginTunnel(head);
-      return;
-    }
-    this.state = RESPONDING;
-    this.observeHead(head.status);
-    this.response.begin(this.client, head, this.extraFields());
-    this.deadline = this.idleDeadline();
+  onCut(): void {
+    this.abandon();
+    this.client.cut();
   }
 
-  private extraFields(): string {
-    const { route, slot } = this;
-    if (!route || !slot) return '';
-    const timing = timingOf(slot, this.arrivedAt, this.grantedAt, this.plane.now(), this.isCold());
-    return (
-      `Rouse-Revision: ${route.routing.name}\r\nRouse-Cold-Start: ${this.isCold()}\r\n` +
-      `Server-Timing: ${timing}\r\n${this.setCookie}`
-    );
+  onAnswered(clean: boolean, keepAlive: boolean): void {
+    this.end(clean);
+    this.client.next(keepAlive);
   }
 
-  /** It waited, and for an instance that was not ready when it came. */
-  private isCold(): boolean {
-    return this.waited && this.slot !== undefined && this.slot.readyAt > this.arrivedAt;
+  onTunnelClosed(): void {
+    this.end(false);
+    this.client.linger();
   }
 
-  private observeHead(status: number): void {
-    const metrics = this.route?.metrics;
-    if (!metrics) return;
-    metrics.codes[status - 100]! += 1;
-    const waitedMs = this.grantedAt - this.arrivedAt;
-    metrics.wait.add(waitedMs / 1000);
-    if (!this.isCold()) return;
-    metrics.coldRequests += 1;
-    metrics.coldArrivals += 1;
-    metrics.coldMs += waitedMs;
-    metrics.phases.queue.add(waitedMs / 1000);
-    metrics.phases.infer.add((this.plane.now() - this.grantedAt) / 1000);
-  }
-
-  cork(): void {
-    this.client.socket.cork();
-  }
-
-  uncork(): void {
-    this.client.socket.uncork();
-  }
-
-  onData(buffer: Buffer, ranges: readonly number[]): void {
-    this.deadline = this.idleDeadline();
-    if (!this.response.write(buffer, ranges)) this.upstream?.socket.pause();
-  }
-
-  private idleDeadline(): number {
-    const idle = this.route?.routing.timeouts.idle ?? 0;
-    return idle === 0 ? NEVER : this.plane.now() + idle;
-  }
-
-  onEnd(trailers: string): void {
-    this.response.end(trailers);
-    const keep = this.client.keepsAlive() && !this.response.endsConnection;
-    this.end(this.client.bodyDone);
-    this.client.next(keep);
-  }
-
-  // After a 101
-
-  private beginTunnel(head: ResponseHead): void {
-    if (this.client.head.upgrade === '') {
-      this.abandon();
-      this.refuse(UNASKED_UPGRADE);
-      return;
-    }
-    this.state = TUNNEL;
-    this.observeHead(101);
-    this.response.started = true;
-    this.client.socket.write(
-      `${head.forwardHead({ dropFraming: true })}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n` +
-        `${this.extraFields()}\r\n`,
-      'latin1',
-    );
-    this.deadline = this.idleDeadline();
-    const early = this.client.takeAhead();
-    if (early) this.onCallerTunnelData(early);
-    this.client.socket.resume();
+  onCallerWritable(): void {
+    this.forward.onCallerWritable();
   }
 
   onCallerTunnelData(buffer: Buffer): void {
-    this.deadline = this.idleDeadline();
-    if (!this.upstream) return;
-    if (!this.upstream.socket.write(buffer)) this.client.socket.pause();
-  }
-
-  onTunnelData(buffer: Buffer): void {
-    this.deadline = this.idleDeadline();
-    if (!this.client.socket.write(buffer)) this.upstream?.socket.pause();
-  }
-
-  onTunnelEnd(): void {
-    this.end(false);
-    this.client.linger();
+    this.forward.writeTunnel(buffer);
   }
 
   // Ends
@@ -474,23 +298,23 @@ export class Exchange implements Waiter<Slot>, UpstreamUser {
   /** Time passes: the nearest of hold, run, idle and total. */
   sweep(now: number): void {
     const { route } = this;
-    if ((now < this.deadline && now < this.totalDeadline) || !route) return;
-    if (this.state === OVER) return;
-    if (this.state === HELD) this.refuse(makeHoldEnded(route, now - this.arrivedAt));
-    else this.fail(makeRunEnded(route));
+    if (this.state === OVER || !route) return;
+    if (this.state === HELD && now >= Math.min(this.holdUntil, this.totalDeadline)) {
+      this.refuse(makeHoldEnded(route, now - this.arrivedAt));
+    } else if (now >= Math.min(this.forward.deadline, this.totalDeadline)) {
+      this.fail(makeRunEnded(route));
+    }
   }
 
   onCallerGone(): void {
     if (this.state === OVER) return;
-    if (this.state < RESPONDING) this.countCode(CLIENT_CLOSED);
+    if (!this.forward.isAnswering) this.countCode(CLIENT_CLOSED);
     this.abandon();
   }
 
   private fail(refusal: Refusal): void {
-    if (this.response.started) {
-      this.abandon();
-      this.client.cut();
-    } else this.refuse(refusal);
+    if (this.forward.isAnswering) this.onCut();
+    else this.refuse(refusal);
   }
 
   private refuse({ status, code, detail, retryAfter }: Refusal): void {
@@ -517,12 +341,10 @@ export class Exchange implements Waiter<Slot>, UpstreamUser {
     if (this.state === OVER) return;
     this.state = OVER;
     this.body.clear();
-    const { upstream, slot } = this;
-    this.upstream = undefined;
+    const { slot } = this;
     this.slot = undefined;
-    this.response.reset();
     this.route?.metrics?.duration.add((this.plane.now() - this.arrivedAt) / 1000);
-    upstream?.release(clean);
+    this.forward.stop(clean);
     if (slot) slot.gate.leave(slot);
   }
 
@@ -538,16 +360,4 @@ function holdOf(head: RequestHead, { routing }: RevisionRoute): number {
   if (head.rouseHold === '') return hold;
   const parsed = duration.safeParse(head.rouseHold);
   return parsed.success ? Math.min(parsed.data, Math.max(MAX_HOLD_MS, hold)) : -1;
-}
-
-/** The head that goes to the instance. */
-function makeHead(client: Connection, slot: Slot, path: string): string {
-  const { head, caller } = client;
-  const inner = 'host' in slot.address ? slot.address : undefined;
-  const host = inner?.authority ?? (head.host === '' ? 'localhost' : head.host);
-  const forwardedHost = head.host === '' ? '' : `X-Forwarded-Host: ${head.host}\r\n`;
-  return (
-    `${head.forwardHead((inner?.basePath ?? '') + path, host)}X-Forwarded-For: ${caller.id}\r\n` +
-    `X-Forwarded-Proto: http\r\n${forwardedHost}\r\n`
-  );
 }

@@ -1,0 +1,306 @@
+import type { Connection } from './connection.ts';
+import type { HeldBody } from './held-body.ts';
+import type { ResponseHead } from './http/response-head.ts';
+import { writeChunk } from './http/write-chunk.ts';
+import type { Plane } from './plane.ts';
+import { makeLost, type Refusal, UNASKED_UPGRADE } from './refusals.ts';
+import { Response } from './response.ts';
+import type { RevisionRoute } from './routes.ts';
+import type { Slot } from './slot.ts';
+import { timingOf } from './timing.ts';
+import { Upstream, type UpstreamUser } from './upstream.ts';
+
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
+const NEVER = Number.POSITIVE_INFINITY;
+
+const IDLE = 0;
+const CONNECTING = 1;
+const SENT = 2;
+const RESPONDING = 3;
+const TUNNEL = 4;
+
+/** A request that has been granted a slot. Times in ms since the epoch. */
+export interface Granted {
+  readonly route: RevisionRoute;
+  readonly slot: Slot;
+  /** What goes to the instance as its target. */
+  readonly path: string;
+  readonly arrivedAt: number;
+  readonly grantedAt: number;
+  /** It waited, and for an instance that was not ready when it came. */
+  readonly cold: boolean;
+  /** A Set-Cookie line for the response, or ''. */
+  readonly setCookie: string;
+}
+
+/** Who handed the request over, and is told how it went. */
+export interface ForwardOwner {
+  /** Not a byte of it was written. */
+  onUnreached(reason: string): void;
+  /** It failed before a byte of a response went to the caller. */
+  onRefusal(refusal: Refusal): void;
+  /** It failed in the middle of the response, which can't be completed. */
+  onCut(): void;
+  /** Answered. `clean`: the connection to the instance can be used again. */
+  onAnswered(clean: boolean, keepAlive: boolean): void;
+  /** The other protocol has ended. */
+  onTunnelClosed(): void;
+}
+
+/**
+ * The part of a request's life between grant and answer: written to the instance, its answer written to the
+ * caller. Used again for the next request of the connection.
+ *
+ * Invariants:
+ *  1. Body bytes are in `body` or have been written upstream, never both, until nothing can be replayed.
+ *  2. After the first byte of a response went to the caller nothing else than the rest of it follows;
+ *     what can't be completed is cut.
+ */
+export class Forward implements UpstreamUser {
+  /** ms; the nearest of run and idle. */
+  deadline = NEVER;
+  private readonly client: Connection;
+  private readonly plane: Plane;
+  private readonly body: HeldBody;
+  private readonly owner: ForwardOwner;
+  private readonly response: Response;
+  private state = IDLE;
+  private granted: Granted | undefined;
+  private upstream: Upstream | undefined;
+  private replayable = true;
+
+  constructor(client: Connection, plane: Plane, body: HeldBody, owner: ForwardOwner) {
+    this.client = client;
+    this.plane = plane;
+    this.body = body;
+    this.owner = owner;
+    this.response = new Response(client.socket);
+  }
+
+  get isTunnel(): boolean {
+    return this.state === TUNNEL;
+  }
+
+  /** Bytes of the body go straight on. */
+  get takesBody(): boolean {
+    return this.state >= SENT && this.upstream !== undefined;
+  }
+
+  /** Bytes have gone to the caller. */
+  get isAnswering(): boolean {
+    return this.response.started;
+  }
+
+  start(granted: Granted): void {
+    const { route, slot, grantedAt } = granted;
+    this.granted = granted;
+    this.replayable = true;
+    this.deadline = grantedAt + route.routing.timeouts.run;
+    this.connect(slot.takeIdle() ?? this.open(slot));
+  }
+
+  /** Ends, whatever its state. `clean`: the answer was whole. */
+  stop(clean: boolean): void {
+    const { upstream } = this;
+    this.upstream = undefined;
+    this.granted = undefined;
+    this.state = IDLE;
+    this.deadline = NEVER;
+    this.response.reset();
+    upstream?.release(clean);
+  }
+
+  // To the instance
+
+  writeBody(buffer: Buffer, ranges: readonly number[]): void {
+    this.replayable = false;
+    if (this.upstream && !this.write(this.upstream, buffer, ranges)) this.client.socket.pause();
+  }
+
+  endBody(): void {
+    if (this.takesBody && this.body.ending !== '') {
+      this.upstream?.socket.write(this.body.ending, 'latin1');
+    }
+  }
+
+  onConnected(): void {
+    if (this.upstream) this.send(this.upstream);
+  }
+
+  onWritable(): void {
+    if (this.state !== IDLE) this.client.socket.resume();
+  }
+
+  onCallerWritable(): void {
+    this.upstream?.socket.resume();
+  }
+
+  private open(slot: Slot): Upstream {
+    return new Upstream(slot, () => this.plane.now());
+  }
+
+  private connect(upstream: Upstream): void {
+    this.state = CONNECTING;
+    this.upstream = upstream;
+    upstream.use(this, this.client.head.method);
+    if (upstream.connected) this.send(upstream);
+  }
+
+  private send(upstream: Upstream): void {
+    const { client, granted } = this;
+    const { socket } = upstream;
+    if (!granted) return;
+    this.state = SENT;
+    socket.cork();
+    socket.write(makeHead(client, granted.slot, granted.path), 'latin1');
+    this.flushHeld(upstream);
+    if (this.body.ending !== '') socket.write(this.body.ending, 'latin1');
+    socket.uncork();
+    if (!client.bodyDone) client.sendContinue();
+    if (!socket.writableNeedDrain) client.socket.resume();
+  }
+
+  /** A whole, small body is kept until the instance answers: it may have to be sent again. */
+  private flushHeld(upstream: Upstream): void {
+    const { body, client } = this;
+    for (const piece of body.pieces) this.write(upstream, piece, [0, piece.length]);
+    if (body.bytes === 0 || (client.bodyDone && !body.isFull)) return;
+    this.replayable = false;
+    body.pieces.length = 0;
+  }
+
+  private write(upstream: Upstream, buffer: Buffer, ranges: readonly number[]): boolean {
+    const { socket } = upstream;
+    if (!this.client.head.chunked) return socket.write(buffer.subarray(ranges[0], ranges[1]));
+    return writeChunk(socket, buffer, ranges);
+  }
+
+  onBroken(before: 'connect' | 'response' | 'end', reason: string): void {
+    const { granted, upstream } = this;
+    this.upstream = undefined;
+    if (before === 'connect') this.owner.onUnreached(reason);
+    else if (this.response.started) this.owner.onCut();
+    else if (before === 'response' && granted && upstream && this.mayReplay(upstream)) {
+      this.connect(this.open(granted.slot));
+    } else this.owner.onRefusal(makeLost(reason));
+  }
+
+  /** A reused connection that closed before any byte of a response was most likely closing already. */
+  private mayReplay(upstream: Upstream): boolean {
+    if (upstream.served < 2 || upstream.answering || !this.replayable) return false;
+    return IDEMPOTENT.has(this.client.head.method) || this.granted?.route.routing.retry === 'safe';
+  }
+
+  // From the instance
+
+  cork(): void {
+    this.client.socket.cork();
+  }
+
+  uncork(): void {
+    this.client.socket.uncork();
+  }
+
+  onInformational(head: ResponseHead): void {
+    if (head.status === 100 || this.client.head.minor === 0) return;
+    this.client.socket.write(`${head.forwardHead({ dropFraming: true })}\r\n`, 'latin1');
+  }
+
+  onHead(head: ResponseHead): void {
+    if (head.status === 101) this.beginTunnel(head);
+    else {
+      this.state = RESPONDING;
+      this.observe(head.status);
+      this.response.begin(this.client, head, this.extraFields());
+      this.deadline = this.idleDeadline();
+    }
+  }
+
+  onData(buffer: Buffer, ranges: readonly number[]): void {
+    this.deadline = this.idleDeadline();
+    if (!this.response.write(buffer, ranges)) this.upstream?.socket.pause();
+  }
+
+  onEnd(trailers: string): void {
+    this.response.end(trailers);
+    const keepAlive = this.client.keepsAlive() && !this.response.endsConnection;
+    this.owner.onAnswered(this.client.bodyDone, keepAlive);
+  }
+
+  private extraFields(): string {
+    if (!this.granted) return '';
+    const { route, slot, arrivedAt, grantedAt, cold, setCookie } = this.granted;
+    const timing = timingOf(slot, arrivedAt, grantedAt, this.plane.now(), cold);
+    return (
+      `Rouse-Revision: ${route.routing.name}\r\nRouse-Cold-Start: ${cold}\r\n` +
+      `Server-Timing: ${timing}\r\n${setCookie}`
+    );
+  }
+
+  private observe(status: number): void {
+    const metrics = this.granted?.route.metrics;
+    if (!this.granted || !metrics) return;
+    const { arrivedAt, grantedAt, cold } = this.granted;
+    const waitedMs = grantedAt - arrivedAt;
+    metrics.codes[status - 100]! += 1;
+    metrics.wait.add(waitedMs / 1000);
+    if (!cold) return;
+    metrics.coldRequests += 1;
+    metrics.coldArrivals += 1;
+    metrics.coldMs += waitedMs;
+    metrics.phases.queue.add(waitedMs / 1000);
+    metrics.phases.infer.add((this.plane.now() - grantedAt) / 1000);
+  }
+
+  private idleDeadline(): number {
+    const idle = this.granted?.route.routing.timeouts.idle ?? 0;
+    return idle === 0 ? NEVER : this.plane.now() + idle;
+  }
+
+  // After a 101
+
+  private beginTunnel(head: ResponseHead): void {
+    if (this.client.head.upgrade === '') {
+      this.owner.onRefusal(UNASKED_UPGRADE);
+      return;
+    }
+    this.state = TUNNEL;
+    this.observe(101);
+    this.response.started = true;
+    this.client.socket.write(
+      `${head.forwardHead({ dropFraming: true })}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n` +
+        `${this.extraFields()}\r\n`,
+      'latin1',
+    );
+    this.deadline = this.idleDeadline();
+    const early = this.client.takeAhead();
+    if (early) this.writeTunnel(early);
+    this.client.socket.resume();
+  }
+
+  writeTunnel(buffer: Buffer): void {
+    this.deadline = this.idleDeadline();
+    if (this.upstream && !this.upstream.socket.write(buffer)) this.client.socket.pause();
+  }
+
+  onTunnelData(buffer: Buffer): void {
+    this.deadline = this.idleDeadline();
+    if (!this.client.socket.write(buffer)) this.upstream?.socket.pause();
+  }
+
+  onTunnelEnd(): void {
+    this.owner.onTunnelClosed();
+  }
+}
+
+/** The head that goes to the instance. */
+function makeHead(client: Connection, slot: Slot, path: string): string {
+  const { head, caller } = client;
+  const inner = 'host' in slot.address ? slot.address : undefined;
+  const host = inner?.authority ?? (head.host === '' ? 'localhost' : head.host);
+  const forwardedHost = head.host === '' ? '' : `X-Forwarded-Host: ${head.host}\r\n`;
+  return (
+    `${head.forwardHead((inner?.basePath ?? '') + path, host)}X-Forwarded-For: ${caller.id}\r\n` +
+    `X-Forwarded-Proto: http\r\n${forwardedHost}\r\n`
+  );
+}
