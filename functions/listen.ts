@@ -1,4 +1,5 @@
-import type { RequestListener, Server, ServerResponse } from 'node:http';
+import type { RequestListener, Server, ServerOptions, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Settings } from './settings.ts';
 
 /**
@@ -6,6 +7,21 @@ import type { Settings } from './settings.ts';
  * that closes first races with the next request.
  */
 const KEEP_ALIVE_MS = 10 * 60_000;
+
+/** More than the data plane lets through, with what it adds. */
+const MAX_HEADER_BYTES = 128 * 1024;
+
+/**
+ * No time limit of its own for a request, nor for a connection that was opened ahead of need: how long things may
+ * take is the data plane's affair.
+ */
+const OPTIONS: ServerOptions = {
+  keepAliveTimeout: KEEP_ALIVE_MS,
+  requestTimeout: 0,
+  headersTimeout: 0,
+  maxHeaderSize: MAX_HEADER_BYTES,
+  noDelay: true,
+};
 
 export interface Listening {
   /** Takes no new connection, finishes what runs, then resolves. */
@@ -22,10 +38,9 @@ export async function createListening(
 ): Promise<Listening> {
   const { createServer } = process.getBuiltinModule('node:http');
   const running = new Set<ServerResponse>();
+  const sockets = new Set<Socket>();
   let closing = false;
-  // A request has no time limit here: how long a model may take is the caller's and the data plane's affair.
-  const options = { keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0, noDelay: true };
-  const server = createServer(options, (request, response) => {
+  const server = createServer(OPTIONS, (request, response) => {
     if (closing) response.shouldKeepAlive = false;
     running.add(response);
     response.once('close', () => {
@@ -34,6 +49,10 @@ export async function createListening(
     });
     listener(request, response);
   });
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   await listening(server, listen);
   return {
     close() {
@@ -41,7 +60,8 @@ export async function createListening(
       for (const response of running) response.shouldKeepAlive = false;
       return new Promise((resolve) => {
         server.close(() => resolve());
-        server.closeIdleConnections();
+        // Connections that were never used do not count as idle there.
+        for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
       });
     },
   };

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { Fault } from '#lib/fault.ts';
 
 /** A request body is held in memory several times over while it becomes tensors. */
-export const MAX_BODY_BYTES = 64 * 2 ** 20;
+const MAX_BODY_BYTES = 64 * 2 ** 20;
 
 /** The whole body of a V2 or V1 request. */
 export async function readBody(request: IncomingMessage): Promise<Buffer> {

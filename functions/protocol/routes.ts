@@ -93,6 +93,8 @@ function refuse(response: ServerResponse, error: unknown): void {
     send(response, error.status, json({ error: error.message }));
     return;
   }
+  // The caller left in the middle of its request: nobody is to blame or to be told.
+  if (response.req.errored) return;
   console.error(error);
   const message = error instanceof Fault ? messageOf(error) : 'the model failed; its log says why';
   send(response, 500, json({ error: message }));

@@ -70,6 +70,9 @@ function waitFor(file: string) {
 describe.each(['node', 'python'] as const)('%s', (kind) => {
   test('SIGTERM: what runs is finished, idle connections are closed, status 0', async () => {
     const server = await start(kind);
+    const silent = createConnection(server.socketPath);
+    await once(silent, 'connect');
+    const silentText = text(silent);
     const idle = createConnection(server.socketPath);
     await once(idle, 'connect');
     idle.write('GET /v2/health/ready HTTP/1.1\r\nhost: x\r\n\r\n');
@@ -80,7 +83,8 @@ describe.each(['node', 'python'] as const)('%s', (kind) => {
     await until(() => server.output().includes('running'));
 
     server.child.kill('SIGTERM');
-    // The idle connection ends while the request still runs.
+    // The connections without a request end while the request still runs.
+    expect(await silentText).toBe('');
     expect(await idleText).toMatch(/^HTTP\/1.1 200 OK\r\n/);
     expect(server.child.exitCode).toBeNull();
     await writeFile(file, '');

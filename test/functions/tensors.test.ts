@@ -31,11 +31,11 @@ function valueOf(datatype: Datatype): fc.Arbitrary<unknown> {
 /** JSON has no minus zero: it is read back as zero. */
 function floatOf(datatype: Datatype): fc.Arbitrary<number> {
   const options = { noNaN: true, noDefaultInfinity: true };
-  const exact = {
+  const exact: Partial<Record<Datatype, fc.Arbitrary<number>>> = {
     FP16: fc.float({ ...options, min: -65504, max: 65504 }).map((value) => Math.f16round(value)),
     FP32: fc.float(options),
-  }[String(datatype)];
-  return (exact ?? fc.double(options)).map((value) => (Object.is(value, -0) ? 0 : value));
+  };
+  return (exact[datatype] ?? fc.double(options)).map((value) => (Object.is(value, -0) ? 0 : value));
 }
 
 const tensor = fc
