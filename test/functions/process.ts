@@ -45,7 +45,8 @@ function start(command: readonly string[], env: Readonly<Record<string, string>>
   const [program = '', ...args] = command;
   return spawn(program, args, {
     cwd: ROOT,
-    env: { PATH: process.env['PATH'], ...env },
+    // No bytecode beside the samples: their folders are content that is uploaded as it stands.
+    env: { PATH: process.env['PATH'], PYTHONDONTWRITEBYTECODE: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   });
 }
