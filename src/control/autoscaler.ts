@@ -33,6 +33,8 @@ export interface Autoscaler {
   onRuntime(event: RuntimeEvent): void;
   /** A floor of one instance for as long as a revision is proven. */
   prove(revision: string, wanted: boolean): void;
+  /** It shall have more instances than the memory has room for. */
+  isWaiting(revision: string): boolean;
   /** Nothing of this workload, which the catalog does not know any more, shall run. */
   dismiss(workload: Workload): void;
   /** Has another take the place of an instance that does not serve. */
@@ -110,10 +112,9 @@ export function createAutoscaler(options: {
   function settle(one: Active): void {
     const now = clock.now();
     const seen = see(one, runtime, loads, now);
-    if (isBusy(seen)) {
-      one.lastRequestAt = now;
-      one.evictedFor = undefined;
-    }
+    if (isBusy(seen)) one.lastRequestAt = now;
+    // Whoever is needed again stands in line for memory like all others.
+    if (isBusy(seen) || floorsOf(one).length > 0) one.evictedFor = undefined;
     const { decision, why } = decideFor(one, seen, now);
     const shortage = grants.take(one, decision.desired);
     order(one, decision);
@@ -214,6 +215,7 @@ export function createAutoscaler(options: {
       one.proof = wanted;
       reconcile(one);
     },
+    isWaiting: (revision) => active.get(revision)?.waitingForMemory ?? false,
     dismiss(workload) {
       if (active.has(workload.key) || runtime.instances(workload.key).length === 0) return;
       reconcile(activate(makeLostFacts(workload), true));

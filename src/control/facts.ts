@@ -33,8 +33,10 @@ export function factsOf(entry: ModelEntry, revision: RevisionRecord): RevisionFa
   };
 }
 
-export function specOf(entry: ModelEntry): ModelSpec {
-  return modelSpec.parse(entry.stored.value.document.spec);
+/** What is said of the model as a whole. Its revisions have records, and most of the text is theirs. */
+export function specOf(entry: ModelEntry): Omit<ModelSpec, 'revision' | 'revisions'> {
+  const { revision: _, revisions: __, ...rest } = entry.stored.value.document.spec;
+  return modelSpec.parse(rest);
 }
 
 export function workloadOf(revision: RevisionRecord): Workload {

@@ -25,7 +25,12 @@ export interface Proofs {
   onImpossible(revision: string, why: string): void;
 }
 
-export function createProofs(options: PrepareOptions): Proofs {
+export function createProofs(
+  options: PrepareOptions & {
+    /** A proof has to wait until memory is free. */
+    onWaiting: () => void;
+  },
+): Proofs {
   const { catalog, autoscaler, clock } = options;
   const open = new Map<string, { resolve: (verdict: Verdict) => void; started: boolean }>();
 
@@ -40,6 +45,7 @@ export function createProofs(options: PrepareOptions): Proofs {
       if (!proof.started) resolve({ failed });
     });
     autoscaler.prove(key, true);
+    if (autoscaler.isWaiting(key)) options.onWaiting();
     try {
       signal.throwIfAborted();
       return await promise;

@@ -12,7 +12,8 @@ import { wait } from './wait.ts';
  * Brings revisions from Preparing over Proving to Ready or Failed.
  *
  * Invariants:
- * 1. Each revision is worked on by one job at a time, and at most `atOnce` jobs run.
+ * 1. Each revision is worked on by one job at a time. At most `atOnce` jobs run; those that only wait for
+ *    memory do not count, so that they hold up nobody.
  * 2. A job may end at any point and begin again: all that counts is in the store, every step is repeatable.
  * 3. A job that belongs to a revision which was deleted, or made anew under its name, changes nothing.
  */
@@ -29,23 +30,29 @@ export interface RevisionLoop {
 const PAUSE_MS = 5000;
 
 export function createRevisionLoop(options: PrepareOptions & { atOnce: number }): RevisionLoop {
-  const { catalog, clock, log, runtime, atOnce } = options;
+  const { catalog, clock, log, runtime, autoscaler, atOnce } = options;
   const waiting = new Set<string>();
   const jobs = new Map<
     string,
     { record: RevisionRecord; stop: AbortController; done: Promise<void> }
   >();
-  const proofs = createProofs(options);
+  const proofs = createProofs({ ...options, onWaiting: pump });
   let closed = false;
 
   function pump(): void {
     for (const key of waiting) {
-      if (closed || jobs.size >= atOnce) return;
+      if (closed || countRunning() >= atOnce) return;
       const record = catalog.revision(key)?.value;
       // What is left of a deleted revision of this name goes first: see `onRuntime`.
       if (record && !isOver(record) && isClear(key, record)) begin(key, record);
       else if (!record || isOver(record)) waiting.delete(key);
     }
+  }
+
+  function countRunning(): number {
+    let running = 0;
+    for (const key of jobs.keys()) if (!autoscaler.isWaiting(key)) running++;
+    return running;
   }
 
   function isClear(key: string, record: RevisionRecord): boolean {

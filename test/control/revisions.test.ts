@@ -9,6 +9,7 @@ import {
   deployed,
   program,
   reaches,
+  rest,
   until,
 } from './harness.ts';
 
@@ -152,6 +153,16 @@ describe('proof', () => {
     });
   });
 
+  test('proofs that wait for memory hold up no others', async () => {
+    const memory = { resources: { memory: '900Mi' } };
+    await deployed(harness, { revision: program(memory), scaling: { min: 1 } }, 'resident');
+    for (const name of ['a', 'b', 'c', 'd', 'e']) {
+      await harness.apply({ revision: program(memory) }, name);
+    }
+    await until('all wait', async () => (await harness.events('WaitingForMemory')).length === 5);
+    await deployed(harness, { revision: program({ resources: { memory: '50Mi' } }) }, 'small');
+  });
+
   test('at most so many at once', async () => {
     harness.runtime.holdStarts();
     const revisions = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => program({ name }));
@@ -234,6 +245,21 @@ test('made anew under the same name while the former one is proven', async () =>
   await reaches(harness, KEY, 'Ready');
   expect((await revisionOf(KEY)).spec.args).toEqual(['./other']);
   expect(harness.runtime.prepared).toEqual([KEY, KEY]);
+});
+
+test('made anew while the former one is being prepared, which cannot be cut short', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const prepare = harness.runtime.prepare.bind(harness.runtime);
+  Object.assign(harness.runtime, { prepare: () => promise });
+  await harness.apply({ revision: program() });
+  await rest();
+  await harness.control.useCases.deleteModel(ADMIN, 'default', 'm');
+  await harness.apply({ revision: program({ args: ['./other'] }) });
+  await rest();
+  Object.assign(harness.runtime, { prepare });
+  resolve();
+  await reaches(harness, KEY, 'Ready');
+  expect((await revisionOf(KEY)).spec.args).toEqual(['./other']);
 });
 
 describe('url', () => {
