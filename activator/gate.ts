@@ -66,6 +66,8 @@ export interface GateEvents<S extends GateSlot> {
 export { FULL_BYTES, FULL_COUNT, GRANT, HOLD, NO_HOLD };
 
 const FIRST_SIZE = 8;
+/** Shared by all gates without slots, which most are: their models sleep. */
+const NO_SLOTS = new Int32Array(0);
 const UNUSABLE = -1;
 /** Callers that do not wait can be many; one wake in this time is enough. */
 const KNOCK_EVERY_MS = 100;
@@ -81,7 +83,7 @@ export class Gate<S extends GateSlot> {
   private limits: GateLimits;
   private slots: S[] = [];
   /** Mirror of the slots for the balancing policy; `UNUSABLE` for those that get nothing. */
-  private loads = new Int32Array(FIRST_SIZE);
+  private loads = NO_SLOTS;
   private head: Waiter<S> | undefined;
   private tail: Waiter<S> | undefined;
   private nextWake = 1;
@@ -160,7 +162,7 @@ export class Gate<S extends GateSlot> {
 
   add(slot: S): void {
     if (this.slots.length === this.loads.length) {
-      const larger = new Int32Array(this.loads.length * 2);
+      const larger = new Int32Array(Math.max(FIRST_SIZE, this.loads.length * 2));
       larger.set(this.loads);
       this.loads = larger;
     }

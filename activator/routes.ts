@@ -31,9 +31,9 @@ interface HostRoute {
 
 export interface RoutesEvents {
   onWake(revision: string, queued: number): void;
-  onDrained(slot: Slot): void;
-  now(): number;
-  roll(): number;
+  readonly onDrained: (slot: Slot) => void;
+  readonly now: () => number;
+  readonly roll: () => number;
 }
 
 /**
@@ -149,12 +149,9 @@ export class Routes {
   ): void {
     const { namespace, name } = model.routing;
     const key = revisionKey(namespace, name, routing.name);
-    const gateEvents: GateEvents<Slot> = {
-      onWake: (queued) => this.events.onWake(key, queued),
-      onDrained: (slot) => this.events.onDrained(slot),
-      now: () => this.events.now(),
-      roll: () => this.events.roll(),
-    };
+    const { onDrained, now, roll } = this.events;
+    const onWake = (queued: number): void => this.events.onWake(key, queued);
+    const gateEvents: GateEvents<Slot> = { onWake, onDrained, now, roll };
     const route: RevisionRoute = {
       key,
       model,
