@@ -114,7 +114,10 @@ export function createPreparer(options: {
     }
     return spec.runtime === 'python'
       ? preparePython(workload, source, cwd)
-      : prepareServer(programs.serve, source, cwd);
+      : prepareServer(programs.serve, source, cwd, {
+          // The first start strips types and compiles; all later ones, of any model, read the result.
+          NODE_COMPILE_CACHE: join(folder, 'bytecode', 'node'),
+        });
   }
 
   return {
