@@ -2,7 +2,7 @@ import type { RevisionSpec, RevisionSpecInput } from '#domain/model.ts';
 import type { Problem } from '#lib/fault.ts';
 
 /** `url` runs elsewhere and `image` is fetched by whoever runs it: their source is an address, not content. */
-export function isAddress({ runtime }: Pick<RevisionSpec, 'runtime'>): boolean {
+function isAddress({ runtime }: Pick<RevisionSpec, 'runtime'>): boolean {
   return runtime === 'url' || runtime === 'image';
 }
 

@@ -20,7 +20,7 @@ export interface ArtifactsUnderTest {
 
 const MAX = 2 ** 30;
 
-export function sha256(data: string | Uint8Array): string {
+function sha256(data: string | Uint8Array): string {
   return createHash('sha256').update(data).digest('hex');
 }
 
@@ -28,7 +28,7 @@ export async function* chunks(...parts: (string | Uint8Array)[]): AsyncIterable<
   for (const part of parts) yield typeof part === 'string' ? Buffer.from(part) : part;
 }
 
-export async function readAll(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
+async function readAll(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   for await (const part of content) parts.push(part);
   return Buffer.concat(parts);
