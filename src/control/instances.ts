@@ -105,8 +105,8 @@ export function createInstances(options: {
       suspicions.delete(id);
       note(
         instance,
-        'InstanceReplaced',
-        `suspected ${SUSPICIONS} times within ${SUSPICION_MS / 1000} s, though it runs: ${reason}`,
+        'InstanceGivenUp',
+        `suspected ${SUSPICIONS} times within ${SUSPICION_MS / 1000} s, though it runs: ${reason}; the runtime is asked for another`,
       );
       options.replace(instance);
     },

@@ -308,7 +308,7 @@ describe('failures', () => {
       replace: [instance],
     });
     const types = (await harness.events()).map((event) => event.type);
-    expect(types.filter((type) => type === 'InstanceReplaced')).toHaveLength(1);
+    expect(types.filter((type) => type === 'InstanceGivenUp')).toHaveLength(1);
     suspect();
     harness.outlet.say({ type: 'suspect', instance: 'nobody', reason: 'x' });
   });
