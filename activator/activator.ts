@@ -62,6 +62,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     log,
     version: options.version,
     routedBytes: 0,
+    ready: false,
     closing: false,
     now: () => clock.now(),
     roll: options.roll,
@@ -75,6 +76,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     dataPlane: options.dataPlane,
     onState(change) {
       routes.apply(change);
+      plane.ready = true;
       ready.resolve();
     },
   });

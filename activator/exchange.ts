@@ -26,6 +26,7 @@ import {
   makeNoHold,
   makeRunEnded,
   NOT_JSON,
+  STARTING,
   type Refusal,
   TOO_MANY_BODIES,
 } from './refusals.ts';
@@ -96,7 +97,8 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
   }
 
   begin(): void {
-    this.follow(findDestination(this.client.head, this.plane.routes));
+    if (this.plane.ready) this.follow(findDestination(this.client.head, this.plane.routes));
+    else this.refuse(STARTING);
   }
 
   // The request's body

@@ -23,6 +23,8 @@ export interface Plane {
   readonly version: string;
   /** Bytes of bodies that are read in order to find their model, now. */
   routedBytes: number;
+  /** There is a routing state: before it every model would be unknown. */
+  ready: boolean;
   /** No new requests: connections close after the one they have. */
   closing: boolean;
   /** ms since the epoch, with fractions. */

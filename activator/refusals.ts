@@ -12,6 +12,12 @@ export interface Refusal {
   readonly retryAfter?: number;
 }
 
+export const STARTING: Refusal = {
+  status: 503,
+  code: 'unavailable',
+  detail: 'Rouse is starting: which models there are is not known yet.',
+  retryAfter: 1,
+};
 export const BODY_TOO_LARGE_TO_ROUTE: Refusal = {
   status: 413,
   code: 'too_large',

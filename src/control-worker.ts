@@ -21,6 +21,7 @@ import { createArtifactFolder } from '#store/artifact-folder.ts';
 import { createSqliteStore } from '#store/sqlite.ts';
 import type { ControlStart, FromControl, ToControl } from './control-messages.ts';
 import { dataFolderAt } from './data-folder.ts';
+import { mergeMetrics } from './metrics-text.ts';
 import { applyAtStart } from './sources.ts';
 
 /** The control thread of the embedded platform: store, runtime, policies and API, away from the requests. */
@@ -114,7 +115,7 @@ function programs(): { serve: string[]; inspect: string[]; python: string[] } {
 
 async function scrape(control: Control, publisher: Publisher): Promise<string> {
   const [own, planes] = await Promise.all([control.metrics(), publisher.scrape()]);
-  return [own, ...planes].join('\n');
+  return mergeMetrics([own, ...planes]);
 }
 
 /** Each step is tried, whatever became of the one before. */

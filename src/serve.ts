@@ -17,6 +17,8 @@ import { formatModels, formatStart } from './welcome.ts';
 
 /** Of the drain time this much is kept for stopping instances after the last request has been answered. */
 const STOP_MS = 5000;
+/** Control makes little garbage at a time; without a limit the 10,000 models of a start leave it 100 MiB larger. */
+const CONTROL_YOUNG_MB = 16;
 /** The status that a shell expects after Ctrl-C. */
 const INTERRUPTED = 130;
 
@@ -68,6 +70,7 @@ async function runWith(activator: Activator, start: ControlStart, log: Log): Pro
   const worker = new Worker(entryUrl('./control-worker', import.meta.url), {
     workerData: start,
     transferList: [start.bus],
+    resourceLimits: { maxYoungGenerationSizeMb: CONTROL_YOUNG_MB },
   });
   const ended = Promise.withResolvers<number>();
   let closing = false;

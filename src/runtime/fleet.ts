@@ -104,6 +104,11 @@ export function createFleet(options: {
     for (const replica of order.slice(0, count)) replica.dismiss();
   }
 
+  function replace(group: Group, id: string): void {
+    const replica = replicas.get(id);
+    if (replica && group.replicas.ready.has(replica)) replica.dismiss();
+  }
+
   function add(group: Group): void {
     if (group.retry !== undefined) return;
     const wait = group.backoff.retryAt - clock.now();
@@ -174,6 +179,7 @@ export function createFleet(options: {
       const group = groupOf(workload);
       group.workload = workload;
       group.desired = desiredOf(workload, wanted);
+      for (const id of wanted.replace ?? []) replace(group, id);
       converge(group);
     },
     measured(id, memoryBytes, cpuSeconds) {

@@ -162,6 +162,19 @@ describe('what is answered without waking anything', () => {
   });
 });
 
+test('before the routing state is there, nobody is told that a model does not exist', async () => {
+  const early = await startHarness();
+  for (const path of ['/healthz', '/v2/models/digits/infer', '/v1/models']) {
+    const answer = await call(early.port, path);
+    expect(answer.status).toBe(503);
+    expect(answer.headers['retry-after']).toBe('1');
+  }
+  early.publisher.update({});
+  await early.activator.ready;
+  expect((await call(early.port, '/healthz')).status).toBe(200);
+  await early.close();
+});
+
 describe('splits', () => {
   test('are exact: 1,000 calls give 900 and 100', async () => {
     const counts = { v1: 0, v2: 0 };

@@ -201,6 +201,15 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
       expect(inState('draining').map(({ id }) => id)).toEqual([old?.id]);
     });
 
+    test('an instance that is to be replaced drains, and another one takes its place', async () => {
+      const workload = await prepared('sound');
+      const [old] = await started(workload);
+      await runtime.want(workload, { ...wanted(1), replace: [old?.id ?? '', 'nobody'] });
+      await until('another one is ready', () => inState('ready').some(({ id }) => id !== old?.id));
+      expect(inState('ready')).toHaveLength(1);
+      expect(inState('draining').map(({ id }) => id)).toEqual([old?.id]);
+    });
+
     test('release of what does not drain, or does not exist, does nothing', async () => {
       const workload = await prepared('sound');
       const [instance] = await started(workload);

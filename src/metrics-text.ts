@@ -1,0 +1,33 @@
+/**
+ * Several texts in Prometheus' format as one: a family that is in more than one of them has its comments once
+ * and its samples together, as the format wants it.
+ */
+export function mergeMetrics(texts: readonly string[]): string {
+  const families = new Map<string, Family>();
+  for (const text of texts) {
+    let family = familyOf(families, '');
+    for (const line of text.split('\n')) {
+      const name = /^# (?:TYPE|HELP) (\S+)/.exec(line)?.[1];
+      if (name !== undefined) {
+        family = familyOf(families, name);
+        family.comments.add(line);
+      } else if (line !== '') family.samples.push(line);
+    }
+  }
+  const lines: string[] = [];
+  for (const { comments, samples } of families.values()) lines.push(...comments, ...samples);
+  return `${lines.join('\n')}\n`;
+}
+
+interface Family {
+  readonly comments: Set<string>;
+  readonly samples: string[];
+}
+
+function familyOf(families: Map<string, Family>, name: string): Family {
+  const known = families.get(name);
+  if (known) return known;
+  const made = { comments: new Set<string>(), samples: [] };
+  families.set(name, made);
+  return made;
+}
