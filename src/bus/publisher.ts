@@ -18,6 +18,8 @@ export interface Publisher {
   /** Changes the state and tells every data plane. */
   update(change: RoutingChange): void;
   onUpward(listener: (dataPlane: string, message: Report) => void): void;
+  /** It has said hello, and had no link before: it may hold requests of an instance that is to go. */
+  onJoined(listener: (dataPlane: string) => void): void;
   /** Its link ended, and it has no other. */
   onLeft(listener: (dataPlane: string) => void): void;
   /** The metrics of the data planes that answer in time. */
@@ -45,6 +47,7 @@ export function createPublisher(options: {
   const deltas: Delta[] = [];
   const joined = new Map<string, Link<Downward, Upward>>();
   const reports = createMailbox<{ dataPlane: string; message: Report }>();
+  const arrivals = createMailbox<string>();
   const departures = createMailbox<string>();
   const scrapes = createScrapes(clock);
   let version = 0;
@@ -84,7 +87,8 @@ export function createPublisher(options: {
     const former = joined.get(dataPlane);
     if (former === link) return;
     joined.set(dataPlane, link);
-    former?.close();
+    if (former) former.close();
+    else arrivals.deliver(dataPlane);
   }
 
   function leave(dataPlane: string, link: Link<Downward, Upward>): void {
@@ -115,6 +119,7 @@ export function createPublisher(options: {
     update,
     onUpward: (listener) =>
       reports.listen(({ dataPlane, message }) => listener(dataPlane, message)),
+    onJoined: arrivals.listen,
     onLeft: departures.listen,
     scrape: () => scrapes.ask([...joined.values()]),
     async close() {

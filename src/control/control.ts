@@ -110,8 +110,6 @@ export async function createControl(options: {
   }
 
   function onUpward(dataPlane: string, message: Report): void {
-    // Whoever speaks is there; who leaves is told by `onLeft`.
-    drain.joined(dataPlane);
     switch (message.type) {
       case 'wake':
         autoscaler.wake(dataPlane, message.revision, message.queued);
@@ -150,6 +148,7 @@ export async function createControl(options: {
     autoscaler.onRuntime(event);
   });
   publishing.all();
+  publisher.onJoined((dataPlane) => drain.joined(dataPlane));
   publisher.onUpward(onUpward);
   publisher.onLeft((dataPlane) => {
     drain.left(dataPlane);

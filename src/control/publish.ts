@@ -7,7 +7,7 @@ import type { Health } from './health.ts';
 import { makeRoutingInstance, makeRoutingModel } from './routing.ts';
 
 /** The bus, as control needs it. */
-export type Outlet = Pick<Publisher, 'update' | 'onUpward' | 'onLeft'>;
+export type Outlet = Pick<Publisher, 'update' | 'onUpward' | 'onJoined' | 'onLeft'>;
 
 /**
  * Tells the data planes what has changed, and only that.

@@ -432,14 +432,17 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       const { mirror, subscriber } = subscribe(bus.client);
       subscriber.onLink(() => void links++);
       await until(() => mirror.changes.length === 1);
+      const joined: string[] = [];
+      publisher.onJoined((dataPlane) => void joined.push(dataPlane));
       const left = new Promise<string>((resolve) => publisher.onLeft(resolve));
       bus.cut();
-      await left;
+      expect(joined).toEqual([await left]);
       publisher.update({ models: [modelOf('a', 2)] });
       publisher.update({ models: [modelOf('b')] });
       expect([...mirror.models]).toEqual([['default/a', 1]]);
       await until(() => mirror.changes.length === 3);
       expect(links).toBe(2);
+      expect(joined).toHaveLength(2);
       expect(mirror.changes.map(({ full }) => full)).toEqual([true, false, false]);
       expect([...mirror.models]).toEqual([
         ['default/a', 2],

@@ -86,6 +86,8 @@ function createFakeOutlet(): FakeOutlet {
   const instances = new Map<string, RoutingInstance>();
   const updates: Parameters<Outlet['update']>[0][] = [];
   const speakers: ((dataPlane: string, message: Report) => void)[] = [];
+  const joiners: ((dataPlane: string) => void)[] = [];
+  const present = new Set<string>();
   const leavers: ((dataPlane: string) => void)[] = [];
   const watchers: (() => void)[] = [];
   return {
@@ -102,11 +104,15 @@ function createFakeOutlet(): FakeOutlet {
       for (const watcher of watchers) watcher();
     },
     onUpward: (listener) => speakers.push(listener),
+    onJoined: (listener) => joiners.push(listener),
     onLeft: (listener) => leavers.push(listener),
     say(message, dataPlane = 'plane-1') {
+      if (!present.has(dataPlane)) for (const joiner of joiners) joiner(dataPlane);
+      present.add(dataPlane);
       for (const speaker of speakers) speaker(dataPlane, message);
     },
     leave(dataPlane = 'plane-1') {
+      present.delete(dataPlane);
       for (const leaver of leavers) leaver(dataPlane);
     },
     watch: (listener) => watchers.push(listener),
