@@ -3,7 +3,6 @@ import type { BusClient } from '#bus/bus.ts';
 import { createSubscriber } from '#bus/subscriber.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
-import type { Log } from '#lib/log.ts';
 import { Client } from './client.ts';
 import { reportLoad } from './load.ts';
 import { createSharedMetrics, formatMetrics } from './metrics.ts';
@@ -27,7 +26,6 @@ export interface ActivatorOptions {
   readonly dataPlane: string;
   readonly limits: PlaneLimits;
   readonly clock: Clock;
-  readonly log: Log;
   readonly version: string;
   /** Uniform in [0, 1). */
   readonly roll: () => number;
@@ -44,7 +42,7 @@ export interface Activator {
 
 /** The data plane: listens, routes, holds, wakes, balances, forwards. */
 export async function createActivator(options: ActivatorOptions): Promise<Activator> {
-  const { clock, log } = options;
+  const { clock } = options;
   const ready = Promise.withResolvers<void>();
   const metrics = createSharedMetrics();
   const clients = new Set<Client>();
@@ -59,14 +57,15 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     routes,
     metrics,
     limits: options.limits,
-    log,
     version: options.version,
-    routedBytes: 0,
+    heldBytes: 0,
     ready: false,
     closing: false,
     now: () => clock.now(),
     roll: options.roll,
     onUnreachable(slot, reason) {
+      // One incident, however many requests met it.
+      if (slot.suspended) return;
       subscriber.send({ type: 'suspect', instance: slot.id, reason });
       suspendFor(slot, SUSPEND_MS);
     },

@@ -136,8 +136,12 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
   }
 
   private hold(piece: Buffer): void {
-    if (this.waitsIn && !this.waitsIn.hold(piece.length)) {
-      if (this.route) this.refuse(makeFull(this.route, 'bytes'));
+    if (!this.body.hasRoomFor(piece.length)) {
+      this.refuse(TOO_MANY_BODIES);
+      return;
+    }
+    if (this.route && this.waitsIn && !this.waitsIn.hold(piece.length)) {
+      this.refuse(makeFull(this.route, 'bytes'));
       return;
     }
     this.body.add(piece);
@@ -168,14 +172,10 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
   }
 
   private readToRoute(): void {
-    const { body, client, plane } = this;
-    if (plane.routedBytes > plane.limits.routedBodies) {
-      this.refuse(TOO_MANY_BODIES);
-      return;
-    }
+    const { body, client } = this;
     this.state = ROUTING;
-    body.startRouting();
-    if (body.isTooLargeToRoute) this.refuse(BODY_TOO_LARGE_TO_ROUTE);
+    if (!body.startCounting(true)) this.refuse(TOO_MANY_BODIES);
+    else if (body.isTooLargeToRoute) this.refuse(BODY_TOO_LARGE_TO_ROUTE);
     else if (client.bodyDone) this.routeByBody();
     else {
       client.socket.resume();
@@ -195,7 +195,7 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
   }
 
   private toModel(model: ModelRoute, revision: string, tag: string | undefined): void {
-    this.body.endRouting();
+    this.body.stopCounting();
     const choice = chooseRevision(this.plane, model, revision, tag, this.client.head.fields);
     if ('detail' in choice) {
       this.refuse(choice);
@@ -237,7 +237,8 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
 
   private onHeld(): void {
     this.waited = true;
-    if (this.body.isFull) this.client.socket.pause();
+    if (!this.body.startCounting(false)) this.refuse(TOO_MANY_BODIES);
+    else if (this.body.isFull) this.client.socket.pause();
   }
 
   onRefused(reason: Refused): void {
@@ -249,6 +250,7 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
     if (!route) return;
     this.slot = slot;
     this.state = FORWARDED;
+    this.body.stopCounting();
     const cold = this.waited && slot.readyAt > arrivedAt;
     const grantedAt = this.plane.now();
     this.forward.start({ route, slot, path, arrivedAt, grantedAt, cold, setCookie });

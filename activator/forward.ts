@@ -248,8 +248,9 @@ export class Forward implements UpstreamUser {
     metrics.coldRequests += 1;
     metrics.coldArrivals += 1;
     metrics.coldMs += waitedMs;
-    metrics.phases.queue.add(waitedMs / 1000);
-    metrics.phases.infer.add((this.plane.now() - grantedAt) / 1000);
+    const { phases } = this.plane.metrics;
+    phases.queue.add(waitedMs / 1000);
+    phases.infer.add((this.plane.now() - grantedAt) / 1000);
   }
 
   private idleDeadline(): number {

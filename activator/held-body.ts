@@ -1,8 +1,8 @@
 import { MAX_HELD_BODY, MAX_ROUTED_BODY, type Plane } from './plane.ts';
 
 /**
- * What has been read of a request's body and not been sent on for good. Bodies that are read in order to find
- * their model (`routing`) share one budget of the data plane; `clear` gives back what was taken of it.
+ * What has been read of a request's body and not been sent on for good. While the request waits, or is read
+ * in order to find its model, its bytes count against one budget of the data plane.
  */
 export class HeldBody {
   readonly pieces: Buffer[] = [];
@@ -10,7 +10,8 @@ export class HeldBody {
   /** What closes a chunked body upstream; '' while it has not come to its end. */
   ending = '';
   private readonly plane: Plane;
-  private routedBytes = 0;
+  private counted = 0;
+  private counting = false;
   private routing = false;
 
   constructor(plane: Plane) {
@@ -23,23 +24,33 @@ export class HeldBody {
   }
 
   get isTooLargeToRoute(): boolean {
-    return this.routedBytes > MAX_ROUTED_BODY;
+    return this.routing && this.bytes > MAX_ROUTED_BODY;
+  }
+
+  /** Whether the budget of the data plane has room for so much more of this body. */
+  hasRoomFor(bytes: number): boolean {
+    return !this.counting || this.plane.heldBytes + bytes <= this.plane.limits.heldBytes;
   }
 
   add(piece: Buffer): void {
     this.pieces.push(piece);
     this.bytes += piece.length;
-    if (this.routing) this.count(piece.length);
+    if (this.counting) this.count(piece.length);
   }
 
-  startRouting(): void {
-    this.routing = true;
-    this.count(this.bytes);
+  /** The request waits from now on. False: the budget has no room for what it holds. */
+  startCounting(routing: boolean): boolean {
+    this.counting = true;
+    this.routing = routing;
+    const fits = this.hasRoomFor(this.bytes - this.counted);
+    this.count(this.bytes - this.counted);
+    return fits;
   }
 
-  endRouting(): void {
-    this.plane.routedBytes -= this.routedBytes;
-    this.routedBytes = 0;
+  stopCounting(): void {
+    this.plane.heldBytes -= this.counted;
+    this.counted = 0;
+    this.counting = false;
     this.routing = false;
   }
 
@@ -50,14 +61,14 @@ export class HeldBody {
   }
 
   clear(): void {
-    this.endRouting();
+    this.stopCounting();
     this.pieces.length = 0;
     this.bytes = 0;
     this.ending = '';
   }
 
   private count(bytes: number): void {
-    this.routedBytes += bytes;
-    this.plane.routedBytes += bytes;
+    this.counted += bytes;
+    this.plane.heldBytes += bytes;
   }
 }

@@ -1,3 +1,4 @@
+import { COLD_START_BUCKETS } from '#domain/cold-start.ts';
 import { Histogram, labelsOf, line } from './histogram.ts';
 
 const SECONDS = [
@@ -29,7 +30,6 @@ export interface RevisionMetrics {
   readonly codes: Uint32Array;
   readonly duration: Histogram;
   readonly wait: Histogram;
-  readonly phases: Readonly<Record<'queue' | 'infer', Histogram>>;
   coldRequests: number;
   /** Since the last load report. */
   arrivals: number;
@@ -47,7 +47,6 @@ export function createRevisionMetrics(
     codes: new Uint32Array(CODES),
     duration: new Histogram(SECONDS),
     wait: new Histogram(SECONDS),
-    phases: { queue: new Histogram(SECONDS), infer: new Histogram(SECONDS) },
     coldRequests: 0,
     arrivals: 0,
     coldArrivals: 0,
@@ -58,11 +57,17 @@ export function createRevisionMetrics(
 /** Counters that belong to no revision, such as refusals before a model was found. */
 export interface SharedMetrics {
   readonly refusals: Uint32Array;
+  /** Of cold starts; the phases start and load are measured where instances are started. */
+  readonly phases: Readonly<Record<'queue' | 'infer', Histogram>>;
   connections: number;
 }
 
 export function createSharedMetrics(): SharedMetrics {
-  return { refusals: new Uint32Array(REFUSALS.length), connections: 0 };
+  return {
+    refusals: new Uint32Array(REFUSALS.length),
+    phases: { queue: new Histogram(COLD_START_BUCKETS), infer: new Histogram(COLD_START_BUCKETS) },
+    connections: 0,
+  };
 }
 
 export function countRefusal(metrics: SharedMetrics, code: string): void {
@@ -98,13 +103,8 @@ export function formatMetrics(routes: Iterable<Counted>, shared: SharedMetrics):
     ...formatHistograms('rouse_request_duration_seconds', revisions, (m) => m.duration),
     ...formatHistograms('rouse_queue_wait_seconds', revisions, (m) => m.wait),
     '# TYPE rouse_cold_start_seconds histogram',
-    ...revisions.flatMap(({ metrics }) =>
-      (['queue', 'infer'] as const).flatMap((phase) =>
-        metrics.phases[phase].format(
-          'rouse_cold_start_seconds',
-          `${metrics.labels},phase="${phase}"`,
-        ),
-      ),
+    ...(['queue', 'infer'] as const).flatMap((phase) =>
+      shared.phases[phase].format('rouse_cold_start_seconds', labelsOf({ phase })),
     ),
     '# TYPE rouse_cold_requests_total counter',
     ...revisions.map(({ metrics }) =>

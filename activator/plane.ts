@@ -1,4 +1,3 @@
-import type { Log } from '#lib/log.ts';
 import type { SharedMetrics } from './metrics.ts';
 import type { Routes } from './routes.ts';
 import type { Slot } from './slot.ts';
@@ -9,8 +8,8 @@ export interface PlaneLimits {
   readonly head: number;
   /** Bytes of a request body. */
   readonly body: number;
-  /** Bytes of all bodies that are read in order to find their model, at once. */
-  readonly routedBodies: number;
+  /** Bytes of the bodies of all requests that wait, or are read in order to find their model. */
+  readonly heldBytes: number;
   readonly connections: number;
 }
 
@@ -19,10 +18,9 @@ export interface Plane {
   readonly routes: Routes;
   readonly metrics: SharedMetrics;
   readonly limits: PlaneLimits;
-  readonly log: Log;
   readonly version: string;
-  /** Bytes of bodies that are read in order to find their model, now. */
-  routedBytes: number;
+  /** Of `limits.heldBytes`, now. */
+  heldBytes: number;
   /** There is a routing state: before it every model would be unknown. */
   ready: boolean;
   /** No new requests: connections close after the one they have. */

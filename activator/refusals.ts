@@ -26,7 +26,7 @@ export const BODY_TOO_LARGE_TO_ROUTE: Refusal = {
 export const TOO_MANY_BODIES: Refusal = {
   status: 503,
   code: 'unavailable',
-  detail: 'Too many bodies are being read at once.',
+  detail: 'The bodies of all waiting requests together are as large as they may be.',
   retryAfter: 1,
 };
 export const NOT_JSON: Refusal = {

@@ -84,9 +84,11 @@ async function run(): Promise<void> {
   if (start.apply !== undefined) {
     const client = createClient({ server: url, fetch: createLocalFetch(api, STARTER) });
     const options = { client, folder: start.apply, watch: start.watch, clock, log };
-    void applyAtStart({ ...options, signal: closing.signal }).then((models) =>
-      say({ type: 'settled', models }),
-    );
+    applyAtStart({ ...options, signal: closing.signal })
+      .then((models) => say({ type: 'settled', models }))
+      .catch((error: unknown) =>
+        log.error({ error: messageOf(error) }, 'the folder is not followed'),
+      );
   }
   parentPort?.once('message', ({ graceMs }: ToControl) => {
     closing.abort();

@@ -41,11 +41,10 @@ export async function serve(request: ServeRequest, version: string): Promise<num
       limits: {
         head: settings.limits.headerBytes,
         body: settings.limits.bodyBytes,
-        routedBodies: settings.limits.heldBytes,
+        heldBytes: settings.limits.heldBytes,
         connections: settings.limits.connections,
       },
       clock: systemClock,
-      log,
       version,
       roll: Math.random,
     });
@@ -85,7 +84,7 @@ async function runWith(activator: Activator, start: ControlStart, log: Log): Pro
   worker.on('error', (error) => ended.reject(error));
   worker.on('exit', (code) => {
     if (!closing) log.error('The control thread has ended; without it nothing wakes.');
-    ended.resolve(closing ? 0 : code || 1);
+    ended.resolve(closing ? code : code || 1);
   });
 
   const stop = (signal: NodeJS.Signals): void => {
@@ -96,6 +95,10 @@ async function runWith(activator: Activator, start: ControlStart, log: Log): Pro
     void activator.close(Math.max(0, drain - STOP_MS)).then(() => {
       const message: ToControl = { type: 'close', graceMs: Math.min(drain, STOP_MS) };
       worker.postMessage(message);
+    });
+    systemClock.after(drain + STOP_MS, () => {
+      log.warn('The control thread did not end in time; it is ended by force.');
+      void worker.terminate();
     });
   };
   process.on('SIGINT', stop);

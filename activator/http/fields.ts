@@ -77,14 +77,52 @@ export class Fields {
     return '';
   }
 
-  lineStart(i: number): number {
-    return this.at[i * 4]!;
+  /**
+   * The field lines that go on to the next hop, without the empty line, in slices of the original text.
+   *
+   * @param connection the value of Connection: the fields it names end here, but for those that frame or
+   * route the message.
+   */
+  forward(cut: CutTable, connection: string): string {
+    if (this.count === 0) return '';
+    const named = connection === '' ? NOTHING_NAMED : makeCutTable(namesIn(connection));
+    let kept = '';
+    let from = this.lineStart(0);
+    for (let i = 0; i < this.count; i += 1) {
+      if (!this.isIn(i, cut) && !this.isIn(i, named)) continue;
+      kept += this.text.slice(from, this.lineStart(i));
+      from = i + 1 < this.count ? this.lineStart(i + 1) : this.text.length - 2;
+    }
+    return kept + this.text.slice(from, this.text.length - 2);
   }
 
-  /** Where the line after field `i` starts; `end` is where the empty line starts. */
-  lineEnd(i: number): number {
-    return i + 1 < this.count ? this.at[i * 4 + 4]! : this.text.length - 2;
+  private isIn(i: number, table: CutTable): boolean {
+    const names = table[this.nameLength(i)];
+    if (names === undefined) return false;
+    for (const name of names) if (this.is(i, name)) return true;
+    return false;
   }
+
+  private lineStart(i: number): number {
+    return this.at[i * 4]!;
+  }
+}
+
+/** Field names in lower case, by their length: most fields are told apart by that alone. */
+export type CutTable = readonly (readonly string[] | undefined)[];
+
+export function makeCutTable(names: readonly string[]): CutTable {
+  const table: string[][] = [];
+  for (const name of names) (table[name.length] ??= []).push(name);
+  return table;
+}
+
+/** Named by a Connection field or not, these frame or route the message and are never cut for it. */
+const NEVER_NAMED = new Set(['content-length', 'transfer-encoding', 'host', 'close', 'keep-alive']);
+const NOTHING_NAMED: CutTable = [];
+
+function namesIn(connection: string): string[] {
+  return parseTokens(connection).filter((name) => !NEVER_NAMED.has(name));
 }
 
 /** A length as `1*DIGIT` that fits a safe integer, or -1. No sign, no space, no list. */

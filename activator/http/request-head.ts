@@ -1,5 +1,12 @@
 import { equalsLower, LF, SPACE, TARGET, TOKEN, CR } from './characters.ts';
-import { Fields, FIELDS_OK, FIELDS_TOO_MANY, parseLength, parseTokens } from './fields.ts';
+import {
+  Fields,
+  FIELDS_OK,
+  FIELDS_TOO_MANY,
+  makeCutTable,
+  parseLength,
+  parseTokens,
+} from './fields.ts';
 
 /** Why a head is refused. `status` and `code` go to the caller. */
 export interface HeadRefusal {
@@ -29,7 +36,7 @@ const CONNECT = refusal(405, 'method_not_allowed', 'CONNECT is not served.');
 const EXPECT = refusal(417, 'bad_request', 'The only expectation taken is 100-continue.');
 
 /** Fields that end at this hop, or that only this hop may set. */
-const CUT = new Set([
+const CUT = makeCutTable([
   'connection',
   'keep-alive',
   'proxy-connection',
@@ -47,9 +54,6 @@ const CUT = new Set([
   'rouse-hold',
   'rouse-priority',
 ]);
-
-/** Named by a Connection header or not, these frame or route the message and are never cut for it. */
-const NEVER_NAMED = new Set(['content-length', 'transfer-encoding', 'host', 'close', 'keep-alive']);
 
 /**
  * A parsed request head; one per connection, filled again for each request.
@@ -76,7 +80,6 @@ export class RequestHead {
   rouseModel = '';
   rouseRevision = '';
   rouseHold = '';
-  rousePriority = '';
   private connection = '';
   private upgradeField = '';
   private hostCount = 0;
@@ -110,7 +113,6 @@ export class RequestHead {
     this.rouseModel = '';
     this.rouseRevision = '';
     this.rouseHold = '';
-    this.rousePriority = '';
     this.connection = '';
     this.upgradeField = '';
     this.host = '';
@@ -171,7 +173,6 @@ export class RequestHead {
           if (length < 0 || this.contentLength >= 0) return LENGTH;
           this.contentLength = length;
         } else if (fields.is(i, 'rouse-revision')) this.rouseRevision = fields.value(i);
-        else if (fields.is(i, 'rouse-priority')) this.rousePriority = fields.value(i);
         break;
       case 17:
         if (fields.is(i, 'transfer-encoding')) {
@@ -240,26 +241,9 @@ export class RequestHead {
    * as it came, in slices of the original text.
    */
   forwardHead(target: string, host: string): string {
-    const { fields } = this;
-    const named = this.connection === '' ? NO_NAMES : new Set(parseTokens(this.connection));
     let text = `${this.method} ${target} HTTP/1.1\r\nHost: ${host}\r\n`;
-    let from = fields.count > 0 ? fields.lineStart(0) : 0;
-    for (let i = 0; i < fields.count; i += 1) {
-      if (!this.isCut(i, named)) continue;
-      text += fields.text.slice(from, fields.lineStart(i));
-      from = fields.lineEnd(i);
-    }
-    if (fields.count > 0) text += fields.text.slice(from, fields.text.length - 2);
+    text += this.fields.forward(CUT, this.connection);
     if (this.upgrade !== '') text += `Connection: Upgrade\r\nUpgrade: ${this.upgrade}\r\n`;
     return text;
   }
-
-  private isCut(i: number, named: ReadonlySet<string>): boolean {
-    const name = this.fields.text
-      .slice(this.fields.at[i * 4], this.fields.at[i * 4 + 1])
-      .toLowerCase();
-    return CUT.has(name) || (named.has(name) && !NEVER_NAMED.has(name));
-  }
 }
-
-const NO_NAMES: ReadonlySet<string> = new Set();

@@ -1,7 +1,7 @@
-import { Fields, FIELDS_OK, parseLength, parseTokens } from './fields.ts';
+import { Fields, FIELDS_OK, makeCutTable, parseLength, parseTokens } from './fields.ts';
 
 /** Fields of a response that end at this hop, or that only Rouse may set. */
-const CUT = new Set([
+const CUT_NAMES = [
   'connection',
   'keep-alive',
   'proxy-connection',
@@ -9,10 +9,10 @@ const CUT = new Set([
   'upgrade',
   'rouse-revision',
   'rouse-cold-start',
-]);
-
-const NEVER_NAMED = new Set(['content-length', 'transfer-encoding', 'close', 'keep-alive']);
-const NO_NAMES: ReadonlySet<string> = new Set();
+];
+const CUT = makeCutTable(CUT_NAMES);
+/** For a body that gets framing of our own, or none. */
+const CUT_FRAMING = makeCutTable([...CUT_NAMES, 'transfer-encoding']);
 
 /** A parsed response head; one per upstream connection, filled again for each response. */
 export class ResponseHead {
@@ -79,23 +79,8 @@ export class ResponseHead {
 
   /** The status line and the fields that go on to the caller, without the empty line. */
   forwardHead(options: { dropFraming: boolean }): string {
-    const { fields } = this;
-    const named = this.connection === '' ? NO_NAMES : new Set(parseTokens(this.connection));
-    let text = `HTTP/1.1 ${fields.text.slice(9, this.statusLineEnd)}`;
-    let from = this.statusLineEnd;
-    for (let i = 0; i < fields.count; i += 1) {
-      if (!this.isCut(i, named, options.dropFraming)) continue;
-      text += fields.text.slice(from, fields.lineStart(i));
-      from = fields.lineEnd(i);
-    }
-    return text + fields.text.slice(from, fields.text.length - 2);
-  }
-
-  private isCut(i: number, named: ReadonlySet<string>, dropFraming: boolean): boolean {
-    const name = this.fields.text
-      .slice(this.fields.at[i * 4], this.fields.at[i * 4 + 1])
-      .toLowerCase();
-    if (dropFraming && name === 'transfer-encoding') return true;
-    return CUT.has(name) || (named.has(name) && !NEVER_NAMED.has(name));
+    const cut = options.dropFraming ? CUT_FRAMING : CUT;
+    const line = this.fields.text.slice(9, this.statusLineEnd);
+    return `HTTP/1.1 ${line}${this.fields.forward(cut, this.connection)}`;
   }
 }

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { partsOfRevisionKey } from '#domain/names.ts';
 import type { Instance } from '#runtime/runtime.ts';
+import { COLD_START_BUCKETS } from '#domain/cold-start.ts';
 
 /** What control measures of itself. Label values come from stored revisions and fixed words only. */
 export interface ControlMetrics {
@@ -12,11 +13,6 @@ export interface ControlMetrics {
   forget(revision: string): void;
   text(): Promise<string>;
 }
-
-/** From a process in a pool to a model of many gigabytes. */
-const COLD_START_BUCKETS = [
-  0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
-];
 
 export function createControlMetrics(instances: () => readonly Instance[]): ControlMetrics {
   const registry = new Registry();

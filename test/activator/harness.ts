@@ -15,12 +15,11 @@ import { createLocalClient, createLocalHost } from '#bus/local.ts';
 import { createPublisher, type Publisher, type Report } from '#bus/publisher.ts';
 import type { RoutingInstance, RoutingModel, RoutingRevision } from '#domain/routing.ts';
 import { systemClock } from '#lib/clock.ts';
-import { silentLog } from '#lib/log.ts';
 
 const LIMITS: PlaneLimits = {
   head: 32 * 1024,
   body: 64 * 1024 * 1024,
-  routedBodies: 64 * 1024 * 1024,
+  heldBytes: 64 * 1024 * 1024,
   connections: 20_000,
 };
 
@@ -59,7 +58,6 @@ export async function startHarness(limits: Partial<PlaneLimits> = {}): Promise<H
     dataPlane: 'test',
     limits: { ...LIMITS, ...limits },
     clock: systemClock,
-    log: silentLog,
     version: '0.0.0',
     roll: Math.random,
   });

@@ -130,6 +130,29 @@ describe('a sleeping model', () => {
     expect((await first).status).toBe(200);
   });
 
+  test('bodies of all waiting requests share one limit, whatever their models', async () => {
+    const small = await startHarness({ heldBytes: 1000 });
+    const models = ['one', 'two'].map((name) => makeModel({ name }));
+    small.publisher.update({ models });
+    await small.activator.ready;
+    const first = call(small.port, '/models/default/one/', { body: 'a'.repeat(900) });
+    await small.report('load', (report) => report.revisions.some((load) => load.queued === 1));
+    const second = await call(small.port, '/models/default/two/', { body: 'a'.repeat(101) });
+    expect(second.status).toBe(503);
+    expect(JSON.parse(second.body)).toMatchObject({ code: 'unavailable' });
+    const started = await instance((incoming, response) => incoming.pipe(response));
+    const at = makeInstance(started.port, { revision: 'default/one/v1' });
+    small.publisher.update({ instances: [at] });
+    expect((await first).body).toBe('a'.repeat(900));
+    const third = call(small.port, '/models/default/two/', { body: 'a'.repeat(1000) });
+    await small.report('wake', (report) => report.revision === 'default/two/v1');
+    small.publisher.update({
+      instances: [makeInstance(started.port, { id: 'other', revision: 'default/two/v1' })],
+    });
+    expect((await third).status, 'what was held is given back').toBe(200);
+    await small.close();
+  });
+
   test('when the hold budget ends: 504 hold_timeout; the caller may ask for less', async () => {
     const timeouts = { hold: 60_000, run: 1000, idle: 0, drain: 0 };
     await publish(makeModel({ revisions: [makeRevision({ timeouts })] }));

@@ -9,6 +9,11 @@ test('a family of two texts has its comments once, and its samples together', ()
   );
 });
 
+test('a series of two data planes is their sum', () => {
+  const text = '# TYPE a counter\na{x="1"} 1.5\na_inf{le="+Inf"} 2\n';
+  expect(mergeMetrics([text, text])).toBe('# TYPE a counter\na{x="1"} 3\na_inf{le="+Inf"} 4\n');
+});
+
 test('nothing gives an empty text', () => {
   expect(mergeMetrics(['', '\n'])).toBe('\n');
 });

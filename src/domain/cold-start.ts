@@ -1,0 +1,7 @@
+/**
+ * Bounds of the histogram of cold starts, seconds, from a process in a pool to a model of many gigabytes: the same
+ * for every phase, wherever it is measured.
+ */
+export const COLD_START_BUCKETS = [
+  0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
+];
