@@ -31,7 +31,10 @@ const resources = z.strictObject({
   limits: z
     .strictObject({ memory: size.optional(), cpu: cpu.optional() })
     .optional()
-    .meta({ description: 'What an instance may not pass, enforced where the system can.' }),
+    .meta({
+      description:
+        'What an instance may not pass: memory is enforced, cpu not yet by the local runtime.',
+    }),
 });
 
 const readiness = z.strictObject({
