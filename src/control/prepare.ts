@@ -12,7 +12,7 @@ import { fetchSource } from './fetch.ts';
 import type { Journal } from './journal.ts';
 import { isSuperseded, updateRevision } from './revision-update.ts';
 import { isFetched } from './source.ts';
-import { wait } from './wait.ts';
+import { abortable, wait } from './wait.ts';
 
 export interface PrepareOptions {
   catalog: Catalog;
@@ -70,11 +70,15 @@ async function prepareOnce(
   const { runtime, autoscaler } = options;
   const artifact = await findArtifact(options, record, signal);
   const found: RevisionRecord = { ...record, ...(artifact && { artifact }) };
-  const workload = await inspect(runtime, workloadOf(found));
-  signal.throwIfAborted();
-  await runtime.prepare(workload);
-  if (signal.aborted) autoscaler.dismiss(workload);
-  signal.throwIfAborted();
+  const workload = await abortable(inspect(runtime, workloadOf(found)), signal);
+  const preparing = runtime.prepare(workload);
+  try {
+    await abortable(preparing, signal);
+  } catch (error) {
+    // Nobody waits for it any more: what it leaves running goes when it is done.
+    if (signal.aborted) preparing.then(() => autoscaler.dismiss(workload)).catch(() => undefined);
+    throw error;
+  }
   const { inspection } = workload;
   const kept = { ...(artifact && { artifact }), ...(inspection && { inspection }) };
   const reason = 'prepared; it has to become ready once';

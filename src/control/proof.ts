@@ -5,6 +5,7 @@ import { specOf } from './facts.ts';
 import { describeFailure } from './health.ts';
 import type { PrepareOptions } from './prepare.ts';
 import { updateRevision } from './revision-update.ts';
+import { abortable } from './wait.ts';
 
 /** A proof that gets no memory for so long gets none: floors of others hold it all. */
 const PATIENCE_MS = 10 * 60_000;
@@ -35,9 +36,7 @@ export function createProofs(
   const open = new Map<string, { resolve: (verdict: Verdict) => void; started: boolean }>();
 
   async function judge(key: string, signal: AbortSignal): Promise<Verdict> {
-    const { promise, resolve, reject } = Promise.withResolvers<Verdict>();
-    const stop = (): void => reject(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
+    const { promise, resolve } = Promise.withResolvers<Verdict>();
     const proof = { resolve, started: false };
     open.set(key, proof);
     const patience = clock.after(PATIENCE_MS, () => {
@@ -47,12 +46,10 @@ export function createProofs(
     autoscaler.prove(key, true);
     if (autoscaler.isWaiting(key)) options.onWaiting();
     try {
-      signal.throwIfAborted();
-      return await promise;
+      return await abortable(promise, signal);
     } finally {
       open.delete(key);
       patience.cancel();
-      signal.removeEventListener('abort', stop);
     }
   }
 

@@ -6,14 +6,15 @@ import type { ModelEntry } from './catalog.ts';
 import { type PrepareOptions, prepareRevision } from './prepare.ts';
 import { createProofs } from './proof.ts';
 import { isSuperseded } from './revision-update.ts';
-import { wait } from './wait.ts';
+import { abortable, wait } from './wait.ts';
 
 /**
  * Brings revisions from Preparing over Proving to Ready or Failed.
  *
  * Invariants:
- * 1. Each revision is worked on by one job at a time. At most `atOnce` jobs run; those that only wait for
- *    memory do not count, so that they hold up nobody.
+ * 1. Each revision is worked on by one job at a time. At most `PREPARING_AT_ONCE` jobs prepare or wait for
+ *    their turn to prove, and at most `atOnce` prove; a proof that only waits for memory does not count, so
+ *    that it holds up nobody.
  * 2. A job may end at any point and begin again: all that counts is in the store, every step is repeatable.
  * 3. A job that belongs to a revision which was deleted, or made anew under its name, changes nothing.
  */
@@ -28,20 +29,32 @@ export interface RevisionLoop {
 
 /** Before work is begun again that ended for a reason which is not the revision's. */
 const PAUSE_MS = 5000;
+/**
+ * Preparing is waiting, mostly: for the network, for a tool. What is heavy in it the runtime limits itself. So
+ * many that a few builds that hang stop nobody, so few that sockets and memory last.
+ */
+const PREPARING_AT_ONCE = 64;
+
+interface Job {
+  readonly record: RevisionRecord;
+  readonly stop: AbortController;
+  done: Promise<void>;
+  phase: 'preparing' | 'prepared' | 'proving';
+  /** It may be proven. */
+  readonly turn: PromiseWithResolvers<void>;
+}
 
 export function createRevisionLoop(options: PrepareOptions & { atOnce: number }): RevisionLoop {
   const { catalog, clock, log, runtime, autoscaler, atOnce } = options;
   const waiting = new Set<string>();
-  const jobs = new Map<
-    string,
-    { record: RevisionRecord; stop: AbortController; done: Promise<void> }
-  >();
+  const jobs = new Map<string, Job>();
   const proofs = createProofs({ ...options, onWaiting: pump });
   let closed = false;
 
   function pump(): void {
+    admit();
     for (const key of waiting) {
-      if (closed || countRunning() >= atOnce) return;
+      if (closed || countPreparing() >= PREPARING_AT_ONCE) return;
       const record = catalog.revision(key)?.value;
       // What is left of a deleted revision of this name goes first: see `onRuntime`.
       if (record && !isOver(record) && isClear(key, record)) begin(key, record);
@@ -49,10 +62,28 @@ export function createRevisionLoop(options: PrepareOptions & { atOnce: number })
     }
   }
 
-  function countRunning(): number {
-    let running = 0;
-    for (const key of jobs.keys()) if (!autoscaler.isWaiting(key)) running++;
-    return running;
+  /** Gives those that are prepared their turn, in the order in which they were begun. */
+  function admit(): void {
+    for (const job of jobs.values()) {
+      if (job.phase !== 'prepared') continue;
+      if (closed || countProving() >= atOnce) return;
+      job.phase = 'proving';
+      job.turn.resolve();
+    }
+  }
+
+  function countPreparing(): number {
+    let count = 0;
+    for (const { phase } of jobs.values()) if (phase !== 'proving') count++;
+    return count;
+  }
+
+  function countProving(): number {
+    let count = 0;
+    for (const [key, { phase }] of jobs) {
+      if (phase === 'proving' && !autoscaler.isWaiting(key)) count++;
+    }
+    return count;
   }
 
   function isClear(key: string, record: RevisionRecord): boolean {
@@ -62,21 +93,33 @@ export function createRevisionLoop(options: PrepareOptions & { atOnce: number })
 
   function begin(key: string, record: RevisionRecord): void {
     waiting.delete(key);
-    const stop = new AbortController();
-    const done = run(key, record, stop.signal).finally(() => {
+    const job: Job = {
+      record,
+      stop: new AbortController(),
+      done: Promise.resolve(),
+      phase: 'preparing',
+      turn: Promise.withResolvers<void>(),
+    };
+    jobs.set(key, job);
+    job.done = run(key, job).finally(() => {
       jobs.delete(key);
       const now = catalog.revision(key)?.value;
       if (now && !isOver(now)) waiting.add(key);
       pump();
     });
-    jobs.set(key, { record, stop, done });
   }
 
-  async function run(key: string, record: RevisionRecord, signal: AbortSignal): Promise<void> {
+  async function run(key: string, job: Job): Promise<void> {
+    const { record } = job;
+    const { signal } = job.stop;
     const identity = { key, createdAt: record.createdAt, digest: record.digest };
     try {
       const prepared = await prepareRevision(options, identity, record, signal);
-      if (prepared) await proofs.prove(identity, prepared, signal);
+      if (!prepared) return;
+      job.phase = 'prepared';
+      pump();
+      await abortable(job.turn.promise, signal);
+      await proofs.prove(identity, prepared, signal);
     } catch (error) {
       if (signal.aborted) return;
       // Most likely the store is away or full. The job begins again, but not at once.

@@ -3,14 +3,28 @@ import type { Clock } from '#lib/clock.ts';
 /** Resolves after `ms`; rejects with the signal's reason when that comes first. */
 export async function wait(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const { promise, resolve } = Promise.withResolvers<void>();
   const timer = clock.after(ms, resolve);
-  const stop = (): void => reject(signal.reason);
-  signal.addEventListener('abort', stop, { once: true });
   try {
-    await promise;
+    await abortable(promise, signal);
   } finally {
     timer.cancel();
+  }
+}
+
+/**
+ * What `promise` gives; rejects with the signal's reason when that comes first. The work behind the promise
+ * goes on then, and how it ends is nobody's business: a rejection of it counts as handled.
+ */
+export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const stop = (): void => reject(signal.reason);
+  if (signal.aborted) stop();
+  else signal.addEventListener('abort', stop, { once: true });
+  try {
+    // The abort first: of two that are settled already, it is the one that counts.
+    return await Promise.race([aborted, promise]);
+  } finally {
     signal.removeEventListener('abort', stop);
   }
 }

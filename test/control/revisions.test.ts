@@ -175,6 +175,46 @@ describe('proof', () => {
   });
 });
 
+describe('a preparation that hangs', () => {
+  /** From now on these are never done; gives how to fail them after all. */
+  function hang(...keys: string[]): () => void {
+    const { prepare } = harness.runtime;
+    const hung = Promise.withResolvers<void>();
+    harness.runtime.prepare = (workload) =>
+      keys.includes(workload.key) ? hung.promise : prepare(workload);
+    return () => hung.reject(new Fault('unavailable', 'the build was ended'));
+  }
+
+  test('stops no other model, however many proofs run at once', async () => {
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    hang(...names.map((name) => `default/${name}/00001`));
+    for (const name of names) await harness.apply({ revision: program() }, name);
+    await deployed(harness, {}, 'healthy');
+  });
+
+  test('is left when its revision is deleted: the next of that name is not kept waiting', async () => {
+    const fail = hang(KEY);
+    await harness.apply({ revision: program() });
+    await rest();
+    await harness.control.useCases.deleteModel(ADMIN, 'default', 'm');
+    harness.runtime.prepare = async () => undefined;
+    await deployed(harness, { revision: program({ args: ['./other'] }) });
+    fail();
+    await rest();
+    expect((await revisionOf(KEY)).state).toBe('Ready');
+  });
+
+  test('and an inspection, too, hold up no closing', async () => {
+    hang(KEY);
+    harness.runtime.inspect = () => new Promise(() => undefined);
+    const digest = await harness.upload('weights');
+    await harness.apply({ revision: { runtime: 'onnx', source: digest } }, 'inspected');
+    await harness.apply({ revision: program() });
+    await rest();
+    await harness.control.close();
+  });
+});
+
 describe('restart', () => {
   test('in the middle of Preparing and of Proving: the work is done again', async () => {
     harness.runtime.failPrepare('default/m/a', new Fault('unavailable', 'not now'));
