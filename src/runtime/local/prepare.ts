@@ -43,6 +43,8 @@ export function createPreparer(options: {
   const { folder, programs, base, materialize, readSecret, findPython } = options;
   const workFolder = join(folder, 'work');
   const done = new Map<string, Prepared>();
+  /** Begun last under each key: what was begun before it may be of a deleted revision of that name. */
+  const newest = new Map<string, Workload>();
 
   async function prepareServer(
     argv: readonly string[],
@@ -122,13 +124,20 @@ export function createPreparer(options: {
 
   return {
     async prepare(workload) {
-      const prepared = await prepareAny(workload);
-      done.set(workload.key, prepared);
-      return prepared;
+      const { key } = workload;
+      newest.set(key, workload);
+      try {
+        const prepared = await prepareAny(workload);
+        if (newest.get(key) === workload) done.set(key, prepared);
+        return prepared;
+      } finally {
+        if (newest.get(key) === workload) newest.delete(key);
+      }
     },
     known: (key) => done.get(key),
     forget(key) {
       done.delete(key);
+      newest.delete(key);
     },
   };
 }
