@@ -28,7 +28,8 @@ export type Fleet = Pick<Runtime, 'release' | 'instances' | 'onEvent' | 'close'>
   measured(id: string, memoryBytes: number, cpuSeconds: number): void;
 };
 
-interface Group {
+/** The replicas of a revision, and what is wanted of them. */
+interface ReplicaSet {
   readonly key: string;
   workload: Workload;
   desired: number;
@@ -49,7 +50,7 @@ export function createFleet(options: {
   launch: Launcher;
 }): Fleet {
   const { clock, log, newId, launch } = options;
-  const groups = new Map<string, Group>();
+  const replicaSets = new Map<string, ReplicaSet>();
   const replicas = new Map<string, Replica>();
   const listeners: ((event: RuntimeEvent) => void)[] = [];
   let closed = false;
@@ -65,10 +66,10 @@ export function createFleet(options: {
     }
   }
 
-  function groupOf(workload: Workload): Group {
-    const known = groups.get(workload.key);
+  function replicaSetOf(workload: Workload): ReplicaSet {
+    const known = replicaSets.get(workload.key);
     if (known) return known;
-    const group: Group = {
+    const replicaSet: ReplicaSet = {
       key: workload.key,
       workload,
       desired: 0,
@@ -79,108 +80,108 @@ export function createFleet(options: {
       converging: false,
       stale: false,
     };
-    groups.set(workload.key, group);
-    return group;
+    replicaSets.set(workload.key, replicaSet);
+    return replicaSet;
   }
 
-  function converge(group: Group): void {
-    group.stale = true;
-    if (group.converging) return;
-    group.converging = true;
-    while (group.stale) {
-      group.stale = false;
-      const surplus = liveOf(group) - group.desired;
-      if (surplus > 0) dismiss(group, surplus);
-      else if (surplus < 0 && !closed) add(group);
+  function converge(replicaSet: ReplicaSet): void {
+    replicaSet.stale = true;
+    if (replicaSet.converging) return;
+    replicaSet.converging = true;
+    while (replicaSet.stale) {
+      replicaSet.stale = false;
+      const surplus = liveOf(replicaSet) - replicaSet.desired;
+      if (surplus > 0) dismiss(replicaSet, surplus);
+      else if (surplus < 0 && !closed) add(replicaSet);
     }
-    group.converging = false;
-    if (isSpent(group)) groups.delete(group.key);
+    replicaSet.converging = false;
+    if (isSpent(replicaSet)) replicaSets.delete(replicaSet.key);
   }
 
   /** Those that start go first, then the newest: the oldest are the warmest. */
-  function dismiss(group: Group, count: number): void {
-    const { starting, ready } = group.replicas;
+  function dismiss(replicaSet: ReplicaSet, count: number): void {
+    const { starting, ready } = replicaSet.replicas;
     const order = [...[...starting].toReversed(), ...[...ready].toReversed()];
     for (const replica of order.slice(0, count)) replica.dismiss();
   }
 
-  function replace(group: Group, id: string): void {
+  function replace(replicaSet: ReplicaSet, id: string): void {
     const replica = replicas.get(id);
-    if (replica && group.replicas.ready.has(replica)) replica.dismiss();
+    if (replica && replicaSet.replicas.ready.has(replica)) replica.dismiss();
   }
 
-  function add(group: Group): void {
-    if (group.retry !== undefined) return;
-    const wait = group.backoff.retryAt - clock.now();
+  function add(replicaSet: ReplicaSet): void {
+    if (replicaSet.retry !== undefined) return;
+    const wait = replicaSet.backoff.retryAt - clock.now();
     if (wait > 0) {
-      group.retry = clock.after(wait, () => {
-        group.retry = undefined;
-        converge(group);
+      replicaSet.retry = clock.after(wait, () => {
+        replicaSet.retry = undefined;
+        converge(replicaSet);
       });
       return;
     }
-    while (liveOf(group) < group.desired && !group.stale) {
-      if (isProbing(group.backoff) && group.replicas.starting.size > 0) return;
-      start(group);
+    while (liveOf(replicaSet) < replicaSet.desired && !replicaSet.stale) {
+      if (isProbing(replicaSet.backoff) && replicaSet.replicas.starting.size > 0) return;
+      start(replicaSet);
     }
   }
 
-  function start(group: Group): void {
-    const ordinal = group.launches++;
+  function start(replicaSet: ReplicaSet): void {
+    const ordinal = replicaSet.launches++;
     const replica = createReplica({
       id: newId(),
-      workload: group.workload,
+      workload: replicaSet.workload,
       clock,
       launch,
       changed(instance) {
-        place(group, replica, instance.state);
+        place(replicaSet, replica, instance.state);
         emit({ type: 'instance', instance });
       },
       becameReady() {
-        const wasProbing = isProbing(group.backoff);
-        group.backoff = afterReady(group.backoff, clock.now());
-        if (wasProbing) converge(group);
+        const wasProbing = isProbing(replicaSet.backoff);
+        replicaSet.backoff = afterReady(replicaSet.backoff, clock.now());
+        if (wasProbing) converge(replicaSet);
       },
-      ended: (end) => forget(group, replica, ordinal, end),
+      ended: (end) => forget(replicaSet, replica, ordinal, end),
     });
     replicas.set(replica.id, replica);
     replica.start();
   }
 
   function forget(
-    group: Group,
+    replicaSet: ReplicaSet,
     replica: Replica,
     launchOrdinal: number,
     end: { reason: string; lastLines: readonly string[]; told: boolean },
   ): void {
     const instance = replica.view();
-    group.replicas[instance.state].delete(replica);
+    replicaSet.replicas[instance.state].delete(replica);
     replicas.delete(replica.id);
     if (end.told) {
       emit({ type: 'stopped', instance });
     } else {
-      group.backoff = afterFailure(group.backoff, {
+      replicaSet.backoff = afterFailure(replicaSet.backoff, {
         now: clock.now(),
         wasReady: instance.readyAt > 0,
         launch: launchOrdinal,
-        launches: group.launches,
+        launches: replicaSet.launches,
       });
-      const { failures, retryAt } = group.backoff;
+      const { failures, retryAt } = replicaSet.backoff;
       const { reason, lastLines } = end;
       emit({ type: 'failed', instance, reason, lastLines, failures, retryAt });
     }
-    converge(group);
+    converge(replicaSet);
     if (closed && replicas.size === 0) allGone.resolve();
   }
 
   return {
     want(workload, wanted) {
       if (closed) return;
-      const group = groupOf(workload);
-      group.workload = workload;
-      group.desired = desiredOf(workload, wanted);
-      for (const id of wanted.replace ?? []) replace(group, id);
-      converge(group);
+      const replicaSet = replicaSetOf(workload);
+      replicaSet.workload = workload;
+      replicaSet.desired = desiredOf(workload, wanted);
+      for (const id of wanted.replace ?? []) replace(replicaSet, id);
+      converge(replicaSet);
     },
     measured(id, memoryBytes, cpuSeconds) {
       replicas.get(id)?.measured(memoryBytes, cpuSeconds);
@@ -190,9 +191,9 @@ export function createFleet(options: {
     },
     instances(revision) {
       if (revision === undefined) return Array.from(replicas.values(), viewOf);
-      const group = groups.get(revision);
-      if (!group) return [];
-      const { starting, ready, draining } = group.replicas;
+      const replicaSet = replicaSets.get(revision);
+      if (!replicaSet) return [];
+      const { starting, ready, draining } = replicaSet.replicas;
       return [...ready, ...starting, ...draining].map(viewOf);
     },
     onEvent(listener) {
@@ -200,7 +201,7 @@ export function createFleet(options: {
     },
     async close(graceMs) {
       closed = true;
-      for (const group of groups.values()) group.retry?.cancel();
+      for (const replicaSet of replicaSets.values()) replicaSet.retry?.cancel();
       if (replicas.size === 0) allGone.resolve();
       for (const replica of replicas.values()) replica.end(graceMs);
       await allGone.promise;
@@ -212,22 +213,22 @@ function viewOf(replica: Replica): Instance {
   return replica.view();
 }
 
-function liveOf(group: Group): number {
-  return group.replicas.starting.size + group.replicas.ready.size;
+function liveOf(replicaSet: ReplicaSet): number {
+  return replicaSet.replicas.starting.size + replicaSet.replicas.ready.size;
 }
 
 /** Nothing is left of it that a later order would have to know. */
-function isSpent({ desired, replicas, backoff, retry }: Group): boolean {
+function isSpent({ desired, replicas, backoff, retry }: ReplicaSet): boolean {
   const { starting, ready, draining } = replicas;
   if (desired > 0 || starting.size + ready.size + draining.size > 0) return false;
   return backoff.strikes === 0 && backoff.failures === 0 && retry === undefined;
 }
 
-function place(group: Group, replica: Replica, state: InstanceState): void {
-  const { starting, ready, draining } = group.replicas;
-  if (group.replicas[state].has(replica)) return;
+function place(replicaSet: ReplicaSet, replica: Replica, state: InstanceState): void {
+  const { starting, ready, draining } = replicaSet.replicas;
+  if (replicaSet.replicas[state].has(replica)) return;
   for (const set of [starting, ready, draining]) set.delete(replica);
-  group.replicas[state].add(replica);
+  replicaSet.replicas[state].add(replica);
 }
 
 /** What `url` points at runs anyhow: it is one instance, until there shall be none at most. */
