@@ -33,8 +33,13 @@ describe('readiness of a stranger', () => {
     expect((await seenBy(await setup.ready(workload))).asked).toBe(5);
   });
 
-  test('with a path a status of 404 is not ready', async () => {
-    const workload = command('lost', { readiness: { path: '/health', timeout: '1s' } });
+  test('with a path any status from 200 to 299 will do', async () => {
+    const { address } = await setup.ready(command('brim', { readiness: { path: '/health' } }));
+    expect((await ask(address)).status).toBe(299);
+  });
+
+  test.each(['lost', 'moved'])('with a path what answers as %s is not ready', async (mode) => {
+    const workload = command(mode, { readiness: { path: '/health', timeout: '1s' } });
     expect((await setup.failed(workload)).reason).toBe('not ready within 1s');
   });
 

@@ -15,7 +15,7 @@ const ANSWER_MS = 5000;
  */
 export function createProbe(options: {
   port: number;
-  /** Its status says: 200 to 399. Without one any answer below 500 to `/` does. */
+  /** Its status says: 200 to 299. Without one any answer below 500 to `/` does. */
   path: string | undefined;
   hold: boolean;
   clock: Clock;
@@ -34,7 +34,7 @@ export function createProbe(options: {
   }
 
   function isReady(status: number): boolean {
-    return path === undefined ? status < 500 : status >= 200 && status < 400;
+    return path === undefined ? status < 500 : status >= 200 && status < 300;
   }
 
   function ask(patient: boolean): void {
