@@ -20,6 +20,9 @@ const SAMPLE_MS = 1000;
 /** Durable within a minute, with room for a slow disk. */
 const FLUSH_MS = 15_000;
 const MINUTE_MS = 60_000;
+/** Rows that wait for a store that fails: hours for hundreds of revisions, in some tens of megabytes. */
+const ROWS_LIMIT = 100_000;
+const ROWS_KEPT = 90_000;
 
 type Row = { -readonly [P in keyof UsageRecord]: UsageRecord[P] };
 
@@ -49,7 +52,19 @@ export function createUsage(options: {
     const counts = { arrivals: 0, coldArrivals: 0, busySeconds: 0, coldSeconds: 0 };
     const row = { ...partsOfRevisionKey(revision), minute, ...counts, memoryByteSeconds: 0 };
     rows.set(key, row);
+    limitRows();
     return row;
+  }
+
+  /** The oldest stand in front. Many go at once, so that this is neither slow nor a flood in the log. */
+  function limitRows(): void {
+    if (rows.size <= ROWS_LIMIT) return;
+    const kept = Array.from(rows).slice(-ROWS_KEPT);
+    log.error(
+      { lost: rows.size - kept.length },
+      'too much usage waits for the store: the oldest is dropped',
+    );
+    rows = new Map(kept);
   }
 
   function measureMemory(): void {
@@ -76,17 +91,21 @@ export function createUsage(options: {
     try {
       await store.addUsage([...written.values()]);
     } catch (error) {
-      for (const row of written.values()) putBack(row);
+      putBack(written);
       throw error;
     }
   }
 
-  function putBack(lost: Row): void {
-    const revision = `${lost.namespace}/${lost.model}/${lost.revision}`;
-    const key = `${revision}/${lost.minute}`;
-    const row = rows.get(key);
-    if (row) add(row, lost);
-    else rows.set(key, lost);
+  /** What was not written stays in front of what came meanwhile: it is older. */
+  function putBack(lost: Map<string, Row>): void {
+    const newer = rows;
+    rows = lost;
+    for (const [key, row] of newer) {
+      const known = rows.get(key);
+      if (known) add(known, row);
+      else rows.set(key, row);
+    }
+    limitRows();
   }
 
   return {
