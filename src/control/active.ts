@@ -17,7 +17,8 @@ export interface Active {
   lastRequestAt: number | undefined;
   /** Instances that the memory budget has room for, at most as many as desired. */
   granted: number;
-  waitingForMemory: boolean;
+  /** Since when it has had less than desired, for want of memory. */
+  waitingSince: number | undefined;
   /** Who needs its memory more. */
   evictedFor: string | undefined;
   ordered: Wanted | undefined;
@@ -37,7 +38,7 @@ export function makeActive(facts: RevisionFacts, deleted: boolean, now: number):
     scale: CALM,
     lastRequestAt: undefined,
     granted: 0,
-    waitingForMemory: false,
+    waitingSince: undefined,
     evictedFor: undefined,
     ordered: undefined,
     told: { desired: 0, class: 'idle' },
@@ -49,12 +50,17 @@ export function makeActive(facts: RevisionFacts, deleted: boolean, now: number):
 export function floorsOf({ facts, proof, deleted }: Active): Bound[] {
   if (deleted) return [];
   const floors: Bound[] = [];
-  if (proof) floors.push({ source: 'proof', count: 1, why: 'it has to become ready once' });
-  const { min } = facts.scaling;
+  const { min, initial } = facts.scaling;
+  if (proof) floors.push(makeProofFloor(Math.max(1, initial)));
   if (min > 0 && facts.routed && facts.state === 'Ready') {
     floors.push({ source: 'min', count: min, why: `scaling.min is ${min}` });
   }
   return floors;
+}
+
+function makeProofFloor(count: number): Bound {
+  const who = count === 1 ? 'it has' : `${count} instances have`;
+  return { source: 'proof', count, why: `${who} to become ready once` };
 }
 
 export function ceilingsOf({ facts, proof, deleted, evictedFor }: Active): Bound[] {

@@ -31,10 +31,10 @@ export interface Autoscaler {
   report(dataPlane: string, loads: readonly RevisionLoad[]): void;
   left(dataPlane: string): void;
   onRuntime(event: RuntimeEvent): void;
-  /** A floor of one instance for as long as a revision is proven. */
+  /** A floor of `scaling.initial` instances for as long as a revision is proven. */
   prove(revision: string, wanted: boolean): void;
-  /** It shall have more instances than the memory has room for. */
-  isWaiting(revision: string): boolean;
+  /** Since when it has been without memory for all the instances that it shall have; undefined: it has them. */
+  waitingSince(revision: string): number | undefined;
   /** Nothing of this workload, which the catalog does not know any more, shall run. */
   dismiss(workload: Workload): void;
   /** Has another take the place of an instance that does not serve. */
@@ -139,7 +139,7 @@ export function createAutoscaler(options: {
   }
 
   function tell(one: Active, seen: Seen, { desired, reason }: Desired, why: string): void {
-    const settled = one.waitingForMemory ? 'ceiling:memory' : reason;
+    const settled = one.waitingSince !== undefined ? 'ceiling:memory' : reason;
     const before = one.told;
     one.told = { desired: one.granted, class: classOf(settled) };
     // Why nothing runs is of interest when it stops running, not for each reason that comes after.
@@ -152,7 +152,7 @@ export function createAutoscaler(options: {
   }
 
   function isAsleep(one: Active, seen: Seen): boolean {
-    if (one.granted > 0 || one.waitingForMemory || isBusy(seen)) return false;
+    if (one.granted > 0 || one.waitingSince !== undefined || isBusy(seen)) return false;
     return floorsOf(one).length === 0 && runtime.instances(one.key).length === 0;
   }
 
@@ -215,7 +215,7 @@ export function createAutoscaler(options: {
       one.proof = wanted;
       reconcile(one);
     },
-    isWaiting: (revision) => active.get(revision)?.waitingForMemory ?? false,
+    waitingSince: (revision) => active.get(revision)?.waitingSince,
     dismiss(workload) {
       if (active.has(workload.key) || runtime.instances(workload.key).length === 0) return;
       reconcile(activate(makeLostFacts(workload), true));

@@ -67,12 +67,15 @@ export function createGrants(options: {
   }
 
   function enqueue(one: Active, shortage: string | undefined): void {
-    if (shortage === undefined) queue.delete(one);
-    else {
-      if (!one.waitingForMemory) journal.note(makeWaitingEvent(one.key, shortage, clock.now()));
-      queue.add(one);
+    if (shortage === undefined) {
+      queue.delete(one);
+      one.waitingSince = undefined;
+      return;
     }
-    one.waitingForMemory = shortage !== undefined;
+    queue.add(one);
+    if (one.waitingSince !== undefined) return;
+    one.waitingSince = clock.now();
+    journal.note(makeWaitingEvent(one.key, shortage, clock.now()));
   }
 
   return {

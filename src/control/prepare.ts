@@ -21,7 +21,7 @@ export interface PrepareOptions {
   runtime: Runtime;
   clock: Clock;
   log: Log;
-  autoscaler: Pick<Autoscaler, 'prove' | 'dismiss' | 'isWaiting'>;
+  autoscaler: Pick<Autoscaler, 'prove' | 'dismiss' | 'waitingSince'>;
 }
 
 /** Attempts at what may heal by itself: an address that does not answer, a full disk. About a minute in all. */

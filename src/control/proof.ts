@@ -1,6 +1,7 @@
 import type { RevisionRecord } from '#domain/records.ts';
 import type { Instance, RuntimeEvent } from '#runtime/runtime.ts';
 import { formatDuration } from '#domain/units.ts';
+import { modelOf } from './active.ts';
 import { specOf } from './facts.ts';
 import { describeFailure } from './health.ts';
 import type { PrepareOptions } from './prepare.ts';
@@ -9,6 +10,7 @@ import { abortable } from './wait.ts';
 
 /** A proof that gets no memory for so long gets none: floors of others hold it all. */
 const PATIENCE_MS = 10 * 60_000;
+const OUT_OF_PATIENCE = `no memory became free for its proof within ${formatDuration(PATIENCE_MS)}`;
 /** Failed starts in a row after which a revision is Failed: one may be chance, three are not. */
 const FAILED_STARTS = 3;
 
@@ -16,12 +18,21 @@ type Identity = Parameters<typeof updateRevision>[1];
 
 type Verdict = { readonly ready: Instance } | { readonly failed: string };
 
+interface Proof {
+  readonly resolve: (verdict: Verdict) => void;
+  /** Those that have become ready, by id. */
+  readonly ready: Map<string, Instance>;
+}
+
 /**
- * What has never run gets no traffic: the autoscaler is asked for one instance, and the first that gets
- * ready proves the revision. The floor then goes, and with it the instance, unless something keeps it.
+ * What has never run gets no traffic: the autoscaler is asked for `scaling.initial` instances, and when so
+ * many have become ready, each once, the revision is proven. The floor then goes, and with it the instances,
+ * unless something keeps them.
  */
 export interface Proofs {
   prove(identity: Identity, record: RevisionRecord, signal: AbortSignal): Promise<void>;
+  /** The document has changed: it may ask for fewer instances now. */
+  refresh(revision: string): void;
   onRuntime(event: RuntimeEvent): void;
   onImpossible(revision: string, why: string): void;
 }
@@ -33,18 +44,20 @@ export function createProofs(
   },
 ): Proofs {
   const { catalog, autoscaler, clock } = options;
-  const open = new Map<string, { resolve: (verdict: Verdict) => void; started: boolean }>();
+  const open = new Map<string, Proof>();
 
   async function judge(key: string, signal: AbortSignal): Promise<Verdict> {
     const { promise, resolve } = Promise.withResolvers<Verdict>();
-    const proof = { resolve, started: false };
-    open.set(key, proof);
-    const patience = clock.after(PATIENCE_MS, () => {
-      const failed = `no memory became free for its proof within ${formatDuration(PATIENCE_MS)}`;
-      if (!proof.started) resolve({ failed });
-    });
+    open.set(key, { resolve, ready: new Map() });
+    let patience = clock.after(PATIENCE_MS, checkPatience);
+    function checkPatience(): void {
+      const since = autoscaler.waitingSince(key) ?? clock.now();
+      const left = since + PATIENCE_MS - clock.now();
+      if (left > 0) patience = clock.after(left, checkPatience);
+      else resolve({ failed: OUT_OF_PATIENCE });
+    }
     autoscaler.prove(key, true);
-    if (autoscaler.isWaiting(key)) options.onWaiting();
+    if (autoscaler.waitingSince(key) !== undefined) options.onWaiting();
     try {
       return await abortable(promise, signal);
     } finally {
@@ -85,9 +98,14 @@ export function createProofs(
       const { instance } = event;
       const proof = open.get(instance.revision);
       if (!proof) return;
-      proof.started = true;
-      if (event.type === 'instance' && instance.state === 'ready')
-        proof.resolve({ ready: instance });
+      if (
+        event.type === 'instance' &&
+        instance.state === 'ready' &&
+        !proof.ready.has(instance.id)
+      ) {
+        proof.ready.set(instance.id, instance);
+        settle(instance.revision, proof);
+      }
       if (event.type !== 'failed' || event.failures < FAILED_STARTS) return;
       proof.resolve({ failed: describeFailure(event.reason, event.lastLines, event.failures) });
     },
@@ -96,3 +114,7 @@ export function createProofs(
     },
   };
 }
+    refresh(revision) {
+      const proof = open.get(revision);
+      if (proof) settle(revision, proof);
+    },

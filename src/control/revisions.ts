@@ -81,7 +81,7 @@ export function createRevisionLoop(options: PrepareOptions & { atOnce: number })
   function countProving(): number {
     let count = 0;
     for (const [key, { phase }] of jobs) {
-      if (phase === 'proving' && !autoscaler.isWaiting(key)) count++;
+      if (phase === 'proving' && autoscaler.waitingSince(key) === undefined) count++;
     }
     return count;
   }
@@ -139,7 +139,11 @@ export function createRevisionLoop(options: PrepareOptions & { atOnce: number })
   return {
     refresh(model) {
       const entry = catalog.model(model);
-      for (const key of jobs.keys()) if (key.startsWith(`${model}/`)) abortStale(entry, key);
+      for (const key of jobs.keys()) {
+        if (!key.startsWith(`${model}/`)) continue;
+        abortStale(entry, key);
+        proofs.refresh(key);
+      }
       for (const [name, { value }] of entry?.revisions ?? []) {
         const key = revisionKey(value.namespace, value.model, name);
         if (!isOver(value) && !jobs.has(key)) waiting.add(key);
@@ -148,7 +152,7 @@ export function createRevisionLoop(options: PrepareOptions & { atOnce: number })
     },
     onRuntime(event) {
       proofs.onRuntime(event);
-      if (event.type !== 'instance' && waiting.size > 0) pump();
+      if (event.type !== 'instance') pump();
     },
     onImpossible: (revision, why) => proofs.onImpossible(revision, why),
     async close() {

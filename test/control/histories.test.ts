@@ -33,7 +33,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       model,
       variant: fc.integer({ min: 1, max: 3 }),
       min: fc.nat(1),
-      initial: fc.nat(1),
+      initial: fc.nat(2),
     }),
   },
   {

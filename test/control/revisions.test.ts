@@ -84,6 +84,32 @@ describe('proof', () => {
     expect(harness.runtime.orders).toEqual([]);
   });
 
+  test('`initial` above 1: so many have to become ready, each once', async () => {
+    harness.runtime.holdStarts();
+    await harness.apply({ revision: program(), scaling: { initial: 3 } });
+    await until('three are started', () => live(KEY).length === 3);
+    harness.runtime.crash(live(KEY)[0]?.id ?? '', 'exited with status 3');
+    harness.runtime.letGo();
+    await rest();
+    expect(live(KEY).map((instance) => instance.state)).toEqual(['ready', 'ready']);
+    expect((await revisionOf(KEY)).state).toBe('Proving');
+    await reaches(harness, KEY, 'Ready');
+    expect(live(KEY)).toEqual([]);
+    const [event] = await harness.events('ScaleDecided');
+    expect(event?.why).toContain('3 instances have to become ready once');
+  });
+
+  test('a document that asks for fewer is heard while the proof runs', async () => {
+    const memory = program({ resources: { memory: '600Mi' } });
+    await harness.apply({ revision: memory, scaling: { initial: 2 } });
+    await until('one is started', () => live(KEY).length === 1);
+    await harness.pass(2);
+    expect(live(KEY).map((instance) => instance.state)).toEqual(['ready']);
+    expect((await revisionOf(KEY)).state).toBe('Proving');
+    await harness.apply({ revision: memory, scaling: { initial: 1 } });
+    await reaches(harness, KEY, 'Ready');
+  });
+
   test('three failed starts make it Failed, with the last lines', async () => {
     harness.runtime.failStarts(KEY, 'exited with status 3');
     harness.runtime.onEvent((event) => {
@@ -144,6 +170,19 @@ describe('proof', () => {
     const memory = { resources: { memory: '600Mi' } };
     await deployed(harness, { revision: program(memory), scaling: { min: 1 } }, 'resident');
     await harness.apply({ revision: program(memory) });
+    await harness.pass(590);
+    expect((await revisionOf(KEY)).state).toBe('Proving');
+    await harness.pass(20);
+    expect(await revisionOf(KEY)).toMatchObject({
+      state: 'Failed',
+      reason: 'no memory became free for its proof within 10m',
+    });
+  });
+
+  test('one that waits again, after an instance of it was started, is not waited for without end', async () => {
+    const memory = program({ resources: { memory: '600Mi' } });
+    await harness.apply({ revision: memory, scaling: { initial: 2 } });
+    await until('one is started', () => live(KEY).length === 1);
     await harness.pass(590);
     expect((await revisionOf(KEY)).state).toBe('Proving');
     await harness.pass(20);
