@@ -1,5 +1,5 @@
 import { modelDocument, type ModelInput } from '#domain/model.ts';
-import { parseModel, summaryOf } from '#domain/parse.ts';
+import { findProblems, showValue, summaryOf } from '#domain/parse.ts';
 import { Fault, type Problem } from '#lib/fault.ts';
 
 interface Place {
@@ -13,10 +13,10 @@ interface Place {
  */
 export function parseModelFor(place: Place, body: unknown): ModelInput {
   const document = withNamespace(withoutStatus(body), place.namespace);
-  const problems = mismatches(document, place);
+  const found = findProblems(modelDocument, document);
+  const problems = [...mismatches(document, place), ...found.problems];
   if (problems.length === 0 && isModel(document)) return document;
-  const all = [...problems, ...problemsOf(document)];
-  throw new Fault('invalid', summaryOf('model', all), { problems: all });
+  throw new Fault('invalid', summaryOf('model', { ...found, problems }), { problems });
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -44,19 +44,9 @@ function mismatches(document: Fields, place: Place): Problem[] {
     .filter(([key, expected]) => typeof metadata[key] === 'string' && metadata[key] !== expected)
     .map(([key, expected]) => ({
       key: `metadata.${key}`,
-      value: JSON.stringify(metadata[key]),
+      value: showValue(metadata[key]),
       expected: `${JSON.stringify(expected)}, as the path says`,
     }));
-}
-
-function problemsOf(document: Fields): readonly Problem[] {
-  try {
-    parseModel(document);
-    return [];
-  } catch (error) {
-    if (error instanceof Fault) return error.problems;
-    throw error;
-  }
 }
 
 function isFields(value: unknown): value is Fields {

@@ -1,7 +1,8 @@
 import type { RouteConfig } from '@hono/zod-openapi';
 import { z } from 'zod';
+import { requireRole } from '#control/roles.ts';
 import { parseDocument } from '#domain/parse.ts';
-import type { Actor } from '#domain/records.ts';
+import type { Actor, Role } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
 import { mediaTypeOf } from './body.ts';
 import type { ApiContext } from './context.ts';
@@ -19,6 +20,15 @@ export interface Call<P extends Shape, Q extends Shape> {
   readonly query: z.output<Q>;
 }
 
+/** What a write sends. */
+interface Body {
+  /** Name of the component that it is. */
+  readonly schema: string;
+  readonly types: readonly string[];
+  /** Whoever has less is refused before any of it is read. */
+  readonly role: Role;
+}
+
 interface Definition<P extends Shape, Q extends Shape> {
   readonly method: 'get' | 'put' | 'post' | 'delete';
   /** As OpenAPI writes it: `/models/{model}`. */
@@ -28,8 +38,7 @@ interface Definition<P extends Shape, Q extends Shape> {
   readonly params: P;
   readonly query: Q;
   readonly headers?: Shape;
-  /** Name of the component that the body is; written as JSON or YAML, unless `types` says otherwise. */
-  readonly body?: { readonly schema: string; readonly types: readonly string[] };
+  readonly body?: Body;
   /** Is HEAD promised, too? Hono answers it for each GET. */
   readonly head?: boolean;
   readonly responses: RouteConfig['responses'];
@@ -56,10 +65,12 @@ export function defineRoute<P extends Shape, Q extends Shape>(route: Definition<
     head: route.head ?? false,
     pattern: route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
     async run(context) {
+      const actor = context.get('actor');
+      if (route.body) requireRole(actor, route.body.role);
       checkMediaType(context, route.body?.types);
       return await route.handle({
         context,
-        actor: context.get('actor'),
+        actor,
         params: parseDocument(route.params, context.req.param(), 'the path of the request'),
         query: parseDocument(route.query, context.req.query(), 'the query of the request'),
       });
@@ -98,7 +109,7 @@ function makeConfig<P extends Shape, Q extends Shape>(route: Definition<P, Q>): 
   };
 }
 
-function makeContent(body: { schema: string; types: readonly string[] }) {
+function makeContent(body: Body) {
   return Object.fromEntries(
     body.types.map((type) => [
       type,

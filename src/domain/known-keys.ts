@@ -3,9 +3,12 @@ import { z } from 'zod';
 /** Keys that are listed for a reader who wrote one that does not exist. */
 const MOST_LISTED = 12;
 
+/** Made once for each schema: it takes a millisecond, and a document may have many wrong keys. */
+const roots = new WeakMap<z.ZodType, Node>();
+
 /** What to say of a key that the schema does not have at `path`: the likely key, its place, or the choice. */
 export function adviceOn(schema: z.ZodType, path: readonly PropertyKey[], key: string): string {
-  const root = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  const root = rootOf(schema);
   const here = keysOf(path.reduce<Node[]>(inside, [root]));
   const near = nearest(key, here);
   if (near !== undefined) return `no such key; did you mean ${near}?`;
@@ -17,6 +20,14 @@ export function adviceOn(schema: z.ZodType, path: readonly PropertyKey[], key: s
 }
 
 type Node = z.core.JSONSchema.BaseSchema;
+
+function rootOf(schema: z.ZodType): Node {
+  const known = roots.get(schema);
+  if (known) return known;
+  const made = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  roots.set(schema, made);
+  return made;
+}
 
 function inside(nodes: readonly Node[], part: PropertyKey): Node[] {
   return nodes

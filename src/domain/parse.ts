@@ -4,6 +4,16 @@ import { adviceOn } from './known-keys.ts';
 import { type ModelDocument, modelDocument } from './model.ts';
 
 const VALUE_LIMIT = 80;
+/** A key that is longer is cut; no real one is. */
+const PATH_LIMIT = 200;
+/** Told of one document: whoever made more mistakes mends these first. Bounds the work on a hostile document. */
+export const MAX_PROBLEMS = 50;
+
+/** What is wrong with a document: `problems`, and `more` that are not told. */
+export interface Problems {
+  readonly problems: readonly Problem[];
+  readonly more: number;
+}
 
 /** Parses or throws Fault `invalid` with every problem at once. `what` names the document: `model file x.yaml`. */
 export function parseDocument<S extends z.ZodType>(
@@ -13,12 +23,18 @@ export function parseDocument<S extends z.ZodType>(
 ): z.output<S> {
   const result = schema.safeParse(input, { reportInput: true });
   if (result.success) return result.data;
-  const problems = result.error.issues.flatMap((issue) => problemsOf(issue, { input, schema }));
-  throw new Fault('invalid', summaryOf(what, problems), { problems });
+  const found = collect(result.error, { input, schema });
+  throw new Fault('invalid', summaryOf(what, found), { problems: found.problems });
 }
 
 export function parseModel(input: unknown, what = 'model'): ModelDocument {
   return parseDocument(modelDocument, input, what);
+}
+
+/** What `parseDocument` would refuse; nothing when the document is right. */
+export function findProblems(schema: z.ZodType, input: unknown): Problems {
+  const result = schema.safeParse(input, { reportInput: true });
+  return result.success ? { problems: [], more: 0 } : collect(result.error, { input, schema });
 }
 
 /** One line per problem, as the command line and the API show it. */
@@ -28,11 +44,21 @@ export function formatProblem(problem: Problem): string {
 }
 
 /** One sentence, or a line for each problem. */
-export function summaryOf(what: string, problems: readonly Problem[]): string {
+export function summaryOf(what: string, { problems, more }: Problems): string {
   const [first, ...rest] = problems;
   if (!first) return `${what} is invalid`;
   if (rest.length === 0) return `${what}: ${formatProblem(first)}`;
-  return `${what} has ${problems.length} problems:\n${problems.map((p) => `  ${formatProblem(p)}`).join('\n')}`;
+  const lines = problems.map((problem) => `  ${formatProblem(problem)}`);
+  if (more > 0) lines.push(`  and ${more} more`);
+  return `${what} has ${problems.length + more} problems:\n${lines.join('\n')}`;
+}
+
+/** A value as JSON, shortened. */
+export function showValue(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  // JSON has no words for .nan and .inf.
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? typeof value);
+  return cut(text, VALUE_LIMIT);
 }
 
 interface Document {
@@ -40,22 +66,36 @@ interface Document {
   readonly schema: z.ZodType;
 }
 
-function problemsOf(issue: z.core.$ZodIssue, document: Document): Problem[] {
+/** A problem that costs nothing until it is told. */
+interface Finding {
+  readonly path: readonly PropertyKey[];
+  readonly expected: () => string;
+}
+
+function collect(error: z.ZodError, document: Document): Problems {
+  const findings = error.issues.flatMap((issue) => findingsOf(issue, document.schema));
+  const told = findings.slice(0, MAX_PROBLEMS);
+  const problems = told.map(({ path, expected }) => ({
+    key: pathOf(path),
+    value: showValue(valueAt(document.input, path)),
+    expected: expected(),
+  }));
+  return { problems, more: findings.length - told.length };
+}
+
+function findingsOf(issue: z.core.$ZodIssue, schema: z.ZodType): Finding[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) =>
-      problemAt([...issue.path, key], document, adviceOn(document.schema, issue.path, key)),
-    );
+    return issue.keys.map((key) => ({
+      path: [...issue.path, key],
+      expected: () => adviceOn(schema, issue.path, key),
+    }));
   }
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     return closestOf(issue).flatMap((inner) =>
-      problemsOf({ ...inner, path: [...issue.path, ...inner.path] }, document),
+      findingsOf({ ...inner, path: [...issue.path, ...inner.path] }, schema),
     );
   }
-  return [problemAt(issue.path, document, expectedOf(issue))];
-}
-
-function problemAt(path: readonly PropertyKey[], { input }: Document, expected: string): Problem {
-  return { key: pathOf(path), value: shorten(valueAt(input, path)), expected };
+  return [{ path: issue.path, expected: () => expectedOf(issue) }];
 }
 
 /** Only the variant that came closest is of use to a reader; where none is of that type, all are. */
@@ -120,7 +160,7 @@ function pathOf(path: readonly PropertyKey[]): string {
     if (typeof part === 'number') text += `[${part}]`;
     else text += text === '' ? String(part) : `.${String(part)}`;
   }
-  return text;
+  return cut(text, PATH_LIMIT);
 }
 
 function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
@@ -132,9 +172,6 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
   return value;
 }
 
-function shorten(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  // JSON has no words for .nan and .inf.
-  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? typeof value);
-  return text.length > VALUE_LIMIT ? `${text.slice(0, VALUE_LIMIT)}…` : text;
+function cut(text: string, limit: number): string {
+  return text.length > limit ? `${text.slice(0, limit)}…` : text;
 }

@@ -32,7 +32,9 @@ export function parseServer(sources: ServerSources): ServerSettings {
     ),
   );
   if (problems.length > 0) {
-    throw new Fault('invalid', summaryOf('The settings of the server', problems), { problems });
+    throw new Fault('invalid', summaryOf('The settings of the server', { problems, more: 0 }), {
+      problems,
+    });
   }
   const { spec } = serverDocument.parse(documentOf(merge(said.map((each) => each.spec))));
   return { ...spec, memory: spec.memory ?? Math.floor(totalMemory * DEFAULT_MEMORY_SHARE) };

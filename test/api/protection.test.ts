@@ -259,6 +259,20 @@ describe('keys', () => {
     expect(await statusOf('admin', makeKey)).toBe(201);
   });
 
+  test.each([
+    ['read', 'PUT', modelPath('x')],
+    ['invoke', 'PUT', modelPath('x', '/traffic')],
+    ['deploy', 'POST', '/api/v1/keys'],
+    ['read', 'PUT', `/api/v1/artifacts/sha256:${'0'.repeat(64)}?name=x`],
+  ] as const)(
+    'whoever has the role %s is refused before what it sends is read: %s %s',
+    async (role, method, path) => {
+      const call = { method, path, headers: { 'content-type': 'text/plain' }, body: '{' };
+      expect((await locked.send(withHeaders(call, key(role)))).status).toBe(403);
+      expect((await locked.send(withHeaders(call, key('admin')))).status).toBe(415);
+    },
+  );
+
   test('a key opens nothing after it was deleted, and its secret is shown only once', async () => {
     const made = await locked.send({
       method: 'POST',

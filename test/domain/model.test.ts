@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { modelDocument, type ModelInput } from '#domain/model.ts';
-import { parseModel } from '#domain/parse.ts';
+import { MAX_PROBLEMS, parseModel } from '#domain/parse.ts';
 import { Fault } from '#lib/fault.ts';
 import { changed, makeFullModel, makeSmallModel, pathsOf } from './model-file.ts';
 
@@ -205,6 +205,26 @@ test('all problems of a file at once, those of rules over several keys included'
       'spec.traffic',
     ]),
   );
+});
+
+test('of very many wrong keys some are told, and the others counted', () => {
+  const count = 50_000;
+  const wrong = Object.fromEntries(Array.from({ length: count }, (_, i) => [`wrong${i}`, i]));
+  try {
+    parseModel({ ...makeSmallModel(), ...wrong });
+    expect.unreachable();
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    expect(error.problems).toHaveLength(MAX_PROBLEMS);
+    expect(error.message).toMatch(`model has ${count} problems:`);
+    expect(error.message.split('\n').at(-1)).toBe(`  and ${count - MAX_PROBLEMS} more`);
+  }
+});
+
+test('a key of any length is told in a short line', () => {
+  for (const line of problems(makeSmallModel({ ['x'.repeat(100_000)]: 1 }))) {
+    expect(line.length).toBeLessThan(600);
+  }
 });
 
 test('whatever is given is parsed or refused with a Fault that names keys', () => {

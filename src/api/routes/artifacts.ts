@@ -41,7 +41,7 @@ export function makeArtifactRoutes({ useCases }: ApiOptions): Route[] {
       tag: 'artifacts',
       params: byDigest,
       query: described,
-      body: { schema: 'Bytes', types: ['application/octet-stream'] },
+      body: { schema: 'Bytes', types: ['application/octet-stream'], role: 'deploy' },
       responses: { 201: jsonResponse('It is stored.', 'Artifact') },
       async handle({ context, actor, params, query }) {
         const content = context.req.raw.body ?? new Blob([]).stream();

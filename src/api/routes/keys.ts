@@ -28,7 +28,7 @@ export function makeKeyRoutes({ useCases }: ApiOptions): Route[] {
       tag: 'keys',
       params: NONE,
       query: NONE,
-      body: { schema: 'KeyRequest', types: DOCUMENT_TYPES },
+      body: { schema: 'KeyRequest', types: DOCUMENT_TYPES, role: 'admin' },
       responses: { 201: jsonResponse('Keep the secret: it cannot be read again.', 'NewKey') },
       async handle({ context, actor }) {
         const { role, note } = parseDocument(keyBody, await readDocument(context), 'key');

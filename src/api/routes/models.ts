@@ -68,7 +68,7 @@ export function makeModelRoutes(options: ApiOptions): Route[] {
       query: NONE,
       params: ofModel,
       headers: conditions,
-      body: { schema: 'Model', types: DOCUMENT_TYPES },
+      body: { schema: 'Model', types: DOCUMENT_TYPES, role: 'deploy' },
       responses: {
         200: jsonResponse('Changed, or the same as before.', 'Applied'),
         201: jsonResponse('It is new.', 'Applied'),

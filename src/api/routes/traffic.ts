@@ -29,7 +29,7 @@ export function makeTrafficRoutes({ useCases }: ApiOptions): Route[] {
       query: NONE,
       params: ofModel,
       headers: conditions,
-      body: { schema: 'Traffic', types: DOCUMENT_TYPES },
+      body: { schema: 'Traffic', types: DOCUMENT_TYPES, role: 'deploy' },
       responses: { 200: jsonResponse('What it is now.', 'Traffic') },
       async handle({ context, actor, params }) {
         const { traffic } = parseDocument(trafficBody, await readDocument(context), 'traffic');
