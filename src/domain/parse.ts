@@ -9,6 +9,9 @@ const PATH_LIMIT = 200;
 /** Told of one document: whoever made more mistakes mends these first. Bounds the work on a hostile document. */
 export const MAX_PROBLEMS = 50;
 
+/** Many times what any document of ours needs, and far from the end of any stack. */
+const MAX_DEPTH = 64;
+
 /** What is wrong with a document: `problems`, and `more` that are not told. */
 export interface Problems {
   readonly problems: readonly Problem[];
@@ -21,10 +24,9 @@ export function parseDocument<S extends z.ZodType>(
   input: unknown,
   what: string,
 ): z.output<S> {
-  const result = schema.safeParse(input, { reportInput: true });
-  if (result.success) return result.data;
-  const found = collect(result.error, { input, schema });
-  throw new Fault('invalid', summaryOf(what, found), { problems: found.problems });
+  const result = check(schema, input);
+  if ('value' in result) return result.value;
+  throw new Fault('invalid', summaryOf(what, result), { problems: result.problems });
 }
 
 export function parseModel(input: unknown, what = 'model'): ModelDocument {
@@ -33,8 +35,8 @@ export function parseModel(input: unknown, what = 'model'): ModelDocument {
 
 /** What `parseDocument` would refuse; nothing when the document is right. */
 export function findProblems(schema: z.ZodType, input: unknown): Problems {
-  const result = schema.safeParse(input, { reportInput: true });
-  return result.success ? { problems: [], more: 0 } : collect(result.error, { input, schema });
+  const result = check(schema, input);
+  return 'value' in result ? { problems: [], more: 0 } : result;
 }
 
 /** One line per problem, as the command line and the API show it. */
@@ -59,6 +61,29 @@ export function showValue(value: unknown): string {
   // JSON has no words for .nan and .inf.
   const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? typeof value);
   return cut(text, VALUE_LIMIT);
+}
+
+function check<S extends z.ZodType>(schema: S, input: unknown): { value: z.output<S> } | Problems {
+  if (isTooDeep(input)) {
+    const expected = `at most ${MAX_DEPTH}`;
+    return { problems: [{ key: '', value: `more than ${MAX_DEPTH} levels`, expected }], more: 0 };
+  }
+  const result = schema.safeParse(input, { reportInput: true });
+  return result.success ? { value: result.data } : collect(result.error, { input, schema });
+}
+
+/** Level by level: what recurses would end with the stack. */
+function isTooDeep(input: unknown): boolean {
+  let level: readonly unknown[] = [input];
+  for (let depth = 0; depth <= MAX_DEPTH; depth += 1) {
+    level = [...new Set(level.filter(isObject).flatMap((value) => Object.values(value)))];
+    if (level.length === 0) return false;
+  }
+  return true;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 interface Document {

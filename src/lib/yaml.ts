@@ -1,11 +1,13 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, visit } from 'yaml';
-import { parseAllDocuments, stringify } from 'yaml';
+import { Composer, type CST, Parser, stringify } from 'yaml';
 import { Fault, messageOf } from './fault.ts';
 
 /** A small file must stay a small value, and quick to read: each alias is looked up in the whole document. */
 const MAX_ALIASES = 100;
 /** In characters. Far above any file of ours, and read in a fraction of a second whatever it holds. */
 const MAX_LENGTH = 256 * 1024;
+/** Lists and maps in each other. What follows the parser recurses, and would end with the stack. */
+const MAX_DEPTH = 64;
 /** The parser's messages quote the text. */
 const MAX_MESSAGE = 200;
 
@@ -24,28 +26,51 @@ export function parseYaml(text: string, what: string): YamlDocument[] {
   }
   const lines = new LineCounter();
   try {
-    const documents = parseAllDocuments(text, {
-      lineCounter: lines,
-      prettyErrors: false,
-      stringKeys: true,
-      // The library compares each pair of keys; `refuseExcess` needs one pass.
-      uniqueKeys: false,
-      resolveKnownTags: false,
-      logLevel: 'error',
-    });
-    if (!Array.isArray(documents)) return [];
-    return documents
-      .filter((document) => document.contents !== null)
-      .map((document) => readDocument(document, lines, what));
+    const tokens = [...new Parser(lines.addNewLine).parse(text)];
+    for (const token of tokens) refuseDepth(token, lines, what);
+    return compose(tokens, lines, what);
   } catch (error) {
     if (error instanceof Fault) throw error;
-    // Nesting that is too deep for the stack ends here, too.
     throw new Fault('bad_request', `${what} cannot be read as YAML: ${shorten(messageOf(error))}`);
   }
 }
 
 export function formatYaml(value: unknown): string {
   return stringify(value, { aliasDuplicateObjects: false, lineWidth: 0 });
+}
+
+function compose(tokens: readonly CST.Token[], lines: LineCounter, what: string): YamlDocument[] {
+  const composer = new Composer({
+    lineCounter: lines,
+    prettyErrors: false,
+    stringKeys: true,
+    // The library compares each pair of keys; `refuseExcess` needs one pass.
+    uniqueKeys: false,
+    resolveKnownTags: false,
+    logLevel: 'error',
+  });
+  return [...composer.compose(tokens)]
+    .filter((document) => document.contents !== null)
+    .map((document) => readDocument(document, lines, what));
+}
+
+/** Level by level, without recursion. */
+function refuseDepth(token: CST.Token, lines: LineCounter, what: string): void {
+  let level = [token];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > MAX_DEPTH + 1) {
+      const place = at(what, lines, level[0]?.offset ?? 0);
+      throw new Fault('bad_request', `${place}: more than ${MAX_DEPTH} levels of lists and keys`);
+    }
+    level = level.flatMap(childrenOf);
+  }
+}
+
+/** The content of a document; keys and values of a map; entries of a list. */
+function childrenOf(token: CST.Token): CST.Token[] {
+  if (token.type === 'document') return token.value ? [token.value] : [];
+  if (!('items' in token)) return [];
+  return token.items.flatMap(({ key, value }) => [key, value].filter((part) => part != null));
 }
 
 function readDocument(document: Document, lines: LineCounter, what: string): YamlDocument {

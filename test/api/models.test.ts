@@ -134,7 +134,19 @@ describe('a model', () => {
     'two documents': ['a: 1\n---\na: 2\n', 'application/yaml', 400, /2 documents/],
     'no document': ['', 'application/yaml', 400, /0 documents/],
     'an alias bomb': [makeBomb(), 'application/yaml', 400, /alias/],
-    'nesting without end': ['['.repeat(100_000), 'application/yaml', 400, /body/],
+    'nesting without end': ['['.repeat(100_000), 'application/yaml', 400, /body:1: more than 64/],
+    'deep JSON where a text is right': [
+      `{"kind":${makeDeep(50_000)}}`,
+      'application/json',
+      422,
+      /more than 64 levels/,
+    ],
+    'deep JSON under an unknown key': [
+      `{"metadata":{"name":"never"},"x":${makeDeep(50_000)}}`,
+      'application/json',
+      422,
+      /more than 64 levels/,
+    ],
     'a body over the limit': [
       `{"a":"${'x'.repeat(1024 * 1024)}"}`,
       'application/json',
@@ -379,6 +391,10 @@ describe('artifacts', () => {
     expect((await server.send(call)).status).toBe(201);
   });
 });
+
+function makeDeep(levels: number): string {
+  return '['.repeat(levels) + ']'.repeat(levels);
+}
 
 function makeBomb(): string {
   const lines = ['a0: &a0 [x, x, x, x, x, x, x, x, x]'];

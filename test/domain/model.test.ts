@@ -221,6 +221,16 @@ test('of very many wrong keys some are told, and the others counted', () => {
   }
 });
 
+test('what is nested too deep, or holds itself, is refused', () => {
+  const circle: Record<string, unknown> = {};
+  circle['self'] = circle;
+  let deep: unknown = 'x';
+  for (let level = 0; level < 50_000; level += 1) deep = { in: deep };
+  for (const input of [circle, deep, { ...makeSmallModel(), extra: deep }]) {
+    expect(problems(input)).toEqual([': more than 64 levels: at most 64']);
+  }
+});
+
 test('a key of any length is told in a short line', () => {
   for (const line of problems(makeSmallModel({ ['x'.repeat(100_000)]: 1 }))) {
     expect(line.length).toBeLessThan(600);
