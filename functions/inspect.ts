@@ -4,6 +4,7 @@ import {
   ENV_OUTPUT,
   ENV_RESULT_FD,
   ENV_SOURCE,
+  MAX_INSPECTION_BYTES,
   type InspectionLine,
 } from '#domain/launch.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
@@ -14,15 +15,12 @@ import { parseDescriptor, required } from './settings.ts';
  * else. Writes one line to the runtime and ends.
  */
 
-/** Each instance gets it in its environment, where Linux takes 128 KiB for a variable. */
-const MAX_INSPECTION_LENGTH = 96 * 1024;
-
 async function inspect(): Promise<InspectionLine> {
   const kind = required(process.env, ENV_KIND);
   const source = required(process.env, ENV_SOURCE);
   if (kind === 'onnx') {
     const { inspectOnnx } = await import('#functions/onnx/inspect.ts');
-    return checkLength(await inspectOnnx(source, required(process.env, ENV_OUTPUT)));
+    return checkSize(await inspectOnnx(source, required(process.env, ENV_OUTPUT)));
   }
   if (kind !== 'function') {
     throw new Fault('invalid', `${ENV_KIND}: found ${kind}, expected onnx or function`);
@@ -35,14 +33,11 @@ async function inspect(): Promise<InspectionLine> {
   return { inspection };
 }
 
-function checkLength(line: InspectionLine): InspectionLine {
-  const { length } = JSON.stringify(line);
-  if (length <= MAX_INSPECTION_LENGTH) return line;
-  const limit = `expected at most ${MAX_INSPECTION_LENGTH}`;
-  throw new Fault(
-    'invalid',
-    `the inputs, outputs and metadata take ${length} characters, ${limit}`,
-  );
+function checkSize(line: InspectionLine): InspectionLine {
+  const size = Buffer.byteLength(JSON.stringify(line));
+  if (size <= MAX_INSPECTION_BYTES) return line;
+  const limit = `expected at most ${MAX_INSPECTION_BYTES}`;
+  throw new Fault('invalid', `the inputs, outputs and metadata take ${size} bytes, ${limit}`);
 }
 
 const line = await inspect().catch((error: unknown) => ({ error: messageOf(error) }));

@@ -25,9 +25,10 @@ try {
 
 async function start(): Promise<void> {
   const settings = parseSettings(process.env);
-  const { listener, loadMs } = await load(settings);
+  const { listener, loadMs, metadata } = await load(settings);
   listening = await createListening(listener, settings.listen);
-  report({ load: Math.round(loadMs * 1000) / 1000 });
+  const isNews = metadata && !settings.inspection;
+  report({ load: Math.round(loadMs * 1000) / 1000, ...(isNews && { metadata }) });
 }
 
 async function load(settings: Settings): Promise<Loaded> {

@@ -1,5 +1,12 @@
 import type { RequestListener } from 'node:http';
-import { ENV_INSPECTION, ENV_KIND, ENV_REVISION, ENV_SOCKET, ENV_SOURCE } from '#domain/launch.ts';
+import {
+  ENV_INSPECTION,
+  ENV_KIND,
+  ENV_REVISION,
+  ENV_SOCKET,
+  ENV_SOURCE,
+  type ServerMetadata,
+} from '#domain/launch.ts';
 import type { Inspection } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
 
@@ -16,6 +23,8 @@ export interface Settings {
 export interface Loaded {
   readonly listener: RequestListener;
   readonly loadMs: number;
+  /** Absent for what does not speak V2 and V1. */
+  readonly metadata?: ServerMetadata;
 }
 
 export function parseSettings(env: NodeJS.ProcessEnv): Settings {

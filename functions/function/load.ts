@@ -13,7 +13,10 @@ export async function loadFunction(settings: Settings): Promise<Loaded> {
     return { listener: createFetchListener(module.handle), loadMs };
   }
   const { makeServable } = await import('./servable.ts');
-  return { listener: createRoutes(makeServable(module.model), settings.revision), loadMs };
+  const servable = makeServable(module.model);
+  const { platform, inputs, outputs } = servable.metadata;
+  const listener = createRoutes(servable, settings.revision);
+  return { listener, loadMs, metadata: { platform, inputs, outputs } };
 }
 
 async function callLoad(model: UserModel): Promise<void> {

@@ -73,8 +73,9 @@ function parseInfos(infos: unknown, what: string): TensorInfo[] {
   if (infos === undefined) return [];
   if (!Array.isArray(infos)) throw badInfo(what, infos);
   return infos.map((info: unknown, index) => {
-    if (isTensorInfo(info)) return info;
-    throw badInfo(`${what}[${index}]`, info);
+    if (!isTensorInfo(info)) throw badInfo(`${what}[${index}]`, info);
+    const { name, datatype, shape, labels } = info;
+    return { name, datatype, shape, ...(labels && { labels }) };
   });
 }
 
@@ -82,8 +83,13 @@ function isTensorInfo(info: unknown): info is TensorInfo {
   if (!isRecord(info) || typeof info['name'] !== 'string' || !isDatatype(info['datatype'])) {
     return false;
   }
-  const shape = info['shape'];
+  const { shape, labels = [] } = info;
+  if (!Array.isArray(labels) || !labels.every(isLabel)) return false;
   return Array.isArray(shape) && shape.every((size) => Number.isInteger(size) && size >= -1);
+}
+
+function isLabel(label: unknown): boolean {
+  return typeof label === 'string' || Number.isFinite(label);
 }
 
 function badInfo(where: string, found: unknown): Fault {

@@ -10,7 +10,10 @@ export async function loadOnnx(settings: Settings): Promise<Loaded> {
   const begun = performance.now();
   const session = await createSession(settings.source);
   const loadMs = performance.now() - begun;
-  return { listener: createRoutes(makeServable(session, settings), settings.revision), loadMs };
+  const servable = makeServable(session, settings);
+  const { platform, inputs, outputs } = servable.metadata;
+  const listener = createRoutes(servable, settings.revision);
+  return { listener, loadMs, metadata: { platform, inputs, outputs } };
 }
 
 function makeServable(session: Session, settings: Settings): Servable {

@@ -17,9 +17,12 @@ V1_MODEL = re.compile(r"/v1/models/([^/:]+)(:predict)?")
 class Model:
     def __init__(self, module):
         self.predict = module.predict
-        self.inputs = list(getattr(module, "inputs", []))
-        self.outputs = list(getattr(module, "outputs", []))
+        self.inputs = rouse_tensors.parse_declared(getattr(module, "inputs", []), "inputs")
+        self.outputs = rouse_tensors.parse_declared(getattr(module, "outputs", []), "outputs")
         self.revision = os.environ.get("ROUSE_REVISION")
+
+    def metadata(self):
+        return {"platform": "rouse_python", "inputs": self.inputs, "outputs": self.outputs}
 
     def call(self, inputs):
         """An error with a `status` from 400 to 499 tells the caller what was wrong; any other is the model's own."""
@@ -76,13 +79,8 @@ def server_metadata(_model, _request, _name, _version):
 
 
 def model_metadata(model, _request, name, _version):
-    return {
-        "name": name,
-        "versions": [model.revision] if model.revision else [],
-        "platform": "rouse_python",
-        "inputs": model.inputs,
-        "outputs": model.outputs,
-    }
+    versions = [model.revision] if model.revision else []
+    return {"name": name, "versions": versions, **model.metadata()}
 
 
 def infer(model, request, name, version):

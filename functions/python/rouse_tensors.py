@@ -20,6 +20,37 @@ class Bad(Exception):
         self.status = status
 
 
+def parse_declared(infos, what):
+    """The tensors that a model declares, as its metadata shows them."""
+    if not isinstance(infos, (list, tuple)):
+        raise ValueError(f"{what}: found {repr(infos)[:80]}, expected a list of tensors")
+    return [tensor_info(info, f"{what}[{index}]") for index, info in enumerate(infos)]
+
+
+def tensor_info(info, where):
+    known = info if isinstance(info, dict) else {}
+    name, datatype, shape = (known.get(key) for key in ("name", "datatype", "shape"))
+    labels = known.get("labels", [])
+    if not (
+        isinstance(name, str)
+        and datatype in DATATYPES
+        and is_list_of(shape, lambda size: type(size) is int and size >= -1)
+        and is_list_of(labels, lambda label: isinstance(label, str) or is_finite(label))
+    ):
+        expected = '{"name": "text", "datatype": "BYTES", "shape": [-1]}'
+        raise ValueError(f"{where}: found {repr(info)[:80]}, expected a tensor, as {expected}")
+    made = {"name": name, "datatype": datatype, "shape": list(shape)}
+    return {**made, "labels": list(labels)} if labels else made
+
+
+def is_list_of(values, fits):
+    return isinstance(values, (list, tuple)) and all(map(fits, values))
+
+
+def is_finite(value):
+    return type(value) in (int, float) and value - value == 0
+
+
 def parse_inputs(tensors, declared):
     """A nested list for each name; a plain value for shape []."""
     if not isinstance(tensors, list):

@@ -150,7 +150,9 @@ def main():
         return 1
     # Signals reach the main thread, which therefore does nothing but wait for them.
     threading.Thread(target=server.run, daemon=True).start()
-    report({"load": round(loaded, 3)})
+    # What the platform gave us it knows.
+    news = {} if os.environ.get("ROUSE_INSPECTION") else {"metadata": model.metadata()}
+    report({"load": round(loaded, 3), **news})
     try:
         while True:
             time.sleep(3600)

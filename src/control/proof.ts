@@ -1,4 +1,4 @@
-import type { RevisionRecord } from '#domain/records.ts';
+import type { Inspection, RevisionRecord } from '#domain/records.ts';
 import type { Instance, RuntimeEvent } from '#runtime/runtime.ts';
 import { formatDuration } from '#domain/units.ts';
 import { modelOf } from './active.ts';
@@ -66,16 +66,38 @@ export function createProofs(
     }
   }
 
-  async function conclude(identity: Identity, verdict: Verdict): Promise<void> {
+  function countNeeded(revision: string): number {
+    const entry = catalog.model(modelOf(revision));
+    return entry ? Math.max(1, specOf(entry).scaling.initial) : 1;
+  }
+
+  function settle(revision: string, { ready, resolve }: Proof): void {
+    const last = Array.from(ready.values()).at(-1);
+    if (last && ready.size >= countNeeded(revision)) resolve({ ready: last });
+  }
+
+  async function conclude(
+    identity: Identity,
+    verdict: Verdict,
+    known: Inspection | undefined,
+  ): Promise<void> {
     if ('failed' in verdict) {
       const change = { state: 'Failed', reason: verdict.failed } as const;
       await updateRevision(options, identity, change, 'RevisionFailed');
       return;
     }
-    const { askedAt, readyAt } = verdict.ready;
+    const { askedAt, readyAt, metadata } = verdict.ready;
     const reason = `ready ${formatDuration(readyAt - askedAt)} after its start was asked for`;
     const coldStartSeconds = Math.max(0, readyAt - askedAt) / 1000;
-    const change = { state: 'Ready', proven: true, coldStartSeconds, reason } as const;
+    // Modules tell their inputs only when they run: kept, so that they can be asked for during sleep.
+    const inspection = known ?? (metadata && { ...metadata, properties: {} });
+    const change = {
+      state: 'Ready',
+      proven: true,
+      coldStartSeconds,
+      reason,
+      ...(inspection && { inspection }),
+    } as const;
     await updateRevision(options, identity, change, 'RevisionReady');
   }
 
@@ -89,10 +111,14 @@ export function createProofs(
         return;
       }
       try {
-        await conclude(identity, await judge(identity.key, signal));
+        await conclude(identity, await judge(identity.key, signal), record.inspection);
       } finally {
         autoscaler.prove(identity.key, false);
       }
+    },
+    refresh(revision) {
+      const proof = open.get(revision);
+      if (proof) settle(revision, proof);
     },
     onRuntime(event) {
       const { instance } = event;
@@ -114,7 +140,3 @@ export function createProofs(
     },
   };
 }
-    refresh(revision) {
-      const proof = open.get(revision);
-      if (proof) settle(revision, proof);
-    },

@@ -10,14 +10,14 @@ import type { Inspection } from './records.ts';
 export const ENV_SOCKET = 'ROUSE_SOCKET';
 /**
  * A file descriptor to write one line of JSON to when requests can be taken, then close it:
- * `{"load": <ms that loading the model took>}`; or `{"error": "<message>"}` and exit with status 1.
+ * a `ReadyLine`. After an error the server exits with status 1.
  */
 export const ENV_READY_FD = 'ROUSE_READY_FD';
 /** `onnx` or `function` (for `functions/serve.ts` and `functions/inspect.ts`). */
 export const ENV_KIND = 'ROUSE_KIND';
 /** Path of the materialized artifact. */
 export const ENV_SOURCE = 'ROUSE_SOURCE';
-/** The inspection, as JSON, where there is one. */
+/** What is known of the model, as JSON: from its file, or from what its server said before. */
 export const ENV_INSPECTION = 'ROUSE_INSPECTION';
 /** Given to every instance, whatever it runs. */
 export const ENV_NAMESPACE = 'ROUSE_NAMESPACE';
@@ -28,8 +28,19 @@ export const ENV_RESULT_FD = 'ROUSE_RESULT_FD';
 /** For the inspection: an empty folder that takes the changed model, where one is needed. */
 export const ENV_OUTPUT = 'ROUSE_OUTPUT';
 
-/** What a server writes to its readiness pipe. */
-export type ReadyLine = { readonly load: number } | { readonly error: string };
+/** Each instance gets the inspection in its environment, where Linux takes 128 KiB for a variable. */
+export const MAX_INSPECTION_BYTES = 96 * 1024;
+
+/** What a server says of the model that it has loaded. */
+export type ServerMetadata = Pick<Inspection, 'platform' | 'inputs' | 'outputs'>;
+
+/**
+ * What a server writes to its readiness pipe. `load`: ms that loading the model took. `metadata`: of a server
+ * that speaks V2 and V1, unless `ENV_INSPECTION` told it already; it has the limit of an inspection.
+ */
+export type ReadyLine =
+  | { readonly load: number; readonly metadata?: ServerMetadata }
+  | { readonly error: string };
 
 /** What the inspection writes. `served`: path of the file that is to be served instead of the source. */
 export type InspectionLine =

@@ -1,3 +1,4 @@
+import type { ServerMetadata } from '#domain/launch.ts';
 import type { Address } from '#domain/routing.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
 import { formatDuration, formatSize } from '#domain/units.ts';
@@ -15,7 +16,7 @@ import type { Instance, Workload } from './runtime.ts';
 /** What a launcher tells of an instance. Never called before the launcher has returned. */
 export interface Reports {
   started(): void;
-  ready(address: Address): void;
+  ready(address: Address, metadata?: ServerMetadata): void;
   /** It is gone. `reason`: how, as a phrase such as "exited with status 3". */
   ended(reason: string, lastLines: readonly string[]): void;
 }
@@ -104,10 +105,10 @@ export function createReplica(options: {
       const reason = `not ready within ${formatDuration(readiness.timeout)}`;
       schedule(readiness.timeout, () => condemn(reason));
     },
-    ready(address) {
+    ready(address, metadata) {
       if (gone || instance.state !== 'starting' || verdict !== undefined) return;
       timer?.cancel();
-      update({ state: 'ready', address, readyAt: clock.now() });
+      update({ state: 'ready', address, readyAt: clock.now(), ...(metadata && { metadata }) });
       becameReady();
     },
     ended(reason, lastLines) {

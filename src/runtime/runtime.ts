@@ -1,3 +1,4 @@
+import type { ServerMetadata } from '#domain/launch.ts';
 import type { ArtifactRef, Inspection } from '#domain/records.ts';
 import type { Address } from '#domain/routing.ts';
 import type { RevisionSpec } from '#domain/model.ts';
@@ -30,6 +31,8 @@ export interface Instance {
   readonly state: InstanceState;
   /** Known once it is ready. */
   readonly address: Address | undefined;
+  /** What the server said of itself when it became ready; absent when it says nothing that is not known. */
+  readonly metadata?: ServerMetadata;
   /** ms since the epoch; 0 = not yet. `startedAt`: its program runs; `readyAt`: it can take requests. */
   readonly askedAt: number;
   readonly startedAt: number;

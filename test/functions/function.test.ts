@@ -197,6 +197,11 @@ describe('a module that cannot be served says why, and the process ends with sta
       `export default { inputs: [{ name: 'a' }], predict() {} };`,
       /^inputs\[0\]: found an object, expected a tensor/,
     ],
+    [
+      'labels that are no list',
+      `export default { outputs: [{ name: 'a', datatype: 'FP32', shape: [1], labels: 'b' }], predict() {} };`,
+      /^outputs\[0\]: found an object, expected a tensor/,
+    ],
   ];
   test.each(bad)('%s', async (_name, source, message) => {
     const server = await run(source);
@@ -300,6 +305,14 @@ describe('load and predict', () => {
       inputs: [{ name: 'text', datatype: 'BYTES', shape: [-1] }],
       outputs: [{ name: 'size', datatype: 'INT32', shape: [-1] }],
       predict: ({ text }: { text: string[] }) => text.map((one) => one.length) };`);
+    expect(server.ready).toEqual({
+      load: expect.any(Number),
+      metadata: {
+        platform: 'rouse_function',
+        inputs: [{ name: 'text', datatype: 'BYTES', shape: [-1] }],
+        outputs: [{ name: 'size', datatype: 'INT32', shape: [-1] }],
+      },
+    });
     const tensor = { name: 'text', datatype: 'BYTES', shape: [2], data: ['a', 'bc'] };
     const good = await server.call('/v2/models/m/infer', { inputs: [tensor] });
     expect(JSON.parse(good.text).outputs).toEqual([

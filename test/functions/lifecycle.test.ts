@@ -160,9 +160,15 @@ describe.each(['node', 'python'] as const)('%s', (kind) => {
     probe.close();
     await once(probe, 'close');
     const server = await start(kind, { ROUSE_SOCKET: '', PORT: String(port) });
-    expect(server.ready).toEqual({ load: expect.any(Number) });
+    expect(server.ready).toMatchObject({ load: expect.any(Number) });
     const reply = await call({ host: '127.0.0.1', port, path: '/v2/health/ready', agent: false });
     expect(reply.status).toBe(200);
+  });
+
+  test('what the platform knows of the model is not told to it again', async () => {
+    const inspection = { platform: 'p', inputs: [], outputs: [], properties: {} };
+    const server = await start(kind, { ROUSE_INSPECTION: JSON.stringify(inspection) });
+    expect(server.ready).toEqual({ load: expect.any(Number) });
   });
 
   test('a socket that cannot be bound is an error on the pipe, status 1', async () => {

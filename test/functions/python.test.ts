@@ -32,7 +32,10 @@ const echo = `def predict(inputs):
 
 test('V2: every datatype goes in and out, integers beyond 2^53 exactly', async () => {
   const server = await run(echo);
-  expect(server.ready).toEqual({ load: expect.any(Number) });
+  expect(server.ready).toEqual({
+    load: expect.any(Number),
+    metadata: { platform: 'rouse_python', inputs: [], outputs: [] },
+  });
   const inputs = `[
     {"name": "a", "datatype": "FP32", "shape": [2, 2], "data": [1, 2, 3, 4.5]},
     {"name": "b", "datatype": "INT64", "shape": [1, 2], "data": [[9007199254740993, -9223372036854775808]]},
@@ -119,8 +122,15 @@ def predict(inputs):
 
 test('metadata, health and names that need decoding', async () => {
   const server = await run(`
-inputs = [{"name": "text", "datatype": "BYTES", "shape": [-1]}]
+inputs = ({"name": "text", "datatype": "BYTES", "shape": (-1,), "note": "dropped"},)
 ${echo}`);
+  expect(server.ready).toMatchObject({
+    metadata: {
+      platform: 'rouse_python',
+      inputs: [{ name: 'text', datatype: 'BYTES', shape: [-1] }],
+      outputs: [],
+    },
+  });
   expect(JSON.parse((await server.call('/v2/models/a%20b')).text)).toEqual({
     name: 'a b',
     versions: ['v3'],
@@ -269,6 +279,17 @@ describe('mistakes of the model', () => {
       /ModuleNotFoundError: No module named 'no_such_package'/,
     ],
     ['an exit', 'import sys\nsys.exit("gone")', /^model\.py cannot be imported: SystemExit: gone/],
+    ['inputs that are no list', `inputs = 5\n${echo}`, /^inputs: found 5, expected a list/],
+    [
+      'an input without a shape',
+      `inputs = [{"name": "a", "datatype": "FP32"}]\n${echo}`,
+      /^inputs\[0\]: found \{.*\}, expected a tensor, as \{/,
+    ],
+    [
+      'a label that JSON has not',
+      `outputs = [{"name": "a", "datatype": "FP32", "shape": [1], "labels": [float("nan")]}]\n${echo}`,
+      /^outputs\[0\]: found /,
+    ],
     ['load that fails', `def load():\n    1 / 0\n${echo}`, /^load\(\) failed: ZeroDivisionError/],
   ];
   test.each(unfit)('cannot be served: %s', async (_name, model, message) => {

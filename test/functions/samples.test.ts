@@ -33,7 +33,7 @@ afterAll(async () => removeFolder(folder));
 async function open(kind: 'node' | 'python', env: Record<string, string>): Promise<ServerProcess> {
   const server = await serve(kind, folder, { NODE_COMPILE_CACHE: join(folder, 'cache'), ...env });
   started.push(server);
-  expect(server.ready).toEqual({ load: expect.any(Number) });
+  expect(server.ready).toMatchObject({ load: expect.any(Number) });
   return server;
 }
 

@@ -1,3 +1,4 @@
+import type { ServerMetadata } from '#domain/launch.ts';
 import type { Inspection } from '#domain/records.ts';
 import type { Address } from '#domain/routing.ts';
 import type { Clock } from '#lib/clock.ts';
@@ -29,6 +30,8 @@ export interface FakeRuntime extends Runtime {
   ignoreTerm(revision: string, ignores: boolean): void;
   /** What `inspect` gives or throws. Default: an empty inspection. */
   setInspection(revision: string, result: Inspection | Fault): void;
+  /** What its servers say of themselves when they get ready. Default: nothing. */
+  setMetadata(revision: string, metadata: ServerMetadata): void;
   /** What `prepare` throws; `undefined`: it succeeds. */
   failPrepare(revision: string, fault: Fault | undefined): void;
   writeLog(instanceId: string, text: string, stream?: LogLine['stream']): void;
@@ -60,6 +63,7 @@ export function createFakeRuntime(options: {
   const failing = new Map<string, string>();
   const stubborn = new Set<string>();
   const inspections = new Map<string, Inspection | Fault>();
+  const metadata = new Map<string, ServerMetadata>();
   const unprepared = new Map<string, Fault>();
   const orders: { revision: string; wanted: Wanted }[] = [];
   const prepared: string[] = [];
@@ -76,7 +80,8 @@ export function createFakeRuntime(options: {
     if (!process?.starting || isHeld(process.revision)) return;
     process.starting = false;
     const reason = failing.get(process.revision);
-    if (reason === undefined) process.reports.ready(address(id, process.revision));
+    const { revision, reports } = process;
+    if (reason === undefined) reports.ready(address(id, revision), metadata.get(revision));
     else process.end(reason);
   }
 
@@ -150,6 +155,9 @@ export function createFakeRuntime(options: {
     },
     setInspection(revision, result) {
       inspections.set(revision, result);
+    },
+    setMetadata(revision, said) {
+      metadata.set(revision, said);
     },
     failPrepare(revision, fault) {
       if (fault) unprepared.set(revision, fault);

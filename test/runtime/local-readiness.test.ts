@@ -90,6 +90,44 @@ describe('readiness of a server of ours', () => {
     expect(reason).toContain('its readiness pipe says ready!');
   });
 
+  test('a line without an end is ended', async () => {
+    const { reason } = await setup.failed(await server('endless'));
+    expect(reason).toContain('its readiness pipe says xxx');
+  });
+
+  const tensor = { name: 'text', datatype: 'BYTES', shape: [-1] };
+
+  test('what it says of itself is told with it', async () => {
+    const inputs = [{ ...tensor, labels: ['é'.repeat(40_000)] }];
+    const metadata = { platform: 'test', inputs, outputs: [tensor] };
+    const workload = await server(`says ${JSON.stringify(metadata)}`);
+    expect((await setup.ready(workload)).metadata).toEqual(metadata);
+    expect(setup.runtime.instances(workload.key)).toMatchObject([{ metadata }]);
+  });
+
+  test.each([
+    ['no object', 5, /its readiness pipe says metadata: .*expected object/],
+    ['no platform', {}, /its readiness pipe says metadata\.platform: /],
+    [
+      'a shape that is none',
+      { platform: 'p', inputs: [{ ...tensor, shape: ['x'] }] },
+      /its readiness pipe says metadata\.inputs\.0\.shape\.0: /,
+    ],
+    [
+      'something that nobody knows',
+      { platform: 'p', secret: 1 },
+      /its readiness pipe says metadata: .*secret/,
+    ],
+    [
+      'more than there is room for',
+      { platform: 'p', inputs: [{ ...tensor, name: 'é'.repeat(50_000) }] },
+      /its inputs and outputs take 1\d{5} bytes, expected at most 98304$/,
+    ],
+  ])('metadata that is %s fails the start', async (_name, metadata, said) => {
+    const { reason } = await setup.failed(await server(`says ${JSON.stringify(metadata)}`));
+    expect(reason).toMatch(said);
+  });
+
   test('why a model does not load is in the reason, its output beside it', async () => {
     const { reason, lastLines } = await setup.failed(await server('broken /nowhere'));
     expect(reason).toMatch(/^(exited with status 3|ended by signal SIGKILL) .*: no such weights$/);

@@ -52,10 +52,31 @@ test('a function that cannot be loaded fails with its error', async () => {
   expect((await setup.failed(workload)).reason).toContain('no weights here');
 });
 
-test('a Python model serves', async () => {
-  const model = 'def predict(inputs):\n    return inputs\n';
+test('a function says its inputs when it is ready', async () => {
+  const module = `export default {
+    inputs: [{ name: 'x', datatype: 'FP32', shape: [-1] }], predict: ({ x }) => x };`;
+  const artifact = await setup.putText('model.ts', module);
+  const workload = setup.workload({ runtime: 'function', source: 'model.ts' }, artifact);
+  expect((await setup.ready(workload)).metadata).toEqual({
+    platform: 'rouse_function',
+    inputs: [{ name: 'x', datatype: 'FP32', shape: [-1] }],
+    outputs: [],
+  });
+});
+
+test('a Python model serves and says its outputs', async () => {
+  const model = `
+outputs = [{"name": "y", "datatype": "FP64", "shape": [-1], "labels": ["a", 2]}]
+def predict(inputs):
+    return inputs
+`;
   const artifact = await setup.putFolder({ 'model.py': model });
   const workload = setup.workload({ runtime: 'python', source: 'app' }, artifact);
-  const { address } = await setup.ready(workload);
+  const { address, metadata } = await setup.ready(workload);
   expect((await ask(address, '/v2/health/ready')).status).toBe(200);
+  expect(metadata).toEqual({
+    platform: 'rouse_python',
+    inputs: [],
+    outputs: [{ name: 'y', datatype: 'FP64', shape: [-1], labels: ['a', 2] }],
+  });
 });

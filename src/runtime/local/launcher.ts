@@ -82,7 +82,7 @@ export function createLauncher(options: LauncherOptions): Launcher {
         },
       });
       transport.started({
-        onReady: () => reports.ready(transport.address),
+        onReady: (metadata) => reports.ready(transport.address, metadata),
         onError(message) {
           loadError = message;
           group?.signal('SIGKILL');

@@ -7,18 +7,19 @@ import {
   ENV_READY_FD,
   ENV_SOCKET,
   ENV_SOURCE,
-  type ReadyLine,
+  type ServerMetadata,
 } from '#domain/launch.ts';
 import type { Address } from '#domain/routing.ts';
 import type { Clock } from '#lib/clock.ts';
-import { Fault } from '#lib/fault.ts';
+import { Fault, messageOf } from '#lib/fault.ts';
 import type { Workload } from '../runtime.ts';
 import type { Environment } from './environment.ts';
 import { EXTRA_FD, type Extra } from './group.ts';
 import { createProbe } from './probe.ts';
+import { MAX_READY_LINE_CHARS, parseReadyLine } from './ready-line.ts';
 
 interface TransportEvents {
-  readonly onReady: () => void;
+  readonly onReady: (metadata?: ServerMetadata) => void;
   readonly onError: (message: string) => void;
 }
 
@@ -67,11 +68,9 @@ export function openSocket(
     },
     heard(text) {
       const end = text.indexOf('\n');
-      if (isDecided || end < 0) return;
+      if (isDecided || (end < 0 && text.length <= MAX_READY_LINE_CHARS)) return;
       isDecided = true;
-      const line = readyLineOf(text.slice(0, end));
-      if ('error' in line) events?.onError(line.error);
-      else events?.onReady();
+      hear(end < 0 ? text : text.slice(0, end), events);
     },
     close() {
       rmSync(socket, { force: true });
@@ -79,17 +78,14 @@ export function openSocket(
   };
 }
 
-function readyLineOf(text: string): ReadyLine {
+function hear(line: string, events: TransportEvents | undefined): void {
   try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null) {
-      if ('error' in value) return { error: String(value.error) };
-      if ('load' in value) return { load: Number(value.load) };
-    }
-  } catch {
-    // Said below.
+    const said = parseReadyLine(line);
+    if ('error' in said) events?.onError(said.error);
+    else events?.onReady(said.metadata);
+  } catch (error) {
+    events?.onError(messageOf(error));
   }
-  return { error: `its readiness pipe says ${text.slice(0, 80)}` };
 }
 
 /** Any other program: a port of this machine. */
@@ -115,7 +111,13 @@ export async function openPort(
       // In the turn of the loop in which the program was started: later we would take connections ourselves.
       if (takesSocket) server.close();
       const { path } = workload.spec.readiness;
-      probe = createProbe({ port, path, hold: takesSocket, clock, onReady: events.onReady });
+      probe = createProbe({
+        port,
+        path,
+        hold: takesSocket,
+        clock,
+        onReady: () => events.onReady(),
+      });
     },
     heard() {},
     close() {
