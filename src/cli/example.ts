@@ -8,15 +8,24 @@ export function quote(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** A command that calls the model: with zeros of the right shape where it takes tensors. */
+/** A row for a model that does not say what it takes. */
+const EXAMPLE_ROWS = JSON.stringify({ instances: [0] });
+
+/**
+ * A command that calls the model: with zeros of the right shape where it takes tensors. `inputs`: those that
+ * it declares; undefined when it speaks its own language.
+ */
 export function makeCurl(
   addresses: { readonly path: string; readonly infer: string },
-  inputs: readonly TensorInfo[],
+  inputs: readonly TensorInfo[] | undefined,
 ): string {
-  if (inputs.length === 0) return `curl -s ${quote(addresses.path)}`;
+  if (!inputs) return `curl -s ${quote(addresses.path)}`;
+  if (inputs.length === 0) {
+    return `curl -s ${quote(predictAddress(addresses.infer))} -d ${quote(EXAMPLE_ROWS)}`;
+  }
   const total = inputs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   if (total <= MAX_INLINE) {
-    return `curl -s ${quote(addresses.infer)} -d ${quote(JSON.stringify(makeExampleBody(inputs)))}`;
+    return `curl -s ${quote(addresses.infer)} -d ${quote(formatExample(inputs))}`;
   }
   const script = `console.log(JSON.stringify({inputs:[${inputs.map(makeExpression).join(',')}]}))`;
   return `node -e ${quote(script)} | curl -s ${quote(addresses.infer)} -d @-`;
@@ -27,7 +36,17 @@ export function formatTensor({ name, datatype, shape }: TensorInfo): string {
   return `${name} ${datatype} [${shape.map((size) => (size < 0 ? '?' : size)).join(', ')}]`;
 }
 
-export function makeExampleBody(inputs: readonly TensorInfo[]) {
+/** The address for V1 beside the one for V2. */
+export function predictAddress(infer: string): string {
+  return infer.replace(/v2\/models\/([^/]+)\/infer$/, 'v1/models/$1:predict');
+}
+
+/** What a model that speaks V2 and V1 takes. */
+export function formatExample(inputs: readonly TensorInfo[]): string {
+  return inputs.length === 0 ? EXAMPLE_ROWS : JSON.stringify(makeExampleBody(inputs));
+}
+
+function makeExampleBody(inputs: readonly TensorInfo[]) {
   return {
     inputs: inputs.map(({ name, datatype, shape }) => {
       const sizes = concrete(shape);

@@ -10,6 +10,8 @@ import { makeFakeInputs } from './inputs.ts';
 import { createCapture, createWorld, fileOf, lines, type World } from './world.ts';
 
 const runFile = promisify(execFile);
+/** A model that speaks V2 and V1 and does not say what it takes. */
+const FREE = { platform: 'rouse_python', inputs: [], outputs: [] };
 
 /** Stands for the data plane: answers what it was asked. */
 const asked: { method: string; url: string; type: string; body: string }[] = [];
@@ -74,6 +76,24 @@ describe('deploy', () => {
     expect(asked.at(-1)?.url).toBe('/v2/models/large/infer');
     const [input] = JSON.parse(asked.at(-1)?.body ?? '').inputs;
     expect([input.shape, input.data.length]).toEqual([[1, 3, 64, 64], 3 * 64 * 64]);
+  });
+
+  test('a model that declares no inputs is tried by V1', async () => {
+    await world.write('free.mjs', 'free');
+    world.server.runtime.setMetadata('default/free/00001', FREE);
+    const run = await world.run(['deploy', 'free', 'free.mjs']);
+    const command = run.stdout.trimEnd().split('\n').at(-1)?.trim() ?? '';
+    await runFile('sh', ['-c', command]);
+    expect(asked.at(-1)).toMatchObject({
+      method: 'POST',
+      url: '/v1/models/free:predict',
+      body: '{"instances":[0]}',
+    });
+    await world.run(['deploy', '-n', 'else', 'free', 'free.mjs']);
+    world.server.runtime.setMetadata('else/free/00002', FREE);
+    await world.write('free.mjs', 'free again');
+    const other = await world.run(['deploy', '-n', 'else', 'free', 'free.mjs']);
+    expect(other.stdout).toContain('/models/else/free/v1/models/free:predict -d ');
   });
 
   test('again is the next revision, and what the options do not say stays', async () => {
@@ -238,6 +258,33 @@ describe('invoke', () => {
     );
     expect((await world.run(['invoke', 'tensors', '-d', '@gone.json'])).stderr).toBe(
       'rouse: gone.json cannot be read: there is no such file\n',
+    );
+  });
+
+  test('by V1 when the body has instances, whatever the model says of itself', async () => {
+    world.server.runtime.setMetadata('default/rows/00001', FREE);
+    await world.write('rows.mjs', 'rows');
+    await world.run(['deploy', 'rows', 'rows.mjs']);
+    const where: [string[], string][] = [
+      [['rows', '-d', '{"instances": [1]}'], '/v1/models/rows:predict'],
+      [['rows', '-d', '{"inputs": []}'], '/v2/models/rows/infer'],
+      [['rows', '-d', '{"inputs": 5}'], '/v2/models/rows/infer'],
+      [['rows', '-d', 'no JSON'], '/v2/models/rows/infer'],
+      [['rows', '-d', '{"instances": [1]}', '--path', '/x'], '/models/default/rows/x'],
+    ];
+    await world.server.useCases.applyModel(ADMIN, makeModel('plain', COMMAND));
+    where.push(
+      [['plain', '-d', '{"instances": [1]}'], '/v1/models/plain:predict'],
+      [['plain', '-d', '{"inputs": []}'], '/v2/models/plain/infer'],
+      [['plain', '-d', '{"inputs": 5}'], '/models/default/plain/'],
+      [['plain', '-d', 'null'], '/models/default/plain/'],
+    );
+    for (const [args, url] of where) {
+      expect(await world.run(['invoke', ...args])).toMatchObject({ status: 0, stderr: '' });
+      expect(asked.at(-1)?.url, args.join(' ')).toBe(url);
+    }
+    expect((await world.run(['invoke', 'rows'])).stderr).toContain(
+      `such as: rouse invoke rows -d '{"instances":[0]}'`,
     );
   });
 

@@ -124,18 +124,17 @@ async function describe(client: Client, { namespace, name, revisions }: AppliedM
   const latest = revisions.at(-1) ?? '';
   const path = modelPath(namespace, name, 'revisions', latest);
   const { inspection } = await client.call({ path }, readRevision);
-  const inputs = inspection?.inputs ?? [];
   const addresses = {
     path: reachableFrom(client.server, status.addresses.path),
     infer: reachableFrom(client.server, status.addresses.infer),
   };
   const lines = [
     `  address  ${addresses.path}`,
-    ...inputs.map((tensor) => `  input    ${formatTensor(tensor)}`),
+    ...(inspection?.inputs ?? []).map((tensor) => `  input    ${formatTensor(tensor)}`),
     ...(inspection?.outputs ?? []).map((tensor) => `  output   ${formatTensor(tensor)}`),
     ...adviseTraffic(name, latest, status.traffic),
     'Try:',
-    `  ${makeCurl(addresses, inputs)}`,
+    `  ${makeCurl(addresses, inspection?.inputs)}`,
   ];
   return `${lines.join('\n')}\n`;
 }

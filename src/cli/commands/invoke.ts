@@ -6,7 +6,7 @@ import { type ModelAnswer, readModel, readRevision } from '#domain/read-views.ts
 import { Fault, messageOf } from '#lib/fault.ts';
 import { type Client, modelPath } from '../client.ts';
 import { reasonOf } from '../documents.ts';
-import { makeExampleBody, quote } from '../example.ts';
+import { formatExample, predictAddress, quote } from '../example.ts';
 import type { Io } from '../io.ts';
 import { clientFor, type Common, namespaceOf } from '../options.ts';
 import { reachableFrom } from '../reach.ts';
@@ -24,7 +24,7 @@ interface Options extends Common {
 export function addInvoke(program: Command, io: Io, exit: { status: number }): void {
   program
     .command('invoke')
-    .description('call a model: by V2 when it takes tensors, else at its own address')
+    .description('call a model: by V2 for inputs, by V1 for instances, else at its own address')
     .argument('<name>', 'the model')
     .option('-d, --data <body>', 'the body; @file, or @- for what comes in')
     .option('--path <path>', "a path of the model's own")
@@ -34,7 +34,7 @@ export function addInvoke(program: Command, io: Io, exit: { status: number }): v
       const body = options.data === undefined ? undefined : await readBody(options.data, io);
       const path = modelPath(namespaceOf(options), name);
       const model = await client.call({ path }, readModel);
-      const url = await urlFor(client, model, options);
+      const url = await urlFor(client, model, { ...options, body });
       const response = await call(io, reachableFrom(client.server, url), body);
       showHead(response, io);
       for await (const chunk of response.body ?? []) io.stdout.write(chunk);
@@ -55,31 +55,51 @@ async function readBody(data: string, io: Io): Promise<Buffer> {
   });
 }
 
-async function urlFor(client: Client, model: ModelAnswer, options: Options): Promise<string> {
+async function urlFor(
+  client: Client,
+  model: ModelAnswer,
+  options: Options & { readonly body: Buffer | undefined },
+): Promise<string> {
   const { addresses } = model.status;
-  if (options.path !== undefined) return addresses.path + options.path.replace(/^\//, '');
+  const { path, body } = options;
+  if (path !== undefined) return addresses.path + path.replace(/^\//, '');
+  const protocol = body && protocolOf(body);
+  if (protocol === 'V2') return addresses.infer;
+  if (protocol === 'V1') return predictAddress(addresses.infer);
   const inputs = await inputsOf(client, model, options);
-  if (inputs.length === 0) return addresses.path;
-  if (options.data !== undefined) return addresses.infer;
+  if (!inputs) return addresses.path;
+  // At its own address it has nothing; V2 says what is wrong with the body.
+  if (body) return addresses.infer;
   const { name } = model.metadata;
   const size = inputs.flatMap(({ shape }) => shape).reduce((all, each) => all * Math.abs(each), 1);
-  const example = size <= MAX_EXAMPLE ? JSON.stringify(makeExampleBody(inputs)) : '@request.json';
+  const example = size <= MAX_EXAMPLE ? formatExample(inputs) : '@request.json';
   throw new Fault(
     'bad_request',
     `${name} takes tensors. Give them, such as: rouse invoke ${name} -d ${quote(example)}`,
   );
 }
 
-/** Of a revision that takes requests. */
+function protocolOf(body: Buffer): 'V2' | 'V1' | undefined {
+  try {
+    const value: unknown = JSON.parse(body.toString());
+    if (typeof value !== 'object' || value === null) return undefined;
+    if ('inputs' in value && Array.isArray(value.inputs)) return 'V2';
+    return 'instances' in value ? 'V1' : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Those that a revision that takes requests declares; undefined when it does not speak V2 and V1. */
 async function inputsOf(
   client: Client,
   { metadata, status }: ModelAnswer,
   options: Options,
-): Promise<readonly TensorInfo[]> {
+): Promise<readonly TensorInfo[] | undefined> {
   const revision = status.traffic[0]?.revision ?? status.revisions.at(-1)?.name;
-  if (revision === undefined) return [];
+  if (revision === undefined) return undefined;
   const path = modelPath(namespaceOf(options), metadata.name, 'revisions', revision);
-  return (await client.call({ path }, readRevision)).inspection?.inputs ?? [];
+  return (await client.call({ path }, readRevision)).inspection?.inputs;
 }
 
 async function call(io: Io, url: string, body: Buffer | undefined): Promise<Response> {
