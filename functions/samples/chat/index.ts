@@ -12,6 +12,7 @@ import { speak } from './words.ts';
 /** So that the words can be seen coming. */
 const MS_PER_WORD = 15;
 const MAX_WORDS = 200;
+const USAGE = 'POST /v1/chat/completions {"messages": [{"role": "user", "content": "Hello"}]}';
 
 interface Question {
   readonly model: string;
@@ -22,6 +23,7 @@ interface Question {
 
 export default async function chat(request: Request): Promise<Response> {
   const { pathname } = new URL(request.url);
+  if (pathname === '/') return Response.json({ usage: USAGE });
   if (!pathname.endsWith('/chat/completions')) return refuse(404, `no such path: ${pathname}`);
   if (request.method !== 'POST') return refuse(405, `found ${request.method}, expected POST`);
   const question = read(await request.json().catch(() => undefined));

@@ -29,6 +29,7 @@ function reply(response, status, value) {
 
 const server = createServer(async (request, response) => {
   if (request.url === '/healthz') return reply(response, 200, { ok: true });
+  if (request.method === 'GET') return reply(response, 200, { usage: 'POST a text' });
   if (request.method !== 'POST') return reply(response, 405, { error: 'POST a text' });
   let text = '';
   for await (const part of request.setEncoding('utf8')) {
