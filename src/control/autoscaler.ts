@@ -57,6 +57,8 @@ export function createAutoscaler(options: {
   budget: Budget;
   /** Not even one instance fits into the whole budget. */
   onImpossible: (revision: string, why: string) => void;
+  /** The last instance of a deleted revision has ended: nothing will be said of it any more. */
+  onGone: (revision: string) => void;
 }): Autoscaler {
   const { catalog, runtime, clock, log, journal, metrics, loads, budget } = options;
   const active = new Map<string, Active>();
@@ -89,6 +91,7 @@ export function createAutoscaler(options: {
   function retire(one: Active): void {
     active.delete(one.key);
     grants.drop(one);
+    if (one.deleted) options.onGone(one.key);
     const siblings = byModel.get(modelOf(one.key));
     siblings?.delete(one.key);
     if (siblings?.size === 0) byModel.delete(modelOf(one.key));
@@ -204,9 +207,11 @@ export function createAutoscaler(options: {
     left: (dataPlane) => loads.left(dataPlane),
     onRuntime(event) {
       const { revision, memoryBytes } = event.instance;
-      budget.measured(revision, memoryBytes);
       const one = ensure(revision);
-      if (one) reconcile(one);
+      if (one) {
+        budget.measured(revision, memoryBytes);
+        reconcile(one);
+      }
       if (event.type !== 'instance') for (const next of grants.waiting()) reconcile(next);
     },
     prove(revision, wanted) {

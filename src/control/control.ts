@@ -71,7 +71,14 @@ export async function createControl(options: {
     startedAt: clock.now(),
   });
   const base = { catalog, journal, artifacts, runtime, clock, log };
-  const autoscaler = createAutoscaler({ ...base, metrics, loads, budget, onImpossible });
+  const autoscaler = createAutoscaler({
+    ...base,
+    metrics,
+    loads,
+    budget,
+    onImpossible,
+    onGone: forget,
+  });
   const revisions = createRevisionLoop({ ...base, autoscaler, atOnce: settings.proofsAtOnce });
   const instances = createInstances({
     ...base,
@@ -109,6 +116,12 @@ export async function createControl(options: {
     if (changed) publishing.model(modelOf(revision));
   }
 
+  function forget(revision: string): void {
+    health.forget(revision);
+    metrics.forget(revision);
+    budget.forget(revision);
+  }
+
   function onUpward(dataPlane: string, message: Report): void {
     switch (message.type) {
       case 'wake':
@@ -137,11 +150,8 @@ export async function createControl(options: {
     publishing.model(model);
     refresh(model);
   });
-  journal.onDeleted((revision) => {
-    health.forget(revision);
-    metrics.forget(revision);
-    budget.forget(revision);
-  });
+  // Its instances may still drain, and have something to say: then it is forgotten once more, see `onGone`.
+  journal.onDeleted(forget);
   runtime.onEvent((event) => {
     instances.onRuntime(event);
     revisions.onRuntime(event);

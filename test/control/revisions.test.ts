@@ -440,3 +440,20 @@ test('the memory that its instances took is the reservation of the next', async 
   const [event] = await harness.events('WaitingForMemory');
   expect(event?.why).toContain('of 400Mi asked for');
 });
+
+test('what the last instances of a deleted revision took is not held against the next of its name', async () => {
+  const spec = { revision: program(), scaling: { max: 2 } };
+  const key = await deployed(harness, spec);
+  harness.outlet.say({ type: 'wake', revision: key, queued: 1 });
+  await harness.pass(1);
+  harness.load({ revision: key, arrivals: 1 });
+  const old = live(key)[0]?.id ?? '';
+  await harness.control.useCases.deleteModel(ADMIN, 'default', 'm');
+  harness.runtime.setMemory(old, 900 * MIB);
+  harness.outlet.say({ type: 'drained', instance: old });
+  await until('it is gone', () => harness.runtime.instances().length === 0);
+  expect(await harness.control.metrics()).not.toContain('model="m"');
+  await deployed(harness, spec);
+  harness.outlet.say({ type: 'wake', revision: key, queued: 16 });
+  expect(live(key)).toHaveLength(2);
+});
