@@ -25,6 +25,7 @@ import {
 import { type Outlet, createPublishing } from './publish.ts';
 import { isSuperseded, updateRevision } from './revision-update.ts';
 import { createRevisionLoop } from './revisions.ts';
+import { createTeller } from './tell.ts';
 import { createUsage } from './usage.ts';
 import type { UseCases } from './usecases.ts';
 
@@ -141,22 +142,18 @@ export async function createControl(options: {
     }
   }
 
-  function refresh(model: string): void {
-    autoscaler.refresh(model);
-    revisions.refresh(model);
-  }
-
-  journal.onChange((model) => {
-    publishing.model(model);
-    refresh(model);
-  });
+  // Data planes first: they must know of a model before the autoscaler acts on it. Then the autoscaler: proofs
+  // look at what it has decided.
+  journal.onChange(publishing.model);
+  journal.onChange(autoscaler.refresh);
+  journal.onChange(revisions.refresh);
   // Its instances may still drain, and have something to say: then it is forgotten once more, see `onGone`.
   journal.onDeleted(forget);
-  runtime.onEvent((event) => {
-    instances.onRuntime(event);
-    revisions.onRuntime(event);
-    autoscaler.onRuntime(event);
-  });
+  // Data planes first: they hear of an instance before anything is decided on it. Then the proofs: a revision
+  // is proven by an instance that the autoscaler may let go in the same turn.
+  const tell = createTeller(log);
+  const watchers = [instances.onRuntime, revisions.onRuntime, autoscaler.onRuntime];
+  runtime.onEvent((event) => tell(watchers, event));
   publishing.all();
   publisher.onJoined((dataPlane) => drain.joined(dataPlane));
   publisher.onUpward(onUpward);
@@ -164,7 +161,10 @@ export async function createControl(options: {
     drain.left(dataPlane);
     autoscaler.left(dataPlane);
   });
-  for (const model of catalog.keys({ prefix: '', limit: catalog.size })) refresh(model);
+  for (const model of catalog.keys({ prefix: '', limit: catalog.size })) {
+    autoscaler.refresh(model);
+    revisions.refresh(model);
+  }
 
   const alone = createTurns();
   return {

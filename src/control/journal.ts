@@ -3,6 +3,7 @@ import { Fault, messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import type { EventQuery, Store, Write } from '#store/store.ts';
 import type { Catalog } from './catalog.ts';
+import { createTeller } from './tell.ts';
 
 export type NewEvent = Omit<EventRecord, 'id'>;
 
@@ -10,7 +11,8 @@ export type NewEvent = Omit<EventRecord, 'id'>;
  * The one way to change what is stored: write, then take over, then tell.
  *
  * Invariants: the catalog never shows what the store has not acknowledged; listeners hear of a change after
- * the catalog shows it; watchers see each event of the log that fits, in order, once.
+ * the catalog shows it, and none of them can make a commit fail that is durable; watchers see each event of the
+ * log that fits, in order, once.
  */
 export interface Journal {
   commit(writes: readonly Write[], events: readonly NewEvent[]): Promise<void>;
@@ -40,6 +42,7 @@ export function createJournal(options: { store: Store; catalog: Catalog; log: Lo
   const { store, catalog, log } = options;
   const changeListeners: ((model: string) => void)[] = [];
   const deletionListeners: ((revision: string) => void)[] = [];
+  const tell = createTeller(log);
   const watchers = new Set<() => void>();
   let pending: NewEvent[] = [];
   let writing: Promise<void> | undefined;
@@ -66,10 +69,10 @@ export function createJournal(options: { store: Store; catalog: Catalog; log: Lo
     async commit(writes, events) {
       const versions = await store.write(writes, { events });
       const touched = catalog.accept(writes, versions);
-      for (const key of touched) for (const listener of changeListeners) listener(key);
+      for (const key of touched) tell(changeListeners, key);
       for (const { kind, key, value } of writes) {
         if (kind !== 'revision' || value !== undefined) continue;
-        for (const listener of deletionListeners) listener(key);
+        tell(deletionListeners, key);
       }
       announce();
     },

@@ -50,6 +50,15 @@ function split(...rows: [string, number, string?][]): TrafficTarget[] {
   );
 }
 
+test('what is durable is no error, whatever fails that hears of it', async () => {
+  harness.outlet.watch(() => {
+    throw new Error('no data plane can be told');
+  });
+  expect(await harness.apply({ revision: program() })).toMatchObject({ outcome: 'created' });
+  await reaches(harness, 'default/m/00001', 'Ready');
+  await cases().deleteModel(ADMIN, 'default', 'm');
+});
+
 describe('apply', () => {
   test('the same content changes nothing; other content makes the next revision', async () => {
     const first = await harness.apply({ revision: program() });
