@@ -113,6 +113,18 @@ describe('deploy', () => {
     expect(targets).toEqual([{ revision: '00002', percent: 100 }]);
   });
 
+  test('a command keeps the arguments of the revision before, and cannot be without them', async () => {
+    await world.server.useCases.applyModel(ADMIN, makeModel('prog', COMMAND));
+    await world.write('prog/tool', 'content');
+    const args = ['deploy', 'prog', 'prog', '--runtime', 'command'];
+    expect(await world.run(args)).toMatchObject({ status: 0, stderr: '' });
+    const { value } = await world.server.useCases.getModel(ADMIN, 'default', 'prog');
+    expect(value.document.spec.revision).toMatchObject({ runtime: 'command', args: COMMAND.args });
+    const missing = await world.run(['deploy', 'other', 'prog', '--runtime', 'command']);
+    expect(missing).toMatchObject({ status: 1, stdout: '' });
+    expect(missing.stderr).toContain('spec.revision.args: found nothing, expected the program');
+  });
+
   test('a split that names revisions does not move by itself, and that is said', async () => {
     await world.write('pinned.mjs', '1');
     await world.run(['deploy', 'pinned', 'pinned.mjs']);

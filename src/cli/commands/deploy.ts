@@ -59,10 +59,12 @@ async function deploy(client: Client, deployment: Deployment): Promise<AppliedMo
   const { name, source, options, io } = deployment;
   const namespace = namespaceOf(options);
   const runtime = options.runtime ?? (await guessRuntime(source, resolve(io.cwd, source)));
-  // What is wrong with the command itself is told before anything is asked of the server.
-  parseModel(makeDocument(undefined, { ...deployment, runtime }), name);
+  // What is wrong with the command itself is told before anything is asked of the server. No option names the
+  // arguments of a program: only the revision before has them.
+  if (runtime !== 'command') parseModel(makeDocument(undefined, { ...deployment, runtime }), name);
   const before = await currentModel(client, namespace, name);
   const input = makeDocument(before, { ...deployment, runtime });
+  if (runtime === 'command') parseModel(input, name);
   if (!isModel(input))
     throw new Fault('invalid', `${name} is of a newer version: use "rouse apply"`);
   const found = { key: `${namespace}/${name}`, input, file: name, folder: io.cwd };
