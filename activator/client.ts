@@ -7,6 +7,14 @@ import { ChunkedScanner } from './http/chunked.ts';
 import { RequestHead } from './http/request-head.ts';
 import { Exchange } from './exchange.ts';
 import { countRefusal } from './metrics.ts';
+import {
+  BAD_CHUNKS,
+  HEAD_STALLED,
+  makeBodyTooLarge,
+  makeHeadTooLarge,
+  NOT_HTTP,
+  type Refusal,
+} from './refusals.ts';
 import { BODY_TIMEOUT_MS, HEAD_TIMEOUT_MS, KEEP_ALIVE_MS, LINGER_MS, type Plane } from './plane.ts';
 
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
@@ -137,8 +145,7 @@ export class Client implements Connection {
       this.deadline = now + BODY_TIMEOUT_MS;
       return;
     }
-    if (this.phase === READING && this.ahead)
-      this.refuse(408, 'bad_request', 'The request came too slowly.');
+    if (this.phase === READING && this.ahead) this.refuse(HEAD_STALLED);
     else if (this.phase === EXCHANGING) this.exchange.onBodyStalled();
     else this.socket.destroy();
   }
@@ -172,7 +179,7 @@ export class Client implements Connection {
     if (end < 0 || end - start > this.plane.limits.head) return this.waitForHead(buffer, start);
     const refusal = this.head.read(buffer.toString('latin1', start, end + 4));
     if (refusal) {
-      this.refuse(refusal.status, refusal.code, refusal.detail);
+      this.refuse(refusal);
       return false;
     }
     this.ahead = end + 4 < buffer.length ? buffer.subarray(end + 4) : undefined;
@@ -182,10 +189,9 @@ export class Client implements Connection {
 
   private waitForHead(buffer: Buffer, start: number): boolean {
     if (buffer.length - start > this.plane.limits.head) {
-      const limit = this.plane.limits.head;
-      this.refuse(431, 'header_too_large', `The request head is larger than ${limit} bytes.`);
+      this.refuse(makeHeadTooLarge(this.plane.limits.head));
     } else if (buffer.length > start && TOKEN[buffer[start]!] !== 1 && buffer[start] !== 0x0d) {
-      this.refuse(400, 'bad_request', 'This is not HTTP/1.1.');
+      this.refuse(NOT_HTTP);
     } else if (this.deadline > this.plane.now() + HEAD_TIMEOUT_MS) {
       this.deadline = this.plane.now() + HEAD_TIMEOUT_MS;
     }
@@ -201,7 +207,7 @@ export class Client implements Connection {
     this.bodyBytes = 0;
     this.continued = false;
     if (head.contentLength > this.plane.limits.body) {
-      this.refuseBody();
+      this.refuse(makeBodyTooLarge(this.plane.limits.body));
       return;
     }
     this.exchange.prepare();
@@ -215,22 +221,24 @@ export class Client implements Connection {
     if (this.phase === EXCHANGING) this.exchange.begin();
   }
 
-  /** Takes what belongs to the body; the rest was sent ahead. */
+  /**
+   * Takes what belongs to the body; the rest was sent ahead. Until the exchange has taken it, the body is not
+   * done: a refusal meanwhile ends the connection, and nothing of a refused body becomes a request.
+   */
   private feedBody(chunk: Buffer, from: number): void {
     this.deadline = this.plane.now() + BODY_TIMEOUT_MS;
     const end = this.head.chunked ? this.feedChunks(chunk, from) : this.feedLength(chunk, from);
-    if (end < 0) return;
-    if (this.bodyDone) {
-      this.deadline = Number.POSITIVE_INFINITY;
-      if (end < chunk.length) this.ahead = chunk.subarray(end);
-      this.exchange.onBodyEnd(this.head.chunked ? this.scanner.ending() : '');
-    }
+    if (end < 0 || this.phase !== EXCHANGING) return;
+    this.bodyDone = this.head.chunked ? this.scanner.done : this.bodyLeft === 0;
+    if (!this.bodyDone) return;
+    this.deadline = Number.POSITIVE_INFINITY;
+    if (end < chunk.length) this.ahead = chunk.subarray(end);
+    this.exchange.onBodyEnd(this.head.chunked ? this.scanner.ending() : '');
   }
 
   private feedLength(chunk: Buffer, from: number): number {
     const end = Math.min(chunk.length, from + this.bodyLeft);
     this.bodyLeft -= end - from;
-    this.bodyDone = this.bodyLeft === 0;
     this.range[0] = from;
     this.range[1] = end;
     if (end > from) this.exchange.onBody(chunk, this.range);
@@ -240,29 +248,21 @@ export class Client implements Connection {
   private feedChunks(chunk: Buffer, from: number): number {
     const end = this.scanner.scan(chunk, from, chunk.length);
     if (end < 0) {
-      this.exchange.onBadBody('The chunked body is malformed.');
+      this.exchange.onBadBody(BAD_CHUNKS);
       return -1;
     }
-    this.bodyDone = this.scanner.done;
     const { data } = this.scanner;
     for (let i = 0; i < data.length; i += 2) this.bodyBytes += data[i + 1]! - data[i]!;
     if (this.bodyBytes > this.plane.limits.body) {
-      this.bodyDone = false;
-      this.exchange.onBadBody('', () => this.refuseBody());
+      this.exchange.onBadBody(makeBodyTooLarge(this.plane.limits.body));
       return -1;
     }
     if (data.length > 0) this.exchange.onBody(chunk, data);
     return end;
   }
 
-  private refuseBody(): void {
-    const limit = this.plane.limits.body;
-    this.bodyDone = false;
-    this.refuse(413, 'too_large', `The request body is larger than ${limit} bytes.`);
-  }
-
   /** Refuses what is no request; the connection ends, since nobody knows where the next one would start. */
-  refuse(status: number, code: string, detail: string): void {
+  refuse({ status, code, detail }: Refusal): void {
     countRefusal(this.plane.metrics, code);
     this.head.keepAlive = false;
     this.answer(makeRefusal('problem', status, code, detail));

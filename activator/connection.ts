@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Caller } from '#domain/records.ts';
 import type { Answer } from './answers.ts';
 import type { RequestHead } from './http/request-head.ts';
+import type { Refusal } from './refusals.ts';
 
 /** A caller's connection as the exchange on it sees it. */
 export interface Connection {
@@ -15,7 +16,7 @@ export interface Connection {
   /** Ends the request with an answer made here; `extra`: more field lines. */
   answer(answer: Answer, extra?: string): void;
   /** Refuses what can't be understood any more: the connection ends with it. */
-  refuse(status: number, code: string, detail: string): void;
+  refuse(refusal: Refusal): void;
   /** Asks for the body of a request that waits to be asked. */
   sendContinue(): void;
   keepsAlive(): boolean;

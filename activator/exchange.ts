@@ -14,6 +14,7 @@ import {
 import { HeldBody } from './held-body.ts';
 import { Forward, type ForwardOwner } from './forward.ts';
 import type { RequestHead } from './http/request-head.ts';
+import { pieceOf } from './http/write-chunk.ts';
 import { countRefusal, createRevisionMetrics } from './metrics.ts';
 import { MAX_HOLD_MS, type Plane } from './plane.ts';
 import {
@@ -35,15 +36,23 @@ import type { Slot } from './slot.ts';
 import { chooseRevision } from './split.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
+/** Turns of the loop without data after which all that had arrived has been read. */
+const QUIET_TURNS = 3;
+/** A caller that still sends is still there: so much is read to find out, at most. */
+const MAX_PROBED = 4 * 1024 * 1024;
 /** A caller that closed its connection, in the metrics: the code that nginx made common. */
 const CLIENT_CLOSED = 499;
 
-/** `ROUTING`: the body is read in order to find the model. `HELD`: in a gate. */
+/**
+ * `ROUTING`: the body is read in order to find the model. `HELD`: in a gate. `PROBING`: granted, and it is
+ * looked whether the caller is still there.
+ */
 const OVER = 0;
 const PREPARED = 1;
 const ROUTING = 2;
 const HELD = 3;
-const FORWARDED = 4;
+const PROBING = 4;
+const FORWARDED = 5;
 
 /**
  * One request's life on a connection: routed, held, granted, forwarded, answered. Used again for the next.
@@ -67,6 +76,7 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
   private readonly forward: Forward;
   private arrivedAt = 0;
   private waited = false;
+  private quietTurns = 0;
   private holdUntil = NEVER;
   private totalDeadline = NEVER;
 
@@ -88,6 +98,7 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
   /** A new request: its head has been read, its body may follow before `begin`. */
   prepare(): void {
     this.state = PREPARED;
+    this.body.clear();
     this.route = undefined;
     this.setCookie = '';
     this.arrivedAt = this.plane.now();
@@ -109,24 +120,25 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
       this.forward.writeBody(buffer, ranges);
       return;
     }
-    for (let i = 0; i < ranges.length; i += 2) this.hold(buffer.subarray(ranges[i], ranges[i + 1]));
+    this.hold(pieceOf(buffer, ranges));
   }
 
   /** `ending`: what closes a chunked body upstream. */
   onBodyEnd(ending: string): void {
+    if (this.state === OVER) return;
     this.body.ending = ending;
     if (this.state === ROUTING) this.routeByBody();
     else this.forward.endBody();
   }
 
-  onBadBody(detail: string, answer?: () => void): void {
+  /** What came is no body, or too much of one: whatever follows on the connection is not understood. */
+  onBadBody(refusal: Refusal): void {
     if (this.forward.isAnswering) {
       this.onCut();
       return;
     }
     this.abandon();
-    if (answer) answer();
-    else this.client.refuse(400, 'bad_request', detail);
+    this.client.refuse(refusal);
   }
 
   /** No byte of the body for too long. */
@@ -145,8 +157,9 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
       return;
     }
     this.body.add(piece);
+    this.quietTurns = 0;
     if (this.body.isTooLargeToRoute) this.refuse(BODY_TOO_LARGE_TO_ROUTE);
-    else if (this.body.isFull) this.client.socket.pause();
+    else if (this.body.isFull && this.state !== PROBING) this.client.socket.pause();
   }
 
   // Where it goes
@@ -246,11 +259,33 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
   }
 
   onGranted(slot: Slot): void {
+    this.slot = slot;
+    this.body.stopCounting();
+    if (this.client.socket.isPaused()) this.probe(slot);
+    else this.forwardTo(slot);
+  }
+
+  /**
+   * A paused socket with unread data does not notice that its peer has left. Before the slot is spent, what
+   * has arrived is read; when nothing more comes for a few turns of the loop, the caller is there.
+   */
+  private probe(slot: Slot): void {
+    this.state = PROBING;
+    this.quietTurns = 0;
+    this.client.socket.resume();
+    const look = (): void => {
+      if (this.state !== PROBING || this.slot !== slot) return;
+      this.quietTurns += 1;
+      if (this.quietTurns > QUIET_TURNS || this.body.bytes > MAX_PROBED) this.forwardTo(slot);
+      else setImmediate(look);
+    };
+    setImmediate(look);
+  }
+
+  private forwardTo(slot: Slot): void {
     const { route, path, arrivedAt, setCookie } = this;
     if (!route) return;
-    this.slot = slot;
     this.state = FORWARDED;
-    this.body.stopCounting();
     const cold = this.waited && slot.readyAt > arrivedAt;
     const grantedAt = this.plane.now();
     this.forward.start({ route, slot, path, arrivedAt, grantedAt, cold, setCookie });

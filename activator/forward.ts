@@ -166,7 +166,7 @@ export class Forward implements UpstreamUser {
     for (const piece of body.pieces) this.write(upstream, piece, [0, piece.length]);
     if (body.bytes === 0 || (client.bodyDone && !body.isFull)) return;
     this.replayable = false;
-    body.pieces.length = 0;
+    body.drop();
   }
 
   private write(upstream: Upstream, buffer: Buffer, ranges: readonly number[]): boolean {
@@ -203,7 +203,7 @@ export class Forward implements UpstreamUser {
 
   onInformational(head: ResponseHead): void {
     if (head.status === 100 || this.client.head.minor === 0) return;
-    this.client.socket.write(`${head.forwardHead({ dropFraming: true })}\r\n`, 'latin1');
+    this.client.socket.write(`${head.forwardHead({ dropCoding: true })}\r\n`, 'latin1');
   }
 
   onHead(head: ResponseHead): void {
@@ -269,7 +269,7 @@ export class Forward implements UpstreamUser {
     this.observe(101);
     this.response.started = true;
     this.client.socket.write(
-      `${head.forwardHead({ dropFraming: true })}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n` +
+      `${head.forwardHead({ dropCoding: true })}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n` +
         `${this.extraFields()}\r\n`,
       'latin1',
     );

@@ -1,5 +1,11 @@
 import { MAX_HELD_BODY, MAX_ROUTED_BODY, type Plane } from './plane.ts';
 
+/** Pieces below this are copied together. */
+const SMALL = 4096;
+const MIN_TAIL = 1024;
+/** A buffer of joined pieces grows to about this, then the next one begins. */
+const MAX_TAIL = 64 * 1024;
+
 /**
  * What has been read of a request's body and not been sent on for good. While the request waits, or is read
  * in order to find its model, its bytes count against one budget of the data plane.
@@ -10,6 +16,7 @@ export class HeldBody {
   /** What closes a chunked body upstream; '' while it has not come to its end. */
   ending = '';
   private readonly plane: Plane;
+  private tail: Buffer | undefined;
   private counted = 0;
   private counting = false;
   private routing = false;
@@ -33,7 +40,10 @@ export class HeldBody {
   }
 
   add(piece: Buffer): void {
-    this.pieces.push(piece);
+    const last = this.pieces.at(-1);
+    const joins = last !== undefined && last.length < SMALL && piece.length < SMALL;
+    if (joins || this.tail) this.append(piece);
+    else this.pieces.push(piece);
     this.bytes += piece.length;
     if (this.counting) this.count(piece.length);
   }
@@ -60,11 +70,36 @@ export class HeldBody {
     return typeof body === 'object' && body !== null && 'model' in body ? body.model : undefined;
   }
 
+  /** What was sent on for good is not kept. */
+  drop(): void {
+    this.pieces.length = 0;
+    this.tail = undefined;
+  }
+
   clear(): void {
     this.stopCounting();
-    this.pieces.length = 0;
+    this.drop();
     this.bytes = 0;
     this.ending = '';
+  }
+
+  /** Small pieces are copied together: an object for each would cost many times its bytes. */
+  private append(piece: Buffer): void {
+    const at = this.pieces.length - 1;
+    let { tail } = this;
+    const used = this.pieces[at]?.length ?? 0;
+    if (!tail || used + piece.length > tail.length) {
+      if (tail && tail.length >= MAX_TAIL) {
+        this.tail = undefined;
+        this.pieces.push(piece);
+        return;
+      }
+      tail = Buffer.allocUnsafe(Math.max(MIN_TAIL, (used + piece.length) * 2));
+      this.pieces[at]?.copy(tail);
+      this.tail = tail;
+    }
+    piece.copy(tail, used);
+    this.pieces[at] = tail.subarray(0, used + piece.length);
   }
 
   private count(bytes: number): void {

@@ -18,6 +18,21 @@ export const STARTING: Refusal = {
   detail: 'Rouse is starting: which models there are is not known yet.',
   retryAfter: 1,
 };
+export const NOT_HTTP: Refusal = {
+  status: 400,
+  code: 'bad_request',
+  detail: 'This is not HTTP/1.1.',
+};
+export const HEAD_STALLED: Refusal = {
+  status: 408,
+  code: 'bad_request',
+  detail: 'The request came too slowly.',
+};
+export const BAD_CHUNKS: Refusal = {
+  status: 400,
+  code: 'bad_request',
+  detail: 'The chunked body is malformed.',
+};
 export const BODY_TOO_LARGE_TO_ROUTE: Refusal = {
   status: 413,
   code: 'too_large',
@@ -49,6 +64,16 @@ export const UNASKED_UPGRADE: Refusal = {
   code: 'bad_upstream',
   detail: 'The instance switched protocols without being asked.',
 };
+
+export function makeHeadTooLarge(limit: number): Refusal {
+  const detail = `The request head is larger than ${limit} bytes.`;
+  return { status: 431, code: 'header_too_large', detail };
+}
+
+export function makeBodyTooLarge(limit: number): Refusal {
+  const detail = `The request body is larger than ${limit} bytes.`;
+  return { status: 413, code: 'too_large', detail };
+}
 
 export function makeLost(reason: string): Refusal {
   const detail = `The instance was lost before it answered: ${reason}.`;

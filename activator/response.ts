@@ -34,7 +34,7 @@ export class Response {
     const { endsConnection, framing } = this;
     const added = framing === CHUNKED && !head.chunked ? 'Transfer-Encoding: chunked\r\n' : '';
     const keep = client.keepsAlive() && !endsConnection;
-    const forwarded = head.forwardHead({ dropFraming: framing !== CHUNKED });
+    const forwarded = head.forwardHead({ dropCoding: framing !== CHUNKED });
     this.socket.write(`${forwarded}${extra}${added}${client.connectionField(keep)}\r\n`, 'latin1');
   }
 

@@ -6,6 +6,8 @@ import { ResponseHead } from './http/response-head.ts';
 
 /** A response head larger than this is no answer of a sane server. */
 const MAX_RESPONSE_HEAD = 64 * 1024;
+/** More than any server sends before one answer; they are passed on without waiting for the caller to read. */
+const MAX_INFORMATIONAL = 16;
 /** An instance that does not take a connection within this is as good as unreachable. */
 const CONNECT_TIMEOUT_MS = 5000;
 /**
@@ -73,6 +75,7 @@ export class Upstream {
   private readonly whole = [0, 0];
   private partial: Buffer | undefined;
   private remaining = 0;
+  private informational = 0;
   private ended = false;
   private readonly now: () => number;
 
@@ -89,7 +92,10 @@ export class Upstream {
     this.socket.on('data', (chunk: Buffer) => this.onData(chunk));
     this.socket.on('end', () => this.onFinish());
     this.socket.on('error', (error) => this.onGone(error.message));
-    this.socket.on('close', () => this.onGone('the connection was closed'));
+    this.socket.on('close', () => {
+      // The end of a response without length is being verified.
+      if (this.state !== UNTIL_CLOSE || !this.ended) this.onGone('the connection was closed');
+    });
     this.socket.on('drain', () => this.user?.onWritable());
   }
 
@@ -98,6 +104,7 @@ export class Upstream {
     this.user = user;
     this.method = method;
     this.state = HEAD;
+    this.informational = 0;
     this.served += 1;
   }
 
@@ -152,8 +159,23 @@ export class Upstream {
   private onFinish(): void {
     this.ended = true;
     if (this.state === TUNNEL) this.user?.onTunnelEnd();
-    else if (this.state === UNTIL_CLOSE) this.finish('');
+    else if (this.state === UNTIL_CLOSE) this.verifyEnd();
     else this.onGone('the instance closed the connection');
+  }
+
+  /**
+   * A response without length ends with its connection, and so does one whose instance was killed in the
+   * middle. An instance that lives still takes connections.
+   */
+  private verifyEnd(): void {
+    const probe = open(this.home.address);
+    probe.setTimeout(CONNECT_TIMEOUT_MS, () => probe.destroy(new Error('no connection within 5s')));
+    const ready = 'encrypted' in probe ? 'secureConnect' : 'connect';
+    probe.once(ready, () => {
+      probe.destroy();
+      if (this.user) this.finish('');
+    });
+    probe.on('error', () => this.onGone('the instance went away in the middle of its response'));
   }
 
   private onData(chunk: Buffer): void {
@@ -192,6 +214,9 @@ export class Upstream {
         return this.breakWith('a malformed head');
       at = end + 4;
       if (this.head.status >= 200 || this.head.status === 101) break;
+      this.informational += 1;
+      if (this.informational > MAX_INFORMATIONAL)
+        return this.breakWith('informational heads without end');
       this.user?.onInformational(this.head);
     }
     this.partial = buffer;

@@ -29,6 +29,9 @@ const FORBIDDEN_TRAILERS = [
   'authorization',
   'content-encoding',
   'content-type',
+  'set-cookie',
+  'rouse-revision',
+  'rouse-cold-start',
 ];
 
 /**

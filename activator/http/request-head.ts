@@ -1,3 +1,4 @@
+import type { FaultCode } from '#lib/fault.ts';
 import { equalsLower, LF, SPACE, TARGET, TOKEN, CR } from './characters.ts';
 import {
   Fields,
@@ -8,14 +9,14 @@ import {
   parseTokens,
 } from './fields.ts';
 
-/** Why a head is refused. `status` and `code` go to the caller. */
+/** Why a head is refused. */
 export interface HeadRefusal {
   readonly status: number;
-  readonly code: string;
+  readonly code: FaultCode;
   readonly detail: string;
 }
 
-function refusal(status: number, code: string, detail: string): HeadRefusal {
+function refusal(status: number, code: FaultCode, detail: string): HeadRefusal {
   return { status, code, detail };
 }
 

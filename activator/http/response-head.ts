@@ -11,8 +11,10 @@ const CUT_NAMES = [
   'rouse-cold-start',
 ];
 const CUT = makeCutTable(CUT_NAMES);
-/** For a body that gets framing of our own, or none. */
-const CUT_FRAMING = makeCutTable([...CUT_NAMES, 'transfer-encoding']);
+/** For a body that gets framing of our own. */
+const CUT_CODING = makeCutTable([...CUT_NAMES, 'transfer-encoding']);
+/** For what never has a body: 1xx and 204 must not say how long it is. */
+const CUT_FRAMING = makeCutTable([...CUT_NAMES, 'transfer-encoding', 'content-length']);
 
 /** A parsed response head; one per upstream connection, filled again for each response. */
 export class ResponseHead {
@@ -71,6 +73,11 @@ export class ResponseHead {
     return true;
   }
 
+  /** By its status, whatever its fields say. */
+  private get isBodiless(): boolean {
+    return this.status < 200 || this.status === 204;
+  }
+
   /** Whether a body follows, given the method that was asked. */
   hasBody(method: string): boolean {
     if (method === 'HEAD' || this.status === 204 || this.status === 304) return false;
@@ -78,8 +85,8 @@ export class ResponseHead {
   }
 
   /** The status line and the fields that go on to the caller, without the empty line. */
-  forwardHead(options: { dropFraming: boolean }): string {
-    const cut = options.dropFraming ? CUT_FRAMING : CUT;
+  forwardHead(options: { dropCoding: boolean }): string {
+    const cut = this.isBodiless ? CUT_FRAMING : options.dropCoding ? CUT_CODING : CUT;
     const line = this.fields.text.slice(9, this.statusLineEnd);
     return `HTTP/1.1 ${line}${this.fields.forward(cut, this.connection)}`;
   }

@@ -25,6 +25,11 @@ export function writeRanges(socket: Socket, buffer: Buffer, ranges: readonly num
   return free;
 }
 
+/** The ranges of `buffer` as one piece: a view of it, or a copy where there are several. */
+export function pieceOf(buffer: Buffer, ranges: readonly number[]): Buffer {
+  return ranges.length === 2 ? buffer.subarray(ranges[0], ranges[1]) : joinRanges(buffer, ranges);
+}
+
 function joinRanges(buffer: Buffer, ranges: readonly number[]): Buffer {
   const pieces: Buffer[] = [];
   for (let i = 0; i < ranges.length; i += 2) pieces.push(buffer.subarray(ranges[i], ranges[i + 1]));

@@ -197,6 +197,29 @@ describe('a sleeping model', () => {
     },
   );
 
+  test('a caller that leaves while it waits with a large body is found out before a slot is spent', async () => {
+    await publish(makeModel({ revisions: [makeRevision(one)] }));
+    const calls: string[] = [];
+    const started = await instance((incoming, response) => {
+      calls.push(incoming.url ?? '');
+      incoming.resume();
+      incoming.on('end', () => response.end());
+    });
+    const size = 200_000;
+    const leaver = await dial(harness.port);
+    leaver.socket.write(
+      `POST ${PATH}leaver HTTP/1.1\r\nHost: h\r\nContent-Length: ${size}\r\n\r\n`,
+    );
+    leaver.socket.write(Buffer.alloc(size), () => leaver.socket.destroy());
+    await once(leaver.socket, 'close');
+    await harness.report('wake');
+    const stayer = call(harness.port, `${PATH}stayer`, { body: Buffer.alloc(size) });
+    await harness.report('wake', (report) => report.queued === 2);
+    harness.publisher.update({ instances: [makeInstance(started.port)] });
+    expect((await stayer).status).toBe(200);
+    expect(calls).toEqual(['/stayer']);
+  });
+
   test('starts that fail again and again: those who wait are told why, and so are the next', async () => {
     await publish();
     const waiting = call(harness.port, PATH);

@@ -302,12 +302,68 @@ describe('forwarding', () => {
     instance.server.removeAllListeners('connection');
     instance.server.on('connection', (socket) => {
       socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\n\r\nwithout length'));
+      socket.on('end', () => socket.end());
     });
     harness.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
     await harness.activator.ready;
     const answer = await call(harness.port, PATH);
     expect(answer).toMatchObject({ status: 200, body: 'without length' });
     expect(answer.headers['transfer-encoding']).toBe('chunked');
+  });
+
+  test('a response without length of an instance that was killed in the middle is cut, not completed', async () => {
+    const instance = await startInstance(() => {});
+    instance.server.removeAllListeners('connection');
+    instance.server.on('connection', (socket) => {
+      socket.once('data', () => {
+        instance.server.close();
+        socket.end('HTTP/1.0 200 OK\r\n\r\npart one of two');
+      });
+    });
+    harness.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
+    await harness.activator.ready;
+    const client = await dial(harness.port);
+    client.socket.write('GET /models/default/digits/ HTTP/1.1\r\nHost: h\r\n\r\n');
+    const text = await client.closed;
+    expect(text).toMatch(/part one of two/);
+    expect(text).not.toMatch(/\r\n0\r\n\r\n$/);
+  });
+
+  test('informational heads without end give 502, and those that come say no length', async () => {
+    const instance = await startInstance(() => {});
+    closers.push(() => instance.close());
+    instance.server.removeAllListeners('connection');
+    instance.server.on('connection', (socket) => {
+      const hint = 'HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\nLink: </a>\r\n\r\n';
+      socket.once('data', () => socket.write(hint.repeat(1000)));
+      socket.on('end', () => socket.destroy());
+      socket.on('error', () => {});
+    });
+    harness.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
+    await harness.activator.ready;
+    const client = await dial(harness.port);
+    client.socket.write('GET /models/default/digits/ HTTP/1.1\r\nHost: h\r\n\r\n');
+    const text = await client.until(/HTTP\/1\.1 502 [^]*instance_lost/);
+    expect(text.match(/103 Early Hints/g)).toHaveLength(16);
+    expect(text.split('502')[0]).not.toMatch(/content-length/i);
+    client.socket.destroy();
+  });
+
+  test('a 204 says no length, whatever the instance says', async () => {
+    const instance = await startInstance(() => {});
+    closers.push(() => instance.close());
+    instance.server.removeAllListeners('connection');
+    instance.server.on('connection', (socket) => {
+      socket.once('data', () =>
+        socket.write('HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n'),
+      );
+      socket.on('end', () => socket.end());
+    });
+    harness.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
+    await harness.activator.ready;
+    const answer = await call(harness.port, PATH);
+    expect(answer.status).toBe(204);
+    expect(answer.headers).not.toHaveProperty('content-length');
   });
 
   test.each([
