@@ -8,7 +8,7 @@ import { type ResolvedTraffic, resolveTraffic } from './resolve.ts';
  * The store's models and revisions in memory, so that loops and reads never wait for the disk.
  * It changes only through `accept`, after the store has taken the same writes.
  *
- * Invariants: an entry's `resolved` is that of its present document, revisions and held split; each host
+ * Invariants: what is shown of a key only gets newer; an entry's `resolved` is that of its present document, revisions and held split; each host
  * label of a namespace has one owner.
  */
 export interface Catalog {
@@ -19,7 +19,10 @@ export interface Catalog {
   /** The model whose address `label` is in this namespace, as `model digits` or `tag canary of model digits`. */
   ownerOf(namespace: string, label: string): { model: string; what: string } | undefined;
   readonly size: number;
-  /** Takes over what the store has written; returns the keys of the models that it touches. */
+  /**
+   * Takes over what the store has written, except what is older than what is known; returns the keys of the
+   * models that it touches.
+   */
   accept(writes: readonly Write[], versions: readonly number[]): ReadonlySet<string>;
 }
 
@@ -40,6 +43,8 @@ export function heldKey(model: string): string {
 }
 
 const HELD_PREFIX = 'held/';
+/** Deletions whose version is kept, for writes that are told of late: those are told within a second or so. */
+const DELETIONS_KEPT = 10_000;
 /** One page of the store: bounds memory and the time that one call takes. */
 const PAGE = 1000;
 
@@ -75,6 +80,7 @@ function createCatalog(): Catalog {
   const parts = new Map<string, Parts>();
   const entries = new Map<string, ModelEntry>();
   const labels = new Map<string, { model: string; what: string }>();
+  const isNewer = createVersions();
   let order: string[] | undefined;
 
   function partsOf(key: string): Parts {
@@ -154,12 +160,32 @@ function createCatalog(): Catalog {
     accept(writes, versions) {
       const touched = new Set<string>();
       for (const [index, write] of writes.entries()) {
-        const key = take(write, versions[index] ?? 0);
+        const version = versions[index] ?? 0;
+        const key = isNewer(write, version) ? take(write, version) : undefined;
         if (key !== undefined) touched.add(key);
       }
       for (const key of touched) rebuild(key);
       return touched;
     },
+  };
+}
+
+/** Two writes of one key may be told in another order than they were made in: the later one counts. */
+function createVersions(): (write: Write, version: number) => boolean {
+  const newest = new Map<string, number>();
+  const deleted = new Set<string>();
+  return ({ kind, key, value }, version) => {
+    const id = `${kind} ${key}`;
+    if (version <= (newest.get(id) ?? 0)) return false;
+    newest.set(id, version);
+    deleted.delete(id);
+    if (value === undefined) deleted.add(id);
+    const [oldest] = deleted;
+    if (oldest !== undefined && deleted.size > DELETIONS_KEPT) {
+      deleted.delete(oldest);
+      newest.delete(oldest);
+    }
+    return true;
   };
 }
 
