@@ -1,9 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { Fault, messageOf } from '#lib/fault.ts';
-import { hasProc, systemProcesses } from '#runtime/local/proc.ts';
+
+/** Enough to settle who is first among some that come at once, little for whoever has to be refused. */
+const SETTLE_MS = 500;
+/** SQLite: another one holds the lock. */
+const BUSY = 5;
 
 /** Where what is in the folder of all state. */
 export interface DataFolder {
@@ -63,47 +68,72 @@ function readStateId(path: string): string {
   const known = readText(path);
   if (known !== undefined && /^[0-9a-f]{32}$/.test(known)) return known;
   const made = randomBytes(16).toString('hex');
-  writeFileSync(path, made, { mode: 0o600 });
+  replaceFile(path, made);
   return made;
 }
 
-/** A file that names its owner by pid and start time; one whose owner is gone is taken over. */
+/**
+ * The kernel's lock on `lock.db`, which SQLite takes and nothing is ever written to: it ends with this process,
+ * however that ends, and of many that want it at once one gets it. `owner` only tells the others whose it is.
+ */
 function lock(folder: string): () => void {
-  const path = join(folder, 'lock');
-  const own = identityOf(process.pid);
-  for (let attempt = 0; attempt < 2; attempt += 1) {
-    try {
-      writeFileSync(path, own, { flag: 'wx', mode: 0o600 });
-      return () => rmSync(path, { force: true });
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-      const owner = readText(path) ?? '';
-      const pid = Number(owner.split(' ')[0]);
-      if (pid > 0 && pid !== process.pid && identityOf(pid) === owner) {
-        throw new Fault(
-          'conflict',
-          `The data folder ${folder} is in use by the Rouse with process id ${pid}. ` +
-            'Stop that one, or choose another folder by --data.',
-        );
-      }
-      rmSync(path, { force: true });
-    }
+  const owner = join(folder, 'owner');
+  const database = lockFile(folder, owner);
+  try {
+    replaceFile(owner, String(process.pid));
+  } catch (error) {
+    database.close();
+    throw error;
   }
-  throw new Fault('conflict', `The data folder ${folder} is being taken by another Rouse.`);
+  return () => {
+    rmSync(owner, { force: true });
+    database.close();
+  };
 }
 
-/** `pid start-time`; without /proc the time is unknown, and a process that lives counts as the same. */
-function identityOf(pid: number): string {
-  if (hasProc()) {
-    const stat = systemProcesses.stat(pid);
-    return stat && !stat.isDead ? `${pid} ${stat.startTicks}` : '';
-  }
+function lockFile(folder: string, owner: string): DatabaseSync {
+  const path = join(folder, 'lock.db');
+  const database = new DatabaseSync(path, { timeout: SETTLE_MS });
   try {
-    process.kill(pid, 0);
-    return `${pid} 0`;
-  } catch {
-    return '';
+    // A journal on disk would have to be rolled back first, which several cannot do at once.
+    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+    chmodSync(path, 0o600);
+    return database;
+  } catch (error) {
+    database.close();
+    throw isBusy(error) ? inUse(folder, Number(readText(owner))) : error;
   }
+}
+
+function inUse(folder: string, pid: number): Fault {
+  if (!isAlive(pid)) {
+    return new Fault('conflict', `The data folder ${folder} is being taken by another Rouse.`);
+  }
+  return new Fault(
+    'conflict',
+    `The data folder ${folder} is in use by the Rouse with process id ${pid}. ` +
+      'Stop that one, or choose another folder by --data.',
+  );
+}
+
+function isBusy(error: unknown): boolean {
+  if (!(error instanceof Error && 'errcode' in error)) return false;
+  return typeof error.errcode === 'number' && (error.errcode & 0xff) === BUSY;
+}
+
+function isAlive(pid: number): boolean {
+  if (!(pid > 0)) return false;
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
+/** Nobody ever reads half of it. */
+function replaceFile(path: string, text: string): void {
+  writeFileSync(`${path}.new`, text, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
 }
 
 function readText(path: string): string | undefined {
