@@ -143,7 +143,11 @@ function noRevision(model: ModelRoute, name: string): Answer {
   );
 }
 
-function stateOf(model: ModelRoute): 'asleep' | 'awake' {
+function stateOf(model: ModelRoute): 'asleep' | 'awake' | 'preparing' | 'failed' {
   for (const revision of model.revisions.values()) if (revision.gate.isWarm) return 'awake';
-  return 'asleep';
+  const states = model.routing.revisions.map((revision) => revision.state);
+  if (states.includes('Ready')) return 'asleep';
+  return states.includes('Failed') && states.every((state) => state === 'Failed')
+    ? 'failed'
+    : 'preparing';
 }

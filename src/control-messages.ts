@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { ServerSettings } from '#domain/server.ts';
-import type { ModelAnswer } from '#domain/read-views.ts';
+import type { Started } from './sources.ts';
 
 /** What the control thread is started with. */
 export interface ControlStart {
@@ -19,7 +19,7 @@ export interface ControlStart {
 export type FromControl =
   | { readonly type: 'listening'; readonly control: string }
   /** The folder has been applied, and its models have settled. */
-  | { readonly type: 'settled'; readonly models: readonly ModelAnswer[] }
+  | { readonly type: 'settled'; readonly started: Started }
   /** It could not start. */
   | { readonly type: 'failed'; readonly message: string };
 

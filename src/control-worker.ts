@@ -85,7 +85,7 @@ async function run(): Promise<void> {
     const client = createClient({ server: url, fetch: createLocalFetch(api, STARTER) });
     const options = { client, folder: start.apply, watch: start.watch, clock, log };
     applyAtStart({ ...options, signal: closing.signal })
-      .then((models) => say({ type: 'settled', models }))
+      .then((started) => say({ type: 'settled', started }))
       .catch((error: unknown) =>
         log.error({ error: messageOf(error) }, 'the folder is not followed'),
       );

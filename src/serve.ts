@@ -30,6 +30,9 @@ export async function serve(request: ServeRequest, version: string): Promise<num
   const { settings } = request;
   const terminal = process.stderr.isTTY;
   const log = createLog({ level: settings.logLevel, terminal });
+  if (request.apply !== undefined && !existsSync(request.apply)) {
+    throw new Fault('not_found', `--apply ${request.apply}: there is no such file or folder`);
+  }
   const folder = takeDataFolder(settings.data);
   const { port1, port2 } = new MessageChannel();
   try {
@@ -73,13 +76,18 @@ async function runWith(activator: Activator, start: ControlStart, log: Log): Pro
   });
   const ended = Promise.withResolvers<number>();
   let closing = false;
+  let control = '';
 
   worker.on('message', (message: FromControl) => {
     if (message.type === 'failed') ended.reject(new Fault('internal', message.message));
     else if (message.type === 'listening') {
-      void activator.ready.then(() => announce(start, message.control));
-    } else
-      process.stdout.write(formatModels(message.models, findExamples(start.apply, message.models)));
+      control = message.control;
+      void activator.ready.then(() => announce(start, control));
+    } else {
+      const { models } = message.started;
+      const examples = findExamples(start.apply, models);
+      process.stdout.write(formatModels(message.started, { examples, control }));
+    }
   });
   worker.on('error', (error) => ended.reject(error));
   worker.on('exit', (code) => {

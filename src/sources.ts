@@ -1,14 +1,22 @@
-import { applyFolder } from '#cli/apply.ts';
+import { type AppliedModel, applyModel, checkSources } from '#cli/apply.ts';
 import { type Client, modelPath } from '#cli/client.ts';
+import { findModels } from '#cli/documents.ts';
 import { watchFolder } from '#cli/watch.ts';
 import { waitUntilSettled } from '#cli/wait.ts';
 import { type ModelAnswer, readModel } from '#domain/read-views.ts';
 import type { Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 
+export interface Started {
+  /** Those that were applied, once they are ready or have failed. */
+  readonly models: readonly ModelAnswer[];
+  /** How many things were wrong with the others; each has been told. */
+  readonly problems: number;
+}
+
 /**
  * Applies the folder that `rouse serve --apply` names, waits until its models are ready or have failed, and
- * follows it with `--watch`. What is wrong with a file is told and keeps nothing else from being served.
+ * follows it with `--watch`. What is wrong with one file is told and keeps no other from being served.
  */
 export async function applyAtStart(options: {
   client: Client;
@@ -16,29 +24,44 @@ export async function applyAtStart(options: {
   watch: boolean;
   clock: Clock;
   signal: AbortSignal;
-}): Promise<ModelAnswer[]> {
+}): Promise<Started> {
   const { client, folder, watch, clock, signal } = options;
   const { stdout, stderr } = process;
   const io = { cwd: process.cwd(), clock, signal, stdout, stderr };
-  const models = await applyAll().catch((error: unknown) => {
-    if (!signal.aborted) stderr.write(`rouse: ${messageOf(error)}\n`);
-    return [];
-  });
-  if (watch && !signal.aborted) await follow();
-  return models;
+  let problems = 0;
 
-  async function applyAll(): Promise<ModelAnswer[]> {
-    const applied = await applyFolder(client, folder, { cwd: io.cwd, progress: stderr });
-    return await Promise.all(
-      applied.map(async (model) => {
-        await waitUntilSettled(client, model, io);
-        return await client.call({ path: modelPath(model.namespace, model.name) }, readModel);
-      }),
-    );
+  function tell(text: string): void {
+    problems += 1;
+    if (!signal.aborted) stderr.write(`rouse: ${text}\n`);
   }
 
-  async function follow(): Promise<void> {
+  function giveUp(error: unknown): undefined {
+    tell(messageOf(error));
+    return undefined;
+  }
+
+  async function settle(model: AppliedModel): Promise<ModelAnswer> {
+    await waitUntilSettled(client, model, io);
+    return await client.call({ path: modelPath(model.namespace, model.name) }, readModel);
+  }
+
+  // Before it is applied, so that no edit falls between the two.
+  if (watch) {
     const watching = await watchFolder(client, folder, io);
     signal.addEventListener('abort', () => void watching.close(), { once: true });
   }
+  const found = await checkSources(await findModels([folder], io));
+  const broken = new Set(found.problems.map(({ file }) => file));
+  // The watch has told them already.
+  if (watch) problems += found.problems.length;
+  else for (const { text } of found.problems) tell(text);
+  const settling: Promise<ModelAnswer | undefined>[] = [];
+  for (const model of found.models) {
+    if (broken.has(model.file)) continue;
+    const applied = await applyModel(client, model, stderr).catch(giveUp);
+    if (!applied) continue;
+    settling.push(settle(applied).catch(giveUp));
+  }
+  const settled = await Promise.all(settling);
+  return { models: settled.filter((model) => model !== undefined), problems };
 }

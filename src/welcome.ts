@@ -1,7 +1,9 @@
 import { quote } from '#cli/example.ts';
 import type { ModelAnswer } from '#domain/read-views.ts';
+import type { Started } from './sources.ts';
 
-const DEPLOY = 'npx rouse deploy mine ./model.onnx';
+/** Where the command line looks when it is told nothing. */
+const DEFAULT_CONTROL = 'http://127.0.0.1:8081';
 
 /** Where everything is: the first line that is printed. */
 export function formatStart(where: {
@@ -17,23 +19,33 @@ export function formatStart(where: {
 /**
  * What was applied, and what to try next, with commands that can be pasted.
  *
- * @param examples by model: a file with a request for it, as it is named from here.
+ * @param where `examples`, by model: a file with a request for it, as it is named from here; `control`: the
+ * address of control.
  */
 export function formatModels(
-  models: readonly ModelAnswer[],
-  examples: ReadonlyMap<string, string>,
+  { models, problems }: Started,
+  where: { examples: ReadonlyMap<string, string>; control: string },
 ): string {
-  if (models.length === 0) return `No models yet. Deploy one:\n  ${DEPLOY}\n`;
+  const seen =
+    problems === 0 ? '' : `${countOf(problems, 'problem')} with model files: see above.\n`;
+  const server = where.control === DEFAULT_CONTROL ? '' : ` --server ${where.control}`;
+  const deploy = `npx rouse deploy NAME FILE${server}`;
+  if (models.length === 0)
+    return `${seen}No models yet. Deploy one, such as ./model.onnx:\n  ${deploy}\n`;
   const rows = models.map((model) => rowOf(model));
   const width = Math.max(...rows.map(([name]) => name.length)) + 2;
   const lines = rows.map(([name, rest]) => `  ${name.padEnd(width)}${rest}\n`);
-  const tries = triesOf(models, examples).map((line) => `  ${line}\n`);
-  return `${countOf(models)}\n${lines.join('')}Try:\n${tries.join('')}`;
+  const tries = [...triesOf(models, where.examples, server), deploy].map((line) => `  ${line}\n`);
+  return `${seen}${stateOf(models)}\n${lines.join('')}Try:\n${tries.join('')}`;
 }
 
-function countOf(models: readonly ModelAnswer[]): string {
-  const many = models.length === 1 ? '1 model' : `${models.length} models`;
+function countOf(count: number, noun: string): string {
+  return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
+}
+
+function stateOf(models: readonly ModelAnswer[]): string {
   const asleep = models.filter(({ status }) => status.state === 'Asleep').length;
+  const many = countOf(models.length, 'model');
   if (asleep === models.length) return `${many}, ${models.length === 1 ? 'asleep' : 'all asleep'}:`;
   return `${many}, ${asleep} asleep:`;
 }
@@ -50,14 +62,18 @@ function rowOf({ metadata, status }: ModelAnswer): [name: string, rest: string] 
   return [name, runtime + (only ?? split)];
 }
 
-function triesOf(models: readonly ModelAnswer[], examples: ReadonlyMap<string, string>): string[] {
-  const shown = models.find(({ metadata }) => examples.has(metadata.name)) ?? models[0];
+function triesOf(
+  models: readonly ModelAnswer[],
+  examples: ReadonlyMap<string, string>,
+  server: string,
+): string[] {
+  const working = models.filter(({ status }) => status.state !== 'Failed');
+  const shown = working.find(({ metadata }) => examples.has(metadata.name)) ?? models[0];
   if (!shown) return [];
-  const { addresses } = shown.status;
   const { name } = shown.metadata;
   const example = examples.get(name);
   const call = example
-    ? `curl -s ${addresses.infer} -d @${quote(example)}`
-    : `curl -s ${addresses.path}`;
-  return [call, `npx rouse get models          npx rouse why ${name}`, DEPLOY];
+    ? [`curl -s ${shown.status.addresses.infer} -d @${quote(example)}`]
+    : [`curl -s ${shown.status.addresses.infer.replace(/\/infer$/, '')}`];
+  return [...call, `npx rouse get models${server}          npx rouse why ${name}${server}`];
 }

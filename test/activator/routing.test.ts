@@ -139,7 +139,11 @@ describe('what is answered without waking anything', () => {
     ['/v2/models/asleep/ready', 200, { ready: true, state: 'asleep' }],
     ['/v2/models/asleep/versions/v1/ready', 200, { ready: true }],
     ['/v2/models/asleep/versions/v9', 404, {}],
-    ['/v2/models/broken/ready', 503, { ready: false, error: 'exited with status 3' }],
+    [
+      '/v2/models/broken/ready',
+      503,
+      { ready: false, state: 'failed', error: 'exited with status 3' },
+    ],
     ['/v2/models/nobody', 404, { code: 'not_found' }],
     ['/v1/models/asleep', 200, { ready: true, object: 'model' }],
     ['/v1/models', 200, { object: 'list' }],

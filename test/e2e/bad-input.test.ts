@@ -259,6 +259,38 @@ describe('a request', () => {
   });
 });
 
+describe('a folder that is applied at the start', () => {
+  test.each([[[]], [['--watch']]])(
+    'a broken file keeps no other from being served (%j)',
+    async (more) => {
+      const other = await makeFolder();
+      const models = join(other, 'models');
+      await mkdir(models);
+      await writeFile(join(models, 'f.ts'), 'export default () => new Response("served");\n');
+      await writeFile(join(models, 'a.yaml'), model('a', '{ runtime: functon, source: ./f.ts }'));
+      await writeFile(
+        join(models, 'b.yaml'),
+        model('b', '{ name: v1, runtime: function, source: ./f.ts }'),
+      );
+      const started = await startPlatform(other, { args: ['--apply', models, ...more] });
+      const output = await started.until(/1 problem with model files: see above\.\n1 model, /);
+      expect(output.match(/a\.yaml:5: spec\.revision\.runtime: found "functon"/g)).toHaveLength(1);
+      expect(await call(started.port, '/models/default/b/')).toMatchObject({
+        status: 200,
+        body: 'served',
+      });
+      expect(await started.end()).toBe(0);
+      await removeFolder(other);
+    },
+  );
+
+  test('a folder that is not there ends it at once', async () => {
+    const ran = await runRouse(['serve', '--apply', 'nowhere'], folder);
+    expect(ran.status).toBe(1);
+    expect(ran.stderr).toMatch(/--apply \S*nowhere: there is no such file or folder/);
+  });
+});
+
 describe('a server that cannot start', () => {
   test.each([
     ['--listen', /listen/],

@@ -57,7 +57,7 @@ async function untilAsleep(): Promise<void> {
 }
 
 test('the start says what there is and what to try, and nothing runs (needs python3)', async () => {
-  const output = await platform.until(/Try:\n.*\n.*\n.*deploy/);
+  const output = await platform.until(/Try:\n.*\n.*\n.*deploy NAME FILE/);
   expect(output).toMatch(
     /^Rouse \d+\.\d+\.\d+ · requests http:\S+ · control http:\S+ · state \S+$/m,
   );
