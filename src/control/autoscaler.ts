@@ -159,8 +159,14 @@ export function createAutoscaler(options: {
     return floorsOf(one).length === 0 && runtime.instances(one.key).length === 0;
   }
 
+  function reconcileAll(many: Iterable<Active>): void {
+    grants.together(() => {
+      for (const one of many) reconcile(one);
+    });
+  }
+
   function tick(): void {
-    for (const one of active.values()) reconcile(one);
+    reconcileAll(active.values());
     timer = clock.after(TICK_MS, tick);
   }
 
@@ -202,7 +208,9 @@ export function createAutoscaler(options: {
     },
     report(dataPlane, reported) {
       loads.report(dataPlane, reported);
-      for (const load of reported) take(load);
+      grants.together(() => {
+        for (const load of reported) take(load);
+      });
     },
     left: (dataPlane) => loads.left(dataPlane),
     onRuntime(event) {
@@ -212,7 +220,7 @@ export function createAutoscaler(options: {
         budget.measured(revision, memoryBytes);
         reconcile(one);
       }
-      if (event.type !== 'instance') for (const next of grants.waiting()) reconcile(next);
+      if (event.type !== 'instance') reconcileAll(grants.waiting());
     },
     prove(revision, wanted) {
       const one = wanted ? ensure(revision) : active.get(revision);

@@ -18,6 +18,11 @@ export interface Grants {
   take(one: Active, desired: number): string | undefined;
   /** Those who wait, in order. */
   waiting(): readonly Active[];
+  /**
+   * Looks for idle revisions at most once during `work`, which decides on many: looking means walking over all
+   * that are active, and when memory is short each of many would do it.
+   */
+  together(work: () => void): void;
   drop(one: Active): void;
 }
 
@@ -35,12 +40,20 @@ export function createGrants(options: {
 }): Grants {
   const { active, budget, runtime, loads, journal, clock } = options;
   const queue = new Set<Active>();
+  let sharing = false;
+  let shared: Active[] | undefined;
+
+  function isIdle(one: Active): boolean {
+    return one.granted > 0 && floorsOf(one).length === 0 && !isBusy(loads.totals(one.key));
+  }
 
   function findIdle(asking: Active): IdleRevision[] {
+    const found = shared ?? Array.from(active.values()).filter(isIdle);
+    if (sharing) shared = found;
     const idle: IdleRevision[] = [];
-    for (const one of active.values()) {
-      if (one === asking || one.granted === 0 || floorsOf(one).length > 0) continue;
-      if (isBusy(loads.totals(one.key))) continue;
+    for (const one of found) {
+      // What was idle when it was looked for may have been sent away since.
+      if (one === asking || !isIdle(one)) continue;
       const bytes = one.granted * budget.bytesEach(one.facts);
       if (bytes > 0) idle.push({ revision: one.key, bytes, idleSince: one.lastRequestAt ?? 0 });
     }
@@ -88,6 +101,16 @@ export function createGrants(options: {
       return shortage;
     },
     waiting: () => Array.from(queue),
+    together(work) {
+      if (sharing) return work();
+      sharing = true;
+      try {
+        work();
+      } finally {
+        sharing = false;
+        shared = undefined;
+      }
+    },
     drop(one) {
       queue.delete(one);
       budget.drop(one.key);
