@@ -2,7 +2,7 @@ import { formatCount } from './words.ts';
 
 /** A floor or a ceiling that somebody publishes, with the reason in one sentence. */
 export interface Bound {
-  /** Stable and short: `min`, `proof`, `max`, `deleted`, `memory`. Part of metrics and events. */
+  /** Stable and short: `min`, `proof`, `max`, `deleted`. Part of metrics and events. */
   readonly source: string;
   readonly count: number;
   readonly why: string;

@@ -63,16 +63,12 @@ function makeProofFloor(count: number): Bound {
   return { source: 'proof', count, why: `${who} to become ready once` };
 }
 
-export function ceilingsOf({ facts, proof, deleted, evictedFor }: Active): Bound[] {
+export function ceilingsOf({ facts, proof, deleted }: Active): Bound[] {
   if (deleted) return [{ source: 'deleted', count: 0, why: 'the revision is deleted' }];
   const { max } = facts.scaling;
   const ceilings: Bound[] = [{ source: 'max', count: max, why: `scaling.max is ${max}` }];
   if (facts.state !== 'Ready' && !proof) {
     ceilings.push({ source: 'state', count: 0, why: `the revision is ${facts.state}` });
-  }
-  if (evictedFor !== undefined) {
-    const why = `idle, and ${evictedFor} needs the memory`;
-    ceilings.push({ source: 'memory', count: 0, why });
   }
   return ceilings;
 }

@@ -1,5 +1,5 @@
 import type { Instance, Runtime } from '#runtime/runtime.ts';
-import { type Desired, decideDesired } from '#policies/desired.ts';
+import { type Desired, type DesiredSeen, decideDesired } from '#policies/desired.ts';
 import { decideKeepAlive } from '#policies/keepalive.ts';
 import { PANIC_SECONDS, STABLE_SECONDS, decideScale } from '#policies/scale.ts';
 import { meanLoad } from '#policies/window.ts';
@@ -45,17 +45,26 @@ export function decideFor(
   seen: Seen,
   now: number,
 ): { decision: Desired; why: string } {
-  const { scaling, keepAlive, workload } = one.facts;
+  const { scaling, workload } = one.facts;
   const spec = { concurrency: workload.spec.concurrency, target: scaling.target };
   const scale = decideScale(spec, seen, one.scale, now);
   one.scale = scale.memory;
-  const { lastRequestAt } = one;
-  const keep = decideKeepAlive(keepAlive, { lastRequestAt, instances: seen.instances }, now);
   return decideDesired({
     scale: { ...scale.decision, why: scale.why },
-    keepAlive: { keep: keep.decision.keep, why: keep.why },
+    keepAlive: one.evictedFor === undefined ? keepOf(one, seen, now) : makeEviction(one.evictedFor),
     busy: isBusy(seen),
     floors: floorsOf(one),
     ceilings: ceilingsOf(one),
   });
+}
+
+function keepOf(one: Active, { instances }: Seen, now: number): DesiredSeen['keepAlive'] {
+  const { lastRequestAt, facts } = one;
+  const { decision, why } = decideKeepAlive(facts.keepAlive, { lastRequestAt, instances }, now);
+  return { keep: decision.keep, why };
+}
+
+/** Its keep-alive ends early. No ceiling: it may come back any time, and what was prepared stays. */
+function makeEviction(revision: string): DesiredSeen['keepAlive'] {
+  return { keep: false, why: `idle, and ${revision} needs the memory` };
 }

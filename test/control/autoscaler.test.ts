@@ -338,6 +338,9 @@ describe('memory', () => {
     const evicted = (await harness.events('ScaleDecided')).at(-1);
     expect(evicted).toMatchObject({ model: 'a' });
     expect(evicted?.why).toContain(`idle, and ${c} needs the memory`);
+    // No more than an order to sleep: `max` 0 would have the runtime forget what it has prepared.
+    const order = harness.runtime.orders.findLast(({ revision }) => revision === a);
+    expect(order?.wanted).toEqual({ min: 0, max: 4, desired: 0 });
     letGo();
     await until('c has its place', () => live(c).length === 1);
     await harness.pass(1);
