@@ -82,6 +82,7 @@ export function createAutoscaler(options: {
 
   function activate(facts: RevisionFacts, deleted: boolean): Active {
     const fresh = makeActive(facts, deleted, clock.now());
+    fresh.lastRequestAt = newestReadyAt(runtime.instances(facts.key));
     active.set(facts.key, fresh);
     const model = modelOf(facts.key);
     byModel.set(model, (byModel.get(model) ?? new Set()).add(facts.key));
@@ -243,4 +244,10 @@ export function createAutoscaler(options: {
       timer.cancel();
     },
   };
+}
+
+/** What runs already when this begins to look at it was wanted lately; by whom is not known any more. */
+function newestReadyAt(instances: readonly Instance[]): number | undefined {
+  const newest = Math.max(0, ...instances.map((instance) => instance.readyAt));
+  return newest === 0 ? undefined : newest;
 }
