@@ -11,40 +11,29 @@ export interface KeepAliveSeen {
   readonly instances: number;
 }
 
-/** `until`: when to ask again; undefined when nothing is kept. */
-export interface KeepAliveDecision {
-  readonly keep: boolean;
-  readonly until: number | undefined;
-}
-
 /** Whether an instance that nobody uses now is worth its memory. */
 export function decideKeepAlive(
   spec: KeepAliveSpec,
   seen: KeepAliveSeen,
   now: number,
-): { decision: KeepAliveDecision; why: string } {
+): { decision: { readonly keep: boolean }; why: string } {
   const idle = spec.policy === 'fixed' ? spec.idle : ADAPTIVE_IDLE_MS;
-  const policy =
-    spec.policy === 'fixed'
-      ? `fixed ${formatDuration(idle)}`
-      : `adaptive, which stands for fixed ${formatDuration(idle)} until the policy engine is there`;
+  const policy = `keep-alive is ${describe(spec.policy, idle)}`;
   if (seen.lastRequestAt === undefined) {
-    return {
-      decision: { keep: false, until: undefined },
-      why: `no request has come that would be worth keeping it for (keep-alive ${policy})`,
-    };
+    const why = `no request has come that would be worth keeping it for, ${policy}`;
+    return { decision: { keep: false }, why };
   }
   if (seen.instances === 0) {
-    return {
-      decision: { keep: false, until: undefined },
-      why: `nobody waits, and nothing runs that could be kept (keep-alive ${policy})`,
-    };
+    const why = `nobody waits, and nothing runs that could be kept, ${policy}`;
+    return { decision: { keep: false }, why };
   }
-  const until = seen.lastRequestAt + idle;
-  const quiet = formatDuration(Math.max(0, now - seen.lastRequestAt));
-  const keep = now < until;
-  return {
-    decision: { keep, until: keep ? until : undefined },
-    why: `idle for ${quiet}, ${keep ? 'kept' : 'no longer kept'} (keep-alive ${policy})`,
-  };
+  const quiet = Math.max(0, now - seen.lastRequestAt);
+  const why = `idle for ${formatDuration(quiet)}, ${policy}`;
+  return { decision: { keep: quiet < idle }, why };
+}
+
+function describe(policy: KeepAliveSpec['policy'], idle: number): string {
+  const fixed = `fixed ${formatDuration(idle)}`;
+  if (policy === 'fixed') return fixed;
+  return `adaptive, which stands for ${fixed} until the policy engine is there`;
 }

@@ -152,7 +152,7 @@ export function createAutoscaler(options: {
     }
     metrics.decided(one.told.class, one.granted - before.desired);
     const decision = { desired: one.granted, asked: desired, reason: settled };
-    journal.note(makeScaleEvent(one.key, why, { seen: { ...seen }, decision }, clock.now()));
+    journal.note(makeScaleEvent(one.key, why, { seen, decision }, clock.now()));
   }
 
   function isAsleep(one: Active, seen: Seen): boolean {

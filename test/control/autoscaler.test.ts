@@ -111,6 +111,16 @@ describe('load', () => {
     expect(Math.max(...counts)).toBe(3);
   });
 
+  test('what a decision was made of is told in numbers that can be read', async () => {
+    const key = await deployed(harness, { ...ONE_AT_A_TIME, scaling: { max: 3 } });
+    wake(key);
+    await harness.pass(20, () => harness.load({ inFlight: 2, concurrency: 5 / 3, arrivals: 2 }));
+    const events = await harness.events('ScaleDecided');
+    const numbers = events.flatMap(({ data }) => Object.values(data?.['seen'] ?? {}));
+    expect(numbers.some((value) => !Number.isInteger(value))).toBe(true);
+    for (const value of numbers) expect(value).toBe(Math.round(value * 1000) / 1000);
+  });
+
   test('a single caller, one request after the other, keeps one instance', async () => {
     const key = await deployed(harness, ONE_AT_A_TIME);
     wake(key);
@@ -153,9 +163,7 @@ describe('idle', () => {
     letGo();
     await until('nothing is left', () => harness.runtime.instances().length === 0);
     const event = (await harness.events('ScaleDecided')).at(-1);
-    expect(event?.why).toMatch(
-      /^no instance: idle for 60(\.\d)?s, no longer kept \(keep-alive fixed 60s\)$/,
-    );
+    expect(event?.why).toMatch(/^no instance: idle for 60(\.\d)?s, keep-alive is fixed 60s$/);
   });
 
   test('control that comes back keeps what became ready lately as if it was just used', async () => {
