@@ -14,7 +14,7 @@ afterEach(() => setup.close());
 const PROGRAM = readFileSync(fixture('program.py'), 'utf8');
 const ALLOWED = new Set(
   (
-    'PATH HOME USER LOGNAME LANG LC_ALL LC_CTYPE TZ TMPDIR LD_LIBRARY_PATH PORT LOG_LEVEL API_KEY ' +
+    'PATH HOME USER LOGNAME LANG LC_ALL LC_CTYPE TZ TMPDIR LD_LIBRARY_PATH PYTHONUNBUFFERED PORT LOG_LEVEL API_KEY ' +
     'ROUSE_INSTANCE ROUSE_NAMESPACE ROUSE_MODEL ROUSE_REVISION'
   ).split(' '),
 );
@@ -34,6 +34,15 @@ test('a program sees what it was given, and nothing of ours', async () => {
   // The test runner's own environment has more than that, NODE_ENV for one.
   expect(process.env['NODE_ENV']).toBeDefined();
   expect(Object.keys(seen).filter((name) => !ALLOWED.has(name))).toEqual([]);
+});
+
+test('what Python prints is told while it runs, unless the model file says otherwise', async () => {
+  const seen = async (env: Record<string, string>) => {
+    const workload = setup.workload({ runtime: 'command', args: programArgs('serve'), env });
+    return (await seenBy(await setup.ready(workload))).env;
+  };
+  expect(await seen({})).toMatchObject({ PYTHONUNBUFFERED: '1' });
+  expect(await seen({ PYTHONUNBUFFERED: '' })).toMatchObject({ PYTHONUNBUFFERED: '' });
 });
 
 test('a secret that does not exist is refused by name, before any start', async () => {

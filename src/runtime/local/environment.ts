@@ -23,6 +23,9 @@ const INHERITED = new Set([
 const FOR_BUILDING =
   /^(PIP_[A-Z_]+|https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/;
 
+/** What a program starts with unless its model file says otherwise: a line is told when it is printed. */
+const DEFAULTS = { PYTHONUNBUFFERED: '1' };
+
 export type Environment = Record<string, string>;
 export type ReadSecret = (namespace: string, name: string) => Promise<string | undefined>;
 
@@ -34,14 +37,14 @@ export function buildEnvironment(own: NodeJS.ProcessEnv): Environment {
   return pick(own, (name) => INHERITED.has(name) || FOR_BUILDING.test(name));
 }
 
-/** The base, then what the model file sets, then who it is, which nothing can override. */
+/** The defaults and the base, then what the model file sets, then who it is, which nothing can override. */
 export async function workloadEnvironment(
   base: Environment,
   workload: Workload,
   readSecret: ReadSecret,
 ): Promise<Environment> {
   const { namespace, model, revision } = partsOfRevisionKey(workload.key);
-  const environment: Environment = { ...base };
+  const environment: Environment = { ...DEFAULTS, ...base };
   for (const [name, value] of Object.entries(workload.spec.env)) {
     environment[name] =
       typeof value === 'string' ? value : await secretOf(namespace, name, value.secret, readSecret);
