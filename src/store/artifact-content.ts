@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ArtifactRef, artifactRef } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
 import { digestOf } from '#lib/folder-manifest.ts';
-import { codeOf, damaged, isSealed, checkBytes, moveInto, seal, statOf } from './artifact-file.ts';
+import { codeOf, damaged, isSealed, moveInto, seal, statOf } from './artifact-file.ts';
 import { MANIFEST_LIMIT } from './manifest.ts';
 
 /** Bytes that were streamed in and are not yet in their place. */
@@ -17,7 +17,8 @@ export interface Staged {
 
 /**
  * Files by digest, each with a small file beside it that says name, kind and size.
- * Invariant: under a digest there are complete bytes or none, and what is described is there.
+ * Invariants: under a digest there are complete bytes or none; nothing outside of here has a name for them;
+ * what is found damaged goes at once, so that the next put brings it anew.
  */
 export function createContent(folder: string) {
   const pathOf = (digest: string) => join(folder, 'content', digest.slice(0, 2), digest);
@@ -38,6 +39,20 @@ export function createContent(folder: string) {
     return (await digestOf(pathOf(digest))).digest === digest;
   }
 
+  /** Moves damaged bytes out of the way first: a put may have replaced them since they were read. */
+  async function drop(digest: string): Promise<void> {
+    await withTemporary(async (temporary) => {
+      const aside = join(temporary, 'damaged');
+      try {
+        await rename(pathOf(digest), aside);
+      } catch (error) {
+        if (codeOf(error) === 'ENOENT') return;
+        throw error;
+      }
+      if ((await digestOf(aside)).digest === digest) await moveInto(aside, pathOf(digest));
+    });
+  }
+
   async function* read(digest: string): AsyncIterable<Uint8Array> {
     const hash = createHash('sha256');
     try {
@@ -48,12 +63,37 @@ export function createContent(folder: string) {
     } catch (error) {
       throw codeOf(error) === 'ENOENT' ? missing(digest) : error;
     }
-    if (hash.digest('hex') !== digest) throw damaged(digest);
+    if (hash.digest('hex') === digest) return;
+    await drop(digest);
+    throw damaged(digest);
+  }
+
+  /** The path of bytes that were just read and found right. */
+  async function intact(digest: string): Promise<string> {
+    if ((await statOf(pathOf(digest))) === undefined) throw missing(digest);
+    if (await hasIntact(digest)) return pathOf(digest);
+    await drop(digest);
+    throw damaged(digest);
+  }
+
+  /** Size of what is here; damaged bytes are not. Read only when the seal is broken. */
+  async function sizeOf(digest: string): Promise<number | undefined> {
+    const path = pathOf(digest);
+    const found = await statOf(path);
+    if (found === undefined || (await isSealed(path, found.size))) return found?.size;
+    if (await hasIntact(digest)) {
+      await seal(path);
+      return found.size;
+    }
+    await drop(digest);
+    return undefined;
   }
 
   return {
     withTemporary,
     read,
+    intact,
+    sizeOf,
     /** Moves it into its place, unless the same bytes are there; damaged ones are replaced. */
     async keep(staged: Staged): Promise<void> {
       if (await hasIntact(staged.digest)) return;
@@ -69,21 +109,7 @@ export function createContent(folder: string) {
     async stat(digest: string): Promise<ArtifactRef | undefined> {
       const note = await textOf(noteOf(digest));
       const ref = artifactRef.safeParse(note === undefined ? undefined : jsonOf(note));
-      return ref.success && (await statOf(pathOf(digest))) !== undefined ? ref.data : undefined;
-    },
-    async sizeOf(digest: string): Promise<number | undefined> {
-      return (await statOf(pathOf(digest)))?.size;
-    },
-    /** Where the bytes are, checked: by their seal, or by reading when that is broken. */
-    async checked(digest: string): Promise<string> {
-      const path = pathOf(digest);
-      const found = await statOf(path);
-      if (found === undefined) throw missing(digest);
-      if (!(await isSealed(path, found.size))) {
-        await checkBytes(path, digest);
-        await seal(path);
-      }
-      return path;
+      return ref.success && (await sizeOf(digest)) !== undefined ? ref.data : undefined;
     },
     async manifestText(digest: string): Promise<string> {
       const size = (await statOf(pathOf(digest)))?.size ?? 0;

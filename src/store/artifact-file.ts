@@ -1,8 +1,7 @@
 import { constants } from 'node:fs';
-import { chmod, copyFile, link, mkdir, open, rename, stat, utimes } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, open, rename, stat, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Fault } from '#lib/fault.ts';
-import { digestOf } from '#lib/folder-manifest.ts';
 
 /**
  * A file whose bytes were checked carries this time of change. Whatever writes to it later changes the time,
@@ -22,31 +21,15 @@ export async function isSealed(path: string, size: number): Promise<boolean> {
   return found?.size === size && found.mtimeMs === SEAL.getTime();
 }
 
-/** Throws Fault `internal` when the file's bytes do not have the digest. */
-export async function checkBytes(path: string, digest: string): Promise<void> {
-  const found = await digestOf(path);
-  if (found.digest !== digest) throw damaged(digest);
-}
-
 export function damaged(digest: string): Fault {
   return new Fault(
     'internal',
-    `artifact sha256:${digest} is damaged on disk: push it again, and check the disk`,
+    `artifact sha256:${digest} was damaged on disk and is removed: push it again, and check the disk`,
   );
 }
 
-/** A second name for the same bytes: a hard link, or a copy where the file system has none left. */
-export async function linkOrCopy(from: string, to: string): Promise<void> {
-  try {
-    await link(from, to);
-  } catch (error) {
-    if (!['EMLINK', 'EPERM', 'ENOTSUP', 'EXDEV'].includes(codeOf(error))) throw error;
-    await copy(from, to, false);
-  }
-}
-
-/** Shares the blocks where the file system can. */
-export async function copy(from: string, to: string, executable: boolean): Promise<void> {
+/** Bytes of its own, whatever is written to them. Shares the blocks where the file system can. */
+export async function copy(from: string, to: string, executable = false): Promise<void> {
   await copyFile(from, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
   await seal(to, executable);
 }

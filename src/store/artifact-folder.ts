@@ -12,8 +12,8 @@ type PutOptions = Parameters<Artifacts['put']>[1];
 
 /**
  * Artifacts in a folder that one process owns:
- * `content/` the bytes by digest, `notes/` their names, `files/` and `folders/` what was materialized (hard
- * links to the bytes), `tmp/` what is on its way; the last is emptied at the start.
+ * `content/` the bytes by digest, `notes/` their names, `files/` and `folders/` copies that were
+ * materialized (an instance that runs as root can write to them, and must not reach the bytes), `tmp/` what is on its way; the last is emptied at the start.
  */
 export async function createArtifactFolder(options: { folder: string }): Promise<Artifacts> {
   const { folder } = options;
@@ -46,6 +46,20 @@ export async function createArtifactFolder(options: { folder: string }): Promise
     return files.reduce((total, file) => total + file.size, 0);
   }
 
+  /** Is every file of a folder here? Otherwise it counts as not here, so that it is put again. */
+  async function isWhole(digest: string): Promise<boolean> {
+    try {
+      const { files } = parseManifest(await content.manifestText(digest));
+      for (const file of files) {
+        if ((await content.sizeOf(file.digest)) !== file.size) return false;
+      }
+      return true;
+    } catch (error) {
+      if (error instanceof Fault) return false;
+      throw error;
+    }
+  }
+
   async function take(bytes: AsyncIterable<Uint8Array>, options: PutOptions, temporary: string) {
     const { name, kind, expected } = options;
     const maxBytes =
@@ -67,15 +81,14 @@ export async function createArtifactFolder(options: { folder: string }): Promise
   async function place(ref: ArtifactRef): Promise<string> {
     if (ref.kind === 'file') {
       const path = join(folder, 'files', ref.digest, ref.name);
-      const source = await content.checked(ref.digest);
-      await placeFile(source, ref, path);
+      await placeFile(content.intact, ref, path);
       return path;
     }
     const path = join(folder, 'folders', ref.digest);
     const manifest = parseManifest(await content.manifestText(ref.digest));
     if (await isTreeIntact(path, manifest)) return path;
     await content.withTemporary((temporary) =>
-      placeTree(manifest, (digest) => content.checked(digest), temporary, path),
+      placeTree(manifest, content.intact, temporary, path),
     );
     return path;
   }
@@ -89,7 +102,10 @@ export async function createArtifactFolder(options: { folder: string }): Promise
     },
     stat: async (digest) => {
       checkDigest(digest);
-      return await guarded(() => content.stat(digest));
+      return await guarded(async () => {
+        const ref = await content.stat(digest);
+        return ref?.kind === 'folder' && !(await isWhole(digest)) ? undefined : ref;
+      });
     },
     async *read(digest) {
       checkDigest(digest);

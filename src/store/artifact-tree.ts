@@ -1,22 +1,22 @@
 import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { FolderManifest } from '#lib/folder-manifest.ts';
-import { checkBytes, copy, isSealed, linkOrCopy, moveInto, statOf } from './artifact-file.ts';
+import { copy, isSealed, moveInto, statOf } from './artifact-file.ts';
 
 /** Gives the path of checked bytes. */
 type Source = (digest: string) => Promise<string>;
 
 /** A file under a name of its own; made anew when what is there was changed. */
 export async function placeFile(
-  source: string,
+  source: Source,
   file: { digest: string; size: number },
   to: string,
 ): Promise<void> {
   if (await isSealed(to, file.size)) return;
-  await checkBytes(source, file.digest);
+  const from = await source(file.digest);
   await mkdir(dirname(to), { recursive: true, mode: 0o700 });
   await rm(to, { force: true });
-  await linkOrCopy(source, to);
+  await copy(from, to);
 }
 
 /** Whether all files of a folder are there as they were made. */
@@ -40,11 +40,7 @@ export async function placeTree(
   for (const file of manifest.files) {
     const target = join(tree, file.path);
     await mkdir(dirname(target), { recursive: true });
-    const from = await source(file.digest);
-    await checkBytes(from, file.digest);
-    // The bytes are shared between folders, a mode cannot be: what is executable gets bytes of its own.
-    if (file.executable) await copy(from, target, true);
-    else await linkOrCopy(from, target);
+    await copy(await source(file.digest), target, file.executable);
   }
   await setModes(tree, 0o555);
   // A folder can be moved only while it may be written to itself.

@@ -16,13 +16,16 @@ export interface Artifacts {
     content: AsyncIterable<Uint8Array>,
     options: { name: string; kind: ArtifactRef['kind']; expected?: string; maxBytes: number },
   ): Promise<ArtifactRef>;
-  /** What is stored under a digest, under the name it was last put with. */
+  /**
+   * What is stored under a digest, under the name it was last put with. Nothing when it was found damaged, or
+   * is a folder of which a file is not here: a put heals it.
+   */
   stat(digest: string): Promise<ArtifactRef | undefined>;
   /** The bytes, checked while they are read: the stream fails with Fault `internal` when they differ. */
   read(digest: string): AsyncIterable<Uint8Array>;
   /**
-   * A path on this machine with the content, verified: the file itself under its name, or the folder.
-   * Shared and read-only; stays until `remove`. Fault `not_found`, or `internal` when the content is damaged.
+   * A path on this machine with a copy of the content, verified: the file itself under its name, or the folder.
+   * Shared and read-only; stays until `remove`. One that was changed since is made anew: ask before each use. Fault `not_found`, or `internal` when the content is damaged.
    */
   materialize(ref: ArtifactRef): Promise<string>;
   /** Of a folder only the manifest: others may share its files. The caller knows what is still in use. */

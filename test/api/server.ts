@@ -22,6 +22,8 @@ export const ADMIN: Actor = { id: 'local', role: 'admin' };
 
 /** A control plane with its API on loopback; only the instances are made up. */
 export interface TestServer {
+  /** Of its artifacts. */
+  readonly folder: string;
   readonly url: string;
   readonly port: number;
   readonly useCases: UseCases;
@@ -81,6 +83,7 @@ export async function startServer(
   const { port } = listener.address;
 
   return {
+    folder,
     url: urlOf(listener.address),
     port,
     useCases,

@@ -1,3 +1,4 @@
+import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ADMIN, digestOf } from '#test/api/server.ts';
@@ -85,6 +86,20 @@ describe('rouse apply', () => {
     }
     const junk = await world.server.useCases.statArtifact(ADMIN, digestOf('junk'));
     expect(junk).toBeUndefined();
+  });
+
+  test('a file of a folder that was damaged in the store is uploaded again', async () => {
+    await world.write('hurt/model.py', 'def load(): hurt');
+    await world.write('hurt/weights.bin', 'whole');
+    await world.write('hurt.yaml', onnxFile('hurt', './hurt'));
+    const args = ['apply', '-f', 'hurt.yaml'];
+    expect(await world.run(args)).toMatchObject({ status: 0 });
+    const digest = digestOf('whole');
+    const stored = join(world.server.folder, 'content', digest.slice(0, 2), digest);
+    await chmod(stored, 0o600);
+    await writeFile(stored, 'wrong');
+    expect(await world.run(args)).toMatchObject({ status: 0 });
+    expect(await readFile(stored, 'utf8')).toBe('whole');
   });
 
   test('all problems of all files are told at once, with file and line, and nothing is applied', async () => {

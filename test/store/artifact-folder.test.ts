@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -32,26 +32,6 @@ async function create(): Promise<ArtifactsUnderTest & { folder: string }> {
 }
 
 testArtifacts('folder', create);
-
-test('a materialized file shares the bytes of the content', async () => {
-  const { artifacts, close } = await create();
-  onTestFinished(close);
-  const ref = await artifacts.put(chunks('x'), { name: 'x', kind: 'file', maxBytes: 1 });
-  expect((await stat(await artifacts.materialize(ref))).nlink).toBe(2);
-});
-
-test('a tree whose file an instance has changed is made anew once the content is healed', async () => {
-  const { artifacts, close } = await create();
-  onTestFinished(close);
-  const put = () => artifacts.put(chunks('x'), { name: 'x', kind: 'file', maxBytes: 1 });
-  const ref = await put();
-  const path = await artifacts.materialize(ref);
-  await chmod(path, 0o600);
-  await writeFile(path, 'y');
-  await expect(artifacts.materialize(ref)).rejects.toMatchObject({ code: 'internal' });
-  await put();
-  expect(await readFile(await artifacts.materialize(ref), 'utf8')).toBe('x');
-});
 
 test('what a crash left on its way is removed at the next start', async () => {
   const { folder, close } = await create();

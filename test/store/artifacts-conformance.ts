@@ -1,5 +1,15 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { createReadStream } from 'node:fs';
@@ -305,31 +315,89 @@ export function testArtifacts(name: string, create: () => Promise<ArtifactsUnder
       }
     });
 
-    test('damage is found when reading and when materializing, and a new put heals it', async () => {
+    test.each(['reading', 'materializing'] as const)(
+      'damage is found when %s, counts as not here, and a new put heals it',
+      async (how) => {
+        const { artifacts, corrupt } = await setUp();
+        const put = () =>
+          artifacts.put(chunks('precious'), { name: 'a', kind: 'file', maxBytes: MAX });
+        const ref = await put();
+        await corrupt(ref.digest);
+        const used =
+          how === 'reading' ? readAll(artifacts.read(ref.digest)) : artifacts.materialize(ref);
+        await expect(used).rejects.toMatchObject({
+          code: 'internal',
+          message: expect.stringMatching(`${ref.digest} was damaged.*push it again`),
+        });
+        expect(await artifacts.stat(ref.digest)).toBeUndefined();
+        await expect(artifacts.materialize(ref)).rejects.toMatchObject({ code: 'not_found' });
+        await put();
+        expect(await artifacts.stat(ref.digest)).toEqual(ref);
+        expect((await readAll(artifacts.read(ref.digest))).toString()).toBe('precious');
+        expect(await readFile(await artifacts.materialize(ref), 'utf8')).toBe('precious');
+      },
+    );
+
+    test('damage that was written since is found when asking what is here', async () => {
       const { artifacts, corrupt } = await setUp();
-      const put = () =>
-        artifacts.put(chunks('precious'), { name: 'a', kind: 'file', maxBytes: MAX });
-      const ref = await put();
-      await corrupt(ref.digest);
-      const fault = { code: 'internal', message: expect.stringContaining(ref.digest) };
-      await expect(readAll(artifacts.read(ref.digest))).rejects.toMatchObject(fault);
-      await expect(artifacts.materialize(ref)).rejects.toMatchObject(fault);
-      await put();
-      expect((await readAll(artifacts.read(ref.digest))).toString()).toBe('precious');
-      expect(await readFile(await artifacts.materialize(ref), 'utf8')).toBe('precious');
+      const options = { name: 'a', kind: 'file', maxBytes: MAX } as const;
+      const { digest } = await artifacts.put(chunks('precious'), options);
+      await corrupt(digest);
+      expect(await artifacts.stat(digest)).toBeUndefined();
     });
 
-    test('damage to a file of a folder names the digest, and a new put heals it', async () => {
+    test('a folder with a damaged file is not here, until it is pushed again', async () => {
       const { artifacts, corrupt } = await setUp();
       const folder = await folderWith({ 'model.py': 'pass\n', 'b.txt': 'b' });
       const ref = await pushFolder(artifacts, folder);
-      const path = await artifacts.materialize(ref);
       await corrupt(sha256('pass\n'));
+      await expect(artifacts.materialize(ref)).rejects.toMatchObject({
+        code: 'internal',
+        message: expect.stringContaining(sha256('pass\n')),
+      });
+      expect(await artifacts.stat(ref.digest)).toBeUndefined();
       await pushFolder(artifacts, folder);
-      await expect(artifacts.materialize(ref)).resolves.toBe(path);
+      expect(await artifacts.stat(ref.digest)).toEqual(ref);
+      const path = await artifacts.materialize(ref);
       expect(await readFile(join(path, 'model.py'), 'utf8')).toBe('pass\n');
+    });
+
+    test('whoever writes to what was materialized harms that copy only, and the next has a new one', async () => {
+      const { artifacts } = await setUp();
+      const folder = await folderWith({ 'model.py': 'pass\n', 'run.sh': 'exit\n' });
+      const tree = await pushFolder(artifacts, folder);
+      const file = await artifacts.put(chunks('pass\n'), {
+        name: 'm',
+        kind: 'file',
+        maxBytes: MAX,
+      });
+      const root = await artifacts.materialize(tree);
+      const places = [
+        join(root, 'model.py'),
+        join(root, 'run.sh'),
+        await artifacts.materialize(file),
+      ];
+      for (const place of places) {
+        await chmod(place, 0o600);
+        await writeFile(place, 'worse');
+      }
+      for (const text of ['pass\n', 'exit\n']) {
+        expect((await readAll(artifacts.read(sha256(text)))).toString()).toBe(text);
+      }
+      expect(await artifacts.stat(tree.digest)).toEqual(tree);
+      await artifacts.materialize(tree);
+      await artifacts.materialize(file);
+      const found = await Promise.all(places.map((place) => readFile(place, 'utf8')));
+      expect(found).toEqual(['pass\n', 'exit\n', 'pass\n']);
+      expect(await manifestOf(root)).toEqual(await manifestOf(folder));
+    });
+
+    test('a file of a folder that is removed is not found, and the folder is not here', async () => {
+      const { artifacts } = await setUp();
+      const ref = await pushFolder(artifacts, await folderWith({ 'model.py': 'p', 'b.txt': 'b' }));
       await artifacts.remove(sha256('b'));
-      await expect(readAll(artifacts.read(sha256('b')))).rejects.toMatchObject({
+      expect(await artifacts.stat(ref.digest)).toBeUndefined();
+      await expect(artifacts.materialize(ref)).rejects.toMatchObject({
         code: 'not_found',
         message: expect.stringContaining(sha256('b')),
       });
