@@ -1,4 +1,3 @@
-import { modelKey, partsOfRevisionKey } from '#domain/names.ts';
 import type { Wanted, Workload } from '#runtime/runtime.ts';
 import type { Bound } from '#policies/desired.ts';
 import { CALM, type ScaleMemory } from '#policies/scale.ts';
@@ -76,12 +75,6 @@ export function ceilingsOf({ facts, proof, deleted }: Active): Bound[] {
 /** Going back and forth between load and keep-alive is one thing: it is in use. Not worth an event each. */
 export function classOf(reason: string): string {
   return reason.startsWith('load:') || reason === 'keep-alive' ? 'use' : reason;
-}
-
-/** `namespace/model` of a revision's key. */
-export function modelOf(revision: string): string {
-  const { namespace, model } = partsOfRevisionKey(revision);
-  return modelKey(namespace, model);
 }
 
 /** Of a workload that runs and that the catalog does not know any more. */

@@ -6,6 +6,7 @@ import {
   type RevisionSpec,
   type RevisionSpecInput,
 } from '#domain/model.ts';
+import { modelKey } from '#domain/names.ts';
 import type { Actor, ArtifactRef, RevisionRecord } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
 import { type ModelEntry, revisionsOf } from './catalog.ts';
@@ -154,7 +155,7 @@ function normalise<T>(value: T): T {
 
 function refuseTooMany({ metadata }: ModelDocument, count: number): void {
   if (count <= MAX_REVISIONS) return;
-  const key = `${metadata.namespace}/${metadata.name}`;
+  const key = modelKey(metadata.namespace, metadata.name);
   throw new Fault(
     'conflict',
     `model ${key} would have ${count} revisions: at most ${MAX_REVISIONS}; delete old ones first`,

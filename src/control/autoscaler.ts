@@ -1,11 +1,12 @@
 import type { RevisionLoad } from '#bus/messages.ts';
+import { modelOf, revisionKey } from '#domain/names.ts';
 import type { Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import type { Instance, Runtime, RuntimeEvent, Wanted, Workload } from '#runtime/runtime.ts';
 import type { Desired } from '#policies/desired.ts';
 import { recordLoad } from '#policies/window.ts';
-import { type Active, classOf, floorsOf, makeActive, makeLostFacts, modelOf } from './active.ts';
+import { type Active, classOf, floorsOf, makeActive, makeLostFacts } from './active.ts';
 import type { Budget } from './budget.ts';
 import type { Catalog } from './catalog.ts';
 import { type RevisionFacts, factsOf } from './facts.ts';
@@ -197,7 +198,7 @@ export function createAutoscaler(options: {
       const entry = catalog.model(model);
       if (!entry || (entry.stored.value.document.spec.scaling?.min ?? 0) === 0) return;
       for (const target of entry.resolved.targets) {
-        const one = ensure(`${model}/${target.revision}`);
+        const one = ensure(revisionKey(entry.namespace, entry.name, target.revision));
         if (one) reconcile(one);
       }
     },

@@ -1,5 +1,5 @@
 import type { ModelDocument, RevisionSpec, TrafficTarget } from '#domain/model.ts';
-import { hostLabel } from '#domain/names.ts';
+import { hostLabel, modelKey } from '#domain/names.ts';
 import type { ArtifactRef } from '#domain/records.ts';
 import { Fault, type Problem } from '#lib/fault.ts';
 import { formatProblem } from '#domain/parse.ts';
@@ -80,7 +80,7 @@ export function checkMatch(what: string, stored: number | undefined, ifMatch?: n
 }
 
 export function requireModel(catalog: Catalog, namespace: string, model: string): ModelEntry {
-  const entry = catalog.model(`${namespace}/${model}`);
+  const entry = catalog.model(modelKey(namespace, model));
   if (!entry) throw new Fault('not_found', `there is no model ${namespace}/${model}`);
   return entry;
 }

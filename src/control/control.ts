@@ -1,11 +1,11 @@
+import { modelOf } from '#domain/names.ts';
 import type { Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import type { Report } from '#bus/publisher.ts';
-import type { Runtime } from '#runtime/runtime.ts';
+import type { Runtime, RuntimeEvent } from '#runtime/runtime.ts';
 import type { Artifacts } from '#store/artifacts.ts';
 import type { Store } from '#store/store.ts';
-import { modelOf } from './active.ts';
 import { createAutoscaler } from './autoscaler.ts';
 import { createBudget } from './budget.ts';
 import { loadCatalog } from './catalog.ts';
@@ -144,15 +144,17 @@ export async function createControl(options: {
 
   // Data planes first: they must know of a model before the autoscaler acts on it. Then the autoscaler: proofs
   // look at what it has decided.
-  journal.onChange(publishing.model);
-  journal.onChange(autoscaler.refresh);
-  journal.onChange(revisions.refresh);
+  journal.onChange((model) => publishing.model(model));
+  journal.onChange((model) => autoscaler.refresh(model));
+  journal.onChange((model) => revisions.refresh(model));
   // Its instances may still drain, and have something to say: then it is forgotten once more, see `onGone`.
   journal.onDeleted(forget);
   // Data planes first: they hear of an instance before anything is decided on it. Then the proofs: a revision
   // is proven by an instance that the autoscaler may let go in the same turn.
   const tell = createTeller(log);
-  const watchers = [instances.onRuntime, revisions.onRuntime, autoscaler.onRuntime];
+  const watchers = [instances, revisions, autoscaler].map(
+    (part) => (event: RuntimeEvent) => part.onRuntime(event),
+  );
   runtime.onEvent((event) => tell(watchers, event));
   publishing.all();
   publisher.onJoined((dataPlane) => drain.joined(dataPlane));

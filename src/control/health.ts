@@ -2,7 +2,7 @@ import type { RuntimeEvent } from '#runtime/runtime.ts';
 
 /**
  * What has been learnt of starting each revision: how long it takes, and whether it fails. In memory; the
- * cold start is also stored, rarely (see `usage.ts`).
+ * cold start is also stored when it is far from what was stored before (see `onHealth` in `control.ts`).
  */
 export interface Health {
   readonly startFailure?: { readonly message: string; readonly until: number };
@@ -20,8 +20,8 @@ export interface HealthBook {
   forget(revision: string): void;
 }
 
-/** Failed starts in a row after which callers are told instead of held: two can be bad luck. */
-const FAILURES_TOLD = 3;
+/** Failed starts in a row after which a proof has failed, and callers are told instead of held: two can be bad luck. */
+export const FAILED_STARTS = 3;
 /** Weight of the newest start in the mean. */
 const NEWEST = 0.3;
 /** A verdict that stays the same is told again only after so long. */
@@ -44,7 +44,7 @@ export function createHealthBook(): HealthBook {
       return tell;
     },
     failed({ instance: { revision }, reason, lastLines, failures, retryAt }) {
-      if (failures < FAILURES_TOLD) return false;
+      if (failures < FAILED_STARTS) return false;
       const before = book.get(revision) ?? { coldStartSeconds: 0, told: 0 };
       const message = describeFailure(reason, lastLines, failures);
       book.set(revision, { ...before, startFailure: { message, until: retryAt } });

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type ModelInput, type TrafficTarget, traffic as trafficSchema } from '#domain/model.ts';
-import { modelKey } from '#domain/names.ts';
+import { modelKey, revisionKey } from '#domain/names.ts';
 import { parseDocument, parseModel } from '#domain/parse.ts';
 import type { Actor, RevisionRecord } from '#domain/records.ts';
 import type { Clock } from '#lib/clock.ts';
@@ -166,7 +166,7 @@ function mergeRevisions(before: ModelEntry | undefined, plan: ApplyPlan): Revisi
 }
 
 function makeRevisionWrite(before: ModelEntry | undefined, value: RevisionRecord): Write {
-  const key = `${value.namespace}/${value.model}/${value.name}`;
+  const key = revisionKey(value.namespace, value.model, value.name);
   const expected = before?.revisions.get(value.name)?.version ?? 0;
   return { kind: 'revision', key, expected, value };
 }

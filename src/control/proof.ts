@@ -1,9 +1,9 @@
 import type { Inspection, RevisionRecord } from '#domain/records.ts';
+import { modelKey, modelOf } from '#domain/names.ts';
 import type { Instance, RuntimeEvent } from '#runtime/runtime.ts';
 import { formatDuration } from '#domain/units.ts';
-import { modelOf } from './active.ts';
 import { specOf } from './facts.ts';
-import { describeFailure } from './health.ts';
+import { FAILED_STARTS, describeFailure } from './health.ts';
 import type { PrepareOptions } from './prepare.ts';
 import { updateRevision } from './revision-update.ts';
 import { abortable } from './wait.ts';
@@ -11,8 +11,6 @@ import { abortable } from './wait.ts';
 /** A proof that gets no memory for so long gets none: floors of others hold it all. */
 const PATIENCE_MS = 10 * 60_000;
 const OUT_OF_PATIENCE = `no memory became free for its proof within ${formatDuration(PATIENCE_MS)}`;
-/** Failed starts in a row after which a revision is Failed: one may be chance, three are not. */
-const FAILED_STARTS = 3;
 
 type Identity = Parameters<typeof updateRevision>[1];
 
@@ -103,7 +101,7 @@ export function createProofs(
 
   return {
     async prove(identity, record, signal) {
-      const entry = catalog.model(`${record.namespace}/${record.model}`);
+      const entry = catalog.model(modelKey(record.namespace, record.model));
       if (entry && specOf(entry).scaling.initial === 0) {
         const reason = 'not proven: scaling.initial is 0, so its first start is the first request';
         const change = { state: 'Ready', proven: false, reason } as const;

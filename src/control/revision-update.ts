@@ -1,4 +1,4 @@
-import { partsOfRevisionKey } from '#domain/names.ts';
+import { modelKey, partsOfRevisionKey } from '#domain/names.ts';
 import type { Actor, RevisionRecord } from '#domain/records.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
@@ -42,7 +42,7 @@ export async function updateRevision(
 }
 
 function settleHeld(catalog: Catalog, value: RevisionRecord): Write | undefined {
-  const model = catalog.model(`${value.namespace}/${value.model}`);
+  const model = catalog.model(modelKey(value.namespace, value.model));
   if (!model || model.held.length === 0) return undefined;
   const records = [...model.revisions.values()].map((revision) => revision.value);
   const next = [...records.filter((record) => record.name !== value.name), value];

@@ -1,4 +1,5 @@
 import { type RevisionSpec, revisionSpec } from '#domain/model.ts';
+import { revisionKey } from '#domain/names.ts';
 import type { RevisionRecord } from '#domain/records.ts';
 import type { RoutingInstance, RoutingModel, RoutingRevision } from '#domain/routing.ts';
 import type { Instance } from '#runtime/runtime.ts';
@@ -25,7 +26,7 @@ export function makeRoutingModel(
         record,
         revisionSpec.parse(record.spec),
         scaling.max,
-        healthOf(`${entry.key}/${record.name}`),
+        healthOf(revisionKey(entry.namespace, entry.name, record.name)),
       ),
     ),
   };

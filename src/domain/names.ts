@@ -47,6 +47,12 @@ export function partsOfRevisionKey(key: string): {
   return { namespace, model, revision };
 }
 
+/** `namespace/model` of a revision's key. */
+export function modelOf(revision: string): string {
+  const { namespace, model } = partsOfRevisionKey(revision);
+  return modelKey(namespace, model);
+}
+
 /** The first label of a model's host, with a tag or without: `canary-digits`, `digits`. */
 export function hostLabel(model: string, tag?: string): string {
   return tag === undefined ? model : `${tag}-${model}`;

@@ -217,7 +217,7 @@ describe('proof', () => {
 describe('a preparation that hangs', () => {
   /** From now on these are never done; gives how to fail them after all. */
   function hang(...keys: string[]): () => void {
-    const { prepare } = harness.runtime;
+    const prepare = harness.runtime.prepare.bind(harness.runtime);
     const hung = Promise.withResolvers<void>();
     harness.runtime.prepare = (workload) =>
       keys.includes(workload.key) ? hung.promise : prepare(workload);

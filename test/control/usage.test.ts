@@ -37,8 +37,11 @@ async function createSetup() {
   const runtime = createFakeRuntime({ clock });
   const usage = createUsage({ store, runtime, clock, log: silentLog, activeRevisions: () => [] });
   const report = (from: number, to: number): void => {
-    const names = Array.from({ length: to - from }, (_, index) => `default/m/${from + index}`);
-    usage.report(names.map((revision) => ({ revision, ...COUNTS })));
+    const loads = Array.from({ length: to - from }, (_, index) => ({
+      revision: `default/m/${from + index}`,
+      ...COUNTS,
+    }));
+    usage.report(loads);
   };
   return { clock, usage, written, disk, report, close: () => sqlite.close() };
 }
