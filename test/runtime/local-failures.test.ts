@@ -1,7 +1,8 @@
 import { chmod, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Workload } from '#runtime/runtime.ts';
+import { systemProcesses } from '#runtime/local/proc.ts';
+import type { Instance, Workload } from '#runtime/runtime.ts';
 import { until, wanted } from './conformance.ts';
 import { createLocalSetup, pidsMarked, programArgs, type LocalSetup } from './local-harness.ts';
 import { ask } from './request.ts';
@@ -74,14 +75,48 @@ test('a file that is no program is a failed start', async () => {
   expect((await setup.failed(command(program))).reason).toMatch(/^exited with status 127 /);
 });
 
+/** Found by the chain of parents, which the end of the first process cuts. */
+async function familyOf(instance: Instance): Promise<number[]> {
+  const mark = `${setup.stateId}/${instance.id}\0`;
+  const [leader = 0] = pidsMarked(mark);
+  const parents = new Set([leader]);
+  await until('the family is there', () => {
+    const all = systemProcesses.list();
+    for (const pid of parents) {
+      for (const stat of all) if (stat.parent === pid) parents.add(stat.pid);
+    }
+    return parents.size >= 5;
+  });
+  return Array.from(parents);
+}
+
+const isThere = (pid: number): boolean => systemProcesses.stat(pid)?.isDead === false;
+
 test('what an instance leaves behind ends with it, wherever it went', async () => {
   const instance = await setup.ready(command(...programArgs('family')));
   const mark = `${setup.stateId}/${instance.id}\0`;
-  await until('the family is there', () => pidsMarked(mark).length >= 3);
-  const [leader = 0] = pidsMarked(mark);
+  const family = await familyOf(instance);
+  const [leader = 0] = family;
   process.kill(leader, 'SIGKILL');
   await until('the crash is told', () => setup.events.some(({ type }) => type === 'failed'));
   await until('nothing is left', () => pidsMarked(mark).length === 0);
+  // The one with neither mark nor session is lost sight of: decision 0006.
+  for (const pid of family.filter(isThere)) process.kill(pid, 'SIGKILL');
+});
+
+test('who has neither mark nor session ends with an instance that is put to sleep', async () => {
+  const workload = command(...programArgs('family'));
+  const instance = await setup.ready(workload);
+  const family = await familyOf(instance);
+  await setup.runtime.want(workload, wanted(0));
+  setup.runtime.release(instance.id);
+  await until('nothing is left', () => !family.some(isThere));
+});
+
+test('who has neither mark nor session ends with Rouse', async () => {
+  const family = await familyOf(await setup.ready(command(...programArgs('family'))));
+  await setup.runtime.close(10_000);
+  expect(family.filter(isThere)).toEqual([]);
 });
 
 test('memory and CPU are those of the whole family', async () => {

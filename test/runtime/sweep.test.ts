@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { systemProcesses, type Processes, type ProcessStat } from '#runtime/local/proc.ts';
-import { sweep } from '#runtime/local/sweep.ts';
+import { descendantsOf, sweep } from '#runtime/local/sweep.ts';
 
 interface Fake extends ProcessStat {
   readonly environment: string;
@@ -27,6 +27,7 @@ function machine(table: Fake[], onList: () => void = () => {}) {
       return seen;
     },
     stat: (pid) => table.find((one) => one.pid === pid),
+    children: (pid) => table.filter(({ parent }) => parent === pid).map((one) => one.pid),
     environment(pid) {
       return Buffer.from(table.find((one) => one.pid === pid)?.environment ?? '');
     },
@@ -72,6 +73,27 @@ test('follows children, and the session of a first process, without a mark', () 
   ]);
   sweep(processes, { prefixes: [], leaders: [{ pid: 10, startTicks: 100 }] }, NOBODY);
   expect(killed.toSorted((a, b) => a - b)).toEqual([10, 11, 12, 13]);
+});
+
+test('finds who was noted before the chain of parents was cut, and nobody who got the pid since', () => {
+  const before = machine([
+    process_(10),
+    process_(11, { parent: 10, startTicks: 110 }),
+    process_(12, { parent: 11, startTicks: 120 }),
+    process_(13, { parent: 10, startTicks: 130 }),
+    process_(14, { parent: 10, startTicks: 90 }),
+  ]);
+  const leader = { pid: 10, startTicks: 100 };
+  const members = descendantsOf(before.processes, leader);
+  expect(members.map(({ pid }) => pid)).toEqual([11, 13, 12]);
+  expect(descendantsOf(before.processes, { pid: 10, startTicks: 99 })).toEqual([]);
+  const after = machine([
+    process_(12, { startTicks: 120 }),
+    process_(13, { startTicks: 135 }),
+    process_(15, { parent: 12 }),
+  ]);
+  sweep(after.processes, { prefixes: [], leaders: [leader], members }, NOBODY);
+  expect(after.killed).toEqual([12, 15]);
 });
 
 test('finds the session when its first process is gone', () => {

@@ -2,8 +2,9 @@ import type { Clock } from '#lib/clock.ts';
 import { startGroup, type Extra, type Group, type GroupEvents, type Program } from './group.ts';
 import type { Guard } from './guard.ts';
 import type { Meter } from './meter.ts';
+import { systemProcesses } from './proc.ts';
 import type { Reaper } from './reaper.ts';
-import { ENV_INSTANCE } from './sweep.ts';
+import { descendantsOf, ENV_INSTANCE, type Identity } from './sweep.ts';
 
 /**
  * Starts all processes of the runtime, so that none escapes: each carries its mark, is known to the watchdog,
@@ -43,13 +44,14 @@ export function createHost(options: {
       }
       const mark = `${stateId}/${id}`;
       const environment = { ...program.environment, [ENV_INSTANCE]: mark };
-      const group = startGroup({ ...program, environment }, extra, clock, {
+      const members = new Map<number, Identity>();
+      const started = startGroup({ ...program, environment }, extra, clock, {
         ...events,
         onExit() {
           const { leader } = group;
           if (!leader) return;
           meter.remove(leader.pid);
-          reaper.bury(mark, leader);
+          reaper.bury({ mark, leader, members: Array.from(members.values()) });
           events.onExit?.();
         },
         onEnd(how) {
@@ -58,6 +60,7 @@ export function createHost(options: {
           if (isClosed && groups.size === 0) allGone.resolve();
         },
       });
+      const group = noting(started, members);
       groups.add(group);
       if (group.leader) {
         guard.add(group.leader);
@@ -70,6 +73,19 @@ export function createHost(options: {
       if (groups.size === 0) allGone.resolve();
       for (const group of groups) group.signal('SIGKILL');
       await allGone.promise;
+    },
+  };
+}
+
+/** Its first process may end by any signal: whoever hangs on it is noted before, since nobody finds them after. */
+function noting(group: Group, members: Map<number, Identity>): Group {
+  const { leader } = group;
+  if (!leader) return group;
+  return {
+    leader,
+    signal(signal) {
+      for (const member of descendantsOf(systemProcesses, leader)) members.set(member.pid, member);
+      group.signal(signal);
     },
   };
 }

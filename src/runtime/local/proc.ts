@@ -18,6 +18,8 @@ export interface ProcessStat {
 export interface Processes {
   list(): ProcessStat[];
   stat(pid: number): ProcessStat | undefined;
+  /** The pids of those that it started and that are still its own. */
+  children(pid: number): number[];
   /** The environment that it was started with; undefined: gone, or another user's. */
   environment(pid: number): Buffer | undefined;
   signal(pid: number, signal: NodeJS.Signals): void;
@@ -40,6 +42,16 @@ export const systemProcesses: Processes = {
     return found;
   },
   stat: readStat,
+  children(pid) {
+    const threads = namesIn(`/proc/${pid}/task`);
+    try {
+      return threads.flatMap((thread) => childrenOf(pid, thread));
+    } catch {
+      // A kernel that is built without it, or a thread that has just ended.
+      const all = systemProcesses.list();
+      return all.filter(({ parent }) => parent === pid).map((stat) => stat.pid);
+    }
+  },
   environment(pid) {
     try {
       return readFileSync(`/proc/${pid}/environ`);
@@ -62,6 +74,11 @@ function namesIn(folder: string): string[] {
   } catch {
     return [];
   }
+}
+
+function childrenOf(pid: number, thread: string): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${thread}/children`, 'latin1').trim();
+  return text === '' ? [] : text.split(' ').map(Number);
 }
 
 function readStat(pid: number): ProcessStat | undefined {

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '#lib/clock.ts';
 import { hasProc, systemProcesses } from './proc.ts';
-import { sweep, type Leader } from './sweep.ts';
+import { sweep, type Identity, type Leader } from './sweep.ts';
 
 /**
  * Ends what an instance leaves behind. One look at all processes serves all instances that ended in the same
@@ -8,8 +8,15 @@ import { sweep, type Leader } from './sweep.ts';
  */
 export interface Reaper {
   /** The instance's first process has ended. */
-  bury(mark: string, leader: Leader): void;
+  bury(dead: Dead): void;
   close(): void;
+}
+
+interface Dead {
+  readonly mark: string;
+  readonly leader: Leader;
+  /** What hung on it before it was told to end. */
+  readonly members: readonly Identity[];
 }
 
 /** After a look there is a pause of so many times its length: looking takes at most about 5 %. */
@@ -22,7 +29,7 @@ export function createReaper(options: {
 }): Reaper {
   const { clock, spared, onDone } = options;
   const canLook = hasProc();
-  let dead: { mark: string; leader: Leader }[] = [];
+  let dead: Dead[] = [];
   let nextAt = 0;
   let asked = false;
   let timer: Timer | undefined;
@@ -38,20 +45,21 @@ export function createReaper(options: {
     const prefixes = batch.map(({ mark }) => `${mark}\0`);
     const leaders = batch.map(({ leader }) => leader);
     const sinceTicks = Math.min(...leaders.map((leader) => leader.startTicks));
-    sweep(systemProcesses, { prefixes, leaders, sinceTicks }, spared);
+    const members = batch.flatMap((one) => one.members);
+    sweep(systemProcesses, { prefixes, leaders, members, sinceTicks }, spared);
     for (const { leader } of batch) onDone(leader);
     const after = clock.now();
     nextAt = after + (after - before) * PAUSE_FACTOR;
   }
 
   return {
-    bury(mark, leader) {
+    bury(one) {
       if (!canLook) {
-        systemProcesses.signal(-leader.pid, 'SIGKILL');
-        onDone(leader);
+        systemProcesses.signal(-one.leader.pid, 'SIGKILL');
+        onDone(one.leader);
         return;
       }
-      dead.push({ mark, leader });
+      dead.push(one);
       if (asked) return;
       asked = true;
       const wait = nextAt - clock.now();

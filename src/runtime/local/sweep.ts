@@ -4,22 +4,25 @@ import type { Processes, ProcessStat } from './proc.ts';
  * Finds and ends all that belongs to an instance, whatever it did to get away: new session, new parent,
  * frozen. Three traces lead to it, since each can be missing:
  * the mark in the environment (inherited; a program may overwrite its own), the session of the instance's
- * first process (left by setsid), the chain of parents (cut when a parent ends).
+ * first process (left by setsid), the chain of parents (cut when a parent ends: what hangs on it is noted
+ * with `descendantsOf` before the first process is told to end).
  */
 
 /** In the environment of every instance: `<state>/<instance>`. */
 export const ENV_INSTANCE = 'ROUSE_INSTANCE';
 
+/** One process and no other, even when its pid is given again. */
+export type Identity = Pick<ProcessStat, 'pid' | 'startTicks'>;
+
 /** The first process of an instance: its session has its pid. */
-export interface Leader {
-  readonly pid: number;
-  readonly startTicks: number;
-}
+export type Leader = Identity;
 
 export interface Marks {
   /** Whose mark begins with one of these belongs to us. */
   readonly prefixes: readonly string[];
   readonly leaders: readonly Leader[];
+  /** Known before by the chain of parents. */
+  readonly members?: readonly Identity[];
   /** What started before this tick cannot be meant, and is not looked into. */
   readonly sinceTicks?: number;
 }
@@ -45,6 +48,25 @@ export function sweep(processes: Processes, marks: Marks, spared: ReadonlySet<nu
   return caught.size;
 }
 
+/** Those that hang on a process by the chain of parents, while it is there. */
+export function descendantsOf(
+  processes: Pick<Processes, 'stat' | 'children'>,
+  leader: Leader,
+): Identity[] {
+  if (processes.stat(leader.pid)?.startTicks !== leader.startTicks) return [];
+  const pids = new Set([leader.pid]);
+  // A set gives what is added while it is walked through.
+  for (const pid of pids) for (const child of processes.children(pid)) pids.add(child);
+  pids.delete(leader.pid);
+  return Array.from(pids).flatMap((pid) => {
+    const stat = processes.stat(pid);
+    // What is older has the pid of one that ended just now.
+    return stat && stat.startTicks >= leader.startTicks
+      ? [{ pid, startTicks: stat.startTicks }]
+      : [];
+  });
+}
+
 /** Looks once more who has the pid: between looking and killing it could have been given to another. */
 function signalSame(processes: Processes, member: ProcessStat, signal: NodeJS.Signals): void {
   const now = processes.stat(member.pid);
@@ -64,12 +86,17 @@ function findMembers(
   const isInSession = sessionTest(all, marks.leaders);
   const needles = marks.prefixes.map((prefix) => Buffer.from(`${ENV_INSTANCE}=${prefix}`));
   const children = Map.groupBy(all, (stat) => stat.parent);
+  const noted = new Map(marks.members?.map(({ pid, startTicks }) => [pid, startTicks]));
+  const isNoted = (stat: ProcessStat): boolean => noted.get(stat.pid) === stat.startTicks;
   const isKnown = (stat: ProcessStat): boolean =>
     caught.get(stat.pid)?.startTicks === stat.startTicks;
   const members = new Set(
     all.filter(
       (stat) =>
-        isKnown(stat) || isInSession(stat) || isMarked(processes.environment(stat.pid), needles),
+        isKnown(stat) ||
+        isNoted(stat) ||
+        isInSession(stat) ||
+        isMarked(processes.environment(stat.pid), needles),
     ),
   );
   // A set gives what is added while it is walked through.
