@@ -120,7 +120,8 @@ export function makeGivenUp(route: RevisionRoute, reason: Refused, now: number):
   }
   const failure = routing.startFailure;
   const seconds = failure ? (failure.until - now) / 1000 : 1;
-  const detail = `Revision ${routing.name} does not start: ${failure?.message ?? routing.reason}`;
+  const what = routing.runtime === 'url' ? 'cannot be reached' : 'does not start';
+  const detail = `Revision ${routing.name} ${what}: ${failure?.message ?? routing.reason}`;
   return { status: 503, code: 'start_failed', detail, retryAfter: Math.max(1, Math.ceil(seconds)) };
 }
 

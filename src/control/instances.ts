@@ -24,6 +24,8 @@ const ACTOR: Actor = { id: 'system:runtime', role: 'admin' };
 /** So many complaints within the time, while the runtime says ready, and another takes its place. */
 const SUSPICIONS = 3;
 const SUSPICION_MS = 30_000;
+/** An address that does not answer is asked again by the first request after this. */
+const UNREACHABLE_MS = 5000;
 
 export function createInstances(options: {
   catalog: Catalog;
@@ -83,6 +85,17 @@ export function createInstances(options: {
     journal.note({ ...parts, at: clock.now(), type, why, actor: ACTOR, data });
   }
 
+  /** What runs elsewhere can't be replaced: callers are told until somebody tries again. */
+  function onUnreachable(instance: Instance, source: string, reason: string): void {
+    const message = `nothing answers at ${source}: ${reason}`;
+    const isNews = health.of(instance.revision)?.startFailure?.message !== message;
+    if (!health.impossible(instance.revision, message, clock.now() + UNREACHABLE_MS)) return;
+    options.onHealth(instance.revision);
+    if (!isNews) return;
+    note(instance, 'InstanceUnreachable', message);
+    log.warn({ revision: instance.revision, reason }, message);
+  }
+
   return {
     onRuntime(event) {
       if (event.type === 'instance') {
@@ -95,6 +108,11 @@ export function createInstances(options: {
     suspect(id, reason) {
       const instance = runtime.instances().find((one) => one.id === id);
       if (instance?.state !== 'ready') return;
+      const spec = catalog.revision(instance.revision)?.value.spec;
+      if (spec?.runtime === 'url') {
+        onUnreachable(instance, spec.source ?? '', reason);
+        return;
+      }
       const since = clock.now() - SUSPICION_MS;
       const recent = (suspicions.get(id) ?? []).filter((at) => at > since);
       recent.push(clock.now());

@@ -132,9 +132,10 @@ export function makeInstance(port: number, change: Partial<RoutingInstance> = {}
 /** An instance: a real HTTP server. */
 export async function startInstance(
   handler: RequestListener,
+  at = 0,
 ): Promise<{ server: Server; port: number; close(): Promise<void> }> {
   const server = createServer({ keepAliveTimeout: 600_000 }, handler);
-  server.listen(0, '127.0.0.1');
+  server.listen(at, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return {

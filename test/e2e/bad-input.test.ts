@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { call, dial } from '#test/activator/harness.ts';
+import { call, dial, startInstance } from '#test/activator/harness.ts';
 import { makeFolder, type Platform, removeFolder, runRouse, startPlatform } from './platform.ts';
 
 const PROGRAM = resolve(import.meta.dirname, 'programs/numbered.mjs');
@@ -184,6 +184,32 @@ describe('a program', () => {
     expect(JSON.parse(answer.body)).toMatchObject({ code: 'start_failed' });
     expect(answer.body).toMatch(/exited with status 4/);
     expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
+    await expectGoodAnswers();
+  });
+
+  test('that is said to run elsewhere and does not: callers are told at once, and again served when it does', async () => {
+    const free = createServer().listen(0, '127.0.0.1');
+    await once(free, 'listening');
+    const address = free.address();
+    const port = typeof address === 'object' && address ? address.port : 0;
+    free.close();
+    await once(free, 'close');
+    expect(await platform.rouse('deploy', 'away', `http://127.0.0.1:${port}/`)).toMatchObject({
+      status: 0,
+    });
+    const answer = await call(platform.port, '/models/default/away/');
+    expect(answer.status).toBe(503);
+    expect(JSON.parse(answer.body)).toMatchObject({ code: 'start_failed' });
+    expect(answer.body).toMatch(
+      new RegExp(`nothing answers at http://127\\.0\\.0\\.1:${port}/: .*ECONNREFUSED`),
+    );
+    const elsewhere = await startInstance((_, response) => response.end('there'), port);
+    for (;;) {
+      const again = await call(platform.port, '/models/default/away/');
+      if (again.status === 200) break;
+      expect(again.status).toBe(503);
+    }
+    await elsewhere.close();
     await expectGoodAnswers();
   });
 
