@@ -41,7 +41,7 @@ function say(message: FromControl): void {
 async function run(): Promise<void> {
   const folder = dataFolderAt(start.folder.path, start.folder.stateId);
   const store = await createSqliteStore({ path: folder.database, clock });
-  checkExposure(settings.control, (await store.list('key', { limit: 1 })).length);
+  checkExposure(settings, (await store.list('key', { limit: 1 })).length);
   const artifacts = await createArtifactFolder({ folder: folder.artifacts });
   const runtime = await createLocalRuntime({
     folder: folder.runtime,

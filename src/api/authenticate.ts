@@ -1,6 +1,7 @@
 import type { MiddlewareHandler } from 'hono';
 import type { UseCases } from '#control/usecases.ts';
 import type { Actor } from '#domain/records.ts';
+import { ROUSE } from '#lib/command.ts';
 import { Fault } from '#lib/fault.ts';
 import type { ApiContext, ApiEnv } from './context.ts';
 import { isLocal } from './protect.ts';
@@ -37,5 +38,5 @@ async function actorOfKey(useCases: UseCases, header: string): Promise<Actor> {
   const secret = /^Bearer +(\S+)$/i.exec(header)?.[1];
   const actor = secret === undefined ? undefined : await useCases.authenticate(secret);
   if (actor) return actor;
-  throw new Fault('unauthorized', 'this key is not known: list them with "rouse key list"');
+  throw new Fault('unauthorized', `this key is not known: list them with "${ROUSE} key list"`);
 }

@@ -1,18 +1,28 @@
 import { type HostPort, isLoopback } from '#domain/address.ts';
+import { DEFAULT_DATA } from '#domain/server.ts';
+import { quote, ROUSE } from '#lib/command.ts';
 import { Fault } from '#lib/fault.ts';
 
+/** Where a port is left to the system, no other command could name it. */
+const DEFAULT_PORT = 8081;
+
 /** Refuses to start control where others reach it while there is no key: everybody would be an admin. */
-export function checkExposure(control: HostPort, keys: number): void {
+export function checkExposure(
+  { control, data }: { readonly control: HostPort; readonly data: string },
+  keys: number,
+): void {
   if (keys > 0 || isLoopback(control.host)) return;
   const { host, port } = control;
-  const local = `127.0.0.1:${port}`;
+  const where = port === 0 ? host : `${host} port ${port}`;
+  const local = `127.0.0.1:${port === 0 ? DEFAULT_PORT : port}`;
+  const folder = data === DEFAULT_DATA ? '' : ` --data ${quote(data)}`;
   throw new Fault(
     'forbidden',
     [
-      `control would listen on ${host} port ${port}, where others can reach it, and there is no key yet.`,
+      `control would listen on ${where}, where others can reach it, and there is no key yet.`,
       'Start it on loopback and make one first:',
-      `  rouse serve --control ${local}`,
-      `  rouse key create --role admin --server http://${local}`,
+      `  ${ROUSE} serve --control ${local}${folder}`,
+      `  ${ROUSE} key create --role admin --server http://${local}`,
     ].join('\n'),
   );
 }

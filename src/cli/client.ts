@@ -1,3 +1,4 @@
+import { ROUSE } from '#lib/command.ts';
 import { Fault, type FaultCode, FAULTS, messageOf, type Problem } from '#lib/fault.ts';
 
 export interface Call {
@@ -97,7 +98,7 @@ function explain(error: unknown, server: string, signal: AbortSignal | undefined
   const cause = error instanceof Error ? error.cause : undefined;
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   if (code === 'ECONNREFUSED') {
-    return new Fault('unavailable', `nothing answers at ${server}. Start it with: rouse serve`);
+    return new Fault('unavailable', `nothing answers at ${server}. Start it with: ${ROUSE} serve`);
   }
   const why = cause instanceof Error ? cause.message : messageOf(error);
   return new Fault('unavailable', `${server} cannot be reached: ${why}`, { cause: error });

@@ -1,12 +1,10 @@
 import type { TensorInfo } from '#domain/records.ts';
+import { quote } from '#lib/command.ts';
+
+export { quote };
 
 /** A body of more values than this is made by a program: nobody wants to read it in a terminal. */
 const MAX_INLINE = 128;
-
-/** Text as one word of a POSIX shell. */
-export function quote(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-}
 
 /** A row for a model that does not say what it takes. */
 const EXAMPLE_ROWS = JSON.stringify({ instances: [0] });

@@ -12,7 +12,7 @@ export interface Common {
 }
 
 /** Where control listens when nothing else is said. */
-const DEFAULT_SERVER = 'http://127.0.0.1:8081';
+export const DEFAULT_SERVER = 'http://127.0.0.1:8081';
 
 export function addCommonOptions(program: Command, io: Io): void {
   program

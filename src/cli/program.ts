@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { ROUSE } from '#lib/command.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 import { addApply } from './commands/apply.ts';
 import { addDelete } from './commands/delete.ts';
@@ -57,7 +58,7 @@ function makeCommand(options: ProgramOptions, exit: Exit): Command {
     .description('Models sleep at zero replicas; the first request rouses them.')
     .version(options.version)
     .exitOverride()
-    .showHelpAfterError('(see: rouse --help)')
+    .showHelpAfterError(`(see: ${ROUSE} --help)`)
     .configureOutput({
       writeOut: (text) => options.stdout.write(text),
       writeErr: (text) => options.stderr.write(text),

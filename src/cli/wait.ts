@@ -3,6 +3,7 @@ import { Fault } from '#lib/fault.ts';
 import type { AppliedModel } from './apply.ts';
 import { type Client, modelPath } from './client.ts';
 import { type Io, pause } from './io.ts';
+import { suggest } from './suggest.ts';
 
 /** Building an environment for Python may take minutes; what takes longer is watched with `rouse why`. */
 const MAX_WAIT_MS = 15 * 60_000;
@@ -31,7 +32,8 @@ export async function waitUntilSettled(
       return settle(name, revisions);
     }
     if (io.signal.aborted || io.clock.now() > deadline) {
-      throw new Fault('unavailable', `${name} is not ready yet. See: rouse why ${name}`);
+      const why = suggest(['why', name], { server: client.server, namespace });
+      throw new Fault('unavailable', `${name} is not ready yet. See: ${why}`);
     }
     await pause(io, ms);
     ms = Math.min(ms * 1.5, MAX_PAUSE_MS);

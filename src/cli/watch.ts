@@ -7,6 +7,7 @@ import type { Client } from './client.ts';
 import { findModels, type FoundModel } from './documents.ts';
 import type { Io } from './io.ts';
 import { formatLine } from './commands/apply.ts';
+import { suggest } from './suggest.ts';
 import { waitUntilSettled } from './wait.ts';
 
 /**
@@ -86,11 +87,13 @@ export async function watchFolder(
     for (const [key, stamp] of stamps) {
       if (next.has(key)) continue;
       if (broken) next.set(key, stamp);
-      else
-        tell(
-          `the file of ${key} is gone. The model stays; to remove it: rouse delete ${nameOf(key)}`,
-        );
+      else tell(`the file of ${key} is gone. The model stays; to remove it: ${removalOf(key)}`);
     }
+  }
+
+  function removalOf(key: string): string {
+    const [namespace = '', name = ''] = key.split('/');
+    return suggest(['delete', name], { server: client.server, namespace });
   }
 
   async function applyOne(model: FoundModel): Promise<void> {
@@ -145,9 +148,4 @@ async function stampOfPath(path: string): Promise<string> {
 
 function isOutside(root: string, path: string): boolean {
   return relative(root, path).startsWith('..');
-}
-
-function nameOf(key: string): string {
-  const [namespace = '', name = ''] = key.split('/');
-  return namespace === 'default' ? name : `${name} -n ${namespace}`;
 }

@@ -4,6 +4,9 @@ import { duration, size } from './units.ts';
 
 /** The server document (`rouse.yaml`), and how else each of its fields can be said. */
 
+/** Relative to where the server was started. */
+export const DEFAULT_DATA = './.rouse';
+
 const hostName = z
   .string()
   .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'a host name in lower case, such as localhost');
@@ -38,7 +41,7 @@ const serverSpec = z.strictObject({
     .string()
     .min(1)
     .max(4096)
-    .default('./.rouse')
+    .default(DEFAULT_DATA)
     .meta({ description: 'Folder of all state.' }),
   memory: size.optional().meta({ description: 'Budget for all instances.' }),
   domain: hostName.default('localhost').meta({ description: "Behind models' host names." }),

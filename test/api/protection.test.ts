@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkExposure, needsKey } from '#api/exposure.ts';
 import { createLocalFetch } from '#api/local.ts';
 import type { Role } from '#domain/records.ts';
+import { DEFAULT_DATA } from '#domain/server.ts';
+import { messageOf } from '#lib/fault.ts';
 import { createLog } from '#lib/log.ts';
 import {
   ADMIN,
@@ -309,18 +311,38 @@ describe('keys', () => {
 describe('an address that others reach', () => {
   test('starts only with a key, and says how to make one', () => {
     const control = { host: '0.0.0.0', port: 8081 };
-    expect(() => checkExposure(control, 0)).toThrow(/listen on 0\.0\.0\.0 port 8081/);
-    expect(() => checkExposure(control, 0)).toThrow(
-      'rouse key create --role admin --server http://127.0.0.1:8081',
+    const data = DEFAULT_DATA;
+    expect(() => checkExposure({ control, data }, 0)).toThrow(/listen on 0\.0\.0\.0 port 8081/);
+    expect(() => checkExposure({ control, data }, 0)).toThrow(
+      'npx rouse key create --role admin --server http://127.0.0.1:8081',
     );
-    expect(() => checkExposure({ host: '::', port: 1 }, 0)).toThrow(/no key/);
-    expect(() => checkExposure({ host: 'rouse.example', port: 1 }, 0)).toThrow(/no key/);
-    checkExposure(control, 1);
-    checkExposure({ host: '127.0.0.1', port: 8081 }, 0);
-    checkExposure({ host: '::1', port: 8081 }, 0);
+    expect(() => checkExposure({ control: { host: '::', port: 1 }, data }, 0)).toThrow(/no key/);
+    expect(() => checkExposure({ control: { host: 'rouse.example', port: 1 }, data }, 0)).toThrow(
+      /no key/,
+    );
+    checkExposure({ control, data }, 1);
+    checkExposure({ control: { host: '127.0.0.1', port: 8081 }, data }, 0);
+    checkExposure({ control: { host: '::1', port: 8081 }, data }, 0);
     expect(needsKey(control, false)).toBe(true);
     expect(needsKey({ host: '127.0.0.1', port: 1 }, false)).toBe(false);
     expect(needsKey({ host: '127.0.0.1', port: 1 }, true)).toBe(true);
+  });
+
+  test('the commands it says keep the data folder, and name a port that is one', () => {
+    const control = { host: '0.0.0.0', port: 0 };
+    const told = (data: string): string => {
+      try {
+        checkExposure({ control, data }, 0);
+        return '';
+      } catch (error) {
+        return messageOf(error);
+      }
+    };
+    expect(told(DEFAULT_DATA)).not.toMatch(/port 0|:0\b|--data/);
+    expect(told('./my state').split('\n').slice(-2)).toEqual([
+      "  npx rouse serve --control 127.0.0.1:8081 --data './my state'",
+      '  npx rouse key create --role admin --server http://127.0.0.1:8081',
+    ]);
   });
 
   test('answers to the address that a connection came in on', async () => {

@@ -177,7 +177,7 @@ describe('rouse apply', () => {
       return response;
     };
     const run = await world.run(['apply', '-f', 'slow.yaml'], { fetch: spy, signal: stop.signal });
-    expect(run).toMatchObject({ status: 1, stderr: expect.stringContaining('rouse why slow') });
+    expect(run).toMatchObject({ status: 1, stderr: expect.stringContaining('npx rouse why slow') });
   });
 
   test('what the server refuses names the file', async () => {

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ADMIN, COMMAND, makeModel } from '#test/api/server.ts';
+import { type Clock, systemClock } from '#lib/clock.ts';
 import { parseYaml } from '#lib/yaml.ts';
 import { makeFakeInputs } from './inputs.ts';
 import { createCapture, createWorld, fileOf, lines, type World } from './world.ts';
@@ -131,7 +132,8 @@ describe('deploy', () => {
     await world.run(['traffic', 'pinned', '00001=100']);
     await world.write('pinned.mjs', '2');
     const run = await world.run(['deploy', 'pinned', 'pinned.mjs']);
-    expect(run.stdout).toContain('rouse traffic pinned 00001=90 00002=10');
+    const command = 'npx rouse traffic pinned 00001=90 00002=10';
+    expect(run.stdout).toContain(`${command} --server ${world.server.url}\n`);
   });
 
   test('the runtime is guessed by what the source is', async () => {
@@ -266,7 +268,7 @@ describe('invoke', () => {
     const bare = await world.run(['invoke', 'tensors']);
     expect(bare).toMatchObject({ status: 1, stdout: '' });
     expect(bare.stderr).toMatch(
-      /takes tensors\. Give them, such as: rouse invoke tensors -d '\{"inputs"/,
+      /takes tensors\. Give them, such as: npx rouse invoke tensors -d '\{"inputs"/,
     );
     expect((await world.run(['invoke', 'tensors', '-d', '@gone.json'])).stderr).toBe(
       'rouse: gone.json cannot be read: there is no such file\n',
@@ -296,7 +298,7 @@ describe('invoke', () => {
       expect(asked.at(-1)?.url, args.join(' ')).toBe(url);
     }
     expect((await world.run(['invoke', 'rows'])).stderr).toContain(
-      `such as: rouse invoke rows -d '{"instances":[0]}'`,
+      `such as: npx rouse invoke rows -d '{"instances":[0]}' --server ${world.server.url}`,
     );
   });
 
@@ -387,7 +389,11 @@ describe('logs', () => {
       if (looks === 4) stop.abort();
       return response;
     };
-    const quick = { now: Date.now, after: (_ms: number, run: () => void) => soon(run) };
+    // The pauses between looks pass at once; the deadlines of calls do not.
+    const quick: Clock = {
+      now: Date.now,
+      after: (ms, run) => (ms < 10_000 ? soon(run) : systemClock.after(ms, run)),
+    };
     const io = { fetch: spy, stdout, signal: stop.signal, clock: quick };
     expect((await world.run(['logs', '-f', 'chatty'], io)).status).toBe(0);
     const texts = stdout

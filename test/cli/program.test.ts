@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { reachableFrom } from '#cli/reach.ts';
+import { suggest } from '#cli/suggest.ts';
 import { SERVER_FIELDS } from '#domain/server.ts';
 import { createWorld, type World } from './world.ts';
 
@@ -42,6 +43,18 @@ test.each([
   expect(run.stderr).not.toBe('');
 });
 
+test('wrong usage says where help is, in a way that can be pasted', async () => {
+  expect((await world.run(['fly'])).stderr).toContain('(see: npx rouse --help)');
+});
+
+test('a suggested command is for the same server and namespace', () => {
+  const here = { server: 'http://127.0.0.1:8081', namespace: 'default' };
+  expect(suggest(['why', 'a'], here)).toBe('npx rouse why a');
+  expect(suggest(['why', 'a b'], { server: 'http://[::1]:9', namespace: 'lab' })).toBe(
+    "npx rouse why 'a b' -n lab --server 'http://[::1]:9'",
+  );
+});
+
 test('a server that does not run, and one that is no Rouse', async () => {
   const other = createServer((_request, response) => response.end('<html>hello</html>'));
   other.listen(0, '127.0.0.1');
@@ -59,7 +72,7 @@ test('a server that does not run, and one that is no Rouse', async () => {
   expect(await world.run(['get', 'models', '--server', `${url}/`])).toEqual({
     status: 1,
     stdout: '',
-    stderr: `rouse: nothing answers at ${url}. Start it with: rouse serve\n`,
+    stderr: `rouse: nothing answers at ${url}. Start it with: npx rouse serve\n`,
   });
 });
 

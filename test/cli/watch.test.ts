@@ -99,7 +99,7 @@ test('an invalid edit is told and changes nothing, and the next one counts', asy
 test('a file that goes away leaves its model, and that is said', async () => {
   await rm(join(world.folder, 'm/alpha.yaml'));
   await hear(
-    /the file of default\/alpha is gone\. The model stays; to remove it: rouse delete alpha/,
+    /the file of default\/alpha is gone\. The model stays; to remove it: npx rouse delete alpha --server http/,
   );
   expect(await revisionsOf('alpha')).toBe(1);
 });

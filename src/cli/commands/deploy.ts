@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { RUNTIMES, type RuntimeName } from '#domain/model.ts';
 import { parseModel } from '#domain/parse.ts';
 import { type ModelAnswer, readModel, readRevision } from '#domain/read-views.ts';
+import { ROUSE } from '#lib/command.ts';
 import { Fault } from '#lib/fault.ts';
 import { type AppliedModel, applyModel } from '../apply.ts';
 import { type Client, modelPath } from '../client.ts';
@@ -12,6 +13,7 @@ import { guessRuntime } from '../guess.ts';
 import type { Io } from '../io.ts';
 import { clientFor, type Common, namespaceOf, parseCount } from '../options.ts';
 import { reachableFrom } from '../reach.ts';
+import { suggest } from '../suggest.ts';
 import { waitUntilSettled } from '../wait.ts';
 import { formatLine } from './apply.ts';
 
@@ -34,7 +36,7 @@ export function addDeploy(program: Command, io: Io, exit: { status: number }): v
     .option('--memory <size>', 'reserved for each instance, such as 256Mi')
     .option('--idle <duration>', 'how long an idle instance is kept, such as 60s')
     .option('--max <count>', 'most instances', parseCount)
-    .addHelpText('after', '\nExample: rouse deploy mine ./model.onnx')
+    .addHelpText('after', `\nExample: ${ROUSE} deploy mine ./model.onnx`)
     .action(async (name: string, source: string, _options, command: Command) => {
       const options = command.optsWithGlobals<Options>();
       const client = clientFor(io, options);
@@ -65,8 +67,10 @@ async function deploy(client: Client, deployment: Deployment): Promise<AppliedMo
   const before = await currentModel(client, namespace, name);
   const input = makeDocument(before, { ...deployment, runtime });
   if (runtime === 'command') parseModel(input, name);
-  if (!isModel(input))
-    throw new Fault('invalid', `${name} is of a newer version: use "rouse apply"`);
+  if (!isModel(input)) {
+    const apply = suggest(['apply', '-f', 'FILE'], { server: client.server, namespace });
+    throw new Fault('invalid', `${name} is of a newer version. Use: ${apply}`);
+  }
   const found = { key: `${namespace}/${name}`, input, file: name, folder: io.cwd };
   return await applyModel(client, found, io.stderr);
 }
@@ -134,7 +138,7 @@ async function describe(client: Client, { namespace, name, revisions }: AppliedM
     `  address  ${addresses.path}`,
     ...(inspection?.inputs ?? []).map((tensor) => `  input    ${formatTensor(tensor)}`),
     ...(inspection?.outputs ?? []).map((tensor) => `  output   ${formatTensor(tensor)}`),
-    ...adviseTraffic(name, latest, status.traffic),
+    ...adviseTraffic({ server: client.server, namespace, name }, latest, status.traffic),
     'Try:',
     `  ${makeCurl(addresses, inspection?.inputs)}`,
   ];
@@ -143,12 +147,13 @@ async function describe(client: Client, { namespace, name, revisions }: AppliedM
 
 /** A split that names revisions does not move by itself. */
 function adviseTraffic(
-  name: string,
+  model: { server: string; namespace: string; name: string },
   latest: string,
   traffic: readonly { revision: string; percent: number }[],
 ): string[] {
   if (traffic.length === 0 || traffic.some(({ revision }) => revision === latest)) return [];
   const [most] = traffic.toSorted((a, b) => b.percent - a.percent);
-  const example = `rouse traffic ${name} ${most?.revision ?? ''}=90 ${latest}=10`;
+  const rows = [`${most?.revision ?? ''}=90`, `${latest}=10`];
+  const example = suggest(['traffic', model.name, ...rows], model);
   return [`  traffic  the split stays as it was. Send some to ${latest}: ${example}`];
 }

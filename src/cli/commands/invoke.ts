@@ -6,10 +6,11 @@ import { type ModelAnswer, readModel, readRevision } from '#domain/read-views.ts
 import { Fault, messageOf } from '#lib/fault.ts';
 import { type Client, modelPath } from '../client.ts';
 import { reasonOf } from '../documents.ts';
-import { formatExample, predictAddress, quote } from '../example.ts';
+import { formatExample, predictAddress } from '../example.ts';
 import type { Io } from '../io.ts';
 import { clientFor, type Common, namespaceOf } from '../options.ts';
 import { reachableFrom } from '../reach.ts';
+import { suggest } from '../suggest.ts';
 
 /** What says where the time went and who answered. */
 const INTERESTING = ['rouse-revision', 'rouse-cold-start', 'server-timing'] as const;
@@ -73,10 +74,9 @@ async function urlFor(
   const { name } = model.metadata;
   const size = inputs.flatMap(({ shape }) => shape).reduce((all, each) => all * Math.abs(each), 1);
   const example = size <= MAX_EXAMPLE ? formatExample(inputs) : '@request.json';
-  throw new Fault(
-    'bad_request',
-    `${name} takes tensors. Give them, such as: rouse invoke ${name} -d ${quote(example)}`,
-  );
+  const target = { server: client.server, namespace: namespaceOf(options) };
+  const call = suggest(['invoke', name, '-d', example], target);
+  throw new Fault('bad_request', `${name} takes tensors. Give them, such as: ${call}`);
 }
 
 function protocolOf(body: Buffer): 'V2' | 'V1' | undefined {

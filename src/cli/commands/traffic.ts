@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { readModel } from '#domain/read-views.ts';
 import type { TrafficTarget } from '#domain/model.ts';
+import { ROUSE } from '#lib/command.ts';
 import { modelPath } from '../client.ts';
 import type { Io } from '../io.ts';
 import { clientFor, type Common, namespaceOf } from '../options.ts';
@@ -13,7 +14,7 @@ export function addTraffic(program: Command, io: Io): void {
     .argument('<revision=percent...>', 'such as v1=90 v2=10, or latest=100')
     .addHelpText(
       'after',
-      '\nTags stay with their revisions.\nExample: rouse traffic digits v1=90 v2=10',
+      `\nTags stay with their revisions.\nExample: ${ROUSE} traffic digits v1=90 v2=10`,
     )
     .action(async (name: string, rows: string[], _options, command: Command) => {
       const options = command.optsWithGlobals<Common>();
