@@ -25,7 +25,6 @@ export function makeRoutingModel(
       makeRoutingRevision(
         record,
         revisionSpec.parse(record.spec),
-        scaling.max,
         healthOf(revisionKey(entry.namespace, entry.name, record.name)),
       ),
     ),
@@ -43,7 +42,6 @@ function makeSticky(sticky: {
 function makeRoutingRevision(
   record: RevisionRecord,
   spec: RevisionSpec,
-  maxInstances: number,
   health: Health | undefined,
 ): RoutingRevision {
   const { runtime, concurrency, timeouts, retry } = spec;
@@ -53,7 +51,6 @@ function makeRoutingRevision(
     state: record.state,
     reason: record.reason,
     concurrency,
-    maxInstances,
     timeouts,
     retry,
     coldStartSeconds: health?.coldStartSeconds || record.coldStartSeconds,

@@ -31,8 +31,6 @@ export interface RoutingRevision {
   readonly reason: string;
   /** Requests that an instance takes at once; 0 = no limit. */
   readonly concurrency: number;
-  /** Most instances that there can be: what the queue can hope for. */
-  readonly maxInstances: number;
   readonly timeouts: Timeouts;
   readonly retry: 'never' | 'safe';
   /** Estimate for `Retry-After`; seconds, 0 = not measured yet. */

@@ -92,7 +92,6 @@ export function makeRevision(change: Partial<RoutingRevision> = {}): RoutingRevi
     state: 'Ready',
     reason: '',
     concurrency: 8,
-    maxInstances: 4,
     timeouts: { hold: 60_000, run: 60_000, idle: 0, drain: 30_000 },
     retry: 'never',
     coldStartSeconds: 0,

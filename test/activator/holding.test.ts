@@ -36,7 +36,7 @@ async function publish(model = makeModel()): Promise<void> {
 }
 
 const PATH = '/models/default/digits/';
-const one = { concurrency: 1, maxInstances: 1 };
+const one = { concurrency: 1 };
 
 /** Waits until the data plane has reported so many waiting requests. */
 async function untilQueued(count: number): Promise<void> {

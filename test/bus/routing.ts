@@ -15,7 +15,6 @@ export function modelOf(name: string, generation = 1, platform = ''): RoutingMod
         state: 'Ready',
         reason: '',
         concurrency: 1,
-        maxInstances: 1,
         timeouts: { hold: 1, run: 1, idle: 0, drain: 1 },
         retry: 'never',
         coldStartSeconds: 0,

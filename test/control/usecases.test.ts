@@ -76,11 +76,11 @@ describe('apply', () => {
 
   test('a change outside of `revision` makes none', async () => {
     await deployed(harness);
-    const applied = await harness.apply({ revision: program(), scaling: { max: 9 } });
+    const applied = await harness.apply({ revision: program(), queue: { requests: 9 } });
     expect(applied).toMatchObject({ outcome: 'changed', newRevisions: [] });
-    expect(harness.outlet.models.get('default/m')?.revisions[0]?.maxInstances).toBe(9);
+    expect(harness.outlet.models.get('default/m')?.queue.requests).toBe(9);
     const [event] = await harness.events('ModelChanged');
-    expect(event?.why).toBe('spec.scaling changed by local');
+    expect(event?.why).toBe('spec.queue changed by local');
   });
 
   test('a name that exists takes the same content only', async () => {
