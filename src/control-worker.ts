@@ -82,7 +82,7 @@ async function run(): Promise<void> {
   const url = urlOf(listener.address);
   say({ type: 'listening', control: url });
   if (start.apply !== undefined) {
-    const client = createClient({ server: url, fetch: createLocalFetch(api, STARTER) });
+    const client = createClient({ server: url, fetch: createLocalFetch(api, STARTER), clock });
     const options = { client, folder: start.apply, watch: start.watch, clock, log };
     applyAtStart({ ...options, signal: closing.signal })
       .then((started) => say({ type: 'settled', started }))

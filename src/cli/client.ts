@@ -1,5 +1,14 @@
+import { formatDuration, formatSize } from '#domain/units.ts';
+import type { Clock } from '#lib/clock.ts';
 import { ROUSE } from '#lib/command.ts';
 import { Fault, type FaultCode, FAULTS, messageOf, type Problem } from '#lib/fault.ts';
+
+/** For a call with its whole answer. Control answers each at once; what takes its time are uploads. */
+const DEADLINE_MS = 60_000;
+/** Many times the largest page, and little for any machine. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+
+const DOUBT = "Is it Rouse's control address?";
 
 export interface Call {
   readonly method?: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
@@ -15,7 +24,7 @@ export interface Call {
 export interface Client {
   readonly server: string;
   call<T>(call: Call, read: (body: unknown) => T): Promise<T>;
-  /** The response as it is: for streams and for uploads. */
+  /** The response as it is, whenever it comes: for uploads. */
   send(call: Call, content?: AsyncIterable<Uint8Array>): Promise<Response>;
 }
 
@@ -23,9 +32,10 @@ export interface ClientOptions {
   readonly server: string;
   readonly key?: string | undefined;
   readonly fetch: typeof fetch;
+  readonly clock: Clock;
 }
 
-export function createClient({ server, key, fetch }: ClientOptions): Client {
+export function createClient({ server, key, fetch, clock }: ClientOptions): Client {
   const base = server.replace(/\/+$/, '');
 
   async function send(call: Call, content?: AsyncIterable<Uint8Array>): Promise<Response> {
@@ -47,14 +57,30 @@ export function createClient({ server, key, fetch }: ClientOptions): Client {
     }
   }
 
+  async function within<T>(call: Call, work: (call: Call) => Promise<T>): Promise<T> {
+    const late = new AbortController();
+    const timer = clock.after(DEADLINE_MS, () => late.abort());
+    const signal = call.signal ? AbortSignal.any([call.signal, late.signal]) : late.signal;
+    try {
+      return await work({ ...call, signal });
+    } catch (error) {
+      if (!late.signal.aborted) throw error;
+      const waited = formatDuration(DEADLINE_MS);
+      throw new Fault('unavailable', `${base} has not answered within ${waited}. ${DOUBT}`);
+    } finally {
+      timer.cancel();
+    }
+  }
+
   return {
     server: base,
     send,
-    async call(call, read) {
-      const response = await send(call);
-      if (!response.ok) throw await faultOf(response, base);
-      return read(response.status === 204 ? undefined : await readJson(response, base));
-    },
+    call: async (call, read) =>
+      await within(call, async (timed) => {
+        const response = await send(timed);
+        if (!response.ok) throw await faultOf(response, base);
+        return read(response.status === 204 ? undefined : await readJson(response, base));
+      }),
   };
 }
 
@@ -66,13 +92,10 @@ export function modelPath(namespace: string, ...parts: readonly string[]): strin
 
 /** The Fault that an answer tells of, or one that says what answered instead. */
 export async function faultOf(response: Response, server: string): Promise<Fault> {
-  const body: unknown = await response.json().catch(() => undefined);
+  const body = await readJson(response, server).catch(() => undefined);
   if (!isProblem(body)) {
     const status = `${response.status} ${response.statusText}`.trim();
-    return new Fault(
-      'bad_upstream',
-      `${server} answered ${status}. Is it Rouse's control address?`,
-    );
+    return new Fault('bad_upstream', `${server} answered ${status}. ${DOUBT}`);
   }
   return new Fault(body.code, body.detail, { problems: body.problems ?? [] });
 }
@@ -86,11 +109,26 @@ function queryOf({ query }: Call): string {
 }
 
 async function readJson(response: Response, server: string): Promise<unknown> {
+  const text = await readText(response, server);
   try {
-    return await response.json();
+    return JSON.parse(text);
   } catch {
-    throw new Fault('bad_upstream', `${server} answered no JSON. Is it Rouse's control address?`);
+    throw new Fault('bad_upstream', `${server} answered no JSON. ${DOUBT}`);
   }
+}
+
+async function readText({ body }: Response, server: string): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body ?? []) {
+    size += chunk.length;
+    if (size > MAX_ANSWER_BYTES) {
+      const limit = formatSize(MAX_ANSWER_BYTES);
+      throw new Fault('bad_upstream', `${server} answered more than ${limit}. ${DOUBT}`);
+    }
+    chunks.push(chunk);
+  }
+  return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
 function explain(error: unknown, server: string, signal: AbortSignal | undefined): unknown {

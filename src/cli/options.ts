@@ -31,7 +31,8 @@ export function addCommonOptions(program: Command, io: Io): void {
 
 /** A client for the server that the command names, with the key of the environment. */
 export function clientFor(io: Io, { server }: Common): Client {
-  return createClient({ server, key: io.env['ROUSE_KEY'] || undefined, fetch: io.fetch });
+  const { clock, env, fetch } = io;
+  return createClient({ server, key: env['ROUSE_KEY'] || undefined, fetch, clock });
 }
 
 export function namespaceOf({ namespace }: Common): string {

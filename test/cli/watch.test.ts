@@ -34,7 +34,7 @@ const listener = {
 beforeEach(async () => {
   told = [];
   world = await createWorld();
-  client = createClient({ server: world.server.url, fetch });
+  client = createClient({ server: world.server.url, fetch, clock: systemClock });
   await world.write('m/alpha.yaml', fileOf('alpha'));
   await world.write('m/beta.yaml', source('beta', './weights.bin'));
   await world.write('m/weights.bin', 'first');
