@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import type { ModelInput, RevisionSpecInput } from '#domain/model.ts';
 import { partsOfRevisionKey } from '#domain/names.ts';
 import { readApplied } from '#domain/read-views.ts';
@@ -6,7 +5,8 @@ import { Fault } from '#lib/fault.ts';
 import { type Client, modelPath } from './client.ts';
 import { type Found, findModels, type ModelSource, problemAt } from './documents.ts';
 import type { Output } from './io.ts';
-import { checkSource, isRemote, upload } from './upload.ts';
+import { localSource, localSourcesIn } from './sources.ts';
+import { checkSource, upload } from './upload.ts';
 
 /** What applying one document did. */
 export interface AppliedModel {
@@ -47,18 +47,16 @@ export async function applyFound(
 /** Adds what is wrong with the sources: a file that is not there is a problem of the document. */
 export async function checkSources(found: Found): Promise<Found> {
   const problems = [...found.problems];
-  for (const model of found.models) {
-    for (const { spec, key } of revisionsOf(model.input)) {
-      const source = localSource(spec, model.folder);
-      if (source === undefined) continue;
-      await checkSource(source).catch(() => {
-        const value = JSON.stringify(spec.source);
-        const problem = { key: `${key}.source`, value, expected: 'a file or folder that is there' };
-        problems.push({ file: model.file, text: problemAt(model.file, model.lineOf, problem) });
+  for (const { value: document, file, folder, lineOf } of found.documents) {
+    for (const { key, given, path } of localSourcesIn(document, folder)) {
+      await checkSource(path).catch(() => {
+        const value = JSON.stringify(given);
+        const problem = { key, value, expected: 'a file or folder that is there' };
+        problems.push({ file, text: problemAt(file, lineOf, problem) });
       });
     }
   }
-  return { models: found.models, problems };
+  return { ...found, problems };
 }
 
 export async function applyModel(
@@ -73,7 +71,8 @@ export async function applyModel(
     if (!(error instanceof Fault)) throw error;
     throw new Fault(error.code, `${model.file}: ${error.message}`, { problems: error.problems });
   });
-  const named = revisionsOf(model.input).flatMap(({ spec }) => spec.name ?? []);
+  const { revision, revisions: listed = [] } = model.input.spec;
+  const named = [revision, ...listed].flatMap((spec) => spec?.name ?? []);
   const latest = status.revisions.at(-1)?.name;
   const all = [...new Set([...named, ...applied.newRevisions])];
   const revisions = all.length > 0 || latest === undefined ? all : [latest];
@@ -82,7 +81,7 @@ export async function applyModel(
 
 /** Files and folders of this machine that a model is made of. */
 export function localSourcesOf(model: ModelSource): string[] {
-  return revisionsOf(model.input).flatMap(({ spec }) => localSource(spec, model.folder) ?? []);
+  return localSourcesIn(model.input, model.folder).map(({ path }) => path);
 }
 
 /** The document with each local source replaced by its digest. */
@@ -106,20 +105,4 @@ async function withUploads(
     for (const each of revisions) spec.revisions.push(await replace(each));
   }
   return { ...input, spec };
-}
-
-function revisionsOf(input: ModelInput): { spec: RevisionSpecInput; key: string }[] {
-  const { revision, revisions = [] } = input.spec;
-  return [
-    ...(revision ? [{ spec: revision, key: 'spec.revision' }] : []),
-    ...revisions.map((spec, index) => ({ spec, key: `spec.revisions[${index}]` })),
-  ];
-}
-
-/** Images and addresses are no content; a URI is fetched by the server. */
-function localSource(spec: RevisionSpecInput, folder: string): string | undefined {
-  if (spec.source === undefined || spec.runtime === 'image' || spec.runtime === 'url') {
-    return undefined;
-  }
-  return isRemote(spec.source) ? undefined : resolve(folder, spec.source);
 }

@@ -23,8 +23,17 @@ export interface FoundModel extends ModelSource {
   readonly lineOf: YamlDocument['lineOf'];
 }
 
+/** One that was found, be it right or wrong. */
+interface FoundDocument {
+  readonly value: unknown;
+  readonly file: string;
+  readonly folder: string;
+  readonly lineOf: YamlDocument['lineOf'];
+}
+
 export interface Found {
   readonly models: readonly FoundModel[];
+  readonly documents: readonly FoundDocument[];
   /** One line each, `file:line: key: …`; the file names that they come from. */
   readonly problems: readonly { readonly file: string; readonly text: string }[];
 }
@@ -45,6 +54,7 @@ export async function findModels(
   options: { cwd: string; namespace?: string | undefined },
 ): Promise<Found> {
   const models: FoundModel[] = [];
+  const documents: FoundDocument[] = [];
   const problems: Found['problems'][number][] = [];
   for (const { path, named } of await filesOf(paths, options.cwd)) {
     const file = relative(options.cwd, path) || path;
@@ -53,6 +63,7 @@ export async function findModels(
       if (!named && !OURS.test(text)) continue;
       for (const document of parseYaml(text, file)) {
         if (isServer(document.value)) continue;
+        documents.push({ ...document, file, folder: dirname(path) });
         const result = readModelDocument(document, file, path, options.namespace);
         if ('texts' in result) problems.push(...result.texts.map((text) => ({ file, text })));
         else models.push(result);
@@ -61,7 +72,7 @@ export async function findModels(
       problems.push({ file, text: textOf(error, file) });
     }
   }
-  return { models, problems: [...problems, ...duplicatesIn(models)] };
+  return { models, documents, problems: [...problems, ...duplicatesIn(models)] };
 }
 
 /** `file:line: key: found …, expected …`. */

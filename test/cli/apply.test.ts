@@ -129,6 +129,19 @@ describe('rouse apply', () => {
     expect(await models()).toEqual([]);
   });
 
+  test('a source that is not there is told beside all else that is wrong with its document', async () => {
+    const text = onnxFile('both', './nowhere.onnx').replace('runtime: command', 'runtime: comand');
+    await world.write('both.yaml', `${text}\n  revision: { source: [1], runtime: 7 }\n  typo: 1\n`);
+    await world.write('none.yaml', 'apiVersion: rouse.dev/v1alpha1\nkind: Model\nspec: 5\n');
+    const run = await world.run(['apply', '-f', 'both.yaml', 'none.yaml']);
+    expect(run).toMatchObject({ status: 1, stdout: '' });
+    expect(run.stderr).toContain('both.yaml:9: spec.typo: found 1, expected no such key');
+    expect(run.stderr).toContain(
+      'both.yaml:6: spec.revisions[0].source: found "./nowhere.onnx", expected a file or folder',
+    );
+    expect(run.stderr).toContain('none.yaml:3: spec: ');
+  });
+
   test('in a folder, what is no file of ours is left alone', async () => {
     await world.write('m/good.yaml', fileOf('good'));
     await world.write('m/request.json', '{"inputs": []}');
