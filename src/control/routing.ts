@@ -13,7 +13,7 @@ export function makeRoutingModel(
   generation: number,
   healthOf: (revision: string) => Health | undefined,
 ): RoutingModel {
-  const { sticky, queue, scaling } = specOf(entry);
+  const { sticky, queue } = specOf(entry);
   return {
     namespace: entry.namespace,
     name: entry.name,
