@@ -14,6 +14,12 @@ const runFile = promisify(execFile);
 /** A model that speaks V2 and V1 and does not say what it takes. */
 const FREE = { platform: 'rouse_python', inputs: [], outputs: [] };
 
+const PROBLEM = JSON.stringify({
+  code: 'not_found',
+  detail: 'there is no such input',
+  status: 404,
+});
+
 /** Stands for the data plane: answers what it was asked. */
 const asked: { method: string; url: string; type: string; body: string }[] = [];
 const dataPlane = createServer((request: IncomingMessage, response) => {
@@ -21,6 +27,11 @@ const dataPlane = createServer((request: IncomingMessage, response) => {
     const { method = '', url = '', headers } = request;
     asked.push({ method, url, type: headers['content-type'] ?? '', body });
     const status = url.includes('refuse') ? 503 : 200;
+    if (url.includes('problem')) {
+      response.writeHead(404, { 'content-type': 'application/problem+json; charset=utf-8' });
+      response.end(url.includes('odd') ? '{"own": "shape"}' : PROBLEM);
+      return;
+    }
     response.writeHead(status, { 'rouse-revision': 'v1', 'rouse-cold-start': 'true' });
     response.end(`echo ${body}`);
   });
@@ -228,7 +239,7 @@ describe('get', () => {
     expect(await shown.run(['get', 'model', 'nobody'])).toEqual({
       status: 1,
       stdout: '',
-      stderr: 'rouse: there is no model default/nobody\n',
+      stderr: `rouse: there is no model default/nobody. See: npx rouse get models --server ${shown.server.url}\n`,
     });
     expect(await shown.run(['get', 'pods'])).toMatchObject({
       status: 2,
@@ -316,6 +327,16 @@ describe('invoke', () => {
     });
     const refused = await world.run(['invoke', 'own', '--path', 'refuse']);
     expect([refused.status, refused.stdout]).toEqual([1, 'echo ']);
+    expect(await world.run(['invoke', 'own', '--path', 'problem'])).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: 'rouse: there is no such input\n',
+    });
+    expect(await world.run(['invoke', 'own', '--path', 'problem/odd'])).toEqual({
+      status: 1,
+      stdout: '{"own": "shape"}',
+      stderr: '',
+    });
   });
 });
 
@@ -344,7 +365,9 @@ describe('traffic', () => {
     ];
     expect(await trafficOf()).toEqual(split);
     const wrong: [string[], number, RegExp][] = [
-      [['v1=90'], 1, /sum to 100, not 90/],
+      [['v1=50', 'v2=40'], 1, /^rouse: percentages sum to 90, expected 100\n$/],
+      [['v1=33.3', 'v2=66.7'], 2, /v1=33\.3: .*a whole number/],
+      [['v1=50%', 'v2=50'], 2, /v1=50%: .*a whole number/],
       [['v9=100'], 1, /v9/],
       [['v1'], 2, /expected revision=percent/],
       [['v1=ten'], 2, /expected revision=percent/],
@@ -363,7 +386,37 @@ describe('traffic', () => {
   });
 });
 
+describe('a model that is not there', () => {
+  const commands = [
+    ['get', 'model', 'digts'],
+    ['get', 'revisions', 'digts'],
+    ['invoke', 'digts'],
+    ['traffic', 'digts', 'v1=100'],
+    ['logs', 'digts'],
+    ['why', 'digts'],
+    ['delete', 'digts'],
+  ];
+  test.each(commands)('%s %s %s names those that are near', async (...args) => {
+    for (const name of ['digits', 'digital', 'other']) {
+      await world.server.useCases.applyModel(ADMIN, makeModel(name, COMMAND));
+    }
+    const { status, stdout, stderr } = await world.run(args);
+    expect([status, stdout]).toEqual([1, '']);
+    expect(stderr).toContain('there is no model default/digts. Did you mean digits?');
+    expect(stderr).toContain(`See: npx rouse get models --server ${world.server.url}\n`);
+  });
+});
+
 describe('logs', () => {
+  test('a model that wrote nothing says where to look', async () => {
+    await world.server.useCases.applyModel(ADMIN, makeModel('silent', COMMAND));
+    expect(await world.run(['logs', 'silent'])).toEqual({
+      status: 0,
+      stdout: '',
+      stderr: `no lines; see: npx rouse why silent --server ${world.server.url}\n`,
+    });
+  });
+
   test('the last lines, and with -f those to come, each once', async () => {
     const { useCases, runtime } = world.server;
     await useCases.applyModel(ADMIN, makeModel('chatty', COMMAND, { scaling: { min: 1 } }));

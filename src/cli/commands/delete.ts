@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { modelPath } from '../client.ts';
 import type { Io } from '../io.ts';
-import { clientFor, type Common, namespaceOf } from '../options.ts';
+import { modelClientFor } from '../models.ts';
+import { type Common, namespaceOf } from '../options.ts';
 
 export function addDelete(program: Command, io: Io): void {
   program
@@ -11,7 +12,7 @@ export function addDelete(program: Command, io: Io): void {
     .action(async (name: string, _options, command: Command) => {
       const options = command.optsWithGlobals<Common>();
       const path = modelPath(namespaceOf(options), name);
-      await clientFor(io, options).call({ method: 'DELETE', path }, () => undefined);
+      await modelClientFor(io, options, name).call({ method: 'DELETE', path }, () => undefined);
       io.stdout.write(`${name}  deleted\n`);
     });
 }

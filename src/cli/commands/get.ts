@@ -5,12 +5,12 @@ import {
   readInstances,
   readKeys,
   readModel,
-  readModels,
   readRevisions,
 } from '#domain/read-views.ts';
 import { formatSize } from '#domain/units.ts';
 import { type Client, modelPath } from '../client.ts';
 import type { Io } from '../io.ts';
+import { listModels, modelClientFor } from '../models.ts';
 import { clientFor, type Common, namespaceOf } from '../options.ts';
 import { KEYS_PATH, makeKeyRows } from './key.ts';
 import { formatAge, formatTime, formatTraffic, print } from '../print.ts';
@@ -36,8 +36,6 @@ const KINDS: Readonly<Record<string, (question: Question) => Promise<Listing>>> 
   keys: getKeys,
 };
 
-const PAGE = 1000;
-
 export function addGet(program: Command, io: Io): void {
   const kinds = Object.keys(KINDS).join(', ');
   program
@@ -51,7 +49,8 @@ export function addGet(program: Command, io: Io): void {
         KINDS[kind] ??
         KINDS[`${kind}s`] ??
         command.error(`error: ${kind}: expected one of ${kinds}`);
-      const client = clientFor(io, options);
+      const client =
+        name === undefined ? clientFor(io, options) : modelClientFor(io, options, name);
       const namespace = namespaceOf(options);
       const { value, rows } = await get({ client, namespace, name, now: io.clock.now() });
       if (rows.length > 1 || options.output !== 'table') {
@@ -68,18 +67,6 @@ async function getModels(question: Question): Promise<Listing> {
   }
   const models = await listModels(client, namespace);
   return { value: models, rows: makeModelRows(models, now) };
-}
-
-async function listModels(client: Client, namespace: string): Promise<ModelAnswer[]> {
-  const models: ModelAnswer[] = [];
-  let after: string | undefined;
-  do {
-    const query = { limit: PAGE, after };
-    const page = await client.call({ path: modelPath(namespace), query }, readModels);
-    models.push(...page.items);
-    after = page.next;
-  } while (after !== undefined);
-  return models;
 }
 
 function makeModelRows(models: readonly ModelAnswer[], now: number): string[][] {

@@ -8,7 +8,8 @@ import { type Client, modelPath } from '../client.ts';
 import { reasonOf } from '../documents.ts';
 import { formatExample, predictAddress } from '../example.ts';
 import type { Io } from '../io.ts';
-import { clientFor, type Common, namespaceOf } from '../options.ts';
+import { modelClientFor } from '../models.ts';
+import { type Common, namespaceOf } from '../options.ts';
 import { reachableFrom } from '../reach.ts';
 import { suggest } from '../suggest.ts';
 
@@ -16,6 +17,9 @@ import { suggest } from '../suggest.ts';
 const INTERESTING = ['rouse-revision', 'rouse-cold-start', 'server-timing'] as const;
 /** An example of more values than this helps nobody. */
 const MAX_EXAMPLE = 64;
+
+/** Many times the longest reason; anything larger is an answer of the model's own. */
+const MAX_PROBLEM_BYTES = 256 * 1024;
 
 interface Options extends Common {
   readonly data?: string;
@@ -31,15 +35,16 @@ export function addInvoke(program: Command, io: Io, exit: { status: number }): v
     .option('--path <path>', "a path of the model's own")
     .action(async (name: string, _options, command: Command) => {
       const options = command.optsWithGlobals<Options>();
-      const client = clientFor(io, options);
+      const client = modelClientFor(io, options, name);
       const body = options.data === undefined ? undefined : await readBody(options.data, io);
       const path = modelPath(namespaceOf(options), name);
       const model = await client.call({ path }, readModel);
       const url = await urlFor(client, model, { ...options, body });
       const response = await call(io, reachableFrom(client.server, url), body);
       showHead(response, io);
-      for await (const chunk of response.body ?? []) io.stdout.write(chunk);
       if (!response.ok) exit.status = 1;
+      if (isProblem(response)) await showProblem(response, io);
+      else for await (const chunk of response.body ?? []) io.stdout.write(chunk);
     });
 }
 
@@ -111,6 +116,35 @@ async function call(io: Io, url: string, body: Buffer | undefined): Promise<Resp
   } catch (error) {
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
     throw new Fault('unavailable', `${url} cannot be reached: ${messageOf(cause)}`);
+  }
+}
+
+function isProblem({ ok, headers }: Response): boolean {
+  return !ok && /^application\/problem\+json\b/i.test(headers.get('content-type') ?? '');
+}
+
+/** A refusal is told like that of any other command; what is none after all is shown as it is. */
+async function showProblem(response: Response, io: Io): Promise<void> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > MAX_PROBLEM_BYTES) io.stdout.write(Buffer.concat(chunks.splice(0)));
+  }
+  const rest = Buffer.concat(chunks);
+  const detail = size > MAX_PROBLEM_BYTES ? undefined : detailOf(rest.toString());
+  if (detail === undefined) io.stdout.write(rest);
+  else io.stderr.write(`rouse: ${detail}\n`);
+}
+
+function detailOf(text: string): string | undefined {
+  try {
+    const body: unknown = JSON.parse(text);
+    if (typeof body !== 'object' || body === null || !('detail' in body)) return undefined;
+    return typeof body.detail === 'string' ? body.detail : undefined;
+  } catch {
+    return undefined;
   }
 }
 

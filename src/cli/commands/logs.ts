@@ -4,7 +4,9 @@ import type { LogLineView } from '#domain/views.ts';
 import { formatYaml } from '#lib/yaml.ts';
 import { type Client, modelPath } from '../client.ts';
 import { type Io, pause } from '../io.ts';
-import { clientFor, type Common, namespaceOf, parseCount } from '../options.ts';
+import { modelClientFor } from '../models.ts';
+import { type Common, namespaceOf, parseCount } from '../options.ts';
+import { suggest } from '../suggest.ts';
 import { type Format, formatTime } from '../print.ts';
 
 const FOLLOW_MS = 1000;
@@ -20,12 +22,17 @@ export function addLogs(program: Command, io: Io): void {
     .option('--limit <count>', 'how many lines', parseCount, 200)
     .action(async (name: string, _options, command: Command) => {
       const options = command.optsWithGlobals<Common & { follow?: boolean; limit: number }>();
-      const client = clientFor(io, options);
+      const client = modelClientFor(io, options, name);
       const path = modelPath(namespaceOf(options), name, 'logs');
       const query = { limit: options.limit };
       const { items } = await client.call({ path, query }, readLogs);
       printLines(io, options.output, items);
-      if (!options.follow) return;
+      if (!options.follow) {
+        const target = { server: client.server, namespace: namespaceOf(options) };
+        if (items.length === 0)
+          io.stderr.write(`no lines; see: ${suggest(['why', name], target)}\n`);
+        return;
+      }
       const show = (lines: readonly LogLineView[]): void => printLines(io, options.output, lines);
       await follow(client, path, io, items, show);
     });

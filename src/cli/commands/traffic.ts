@@ -2,9 +2,11 @@ import type { Command } from 'commander';
 import { readModel } from '#domain/read-views.ts';
 import type { TrafficTarget } from '#domain/model.ts';
 import { ROUSE } from '#lib/command.ts';
+import { Fault } from '#lib/fault.ts';
 import { modelPath } from '../client.ts';
 import type { Io } from '../io.ts';
-import { clientFor, type Common, namespaceOf } from '../options.ts';
+import { modelClientFor } from '../models.ts';
+import { type Common, namespaceOf } from '../options.ts';
 
 export function addTraffic(program: Command, io: Io): void {
   program
@@ -19,7 +21,8 @@ export function addTraffic(program: Command, io: Io): void {
     .action(async (name: string, rows: string[], _options, command: Command) => {
       const options = command.optsWithGlobals<Common>();
       const wanted = rows.map((row) => parseRow(row) ?? command.error(describe(row)));
-      const client = clientFor(io, options);
+      checkSum(wanted);
+      const client = modelClientFor(io, options, name);
       const path = modelPath(namespaceOf(options), name);
       const { status } = await client.call({ path }, readModel);
       const traffic = withTags(wanted, status.traffic);
@@ -40,7 +43,12 @@ function parseRow(text: string): TrafficTarget | undefined {
 }
 
 function describe(row: string): string {
-  return `error: ${row}: expected revision=percent, such as v1=90`;
+  return `error: ${row}: expected revision=percent, percent a whole number from 0 to 100, such as v1=90`;
+}
+
+function checkSum(rows: readonly TrafficTarget[]): void {
+  const sum = rows.reduce((all, { percent }) => all + percent, 0);
+  if (sum !== 100) throw new Fault('invalid', `percentages sum to ${sum}, expected 100`);
 }
 
 /** A tag is an address that somebody may use: it stays with its revision, at 0 % if need be. */

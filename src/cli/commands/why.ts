@@ -2,7 +2,8 @@ import type { Command } from 'commander';
 import { type EventAnswer, readEvents } from '#domain/read-views.ts';
 import { modelPath } from '../client.ts';
 import type { Io } from '../io.ts';
-import { clientFor, type Common, namespaceOf, parseCount } from '../options.ts';
+import { modelClientFor } from '../models.ts';
+import { type Common, namespaceOf, parseCount } from '../options.ts';
 import { formatTime, print } from '../print.ts';
 
 export function addWhy(program: Command, io: Io): void {
@@ -15,7 +16,7 @@ export function addWhy(program: Command, io: Io): void {
       const options = command.optsWithGlobals<Common & { limit: number }>();
       const path = modelPath(namespaceOf(options), name, 'events');
       const query = { newest: 'true', limit: options.limit };
-      const { items } = await clientFor(io, options).call({ path, query }, readEvents);
+      const { items } = await modelClientFor(io, options, name).call({ path, query }, readEvents);
       print(io.stdout, options.output, items, () => items.map(makeRow));
     });
 }
