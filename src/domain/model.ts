@@ -28,13 +28,10 @@ const resources = z.strictObject({
   memory: size.optional().meta({ description: 'Reserved for each instance, such as 256Mi.' }),
   cpu: cpu.optional().meta({ description: 'Cores reserved for each instance, such as 500m.' }),
   gpu: z.int().min(0).max(64).default(0).meta({ description: 'GPUs for each instance.' }),
-  limits: z
-    .strictObject({ memory: size.optional(), cpu: cpu.optional() })
-    .optional()
-    .meta({
-      description:
-        'What an instance may not pass: memory is enforced, cpu not yet by the local runtime.',
-    }),
+  limits: z.strictObject({ memory: size.optional(), cpu: cpu.optional() }).optional().meta({
+    description:
+      'What an instance may not pass: memory is enforced, cpu not yet by the local runtime.',
+  }),
 });
 
 const readiness = z.strictObject({
