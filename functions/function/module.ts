@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { basename, dirname, join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Fault, messageOf } from '#lib/fault.ts';
 import { isRecord, shorten } from '#functions/protocol/json.ts';
 
@@ -18,6 +18,8 @@ export interface UserModel {
 
 const MODULE_FILE = /\.[cm]?[jt]s$/;
 const INDEX_FILES = ['index.ts', 'index.js'];
+/** `/a/b.ts:3` by itself, or `(file:///a/b.ts:3:7)` at the end of a line of a stack. */
+const PLACE = /(?:(file:\/\/\/[^()\s]+?)|((?<=^|\(|\s)\/[^()]+?)):(\d+)(?::\d+)?\)?$/;
 const EXPECTED =
   'a default export that is a function (request) => Response, or an object with predict(inputs)';
 
@@ -60,6 +62,23 @@ async function importDefault(path: string, name: string): Promise<unknown> {
     const module: { default?: unknown } = await import(pathToFileURL(path).href);
     return module.default;
   } catch (error) {
-    throw new Fault('invalid', `${name} cannot be imported: ${messageOf(error)}`, { cause: error });
+    const place = placeIn(dirname(path), error);
+    const isOwn = place?.startsWith(`${name}:`) === true;
+    const what = place === undefined || isOwn ? '' : `${place}: `;
+    const message = `${isOwn ? place : name} cannot be imported: ${what}${messageOf(error)}`;
+    throw new Fault('invalid', message, { cause: error });
   }
+}
+
+/** The first line of a stack that lies in the folder, as `file:line`; a syntax error of JavaScript has none. */
+function placeIn(folder: string, error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  for (const line of error.stack?.split('\n') ?? []) {
+    const [, url, plain, number] = PLACE.exec(line) ?? [];
+    const path = url === undefined ? plain : fileURLToPath(url);
+    if (path === undefined) continue;
+    const file = relative(folder, path);
+    if (!file.startsWith('..')) return `${file}:${number}`;
+  }
+  return undefined;
 }

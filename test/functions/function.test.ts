@@ -183,9 +183,9 @@ describe('a module that cannot be served says why, and the process ends with sta
     ],
     ['a number', `export default 5;`, /found 5, expected a default export/],
     ['no predict', `export default { load() {}, a: 1 };`, /found an object with load, a, expected/],
-    ['a syntax error', `export default (`, /cannot be imported: /],
+    ['a syntax error', `let a;\nexport default (`, /^[\w-]+\.ts:2 cannot be imported: /],
     ['an enum', `enum A { B } export default () => A.B;`, /cannot be imported: .*enum/i],
-    ['a throw', `throw new Error('at import');`, /cannot be imported: at import/],
+    ['a throw', `\nthrow new Error('at import');`, /^[\w-]+\.ts:2 cannot be imported: at import/],
     ['a missing import', `import 'no-such-package';`, /cannot be imported: .*no-such-package/],
     [
       'load that fails',

@@ -130,7 +130,7 @@ describe('readiness of a server of ours', () => {
 
   test('why a model does not load is in the reason, its output beside it', async () => {
     const { reason, lastLines } = await setup.failed(await server('broken /nowhere'));
-    expect(reason).toMatch(/^(exited with status 3|ended by signal SIGKILL) .*: no such weights$/);
+    expect(reason).toMatch(/^no such weights$/);
     expect(lastLines).toEqual(['this model is broken']);
   });
 });

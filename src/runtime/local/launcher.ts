@@ -78,7 +78,8 @@ export function createLauncher(options: LauncherOptions): Launcher {
         onUsage: (memoryBytes, cpuSeconds) => options.onUsage(id, memoryBytes, cpuSeconds),
         onEnd(how) {
           transport.close();
-          reports.ended(loadError === undefined ? how : `${how}: ${loadError}`, lastLines);
+          // What it said itself is the reason; that it then ended, or was ended for it, says nothing more.
+          reports.ended(loadError ?? how, lastLines);
         },
       });
       transport.started({
