@@ -116,6 +116,11 @@ describe('deploy', () => {
     const run = await world.run(['deploy', 'again', 'again.mjs']);
     expect(run.stdout).toContain('again  changed    00002  Ready\n');
     expect(run.stdout).toContain(`curl -s http://127.0.0.1:${port}/models/default/again/\n`);
+    expect(run.stdout).toContain(
+      `  traffic  100 % went to 00002 at once. To split it: npx rouse traffic again 00001=90 00002=10 --server ${world.server.url}\n`,
+    );
+    const same = await world.run(['deploy', 'again', 'again.mjs']);
+    expect(same.stdout).not.toContain('  traffic  ');
     const { value, targets } = await world.server.useCases.getModel(ADMIN, 'default', 'again');
     expect(value.document.spec).toMatchObject({
       revision: { runtime: 'function', concurrency: 3, resources: { memory: '64Mi' } },
@@ -145,6 +150,10 @@ describe('deploy', () => {
     const run = await world.run(['deploy', 'pinned', 'pinned.mjs']);
     const command = 'npx rouse traffic pinned 00001=90 00002=10';
     expect(run.stdout).toContain(`${command} --server ${world.server.url}\n`);
+    await world.run(['traffic', 'pinned', '00001=30', '00002=70']);
+    await world.write('pinned.mjs', '3');
+    const third = await world.run(['deploy', 'pinned', 'pinned.mjs']);
+    expect(third.stdout).toContain('npx rouse traffic pinned 00001=30 00002=60 00003=10 --server');
   });
 
   test('the runtime is guessed by what the source is', async () => {

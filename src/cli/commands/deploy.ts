@@ -5,6 +5,7 @@ import { parseModel } from '#domain/parse.ts';
 import { type ModelAnswer, readModel, readRevision } from '#domain/read-views.ts';
 import { ROUSE } from '#lib/command.ts';
 import { Fault } from '#lib/fault.ts';
+import { adviseTraffic } from '../advise.ts';
 import { type AppliedModel, applyModel } from '../apply.ts';
 import { type Client, modelPath } from '../client.ts';
 import { isModel } from '../documents.ts';
@@ -40,13 +41,14 @@ export function addDeploy(program: Command, io: Io, exit: { status: number }): v
     .action(async (name: string, source: string, _options, command: Command) => {
       const options = command.optsWithGlobals<Options>();
       const client = clientFor(io, options);
-      const applied = await deploy(client, { name, source, options, io });
+      const deployed = await deploy(client, { name, source, options, io });
+      const { applied } = deployed;
       const settled = await waitUntilSettled(client, applied, io);
       io.stdout.write(formatLine(applied, settled));
       if (settled.state === 'Failed') {
         io.stderr.write(`${settled.reasons.join('\n')}\n`);
         exit.status = 1;
-      } else io.stdout.write(await describe(client, applied));
+      } else io.stdout.write(await describe(client, deployed));
     });
 }
 
@@ -57,7 +59,13 @@ interface Deployment {
   readonly io: Io;
 }
 
-async function deploy(client: Client, deployment: Deployment): Promise<AppliedModel> {
+interface Deployed {
+  readonly applied: AppliedModel;
+  /** Who took its requests before. */
+  readonly before: ModelAnswer['status']['traffic'];
+}
+
+async function deploy(client: Client, deployment: Deployment): Promise<Deployed> {
   const { name, source, options, io } = deployment;
   const namespace = namespaceOf(options);
   const runtime = options.runtime ?? (await guessRuntime(source, resolve(io.cwd, source)));
@@ -72,7 +80,8 @@ async function deploy(client: Client, deployment: Deployment): Promise<AppliedMo
     throw new Fault('invalid', `${name} is of a newer version. Use: ${apply}`);
   }
   const found = { key: `${namespace}/${name}`, input, file: name, folder: io.cwd };
-  return await applyModel(client, found, io.stderr);
+  const applied = await applyModel(client, found, io.stderr);
+  return { applied, before: before?.status.traffic ?? [] };
 }
 
 async function currentModel(
@@ -125,7 +134,8 @@ function fieldsOf(value: unknown): Record<string, unknown> {
 }
 
 /** The address, what goes in and comes out, and a command that calls it. */
-async function describe(client: Client, { namespace, name, revisions }: AppliedModel) {
+async function describe(client: Client, { applied, before }: Deployed): Promise<string> {
+  const { namespace, name, revisions } = applied;
   const { status } = await client.call({ path: modelPath(namespace, name) }, readModel);
   const latest = revisions.at(-1) ?? '';
   const path = modelPath(namespace, name, 'revisions', latest);
@@ -138,22 +148,9 @@ async function describe(client: Client, { namespace, name, revisions }: AppliedM
     `  address  ${addresses.path}`,
     ...(inspection?.inputs ?? []).map((tensor) => `  input    ${formatTensor(tensor)}`),
     ...(inspection?.outputs ?? []).map((tensor) => `  output   ${formatTensor(tensor)}`),
-    ...adviseTraffic({ server: client.server, namespace, name }, latest, status.traffic),
+    ...adviseTraffic({ server: client.server, namespace, name }, latest, before, status.traffic),
     'Try:',
     `  ${makeCurl(addresses, inspection?.inputs)}`,
   ];
   return `${lines.join('\n')}\n`;
-}
-
-/** A split that names revisions does not move by itself. */
-function adviseTraffic(
-  model: { server: string; namespace: string; name: string },
-  latest: string,
-  traffic: readonly { revision: string; percent: number }[],
-): string[] {
-  if (traffic.length === 0 || traffic.some(({ revision }) => revision === latest)) return [];
-  const [most] = traffic.toSorted((a, b) => b.percent - a.percent);
-  const rows = [`${most?.revision ?? ''}=90`, `${latest}=10`];
-  const example = suggest(['traffic', model.name, ...rows], model);
-  return [`  traffic  the split stays as it was. Send some to ${latest}: ${example}`];
 }
