@@ -44,9 +44,16 @@ export function checkOutputs(
   declared: readonly TensorInfo[],
 ): readonly string[] {
   if (wanted === undefined) return declared.map((info) => info.name);
-  const stranger = wanted.find((name) => !declared.some((info) => info.name === name));
-  if (stranger !== undefined) throw unknown('output', stranger, declared);
+  for (const name of wanted) checkName('output', name, declared);
   return wanted;
+}
+
+export function checkName(
+  kind: 'input' | 'output',
+  name: string,
+  declared: readonly TensorInfo[],
+): void {
+  if (!declared.some((info) => info.name === name)) throw unknown(kind, name, declared);
 }
 
 function unknown(kind: 'input' | 'output', name: string, declared: readonly TensorInfo[]): Fault {

@@ -1,5 +1,7 @@
+import type { TensorInfo } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
 import { dataOfBytes } from './binary.ts';
+import { checkName } from './check.ts';
 import { DATATYPE_NAMES, type Datatype, isDatatype } from './datatypes.ts';
 import { isRecord, parseJson, shorten } from './json.ts';
 import { flatten } from './nest.ts';
@@ -26,13 +28,20 @@ interface Tail {
   at: number;
 }
 
-/** `headLength`: the value of `Inference-Header-Content-Length`, where there is one. */
-export function parseInferRequest(body: Buffer, headLength: string | undefined): InferRequest {
+/**
+ * `headLength`: the value of `Inference-Header-Content-Length`, where there is one. `declared`: the inputs of
+ * the model; empty when it does not say.
+ */
+export function parseInferRequest(
+  body: Buffer,
+  headLength: string | undefined,
+  declared: readonly TensorInfo[],
+): InferRequest {
   const split = splitAt(body, headLength);
   const head = parseJson(body.toString('utf8', 0, split), 'the request');
   if (!isRecord(head)) throw bad(`the request: found ${shorten(head)}, expected {"inputs": [...]}`);
   const tail: Tail = { bytes: body.subarray(split), at: 0 };
-  const inputs = parseInputs(head['inputs'], tail);
+  const inputs = parseInputs(head['inputs'], tail, declared);
   if (tail.at !== tail.bytes.length) {
     throw bad(
       `found ${tail.bytes.length} bytes of binary data, expected ${tail.at}, the sum of binary_data_size`,
@@ -55,10 +64,12 @@ function parseId(id: unknown): string | undefined {
   throw bad(`id: found ${shorten(id)}, expected a string`);
 }
 
-function parseInputs(inputs: unknown, tail: Tail): Tensor[] {
+function parseInputs(inputs: unknown, tail: Tail, declared: readonly TensorInfo[]): Tensor[] {
   if (!Array.isArray(inputs) || inputs.length > MAX_TENSORS) {
     throw bad(`inputs: found ${shorten(inputs)}, expected a list of tensors`);
   }
+  // A wrong name comes first: what is wrong with its values would be told of an input that there is not.
+  if (declared.length > 0) checkNames(inputs, declared);
   const names = new Set<string>();
   return inputs.map((input: unknown, index) => {
     const tensor = parseInput(input, index, tail);
@@ -66,6 +77,13 @@ function parseInputs(inputs: unknown, tail: Tail): Tensor[] {
     names.add(tensor.name);
     return tensor;
   });
+}
+
+function checkNames(inputs: readonly unknown[], declared: readonly TensorInfo[]): void {
+  for (const input of inputs) {
+    const name = isRecord(input) ? input['name'] : undefined;
+    if (typeof name === 'string') checkName('input', name, declared);
+  }
 }
 
 function parseInput(input: unknown, index: number, tail: Tail): Tensor {

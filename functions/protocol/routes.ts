@@ -65,7 +65,7 @@ function makeTable(model: Servable, revision: string | undefined): Record<string
     'POST v2/infer': async (request, name, version) => {
       const body = await readBody(request);
       const length = request.headers['inference-header-content-length'];
-      const asked = parseInferRequest(body, length?.toString());
+      const asked = parseInferRequest(body, length?.toString(), inputs);
       const tensors = await model.infer(asked.inputs, asked.outputs);
       return makeInferAnswer({ name, version: version || revision }, asked, tensors);
     },

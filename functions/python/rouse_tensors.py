@@ -55,6 +55,9 @@ def parse_inputs(tensors, declared):
     """A nested list for each name; a plain value for shape []."""
     if not isinstance(tensors, list):
         raise Bad("inputs: expected a list of tensors")
+    # A wrong name comes first: what is wrong with its values would be told of an input that there is not.
+    if declared:
+        check_names(tensors, declared)
     inputs = {}
     for index, tensor in enumerate(tensors):
         if not isinstance(tensor, dict) or not isinstance(tensor.get("name"), str):
@@ -118,12 +121,17 @@ def element(value, datatype, where):
     raise Bad(f"{where}: found {value!r:.60}, expected {datatype}")
 
 
+def check_names(tensors, declared):
+    names = [info["name"] for info in declared]
+    for tensor in tensors:
+        name = tensor.get("name") if isinstance(tensor, dict) else None
+        if isinstance(name, str) and name not in names:
+            raise Bad(f'input "{name}" is unknown, expected {", ".join(names)}')
+
+
 def check(tensors, declared):
     names = ", ".join(info["name"] for info in declared)
     given = {tensor["name"]: tensor for tensor in tensors}
-    for name in given:
-        if name not in [info["name"] for info in declared]:
-            raise Bad(f'input "{name}" is unknown, expected {names}')
     for info in declared:
         tensor = given.get(info["name"])
         if tensor is None:

@@ -38,6 +38,11 @@ const rows: [string, unknown, RegExp][] = [
     v2(x, s, { ...s, name: 'z' }),
     /^input "z" is unknown, expected x FP32 \[-1,-1\], s FP32 \[\]$/,
   ],
+  [
+    'an unknown input with too few values, after one with a wrong shape',
+    v2({ ...x, shape: [9, 9] }, { ...x, name: 'z', data: [] }),
+    /^input "z" is unknown, expected x FP32/,
+  ],
   ['a missing input', v2(x), /^input "s" is missing, expected x FP32 \[-1,-1\], s FP32 \[\]$/],
   ['no datatype', v2({ ...x, datatype: undefined }, s), /^input "x": found datatype nothing/],
   [

@@ -175,6 +175,11 @@ describe('bad requests', () => {
     ['a value out of range', v2({ ...x, data: [1, 128] }), /found 128, expected INT8/],
     ['a boolean for an integer', v2({ ...x, data: [1, true] }), /found True, expected INT8/],
     ['another name', v2({ ...x, name: 'y' }), /^input "y" is unknown, expected x$/],
+    [
+      'another name and too few values',
+      v2({ ...x, name: 'y', data: [] }),
+      /^input "y" is unknown, expected x$/,
+    ],
     ['a missing input', v2(), /^input "x" is missing, expected x$/],
     ['another shape', v2({ ...x, shape: [1], data: [1] }), /found INT8 \[1\], expected INT8 \[2\]/],
     [

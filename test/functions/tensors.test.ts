@@ -60,7 +60,7 @@ function roundTrip(
   const head = { inputs: [{ ...info, ...sent }], parameters: { binary_data_output: binary } };
   const json = Buffer.from(formatJson(head));
   const body = binary ? Buffer.concat([json, bytes]) : json;
-  const request = parseInferRequest(body, binary ? String(json.length) : undefined);
+  const request = parseInferRequest(body, binary ? String(json.length) : undefined, []);
   const answer = makeInferAnswer({ name: 'm', version: undefined }, request, request.inputs);
   const all = Buffer.concat(answer.chunks);
   const split = Number(answer.headers['inference-header-content-length'] ?? all.length);
@@ -133,7 +133,7 @@ describe('tensors', () => {
     fc.assert(
       fc.property(fc.json(), (text) => {
         try {
-          parseInferRequest(Buffer.from(text), undefined);
+          parseInferRequest(Buffer.from(text), undefined, []);
         } catch (error) {
           expect(error).toMatchObject({ code: 'bad_request' });
         }
