@@ -1,4 +1,4 @@
-import { quote } from '#cli/example.ts';
+import { quote } from '#lib/command.ts';
 import type { ModelAnswer } from '#domain/read-views.ts';
 import type { Started } from './sources.ts';
 

@@ -1,8 +1,6 @@
 import type { TensorInfo } from '#domain/records.ts';
 import { quote } from '#lib/command.ts';
 
-export { quote };
-
 /** A body of more values than this is made by a program: nobody wants to read it in a terminal. */
 const MAX_INLINE = 128;
 

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { until } from './conformance.ts';
 import { createLocalSetup, type LocalSetup } from './local-harness.ts';
 import { ask } from './request.ts';
 
@@ -44,6 +45,27 @@ test('a function answers', async () => {
   const inspection = await setup.runtime.inspect(workload);
   const { address } = await setup.ready({ ...workload, inspection });
   expect((await ask(address)).body).toBe('hello');
+});
+
+test('what an instance writes into its source is not there at the next start', async () => {
+  const module = `import { chmodSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+const own = fileURLToPath(import.meta.url);
+chmodSync(own, 0o600);
+writeFileSync(own, 'export default () => new Response("changed");');
+export default () => new Response('original');`;
+  const artifact = await setup.putText('model.ts', module);
+  const workload = setup.workload({ runtime: 'function', source: 'model.ts' }, artifact);
+  await setup.runtime.prepare(workload);
+  const ready = () => setup.runtime.instances().find(({ state }) => state === 'ready');
+  for (let start = 0; start < 2; start += 1) {
+    await setup.runtime.want(workload, { min: 0, max: 1, desired: 1 });
+    await until('it is ready', () => ready() !== undefined);
+    expect((await ask(ready()?.address)).body).toBe('original');
+    await setup.runtime.want(workload, { min: 0, max: 1, desired: 0 });
+    for (const { id } of setup.runtime.instances()) setup.runtime.release(id);
+    await until('it has gone', () => setup.runtime.instances().length === 0);
+  }
 });
 
 test('a function that cannot be loaded fails with its error', async () => {

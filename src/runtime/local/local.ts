@@ -6,7 +6,7 @@ import type { ArtifactRef } from '#domain/records.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import { createFleet } from '../fleet.ts';
-import type { Runtime } from '../runtime.ts';
+import type { Runtime, Workload } from '../runtime.ts';
 import { baseEnvironment, buildEnvironment, type ReadSecret } from './environment.ts';
 import { createGuard } from './guard.ts';
 import { createHost } from './host.ts';
@@ -14,7 +14,7 @@ import { createInspector, type PutArtifact } from './inspect.ts';
 import { createLauncher } from './launcher.ts';
 import { createLogStore } from './log-store.ts';
 import { createMeter } from './meter.ts';
-import { createPreparer, type Programs } from './prepare.ts';
+import { createPreparer, type Prepared, type Programs } from './prepare.ts';
 import { hasProc, systemProcesses } from './proc.ts';
 import { createReaper } from './reaper.ts';
 import { sweep } from './sweep.ts';
@@ -79,13 +79,21 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
     runTool,
   });
   const preparer = createPreparer({ folder, programs, base, materialize, readSecret, findPython });
+  /** What was prepared serves again; a copy of the source that an instance has written to is made anew. */
+  async function prepareForStart(workload: Workload): Promise<Prepared> {
+    const known = preparer.known(workload.key);
+    const source = workload.inspection?.served ?? workload.artifact;
+    if (known && source) await materialize(source);
+    return known ?? (await preparer.prepare(workload));
+  }
+
   const logs = createLogStore();
   const launch = createLauncher({
     ...options,
     runFolder,
     host,
     base,
-    prepared: (workload) => preparer.known(workload.key) ?? preparer.prepare(workload),
+    prepared: prepareForStart,
     onLine: (revision, line) => logs.add(revision, line),
     onUsage: (id, memoryBytes, cpuSeconds) => fleet.measured(id, memoryBytes, cpuSeconds),
   });
