@@ -15,6 +15,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const NEEDED = 24;
+/** The burst of a start with many models would else leave the young generation, and the process, larger. */
+const YOUNG = '--max-semi-space-size=8';
 /** Set by the older process: the file descriptor of the pipe. */
 const PIPE = 'ROUSE_LAUNCHER_FD';
 
@@ -57,7 +59,7 @@ function dependencyNode() {
 
 function runWith(program) {
   if (program === undefined) return giveUp('npm was not allowed to run its install script');
-  const child = spawn(program, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+  const child = spawn(program, [YOUNG, fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
     env: { ...process.env, [PIPE]: '3' },
   });

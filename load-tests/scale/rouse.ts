@@ -7,6 +7,8 @@ import { createInterface } from 'node:readline';
 import { performance } from 'node:perf_hooks';
 import type { Answer, Question } from './probe.ts';
 
+/** As `npm start` and the command `rouse` start it. */
+const YOUNG = '--max-semi-space-size=8';
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
 const PROBE = resolve(import.meta.dirname, 'probe.ts');
 /** Instances are tiny; the budget must not be what limits their number. */
@@ -40,10 +42,14 @@ export async function startRouse(folder: string, probed: boolean): Promise<Rouse
   const probe = probed ? ['--expose-gc', '--import', PROBE] : [];
   const addresses = ['--listen', `127.0.0.1:${port}`, '--control', '127.0.0.1:0'];
   const settings = ['--data', folder, '--memory', BUDGET, '--log-level', 'warn'];
-  const child = spawn(process.execPath, [...probe, MAIN, 'serve', ...addresses, ...settings], {
-    cwd: folder,
-    stdio: ['ignore', 'pipe', 'inherit', ...(probed ? (['ipc'] as const) : [])],
-  });
+  const child = spawn(
+    process.execPath,
+    [YOUNG, ...probe, MAIN, 'serve', ...addresses, ...settings],
+    {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'inherit', ...(probed ? (['ipc'] as const) : [])],
+    },
+  );
   const exited = once(child, 'exit');
   try {
     const healthy = untilHealthy(port, child).then(() => performance.now() - spawnedAt);
