@@ -19,8 +19,14 @@ export interface RevisionRoute {
 export interface ModelRoute {
   routing: RoutingModel;
   readonly revisions: Map<string, RevisionRoute>;
-  weights: Int32Array;
-  credit: Int32Array;
+  /** Made with the first request, as the counters are. */
+  split: Split | undefined;
+}
+
+/** What the traffic policy works on: the rows' percent, and its memory. */
+interface Split {
+  readonly weights: Int32Array;
+  readonly credit: Int32Array;
 }
 
 /** Where a host name leads: a model, or one row of its split by tag. */
@@ -77,11 +83,12 @@ export class Routes {
 
   /** The revision for a request without a tag or revision of its own; undefined: none is ready. */
   pick(model: ModelRoute): RevisionRoute | undefined {
-    return this.rowOf(model, pickByWeight(model.weights, model.credit));
+    const { weights, credit } = splitOf(model);
+    return this.rowOf(model, pickByWeight(weights, credit));
   }
 
   pickSticky(model: ModelRoute, hash: number): RevisionRoute | undefined {
-    return this.rowOf(model, pickByHash(model.weights, hash));
+    return this.rowOf(model, pickByHash(splitOf(model).weights, hash));
   }
 
   pickTag(model: ModelRoute, tag: string): RevisionRoute | undefined {
@@ -108,17 +115,13 @@ export class Routes {
     const model: ModelRoute = known ?? {
       routing,
       revisions: new Map(),
-      weights: new Int32Array(0),
-      credit: new Int32Array(0),
+      split: undefined,
     };
     const sameSplit = JSON.stringify(known?.routing.targets) === JSON.stringify(routing.targets);
     model.routing = routing;
     this.models.set(key, model);
     this.setRevisions(model);
-    if (!known || !sameSplit) {
-      model.weights = Int32Array.from(routing.targets, (target) => target.percent);
-      model.credit = new Int32Array(routing.targets.length);
-    }
+    if (!sameSplit) model.split = undefined;
     this.learnHosts(model);
   }
 
@@ -220,6 +223,15 @@ export class Routes {
     const tags = [undefined, ...targets.flatMap((target) => (target.tag ? [target.tag] : []))];
     return tags.map((tag) => [`${hostLabel(name, tag)}.${namespace}.${this.domain}`, tag]);
   }
+}
+
+function splitOf(model: ModelRoute): Split {
+  const { targets } = model.routing;
+  model.split ??= {
+    weights: Int32Array.from(targets, (target) => target.percent),
+    credit: new Int32Array(targets.length),
+  };
+  return model.split;
 }
 
 /** Whether waiting for this revision is pointless now: it failed for good, or its starts fail repeatedly. */
