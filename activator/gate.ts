@@ -99,10 +99,6 @@ export class Gate<S extends GateSlot> {
     this.reportedAt = this.areaAt;
   }
 
-  get instances(): readonly S[] {
-    return this.slots;
-  }
-
   /** Whether an instance is there that may be sent to, with room or without. */
   get isWarm(): boolean {
     for (let i = 0; i < this.slots.length; i += 1) if (this.loads[i] !== UNUSABLE) return true;

@@ -2,7 +2,7 @@ import type { StateChange } from '#bus/subscriber.ts';
 import { hostLabel, modelKey, revisionKey } from '#domain/names.ts';
 import type { RoutingInstance, RoutingModel, RoutingRevision } from '#domain/routing.ts';
 import { pickByHash, pickByWeight } from '#policies/traffic.ts';
-import { Gate, type GateEvents } from './gate.ts';
+import { Gate, type GateEvents, type GateLimits } from './gate.ts';
 import type { RevisionMetrics } from './metrics.ts';
 import { Slot } from './slot.ts';
 
@@ -137,19 +137,16 @@ export class Routes {
   private setRevision(model: ModelRoute, routing: RoutingRevision): void {
     const limits = { concurrency: routing.concurrency, ...model.routing.queue };
     const known = model.revisions.get(routing.name);
-    if (known) {
-      known.routing = routing;
-      known.gate.change(limits);
-    } else this.addRevision(model, routing, limits);
-    const route = model.revisions.get(routing.name);
-    if (route && mustRefuse(routing, this.events.now())) route.gate.refuseAll('failed');
+    if (!known) {
+      this.addRevision(model, routing, limits);
+      return;
+    }
+    known.routing = routing;
+    known.gate.change(limits);
+    if (mustRefuse(routing, this.events.now())) known.gate.refuseAll('failed');
   }
 
-  private addRevision(
-    model: ModelRoute,
-    routing: RoutingRevision,
-    limits: { concurrency: number; requests: number; bytes: number },
-  ): void {
+  private addRevision(model: ModelRoute, routing: RoutingRevision, limits: GateLimits): void {
     const { namespace, name } = model.routing;
     const key = revisionKey(namespace, name, routing.name);
     const { onDrained, now, roll } = this.events;

@@ -82,13 +82,8 @@ export class Upstream {
   constructor(home: Home, now: () => number) {
     this.home = home;
     this.now = now;
-    this.socket = open(home.address);
+    this.socket = open(home.address, () => this.onConnect());
     this.socket.setNoDelay(true);
-    this.socket.setTimeout(CONNECT_TIMEOUT_MS, () => {
-      if (!this.connected) this.socket.destroy(new Error('no connection within 5s'));
-    });
-    const ready = 'encrypted' in this.socket ? 'secureConnect' : 'connect';
-    this.socket.once(ready, () => this.onConnect());
     this.socket.on('data', (chunk: Buffer) => this.onData(chunk));
     this.socket.on('end', () => this.onFinish());
     this.socket.on('error', (error) => this.onGone(error.message));
@@ -138,7 +133,6 @@ export class Upstream {
 
   private onConnect(): void {
     this.connected = true;
-    this.socket.setTimeout(0);
     this.user?.onConnected();
   }
 
@@ -168,10 +162,7 @@ export class Upstream {
    * middle. An instance that lives still takes connections.
    */
   private verifyEnd(): void {
-    const probe = open(this.home.address);
-    probe.setTimeout(CONNECT_TIMEOUT_MS, () => probe.destroy(new Error('no connection within 5s')));
-    const ready = 'encrypted' in probe ? 'secureConnect' : 'connect';
-    probe.once(ready, () => {
+    const probe = open(this.home.address, () => {
       probe.destroy();
       if (this.user) this.finish('');
     });
@@ -293,7 +284,18 @@ export class Upstream {
   }
 }
 
-function open(address: Address): Socket {
+/** A connection to the address that fails when it is not there in time. */
+function open(address: Address, onReady: () => void): Socket {
+  const socket = connectTo(address);
+  socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy(new Error('no connection within 5s')));
+  socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => {
+    socket.setTimeout(0);
+    onReady();
+  });
+  return socket;
+}
+
+function connectTo(address: Address): Socket {
   if ('socket' in address) return connect({ path: address.socket, allowHalfOpen: true });
   const { host, port } = address;
   if (!address.tls) return connect({ host, port, allowHalfOpen: true });

@@ -83,7 +83,7 @@ async function run(): Promise<void> {
   say({ type: 'listening', control: url });
   if (start.apply !== undefined) {
     const client = createClient({ server: url, fetch: createLocalFetch(api, STARTER), clock });
-    const options = { client, folder: start.apply, watch: start.watch, clock, log };
+    const options = { client, folder: start.apply, watch: start.watch, clock };
     applyAtStart({ ...options, signal: closing.signal })
       .then((started) => say({ type: 'settled', started }))
       .catch((error: unknown) =>
