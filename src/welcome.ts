@@ -1,9 +1,8 @@
+import { suggest } from '#cli/suggest.ts';
+import { DEFAULT_NAMESPACE } from '#domain/names.ts';
 import { quote } from '#lib/command.ts';
 import type { ModelAnswer } from '#domain/read-views.ts';
 import type { Started } from './sources.ts';
-
-/** Where the command line looks when it is told nothing. */
-const DEFAULT_CONTROL = 'http://127.0.0.1:8081';
 
 /** Where everything is: the first line that is printed. */
 export function formatStart(where: {
@@ -28,8 +27,8 @@ export function formatModels(
 ): string {
   const seen =
     problems === 0 ? '' : `${countOf(problems, 'problem')} with model files: see above.\n`;
-  const server = where.control === DEFAULT_CONTROL ? '' : ` --server ${where.control}`;
-  const deploy = `npx rouse deploy NAME FILE${server}`;
+  const server = where.control;
+  const deploy = suggest(['deploy', 'NAME', 'FILE'], { server, namespace: DEFAULT_NAMESPACE });
   if (models.length === 0)
     return `${seen}No models yet. Deploy one, such as ./model.onnx:\n  ${deploy}\n`;
   const rows = models.map((model) => rowOf(model));
@@ -70,10 +69,12 @@ function triesOf(
   const working = models.filter(({ status }) => status.state !== 'Failed');
   const shown = working.find(({ metadata }) => examples.has(metadata.name)) ?? models[0];
   if (!shown) return [];
-  const { name } = shown.metadata;
+  const { name, namespace } = shown.metadata;
   const example = examples.get(name);
   const call = example
     ? [`curl -s ${shown.status.addresses.infer} -d @${quote(example)}`]
     : [`curl -s ${shown.status.addresses.infer.replace(/\/infer$/, '')}`];
-  return [...call, `npx rouse get models${server}          npx rouse why ${name}${server}`];
+  const get = suggest(['get', 'models'], { server, namespace });
+  const why = suggest(['why', name], { server, namespace });
+  return [...call, `${get}          ${why}`];
 }
