@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Caller } from '#domain/records.ts';
 import { type Answer, makeRefusal, reasonOf } from './answers.ts';
 import type { Connection } from './connection.ts';
+import type { ResponseHead } from './http/response-head.ts';
 import { TOKEN } from './http/characters.ts';
 import { ChunkedScanner } from './http/chunked.ts';
 import { RequestHead } from './http/request-head.ts';
@@ -15,6 +16,7 @@ import {
   NOT_HTTP,
   type Refusal,
 } from './refusals.ts';
+import { connectionField, Response } from './response.ts';
 import { BODY_TIMEOUT_MS, HEAD_TIMEOUT_MS, KEEP_ALIVE_MS, LINGER_MS, type Plane } from './plane.ts';
 
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
@@ -32,11 +34,12 @@ const CLOSED = 3;
  * keep the order of requests however many are sent ahead.
  */
 export class Client implements Connection {
-  readonly socket: Socket;
   readonly head = new RequestHead();
   readonly caller: Caller;
   /** The request's body has come to its end. */
   bodyDone = true;
+  private readonly socket: Socket;
+  private readonly response: Response;
   private readonly plane: Plane;
   private readonly exchange: Exchange;
   private readonly scanner = new ChunkedScanner();
@@ -54,6 +57,7 @@ export class Client implements Connection {
     this.socket = socket;
     this.plane = plane;
     this.caller = { id: socket.remoteAddress ?? 'unknown', kind: 'address' };
+    this.response = new Response(socket);
     this.exchange = new Exchange(this, plane);
     this.deadline = plane.now() + KEEP_ALIVE_MS;
     socket.setNoDelay(true);
@@ -77,7 +81,7 @@ export class Client implements Connection {
     this.socket.write(
       `HTTP/1.1 ${answer.status} ${reasonOf(answer.status)}\r\n` +
         `Content-Type: ${answer.type}\r\nContent-Length: ${body.length}\r\n${extra}` +
-        `${this.connectionField(keep)}\r\n`,
+        `${connectionField(this.head.minor, keep)}\r\n`,
       'latin1',
     );
     if (this.head.method !== 'HEAD') this.socket.write(body);
@@ -85,23 +89,76 @@ export class Client implements Connection {
     this.next(keep);
   }
 
-  keepsAlive(): boolean {
+  get isAnswering(): boolean {
+    return this.response.started;
+  }
+
+  get isPaused(): boolean {
+    return this.socket.isPaused();
+  }
+
+  pause(): void {
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.socket.resume();
+  }
+
+  cork(): void {
+    this.socket.cork();
+  }
+
+  uncork(): void {
+    this.socket.uncork();
+  }
+
+  writeInformational(head: ResponseHead): void {
+    if (this.head.minor === 0) return;
+    this.socket.write(`${head.forwardHead({ dropCoding: true })}\r\n`, 'latin1');
+  }
+
+  writeHead(head: ResponseHead, extra: string): void {
+    this.response.begin(this.head, head, extra, this.keepsAlive());
+  }
+
+  writeBody(buffer: Buffer, ranges: readonly number[]): boolean {
+    return this.response.write(buffer, ranges);
+  }
+
+  endBody(trailers: string): void {
+    this.response.end(trailers);
+  }
+
+  finish(): void {
+    this.next(this.keepsAlive() && !this.response.endsConnection);
+  }
+
+  writeSwitch(head: ResponseHead, extra: string): void {
+    this.response.started = true;
+    const fields = `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n${extra}`;
+    this.socket.write(`${head.forwardHead({ dropCoding: true })}${fields}\r\n`, 'latin1');
+  }
+
+  writeTunnel(buffer: Buffer): boolean {
+    return this.socket.write(buffer);
+  }
+
+  endTunnel(): void {
+    this.linger();
+  }
+
+  private keepsAlive(): boolean {
     return this.head.keepAlive && this.bodyDone && !this.plane.closing;
   }
 
-  /** The Connection field of a response; HTTP/1.1 keeps alive without saying so. */
-  connectionField(keep: boolean): string {
-    if (!keep) return 'Connection: close\r\n';
-    return this.head.minor === 0 ? 'Connection: keep-alive\r\n' : '';
-  }
-
-  /** The exchange is over. */
-  next(keep: boolean): void {
+  private next(keep: boolean): void {
     if (this.phase === CLOSED) return;
     if (!keep) {
       this.linger();
       return;
     }
+    this.response.reset();
     this.phase = READING;
     this.deadline = this.plane.now() + KEEP_ALIVE_MS;
     this.socket.resume();
@@ -115,7 +172,7 @@ export class Client implements Connection {
     this.socket.resetAndDestroy();
   }
 
-  /** Ends with FIN: for a response whose end is the end of the connection, and for tunnels. */
+  /** Ends with FIN: for a response whose end is the end of the connection, and when no more is taken. */
   linger(): void {
     this.phase = LINGERING;
     this.deadline = this.plane.now() + LINGER_MS;
@@ -233,7 +290,7 @@ export class Client implements Connection {
     if (!this.bodyDone) return;
     this.deadline = Number.POSITIVE_INFINITY;
     if (end < chunk.length) this.ahead = chunk.subarray(end);
-    this.exchange.onBodyEnd(this.head.chunked ? this.scanner.ending() : '');
+    this.exchange.onBodyEnd(this.head.chunked ? this.scanner.trailerLines : '');
   }
 
   private feedLength(chunk: Buffer, from: number): number {

@@ -1,32 +1,52 @@
-import type { Socket } from 'node:net';
 import type { Caller } from '#domain/records.ts';
 import type { Answer } from './answers.ts';
 import type { RequestHead } from './http/request-head.ts';
+import type { ResponseHead } from './http/response-head.ts';
 import type { Refusal } from './refusals.ts';
 
-/** A caller's connection as the exchange on it sees it. */
+/** Where a caller's request comes from and its answer goes to: an HTTP/1 connection, or an HTTP/2 stream. */
 export interface Connection {
-  readonly socket: Socket;
   /** Of the present request. */
   readonly head: RequestHead;
   /** The request's body has come to its end. */
   readonly bodyDone: boolean;
   /** Who asks: the client's address, as long as callers show no keys here. */
   readonly caller: Caller;
-  /** Ends the request with an answer made here; `extra`: more field lines. */
-  answer(answer: Answer, extra?: string): void;
-  /** Refuses what can't be understood any more: the connection ends with it. */
-  refuse(refusal: Refusal): void;
+  /** Bytes of a response have gone to the caller. */
+  readonly isAnswering: boolean;
+
+  // The request's body
+  readonly isPaused: boolean;
+  pause(): void;
+  resume(): void;
   /** Asks for the body of a request that waits to be asked. */
   sendContinue(): void;
-  keepsAlive(): boolean;
-  connectionField(keep: boolean): string;
-  /** The exchange is over: the next request may come, or the connection ends. */
-  next(keep: boolean): void;
+  /** What came ahead of its turn, for the protocol that the connection is upgraded to. */
+  takeAhead(): Buffer | undefined;
+
+  // An answer made here
+  /** Ends the request; `extra`: more field lines. */
+  answer(answer: Answer, extra?: string): void;
+  /** Refuses what can't be understood any more: nothing that follows is a request. */
+  refuse(refusal: Refusal): void;
+
+  // The instance's answer. What is written between `cork` and `uncork` may leave in one piece.
+  cork(): void;
+  uncork(): void;
+  writeInformational(head: ResponseHead): void;
+  /** `extra`: field lines of our own. */
+  writeHead(head: ResponseHead, extra: string): void;
+  /** Bytes of the body, without framing. False: the caller reads slower than this comes. */
+  writeBody(buffer: Buffer, ranges: readonly number[]): boolean;
+  /** `trailers`: field lines that ended a chunked body, or ''. */
+  endBody(trailers: string): void;
+  /** The answer was written whole: the next request may come, or the connection ends. */
+  finish(): void;
   /** Breaks off in the middle of a response, so that the caller can't take it for whole. */
   cut(): void;
-  /** Ends with FIN. */
-  linger(): void;
-  /** What came ahead of its turn. */
-  takeAhead(): Buffer | undefined;
+
+  // Another protocol, after a 101
+  writeSwitch(head: ResponseHead, extra: string): void;
+  writeTunnel(buffer: Buffer): boolean;
+  endTunnel(): void;
 }

@@ -123,17 +123,17 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
     this.hold(pieceOf(buffer, ranges));
   }
 
-  /** `ending`: what closes a chunked body upstream. */
-  onBodyEnd(ending: string): void {
+  /** `trailers`: field lines that ended a chunked body, or ''. */
+  onBodyEnd(trailers: string): void {
     if (this.state === OVER) return;
-    this.body.ending = ending;
+    this.body.trailers = trailers;
     if (this.state === ROUTING) this.routeByBody();
     else this.forward.endBody();
   }
 
   /** What came is no body, or too much of one: whatever follows on the connection is not understood. */
   onBadBody(refusal: Refusal): void {
-    if (this.forward.isAnswering) {
+    if (this.client.isAnswering) {
       this.onCut();
       return;
     }
@@ -159,7 +159,7 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
     this.body.add(piece);
     this.quietTurns = 0;
     if (this.body.isTooLargeToRoute) this.refuse(BODY_TOO_LARGE_TO_ROUTE);
-    else if (this.body.isFull && this.state !== PROBING) this.client.socket.pause();
+    else if (this.body.isFull && this.state !== PROBING) this.client.pause();
   }
 
   // Where it goes
@@ -191,7 +191,7 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
     else if (body.isTooLargeToRoute) this.refuse(BODY_TOO_LARGE_TO_ROUTE);
     else if (client.bodyDone) this.routeByBody();
     else {
-      client.socket.resume();
+      client.resume();
       client.sendContinue();
     }
   }
@@ -251,7 +251,7 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
   private onHeld(): void {
     this.waited = true;
     if (!this.body.startCounting(false)) this.refuse(TOO_MANY_BODIES);
-    else if (this.body.isFull) this.client.socket.pause();
+    else if (this.body.isFull) this.client.pause();
   }
 
   onRefused(reason: Refused): void {
@@ -261,7 +261,7 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
   onGranted(slot: Slot): void {
     this.slot = slot;
     this.body.stopCounting();
-    if (this.client.socket.isPaused()) this.probe(slot);
+    if (this.client.isPaused) this.probe(slot);
     else this.forwardTo(slot);
   }
 
@@ -272,7 +272,7 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
   private probe(slot: Slot): void {
     this.state = PROBING;
     this.quietTurns = 0;
-    this.client.socket.resume();
+    this.client.resume();
     const look = (): void => {
       if (this.state !== PROBING || this.slot !== slot) return;
       this.quietTurns += 1;
@@ -314,14 +314,14 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
     this.client.cut();
   }
 
-  onAnswered(clean: boolean, keepAlive: boolean): void {
+  onAnswered(clean: boolean): void {
     this.end(clean);
-    this.client.next(keepAlive);
+    this.client.finish();
   }
 
   onTunnelClosed(): void {
     this.end(false);
-    this.client.linger();
+    this.client.endTunnel();
   }
 
   onCallerWritable(): void {
@@ -347,12 +347,12 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
 
   onCallerGone(): void {
     if (this.state === OVER) return;
-    if (!this.forward.isAnswering) this.countCode(CLIENT_CLOSED);
+    if (!this.client.isAnswering) this.countCode(CLIENT_CLOSED);
     this.abandon();
   }
 
   private fail(refusal: Refusal): void {
-    if (this.forward.isAnswering) this.onCut();
+    if (this.client.isAnswering) this.onCut();
     else this.refuse(refusal);
   }
 

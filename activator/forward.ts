@@ -1,14 +1,13 @@
 import type { Connection } from './connection.ts';
 import type { HeldBody } from './held-body.ts';
+import type { InstanceConnection, InstanceUser } from './instance-connection.ts';
 import type { ResponseHead } from './http/response-head.ts';
-import { writeChunk } from './http/write-chunk.ts';
 import type { Plane } from './plane.ts';
 import { makeLost, type Refusal, UNASKED_UPGRADE } from './refusals.ts';
-import { Response } from './response.ts';
 import type { RevisionRoute } from './routes.ts';
 import type { Slot } from './slot.ts';
 import { timingOf } from './timing.ts';
-import { Upstream, type UpstreamUser } from './upstream.ts';
+import { Upstream } from './upstream.ts';
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 const NEVER = Number.POSITIVE_INFINITY;
@@ -42,7 +41,7 @@ export interface ForwardOwner {
   /** It failed in the middle of the response, which can't be completed. */
   onCut(): void;
   /** Answered. `clean`: the connection to the instance can be used again. */
-  onAnswered(clean: boolean, keepAlive: boolean): void;
+  onAnswered(clean: boolean): void;
   /** The other protocol has ended. */
   onTunnelClosed(): void;
 }
@@ -56,17 +55,16 @@ export interface ForwardOwner {
  *  2. After the first byte of a response went to the caller nothing else than the rest of it follows;
  *     what can't be completed is cut.
  */
-export class Forward implements UpstreamUser {
+export class Forward implements InstanceUser {
   /** ms; the nearest of run and idle. */
   deadline = NEVER;
   private readonly client: Connection;
   private readonly plane: Plane;
   private readonly body: HeldBody;
   private readonly owner: ForwardOwner;
-  private readonly response: Response;
   private state = IDLE;
   private granted: Granted | undefined;
-  private upstream: Upstream | undefined;
+  private upstream: InstanceConnection | undefined;
   private replayable = true;
 
   constructor(client: Connection, plane: Plane, body: HeldBody, owner: ForwardOwner) {
@@ -74,7 +72,6 @@ export class Forward implements UpstreamUser {
     this.plane = plane;
     this.body = body;
     this.owner = owner;
-    this.response = new Response(client.socket);
   }
 
   get isTunnel(): boolean {
@@ -84,11 +81,6 @@ export class Forward implements UpstreamUser {
   /** Bytes of the body go straight on. */
   get takesBody(): boolean {
     return this.state >= SENT && this.upstream !== undefined;
-  }
-
-  /** Bytes have gone to the caller. */
-  get isAnswering(): boolean {
-    return this.response.started;
   }
 
   start(granted: Granted): void {
@@ -106,7 +98,6 @@ export class Forward implements UpstreamUser {
     this.granted = undefined;
     this.state = IDLE;
     this.deadline = NEVER;
-    this.response.reset();
     upstream?.release(clean);
   }
 
@@ -114,13 +105,11 @@ export class Forward implements UpstreamUser {
 
   writeBody(buffer: Buffer, ranges: readonly number[]): void {
     this.replayable = false;
-    if (this.upstream && !this.write(this.upstream, buffer, ranges)) this.client.socket.pause();
+    if (this.upstream && !this.upstream.writeBody(buffer, ranges)) this.client.pause();
   }
 
   endBody(): void {
-    if (this.takesBody && this.body.ending !== '') {
-      this.upstream?.socket.write(this.body.ending, 'latin1');
-    }
+    if (this.takesBody) this.upstream?.endBody(this.body.trailers);
   }
 
   onConnected(): void {
@@ -128,82 +117,74 @@ export class Forward implements UpstreamUser {
   }
 
   onWritable(): void {
-    if (this.state !== IDLE) this.client.socket.resume();
+    if (this.state !== IDLE) this.client.resume();
   }
 
   onCallerWritable(): void {
-    this.upstream?.socket.resume();
+    this.upstream?.resume();
   }
 
-  private open(slot: Slot): Upstream {
+  private open(slot: Slot): InstanceConnection {
     return new Upstream(slot, () => this.plane.now());
   }
 
-  private connect(upstream: Upstream): void {
+  private connect(upstream: InstanceConnection): void {
     this.state = CONNECTING;
     this.upstream = upstream;
     upstream.use(this, this.client.head.method);
     if (upstream.connected) this.send(upstream);
   }
 
-  private send(upstream: Upstream): void {
+  private send(upstream: InstanceConnection): void {
     const { client, granted } = this;
-    const { socket } = upstream;
     if (!granted) return;
     this.state = SENT;
-    socket.cork();
-    socket.write(makeHead(client, granted.slot, granted.path), 'latin1');
+    upstream.cork();
+    writeHead(upstream, client, granted.slot, granted.path);
     this.flushHeld(upstream);
-    if (this.body.ending !== '') socket.write(this.body.ending, 'latin1');
-    socket.uncork();
+    if (client.bodyDone) upstream.endBody(this.body.trailers);
+    upstream.uncork();
     if (!client.bodyDone) client.sendContinue();
-    if (!socket.writableNeedDrain) client.socket.resume();
+    if (!upstream.isFull) client.resume();
   }
 
   /** A whole, small body is kept until the instance answers: it may have to be sent again. */
-  private flushHeld(upstream: Upstream): void {
+  private flushHeld(upstream: InstanceConnection): void {
     const { body, client } = this;
-    for (const piece of body.pieces) this.write(upstream, piece, [0, piece.length]);
+    for (const piece of body.pieces) upstream.writeBody(piece, [0, piece.length]);
     if (body.bytes === 0 || (client.bodyDone && !body.isFull)) return;
     this.replayable = false;
     body.drop();
-  }
-
-  private write(upstream: Upstream, buffer: Buffer, ranges: readonly number[]): boolean {
-    const { socket } = upstream;
-    if (!this.client.head.chunked) return socket.write(buffer.subarray(ranges[0], ranges[1]));
-    return writeChunk(socket, buffer, ranges);
   }
 
   onBroken(before: 'connect' | 'response' | 'end', reason: string): void {
     const { granted, upstream } = this;
     this.upstream = undefined;
     if (before === 'connect') this.owner.onUnreached(reason);
-    else if (this.response.started) this.owner.onCut();
+    else if (this.client.isAnswering) this.owner.onCut();
     else if (before === 'response' && granted && upstream && this.mayReplay(upstream)) {
       this.connect(this.open(granted.slot));
     } else this.owner.onRefusal(makeLost(reason));
   }
 
   /** A reused connection that closed before any byte of a response was most likely closing already. */
-  private mayReplay(upstream: Upstream): boolean {
-    if (upstream.served < 2 || upstream.answering || !this.replayable) return false;
+  private mayReplay(upstream: InstanceConnection): boolean {
+    if (upstream.served < 2 || upstream.isAnswering || !this.replayable) return false;
     return IDEMPOTENT.has(this.client.head.method) || this.granted?.route.routing.retry === 'safe';
   }
 
   // From the instance
 
   cork(): void {
-    this.client.socket.cork();
+    this.client.cork();
   }
 
   uncork(): void {
-    this.client.socket.uncork();
+    this.client.uncork();
   }
 
   onInformational(head: ResponseHead): void {
-    if (head.status === 100 || this.client.head.minor === 0) return;
-    this.client.socket.write(`${head.forwardHead({ dropCoding: true })}\r\n`, 'latin1');
+    if (head.status !== 100) this.client.writeInformational(head);
   }
 
   onHead(head: ResponseHead): void {
@@ -211,20 +192,19 @@ export class Forward implements UpstreamUser {
     else {
       this.state = RESPONDING;
       this.observe(head.status);
-      this.response.begin(this.client, head, this.extraFields());
+      this.client.writeHead(head, this.extraFields());
       this.deadline = this.idleDeadline();
     }
   }
 
   onData(buffer: Buffer, ranges: readonly number[]): void {
     this.deadline = this.idleDeadline();
-    if (!this.response.write(buffer, ranges)) this.upstream?.socket.pause();
+    if (!this.client.writeBody(buffer, ranges)) this.upstream?.pause();
   }
 
   onEnd(trailers: string): void {
-    this.response.end(trailers);
-    const keepAlive = this.client.keepsAlive() && !this.response.endsConnection;
-    this.owner.onAnswered(this.client.bodyDone, keepAlive);
+    this.client.endBody(trailers);
+    this.owner.onAnswered(this.client.bodyDone);
   }
 
   private extraFields(): string {
@@ -267,26 +247,21 @@ export class Forward implements UpstreamUser {
     }
     this.state = TUNNEL;
     this.observe(101);
-    this.response.started = true;
-    this.client.socket.write(
-      `${head.forwardHead({ dropCoding: true })}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n` +
-        `${this.extraFields()}\r\n`,
-      'latin1',
-    );
+    this.client.writeSwitch(head, this.extraFields());
     this.deadline = this.idleDeadline();
     const early = this.client.takeAhead();
     if (early) this.writeTunnel(early);
-    this.client.socket.resume();
+    this.client.resume();
   }
 
   writeTunnel(buffer: Buffer): void {
     this.deadline = this.idleDeadline();
-    if (this.upstream && !this.upstream.socket.write(buffer)) this.client.socket.pause();
+    if (this.upstream && !this.upstream.writeTunnel(buffer)) this.client.pause();
   }
 
   onTunnelData(buffer: Buffer): void {
     this.deadline = this.idleDeadline();
-    if (!this.client.socket.write(buffer)) this.upstream?.socket.pause();
+    if (!this.client.writeTunnel(buffer)) this.upstream?.pause();
   }
 
   onTunnelEnd(): void {
@@ -294,14 +269,16 @@ export class Forward implements UpstreamUser {
   }
 }
 
-/** The head that goes to the instance. */
-function makeHead(client: Connection, slot: Slot, path: string): string {
-  const { head, caller } = client;
+/** What goes before the body: the caller's head, for this hop. */
+function writeHead(
+  upstream: InstanceConnection,
+  { head, caller }: Connection,
+  slot: Slot,
+  path: string,
+): void {
   const inner = 'host' in slot.address ? slot.address : undefined;
   const host = inner?.authority ?? (head.host === '' ? 'localhost' : head.host);
   const forwardedHost = head.host === '' ? '' : `X-Forwarded-Host: ${head.host}\r\n`;
-  return (
-    `${head.forwardHead((inner?.basePath ?? '') + path, host)}X-Forwarded-For: ${caller.id}\r\n` +
-    `X-Forwarded-Proto: http\r\n${forwardedHost}\r\n`
-  );
+  const added = `X-Forwarded-For: ${caller.id}\r\nX-Forwarded-Proto: http\r\n${forwardedHost}`;
+  upstream.writeHead(head, (inner?.basePath ?? '') + path, host, added);
 }

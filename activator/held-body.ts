@@ -13,8 +13,8 @@ const MAX_TAIL = 64 * 1024;
 export class HeldBody {
   readonly pieces: Buffer[] = [];
   bytes = 0;
-  /** What closes a chunked body upstream; '' while it has not come to its end. */
-  ending = '';
+  /** Field lines that ended a chunked body. */
+  trailers = '';
   private readonly plane: Plane;
   private tail: Buffer | undefined;
   private counted = 0;
@@ -80,7 +80,7 @@ export class HeldBody {
     this.stopCounting();
     this.drop();
     this.bytes = 0;
-    this.ending = '';
+    this.trailers = '';
   }
 
   /** Small pieces are copied together: an object for each would cost many times its bytes. */

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Connection } from './connection.ts';
+import type { RequestHead } from './http/request-head.ts';
 import type { ResponseHead } from './http/response-head.ts';
 import { writeChunk, writeRanges } from './http/write-chunk.ts';
 
@@ -24,18 +24,21 @@ export class Response {
     this.socket = socket;
   }
 
+  /** For the next one on this connection. */
   reset(): void {
     this.started = false;
+    this.endsConnection = false;
   }
 
-  begin(client: Connection, head: ResponseHead, extra: string): void {
+  /** `keepAlive`: the request and the plane allow another one on this connection. */
+  begin(request: RequestHead, head: ResponseHead, extra: string, keepAlive: boolean): void {
     this.started = true;
-    this.chooseFraming(client, head);
+    this.chooseFraming(request, head);
     const { endsConnection, framing } = this;
     const added = framing === CHUNKED && !head.chunked ? 'Transfer-Encoding: chunked\r\n' : '';
-    const keep = client.keepsAlive() && !endsConnection;
     const forwarded = head.forwardHead({ dropCoding: framing !== CHUNKED });
-    this.socket.write(`${forwarded}${extra}${added}${client.connectionField(keep)}\r\n`, 'latin1');
+    const connection = connectionField(request.minor, keepAlive && !endsConnection);
+    this.socket.write(`${forwarded}${extra}${added}${connection}\r\n`, 'latin1');
   }
 
   /** False: the caller reads slower than this comes. */
@@ -46,18 +49,24 @@ export class Response {
 
   end(trailers: string): void {
     if (this.framing !== CHUNKED) return;
-    this.socket.write(trailers === '' ? '0\r\n\r\n' : trailers, 'latin1');
+    this.socket.write(`0\r\n${trailers}\r\n`, 'latin1');
   }
 
-  private chooseFraming(client: Connection, head: ResponseHead): void {
+  private chooseFraming(request: RequestHead, head: ResponseHead): void {
     const hasLength = head.contentLength >= 0;
     this.endsConnection = false;
-    if (!head.hasBody(client.head.method)) this.framing = NO_BODY;
+    if (!head.hasBody(request.method)) this.framing = NO_BODY;
     else if (hasLength) this.framing = AS_IT_COMES;
-    else if (client.head.minor === 1) this.framing = CHUNKED;
+    else if (request.minor === 1) this.framing = CHUNKED;
     else {
       this.framing = AS_IT_COMES;
       this.endsConnection = true;
     }
   }
+}
+
+/** The Connection field of a response; HTTP/1.1 keeps alive without saying so. */
+export function connectionField(minor: number, keepAlive: boolean): string {
+  if (!keepAlive) return 'Connection: close\r\n';
+  return minor === 0 ? 'Connection: keep-alive\r\n' : '';
 }

@@ -1,6 +1,7 @@
 import type { Address, RoutingInstance } from '#domain/routing.ts';
 import type { Gate, GateSlot } from './gate.ts';
-import type { Home, Upstream } from './upstream.ts';
+import type { Home } from './instance-connection.ts';
+import type { Upstream } from './upstream.ts';
 
 /** Idle connections kept per instance; more than that are closed when they become idle. */
 const MAX_IDLE = 256;
@@ -9,7 +10,7 @@ const MAX_IDLE = 256;
  * An instance as the gate sees it, with its idle connections. `index`, `inFlight`, `draining` and `suspended`
  * are written by the gate alone.
  */
-export class Slot implements GateSlot, Home {
+export class Slot implements GateSlot, Home<Upstream> {
   readonly id: string;
   readonly address: Address;
   readonly gate: Gate<Slot>;

@@ -2,7 +2,10 @@ import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Address } from '#domain/routing.ts';
 import { ChunkedScanner } from './http/chunked.ts';
+import type { RequestHead } from './http/request-head.ts';
 import { ResponseHead } from './http/response-head.ts';
+import { writeChunk, writeRanges } from './http/write-chunk.ts';
+import type { Home, InstanceConnection, InstanceUser } from './instance-connection.ts';
 
 /** A response head larger than this is no answer of a sane server. */
 const MAX_RESPONSE_HEAD = 64 * 1024;
@@ -21,33 +24,6 @@ const MAX_IDLE_MS = 60_000;
 
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
 
-/** The instance that a connection leads to, which keeps it while nobody uses it. */
-export interface Home {
-  readonly address: Address;
-  keepIdle(upstream: Upstream): void;
-  dropIdle(upstream: Upstream): void;
-}
-
-/** What the exchange that uses a connection is told. Positions are of the buffer that comes with them. */
-export interface UpstreamUser {
-  onConnected(): void;
-  /** It closed or failed. `before`: how far it had come. */
-  onBroken(before: 'connect' | 'response' | 'end', reason: string): void;
-  onInformational(head: ResponseHead): void;
-  onHead(head: ResponseHead): void;
-  /** Bytes of the body, without framing. */
-  onData(buffer: Buffer, ranges: readonly number[]): void;
-  /** The whole response has come. `trailers`: what ends a chunked body. */
-  onEnd(trailers: string): void;
-  /** Bytes of the other protocol, after a 101. */
-  onTunnelData(buffer: Buffer): void;
-  onTunnelEnd(): void;
-  onWritable(): void;
-  /** What is told between these two came in one read; it may leave in one write. */
-  cork(): void;
-  uncork(): void;
-}
-
 const HEAD = 0;
 const LENGTH = 1;
 const CHUNKED = 2;
@@ -59,15 +35,15 @@ const IDLE = 5;
  * One connection to an instance. Used by one exchange at a time (`user`), then idle at its home.
  * A response is read as strictly as a request: what is not understood breaks the connection.
  */
-export class Upstream {
-  readonly socket: Socket;
-  private readonly home: Home;
+export class Upstream implements InstanceConnection {
+  private readonly socket: Socket;
+  private readonly home: Home<Upstream>;
   connected = false;
   /** Whether it has served before: then the instance may be closing it this moment. */
   served = 0;
   /** ms of the clock; while idle. */
   idleUntil = 0;
-  private user: UpstreamUser | undefined;
+  private user: InstanceUser | undefined;
   private method = '';
   private state = IDLE;
   private readonly head = new ResponseHead();
@@ -75,11 +51,12 @@ export class Upstream {
   private readonly whole = [0, 0];
   private partial: Buffer | undefined;
   private remaining = 0;
+  private requestChunked = false;
   private informational = 0;
   private ended = false;
   private readonly now: () => number;
 
-  constructor(home: Home, now: () => number) {
+  constructor(home: Home<Upstream>, now: () => number) {
     this.home = home;
     this.now = now;
     this.socket = open(home.address, () => this.onConnect());
@@ -95,7 +72,7 @@ export class Upstream {
   }
 
   /** Starts one exchange; what it writes to `socket` is its request. */
-  use(user: UpstreamUser, method: string): void {
+  use(user: InstanceUser, method: string): void {
     this.user = user;
     this.method = method;
     this.state = HEAD;
@@ -104,8 +81,46 @@ export class Upstream {
   }
 
   /** Bytes of a response have come. */
-  get answering(): boolean {
+  get isAnswering(): boolean {
     return this.state !== HEAD || this.partial !== undefined;
+  }
+
+  cork(): void {
+    this.socket.cork();
+  }
+
+  uncork(): void {
+    this.socket.uncork();
+  }
+
+  writeHead(head: RequestHead, target: string, host: string, added: string): void {
+    this.requestChunked = head.chunked;
+    this.socket.write(`${head.forwardHead(target, host)}${added}\r\n`, 'latin1');
+  }
+
+  writeBody(buffer: Buffer, ranges: readonly number[]): boolean {
+    if (this.requestChunked) return writeChunk(this.socket, buffer, ranges);
+    return writeRanges(this.socket, buffer, ranges);
+  }
+
+  endBody(trailers: string): void {
+    if (this.requestChunked) this.socket.write(`0\r\n${trailers}\r\n`, 'latin1');
+  }
+
+  writeTunnel(buffer: Buffer): boolean {
+    return this.socket.write(buffer);
+  }
+
+  get isFull(): boolean {
+    return this.socket.writableNeedDrain;
+  }
+
+  pause(): void {
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.socket.resume();
   }
 
   /** The exchange is over. A whole response on a persistent connection goes back to the pool. */
@@ -257,7 +272,7 @@ export class Upstream {
       return;
     }
     if (this.scanner.data.length > 0) this.user?.onData(buffer, this.scanner.data);
-    if (this.scanner.done) this.finish(this.scanner.ending(), end < buffer.length);
+    if (this.scanner.done) this.finish(this.scanner.trailerLines, end < buffer.length);
   }
 
   private deliver(buffer: Buffer, from: number, to: number): void {

@@ -57,9 +57,9 @@ export class ChunkedScanner {
     return this.state === DONE;
   }
 
-  /** What closes the body for the next hop: the last chunk and the trailers. */
-  ending(): string {
-    return `0\r\n${this.trailers === '' ? '\r\n' : this.trailers}`;
+  /** The trailer fields as lines, without the empty line after them. */
+  get trailerLines(): string {
+    return this.trailers.slice(0, -2);
   }
 
   /** Returns the position after the last byte that belongs to the body; -1: the framing is broken. */

@@ -1,0 +1,58 @@
+import type { Address } from '#domain/routing.ts';
+import type { RequestHead } from './http/request-head.ts';
+import type { ResponseHead } from './http/response-head.ts';
+
+/** Where a granted request goes to: an HTTP/1 connection to the instance, or an HTTP/2 stream. */
+export interface InstanceConnection {
+  readonly connected: boolean;
+  /** Requests that it was used for, this one counted. */
+  readonly served: number;
+  /** Bytes of a response have come. */
+  readonly isAnswering: boolean;
+  /** Starts one exchange. */
+  use(user: InstanceUser, method: string): void;
+
+  /** `added`: field lines of our own. What is written between `cork` and `uncork` may leave in one piece. */
+  cork(): void;
+  uncork(): void;
+  writeHead(head: RequestHead, target: string, host: string, added: string): void;
+  /** Bytes of the body, without framing. False: the instance reads slower than this comes. */
+  writeBody(buffer: Buffer, ranges: readonly number[]): boolean;
+  /** `trailers`: field lines that ended a chunked body, or ''. */
+  endBody(trailers: string): void;
+  writeTunnel(buffer: Buffer): boolean;
+  readonly isFull: boolean;
+
+  // The response
+  pause(): void;
+  resume(): void;
+  /** The exchange is over. `clean`: request and response were whole, so that the connection may be used again. */
+  release(clean: boolean): void;
+}
+
+/** The instance that a connection leads to, which keeps it while nobody uses it. */
+export interface Home<C> {
+  readonly address: Address;
+  keepIdle(connection: C): void;
+  dropIdle(connection: C): void;
+}
+
+/** What the exchange that uses a connection is told. Positions are of the buffer that comes with them. */
+export interface InstanceUser {
+  onConnected(): void;
+  /** It closed or failed. `before`: how far it had come. */
+  onBroken(before: 'connect' | 'response' | 'end', reason: string): void;
+  onInformational(head: ResponseHead): void;
+  onHead(head: ResponseHead): void;
+  /** Bytes of the body, without framing. */
+  onData(buffer: Buffer, ranges: readonly number[]): void;
+  /** The whole response has come. `trailers`: field lines that ended a chunked body, or ''. */
+  onEnd(trailers: string): void;
+  /** Bytes of the other protocol, after a 101. */
+  onTunnelData(buffer: Buffer): void;
+  onTunnelEnd(): void;
+  onWritable(): void;
+  /** What is told between these two came in one read; it may leave in one write. */
+  cork(): void;
+  uncork(): void;
+}
