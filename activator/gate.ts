@@ -7,9 +7,10 @@ import {
   NO_HOLD,
 } from '#policies/admission.ts';
 import { pickLeastLoaded } from '#policies/balance.ts';
+import { Queue, type Queued } from './queue.ts';
 
 /**
- * The gate of one revision: its queue and its slots. A synchronous single writer: no method awaits, so
+ * The gate of one revision: its slots, and who waits for one (`queue.ts`). A synchronous single writer: no method awaits, so
  * JavaScript's one thread makes each of them atomic.
  *
  * Invariants (tests cite the numbers):
@@ -31,16 +32,9 @@ export interface GateSlot {
   suspended: boolean;
 }
 
-/** What waits. The links belong to the gate. */
-export interface Waiter<S extends GateSlot> {
-  previous: Waiter<S> | undefined;
-  next: Waiter<S> | undefined;
+export interface Waiter<S extends GateSlot> extends Queued<Waiter<S>> {
   /** Gate that it waits in; undefined: it does not wait. */
   waitsIn: Gate<S> | undefined;
-  /** Its place among all that came to this gate. */
-  order: number;
-  /** Bytes that it holds; while it waits it may grow only by what `hold` allowed. */
-  readonly heldBytes: number;
   onGranted(slot: S): void;
   onRefused(reason: Refused): void;
 }
@@ -73,8 +67,6 @@ const UNUSABLE = -1;
 const KNOCK_EVERY_MS = 100;
 
 export class Gate<S extends GateSlot> {
-  waiting = 0;
-  waitingBytes = 0;
   inFlight = 0;
   /** Integral over time of in flight plus waiting since the last report; request-milliseconds. */
   totalArea = 0;
@@ -84,10 +76,8 @@ export class Gate<S extends GateSlot> {
   private slots: S[] = [];
   /** Mirror of the slots for the balancing policy; `UNUSABLE` for those that get nothing. */
   private loads = NO_SLOTS;
-  private head: Waiter<S> | undefined;
-  private tail: Waiter<S> | undefined;
+  private readonly queue = new Queue<Waiter<S>>();
   private nextWake = 1;
-  private arrivals = 0;
   private areaAt: number;
   private reportedAt: number;
   private knockedAt = 0;
@@ -99,6 +89,14 @@ export class Gate<S extends GateSlot> {
     this.reportedAt = this.areaAt;
   }
 
+  get waiting(): number {
+    return this.queue.count;
+  }
+
+  get waitingBytes(): number {
+    return this.queue.bytes;
+  }
+
   /** Whether an instance is there that may be sent to, with room or without. */
   get isWarm(): boolean {
     for (let i = 0; i < this.slots.length; i += 1) if (this.loads[i] !== UNUSABLE) return true;
@@ -108,8 +106,6 @@ export class Gate<S extends GateSlot> {
   /** GRANT: `onGranted` was called. HOLD: it waits. Anything else: it was never admitted. */
   enter(waiter: Waiter<S>, holdMs: number): number {
     const slot = this.pick();
-    waiter.order = this.arrivals;
-    this.arrivals += 1;
     const decision = decideAdmission(
       slot !== undefined,
       this.waiting,
@@ -120,7 +116,9 @@ export class Gate<S extends GateSlot> {
     );
     if (decision === GRANT && slot) this.grant(waiter, slot);
     else if (decision === HOLD) {
-      this.insert(waiter, undefined);
+      this.settle();
+      waiter.waitsIn = this;
+      this.queue.add(waiter);
       this.wakeIfDue();
     }
     return decision;
@@ -128,9 +126,9 @@ export class Gate<S extends GateSlot> {
 
   /** Waits again, at its old place, after its instance could not be reached. */
   rejoin(waiter: Waiter<S>): void {
-    let before = this.head;
-    while (before && before.order < waiter.order) before = before.next;
-    this.insert(waiter, before);
+    this.settle();
+    waiter.waitsIn = this;
+    this.queue.addAgain(waiter);
     this.serve();
     this.wakeIfDue();
   }
@@ -142,7 +140,7 @@ export class Gate<S extends GateSlot> {
   /** A waiter is about to hold more. False: that would pass the limit, and nothing changed. */
   hold(bytes: number): boolean {
     if (this.waitingBytes + bytes > this.limits.bytes) return false;
-    this.waitingBytes += bytes;
+    this.queue.bytes += bytes;
     return true;
   }
 
@@ -218,8 +216,7 @@ export class Gate<S extends GateSlot> {
 
   /** Nobody will be served: all who wait are told so. */
   refuseAll(reason: Refused): void {
-    while (this.head) {
-      const waiter = this.head;
+    for (let waiter = this.queue.first; waiter; waiter = this.queue.first) {
       this.remove(waiter);
       waiter.onRefused(reason);
     }
@@ -278,41 +275,19 @@ export class Gate<S extends GateSlot> {
   }
 
   private serve(): void {
-    while (this.head) {
+    while (this.waiting > 0) {
       const slot = this.pick();
-      if (!slot) return;
-      const waiter = this.head;
+      const waiter = this.queue.first;
+      if (!slot || !waiter) return;
       this.remove(waiter);
       this.grant(waiter, slot);
     }
   }
 
-  /** Before `next`, or at the end. */
-  private insert(waiter: Waiter<S>, next: Waiter<S> | undefined): void {
-    this.settle();
-    const previous = next ? next.previous : this.tail;
-    waiter.waitsIn = this;
-    waiter.previous = previous;
-    waiter.next = next;
-    if (previous) previous.next = waiter;
-    else this.head = waiter;
-    if (next) next.previous = waiter;
-    else this.tail = waiter;
-    this.waiting += 1;
-    this.waitingBytes += waiter.heldBytes;
-  }
-
   private remove(waiter: Waiter<S>): void {
     this.settle();
-    if (waiter.previous) waiter.previous.next = waiter.next;
-    else this.head = waiter.next;
-    if (waiter.next) waiter.next.previous = waiter.previous;
-    else this.tail = waiter.previous;
-    waiter.previous = undefined;
-    waiter.next = undefined;
     waiter.waitsIn = undefined;
-    this.waiting -= 1;
-    this.waitingBytes -= waiter.heldBytes;
+    this.queue.remove(waiter);
     if (this.waiting === 0) this.nextWake = 1;
   }
 
