@@ -52,17 +52,27 @@ export function createInstances(options: {
     if (before === instance.state) return;
     const told = publishing.instance(instance);
     if (instance.state === 'ready') onReady(instance);
-    if (instance.state !== 'draining') return;
+    if (instance.state === 'parked') onParked(instance);
+    if (instance.state !== 'draining' && instance.state !== 'parking') return;
     if (told) drain.begin(instance.id);
     else runtime.release(instance.id);
   }
 
   function onReady(instance: Instance): void {
-    const { revision, askedAt, readyAt } = instance;
+    const { revision, askedAt, readyAt, origin } = instance;
     metrics.becameReady(instance);
+    // Going on is no start: an estimate of starts must not learn from it.
+    if (origin === 'parked') return;
     const stored = catalog.revision(revision)?.value.coldStartSeconds ?? 0;
     const seconds = Math.max(0, readyAt - askedAt) / 1000;
     if (health.becameReady(revision, seconds, stored)) options.onHealth(revision);
+  }
+
+  /** The data planes have let go of it. Should it be wanted again, it is a new one to them. */
+  function onParked(instance: Instance): void {
+    publishing.instanceGone(instance.id);
+    drain.forget(instance.id);
+    note(instance, 'InstanceParked', 'idle: frozen until the next request, or until it is ended');
   }
 
   function onGone({ id }: Instance): void {

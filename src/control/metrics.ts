@@ -42,7 +42,7 @@ export function createControlMetrics(instances: () => readonly Instance[]): Cont
     labelNames: ['state'] as const,
     registers,
     collect() {
-      const counts = { starting: 0, ready: 0, draining: 0 };
+      const counts = { starting: 0, ready: 0, parking: 0, parked: 0, draining: 0 };
       for (const instance of instances()) counts[instance.state]++;
       for (const [state, count] of Object.entries(counts)) gauge.set({ state }, count);
     },

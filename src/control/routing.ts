@@ -61,9 +61,10 @@ function makeRoutingRevision(
   };
 }
 
-/** An instance as the data plane sees it; undefined while it cannot be sent to and never could. */
+/** An instance as the data plane sees it; undefined while nothing can be sent to it. */
 export function makeRoutingInstance(instance: Instance): RoutingInstance | undefined {
   const { id, revision, address, state, askedAt, startedAt, readyAt } = instance;
-  if (address === undefined || state === 'starting') return undefined;
-  return { id, revision, address, state, askedAt, startedAt, readyAt };
+  if (address === undefined || state === 'starting' || state === 'parked') return undefined;
+  const seen = state === 'ready' ? state : 'draining';
+  return { id, revision, address, state: seen, askedAt, startedAt, readyAt };
 }

@@ -25,7 +25,7 @@ export const serverInfo = z.object({
 export const instanceView = z.object({
   id: z.string(),
   revision: z.string(),
-  state: z.enum(['starting', 'ready', 'draining']),
+  state: z.enum(['starting', 'ready', 'parking', 'parked', 'draining']),
   askedAt: z.number(),
   startedAt: z.number().meta({ description: '0: its program does not run yet.' }),
   readyAt: z.number().meta({ description: '0: not ready yet.' }),

@@ -16,10 +16,12 @@ import type {
  * Which instances there are, which there shall be, and what becomes of each. It knows no processes: a
  * `Launcher` makes and ends them. Single writer, no `await`.
  *
- * 1. When `want` returns, no more instances are starting or ready than desired: the surplus was told to go.
+ * 1. When `want` returns, no more instances are starting or ready than desired, nor more parked or parking
+ *    than allowed: the surplus was told to go. None is started while one is parked that would do.
  * 2. None is launched before its revision's `retryAt`, nor after `close`.
  * 3. Every launched instance ends in exactly one event: `stopped` or `failed`.
- * 4. What begins to drain never comes back (see `replica.ts`).
+ * 4. What begins to drain never comes back (see `replica.ts`). What is being parked comes back when it is
+ *    parked: if it is wanted by then, before what was started in its place meanwhile.
  */
 
 export type Fleet = Pick<Runtime, 'release' | 'instances' | 'onEvent' | 'close'> & {
@@ -33,6 +35,8 @@ interface ReplicaSet {
   readonly key: string;
   workload: Workload;
   desired: number;
+  /** How many may be parked. */
+  parked: number;
   backoff: Backoff;
   launches: number;
   retry: Timer | undefined;
@@ -73,10 +77,17 @@ export function createFleet(options: {
       key: workload.key,
       workload,
       desired: 0,
+      parked: 0,
       backoff: NO_BACKOFF,
       launches: 0,
       retry: undefined,
-      replicas: { starting: new Set(), ready: new Set(), draining: new Set() },
+      replicas: {
+        starting: new Set(),
+        ready: new Set(),
+        parking: new Set(),
+        parked: new Set(),
+        draining: new Set(),
+      },
       converging: false,
       stale: false,
     };
@@ -90,19 +101,39 @@ export function createFleet(options: {
     replicaSet.converging = true;
     while (replicaSet.stale) {
       replicaSet.stale = false;
+      wakeParked(replicaSet);
       const surplus = liveOf(replicaSet) - replicaSet.desired;
       if (surplus > 0) dismiss(replicaSet, surplus);
       else if (surplus < 0 && !closed) add(replicaSet);
+      trimParked(replicaSet);
     }
     replicaSet.converging = false;
     if (isSpent(replicaSet)) replicaSets.delete(replicaSet.key);
+  }
+
+  /** In place of those that still start, too. The last one parked has most of its memory left. */
+  function wakeParked(replicaSet: ReplicaSet): void {
+    const { ready, parked } = replicaSet.replicas;
+    if (closed || parked.size === 0) return;
+    const missing = Math.max(0, replicaSet.desired - ready.size);
+    for (const replica of [...parked].toReversed().slice(0, missing)) replica.wake();
   }
 
   /** Those that start go first, then the newest: the oldest are the warmest. */
   function dismiss(replicaSet: ReplicaSet, count: number): void {
     const { starting, ready } = replicaSet.replicas;
     const order = [...[...starting].toReversed(), ...[...ready].toReversed()];
-    for (const replica of order.slice(0, count)) replica.dismiss();
+    for (const replica of order.slice(0, count)) {
+      const isRoom = !closed && parkedOf(replicaSet) < replicaSet.parked;
+      if (!isRoom || !replica.park()) replica.dismiss();
+    }
+  }
+
+  function trimParked(replicaSet: ReplicaSet): void {
+    const { parked, parking } = replicaSet.replicas;
+    const surplus = parkedOf(replicaSet) - replicaSet.parked;
+    if (surplus <= 0) return;
+    for (const replica of [...parked, ...parking].slice(0, surplus)) replica.dismiss();
   }
 
   function replace(replicaSet: ReplicaSet, id: string): void {
@@ -142,6 +173,7 @@ export function createFleet(options: {
         replicaSet.backoff = afterReady(replicaSet.backoff, clock.now());
         if (wasProbing) converge(replicaSet);
       },
+      becameParked: () => converge(replicaSet),
       ended: (end) => forget(replicaSet, replica, ordinal, end),
     });
     replicas.set(replica.id, replica);
@@ -180,6 +212,7 @@ export function createFleet(options: {
       const replicaSet = replicaSetOf(workload);
       replicaSet.workload = workload;
       replicaSet.desired = desiredOf(workload, wanted);
+      replicaSet.parked = wanted.parked ?? 0;
       for (const id of wanted.replace ?? []) replace(replicaSet, id);
       converge(replicaSet);
     },
@@ -193,8 +226,8 @@ export function createFleet(options: {
       if (revision === undefined) return Array.from(replicas.values(), viewOf);
       const replicaSet = replicaSets.get(revision);
       if (!replicaSet) return [];
-      const { starting, ready, draining } = replicaSet.replicas;
-      return [...ready, ...starting, ...draining].map(viewOf);
+      const { starting, ready, parking, parked, draining } = replicaSet.replicas;
+      return [...ready, ...starting, ...parked, ...parking, ...draining].map(viewOf);
     },
     onEvent(listener) {
       listeners.push(listener);
@@ -217,17 +250,19 @@ function liveOf(replicaSet: ReplicaSet): number {
   return replicaSet.replicas.starting.size + replicaSet.replicas.ready.size;
 }
 
+function parkedOf(replicaSet: ReplicaSet): number {
+  return replicaSet.replicas.parked.size + replicaSet.replicas.parking.size;
+}
+
 /** Nothing is left of it that a later order would have to know. */
 function isSpent({ desired, replicas, backoff, retry }: ReplicaSet): boolean {
-  const { starting, ready, draining } = replicas;
-  if (desired > 0 || starting.size + ready.size + draining.size > 0) return false;
+  if (desired > 0 || Object.values(replicas).some((set) => set.size > 0)) return false;
   return backoff.strikes === 0 && backoff.failures === 0 && retry === undefined;
 }
 
 function place(replicaSet: ReplicaSet, replica: Replica, state: InstanceState): void {
-  const { starting, ready, draining } = replicaSet.replicas;
   if (replicaSet.replicas[state].has(replica)) return;
-  for (const set of [starting, ready, draining]) set.delete(replica);
+  for (const set of Object.values(replicaSet.replicas)) set.delete(replica);
   replicaSet.replicas[state].add(replica);
 }
 

@@ -2,20 +2,22 @@ import type { ServerMetadata } from '#domain/launch.ts';
 import type { Address } from '#domain/routing.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
 import { formatDuration, formatSize } from '#domain/units.ts';
-import type { Instance, Workload } from './runtime.ts';
+import type { Instance, InstanceOrigin, Workload } from './runtime.ts';
 
 /**
  * One instance from its launch to its end.
  *
- * 1. Its state goes starting → ready → draining, or starting → draining, never back.
- * 2. A ready one gets SIGTERM only after `release` or the drain time; `end` (closing) is the exception.
+ * 1. Its state goes starting → ready → draining, or starting → draining, never back; but a ready one may go
+ *    through parking and parked, and from there be ready again.
+ * 2. A ready one gets SIGTERM, or is frozen, only after `release`; SIGTERM also when the drain time is over.
+ *    `end` (closing) is the exception.
  * 3. After SIGTERM comes SIGKILL, when the drain time is over.
  * 4. `ended` is called exactly once; nothing is reported after it.
  */
 
 /** What a launcher tells of an instance. Never called before the launcher has returned. */
 export interface Reports {
-  started(): void;
+  started(origin?: InstanceOrigin): void;
   ready(address: Address, metadata?: ServerMetadata): void;
   /** It is gone. `reason`: how, as a phrase such as "exited with status 3". */
   ended(reason: string, lastLines: readonly string[]): void;
@@ -30,6 +32,9 @@ export type Launcher = (
   terminate(): void;
   /** Ends it by force, whatever it does. */
   kill(): void;
+  /** Stops it where it is, and lets it go on. Absent: it cannot be parked. */
+  freeze?(): void;
+  thaw?(): void;
 };
 
 export interface Replica {
@@ -38,6 +43,10 @@ export interface Replica {
   start(): void;
   /** It is not wanted any more. */
   dismiss(): void;
+  /** It may be wanted again: a ready one is parked when it is released. False: it cannot be. */
+  park(): boolean;
+  /** A parked one is wanted. */
+  wake(): void;
   release(): void;
   /** Everything ends: SIGTERM now, SIGKILL after `graceMs`. */
   end(graceMs: number): void;
@@ -51,6 +60,7 @@ export function createReplica(options: {
   launch: Launcher;
   changed: (instance: Instance) => void;
   becameReady: () => void;
+  becameParked: () => void;
   ended: (end: { reason: string; lastLines: readonly string[]; told: boolean }) => void;
 }): Replica {
   const { id, workload, clock, launch, changed, becameReady } = options;
@@ -59,10 +69,12 @@ export function createReplica(options: {
     id,
     revision: workload.key,
     state: 'starting',
+    origin: 'fresh',
     address: undefined,
     askedAt: clock.now(),
     startedAt: 0,
     readyAt: 0,
+    parkedAt: 0,
     memoryBytes: 0,
     cpuSeconds: 0,
   };
@@ -98,9 +110,9 @@ export function createReplica(options: {
   }
 
   const reports: Reports = {
-    started() {
+    started(origin = 'fresh') {
       if (gone || instance.startedAt > 0) return;
-      update({ startedAt: clock.now() });
+      update({ startedAt: clock.now(), origin });
       if (instance.state !== 'starting') return;
       const reason = `not ready within ${formatDuration(readiness.timeout)}`;
       schedule(readiness.timeout, () => condemn(reason));
@@ -129,13 +141,33 @@ export function createReplica(options: {
     },
     dismiss() {
       if (gone || instance.state === 'draining') return;
-      const wasReady = instance.state === 'ready';
-      update({ state: 'draining' });
-      if (wasReady) schedule(timeouts.drain, () => terminate(timeouts.drain));
-      else kill();
+      const { state } = instance;
+      // Before anybody hears of it: a listener may release it at once.
+      if (state === 'ready') schedule(timeouts.drain, () => terminate(timeouts.drain));
+      update({ state: 'draining', parkedAt: 0 });
+      if (state === 'starting') kill();
+      else if (state === 'parked') terminate(timeouts.drain);
+    },
+    park() {
+      if (gone || instance.state !== 'ready' || !handle?.freeze) return false;
+      schedule(timeouts.drain, () => {
+        update({ state: 'draining' });
+        terminate(timeouts.drain);
+      });
+      update({ state: 'parking' });
+      return true;
+    },
+    wake() {
+      if (gone || instance.state !== 'parked') return;
+      const askedAt = clock.now();
+      handle?.thaw?.();
+      const now = clock.now();
+      const times = { askedAt, startedAt: now, readyAt: now, parkedAt: 0 };
+      update({ state: 'ready', origin: 'parked', ...times });
     },
     release() {
       if (instance.state === 'draining') terminate(timeouts.drain);
+      else if (instance.state === 'parking') freeze();
     },
     end(graceMs) {
       if (gone) return;
@@ -153,6 +185,13 @@ export function createReplica(options: {
       condemn(`used ${formatSize(memoryBytes)} of memory, its limit is ${formatSize(limit)}`);
     },
   };
+
+  function freeze(): void {
+    timer?.cancel();
+    handle?.freeze?.();
+    update({ state: 'parked', parkedAt: clock.now() });
+    options.becameParked();
+  }
 
   /** Nothing was sent to it yet, so there is nothing to finish. */
   function kill(): void {

@@ -1,7 +1,7 @@
 import type { ServerMetadata } from '#domain/launch.ts';
 import type { ArtifactRef, Inspection } from '#domain/records.ts';
 import type { Address } from '#domain/routing.ts';
-import type { RevisionSpec } from '#domain/model.ts';
+import type { RevisionSpec, RuntimeName } from '#domain/model.ts';
 
 /** All that a runtime needs to know to run a revision; content-addressed, so it can be run again any time. */
 export interface Workload {
@@ -17,11 +17,23 @@ export interface Wanted {
   readonly min: number;
   readonly max: number;
   readonly desired: number;
+  /**
+   * How many may be kept frozen besides; default none. Of those that are too many so many are parked instead
+   * of ended, and those that are parked are woken before any is started. Ignored where nothing can be parked.
+   */
+  readonly parked?: number;
   /** Of this order only: ready instances that do not serve any more. Drained, and others take their place. */
   readonly replace?: readonly string[];
 }
 
-export type InstanceState = 'starting' | 'ready' | 'draining';
+/**
+ * `parking`: like `draining` until `release`, then it is `parked`: frozen, sent nothing, and ready again in a
+ * moment when it is wanted.
+ */
+export type InstanceState = 'starting' | 'ready' | 'parking' | 'parked' | 'draining';
+
+/** How it became ready last: a program of its own was started, one stood by, or it was parked. */
+export type InstanceOrigin = 'fresh' | 'pool' | 'parked';
 
 /** A running replica. When it has gone, it is not listed any more; how it ended is a `RuntimeEvent`. */
 export interface Instance {
@@ -29,14 +41,20 @@ export interface Instance {
   /** `namespace/model/revision`. */
   readonly revision: string;
   readonly state: InstanceState;
+  readonly origin: InstanceOrigin;
   /** Known once it is ready. */
   readonly address: Address | undefined;
   /** What the server said of itself when it became ready; absent when it says nothing that is not known. */
   readonly metadata?: ServerMetadata;
-  /** ms since the epoch; 0 = not yet. `startedAt`: its program runs; `readyAt`: it can take requests. */
+  /**
+   * ms since the epoch; 0 = not yet. `startedAt`: its program runs; `readyAt`: it can take requests. All three
+   * are set anew when it is woken.
+   */
   readonly askedAt: number;
   readonly startedAt: number;
   readonly readyAt: number;
+  /** Since when it is parked; 0 = it is not. */
+  readonly parkedAt: number;
   /** Resident bytes of the whole process group, and its CPU seconds so far; 0 until measured. */
   readonly memoryBytes: number;
   readonly cpuSeconds: number;
@@ -71,6 +89,26 @@ export interface LogLine {
 export interface RuntimeCapabilities {
   /** `want` gives exactly `desired` instances. False: the platform below owns the number within min and max. */
   readonly exactCount: boolean;
+  /** Its instances can be parked. False: what an order says of it is ignored. */
+  readonly parks: boolean;
+}
+
+/** Processes of one kind that are started, have loaded all but a model, and stand by. */
+export interface PoolView {
+  readonly runtime: RuntimeName;
+  readonly starting: number;
+  readonly idle: number;
+  readonly memoryBytes: number;
+  /** Instances that began in one of them; and those that could not, by a fixed word for the reason. */
+  readonly hits: number;
+  readonly misses: Readonly<Record<string, number>>;
+}
+
+/** Processes that stand by, so that an instance need not wait for more than its model. */
+export interface RuntimePool {
+  /** Kinds to stand by for; others are ended. Idempotent. */
+  keep(runtimes: readonly RuntimeName[]): void;
+  views(): readonly PoolView[];
 }
 
 /**
@@ -79,6 +117,8 @@ export interface RuntimeCapabilities {
  */
 export interface Runtime {
   readonly capabilities: RuntimeCapabilities;
+  /** Absent where there is no such thing. */
+  readonly pool?: RuntimePool;
   /** Looks into the artifact, in a short-lived process of its own. Throws Fault `invalid` when it is unfit. */
   inspect(workload: Workload): Promise<Inspection>;
   /**
@@ -91,7 +131,7 @@ export interface Runtime {
    * one ready instance from its `prepare` or first `want` on, at no cost, until `max` is 0.
    */
   want(workload: Workload, wanted: Wanted): Promise<void>;
-  /** The data plane holds nothing of this draining instance any more: it may be stopped now. */
+  /** The data plane holds nothing of this draining or parking instance any more: it may be stopped, or frozen. */
   release(instanceId: string): void;
   /** All instances of a revision, or of all revisions. */
   instances(revision?: string): readonly Instance[];

@@ -383,6 +383,125 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
       await ready(1, workload);
     });
 
+    describe('parking', () => {
+      beforeEach((context) => {
+        context.skip(!runtime.capabilities.parks, `${name} cannot park`);
+      });
+
+      const parking = (parked: number, desired = 0): Wanted => ({ ...wanted(desired), parked });
+
+      async function parked(workload: Workload, count = 1): Promise<readonly Instance[]> {
+        await started(workload, count);
+        await runtime.want(workload, parking(count));
+        for (const { id } of inState('parking')) runtime.release(id);
+        expect(inState('parked', workload.key)).toHaveLength(count);
+        return inState('parked', workload.key);
+      }
+
+      test('what is too many is parked when it is released, and is ready again when it is wanted', async () => {
+        const workload = await prepared('sound');
+        const [instance] = await started(workload);
+        await runtime.want(workload, parking(1));
+        expect(inState('parking').map(({ id }) => id)).toEqual([instance?.id]);
+        harness.advance(1000);
+        runtime.release(instance?.id ?? '');
+        expect(inState('parked')).toMatchObject([{ id: instance?.id, parkedAt: harness.now() }]);
+        harness.advance(3_600_000);
+        await runtime.want(workload, parking(1, 1));
+        const [again] = inState('ready');
+        expect(again).toEqual({
+          ...instance,
+          origin: 'parked',
+          askedAt: harness.now(),
+          startedAt: harness.now(),
+          readyAt: harness.now(),
+          memoryBytes: again?.memoryBytes,
+          cpuSeconds: again?.cpuSeconds,
+        });
+        expect(runtime.instances()).toHaveLength(1);
+        expect(ended('stopped')).toEqual([]);
+        expect(failures()).toEqual([]);
+      });
+
+      test('no more are parked than allowed, and those that are go when they are not', async () => {
+        const workload = await prepared('sound');
+        await started(workload, 3);
+        await runtime.want(workload, parking(2));
+        expect(inState('parking')).toHaveLength(2);
+        for (const { id } of runtime.instances()) runtime.release(id);
+        await until('two are left', () => runtime.instances().length === 2);
+        expect(inState('parked')).toHaveLength(2);
+        await runtime.want(workload, wanted(0));
+        expect(inState('parked')).toEqual([]);
+        await gone();
+        expect(ended('stopped')).toHaveLength(3);
+        expect(failures()).toEqual([]);
+      });
+
+      test('more than what is parked is started besides', async () => {
+        const workload = await prepared('sound');
+        const [instance] = await parked(workload);
+        await runtime.want(workload, parking(0, 2));
+        expect(inState('ready').map(({ id }) => id)).toContain(instance?.id);
+        await ready(2, workload);
+        expect(inState('ready').map(({ origin }) => origin)).toContain('parked');
+      });
+
+      test('wanted before it is parked, one is ready as soon as it is', async () => {
+        const workload = await prepared('sound');
+        const [instance] = await started(workload);
+        await runtime.want(workload, parking(1));
+        await runtime.want(workload, parking(1, 1));
+        expect(inState('parking').map(({ id }) => id)).toEqual([instance?.id]);
+        runtime.release(instance?.id ?? '');
+        expect(inState('ready')).toHaveLength(1);
+        await until('no start is left', () => inState('starting').length === 0);
+        expect(inState('ready')).toHaveLength(1);
+        expect(failures()).toEqual([]);
+      });
+
+      test('one that is being parked goes when nothing may be parked any more', async () => {
+        const workload = await prepared('sound');
+        const [instance] = await started(workload);
+        await runtime.want(workload, parking(1));
+        await runtime.want(workload, wanted(0));
+        expect(inState('parking')).toEqual([]);
+        runtime.release(instance?.id ?? '');
+        await gone();
+        expect(ended('stopped')).toHaveLength(1);
+      });
+
+      test('one that finishes nothing within its drain time is not parked, but ended', async () => {
+        const workload = await prepared('sound', { timeouts: { drain: '5s' } });
+        await started(workload);
+        await runtime.want(workload, parking(1));
+        harness.advance(4999);
+        expect(inState('parking')).toHaveLength(1);
+        harness.advance(1);
+        await gone();
+        expect(ended('stopped')).toHaveLength(1);
+      });
+
+      test('one that dies while it is parked is told, and not replaced', async () => {
+        const workload = await prepared('sound');
+        const [instance] = await parked(workload);
+        await harness.crash(instance?.id ?? '');
+        await until('its end is told', () => failures().length === 1);
+        expect(failures()[0]?.instance).toMatchObject({ id: instance?.id, state: 'parked' });
+        harness.advance(60_000);
+        expect(runtime.instances()).toEqual([]);
+        await started(workload);
+      });
+
+      test('close ends what is parked', async () => {
+        const workload = await prepared('sound');
+        await parked(workload, 2);
+        await runtime.close(3000);
+        expect(runtime.instances()).toEqual([]);
+        expect(ended('stopped')).toHaveLength(2);
+      });
+    });
+
     test('close ends everything, and nothing starts after it', async () => {
       const sound = await prepared('sound');
       const stubborn = await prepared('stubborn');

@@ -100,6 +100,8 @@ export function createFakeRuntime(options: {
         if (!stubborn.has(revision)) queueMicrotask(() => end('exited with status 0'));
       },
       kill: () => queueMicrotask(() => end('ended by signal SIGKILL')),
+      freeze() {},
+      thaw() {},
     };
   };
 
@@ -107,7 +109,7 @@ export function createFakeRuntime(options: {
 
   return {
     ...fleet,
-    capabilities: { exactCount: true },
+    capabilities: { exactCount: true, parks: true },
     orders,
     prepared,
     async inspect(workload) {

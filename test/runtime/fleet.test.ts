@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { revisionSpec } from '#domain/model.ts';
-import type { RuntimeEvent, Workload } from '#runtime/runtime.ts';
+import type { Instance, RuntimeEvent, Workload } from '#runtime/runtime.ts';
 import { createReplica, type Reports } from '#runtime/replica.ts';
 import { createFakeClock, type FakeClock } from '#test/fake-clock.ts';
 import { createFakeRuntime, type FakeRuntime } from './fake.ts';
@@ -22,7 +22,7 @@ const workload: Workload = {
 };
 
 type Step =
-  | { readonly do: 'want' | 'wantInNextEvent'; readonly count: number }
+  | { readonly do: 'want' | 'wantInNextEvent'; readonly count: number; readonly parked: number }
   | { readonly do: 'advance'; readonly ms: number }
   | { readonly do: 'crash' | 'release' | 'swell'; readonly which: number }
   | { readonly do: 'hold' | 'letGo' | 'break' | 'repair' | 'deafen' | 'settle' };
@@ -32,6 +32,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({
     do: fc.constantFrom('want' as const, 'wantInNextEvent' as const),
     count: fc.nat({ max: MOST }),
+    parked: fc.nat({ max: 2 }),
   }),
   fc.record({
     do: fc.constant('advance' as const),
@@ -52,8 +53,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 /** Watches the events of one runtime and complains at once. */
 function createWitness(clock: FakeClock) {
-  const order = ['starting', 'ready', 'draining'];
-  const states = new Map<string, number>();
+  /** From where a state may be reached. */
+  const before: Record<Instance['state'], readonly Instance['state'][]> = {
+    starting: ['starting'],
+    ready: ['starting', 'ready', 'parked'],
+    parking: ['ready', 'parking'],
+    parked: ['parking', 'parked'],
+    draining: ['starting', 'ready', 'parking', 'parked', 'draining'],
+  };
+  const states = new Map<string, Instance['state']>();
   const gone = new Set<string>();
   let retryAt = 0;
   return {
@@ -61,13 +69,12 @@ function createWitness(clock: FakeClock) {
     see(event: RuntimeEvent) {
       const { id, state, askedAt } = event.instance;
       expect(gone.has(id), `${id} was told of after its end`).toBe(false);
-      const rank = order.indexOf(state);
-      const before = states.get(id);
-      if (before === undefined) {
+      const last = states.get(id);
+      if (last === undefined) {
         expect(state).toBe('starting');
         expect(askedAt, 'launched before retryAt').toBeGreaterThanOrEqual(retryAt);
-      } else expect(rank, `${id} went back`).toBeGreaterThanOrEqual(before);
-      states.set(id, rank);
+      } else expect(before[state], `${id} went from ${last} to ${state}`).toContain(last);
+      states.set(id, state);
       if (event.type !== 'instance') gone.add(id);
       if (event.type === 'failed') {
         expect(event.retryAt).toBeGreaterThanOrEqual(clock.now());
@@ -87,7 +94,10 @@ function act(runtime: FakeRuntime, clock: FakeClock, one: Step): void {
     const all = runtime.instances();
     return all[n % Math.max(1, all.length)]?.id;
   };
-  if (one.do === 'want') void runtime.want(workload, { min: 0, max: MOST, desired: one.count });
+  if (one.do === 'want') {
+    const { count, parked } = one;
+    void runtime.want(workload, { min: 0, max: MOST, desired: count, parked });
+  }
   if (one.do === 'advance') clock.advance(one.ms);
   if (one.do === 'crash' && pick(one.which)) runtime.crash(pick(one.which) ?? '');
   if (one.do === 'release') runtime.release(pick(one.which) ?? '');
@@ -100,7 +110,11 @@ function act(runtime: FakeRuntime, clock: FakeClock, one: Step): void {
 }
 
 function live(runtime: FakeRuntime): number {
-  return runtime.instances().filter(({ state }) => state !== 'draining').length;
+  return count(runtime, ['starting', 'ready']);
+}
+
+function count(runtime: FakeRuntime, states: readonly Instance['state'][]): number {
+  return runtime.instances().filter(({ state }) => states.includes(state)).length;
 }
 
 test('whatever happens in whatever order, every invariant holds and the order is carried out', async () => {
@@ -110,19 +124,28 @@ test('whatever happens in whatever order, every invariant holds and the order is
       const runtime = createFakeRuntime({ clock });
       const witness = createWitness(clock);
       let desired = 0;
-      let next: number | undefined;
+      let parked = 0;
+      let next: Extract<Step, { count: number }> | undefined;
       runtime.onEvent((event) => {
         witness.see(event);
         if (next === undefined) return;
-        desired = next;
+        const order = next;
         next = undefined;
-        act(runtime, clock, { do: 'want', count: desired });
+        desired = order.count;
+        parked = order.parked;
+        act(runtime, clock, { ...order, do: 'want' });
       });
       for (const one of steps) {
-        if (one.do === 'want') desired = one.count;
-        if (one.do === 'wantInNextEvent') next = one.count;
+        if (one.do === 'want') {
+          desired = one.count;
+          parked = one.parked;
+        }
+        if (one.do === 'wantInNextEvent') next = one;
         act(runtime, clock, one);
         expect(live(runtime), 'more than desired').toBeLessThanOrEqual(desired);
+        const kept = count(runtime, ['parked', 'parking']);
+        expect(kept, 'more parked than allowed').toBeLessThanOrEqual(parked);
+        if (count(runtime, ['parked']) > 0) expect(count(runtime, ['starting'])).toBe(0);
         if (one.do === 'settle') await settle();
       }
       next = undefined;
@@ -134,8 +157,8 @@ test('whatever happens in whatever order, every invariant holds and the order is
         clock.advance(60_000);
       }
       await settle();
-      const states = runtime.instances().map(({ state }) => state);
-      expect(states).toEqual(Array.from({ length: desired }, () => 'ready'));
+      expect(count(runtime, ['ready'])).toBe(desired);
+      expect(runtime.instances().length).toBe(desired + count(runtime, ['parked']));
       const closing = runtime.close(1000);
       await settle();
       clock.advance(1000);
@@ -159,6 +182,7 @@ test('an instance that is said to have ended twice ends once, and is not heard a
     },
     changed: ({ state }) => told.push(state),
     becameReady: () => told.push('became ready'),
+    becameParked: () => told.push('became parked'),
     ended: ({ reason }) => told.push(reason),
   });
   replica.start();
@@ -174,15 +198,15 @@ test('an instance that is said to have ended twice ends once, and is not heard a
 test('an order given by a listener, while the last one is carried out, is carried out at once', async () => {
   const clock = createFakeClock();
   const runtime = createFakeRuntime({ clock });
-  act(runtime, clock, { do: 'want', count: 4 });
+  act(runtime, clock, { do: 'want', count: 4, parked: 0 });
   await settle();
   let isFirst = true;
   runtime.onEvent(() => {
     if (!isFirst) return;
     isFirst = false;
-    act(runtime, clock, { do: 'want', count: 4 });
+    act(runtime, clock, { do: 'want', count: 4, parked: 0 });
   });
-  act(runtime, clock, { do: 'want', count: 1 });
+  act(runtime, clock, { do: 'want', count: 1, parked: 0 });
   expect(live(runtime)).toBe(4);
   const closing = runtime.close(0);
   await settle();

@@ -77,15 +77,31 @@ export function createHost(options: {
   };
 }
 
-/** Its first process may end by any signal: whoever hangs on it is noted before, since nobody finds them after. */
+/**
+ * Its first process may end by any signal: whoever hangs on it is noted before, since nobody finds them after.
+ * Whoever has left its group is frozen with it, and goes on with it. Only that waking one must not cost a look
+ * at the system's processes: nobody has come or gone while all were frozen.
+ */
 function noting(group: Group, members: Map<number, Identity>): Group {
   const { leader } = group;
   if (!leader) return group;
   return {
     leader,
     signal(signal) {
+      if (signal === 'SIGCONT') {
+        group.signal(signal);
+        signalAll(members.values(), signal);
+        return;
+      }
       for (const member of descendantsOf(systemProcesses, leader)) members.set(member.pid, member);
       group.signal(signal);
+      if (signal === 'SIGSTOP') signalAll(members.values(), signal);
     },
   };
+}
+
+function signalAll(members: Iterable<Identity>, signal: NodeJS.Signals): void {
+  for (const { pid, startTicks } of members) {
+    if (systemProcesses.stat(pid)?.startTicks === startTicks) systemProcesses.signal(pid, signal);
+  }
 }

@@ -108,6 +108,8 @@ export function createLauncher(options: LauncherOptions): Launcher {
         if (group) group.signal('SIGKILL');
         else cancel();
       },
+      freeze: () => group?.signal('SIGSTOP'),
+      thaw: () => group?.signal('SIGCONT'),
     };
   };
 }

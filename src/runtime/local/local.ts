@@ -107,7 +107,7 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
 
   return {
     ...fleet,
-    capabilities: { exactCount: true },
+    capabilities: { exactCount: true, parks: true },
     inspect: createInspector({
       folder,
       inspect: programs.inspect,
