@@ -1,9 +1,9 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { BusClient } from '#bus/bus.ts';
 import { createSubscriber } from '#bus/subscriber.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
-import { Fault, messageOf } from '#lib/fault.ts';
 import { Client } from './client.ts';
+import { createListener, type Listener, type Peer } from './listener.ts';
 import { reportLoad } from './load.ts';
 import { createSharedMetrics, formatMetrics } from './metrics.ts';
 import type { Plane, PlaneLimits } from './plane.ts';
@@ -103,8 +103,8 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     timers.add(timer);
   }
 
-  function accept(socket: Socket): void {
-    const client = new Client(socket, plane);
+  function onConnection(socket: Socket, peer: Peer): void {
+    const client = new Client(socket, plane, peer);
     clients.add(client);
     metrics.connections = clients.size;
     socket.on('close', () => {
@@ -129,25 +129,21 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     await subscriber.close();
   }
 
-  const server = createServer({ allowHalfOpen: true }, accept);
-  server.maxConnections = options.limits.connections;
+  let listener: Listener;
   try {
-    await listen(server, options);
+    const { host, port, limits } = options;
+    listener = await createListener({ host, port, connections: limits.connections, onConnection });
   } catch (error) {
     await stop();
     throw error;
   }
-  const address = server.address();
-  const port = typeof address === 'object' && address ? address.port : options.port;
   return {
-    host: options.host,
-    port,
+    host: listener.host,
+    port: listener.port,
     ready: ready.promise,
     async close(graceMs) {
       plane.closing = true;
-      const closed = new Promise<void>((resolve) => {
-        server.close(() => resolve());
-      });
+      const closed = listener.close();
       for (const client of clients) if (client.isIdle) client.linger();
       const cut = clock.after(graceMs, () => {
         for (const client of clients) client.cut();
@@ -157,17 +153,4 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
       await stop();
     },
   };
-}
-
-function listen(server: Server, { host, port }: ActivatorOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const why =
-        error.code === 'EADDRINUSE'
-          ? 'the port is in use; choose another one by --listen'
-          : messageOf(error);
-      reject(new Fault('unavailable', `Cannot listen on ${host}:${port}: ${why}.`));
-    });
-    server.listen({ host, port }, resolve);
-  });
 }

@@ -7,6 +7,7 @@ import { TOKEN } from './http/characters.ts';
 import { ChunkedScanner } from './http/chunked.ts';
 import { RequestHead } from './http/request-head.ts';
 import { Exchange } from './exchange.ts';
+import type { Peer } from './listener.ts';
 import { countRefusal } from './metrics.ts';
 import {
   BAD_CHUNKS,
@@ -53,10 +54,10 @@ export class Client implements Connection {
   /** When the present phase of reading ends; ms. */
   private deadline: number;
 
-  constructor(socket: Socket, plane: Plane) {
+  constructor(socket: Socket, plane: Plane, peer: Peer) {
     this.socket = socket;
     this.plane = plane;
-    this.caller = { id: socket.remoteAddress ?? 'unknown', kind: 'address' };
+    this.caller = { id: peer.address, kind: 'address' };
     this.response = new Response(socket);
     this.exchange = new Exchange(this, plane);
     this.deadline = plane.now() + KEEP_ALIVE_MS;
