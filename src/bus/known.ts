@@ -11,6 +11,8 @@ type Fields = Readonly<Record<string, 'string' | 'number' | 'list'>>;
 const UPWARD: Readonly<Record<Upward['type'], Fields>> = {
   hello: { dataPlane: 'string' },
   wake: { revision: 'string', queued: 'number' },
+  released: { instance: 'string', slots: 'number', turn: 'number' },
+  demand: { revisions: 'list' },
   load: { at: 'number', revisions: 'list' },
   drained: { instance: 'string' },
   suspect: { instance: 'string', reason: 'string' },
@@ -20,6 +22,7 @@ const UPWARD: Readonly<Record<Upward['type'], Fields>> = {
 const DOWNWARD: Readonly<Record<Downward['type'], Fields>> = {
   snapshot: { epoch: 'string', version: 'number', models: 'list', instances: 'list' },
   delta: { epoch: 'string', version: 'number' },
+  lease: { leases: 'list' },
   scrape: { id: 'number' },
 };
 

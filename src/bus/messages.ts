@@ -14,8 +14,12 @@ export type Downward =
       readonly version: number;
       readonly models: readonly RoutingModel[];
       readonly instances: readonly RoutingInstance[];
+      /** The next message goes on with this one; what they say is applied in one turn. */
+      readonly more?: true;
     }
   | Delta
+  /** So many slots of each instance are this data plane's. Fewer than before: `released` says when they are free. */
+  | { readonly type: 'lease'; readonly leases: readonly Lease[] }
   /** Answer with `metrics` that carries the same `id`. */
   | { readonly type: 'scrape'; readonly id: number };
 
@@ -28,6 +32,16 @@ export interface Delta {
   readonly removedModels?: readonly string[];
   readonly instances?: readonly RoutingInstance[];
   readonly removedInstances?: readonly string[];
+  /** As in a snapshot. */
+  readonly more?: true;
+}
+
+/** Absolute numbers, for one data plane and an instance whose slots are leased. */
+export interface Lease {
+  readonly instance: string;
+  readonly slots: number;
+  /** Grows with every lease of this instance to this data plane, also from one control to the next. */
+  readonly turn: number;
 }
 
 /** From the data plane to control. */
@@ -38,9 +52,15 @@ export type Upward =
       readonly dataPlane: string;
       readonly epoch?: string;
       readonly version?: number;
+      /** Slots that it may be using: what was leased to it and not released, with the last turn it heard of. */
+      readonly leases?: readonly Lease[];
     }
   /** Requests wait and no capacity is on its way that this data plane knows of. Sent at once. */
   | { readonly type: 'wake'; readonly revision: string; readonly queued: number }
+  /** It uses no more than `slots` of this instance, and will not until a later turn; `turn` is the last it heard of. */
+  | ({ readonly type: 'released' } & Lease)
+  /** Beside `wake`, while somebody waits for leased slots: how many, every few milliseconds, and when it ends. */
+  | { readonly type: 'demand'; readonly revisions: readonly RevisionDemand[] }
   /** Every second, for revisions with anything to tell. */
   | { readonly type: 'load'; readonly at: number; readonly revisions: readonly RevisionLoad[] }
   /** Nothing of this draining instance is in flight here, and nothing will be sent to it. */
@@ -49,11 +69,15 @@ export type Upward =
   | { readonly type: 'suspect'; readonly instance: string; readonly reason: string }
   | { readonly type: 'metrics'; readonly id: number; readonly text: string };
 
-/** Since the last report, except `inFlight` and `queued`, which are now. */
-export interface RevisionLoad {
+/** Now, at one data plane. */
+export interface RevisionDemand {
   readonly revision: string;
   readonly inFlight: number;
   readonly queued: number;
+}
+
+/** Since the last report, except `inFlight` and `queued`, which are now. */
+export interface RevisionLoad extends RevisionDemand {
   /** Time-weighted mean of in-flight + queued over the interval. */
   readonly concurrency: number;
   readonly arrivals: number;

@@ -63,6 +63,8 @@ export interface RoutingInstance {
   readonly address: Address;
   /** `ready`: grant to it. `draining`: no new grants; answer `drained` when nothing is in flight. */
   readonly state: 'ready' | 'draining';
+  /** Its slots are leased: a data plane uses as many as control leases to it, none until then. Absent: all are its own. */
+  readonly leased?: true;
   /** When its start was asked for, when its program ran, when it was ready: ms since the epoch. */
   readonly askedAt: number;
   readonly startedAt: number;
