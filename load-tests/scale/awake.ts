@@ -1,8 +1,9 @@
 import { call } from './calls.ts';
-import { countInstances, IDLE_SECONDS, nameOf } from './models.ts';
-import { quantile } from './numbers.ts';
+import { countInstances, folderFor, IDLE_SECONDS, nameOf } from './models.ts';
+import { quantile } from '../measure/figures.ts';
 import { collect, type CpuRates, measureCpu } from './rest.ts';
-import { folderFor, pause, type Rouse, startRouse } from './rouse.ts';
+import { pause } from '../measure/program.ts';
+import { type Rouse, startRouse } from '../measure/rouse.ts';
 
 const IN_FLIGHT = 50;
 const SETTLE_MS = 3000;

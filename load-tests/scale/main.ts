@@ -4,10 +4,10 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readVersion } from '#src/version.ts';
 import { type Awake, measureAwake } from './awake.ts';
-import { makeServer, register } from './models.ts';
+import { folderFor, makeServer, register } from './models.ts';
 import { formatReport, type Report, summarise } from './report.ts';
 import { measureRest } from './rest.ts';
-import { folderFor, startRouse } from './rouse.ts';
+import { startRouse } from '../measure/rouse.ts';
 import { measureRouting } from './routing.ts';
 
 /**

@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { pause, type Rouse } from './rouse.ts';
+import { pause } from '../measure/program.ts';
+import type { Rouse } from '../measure/rouse.ts';
 
 const AT_ONCE = 50;
 const PAGE = 1000;
@@ -99,4 +100,9 @@ export async function inParallel(
     while (next < count) await work(next++);
   };
   await Promise.all(Array.from({ length: Math.min(atOnce, count) }, worker));
+}
+
+/** Where the state of the Rouse with so many models is. */
+export function folderFor(parent: string, models: number): string {
+  return join(parent, String(models));
 }

@@ -1,5 +1,6 @@
 import type { Awake } from './awake.ts';
-import type { Figure } from './numbers.ts';
+import type { Figure } from '../measure/figures.ts';
+import { formatFigure, formatTable } from '../measure/table.ts';
 import type { CpuRates, Rest } from './rest.ts';
 import type { Routing } from './routing.ts';
 
@@ -67,20 +68,23 @@ export function formatReport(report: Report): string {
   return [
     `Rouse ${versions.rouse}, Node ${versions.node}, ${machine.cores} cores (${machine.cpu}), models run ${report.server}`,
     `load at the start ${machine.loadAtStart.toFixed(2)}${report.noisy ? ': NOISY, other programs were running' : ''}`,
-    table(
+    formatTable(
       ['all models asleep', ...rest.map((each) => `${each.models} models`)],
       [
-        ['start until ready, ms', ...rest.map((each) => show(each.startMs))],
-        ['start until /healthz, ms', ...rest.map((each) => show(each.healthyMs))],
-        ['RSS at rest, MiB', ...rest.map((each) => show(each.rssBytes, MIB))],
-        ['RSS, garbage collected, MiB', ...rest.map((each) => show(each.settledRssBytes, MIB))],
-        ['heap of both threads, MiB', ...rest.map((each) => show(each.heapBytes, MIB))],
-        ['CPU, ms per second', ...rest.map((each) => show(each.cpu.all, 1, 2))],
-        ['  data plane thread', ...rest.map((each) => show(each.cpu.plane, 1, 2))],
-        ['  control thread', ...rest.map((each) => show(each.cpu.control, 1, 2))],
+        ['start until ready, ms', ...rest.map((each) => formatFigure(each.startMs))],
+        ['start until /healthz, ms', ...rest.map((each) => formatFigure(each.healthyMs))],
+        ['RSS at rest, MiB', ...rest.map((each) => formatFigure(each.rssBytes, MIB))],
+        [
+          'RSS, garbage collected, MiB',
+          ...rest.map((each) => formatFigure(each.settledRssBytes, MIB)),
+        ],
+        ['heap of both threads, MiB', ...rest.map((each) => formatFigure(each.heapBytes, MIB))],
+        ['CPU, ms per second', ...rest.map((each) => formatFigure(each.cpu.all, 1, 2))],
+        ['  data plane thread', ...rest.map((each) => formatFigure(each.cpu.plane, 1, 2))],
+        ['  control thread', ...rest.map((each) => formatFigure(each.cpu.control, 1, 2))],
       ],
     ),
-    table(
+    formatTable(
       ['routing', '1 model', `${rest.at(-1)?.models} models`, 'ratio'],
       routing.flatMap(({ what, cpuMicros, latencyMs }) => [
         [what, '', '', ''],
@@ -88,7 +92,7 @@ export function formatReport(report: Report): string {
         ['  latency p50, ms', ...three(latencyMs, 2)],
       ]),
     ),
-    table(
+    formatTable(
       ['waking', ...awake.map((each) => `${each.called} of ${each.models}`)],
       [
         ['until all have answered, s', ...awake.map((each) => (each.wakeMs / 1000).toFixed(2))],
@@ -101,7 +105,7 @@ export function formatReport(report: Report): string {
         ['until all sleep again, s', ...awake.map((each) => (each.sleepMs / 1000).toFixed(1))],
       ],
     ),
-    table(
+    formatTable(
       ['goals', 'measured', 'goal'],
       [
         ['start, ms', ratios.startMs.toFixed(0), '≤ 2000'],
@@ -119,18 +123,11 @@ export function formatReport(report: Report): string {
   ].join('\n\n');
 }
 
-function show({ median, low, high }: Figure, unit = 1, digits = unit === 1 ? 0 : 1): string {
-  const [middle = '', from = '', to = ''] = [median, low, high].map((value) =>
-    (value / unit).toFixed(digits),
-  );
-  return `${middle} (${from}–${to})`;
-}
-
 function three(
   { one, many, ratio }: { one: Figure; many: Figure; ratio: Figure },
   digits: number,
 ): string[] {
-  return [show(one, 1, digits), show(many, 1, digits), show(ratio, 1, 2)];
+  return [formatFigure(one, 1, digits), formatFigure(many, 1, digits), formatFigure(ratio, 1, 2)];
 }
 
 function latencies({ latencyMs: { p50, p95, p99 } }: Awake): string {
@@ -139,19 +136,4 @@ function latencies({ latencyMs: { p50, p95, p99 } }: Awake): string {
 
 function rates({ all, plane, control }: CpuRates): string {
   return `${all.toFixed(1)} (${plane.toFixed(1)} + ${control.toFixed(1)})`;
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((_, column) =>
-    Math.max(...[head, ...rows].map((row) => (row[column] ?? '').length)),
-  );
-  const line = (row: readonly string[]): string =>
-    row.map((cell, column) => pad(cell, widths[column] ?? 0, column)).join('  ');
-  return [line(head), widths.map((width) => '─'.repeat(width)).join('  '), ...rows.map(line)].join(
-    '\n',
-  );
-}
-
-function pad(cell: string, width: number, column: number): string {
-  return column === 0 ? cell.padEnd(width) : cell.padStart(width);
 }

@@ -1,5 +1,7 @@
-import { folderFor, pause, type Rouse, type Sample, startRouse } from './rouse.ts';
-import { type Figure, figureOf, rotate } from './numbers.ts';
+import { pause } from '../measure/program.ts';
+import { type Rouse, type Sample, startRouse } from '../measure/rouse.ts';
+import { folderFor } from './models.ts';
+import { type Figure, figureOf, rotate } from '../measure/figures.ts';
 
 const SETTLE_MS = 3000;
 const MEASURE_MS = 6000;

@@ -1,7 +1,7 @@
 import { call, type Target } from './calls.ts';
-import { nameOf } from './models.ts';
-import { type Figure, figureOf, quantile, rotate } from './numbers.ts';
-import { folderFor, type Rouse, startRouse } from './rouse.ts';
+import { folderFor, nameOf } from './models.ts';
+import { type Figure, figureOf, quantile, rotate } from '../measure/figures.ts';
+import { type Rouse, startRouse } from '../measure/rouse.ts';
 
 const ROUNDS = 9;
 const REQUESTS = 3000;

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { performance } from 'node:perf_hooks';
 import type { Answer, Question } from './probe.ts';
+import { rssOf } from './process.ts';
+import { freePort, pause } from './program.ts';
 
 /** As `npm start` and the command `rouse` start it. */
 const YOUNG = '--max-semi-space-size=8';
@@ -35,8 +35,12 @@ export interface Rouse {
   stop(): Promise<void>;
 }
 
-/** `probed`: with the probe loaded; without it, exactly as users start it. */
-export async function startRouse(folder: string, probed: boolean): Promise<Rouse> {
+/** `probed`: with the probe loaded; without it, exactly as users start it. `more`: flags of `rouse serve`. */
+export async function startRouse(
+  folder: string,
+  probed: boolean,
+  more: readonly string[] = [],
+): Promise<Rouse> {
   const port = await freePort();
   const spawnedAt = performance.now();
   const probe = probed ? ['--expose-gc', '--import', PROBE] : [];
@@ -44,7 +48,7 @@ export async function startRouse(folder: string, probed: boolean): Promise<Rouse
   const settings = ['--data', folder, '--memory', BUDGET, '--log-level', 'warn'];
   const child = spawn(
     process.execPath,
-    [YOUNG, ...probe, MAIN, 'serve', ...addresses, ...settings],
+    [YOUNG, ...probe, MAIN, 'serve', ...addresses, ...settings, ...more],
     {
       cwd: folder,
       stdio: ['ignore', 'pipe', 'inherit', ...(probed ? (['ipc'] as const) : [])],
@@ -127,30 +131,4 @@ function createSampler(child: ChildProcess): (collect?: boolean) => Promise<Samp
       heapBytes: sum((answer) => answer.heapBytes + answer.externalBytes),
     };
   };
-}
-
-/** Resident bytes, as the kernel counts them. */
-function rssOf(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen({ port: 0, host: '127.0.0.1' });
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address ? address.port : 0;
-}
-
-export function pause(ms: number): Promise<void> {
-  return new Promise((next) => {
-    setTimeout(next, ms);
-  });
-}
-
-/** Where the state of the Rouse with so many models is. */
-export function folderFor(parent: string, models: number): string {
-  return join(parent, String(models));
 }

@@ -1,0 +1,3 @@
+module rouse.dev/load-tests/goproxy
+
+go 1.26
