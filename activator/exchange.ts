@@ -1,4 +1,5 @@
 import { duration } from '#domain/units.ts';
+import { NORMAL } from '#policies/priority.ts';
 import { type Destination, type Dialect, findDestination, findNamed } from './address.ts';
 import { type Answer, makeLocalAnswer, makeRefusal } from './answers.ts';
 import type { Connection } from './connection.ts';
@@ -8,6 +9,7 @@ import {
   type Gate,
   HOLD,
   NO_HOLD,
+  OVER_SHARE,
   type Refused,
   type Waiter,
 } from './gate.ts';
@@ -25,12 +27,14 @@ import {
   makeGivenUp,
   makeHoldEnded,
   makeNoHold,
+  makeOverShare,
   makeRunEnded,
   NOT_JSON,
   STARTING,
   type Refusal,
   TOO_MANY_BODIES,
 } from './refusals.ts';
+import type { Line } from './shares.ts';
 import { type ModelRoute, mustRefuse, type RevisionRoute } from './routes.ts';
 import type { Slot } from './slot.ts';
 import { chooseRevision } from './split.ts';
@@ -63,7 +67,11 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
   previous: Waiter<Slot> | undefined;
   next: Waiter<Slot> | undefined;
   waitsIn: Gate<Slot> | undefined;
+  line: Line<Waiter<Slot>> | undefined;
   order = 0;
+  turn = 0;
+  priority = NORMAL;
+  arrivedAt = 0;
   private readonly client: Connection;
   private readonly plane: Plane;
   private state = OVER;
@@ -74,7 +82,6 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
   private slot: Slot | undefined;
   private readonly body: HeldBody;
   private readonly forward: Forward;
-  private arrivedAt = 0;
   private waited = false;
   private quietTurns = 0;
   private holdUntil = NEVER;
@@ -85,6 +92,10 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
     this.plane = plane;
     this.body = new HeldBody(plane);
     this.forward = new Forward(client, plane, this.body, this);
+  }
+
+  get callerId(): string {
+    return this.client.caller.id;
   }
 
   get heldBytes(): number {
@@ -240,6 +251,7 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
     if (decision === HOLD) this.onHeld();
     else if (decision === FULL_COUNT) this.refuse(makeFull(route, 'count'));
     else if (decision === FULL_BYTES) this.refuse(makeFull(route, 'bytes'));
+    else if (decision === OVER_SHARE) this.refuse(makeOverShare(route));
     else if (decision === NO_HOLD) {
       route.gate.knock();
       this.refuse(makeNoHold(route));
@@ -255,7 +267,9 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
   }
 
   onRefused(reason: Refused): void {
-    if (this.route) this.refuse(makeGivenUp(this.route, reason, this.plane.now()));
+    if (!this.route) return;
+    if (reason === 'displaced') this.refuse(makeOverShare(this.route));
+    else this.refuse(makeGivenUp(this.route, reason, this.plane.now()));
   }
 
   onGranted(slot: Slot): void {

@@ -1,17 +1,21 @@
 import {
   decideAdmission,
+  decideFull,
+  DISPLACE,
   FULL_BYTES,
   FULL_COUNT,
   GRANT,
   HOLD,
   NO_HOLD,
+  OVER_SHARE,
 } from '#policies/admission.ts';
 import { pickLeastLoaded } from '#policies/balance.ts';
-import { Queue, type Queued } from './queue.ts';
+import { Queue } from './queue.ts';
+import type { Queued } from './shares.ts';
 
 /**
- * The gate of one revision: its slots, and who waits for one (`queue.ts`). A synchronous single writer: no method awaits, so
- * JavaScript's one thread makes each of them atomic.
+ * The gate of one revision: its slots, and who waits for one (`queue.ts`). A synchronous single writer: no method
+ * awaits, so JavaScript's one thread makes each of them atomic.
  *
  * Invariants (tests cite the numbers):
  *  1. Every admitted waiter ends in exactly one of granted, refused, cancelled.
@@ -19,7 +23,9 @@ import { Queue, type Queued } from './queue.ts';
  *  3. A slot never has more in flight than the concurrency, and a draining or suspended one gets no more.
  *  4. Nobody is admitted to wait beyond the limits, in requests and in bytes.
  *  5. While somebody waits, a wake is outstanding or no slot has room.
- *  6. First come first served: nobody is granted before somebody who came earlier and still waits.
+ *  6. While anybody waits, grants go in the order of the queue: first come first served within a caller and a
+ *     class, callers in turn, classes by priority with aging. A full queue refuses the newcomer, or takes the
+ *     place of the caller that has most for one that has less even with it.
  *  7. A draining slot is told drained once nothing of it is in flight; again only when control asks anew.
  */
 
@@ -39,7 +45,8 @@ export interface Waiter<S extends GateSlot> extends Queued<Waiter<S>> {
   onRefused(reason: Refused): void;
 }
 
-export type Refused = 'failed' | 'removed';
+/** `displaced`: its place in a full queue went to a caller that has less. */
+export type Refused = 'failed' | 'removed' | 'displaced';
 
 export interface GateLimits {
   /** Requests that an instance takes at once; 0 = no limit. */
@@ -57,7 +64,7 @@ export interface GateEvents<S extends GateSlot> {
   roll(): number;
 }
 
-export { FULL_BYTES, FULL_COUNT, GRANT, HOLD, NO_HOLD };
+export { FULL_BYTES, FULL_COUNT, GRANT, HOLD, NO_HOLD, OVER_SHARE };
 
 const FIRST_SIZE = 8;
 /** Shared by all gates without slots, which most are: their models sleep. */
@@ -114,14 +121,32 @@ export class Gate<S extends GateSlot> {
       holdMs,
       this.limits,
     );
-    if (decision === GRANT && slot) this.grant(waiter, slot);
-    else if (decision === HOLD) {
-      this.settle();
-      waiter.waitsIn = this;
-      this.queue.add(waiter);
-      this.wakeIfDue();
-    }
+    if (decision === FULL_COUNT) return this.enterFull(waiter);
+    if (decision === GRANT && slot) {
+      this.queue.pass(waiter);
+      this.grant(waiter, slot);
+    } else if (decision === HOLD) this.await(waiter);
     return decision;
+  }
+
+  /** The newcomer is in before the other is told: being told, that one's connection may come with the next. */
+  private enterFull(waiter: Waiter<S>): number {
+    const { queue } = this;
+    const decision = decideFull(queue.countOf(waiter.callerId), queue.most, queue.callers);
+    const { largest } = queue;
+    if (decision !== DISPLACE || !largest) return decision;
+    if (queue.bytes - largest.heldBytes + waiter.heldBytes > this.limits.bytes) return FULL_BYTES;
+    this.remove(largest);
+    this.await(waiter);
+    largest.onRefused('displaced');
+    return HOLD;
+  }
+
+  private await(waiter: Waiter<S>): void {
+    this.settle();
+    waiter.waitsIn = this;
+    this.queue.add(waiter);
+    this.wakeIfDue();
   }
 
   /** Waits again, at its old place, after its instance could not be reached. */
@@ -279,7 +304,10 @@ export class Gate<S extends GateSlot> {
       const slot = this.pick();
       const waiter = this.queue.first;
       if (!slot || !waiter) return;
-      this.remove(waiter);
+      this.settle();
+      waiter.waitsIn = undefined;
+      this.queue.take(waiter);
+      if (this.waiting === 0) this.nextWake = 1;
       this.grant(waiter, slot);
     }
   }

@@ -14,6 +14,7 @@ const REFUSALS = [
   'too_large',
   'not_found',
   'queue_full',
+  'caller_over_share',
   'hold_timeout',
   'run_timeout',
   'revision_failed',

@@ -1,65 +1,161 @@
+import { pickClass } from '#policies/priority.ts';
+import { type Line, type Queued, Ring, Shares } from './shares.ts';
+
 /**
- * Those who wait at one gate. It decides who is next; whether somebody may wait, and when there is room, is the
- * gate's.
+ * Those who wait at one gate, in the order in which they are served. Whether somebody may wait, and when there
+ * is room, is the gate's to say.
+ *
+ * Invariants (tests cite the numbers):
+ *  1. Within a caller and a class: first come first served. Who comes back has its old place.
+ *  2. Within a class, callers take turns, one request each; a caller that comes anew is last. The turn of a
+ *     request that leaves is its caller's next one's.
+ *  3. Between classes `pickClass` decides: nobody is overtaken by a request of a higher class that came more
+ *     than a head start per class after the one whose turn it is in its class. So, unless somebody comes
+ *     back, a request is granted after
+ *     at most (its place in its caller's line) × (callers of its class) grants of its class, and what goes
+ *     between them was there already or came within the head start.
+ *  4. Adding, taking and removing cost the same however many wait; a place for who comes back is looked for
+ *     from the front.
  */
 
-/** What waits. The fields that are not readonly belong to the queue. */
-export interface Queued<W> {
-  previous: W | undefined;
-  next: W | undefined;
-  /** Its place among all that came to this queue. */
-  order: number;
-  /** Bytes that it holds; while it waits it may grow only by what the gate allowed. */
-  readonly heldBytes: number;
-}
+const NO_RINGS: readonly never[] = [];
+const NOBODY = Number.POSITIVE_INFINITY;
 
 export class Queue<W extends Queued<W>> {
   count = 0;
   bytes = 0;
-  private head: W | undefined;
-  private tail: W | undefined;
-  private arrivals = 0;
+  /** By class. Made with the first that waits: most gates belong to models that sleep. */
+  private rings: readonly Ring<W>[] = NO_RINGS;
+  private shares: Shares<W> | undefined;
+  /** Numbers of arrivals and turns, each given once. */
+  private tickets = 0;
 
   /** Who is next. */
   get first(): W | undefined {
-    return this.head;
+    const [high, normal, low] = this.rings;
+    const picked = pickClass(arrivalOf(high), arrivalOf(normal), arrivalOf(low));
+    return this.rings[picked]?.first?.first;
+  }
+
+  /** How many callers wait. */
+  get callers(): number {
+    return this.shares?.size ?? 0;
+  }
+
+  /** Requests of the caller that has most of them. */
+  get most(): number {
+    return this.shares?.most ?? 0;
+  }
+
+  countOf(callerId: string): number {
+    return this.shares?.find(callerId)?.count ?? 0;
+  }
+
+  /** Whose place is taken when there are too many: the newest in the lowest class of who has most. */
+  get largest(): W | undefined {
+    return this.shares?.largest?.lowest?.last;
+  }
+
+  /** It is served without waiting: should it come back, it has come now. */
+  pass(waiter: W): void {
+    waiter.order = this.nextTicket();
+    waiter.turn = waiter.order;
   }
 
   /** Comes for the first time. */
   add(waiter: W): void {
-    waiter.order = this.arrivals;
-    this.arrivals += 1;
-    this.insert(waiter, undefined);
+    waiter.order = this.nextTicket();
+    waiter.turn = 0;
+    const line = this.join(waiter);
+    line.insert(waiter, undefined);
+    if (line.first === waiter) this.giveTurn(line);
   }
 
   /** Comes back, to its old place. */
   addAgain(waiter: W): void {
-    let before = this.head;
+    const line = this.join(waiter);
+    const { first } = line;
+    let before = first;
     while (before && before.order < waiter.order) before = before.next;
-    this.insert(waiter, before);
+    if (first && first === before) line.ring.remove(line);
+    line.insert(waiter, before);
+    if (line.first === waiter) this.giveTurn(line);
   }
 
-  /** Before `next`, or at the end. */
-  private insert(waiter: W, next: W | undefined): void {
-    const previous = next ? next.previous : this.tail;
-    waiter.previous = previous;
-    waiter.next = next;
-    if (previous) previous.next = waiter;
-    else this.head = waiter;
-    if (next) next.previous = waiter;
-    else this.tail = waiter;
-    this.count += 1;
-    this.bytes += waiter.heldBytes;
+  /** It is served: its caller's next request of this class has to wait for the others' turns. */
+  take(waiter: W): void {
+    const line = this.leave(waiter);
+    if (!line) return;
+    line.ring.remove(line);
+    if (line.first) this.giveTurn(line);
   }
 
+  /** It is not to be served any more. */
   remove(waiter: W): void {
-    if (waiter.previous) waiter.previous.next = waiter.next;
-    else this.head = waiter.next;
-    if (waiter.next) waiter.next.previous = waiter.previous;
-    else this.tail = waiter.previous;
-    waiter.previous = undefined;
-    waiter.next = undefined;
+    const wasFirst = waiter.line?.first === waiter;
+    const line = this.leave(waiter);
+    if (!line || !wasFirst) return;
+    if (line.first) line.first.turn = waiter.turn;
+    else line.ring.remove(line);
+  }
+
+  /** All, in the order in which they would be served if nobody else came. */
+  *inOrder(): Generator<W, void> {
+    const heads = this.rings.map((ring) => ring.heads());
+    const at = heads.map(() => 0);
+    const arrival = (c: number): number => heads[c]?.[at[c]!]?.arrivedAt ?? NOBODY;
+    for (;;) {
+      const c = pickClass(arrival(0), arrival(1), arrival(2));
+      const waiter = heads[c]?.[at[c]!];
+      if (!waiter) return;
+      at[c]! += 1;
+      if (waiter.next) queueUp(heads[c]!, at[c]!, waiter.next);
+      yield waiter;
+    }
+  }
+
+  private giveTurn(line: Line<W>): void {
+    const { first, ring } = line;
+    if (!first) return;
+    if (first.turn > 0) {
+      ring.putBack(line, first.turn);
+      return;
+    }
+    first.turn = this.nextTicket();
+    ring.append(line);
+  }
+
+  private nextTicket(): number {
+    this.tickets += 1;
+    return this.tickets;
+  }
+
+  private leave(waiter: W): Line<W> | undefined {
+    const { line } = waiter;
+    if (!line) return undefined;
+    line.remove(waiter);
+    this.shares?.lessen(line);
     this.count -= 1;
     this.bytes -= waiter.heldBytes;
+    return line;
   }
+
+  private join(waiter: W): Line<W> {
+    this.count += 1;
+    this.bytes += waiter.heldBytes;
+    if (this.rings.length === 0) this.rings = [new Ring(0), new Ring(1), new Ring(2)];
+    this.shares ??= new Shares();
+    return this.shares.grow(waiter.callerId, this.rings[waiter.priority]!);
+  }
+}
+
+function arrivalOf<W extends Queued<W>>(ring: Ring<W> | undefined): number {
+  return ring?.first?.first?.arrivedAt ?? NOBODY;
+}
+
+/** By turn; who has none yet is last. */
+function queueUp<W extends Queued<W>>(heads: W[], from: number, waiter: W): void {
+  let at = waiter.turn === 0 ? heads.length : from;
+  while (at < heads.length && heads[at]!.turn > 0 && heads[at]!.turn < waiter.turn) at += 1;
+  heads.splice(at, 0, waiter);
 }

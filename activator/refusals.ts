@@ -90,6 +90,14 @@ export function makeFull(route: RevisionRoute, what: 'count' | 'bytes'): Refusal
   return { status: 503, code: 'queue_full', detail, retryAfter: retryAfterOf(routing) };
 }
 
+export function makeOverShare(route: RevisionRoute): Refusal {
+  const { model, routing } = route;
+  const detail =
+    `The queue of ${model.routing.name} is full, and no caller has more requests waiting in it than you. ` +
+    'What came last of them is refused in favour of others.';
+  return { status: 429, code: 'caller_over_share', detail, retryAfter: retryAfterOf(routing) };
+}
+
 export function makeNoHold(route: RevisionRoute): Refusal {
   const detail = `No instance of ${route.model.routing.name} is free now, and Rouse-Hold says not to wait.`;
   return { status: 503, code: 'unavailable', detail, retryAfter: retryAfterOf(route.routing) };
@@ -108,7 +116,11 @@ export function makeRunEnded(route: RevisionRoute): Refusal {
 }
 
 /** The gate gave up on everybody who waited. */
-export function makeGivenUp(route: RevisionRoute, reason: Refused, now: number): Refusal {
+export function makeGivenUp(
+  route: RevisionRoute,
+  reason: Exclude<Refused, 'displaced'>,
+  now: number,
+): Refusal {
   const { routing } = route;
   if (reason === 'removed') {
     const detail = 'The revision was deleted while the request waited for it.';

@@ -7,6 +7,10 @@ export const FULL_COUNT = 2;
 export const FULL_BYTES = 3;
 /** The caller does not want to wait. */
 export const NO_HOLD = 4;
+/** As many wait as may wait, and this one takes the place of another caller's. */
+export const DISPLACE = 5;
+/** As many wait as may wait, and none has more of them than this caller. */
+export const OVER_SHARE = 6;
 
 /**
  * Whether a request runs, waits or is refused. First come first served: nobody runs past those who wait.
@@ -29,4 +33,18 @@ export function decideAdmission(
   if (waiting >= limits.requests) return FULL_COUNT;
   if (waitingBytes + bytes > limits.bytes) return FULL_BYTES;
   return HOLD;
+}
+
+/**
+ * What a full queue does with one more: longest queue drop (Suter, Lakshman, Stiliadis, Choudhury, INFOCOM
+ * 1998), by number. A newcomer takes a place from the caller that has most of them, unless it would have as
+ * many then: that would be taking turns in being refused, and nobody's gain.
+ *
+ * @param mine requests of the newcomer's caller that wait.
+ * @param most requests of the caller that has most of them.
+ * @param callers how many callers have any.
+ */
+export function decideFull(mine: number, most: number, callers: number): number {
+  if (mine + 1 < most) return DISPLACE;
+  return mine > 0 && mine >= most && callers > 1 ? OVER_SHARE : FULL_COUNT;
 }

@@ -7,41 +7,62 @@ import {
   GRANT,
   HOLD,
   NO_HOLD,
+  OVER_SHARE,
+  type Refused,
   type Waiter,
 } from '#activator/gate.ts';
+import type { Line } from '#activator/shares.ts';
 import { Slot } from '#activator/slot.ts';
 import type { RoutingInstance } from '#domain/routing.ts';
+import { NORMAL } from '#policies/priority.ts';
+import { NaiveQueue } from './naive-queue.ts';
 
 const RUNS = 10_000;
 
 type Fate = 'new' | 'waiting' | 'granted' | 'refused' | 'cancelled' | 'turned away' | 'done';
 
+/** Who sends a request, of which class, with how much to hold. */
+interface From {
+  readonly callerId: string;
+  readonly priority: number;
+  readonly bytes: number;
+}
+
 class Request implements Waiter<Slot> {
   previous: Waiter<Slot> | undefined;
   next: Waiter<Slot> | undefined;
   waitsIn: Gate<Slot> | undefined;
+  line: Line<Waiter<Slot>> | undefined;
   order = 0;
+  turn = 0;
   heldBytes: number;
+  readonly callerId: string;
+  readonly priority: number;
+  readonly arrivedAt: number;
   readonly number: number;
   fate: Fate = 'new';
   ends = 0;
   slot: Slot | undefined;
-  private readonly granted: (request: Request) => void;
+  private readonly world: World;
 
-  constructor(number: number, bytes: number, granted: (request: Request) => void) {
-    this.number = number;
+  constructor(world: World, { callerId, priority, bytes }: From) {
+    this.number = world.requests.length;
+    this.callerId = callerId;
+    this.priority = priority;
     this.heldBytes = bytes;
-    this.granted = granted;
+    this.arrivedAt = world.now;
+    this.world = world;
   }
 
   onGranted(slot: Slot): void {
+    this.world.beforeGrant(this, slot);
     this.fate = 'granted';
     this.ends += 1;
     this.slot = slot;
-    this.granted(this);
   }
 
-  onRefused(): void {
+  onRefused(reason: Refused): void {
+    this.world.beforeRefusal(this, reason);
     this.fate = 'refused';
     this.ends += 1;
   }
@@ -57,6 +78,8 @@ class World {
   readonly slots: Slot[] = [];
   readonly gate: Gate<Slot>;
   readonly limits: { concurrency: number; requests: number; bytes: number };
+  private readonly order = new NaiveQueue<Request>();
+  private entering: Request | undefined;
   private rolls = 1;
 
   constructor(limits: { concurrency: number; requests: number; bytes: number }) {
@@ -75,26 +98,69 @@ class World {
     });
   }
 
-  enter(bytes: number, holdMs: number): void {
-    const request = new Request(this.requests.length, bytes, (granted) => this.onGranted(granted));
+  enter(bytes: number, holdMs: number, callerId = 'a', priority = NORMAL): number {
+    const request = new Request(this, { callerId, priority, bytes });
     this.requests.push(request);
     const waitedBefore = this.gate.waiting;
+    this.entering = request;
     const decision = this.gate.enter(request, holdMs);
     if (decision === HOLD) {
-      request.fate = 'waiting';
+      if (this.entering) this.startWaiting(request);
       expect(this.gate.waiting, 'invariant 4').toBeLessThanOrEqual(this.limits.requests);
       expect(this.gate.waitingBytes, 'invariant 4').toBeLessThanOrEqual(this.limits.bytes);
     } else if (decision !== GRANT) request.fate = 'turned away';
-    if (decision === FULL_COUNT) expect(waitedBefore).toBeGreaterThanOrEqual(this.limits.requests);
+    this.entering = undefined;
+    if (decision === FULL_COUNT || decision === OVER_SHARE) {
+      expect(waitedBefore).toBeGreaterThanOrEqual(this.limits.requests);
+      this.checkTurnedAway(request, decision);
+    }
     if (decision === NO_HOLD) expect(holdMs).toBe(0);
+    return decision;
   }
 
-  private onGranted(request: Request): void {
-    const earlier = this.requests.filter(
-      (other) => other.fate === 'waiting' && other.number < request.number,
-    );
-    expect(earlier, 'invariant 6: first come first served').toEqual([]);
-    expect(request.slot?.draining, 'invariant 3').toBe(false);
+  private startWaiting(request: Request): void {
+    request.fate = 'waiting';
+    this.order.add(request);
+    this.entering = undefined;
+  }
+
+  beforeGrant(request: Request, slot: Slot): void {
+    if (request === this.entering) {
+      expect(this.order.entries, 'nobody runs past those who wait').toEqual([]);
+      this.order.pass(request);
+    } else {
+      expect(request.number, 'invariant 6').toBe(this.order.next()?.number);
+      this.order.take(request);
+    }
+    expect(slot.draining, 'invariant 3').toBe(false);
+  }
+
+  /** A displaced one makes room for the one that is entering, which is in by now. */
+  beforeRefusal(request: Request, reason: Refused): void {
+    if (reason === 'displaced') {
+      const counts = this.counts();
+      const mine = counts.get(this.entering?.callerId ?? '') ?? 0;
+      const most = Math.max(...counts.values());
+      expect(this.order.entries.length, 'invariant 6: full').toBe(this.limits.requests);
+      expect(counts.get(request.callerId), 'invariant 6: the largest').toBe(most);
+      expect(mine + 1, 'invariant 6: less even with it').toBeLessThan(most);
+    }
+    this.order.remove(request);
+    if (this.entering) this.startWaiting(this.entering);
+  }
+
+  private checkTurnedAway(request: Request, decision: number): void {
+    const counts = this.counts();
+    const mine = counts.get(request.callerId) ?? 0;
+    const most = Math.max(0, ...counts.values());
+    expect(mine + 1, 'invariant 6').toBeGreaterThanOrEqual(most);
+    const over = mine > 0 && mine === most && counts.size > 1;
+    expect(decision, 'invariant 6').toBe(over ? OVER_SHARE : FULL_COUNT);
+  }
+
+  private counts(): Map<string, number> {
+    const own = Map.groupBy(this.order.entries, ({ callerId }) => callerId);
+    return new Map([...own].map(([id, requests]) => [id, requests.length]));
   }
 
   pick(fate: Fate, index: number): Request | undefined {
@@ -118,6 +184,7 @@ class World {
     this.gate.suspend(slot);
     this.gate.leave(slot);
     request.fate = 'waiting';
+    this.order.addAgain(request);
     this.gate.rejoin(request);
   }
 
@@ -126,6 +193,7 @@ class World {
     if (!request) return;
     request.fate = 'cancelled';
     request.ends += 1;
+    this.order.remove(request);
     this.gate.cancel(request);
   }
 
@@ -155,6 +223,7 @@ class World {
     const waiting = this.requests.filter((request) => request.fate === 'waiting');
     const granted = this.requests.filter((request) => request.fate === 'granted');
     expect(this.gate.waiting).toBe(waiting.length);
+    expect(this.order.entries).toHaveLength(waiting.length);
     expect(this.gate.waitingBytes).toBe(
       waiting.reduce((sum, request) => sum + request.heldBytes, 0),
     );
@@ -198,11 +267,18 @@ const index = fc.nat(50);
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 8,
-    arbitrary: fc.tuple(fc.nat(300), fc.constantFrom(0, 1000, 1000, 1000)).map(
-      ([bytes, hold]) =>
-        (w: World) =>
-          w.enter(bytes, hold),
-    ),
+    arbitrary: fc
+      .tuple(
+        fc.nat(300),
+        fc.constantFrom(0, 1000, 1000, 1000),
+        fc.constantFrom('a', 'a', 'a', 'b', 'c'),
+        fc.nat(2),
+      )
+      .map(
+        ([bytes, hold, callerId, priority]) =>
+          (w: World) =>
+            void w.enter(bytes, hold, callerId, priority),
+      ),
   },
   { weight: 6, arbitrary: index.map((i) => (w: World) => w.finish(i)) },
   { weight: 2, arbitrary: index.map((i) => (w: World) => w.cancel(i)) },
@@ -239,7 +315,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant((w: World) => w.gate.refuseAll('failed')) },
   {
     weight: 1,
-    arbitrary: fc.nat(1000).map((ms) => (w: World) => {
+    arbitrary: fc.nat(15_000).map((ms) => (w: World) => {
       w.now += ms;
     }),
   },

@@ -1,0 +1,200 @@
+/** What waits. The fields that are not readonly belong to the queue. */
+export interface Queued<W extends Queued<W>> {
+  previous: W | undefined;
+  next: W | undefined;
+  /** Where it waits; undefined: nowhere. */
+  line: Line<W> | undefined;
+  /** Its place among all that came to this queue. */
+  order: number;
+  /** Its place among the turns of its class; 0: another one of its caller goes first. */
+  turn: number;
+  /** Whom it belongs to; read when it is added. */
+  readonly callerId: string;
+  /** `HIGH`, `NORMAL` or `LOW`; read when it is added. */
+  readonly priority: number;
+  /** ms */
+  readonly arrivedAt: number;
+  /** Bytes that it holds; while it waits it may grow only by what the gate allowed. */
+  readonly heldBytes: number;
+}
+
+/** What one caller has waiting in one class: first come first served. */
+export class Line<W extends Queued<W>> {
+  readonly share: Share<W>;
+  readonly ring: Ring<W>;
+  first: W | undefined;
+  last: W | undefined;
+  previous: Line<W> | undefined;
+  next: Line<W> | undefined;
+  /** The same caller's in another class. */
+  sibling: Line<W> | undefined;
+
+  constructor(share: Share<W>, ring: Ring<W>) {
+    this.share = share;
+    this.ring = ring;
+  }
+
+  /** Before `next`, or at the end. */
+  insert(waiter: W, next: W | undefined): void {
+    const previous = next ? next.previous : this.last;
+    waiter.line = this;
+    waiter.previous = previous;
+    waiter.next = next;
+    if (previous) previous.next = waiter;
+    else this.first = waiter;
+    if (next) next.previous = waiter;
+    else this.last = waiter;
+  }
+
+  remove(waiter: W): void {
+    if (waiter.previous) waiter.previous.next = waiter.next;
+    else this.first = waiter.next;
+    if (waiter.next) waiter.next.previous = waiter.previous;
+    else this.last = waiter.previous;
+    waiter.line = undefined;
+    waiter.previous = undefined;
+    waiter.next = undefined;
+  }
+}
+
+/** The lines of one class, in the order of their first one's turns. Those without a waiter are not in it. */
+export class Ring<W extends Queued<W>> {
+  readonly class: number;
+  first: Line<W> | undefined;
+  private last: Line<W> | undefined;
+
+  constructor(ofClass: number) {
+    this.class = ofClass;
+  }
+
+  /** With a turn later than all others. */
+  append(line: Line<W>): void {
+    this.insert(line, undefined);
+  }
+
+  /** With a turn that it had before. */
+  putBack(line: Line<W>, turn: number): void {
+    let before = this.first;
+    while (before?.first && before.first.turn < turn) before = before.next;
+    this.insert(line, before);
+  }
+
+  remove(line: Line<W>): void {
+    if (line.previous) line.previous.next = line.next;
+    else this.first = line.next;
+    if (line.next) line.next.previous = line.previous;
+    else this.last = line.previous;
+    line.previous = undefined;
+    line.next = undefined;
+  }
+
+  /** The first of each line, in the order of turns. */
+  heads(): W[] {
+    const heads: W[] = [];
+    for (let line = this.first; line; line = line.next) if (line.first) heads.push(line.first);
+    return heads;
+  }
+
+  private insert(line: Line<W>, next: Line<W> | undefined): void {
+    const previous = next ? next.previous : this.last;
+    line.previous = previous;
+    line.next = next;
+    if (previous) previous.next = line;
+    else this.first = line;
+    if (next) next.previous = line;
+    else this.last = line;
+  }
+}
+
+/** What one caller has waiting, in all classes. */
+class Share<W extends Queued<W>> {
+  readonly callerId: string;
+  count = 0;
+  /** Its lines, each linked to its sibling. */
+  lines: Line<W> | undefined;
+  /** Among those with the same count. */
+  previous: Share<W> | undefined;
+  next: Share<W> | undefined;
+
+  constructor(callerId: string) {
+    this.callerId = callerId;
+  }
+
+  get lowest(): Line<W> | undefined {
+    let found: Line<W> | undefined;
+    for (let line = this.lines; line; line = line.sibling) {
+      if (line.first && (!found || line.ring.class > found.ring.class)) found = line;
+    }
+    return found;
+  }
+
+  /** Its line in that class; made if there is none. */
+  lineIn(ring: Ring<W>): Line<W> {
+    for (let line = this.lines; line; line = line.sibling) if (line.ring === ring) return line;
+    const line = new Line(this, ring);
+    line.sibling = this.lines;
+    this.lines = line;
+    return line;
+  }
+}
+
+/**
+ * Who has how much, with the largest at hand: shares of equal count are linked to each other, and since a count
+ * changes by one at a time, so does the largest. Callers without a request are not kept.
+ */
+export class Shares<W extends Queued<W>> {
+  /** The largest count. */
+  most = 0;
+  private readonly byCaller = new Map<string, Share<W>>();
+  private readonly byCount: (Share<W> | undefined)[] = [undefined];
+
+  get size(): number {
+    return this.byCaller.size;
+  }
+
+  /** One of those that have most. */
+  get largest(): Share<W> | undefined {
+    return this.byCount[this.most];
+  }
+
+  find(callerId: string): Share<W> | undefined {
+    return this.byCaller.get(callerId);
+  }
+
+  /** One request more of that caller; gives the line for it. */
+  grow(callerId: string, ring: Ring<W>): Line<W> {
+    let share = this.byCaller.get(callerId);
+    if (share) this.unlink(share);
+    else {
+      share = new Share<W>(callerId);
+      this.byCaller.set(callerId, share);
+    }
+    share.count += 1;
+    if (share.count > this.most) this.most = share.count;
+    this.link(share);
+    return share.lineIn(ring);
+  }
+
+  /** One request less in that line. */
+  lessen({ share }: Line<W>): void {
+    this.unlink(share);
+    share.count -= 1;
+    if (share.count > 0) this.link(share);
+    else this.byCaller.delete(share.callerId);
+    if (!this.byCount[this.most] && this.most > 0) this.most -= 1;
+  }
+
+  private link(share: Share<W>): void {
+    const next = this.byCount[share.count];
+    this.byCount[share.count] = share;
+    share.previous = undefined;
+    share.next = next;
+    if (next) next.previous = share;
+  }
+
+  private unlink(share: Share<W>): void {
+    if (share.previous) share.previous.next = share.next;
+    else this.byCount[share.count] = share.next;
+    if (share.next) share.next.previous = share.previous;
+  }
+}
