@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { BusClient } from '#bus/bus.ts';
 import { createSubscriber } from '#bus/subscriber.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
+import { Callers } from './callers.ts';
 import { Client } from './client.ts';
 import { createListener, type Listener, type Peer } from './listener.ts';
 import { reportLoad } from './load.ts';
@@ -53,8 +54,10 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     now: () => clock.now(),
     roll: options.roll,
   });
+  const callers = new Callers();
   const plane: Plane = {
     routes,
+    callers,
     metrics,
     limits: options.limits,
     version: options.version,
@@ -74,6 +77,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     client: options.client,
     dataPlane: options.dataPlane,
     onState(change) {
+      callers.apply(change);
       routes.apply(change);
       plane.ready = true;
       ready.resolve();

@@ -10,7 +10,7 @@ export interface Connection {
   readonly head: RequestHead;
   /** The request's body has come to its end. */
   readonly bodyDone: boolean;
-  /** Who asks: the client's address, as long as callers show no keys here. */
+  /** The client's address. */
   readonly caller: Caller;
   /** Bytes of a response have gone to the caller. */
   readonly isAnswering: boolean;

@@ -1,7 +1,9 @@
 import { duration } from '#domain/units.ts';
-import { NORMAL } from '#policies/priority.ts';
+import type { Caller } from '#domain/records.ts';
+import { decidePriority, NORMAL } from '#policies/priority.ts';
 import { type Destination, type Dialect, findDestination, findNamed } from './address.ts';
 import { type Answer, makeLocalAnswer, makeRefusal } from './answers.ts';
+import type { Callers } from './callers.ts';
 import type { Connection } from './connection.ts';
 import {
   FULL_BYTES,
@@ -21,6 +23,7 @@ import { countRefusal, createRevisionMetrics } from './metrics.ts';
 import { MAX_HOLD_MS, type Plane } from './plane.ts';
 import {
   BAD_HOLD,
+  BAD_PRIORITY,
   BODY_STALLED,
   BODY_TOO_LARGE_TO_ROUTE,
   makeFull,
@@ -33,6 +36,7 @@ import {
   STARTING,
   type Refusal,
   TOO_MANY_BODIES,
+  UNKNOWN_KEY,
 } from './refusals.ts';
 import type { Line } from './shares.ts';
 import { type ModelRoute, mustRefuse, type RevisionRoute } from './routes.ts';
@@ -46,6 +50,14 @@ const QUIET_TURNS = 3;
 const MAX_PROBED = 4 * 1024 * 1024;
 /** A caller that closed its connection, in the metrics: the code that nginx made common. */
 const CLIENT_CLOSED = 499;
+
+/** What a connection's last Authorization was found to be. */
+interface ShownKey {
+  readonly authorization: string;
+  readonly version: number;
+  readonly holder: ReturnType<Callers['find']>;
+}
+const NO_KEY: ShownKey = { authorization: '', version: -1, holder: 'foreign' };
 
 /**
  * `ROUTING`: the body is read in order to find the model. `HELD`: in a gate. `PROBING`: granted, and it is
@@ -72,6 +84,9 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
   turn = 0;
   priority = NORMAL;
   arrivedAt = 0;
+  /** Who asks: the holder of a key, or who is at the address. */
+  private caller: Caller;
+  private shown: ShownKey = NO_KEY;
   private readonly client: Connection;
   private readonly plane: Plane;
   private state = OVER;
@@ -89,13 +104,14 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
 
   constructor(client: Connection, plane: Plane) {
     this.client = client;
+    this.caller = client.caller;
     this.plane = plane;
     this.body = new HeldBody(plane);
     this.forward = new Forward(client, plane, this.body, this);
   }
 
   get callerId(): string {
-    return this.client.caller.id;
+    return this.caller.id;
   }
 
   get heldBytes(): number {
@@ -238,6 +254,11 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
       this.onRefused('failed');
       return;
     }
+    const wrong = this.identify();
+    if (wrong) {
+      this.refuse(wrong);
+      return;
+    }
     const holdMs = holdOf(this.client.head, route);
     if (holdMs < 0) {
       this.refuse(BAD_HOLD);
@@ -256,6 +277,29 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
       route.gate.knock();
       this.refuse(makeNoHold(route));
     }
+  }
+
+  /** Finds who asks, and how urgent that may be. A connection that shows the same key again is known. */
+  private identify(): Refusal | undefined {
+    const { head, caller } = this.client;
+    const holder = head.authorization === '' ? 'foreign' : this.findHolder(head.authorization);
+    if (holder === 'unknown') return UNKNOWN_KEY;
+    head.cutsAuthorization = holder !== 'foreign';
+    this.caller = holder === 'foreign' ? caller : holder.caller;
+    const highest = holder === 'foreign' ? 'normal' : holder.priority;
+    this.priority = decidePriority(head.rousePriority, highest);
+    return this.priority < 0 ? BAD_PRIORITY : undefined;
+  }
+
+  private findHolder(authorization: string): ReturnType<Callers['find']> {
+    const { callers } = this.plane;
+    const { shown } = this;
+    if (shown.authorization === authorization && shown.version === callers.version) {
+      return shown.holder;
+    }
+    const holder = callers.find(authorization);
+    this.shown = { authorization, holder, version: callers.version };
+    return holder;
   }
 
   // Waiting

@@ -12,6 +12,7 @@ const REFUSALS = [
   'bad_request',
   'header_too_large',
   'too_large',
+  'unauthorized',
   'not_found',
   'queue_full',
   'caller_over_share',

@@ -1,3 +1,4 @@
+import type { Callers } from './callers.ts';
 import type { SharedMetrics } from './metrics.ts';
 import type { Routes } from './routes.ts';
 import type { Slot } from './slot.ts';
@@ -16,6 +17,7 @@ export interface PlaneLimits {
 /** What all connections of one data plane share. */
 export interface Plane {
   readonly routes: Routes;
+  readonly callers: Callers;
   readonly metrics: SharedMetrics;
   readonly limits: PlaneLimits;
   readonly version: string;

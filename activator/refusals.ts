@@ -1,3 +1,4 @@
+import { PRIORITIES } from '#domain/priority.ts';
 import type { RoutingRevision } from '#domain/routing.ts';
 import type { FaultCode } from '#lib/fault.ts';
 import type { Refused } from './gate.ts';
@@ -53,6 +54,16 @@ export const BAD_HOLD: Refusal = {
   status: 400,
   code: 'bad_request',
   detail: 'Rouse-Hold must be a duration such as 500ms, 5s or 0.',
+};
+export const BAD_PRIORITY: Refusal = {
+  status: 400,
+  code: 'bad_request',
+  detail: `Rouse-Priority must be one of ${PRIORITIES.join(', ')}.`,
+};
+export const UNKNOWN_KEY: Refusal = {
+  status: 401,
+  code: 'unauthorized',
+  detail: 'This key of Rouse is not known. A request without a key needs no Authorization.',
 };
 export const BODY_STALLED: Refusal = {
   status: 408,

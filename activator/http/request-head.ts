@@ -34,10 +34,11 @@ const LENGTH_AND_CODING = refusal(
 const CODING = refusal(501, 'not_implemented', 'The only transfer coding taken is chunked.');
 const CODING_1_0 = refusal(400, 'bad_request', 'HTTP/1.0 has no transfer codings.');
 const CONNECT = refusal(405, 'method_not_allowed', 'CONNECT is not served.');
+const AUTHORIZATION = refusal(400, 'bad_request', 'There is more than one Authorization header.');
 const EXPECT = refusal(417, 'bad_request', 'The only expectation taken is 100-continue.');
 
 /** Fields that end at this hop, or that only this hop may set. */
-const CUT = makeCutTable([
+const ENDING_HERE = [
   'connection',
   'keep-alive',
   'proxy-connection',
@@ -54,7 +55,11 @@ const CUT = makeCutTable([
   'host',
   'rouse-hold',
   'rouse-priority',
-]);
+  'rouse-request-id',
+  'rouse-status',
+];
+const CUT = makeCutTable(ENDING_HERE);
+const CUT_WITH_KEY = makeCutTable([...ENDING_HERE, 'authorization']);
 
 /**
  * A parsed request head; one per connection, filled again for each request.
@@ -81,6 +86,11 @@ export class RequestHead {
   rouseModel = '';
   rouseRevision = '';
   rouseHold = '';
+  rousePriority = '';
+  rouseStatus = '';
+  authorization = '';
+  /** The Authorization was for Rouse: it ends here. */
+  cutsAuthorization = false;
   private connection = '';
   private upgradeField = '';
   private hostCount = 0;
@@ -114,6 +124,10 @@ export class RequestHead {
     this.rouseModel = '';
     this.rouseRevision = '';
     this.rouseHold = '';
+    this.rousePriority = '';
+    this.rouseStatus = '';
+    this.authorization = '';
+    this.cutsAuthorization = false;
     this.connection = '';
     this.upgradeField = '';
     this.host = '';
@@ -168,12 +182,22 @@ export class RequestHead {
       case 11:
         if (fields.is(i, 'rouse-model')) this.rouseModel = fields.value(i);
         break;
+      case 12:
+        if (fields.is(i, 'rouse-status')) this.rouseStatus = fields.value(i);
+        break;
+      case 13:
+        if (fields.is(i, 'authorization')) {
+          if (this.authorization !== '') return AUTHORIZATION;
+          this.authorization = fields.value(i);
+        }
+        break;
       case 14:
         if (fields.is(i, 'content-length')) {
           const length = parseLength(fields.value(i));
           if (length < 0 || this.contentLength >= 0) return LENGTH;
           this.contentLength = length;
         } else if (fields.is(i, 'rouse-revision')) this.rouseRevision = fields.value(i);
+        else if (fields.is(i, 'rouse-priority')) this.rousePriority = fields.value(i);
         break;
       case 17:
         if (fields.is(i, 'transfer-encoding')) {
@@ -243,7 +267,7 @@ export class RequestHead {
    */
   forwardHead(target: string, host: string): string {
     let text = `${this.method} ${target} HTTP/1.1\r\nHost: ${host}\r\n`;
-    text += this.fields.forward(CUT, this.connection);
+    text += this.fields.forward(this.cutsAuthorization ? CUT_WITH_KEY : CUT, this.connection);
     if (this.upgrade !== '') text += `Connection: Upgrade\r\nUpgrade: ${this.upgrade}\r\n`;
     return text;
   }

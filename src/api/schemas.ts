@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { modelDocument, traffic } from '#domain/model.ts';
+import { PRIORITIES } from '#domain/priority.ts';
 import { serverDocument } from '#domain/server.ts';
 import { actor } from '#domain/records.ts';
 import {
@@ -27,6 +28,7 @@ export const trafficBody = z.strictObject({ traffic });
 export const keyBody = z.strictObject({
   role: actor.shape.role,
   note: z.string().max(200).default(''),
+  priority: z.enum(PRIORITIES).default('normal'),
 });
 
 const COMPONENTS = {

@@ -1,4 +1,4 @@
-import type { RoutingInstance, RoutingModel } from '#domain/routing.ts';
+import type { RoutingInstance, RoutingKey, RoutingModel } from '#domain/routing.ts';
 
 /**
  * What data plane and control say to each other; plain JSON. A receiver ignores types and fields that it
@@ -14,6 +14,7 @@ export type Downward =
       readonly version: number;
       readonly models: readonly RoutingModel[];
       readonly instances: readonly RoutingInstance[];
+      readonly keys?: readonly RoutingKey[];
       /** The next message goes on with this one; what they say is applied in one turn. */
       readonly more?: true;
     }
@@ -32,6 +33,8 @@ export interface Delta {
   readonly removedModels?: readonly string[];
   readonly instances?: readonly RoutingInstance[];
   readonly removedInstances?: readonly string[];
+  readonly keys?: readonly RoutingKey[];
+  readonly removedKeys?: readonly string[];
   /** As in a snapshot. */
   readonly more?: true;
 }

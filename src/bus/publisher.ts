@@ -1,4 +1,4 @@
-import type { RoutingInstance, RoutingModel } from '#domain/routing.ts';
+import type { RoutingInstance, RoutingKey, RoutingModel } from '#domain/routing.ts';
 import { modelKey } from '#domain/names.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { BusHost, Link } from './bus.ts';
@@ -44,6 +44,7 @@ export function createPublisher(options: {
   const { host, epoch, clock, keepDeltas = KEPT_DELTAS } = options;
   const models = new Map<string, RoutingModel>();
   const instances = new Map<string, RoutingInstance>();
+  const keys = new Map<string, RoutingKey>();
   const deltas: Delta[] = [];
   const joined = new Map<string, Link<Downward, Upward>>();
   const reports = createMailbox<{ dataPlane: string; message: Report }>();
@@ -55,6 +56,8 @@ export function createPublisher(options: {
   function update(change: RoutingChange): void {
     for (const key of change.removedModels ?? []) models.delete(key);
     for (const id of change.removedInstances ?? []) instances.delete(id);
+    for (const id of change.removedKeys ?? []) keys.delete(id);
+    for (const key of change.keys ?? []) keys.set(key.id, key);
     for (const model of change.models ?? [])
       models.set(modelKey(model.namespace, model.name), model);
     for (const instance of change.instances ?? []) instances.set(instance.id, instance);
@@ -72,6 +75,7 @@ export function createPublisher(options: {
       version,
       models: [...models.values()],
       instances: [...instances.values()],
+      keys: [...keys.values()],
     };
   }
 

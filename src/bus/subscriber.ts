@@ -1,4 +1,4 @@
-import type { RoutingInstance, RoutingModel } from '#domain/routing.ts';
+import type { RoutingInstance, RoutingKey, RoutingModel } from '#domain/routing.ts';
 import type { BusClient, Link } from './bus.ts';
 import type { Delta, Downward, Upward } from './messages.ts';
 
@@ -10,7 +10,11 @@ export interface StateChange {
   readonly removedModels: readonly string[];
   readonly instances: readonly RoutingInstance[];
   readonly removedInstances: readonly string[];
+  readonly keys: readonly RoutingKey[];
+  readonly removedKeys: readonly string[];
 }
+
+const NOTHING_REMOVED = { removedModels: [], removedInstances: [], removedKeys: [] };
 
 export interface Subscriber {
   /** Dropped while there is no link. */
@@ -48,8 +52,8 @@ export function createSubscriber(options: {
     if (message.type === 'snapshot') {
       asked = false;
       has = { epoch: message.epoch, version: message.version };
-      const { models, instances } = message;
-      onState({ full: true, models, removedModels: [], instances, removedInstances: [] });
+      const { models, instances, keys = [] } = message;
+      onState({ full: true, models, instances, keys, ...NOTHING_REMOVED });
     } else if (message.type === 'delta') follow(message);
     else if (message.type === 'scrape') void answer(message.id);
   }
@@ -63,7 +67,16 @@ export function createSubscriber(options: {
     }
     has = { epoch: delta.epoch, version: delta.version };
     const { models = [], removedModels = [], instances = [], removedInstances = [] } = delta;
-    onState({ full: false, models, removedModels, instances, removedInstances });
+    const { keys = [], removedKeys = [] } = delta;
+    onState({
+      full: false,
+      models,
+      removedModels,
+      instances,
+      removedInstances,
+      keys,
+      removedKeys,
+    });
   }
 
   async function answer(id: number): Promise<void> {

@@ -14,6 +14,7 @@ import { createHealthBook, isFarFrom } from './health.ts';
 import { createInstances } from './instances.ts';
 import { createJournal } from './journal.ts';
 import { createKeyUseCases } from './keys.ts';
+import { MAX_KEYS } from './limits.ts';
 import { createLoadBook } from './load.ts';
 import { createControlMetrics } from './metrics.ts';
 import { createModelUseCases } from './models.ts';
@@ -59,6 +60,7 @@ export async function createControl(options: {
 }): Promise<Control> {
   const { store, artifacts, runtime, publisher, clock, log, settings } = options;
   const catalog = await loadCatalog(store);
+  const keys = await store.list('key', { limit: MAX_KEYS });
   const journal = createJournal({ store, catalog, log });
   const metrics = createControlMetrics(() => runtime.instances());
   const health = createHealthBook();
@@ -156,7 +158,7 @@ export async function createControl(options: {
     (part) => (event: RuntimeEvent) => part.onRuntime(event),
   );
   runtime.onEvent((event) => tell(watchers, event));
-  publishing.all();
+  publishing.all(keys.map((stored) => stored.value));
   publisher.onJoined((dataPlane) => drain.joined(dataPlane));
   publisher.onUpward(onUpward);
   publisher.onLeft((dataPlane) => {
@@ -175,7 +177,7 @@ export async function createControl(options: {
       ...createRevisionUseCases({ ...base, alone }),
       ...createReadUseCases({ ...base, store }),
       ...createArtifactUseCases(artifacts),
-      ...createKeyUseCases({ ...base, store }),
+      ...createKeyUseCases({ ...base, store, publishing }),
     },
     metrics: () => metrics.text(),
     async close() {

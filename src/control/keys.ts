@@ -5,6 +5,7 @@ import { Fault } from '#lib/fault.ts';
 import type { Store } from '#store/store.ts';
 import type { Journal } from './journal.ts';
 import { MAX_KEYS } from './limits.ts';
+import type { Publishing } from './publish.ts';
 import { requireRole } from './roles.ts';
 import type { UseCases } from './usecases.ts';
 
@@ -21,11 +22,12 @@ export function createKeyUseCases(options: {
   store: Store;
   journal: Journal;
   clock: Clock;
+  publishing: Pick<Publishing, 'key' | 'keyGone'>;
 }): KeyUseCases {
-  const { store, journal, clock } = options;
+  const { store, journal, clock, publishing } = options;
 
   return {
-    async createKey(actor, role, note) {
+    async createKey(actor, role, note, priority = 'normal') {
       requireRole(actor, 'admin');
       if (note.length > NOTE_LIMIT) {
         throw new Fault(
@@ -40,10 +42,11 @@ export function createKeyUseCases(options: {
       const random = randomBytes(SECRET_BYTES).toString('base64url');
       const now = clock.now();
       const hash = hashOf(random).toString('hex');
-      const key: KeyRecord = { id, role, hash, note, createdAt: now, createdBy: actor };
+      const key: KeyRecord = { id, role, hash, note, priority, createdAt: now, createdBy: actor };
       const why = `key ${id} with the role ${role} created by ${actor.id}`;
       const event = { at: now, namespace: '', model: '', type: 'KeyCreated', why, actor };
       await journal.commit([{ kind: 'key', key: id, expected: 0, value: key }], [event]);
+      publishing.key(key);
       return { key, secret: `rk_${id}_${random}` };
     },
     async listKeys(actor) {
@@ -58,6 +61,7 @@ export function createKeyUseCases(options: {
       const event = { at: clock.now(), namespace: '', model: '', type: 'KeyDeleted', why, actor };
       const write = { kind: 'key', key: id, expected: stored.version, value: undefined } as const;
       await journal.commit([write], [event]);
+      publishing.keyGone(id);
     },
     async authenticate(secret) {
       const [, id, random] = FORM.exec(secret) ?? [];

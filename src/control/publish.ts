@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Publisher } from '#bus/publisher.ts';
+import type { KeyRecord } from '#domain/records.ts';
 import type { RoutingInstance, RoutingModel } from '#domain/routing.ts';
 import type { Instance } from '#runtime/runtime.ts';
 import type { Catalog } from './catalog.ts';
 import type { Health } from './health.ts';
-import { makeRoutingInstance, makeRoutingModel } from './routing.ts';
+import { makeRoutingInstance, makeRoutingKey, makeRoutingModel } from './routing.ts';
 
 /** The bus, as control needs it. */
 export type Outlet = Pick<Publisher, 'update' | 'onUpward' | 'onJoined' | 'onLeft'>;
@@ -16,12 +17,14 @@ export type Outlet = Pick<Publisher, 'update' | 'onUpward' | 'onJoined' | 'onLef
  * and at most once draining, and what was never told is not removed.
  */
 export interface Publishing {
-  /** All models at once: the first snapshot. */
-  all(): void;
+  /** All models and keys at once: the first snapshot. */
+  all(keys: readonly KeyRecord[]): void;
   model(key: string): void;
   /** True when the data planes know it. */
   instance(instance: Instance): boolean;
   instanceGone(id: string): void;
+  key(key: KeyRecord): void;
+  keyGone(id: string): void;
 }
 
 /** Leaves room for generations within a millisecond, so that those of the next start are greater. */
@@ -50,9 +53,10 @@ export function createPublishing(options: {
   }
 
   return {
-    all() {
+    all(keyRecords) {
       const keys = catalog.keys({ prefix: '', limit: catalog.size });
-      outlet.update({ models: keys.flatMap((key) => renew(key) ?? []) });
+      const told = keys.flatMap((key) => renew(key) ?? []);
+      outlet.update({ models: told, keys: keyRecords.map(makeRoutingKey) });
     },
     model(key) {
       if (!catalog.model(key)) {
@@ -76,5 +80,7 @@ export function createPublishing(options: {
     instanceGone(id) {
       if (instances.delete(id)) outlet.update({ removedInstances: [id] });
     },
+    key: (key) => outlet.update({ keys: [makeRoutingKey(key)] }),
+    keyGone: (id) => outlet.update({ removedKeys: [id] }),
   };
 }

@@ -1,7 +1,12 @@
 import { type RevisionSpec, revisionSpec } from '#domain/model.ts';
 import { revisionKey } from '#domain/names.ts';
-import type { RevisionRecord } from '#domain/records.ts';
-import type { RoutingInstance, RoutingModel, RoutingRevision } from '#domain/routing.ts';
+import type { KeyRecord, RevisionRecord } from '#domain/records.ts';
+import type {
+  RoutingInstance,
+  RoutingKey,
+  RoutingModel,
+  RoutingRevision,
+} from '#domain/routing.ts';
 import type { Instance } from '#runtime/runtime.ts';
 import { type ModelEntry, revisionsOf } from './catalog.ts';
 import { specOf } from './facts.ts';
@@ -67,4 +72,9 @@ export function makeRoutingInstance(instance: Instance): RoutingInstance | undef
   if (address === undefined || state === 'starting' || state === 'parked') return undefined;
   const seen = state === 'ready' ? state : 'draining';
   return { id, revision, address, state: seen, askedAt, startedAt, readyAt };
+}
+
+/** What the data plane needs in order to know a caller by its key. */
+export function makeRoutingKey({ id, role, hash, priority = 'normal' }: KeyRecord): RoutingKey {
+  return { id, role, hash, priority };
 }

@@ -7,6 +7,7 @@ import type {
   Role,
   UsageRecord,
 } from '#domain/records.ts';
+import type { Priority } from '#domain/priority.ts';
 import type { ModelInput, TrafficTarget } from '#domain/model.ts';
 import type { Instance, LogLine } from '#runtime/runtime.ts';
 import type { EventQuery, Stored, UsageQuery } from '#store/store.ts';
@@ -74,7 +75,13 @@ export interface UseCases {
     options: { name: string; kind: ArtifactRef['kind'] },
   ): Promise<ArtifactRef>;
   /** The secret is `rk_<id>_<random>`, returned here and never again. */
-  createKey(actor: Actor, role: Role, note: string): Promise<{ key: KeyRecord; secret: string }>;
+  /** `priority`: the highest that requests with it may have; normal when it is not said. */
+  createKey(
+    actor: Actor,
+    role: Role,
+    note: string,
+    priority?: Priority,
+  ): Promise<{ key: KeyRecord; secret: string }>;
   listKeys(actor: Actor): Promise<KeyRecord[]>;
   deleteKey(actor: Actor, id: string): Promise<void>;
   /** The actor behind a secret, compared in constant time. */

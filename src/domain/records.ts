@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { modelDocument, revisionSpec } from './model.ts';
+import { PRIORITIES } from './priority.ts';
 import { modelName, namespaceName, revisionName } from './names.ts';
 
 /**
@@ -100,6 +101,8 @@ export const keyRecord = z.strictObject({
   /** SHA-256 of the secret part; the secret itself (256 random bits) is shown once and not kept. */
   hash: sha256,
   note: z.string().max(200),
+  /** The highest that requests with it may have, and have when they ask for nothing. Absent: normal. */
+  priority: z.enum(PRIORITIES).optional(),
   createdAt: time,
   createdBy: actor,
 });

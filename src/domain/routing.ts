@@ -1,4 +1,5 @@
-import type { RevisionState, TensorInfo } from './records.ts';
+import type { Priority } from './priority.ts';
+import type { RevisionState, Role, TensorInfo } from './records.ts';
 import type { QueueSpec, RuntimeName, Timeouts } from './model.ts';
 
 /**
@@ -69,4 +70,14 @@ export interface RoutingInstance {
   readonly askedAt: number;
   readonly startedAt: number;
   readonly readyAt: number;
+}
+
+/** A key that callers of models may show. */
+export interface RoutingKey {
+  readonly id: string;
+  readonly role: Role;
+  /** SHA-256 of the secret part, in hex. */
+  readonly hash: string;
+  /** The highest that its requests may have, and have when they ask for nothing. */
+  readonly priority: Priority;
 }

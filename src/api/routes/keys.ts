@@ -31,8 +31,8 @@ export function makeKeyRoutes({ useCases }: ApiOptions): Route[] {
       body: { schema: 'KeyRequest', types: DOCUMENT_TYPES, role: 'admin' },
       responses: { 201: jsonResponse('Keep the secret: it cannot be read again.', 'NewKey') },
       async handle({ context, actor }) {
-        const { role, note } = parseDocument(keyBody, await readDocument(context), 'key');
-        const { key, secret } = await useCases.createKey(actor, role, note);
+        const { role, note, priority } = parseDocument(keyBody, await readDocument(context), 'key');
+        const { key, secret } = await useCases.createKey(actor, role, note, priority);
         return context.json({ ...makeKeyView(key), secret }, 201);
       },
     }),

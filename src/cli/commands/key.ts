@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { PRIORITIES } from '#domain/priority.ts';
 import { readKeys, readNewKey } from '#domain/read-views.ts';
 import type { KeyView } from '#domain/views.ts';
 import type { Io } from '../io.ts';
@@ -8,7 +9,9 @@ import { formatTime, print } from '../print.ts';
 export const KEYS_PATH = '/api/v1/keys';
 
 export function addKey(program: Command, io: Io): void {
-  const key = program.command('key').description('keys for the control API');
+  const key = program
+    .command('key')
+    .description('keys: for the control API, and to be known as a caller of models');
   addCreate(key, io);
   key
     .command('list')
@@ -31,14 +34,15 @@ export function addKey(program: Command, io: Io): void {
 }
 
 export function makeKeyRows(keys: readonly KeyView[]): string[][] {
-  const rows = keys.map(({ id, role, createdAt, createdBy, note }) => [
+  const rows = keys.map(({ id, role, priority, createdAt, createdBy, note }) => [
     id,
     role,
+    priority ?? 'normal',
     formatTime(createdAt),
     createdBy.id,
     note,
   ]);
-  return [['ID', 'ROLE', 'CREATED', 'BY', 'NOTE'], ...rows];
+  return [['ID', 'ROLE', 'PRIORITY', 'CREATED', 'BY', 'NOTE'], ...rows];
 }
 
 function addCreate(key: Command, io: Io): void {
@@ -50,10 +54,18 @@ function addCreate(key: Command, io: Io): void {
         .choices(['admin', 'deploy', 'invoke', 'read'])
         .makeOptionMandatory(),
     )
+    .addOption(
+      new Option('--priority <priority>', 'the highest that requests to models with it may have')
+        .choices(PRIORITIES)
+        .default('normal'),
+    )
     .option('--note <text>', 'what it is for', '')
     .action(async (_options, command: Command) => {
-      const options = command.optsWithGlobals<Common & { role: string; note: string }>();
-      const json = { role: options.role, note: options.note };
+      const options = command.optsWithGlobals<
+        Common & { role: string; priority: string; note: string }
+      >();
+      const { role, priority, note } = options;
+      const json = { role, priority, note };
       const client = clientFor(io, options);
       const made = await client.call({ method: 'POST', path: KEYS_PATH, json }, readNewKey);
       if (options.output !== 'table') return print(io.stdout, options.output, made, () => []);

@@ -1,0 +1,48 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { StateChange } from '#bus/subscriber.ts';
+import type { Priority } from '#domain/priority.ts';
+import type { Caller } from '#domain/records.ts';
+
+/** As control makes them: an id, and the secret part that is known here by its hash alone. */
+const FORM = /^Bearer +rk_([a-z0-9]{8,32})_([A-Za-z0-9_-]{43})$/i;
+/** What starts like this is meant for Rouse, whatever follows; it is never passed on. */
+const OURS = /^Bearer +rk_/i;
+
+/** A caller that has shown a key. */
+interface KeyHolder {
+  readonly caller: Caller;
+  /** The highest that its requests may have, and have when they ask for nothing. */
+  readonly priority: Priority;
+}
+
+interface KnownKey extends KeyHolder {
+  readonly hash: Buffer;
+}
+
+/** The keys that callers of models may show. */
+export class Callers {
+  /** Changes with every change of the keys: what was found before may be wrong now. */
+  version = 0;
+  private readonly keys = new Map<string, KnownKey>();
+
+  apply({ full, keys, removedKeys }: StateChange): void {
+    if (!full && keys.length === 0 && removedKeys.length === 0) return;
+    this.version += 1;
+    if (full) this.keys.clear();
+    for (const id of removedKeys) this.keys.delete(id);
+    for (const { id, hash, priority } of keys) {
+      const caller: Caller = { id, kind: 'key' };
+      this.keys.set(id, { caller, priority, hash: Buffer.from(hash, 'hex') });
+    }
+  }
+
+  /** Who sent this Authorization. 'foreign': it is none of ours; 'unknown': it is, and there is no such key. */
+  find(authorization: string): KeyHolder | 'foreign' | 'unknown' {
+    if (!OURS.test(authorization)) return 'foreign';
+    const [, id = '', secret = ''] = FORM.exec(authorization) ?? [];
+    const key = this.keys.get(id);
+    if (!key) return 'unknown';
+    const hash = createHash('sha256').update(secret).digest();
+    return hash.length === key.hash.length && timingSafeEqual(hash, key.hash) ? key : 'unknown';
+  }
+}
