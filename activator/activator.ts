@@ -111,7 +111,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     const client = new Client(socket, plane, peer);
     clients.add(client);
     metrics.connections = clients.size;
-    socket.on('close', () => {
+    client.socket.on('close', () => {
       clients.delete(client);
       metrics.connections = clients.size;
     });

@@ -6,7 +6,7 @@ import type { ModelRoute, Routes } from './routes.ts';
 export type Dialect = 'problem' | 'v2' | 'openai';
 
 /** To a model: `path` goes to the instance. */
-interface ToModel {
+export interface ToModel {
   readonly kind: 'model';
   readonly model: ModelRoute;
   readonly revision: string;

@@ -3,12 +3,15 @@ import type { Caller } from '#domain/records.ts';
 import { type Answer, makeRefusal, reasonOf } from './answers.ts';
 import type { Connection } from './connection.ts';
 import type { ResponseHead } from './http/response-head.ts';
-import { TOKEN } from './http/characters.ts';
+import { CR, LF, TOKEN } from './http/characters.ts';
 import { ChunkedScanner } from './http/chunked.ts';
+import { indexOfEnd } from './http/fields.ts';
 import { RequestHead } from './http/request-head.ts';
 import { Exchange } from './exchange.ts';
+import { Inlet, keep } from './inlet.ts';
 import type { Peer } from './listener.ts';
 import { countRefusal } from './metrics.ts';
+import { Outlet } from './outlet.ts';
 import {
   BAD_CHUNKS,
   HEAD_STALLED,
@@ -20,7 +23,8 @@ import {
 import { connectionField, Response } from './response.ts';
 import { BODY_TIMEOUT_MS, HEAD_TIMEOUT_MS, KEEP_ALIVE_MS, LINGER_MS, type Plane } from './plane.ts';
 
-const END_OF_HEAD = Buffer.from('\r\n\r\n');
+/** With more than this to come, a body is read in large pieces. */
+const LARGE_BODY = 32 * 1024;
 /** Bytes of requests that are sent ahead of their turn; then the socket is paused. */
 const MAX_AHEAD = 64 * 1024;
 
@@ -39,12 +43,15 @@ export class Client implements Connection {
   readonly caller: Caller;
   /** The request's body has come to its end. */
   bodyDone = true;
-  private readonly socket: Socket;
+  readonly socket: Socket;
+  private readonly outlet: Outlet;
   private readonly response: Response;
   private readonly plane: Plane;
   private readonly exchange: Exchange;
   private readonly scanner = new ChunkedScanner();
+  private readonly inlet: Inlet;
   private readonly range = [0, 0];
+  private paused = false;
   private phase = READING;
   private continued = false;
   private ahead: Buffer | undefined;
@@ -54,19 +61,21 @@ export class Client implements Connection {
   /** When the present phase of reading ends; ms. */
   private deadline: number;
 
+  /** @param socket nothing of it has been read; it must not be used any more, but for `this.socket`. */
   constructor(socket: Socket, plane: Plane, peer: Peer) {
-    this.socket = socket;
+    this.inlet = new Inlet((buffer, length) => this.onBytes(buffer, length));
+    this.socket = this.inlet.adopt(socket);
+    this.outlet = new Outlet(this.socket);
     this.plane = plane;
     this.caller = { id: peer.address, kind: 'address' };
-    this.response = new Response(socket);
+    this.response = new Response(this.outlet);
     this.exchange = new Exchange(this, plane);
     this.deadline = plane.now() + KEEP_ALIVE_MS;
-    socket.setNoDelay(true);
-    socket.on('data', (chunk: Buffer) => this.onData(chunk));
-    socket.on('drain', () => this.exchange.onCallerWritable());
-    socket.on('end', () => this.onGone());
-    socket.on('error', () => this.onGone());
-    socket.on('close', () => this.onGone());
+    this.socket.setNoDelay(true);
+    this.socket.on('drain', () => this.exchange.onCallerWritable());
+    this.socket.on('end', () => this.onGone());
+    this.socket.on('error', () => this.onGone());
+    this.socket.on('close', () => this.onGone());
   }
 
   /** Nothing of a request has arrived: may be closed without losing anything. */
@@ -76,18 +85,17 @@ export class Client implements Connection {
 
   /** Ends an answer made here. A body that was not read to its end makes the connection unusable. */
   answer(answer: Answer, extra = ''): void {
-    const keep = this.keepsAlive();
+    const keepsAlive = this.keepsAlive();
     const body = Buffer.from(answer.body);
-    this.socket.cork();
-    this.socket.write(
+    this.outlet.cork();
+    this.outlet.writeText(
       `HTTP/1.1 ${answer.status} ${reasonOf(answer.status)}\r\n` +
         `Content-Type: ${answer.type}\r\nContent-Length: ${body.length}\r\n${extra}` +
-        `${connectionField(this.head.minor, keep)}\r\n`,
-      'latin1',
+        `${connectionField(this.head.minor, keepsAlive)}\r\n`,
     );
-    if (this.head.method !== 'HEAD') this.socket.write(body);
-    this.socket.uncork();
-    this.next(keep);
+    if (this.head.method !== 'HEAD') this.outlet.writeBytes(body, 0, body.length);
+    this.outlet.uncork();
+    this.next(keepsAlive);
   }
 
   get isAnswering(): boolean {
@@ -95,28 +103,31 @@ export class Client implements Connection {
   }
 
   get isPaused(): boolean {
-    return this.socket.isPaused();
+    return this.paused;
   }
 
   pause(): void {
+    this.paused = true;
     this.socket.pause();
   }
 
   resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
     this.socket.resume();
   }
 
   cork(): void {
-    this.socket.cork();
+    this.outlet.cork();
   }
 
   uncork(): void {
-    this.socket.uncork();
+    this.outlet.uncork();
   }
 
   writeInformational(head: ResponseHead): void {
     if (this.head.minor === 0) return;
-    this.socket.write(`${head.forwardHead({ dropCoding: true })}\r\n`, 'latin1');
+    this.outlet.writeText(`${head.forwardHead(true)}\r\n`);
   }
 
   writeHead(head: ResponseHead, extra: string): void {
@@ -138,11 +149,11 @@ export class Client implements Connection {
   writeSwitch(head: ResponseHead, extra: string): void {
     this.response.started = true;
     const fields = `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n${extra}`;
-    this.socket.write(`${head.forwardHead({ dropCoding: true })}${fields}\r\n`, 'latin1');
+    this.outlet.writeText(`${head.forwardHead(true)}${fields}\r\n`);
   }
 
-  writeTunnel(buffer: Buffer): boolean {
-    return this.socket.write(buffer);
+  writeTunnel(buffer: Buffer, length: number): boolean {
+    return this.outlet.writeBytes(buffer, 0, length);
   }
 
   endTunnel(): void {
@@ -162,8 +173,11 @@ export class Client implements Connection {
     this.response.reset();
     this.phase = READING;
     this.deadline = this.plane.now() + KEEP_ALIVE_MS;
-    this.socket.resume();
-    this.pump();
+    this.resume();
+    const { ahead } = this;
+    if (!ahead || this.pumping) return;
+    this.ahead = undefined;
+    this.pump(ahead, ahead.length);
   }
 
   /** Breaks off in the middle of a response, so that the caller can't take it for whole. */
@@ -178,15 +192,16 @@ export class Client implements Connection {
     this.phase = LINGERING;
     this.deadline = this.plane.now() + LINGER_MS;
     this.ahead = undefined;
+    this.outlet.uncork();
     this.socket.end();
-    this.socket.resume();
+    this.resume();
   }
 
   /** Asks for the body of a request that waits to be asked; once. */
   sendContinue(): void {
     if (this.continued || !this.head.expectContinue) return;
     this.continued = true;
-    this.socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1');
+    this.outlet.writeText('HTTP/1.1 100 Continue\r\n\r\n');
   }
 
   /** What came ahead of its turn, for the protocol that the connection was upgraded to. */
@@ -199,7 +214,7 @@ export class Client implements Connection {
   sweep(now: number): void {
     if (this.phase === EXCHANGING) this.exchange.sweep(now);
     if (now < this.deadline) return;
-    if (this.phase === EXCHANGING && this.socket.isPaused()) {
+    if (this.phase === EXCHANGING && this.paused) {
       this.deadline = now + BODY_TIMEOUT_MS;
       return;
     }
@@ -208,103 +223,126 @@ export class Client implements Connection {
     else this.socket.destroy();
   }
 
-  private onData(chunk: Buffer): void {
-    if (this.phase === LINGERING || this.phase === CLOSED) return;
-    if (this.phase === EXCHANGING && this.exchange.isTunnel) {
-      this.exchange.onCallerTunnelData(chunk);
-      return;
-    }
-    if (this.phase === EXCHANGING && !this.bodyDone) {
-      this.feedBody(chunk, 0);
-      return;
-    }
-    this.ahead = this.ahead ? Buffer.concat([this.ahead, chunk]) : chunk;
-    if (this.phase === READING) this.pump();
-    else if (this.ahead.length > MAX_AHEAD) this.socket.pause();
+  private onBytes(buffer: Buffer, length: number): void {
+    if (this.phase === EXCHANGING) this.onExchangeBytes(buffer, length);
+    else if (this.phase !== READING) return;
+    else if (this.ahead) {
+      const joined = Buffer.concat([this.ahead, buffer.subarray(0, length)]);
+      this.ahead = undefined;
+      this.pump(joined, joined.length);
+    } else this.pump(buffer, length);
+  }
+
+  private onExchangeBytes(buffer: Buffer, length: number): void {
+    if (this.exchange.isTunnel) this.exchange.onCallerTunnelData(buffer, length);
+    else if (this.bodyDone) this.sendAhead(buffer, 0, length);
+    else this.sendAhead(buffer, this.feedBody(buffer, 0, length), length);
+  }
+
+  /** Keeps what came ahead of its turn. */
+  private sendAhead(buffer: Buffer, from: number, to: number): void {
+    if (from >= to || this.phase >= LINGERING) return;
+    const bytes = keep(buffer, from, to);
+    this.ahead = this.ahead ? Buffer.concat([this.ahead, bytes]) : bytes;
+    if (this.phase === EXCHANGING && this.ahead.length > MAX_AHEAD) this.pause();
   }
 
   /** Reads requests as long as there are whole heads and nothing to wait for. Not recursive. */
-  private pump(): void {
-    if (this.pumping) return;
+  private pump(buffer: Buffer, length: number): void {
     this.pumping = true;
-    while (this.phase === READING && this.ahead && this.readHead(this.ahead));
-    this.pumping = false;
-  }
-
-  private readHead(buffer: Buffer): boolean {
-    const start = buffer[0] === 0x0d && buffer[1] === 0x0a ? 2 : 0;
-    const end = buffer.indexOf(END_OF_HEAD, start);
-    if (end < 0 || end - start > this.plane.limits.head) return this.waitForHead(buffer, start);
-    const refusal = this.head.read(buffer.toString('latin1', start, end + 4));
-    if (refusal) {
-      this.refuse(refusal);
-      return false;
+    let at = 0;
+    while (this.phase === READING && at < length) {
+      const next = this.readHead(buffer, at, length);
+      if (next < 0) break;
+      at = next;
     }
-    this.ahead = end + 4 < buffer.length ? buffer.subarray(end + 4) : undefined;
-    this.begin();
-    return true;
+    this.pumping = false;
+    this.sendAhead(buffer, at, length);
   }
 
-  private waitForHead(buffer: Buffer, start: number): boolean {
-    if (buffer.length - start > this.plane.limits.head) {
+  /** Reads a head and what there is of its body. Returns where the rest starts; -1: the head is not whole. */
+  private readHead(buffer: Buffer, from: number, length: number): number {
+    const known = this.head.text;
+    const after = from + known.length;
+    if (known !== '' && after <= length && buffer.toString('latin1', from, after) === known) {
+      return this.begin(buffer, after, length, true);
+    }
+    const start = buffer[from] === CR && buffer[from + 1] === LF ? from + 2 : from;
+    const end = indexOfEnd(buffer, start, length);
+    if (end < 0 || end - start > this.plane.limits.head) {
+      return this.waitForHead(buffer, start, length);
+    }
+    const refusal = this.head.read(buffer.toString('latin1', start, end));
+    if (!refusal) return this.begin(buffer, end, length, false);
+    this.refuse(refusal);
+    return length;
+  }
+
+  private waitForHead(buffer: Buffer, start: number, length: number): number {
+    if (length - start > this.plane.limits.head) {
       this.refuse(makeHeadTooLarge(this.plane.limits.head));
-    } else if (buffer.length > start && TOKEN[buffer[start]!] !== 1 && buffer[start] !== 0x0d) {
+    } else if (length > start && TOKEN[buffer[start]!] !== 1 && buffer[start] !== CR) {
       this.refuse(NOT_HTTP);
     } else if (this.deadline > this.plane.now() + HEAD_TIMEOUT_MS) {
       this.deadline = this.plane.now() + HEAD_TIMEOUT_MS;
     }
-    return false;
+    return -1;
   }
 
-  private begin(): void {
+  /** `repeated`: the head is the one before. Returns where what does not belong to this request starts. */
+  private begin(buffer: Buffer, at: number, length: number, repeated: boolean): number {
     const { head } = this;
     this.phase = EXCHANGING;
     this.deadline = Number.POSITIVE_INFINITY;
     this.bodyDone = !head.hasBody;
-    this.bodyLeft = head.contentLength;
-    this.bodyBytes = 0;
     this.continued = false;
+    let end = at;
     if (head.contentLength > this.plane.limits.body) {
       this.refuse(makeBodyTooLarge(this.plane.limits.body));
-      return;
+      return length;
     }
     this.exchange.prepare();
-    if (!this.bodyDone) {
-      this.scanner.start();
-      this.deadline = this.plane.now() + BODY_TIMEOUT_MS;
-      const early = this.ahead;
-      this.ahead = undefined;
-      if (early) this.feedBody(early, 0);
-    }
-    if (this.phase === EXCHANGING) this.exchange.begin();
-  }
-
-  /**
-   * Takes what belongs to the body; the rest was sent ahead. Until the exchange has taken it, the body is not
-   * done: a refusal meanwhile ends the connection, and nothing of a refused body becomes a request.
-   */
-  private feedBody(chunk: Buffer, from: number): void {
-    this.deadline = this.plane.now() + BODY_TIMEOUT_MS;
-    const end = this.head.chunked ? this.feedChunks(chunk, from) : this.feedLength(chunk, from);
-    if (end < 0 || this.phase !== EXCHANGING) return;
-    this.bodyDone = this.head.chunked ? this.scanner.done : this.bodyLeft === 0;
-    if (!this.bodyDone) return;
-    this.deadline = Number.POSITIVE_INFINITY;
-    if (end < chunk.length) this.ahead = chunk.subarray(end);
-    this.exchange.onBodyEnd(this.head.chunked ? this.scanner.trailerLines : '');
-  }
-
-  private feedLength(chunk: Buffer, from: number): number {
-    const end = Math.min(chunk.length, from + this.bodyLeft);
-    this.bodyLeft -= end - from;
-    this.range[0] = from;
-    this.range[1] = end;
-    if (end > from) this.exchange.onBody(chunk, this.range);
+    if (!this.bodyDone) end = this.beginBody(buffer, at, length);
+    if (this.phase === EXCHANGING) this.exchange.begin(repeated);
     return end;
   }
 
-  private feedChunks(chunk: Buffer, from: number): number {
-    const end = this.scanner.scan(chunk, from, chunk.length);
+  private beginBody(buffer: Buffer, at: number, length: number): number {
+    this.bodyLeft = this.head.contentLength;
+    this.bodyBytes = 0;
+    this.scanner.start();
+    this.deadline = this.plane.now() + BODY_TIMEOUT_MS;
+    return at < length ? this.feedBody(buffer, at, length) : at;
+  }
+
+  /**
+   * Takes what belongs to the body, and returns where the rest starts. Until the exchange has taken it, the body
+   * is not done: a refusal meanwhile ends the connection, and nothing of a refused body becomes a request.
+   */
+  private feedBody(buffer: Buffer, from: number, to: number): number {
+    this.deadline = this.plane.now() + BODY_TIMEOUT_MS;
+    const { chunked } = this.head;
+    const end = chunked ? this.feedChunks(buffer, from, to) : this.feedLength(buffer, from, to);
+    if (end < 0 || this.phase !== EXCHANGING) return to;
+    this.bodyDone = chunked ? this.scanner.done : this.bodyLeft === 0;
+    this.inlet.large = this.bodyLeft > LARGE_BODY;
+    if (!this.bodyDone) return to;
+    this.deadline = Number.POSITIVE_INFINITY;
+    this.exchange.onBodyEnd(chunked ? this.scanner.trailerLines : '');
+    return end;
+  }
+
+  private feedLength(buffer: Buffer, from: number, to: number): number {
+    const end = Math.min(to, from + this.bodyLeft);
+    this.bodyLeft -= end - from;
+    this.range[0] = from;
+    this.range[1] = end;
+    if (end > from) this.exchange.onBody(buffer, this.range);
+    return end;
+  }
+
+  private feedChunks(buffer: Buffer, from: number, to: number): number {
+    const end = this.scanner.scan(buffer, from, to);
     if (end < 0) {
       this.exchange.onBadBody(BAD_CHUNKS);
       return -1;
@@ -315,7 +353,7 @@ export class Client implements Connection {
       this.exchange.onBadBody(makeBodyTooLarge(this.plane.limits.body));
       return -1;
     }
-    if (data.length > 0) this.exchange.onBody(chunk, data);
+    if (data.length > 0) this.exchange.onBody(buffer, data);
     return end;
   }
 

@@ -47,6 +47,6 @@ export interface Connection {
 
   // Another protocol, after a 101
   writeSwitch(head: ResponseHead, extra: string): void;
-  writeTunnel(buffer: Buffer): boolean;
+  writeTunnel(buffer: Buffer, length: number): boolean;
   endTunnel(): void;
 }

@@ -1,7 +1,13 @@
 import { duration } from '#domain/units.ts';
 import type { Caller } from '#domain/records.ts';
 import { decidePriority, NORMAL } from '#policies/priority.ts';
-import { type Destination, type Dialect, findDestination, findNamed } from './address.ts';
+import {
+  type Destination,
+  type Dialect,
+  findDestination,
+  findNamed,
+  type ToModel,
+} from './address.ts';
 import { type Answer, makeLocalAnswer, makeRefusal } from './answers.ts';
 import type { Callers } from './callers.ts';
 import type { Connection } from './connection.ts';
@@ -16,9 +22,9 @@ import {
   type Waiter,
 } from './gate.ts';
 import { HeldBody } from './held-body.ts';
-import { Forward, type ForwardOwner } from './forward.ts';
+import { Forward, type ForwardOwner, type Granted } from './forward.ts';
 import type { RequestHead } from './http/request-head.ts';
-import { pieceOf } from './http/write-chunk.ts';
+import { pieceOf } from './http/pieces.ts';
 import { countRefusal, createRevisionMetrics } from './metrics.ts';
 import { MAX_HOLD_MS, type Plane } from './plane.ts';
 import {
@@ -75,7 +81,7 @@ const FORWARDED = 5;
  *
  * Invariant: `slot` is set exactly while the gate counts this request in flight; `end` gives it back once.
  */
-export class Exchange implements Waiter<Slot>, ForwardOwner {
+export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
   previous: Waiter<Slot> | undefined;
   next: Waiter<Slot> | undefined;
   waitsIn: Gate<Slot> | undefined;
@@ -91,10 +97,16 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
   private readonly plane: Plane;
   private state = OVER;
   private dialect: Dialect = 'problem';
-  private path = '';
-  private route: RevisionRoute | undefined;
-  private setCookie = '';
-  private slot: Slot | undefined;
+  path = '';
+  route: RevisionRoute | undefined;
+  setCookie = '';
+  slot: Slot | undefined;
+  arrivedAt = 0;
+  grantedAt = 0;
+  cold = false;
+  /** Where the last head led, as long as the routing state is that of `knownVersion`. */
+  private known: ToModel | undefined;
+  private knownVersion = 0;
   private readonly body: HeldBody;
   private readonly forward: Forward;
   private waited = false;
@@ -134,8 +146,15 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
     this.totalDeadline = NEVER;
   }
 
-  begin(): void {
-    if (this.plane.ready) this.follow(findDestination(this.client.head, this.plane.routes));
+  /** `repeated`: the head is the one before, so that it leads to the same place. */
+  begin(repeated: boolean): void {
+    const { plane, client, known } = this;
+    if (repeated && known && this.knownVersion === plane.routes.version) {
+      this.toModel(known.model, known.revision, known.tag);
+      return;
+    }
+    this.known = undefined;
+    if (plane.ready) this.follow(findDestination(client.head, plane.routes));
     else this.refuse(STARTING);
   }
 
@@ -207,8 +226,14 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
       case 'model':
         this.dialect = destination.dialect;
         this.path = destination.path;
+        if (this.state === PREPARED) this.remember(destination);
         this.toModel(destination.model, destination.revision, destination.tag);
     }
+  }
+
+  private remember(destination: ToModel): void {
+    this.known = destination;
+    this.knownVersion = this.plane.routes.version;
   }
 
   private readToRoute(): void {
@@ -236,6 +261,11 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
 
   private toModel(model: ModelRoute, revision: string, tag: string | undefined): void {
     this.body.stopCounting();
+    const picked = revision === '' && tag === undefined && this.plane.routes.pickPlain(model);
+    if (picked) {
+      this.enter(picked);
+      return;
+    }
     const choice = chooseRevision(this.plane, model, revision, tag, this.client.head.fields);
     if ('detail' in choice) {
       this.refuse(choice);
@@ -341,12 +371,12 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
   }
 
   private forwardTo(slot: Slot): void {
-    const { route, path, arrivedAt, setCookie } = this;
+    const { route } = this;
     if (!route) return;
     this.state = FORWARDED;
-    const cold = this.waited && slot.readyAt > arrivedAt;
-    const grantedAt = this.plane.now();
-    this.forward.start({ route, slot, path, arrivedAt, grantedAt, cold, setCookie });
+    this.cold = this.waited && slot.readyAt > this.arrivedAt;
+    this.grantedAt = this.waited ? this.plane.now() : this.arrivedAt;
+    this.forward.start(this, route, slot);
   }
 
   // What became of it
@@ -386,8 +416,8 @@ export class Exchange implements Waiter<Slot>, ForwardOwner {
     this.forward.onCallerWritable();
   }
 
-  onCallerTunnelData(buffer: Buffer): void {
-    this.forward.writeTunnel(buffer);
+  onCallerTunnelData(buffer: Buffer, length: number): void {
+    this.forward.writeTunnel(buffer, length);
   }
 
   // Ends

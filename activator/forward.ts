@@ -1,3 +1,4 @@
+import type { Address } from '#domain/routing.ts';
 import type { Connection } from './connection.ts';
 import type { HeldBody } from './held-body.ts';
 import type { InstanceConnection, InstanceUser } from './instance-connection.ts';
@@ -20,8 +21,6 @@ const TUNNEL = 4;
 
 /** A request that has been granted a slot. Times in ms since the epoch. */
 export interface Granted {
-  readonly route: RevisionRoute;
-  readonly slot: Slot;
   /** What goes to the instance as its target. */
   readonly path: string;
   readonly arrivedAt: number;
@@ -64,8 +63,13 @@ export class Forward implements InstanceUser {
   private readonly owner: ForwardOwner;
   private state = IDLE;
   private granted: Granted | undefined;
+  private route: RevisionRoute | undefined;
+  private slot: Slot | undefined;
   private upstream: InstanceConnection | undefined;
   private replayable = true;
+  /** The fields that tell the instance who asked, and the host that they are made for. */
+  private forwardedFields = '';
+  private forwardedHost: string | undefined;
 
   constructor(client: Connection, plane: Plane, body: HeldBody, owner: ForwardOwner) {
     this.client = client;
@@ -83,11 +87,12 @@ export class Forward implements InstanceUser {
     return this.state >= SENT && this.upstream !== undefined;
   }
 
-  start(granted: Granted): void {
-    const { route, slot, grantedAt } = granted;
+  start(granted: Granted, route: RevisionRoute, slot: Slot): void {
     this.granted = granted;
+    this.route = route;
+    this.slot = slot;
     this.replayable = true;
-    this.deadline = grantedAt + route.routing.timeouts.run;
+    this.deadline = granted.grantedAt + route.routing.timeouts.run;
     this.connect(slot.takeIdle() ?? this.open(slot));
   }
 
@@ -96,6 +101,8 @@ export class Forward implements InstanceUser {
     const { upstream } = this;
     this.upstream = undefined;
     this.granted = undefined;
+    this.route = undefined;
+    this.slot = undefined;
     this.state = IDLE;
     this.deadline = NEVER;
     upstream?.release(clean);
@@ -136,11 +143,11 @@ export class Forward implements InstanceUser {
   }
 
   private send(upstream: InstanceConnection): void {
-    const { client, granted } = this;
-    if (!granted) return;
+    const { client, granted, slot } = this;
+    if (!granted || !slot) return;
     this.state = SENT;
     upstream.cork();
-    writeHead(upstream, client, granted.slot, granted.path);
+    this.writeHead(upstream, slot.address, granted.path);
     this.flushHeld(upstream);
     if (client.bodyDone) upstream.endBody(this.body.trailers);
     upstream.uncork();
@@ -158,19 +165,19 @@ export class Forward implements InstanceUser {
   }
 
   onBroken(before: 'connect' | 'response' | 'end', reason: string): void {
-    const { granted, upstream } = this;
+    const { slot, upstream } = this;
     this.upstream = undefined;
     if (before === 'connect') this.owner.onUnreached(reason);
     else if (this.client.isAnswering) this.owner.onCut();
-    else if (before === 'response' && granted && upstream && this.mayReplay(upstream)) {
-      this.connect(this.open(granted.slot));
+    else if (before === 'response' && slot && upstream && this.mayReplay(upstream)) {
+      this.connect(this.open(slot));
     } else this.owner.onRefusal(makeLost(reason));
   }
 
   /** A reused connection that closed before any byte of a response was most likely closing already. */
   private mayReplay(upstream: InstanceConnection): boolean {
     if (upstream.served < 2 || upstream.isAnswering || !this.replayable) return false;
-    return IDEMPOTENT.has(this.client.head.method) || this.granted?.route.routing.retry === 'safe';
+    return IDEMPOTENT.has(this.client.head.method) || this.route?.routing.retry === 'safe';
   }
 
   // From the instance
@@ -208,17 +215,15 @@ export class Forward implements InstanceUser {
   }
 
   private extraFields(): string {
-    if (!this.granted) return '';
-    const { route, slot, arrivedAt, grantedAt, cold, setCookie } = this.granted;
+    const { granted, route, slot } = this;
+    if (!granted || !route || !slot) return '';
+    const { arrivedAt, grantedAt, cold, setCookie } = granted;
     const timing = timingOf(slot, arrivedAt, grantedAt, this.plane.now(), cold);
-    return (
-      `Rouse-Revision: ${route.routing.name}\r\nRouse-Cold-Start: ${cold}\r\n` +
-      `Server-Timing: ${timing}\r\n${setCookie}`
-    );
+    return `${route.extraFields}${cold}\r\nServer-Timing: ${timing}\r\n${setCookie}`;
   }
 
   private observe(status: number): void {
-    const metrics = this.granted?.route.metrics;
+    const metrics = this.route?.metrics;
     if (!this.granted || !metrics) return;
     const { arrivedAt, grantedAt, cold } = this.granted;
     const waitedMs = grantedAt - arrivedAt;
@@ -234,7 +239,7 @@ export class Forward implements InstanceUser {
   }
 
   private idleDeadline(): number {
-    const idle = this.granted?.route.routing.timeouts.idle ?? 0;
+    const idle = this.route?.routing.timeouts.idle ?? 0;
     return idle === 0 ? NEVER : this.plane.now() + idle;
   }
 
@@ -250,35 +255,35 @@ export class Forward implements InstanceUser {
     this.client.writeSwitch(head, this.extraFields());
     this.deadline = this.idleDeadline();
     const early = this.client.takeAhead();
-    if (early) this.writeTunnel(early);
+    if (early) this.writeTunnel(early, early.length);
     this.client.resume();
   }
 
-  writeTunnel(buffer: Buffer): void {
+  writeTunnel(buffer: Buffer, length: number): void {
     this.deadline = this.idleDeadline();
-    if (this.upstream && !this.upstream.writeTunnel(buffer)) this.client.pause();
+    if (this.upstream && !this.upstream.writeTunnel(buffer, length)) this.client.pause();
   }
 
-  onTunnelData(buffer: Buffer): void {
+  onTunnelData(buffer: Buffer, length: number): void {
     this.deadline = this.idleDeadline();
-    if (!this.client.writeTunnel(buffer)) this.upstream?.pause();
+    if (!this.client.writeTunnel(buffer, length)) this.upstream?.pause();
   }
 
   onTunnelEnd(): void {
     this.owner.onTunnelClosed();
   }
-}
 
-/** What goes before the body: the caller's head, for this hop. */
-function writeHead(
-  upstream: InstanceConnection,
-  { head, caller }: Connection,
-  slot: Slot,
-  path: string,
-): void {
-  const inner = 'host' in slot.address ? slot.address : undefined;
-  const host = inner?.authority ?? (head.host === '' ? 'localhost' : head.host);
-  const forwardedHost = head.host === '' ? '' : `X-Forwarded-Host: ${head.host}\r\n`;
-  const added = `X-Forwarded-For: ${caller.id}\r\nX-Forwarded-Proto: http\r\n${forwardedHost}`;
-  upstream.writeHead(head, (inner?.basePath ?? '') + path, host, added);
+  /** What goes before the body: the caller's head, for this hop. */
+  private writeHead(upstream: InstanceConnection, address: Address, path: string): void {
+    const { head, caller } = this.client;
+    const inner = 'host' in address ? address : undefined;
+    const host = inner?.authority ?? (head.host === '' ? 'localhost' : head.host);
+    const target = inner?.basePath ? inner.basePath + path : path;
+    if (this.forwardedHost !== head.host) {
+      this.forwardedHost = head.host;
+      const forwardedHost = head.host === '' ? '' : `X-Forwarded-Host: ${head.host}\r\n`;
+      this.forwardedFields = `X-Forwarded-For: ${caller.id}\r\nX-Forwarded-Proto: http\r\n${forwardedHost}`;
+    }
+    upstream.writeHead(head, target, host, this.forwardedFields);
+  }
 }

@@ -20,7 +20,7 @@ export interface InstanceConnection {
   writeBody(buffer: Buffer, ranges: readonly number[]): boolean;
   /** `trailers`: field lines that ended a chunked body, or ''. */
   endBody(trailers: string): void;
-  writeTunnel(buffer: Buffer): boolean;
+  writeTunnel(buffer: Buffer, length: number): boolean;
   readonly isFull: boolean;
 
   // The response
@@ -37,7 +37,10 @@ export interface Home<C> {
   dropIdle(connection: C): void;
 }
 
-/** What the exchange that uses a connection is told. Positions are of the buffer that comes with them. */
+/**
+ * What the exchange that uses a connection is told. Positions are of the buffer that comes with them, which may be
+ * overwritten after the call.
+ */
 export interface InstanceUser {
   onConnected(): void;
   /** It closed or failed. `before`: how far it had come. */
@@ -49,7 +52,7 @@ export interface InstanceUser {
   /** The whole response has come. `trailers`: field lines that ended a chunked body, or ''. */
   onEnd(trailers: string): void;
   /** Bytes of the other protocol, after a 101. */
-  onTunnelData(buffer: Buffer): void;
+  onTunnelData(buffer: Buffer, length: number): void;
   onTunnelEnd(): void;
   onWritable(): void;
   /** What is told between these two came in one read; it may leave in one write. */

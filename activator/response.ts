@@ -1,7 +1,6 @@
-import type { Socket } from 'node:net';
 import type { RequestHead } from './http/request-head.ts';
 import type { ResponseHead } from './http/response-head.ts';
-import { writeChunk, writeRanges } from './http/write-chunk.ts';
+import type { Outlet } from './outlet.ts';
 
 const NO_BODY = 0;
 const AS_IT_COMES = 1;
@@ -17,11 +16,11 @@ export class Response {
   started = false;
   /** The end of the body is the end of the connection. */
   endsConnection = false;
-  private readonly socket: Socket;
+  private readonly outlet: Outlet;
   private framing = NO_BODY;
 
-  constructor(socket: Socket) {
-    this.socket = socket;
+  constructor(outlet: Outlet) {
+    this.outlet = outlet;
   }
 
   /** For the next one on this connection. */
@@ -36,20 +35,19 @@ export class Response {
     this.chooseFraming(request, head);
     const { endsConnection, framing } = this;
     const added = framing === CHUNKED && !head.chunked ? 'Transfer-Encoding: chunked\r\n' : '';
-    const forwarded = head.forwardHead({ dropCoding: framing !== CHUNKED });
+    const forwarded = head.forwardHead(framing !== CHUNKED);
     const connection = connectionField(request.minor, keepAlive && !endsConnection);
-    this.socket.write(`${forwarded}${extra}${added}${connection}\r\n`, 'latin1');
+    this.outlet.writeText(`${forwarded}${extra}${added}${connection}\r\n`);
   }
 
   /** False: the caller reads slower than this comes. */
   write(buffer: Buffer, ranges: readonly number[]): boolean {
-    if (this.framing === CHUNKED) return writeChunk(this.socket, buffer, ranges);
-    return writeRanges(this.socket, buffer, ranges);
+    if (this.framing === CHUNKED) return this.outlet.writeChunk(buffer, ranges);
+    return this.outlet.writeRanges(buffer, ranges);
   }
 
   end(trailers: string): void {
-    if (this.framing !== CHUNKED) return;
-    this.socket.write(`0\r\n${trailers}\r\n`, 'latin1');
+    if (this.framing === CHUNKED) this.outlet.writeText(`0\r\n${trailers}\r\n`);
   }
 
   private chooseFraming(request: RequestHead, head: ResponseHead): void {

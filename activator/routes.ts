@@ -12,6 +12,8 @@ export interface RevisionRoute {
   readonly model: ModelRoute;
   routing: RoutingRevision;
   readonly gate: Gate<Slot>;
+  /** What its responses carry, up to the value of Rouse-Cold-Start. */
+  readonly extraFields: string;
   /** Made with the first request: a model that sleeps for good costs nothing here. */
   metrics: RevisionMetrics | undefined;
 }
@@ -49,6 +51,8 @@ export interface RoutesEvents {
  */
 export class Routes {
   readonly models = new Map<string, ModelRoute>();
+  /** Changes with every change. */
+  version = 0;
   private readonly hosts = new Map<string, HostRoute>();
   private readonly revisions = new Map<string, RevisionRoute>();
   private readonly slots = new Map<string, Slot>();
@@ -61,6 +65,7 @@ export class Routes {
   }
 
   apply(change: StateChange): void {
+    this.version += 1;
     if (change.full) this.dropAbsent(change);
     for (const key of change.removedModels) this.removeModel(key);
     for (const id of change.removedInstances) this.removeInstance(id);
@@ -85,6 +90,11 @@ export class Routes {
   pick(model: ModelRoute): RevisionRoute | undefined {
     const { weights, credit } = splitOf(model);
     return this.rowOf(model, pickByWeight(weights, credit));
+  }
+
+  /** The same, where the split is all that decides and its row can take requests. */
+  pickPlain(model: ModelRoute): RevisionRoute | undefined {
+    return model.routing.sticky ? undefined : this.pick(model);
   }
 
   pickSticky(model: ModelRoute, hash: number): RevisionRoute | undefined {
@@ -156,6 +166,7 @@ export class Routes {
       key,
       model,
       routing,
+      extraFields: `Rouse-Revision: ${routing.name}\r\nRouse-Cold-Start: `,
       gate: new Gate(limits, gateEvents),
       metrics: undefined,
     };

@@ -1,11 +1,13 @@
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Address } from '#domain/routing.ts';
 import { ChunkedScanner } from './http/chunked.ts';
 import type { RequestHead } from './http/request-head.ts';
 import { ResponseHead } from './http/response-head.ts';
-import { writeChunk, writeRanges } from './http/write-chunk.ts';
+import { indexOfEnd } from './http/fields.ts';
+import { Inlet, keep } from './inlet.ts';
 import type { Home, InstanceConnection, InstanceUser } from './instance-connection.ts';
+import { Outlet } from './outlet.ts';
 
 /** A response head larger than this is no answer of a sane server. */
 const MAX_RESPONSE_HEAD = 64 * 1024;
@@ -22,7 +24,8 @@ const IDLE_MS = 1500;
 const IDLE_MARGIN_MS = 1000;
 const MAX_IDLE_MS = 60_000;
 
-const END_OF_HEAD = Buffer.from('\r\n\r\n');
+/** With more than this to come, a body is read in large pieces. */
+const LARGE_BODY = 32 * 1024;
 
 const HEAD = 0;
 const LENGTH = 1;
@@ -37,6 +40,8 @@ const IDLE = 5;
  */
 export class Upstream implements InstanceConnection {
   private readonly socket: Socket;
+  private readonly inlet: Inlet;
+  private readonly outlet: Outlet;
   private readonly home: Home<Upstream>;
   connected = false;
   /** Whether it has served before: then the instance may be closing it this moment. */
@@ -52,6 +57,9 @@ export class Upstream implements InstanceConnection {
   private partial: Buffer | undefined;
   private remaining = 0;
   private requestChunked = false;
+  private paused = false;
+  /** How long the instance keeps an idle connection, as far as is known; ms. */
+  private idleMs = IDLE_MS;
   private informational = 0;
   private ended = false;
   private readonly now: () => number;
@@ -59,9 +67,10 @@ export class Upstream implements InstanceConnection {
   constructor(home: Home<Upstream>, now: () => number) {
     this.home = home;
     this.now = now;
-    this.socket = open(home.address, () => this.onConnect());
+    this.inlet = new Inlet((buffer, length) => this.onBytes(buffer, length));
+    this.socket = open(home.address, this.inlet, () => this.onConnect());
+    this.outlet = new Outlet(this.socket);
     this.socket.setNoDelay(true);
-    this.socket.on('data', (chunk: Buffer) => this.onData(chunk));
     this.socket.on('end', () => this.onFinish());
     this.socket.on('error', (error) => this.onGone(error.message));
     this.socket.on('close', () => {
@@ -86,40 +95,43 @@ export class Upstream implements InstanceConnection {
   }
 
   cork(): void {
-    this.socket.cork();
+    this.outlet.cork();
   }
 
   uncork(): void {
-    this.socket.uncork();
+    this.outlet.uncork();
   }
 
   writeHead(head: RequestHead, target: string, host: string, added: string): void {
     this.requestChunked = head.chunked;
-    this.socket.write(`${head.forwardHead(target, host)}${added}\r\n`, 'latin1');
+    this.outlet.writeText(`${head.forwardHead(target, host)}${added}\r\n`);
   }
 
   writeBody(buffer: Buffer, ranges: readonly number[]): boolean {
-    if (this.requestChunked) return writeChunk(this.socket, buffer, ranges);
-    return writeRanges(this.socket, buffer, ranges);
+    if (this.requestChunked) return this.outlet.writeChunk(buffer, ranges);
+    return this.outlet.writeRanges(buffer, ranges);
   }
 
   endBody(trailers: string): void {
-    if (this.requestChunked) this.socket.write(`0\r\n${trailers}\r\n`, 'latin1');
+    if (this.requestChunked) this.outlet.writeText(`0\r\n${trailers}\r\n`);
   }
 
-  writeTunnel(buffer: Buffer): boolean {
-    return this.socket.write(buffer);
+  writeTunnel(buffer: Buffer, length: number): boolean {
+    return this.outlet.writeBytes(buffer, 0, length);
   }
 
   get isFull(): boolean {
-    return this.socket.writableNeedDrain;
+    return this.outlet.isFull;
   }
 
   pause(): void {
+    this.paused = true;
     this.socket.pause();
   }
 
   resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
     this.socket.resume();
   }
 
@@ -130,20 +142,14 @@ export class Upstream implements InstanceConnection {
       this.destroy();
       return;
     }
-    this.idleUntil = this.now() + this.idleTime();
-    this.socket.resume();
+    this.idleUntil = this.now() + this.idleMs;
+    this.resume();
     this.home.keepIdle(this);
   }
 
   destroy(): void {
     this.user = undefined;
     this.socket.destroy();
-  }
-
-  private idleTime(): number {
-    const hint = /timeout=(\d{1,6})/.exec(this.head.fields.find('keep-alive'))?.[1];
-    if (hint === undefined) return IDLE_MS;
-    return Math.min(MAX_IDLE_MS, Math.max(0, Number(hint) * 1000 - IDLE_MARGIN_MS));
   }
 
   private onConnect(): void {
@@ -177,62 +183,71 @@ export class Upstream implements InstanceConnection {
    * middle. An instance that lives still takes connections.
    */
   private verifyEnd(): void {
-    const probe = open(this.home.address, () => {
+    const probe = open(this.home.address, new Inlet(() => {}), () => {
       probe.destroy();
       if (this.user) this.finish('');
     });
     probe.on('error', () => this.onGone('the instance went away in the middle of its response'));
   }
 
-  private onData(chunk: Buffer): void {
+  private onBytes(buffer: Buffer, length: number): void {
     const { user } = this;
     user?.cork();
-    this.takeData(chunk);
+    if (this.partial) {
+      const joined = Buffer.concat([this.partial, buffer.subarray(0, length)]);
+      this.partial = undefined;
+      this.takeBytes(joined, joined.length);
+    } else this.takeBytes(buffer, length);
     user?.uncork();
   }
 
-  private takeData(chunk: Buffer): void {
-    if (this.state === TUNNEL) {
-      this.user?.onTunnelData(chunk);
-      return;
-    }
+  private takeBytes(buffer: Buffer, length: number): void {
     if (this.state === IDLE) {
       this.onGone('the instance spoke without being asked');
       return;
     }
-    const bodyAt = this.state === HEAD ? this.readHeads(chunk) : 0;
+    const bodyAt = this.state === HEAD ? this.readHeads(buffer, length) : 0;
     if (bodyAt < 0 || !this.user) return;
-    const buffer = this.partial ?? chunk;
-    this.partial = undefined;
-    if (this.isTunnel()) {
-      if (bodyAt < buffer.length) this.user.onTunnelData(buffer.subarray(bodyAt));
-    } else this.readBody(buffer, bodyAt);
+    if (!this.isTunnel()) this.readBody(buffer, bodyAt, length);
+    else if (bodyAt === 0) this.user.onTunnelData(buffer, length);
+    else if (bodyAt < length) {
+      this.user.onTunnelData(keep(buffer, bodyAt, length), length - bodyAt);
+    }
   }
 
   /** Reads heads, informational ones included, until the final one; -1: more is needed, or it broke. */
-  private readHeads(chunk: Buffer): number {
-    const buffer = this.partial ? Buffer.concat([this.partial, chunk]) : chunk;
+  private readHeads(buffer: Buffer, length: number): number {
     let at = 0;
     while (true) {
-      const end = buffer.indexOf(END_OF_HEAD, at);
-      if (end < 0) return this.waitForHead(buffer, at);
-      if (!this.head.read(buffer.toString('latin1', at, end + 4)))
-        return this.breakWith('a malformed head');
-      at = end + 4;
+      const end = this.readHead(buffer, at, length);
+      if (end < 0) return -1;
+      at = end;
       if (this.head.status >= 200 || this.head.status === 101) break;
       this.informational += 1;
       if (this.informational > MAX_INFORMATIONAL)
         return this.breakWith('informational heads without end');
       this.user?.onInformational(this.head);
     }
-    this.partial = buffer;
     this.beginBody();
     return at;
   }
 
-  private waitForHead(buffer: Buffer, at: number): number {
-    if (buffer.length - at > MAX_RESPONSE_HEAD) return this.breakWith('a head over 64 KiB');
-    this.partial = at === 0 ? buffer : buffer.subarray(at);
+  private readHead(buffer: Buffer, at: number, length: number): number {
+    const known = this.head.text;
+    const after = at + known.length;
+    if (known !== '' && after <= length && buffer.toString('latin1', at, after) === known)
+      return after;
+    const end = indexOfEnd(buffer, at, length);
+    if (end < 0) return this.waitForHead(buffer, at, length);
+    if (!this.head.read(buffer.toString('latin1', at, end)))
+      return this.breakWith('a malformed head');
+    this.idleMs = idleTimeOf(this.head);
+    return end;
+  }
+
+  private waitForHead(buffer: Buffer, at: number, length: number): number {
+    if (length - at > MAX_RESPONSE_HEAD) return this.breakWith('a head over 64 KiB');
+    if (at < length) this.partial = keep(buffer, at, length);
     return -1;
   }
 
@@ -252,27 +267,28 @@ export class Upstream implements InstanceConnection {
     this.user?.onHead(head);
   }
 
-  private readBody(buffer: Buffer, at: number): void {
-    if (this.state === CHUNKED) this.readChunks(buffer, at);
-    else if (this.state === LENGTH) this.readLength(buffer, at);
-    else if (this.state === UNTIL_CLOSE) this.deliver(buffer, at, buffer.length);
+  private readBody(buffer: Buffer, at: number, length: number): void {
+    if (this.state === CHUNKED) this.readChunks(buffer, at, length);
+    else if (this.state === LENGTH) this.readLength(buffer, at, length);
+    else if (this.state === UNTIL_CLOSE) this.deliver(buffer, at, length);
   }
 
-  private readLength(buffer: Buffer, at: number): void {
-    const end = Math.min(buffer.length, at + this.remaining);
+  private readLength(buffer: Buffer, at: number, length: number): void {
+    const end = Math.min(length, at + this.remaining);
     this.remaining -= end - at;
+    this.inlet.large = this.remaining > LARGE_BODY;
     this.deliver(buffer, at, end);
-    if (this.remaining === 0) this.finish('', end < buffer.length);
+    if (this.remaining === 0) this.finish('', end < length);
   }
 
-  private readChunks(buffer: Buffer, at: number): void {
-    const end = this.scanner.scan(buffer, at, buffer.length);
+  private readChunks(buffer: Buffer, at: number, length: number): void {
+    const end = this.scanner.scan(buffer, at, length);
     if (end < 0) {
       this.breakWith('malformed chunks');
       return;
     }
     if (this.scanner.data.length > 0) this.user?.onData(buffer, this.scanner.data);
-    if (this.scanner.done) this.finish(this.scanner.trailerLines, end < buffer.length);
+    if (this.scanner.done) this.finish(this.scanner.trailerLines, end < length);
   }
 
   private deliver(buffer: Buffer, from: number, to: number): void {
@@ -300,8 +316,8 @@ export class Upstream implements InstanceConnection {
 }
 
 /** A connection to the address that fails when it is not there in time. */
-function open(address: Address, onReady: () => void): Socket {
-  const socket = connectTo(address);
+function open(address: Address, inlet: Inlet, onReady: () => void): Socket {
+  const socket = connectTo(address, inlet);
   socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy(new Error('no connection within 5s')));
   socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => {
     socket.setTimeout(0);
@@ -310,9 +326,16 @@ function open(address: Address, onReady: () => void): Socket {
   return socket;
 }
 
-function connectTo(address: Address): Socket {
-  if ('socket' in address) return connect({ path: address.socket, allowHalfOpen: true });
+function connectTo(address: Address, inlet: Inlet): Socket {
+  if ('socket' in address) return inlet.connect({ path: address.socket, allowHalfOpen: true });
   const { host, port } = address;
-  if (!address.tls) return connect({ host, port, allowHalfOpen: true });
-  return connectTls({ host, port, servername: host });
+  if (!address.tls) return inlet.connect({ host, port, allowHalfOpen: true });
+  return inlet.listenTo(connectTls({ host, port, servername: host }));
+}
+
+/** How long a connection may be idle here: shorter than the instance says that it keeps it. */
+function idleTimeOf({ fields }: ResponseHead): number {
+  const hint = /timeout=(\d{1,6})/.exec(fields.find('keep-alive'))?.[1];
+  if (hint === undefined) return IDLE_MS;
+  return Math.min(MAX_IDLE_MS, Math.max(0, Number(hint) * 1000 - IDLE_MARGIN_MS));
 }

@@ -3,6 +3,8 @@ import { COLON, CR, equalsLower, LF, SPACE, TAB, TOKEN, VALUE } from './characte
 /** More fields than any client sends; bounds the work and the memory per head. */
 const MAX_FIELDS = 128;
 
+const END_OF_HEAD = Buffer.from('\r\n\r\n');
+
 export const FIELDS_OK = 0;
 const FIELDS_MALFORMED = 1;
 export const FIELDS_TOO_MANY = 2;
@@ -106,6 +108,13 @@ export class Fields {
   private lineStart(i: number): number {
     return this.at[i * 4]!;
   }
+}
+
+/** Where the head that starts at `from` ends, its empty line included; -1: not before `to`. */
+export function indexOfEnd(buffer: Buffer, from: number, to: number): number {
+  let i = buffer.indexOf(END_OF_HEAD, from);
+  i = i < 0 ? i : i + END_OF_HEAD.length;
+  return i > to ? -1 : i;
 }
 
 /** Field names in lower case, by their length: most fields are told apart by that alone. */

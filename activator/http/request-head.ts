@@ -95,6 +95,15 @@ export class RequestHead {
   private upgradeField = '';
   private hostCount = 0;
   private codingCount = 0;
+  /** The last result of `forwardHead`: callers send the same head again and again. */
+  private forwarded = '';
+  private forwardedTo = '';
+  private forwardedHost = '';
+
+  /** What was read last. */
+  get text(): string {
+    return this.fields.text;
+  }
 
   get hasBody(): boolean {
     return this.chunked || this.contentLength > 0;
@@ -133,6 +142,7 @@ export class RequestHead {
     this.host = '';
     this.hostCount = 0;
     this.codingCount = 0;
+    this.forwarded = '';
   }
 
   private readLine(text: string, end: number): HeadRefusal | undefined {
@@ -266,9 +276,15 @@ export class RequestHead {
    * as it came, in slices of the original text.
    */
   forwardHead(target: string, host: string): string {
+    if (this.forwarded !== '' && this.forwardedTo === target && this.forwardedHost === host) {
+      return this.forwarded;
+    }
     let text = `${this.method} ${target} HTTP/1.1\r\nHost: ${host}\r\n`;
     text += this.fields.forward(this.cutsAuthorization ? CUT_WITH_KEY : CUT, this.connection);
     if (this.upgrade !== '') text += `Connection: Upgrade\r\nUpgrade: ${this.upgrade}\r\n`;
+    this.forwarded = text;
+    this.forwardedTo = target;
+    this.forwardedHost = host;
     return text;
   }
 }

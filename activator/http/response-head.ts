@@ -28,6 +28,14 @@ export class ResponseHead {
   private statusLineEnd = 0;
   private connection = '';
   private codings = 0;
+  /** The last result of `forwardHead`: servers send the same head again and again. */
+  private forwarded = '';
+  private forwardedWithout = false;
+
+  /** What was read last. */
+  get text(): string {
+    return this.fields.text;
+  }
 
   /** Reads a whole head, the empty line included. False: not understood. */
   read(text: string): boolean {
@@ -36,6 +44,7 @@ export class ResponseHead {
     this.upgrade = '';
     this.connection = '';
     this.codings = 0;
+    this.forwarded = '';
     const line = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?\r\n/.exec(text);
     if (!line) return false;
     this.minor = Number(line[1]);
@@ -84,10 +93,16 @@ export class ResponseHead {
     return this.contentLength !== 0;
   }
 
-  /** The status line and the fields that go on to the caller, without the empty line. */
-  forwardHead(options: { dropCoding: boolean }): string {
-    const cut = this.isBodiless ? CUT_FRAMING : options.dropCoding ? CUT_CODING : CUT;
+  /**
+   * The status line and the fields that go on to the caller, without the empty line. `dropCoding`: the body gets
+   * no chunks of ours.
+   */
+  forwardHead(dropCoding: boolean): string {
+    if (this.forwarded !== '' && this.forwardedWithout === dropCoding) return this.forwarded;
+    const cut = this.isBodiless ? CUT_FRAMING : dropCoding ? CUT_CODING : CUT;
     const line = this.fields.text.slice(9, this.statusLineEnd);
-    return `HTTP/1.1 ${line}${this.fields.forward(cut, this.connection)}`;
+    this.forwarded = `HTTP/1.1 ${line}${this.fields.forward(cut, this.connection)}`;
+    this.forwardedWithout = dropCoding;
+    return this.forwarded;
   }
 }

@@ -1,0 +1,86 @@
+import { connect, type NetConnectOpts, type OnReadOpts, Socket } from 'node:net';
+
+/**
+ * How sockets are read. Small messages of all sockets go through one buffer: a buffer for each read would cost
+ * more than the rest of the read. A socket on which much is coming reads into buffers of its own, which are
+ * written on without a copy.
+ */
+
+const SHARED = Buffer.allocUnsafeSlow(64 * 1024);
+const LARGE = 128 * 1024;
+
+/** `buffer` holds `length` bytes. It may be overwritten when this returns: who needs them longer calls `keep`. */
+export type OnBytes = (buffer: Buffer, length: number) => void;
+
+/** Bytes of a buffer that was handed to `OnBytes`, for longer than the call. */
+export function keep(buffer: Buffer, from: number, to: number): Buffer {
+  const view = buffer.subarray(from, to);
+  return buffer === SHARED ? Buffer.from(view) : view;
+}
+
+/** The way one socket is read. */
+export class Inlet {
+  /** Much is coming: from the next read on the socket has buffers of its own. */
+  large = false;
+  private wasLarge = false;
+  private isOpen = false;
+  private readonly onBytes: OnBytes;
+
+  constructor(onBytes: OnBytes) {
+    this.onBytes = onBytes;
+  }
+
+  connect(options: NetConnectOpts): Socket {
+    return connect({ ...options, onread: this.options() });
+  }
+
+  /**
+   * Takes over an accepted socket, of which nothing has been read. `node:net` offers `onread` to those that
+   * connect only, so its handle moves to a new socket. Where that does not work the socket stays as it is.
+   */
+  adopt(accepted: Socket): Socket {
+    const inner = accepted as unknown as Accepted;
+    const { _handle: handle, _server: server } = inner;
+    if (accepted.constructor !== Socket || !handle) return this.listenTo(accepted);
+    inner._handle = null;
+    inner._server = null;
+    const options = { handle, allowHalfOpen: accepted.allowHalfOpen, onread: this.options() };
+    const socket = new Socket(options as ConstructorParameters<typeof Socket>[0]);
+    (socket as unknown as Accepted)._server = server;
+    return socket;
+  }
+
+  /** Reads what the socket emits, in buffers of its own. */
+  listenTo<S extends Socket>(socket: S): S {
+    socket.on('data', (chunk: Buffer) => this.onBytes(chunk, chunk.length));
+    return socket;
+  }
+
+  private options(): OnReadOpts {
+    return {
+      buffer: () => this.nextBuffer() as Buffer,
+      callback: (length, buffer) => {
+        this.onBytes(buffer as Buffer, length);
+        return true;
+      },
+    };
+  }
+
+  /** Called before the first read and after each. Undefined: the same again. */
+  private nextBuffer(): Buffer | undefined {
+    if (this.large) {
+      this.wasLarge = true;
+      return Buffer.allocUnsafeSlow(LARGE);
+    }
+    if (this.isOpen && !this.wasLarge) return undefined;
+    this.isOpen = true;
+    this.wasLarge = false;
+    return SHARED;
+  }
+}
+
+/** What `node:net` keeps in a socket that a server has accepted. */
+interface Accepted {
+  _handle: object | null;
+  _server: object | null;
+}
