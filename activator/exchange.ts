@@ -89,7 +89,6 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
   order = 0;
   turn = 0;
   priority = NORMAL;
-  arrivedAt = 0;
   /** Who asks: the holder of a key, or who is at the address. */
   private caller: Caller;
   private shown: ShownKey = NO_KEY;
@@ -314,7 +313,7 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
     const { head, caller } = this.client;
     const holder = head.authorization === '' ? 'foreign' : this.findHolder(head.authorization);
     if (holder === 'unknown') return UNKNOWN_KEY;
-    head.cutsAuthorization = holder !== 'foreign';
+    head.cutAuthorization(holder !== 'foreign');
     this.caller = holder === 'foreign' ? caller : holder.caller;
     const highest = holder === 'foreign' ? 'normal' : holder.priority;
     this.priority = decidePriority(head.rousePriority, highest);

@@ -1,4 +1,4 @@
-import { connect, type NetConnectOpts, type OnReadOpts, Socket } from 'node:net';
+import { type BoundSocket, connect, type NetConnectOpts, type OnReadOpts, Socket } from 'node:net';
 
 /**
  * How sockets are read. Small messages of all sockets go through one buffer: a buffer for each read would cost
@@ -22,8 +22,7 @@ export function keep(buffer: Buffer, from: number, to: number): Buffer {
 export class Inlet {
   /** Much is coming: from the next read on the socket has buffers of its own. */
   large = false;
-  private wasLarge = false;
-  private isOpen = false;
+  private buffer = SHARED;
   private readonly onBytes: OnBytes;
 
   constructor(onBytes: OnBytes) {
@@ -39,14 +38,14 @@ export class Inlet {
    * connect only, so its handle moves to a new socket. Where that does not work the socket stays as it is.
    */
   adopt(accepted: Socket): Socket {
-    const inner = accepted as unknown as Accepted;
-    const { _handle: handle, _server: server } = inner;
+    const inner: Accepted = accepted;
+    const { _handle: handle, _server: server, allowHalfOpen } = inner;
     if (accepted.constructor !== Socket || !handle) return this.listenTo(accepted);
     inner._handle = null;
     inner._server = null;
-    const options = { handle, allowHalfOpen: accepted.allowHalfOpen, onread: this.options() };
-    const socket = new Socket(options as ConstructorParameters<typeof Socket>[0]);
-    (socket as unknown as Accepted)._server = server;
+    const options = { handle, allowHalfOpen, onread: this.options() };
+    const socket: Socket & Accepted = new Socket(options);
+    socket._server = server;
     return socket;
   }
 
@@ -58,29 +57,24 @@ export class Inlet {
 
   private options(): OnReadOpts {
     return {
-      buffer: () => this.nextBuffer() as Buffer,
-      callback: (length, buffer) => {
-        this.onBytes(buffer as Buffer, length);
+      buffer: () => this.nextBuffer(),
+      callback: (length) => {
+        this.onBytes(this.buffer, length);
         return true;
       },
     };
   }
 
-  /** Called before the first read and after each. Undefined: the same again. */
-  private nextBuffer(): Buffer | undefined {
-    if (this.large) {
-      this.wasLarge = true;
-      return Buffer.allocUnsafeSlow(LARGE);
-    }
-    if (this.isOpen && !this.wasLarge) return undefined;
-    this.isOpen = true;
-    this.wasLarge = false;
-    return SHARED;
+  /** Called before the first read and after each. */
+  private nextBuffer(): Buffer {
+    this.buffer = this.large ? Buffer.allocUnsafeSlow(LARGE) : SHARED;
+    return this.buffer;
   }
 }
 
 /** What `node:net` keeps in a socket that a server has accepted. */
 interface Accepted {
-  _handle: object | null;
-  _server: object | null;
+  _handle?: BoundSocket | null;
+  _server?: object | null;
+  readonly allowHalfOpen: boolean;
 }

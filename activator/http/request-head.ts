@@ -89,8 +89,7 @@ export class RequestHead {
   rousePriority = '';
   rouseStatus = '';
   authorization = '';
-  /** The Authorization was for Rouse: it ends here. */
-  cutsAuthorization = false;
+  private cutsAuthorization = false;
   private connection = '';
   private upgradeField = '';
   private hostCount = 0;
@@ -103,6 +102,13 @@ export class RequestHead {
   /** What was read last. */
   get text(): string {
     return this.fields.text;
+  }
+
+  /** Whether the Authorization was for Rouse, and ends here. */
+  cutAuthorization(cuts: boolean): void {
+    if (this.cutsAuthorization === cuts) return;
+    this.cutsAuthorization = cuts;
+    this.forwarded = '';
   }
 
   get hasBody(): boolean {
