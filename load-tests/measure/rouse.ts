@@ -30,9 +30,9 @@ export interface Rouse {
   readonly announcedMs: number;
   /** ms from the spawn until `/healthz` of the data plane said 200. */
   readonly healthyMs: number;
-  rssBytes(): number;
-  sample(collect?: boolean): Promise<Sample>;
-  stop(): Promise<void>;
+  readonly rssBytes: () => number;
+  readonly sample: (collect?: boolean) => Promise<Sample>;
+  readonly stop: () => Promise<void>;
 }
 
 /** `probed`: with the probe loaded; without it, exactly as users start it. `more`: flags of `rouse serve`. */

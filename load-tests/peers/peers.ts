@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { putModel, hostOf, untilModel } from '../measure/model.ts';
 import { freePort, type Program, startProgram } from '../measure/program.ts';
-import { startRouse } from '../measure/rouse.ts';
+import { type Rouse, startRouse } from '../measure/rouse.ts';
 import { ensureTool, type ToolName } from './tools.ts';
 
 /** The model that all route to: by its host name, to two revisions, 90 and 10 percent. */
@@ -100,7 +100,17 @@ async function fillIn(file: string, words: Record<string, string | number>): Pro
 
 /** Rouse as users start it, with everything on that a model has by default. */
 async function startRousePeer(folder: string, upstream: number): Promise<Peer> {
-  const rouse = await startRouse(folder, false);
+  const { pid, port, stop } = await startRouseFor(folder, upstream, false);
+  return { name: 'rouse', pid, port, stop };
+}
+
+/** A Rouse with the model, ready to be called. `probed`: it tells what its threads use. */
+export async function startRouseFor(
+  folder: string,
+  upstream: number,
+  probed: boolean,
+): Promise<Rouse> {
+  const rouse = await startRouse(folder, probed);
   try {
     const revision = { runtime: 'url', source: `http://127.0.0.1:${upstream}`, concurrency: SLOTS };
     await putModel(rouse, MODEL, {
@@ -117,9 +127,9 @@ async function startRousePeer(folder: string, upstream: number): Promise<Peer> {
     await untilModel(rouse, MODEL, ({ instances }) => {
       return instances.filter(({ state }) => state === 'ready').length === 2;
     });
+    return rouse;
   } catch (error) {
     await rouse.stop();
     throw error;
   }
-  return { name: 'rouse', pid: rouse.pid, port: rouse.port, stop: () => rouse.stop() };
 }

@@ -1,9 +1,10 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readVersion } from '#src/version.ts';
 import { describeMachine } from '../measure/machine.ts';
+import { choose, resultFile, say, writeResult } from '../measure/results.ts';
 import {
   type Peer,
   type PeerName,
@@ -12,53 +13,40 @@ import {
   startPeer,
   toolOf,
 } from '../peers/peers.ts';
-import { ensureTool, versionOf } from '../peers/tools.ts';
-import { measureRow, type Row } from './closed-loop.ts';
-import { formatReport, type Report } from './report.ts';
-import { type Load, ROWS } from './wrk.ts';
+import { ensureTool, type ToolName, versionOf } from '../peers/tools.ts';
+import { measureRow } from './closed-loop.ts';
+import { type Idle, measureIdle, measureIdleHeap } from './idle.ts';
+import { measureOpenLoop } from './open-loop.ts';
+import { countFailed, formatReport, type Measured, type Report } from './report.ts';
+import { measureSlow } from './slow.ts';
+import { ROWS } from './wrk.ts';
 
-/** The warm path of Rouse beside other proxies: see load-tests/README.md. */
+/** The warm path of Rouse beside other proxies: see load-tests/README.md. Ends with status 1 when a request fails. */
+
+/** What is measured besides the rows of wrk. */
+const OTHERS = ['open-loop', 'idle', 'slow'];
+const ALL = [...ROWS.map(({ name }) => name), ...OTHERS];
 
 const { values } = parseArgs({
   options: {
     peers: { type: 'string', default: PEERS.join(',') },
-    rows: { type: 'string', default: ROWS.map(({ name }) => name).join(',') },
+    rows: { type: 'string', default: ALL.join(',') },
     rounds: { type: 'string' },
     seconds: { type: 'string' },
+    connections: { type: 'string' },
     quick: { type: 'boolean', default: false },
-    out: { type: 'string', default: resolve(import.meta.dirname, '../results/proxy.json') },
+    out: { type: 'string', default: resultFile('proxy') },
   },
 });
 const rounds = Number(values.rounds ?? (values.quick ? 3 : 9));
 const seconds = Number(values.seconds ?? (values.quick ? 1 : 4));
+const connections = Number(values.connections ?? (values.quick ? 1000 : 10_000));
+const rows = choose(ALL, values.rows, (name) => name);
+const names = choose(PEERS, values.peers, (name) => name);
 const BASELINES: readonly PeerName[] = ['haproxy', 'go'];
 
-function say(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
-
-function choose<T>(all: readonly T[], wanted: string, nameOf: (one: T) => string): T[] {
-  return wanted.split(',').map((name) => {
-    const found = all.find((one) => nameOf(one) === name);
-    if (found === undefined) throw new Error(`${name}: one of ${all.map(nameOf).join(', ')}`);
-    return found;
-  });
-}
-
-async function readVersions(names: readonly PeerName[]): Promise<Record<string, string>> {
-  const versions: Record<string, string> = { rouse: readVersion(), node: process.versions.node };
-  for (const name of names) {
-    const tool = toolOf(name);
-    if (tool !== undefined) versions[name] = await versionOf(tool);
-  }
-  return { ...versions, wrk: await versionOf('wrk') };
-}
-
 async function main(): Promise<number> {
-  const rows: Load[] = choose(ROWS, values.rows, ({ name }) => name);
-  const names = choose(PEERS, values.peers, (name) => name);
   const machine = describeMachine();
-  const wrk = await ensureTool('wrk', say);
   const folder = await mkdtemp(join(tmpdir(), 'rouse-proxy-'));
   const running: { stop(): Promise<void> }[] = [];
   try {
@@ -70,28 +58,69 @@ async function main(): Promise<number> {
       running.push(peer);
       peers.push(peer);
     }
-    const found: Row[] = [];
-    for (const row of rows) {
-      say(`${row.name}: ${rounds} rounds of ${seconds} s with ${names.join(', ')}`);
-      found.push(await measureRow(row, peers, { wrk, rounds, seconds, baselines: BASELINES }));
-    }
     const report: Report = {
       benchmark: 'proxy',
       at: new Date().toISOString(),
-      versions: await readVersions(names),
+      versions: await readVersions(),
       machine,
       rounds,
       secondsPerRound: seconds,
-      rows: found,
+      ...(await measure(peers, folder, instance.port)),
     };
-    process.stdout.write(`${formatReport(report)}\n`);
-    await mkdir(dirname(values.out), { recursive: true });
-    await writeFile(values.out, `${JSON.stringify(report, undefined, 2)}\n`);
-    return found.some(({ peers }) => peers.some(({ failed }) => failed > 0)) ? 1 : 0;
+    await writeResult(values.out, report, formatReport(report));
+    return countFailed(report) > 0 ? 1 : 0;
   } finally {
     for (const each of running.toReversed()) await each.stop();
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+async function measure(
+  peers: readonly Peer[],
+  folder: string,
+  upstream: number,
+): Promise<Measured> {
+  const measured: Measured = { rows: [], openLoop: [], idle: [], slow: [] };
+  for (const load of ROWS.filter(({ name }) => rows.includes(name))) {
+    say(`${load.name}: ${rounds} rounds of ${seconds} s with ${names.join(', ')}`);
+    const wrk = await ensureTool('wrk', say);
+    measured.rows.push(
+      await measureRow(load, peers, { wrk, rounds, seconds, baselines: BASELINES }),
+    );
+  }
+  if (rows.includes('open-loop')) {
+    say(`open-loop: ${rounds} rounds of ${seconds} s`);
+    const vegeta = await ensureTool('vegeta', say);
+    measured.openLoop.push(...(await measureOpenLoop(peers, { vegeta, folder, rounds, seconds })));
+  }
+  if (rows.includes('idle')) {
+    say(`idle: ${connections} connections`);
+    for (const peer of peers) measured.idle.push(await measureIdle(peer, connections));
+    if (names.includes('rouse')) await addHeap(measured.idle, folder, upstream);
+  }
+  if (rows.includes('slow')) {
+    say('slow readers');
+    for (const peer of peers) measured.slow.push(await measureSlow(peer));
+  }
+  return measured;
+}
+
+async function addHeap(idle: Idle[], folder: string, upstream: number): Promise<void> {
+  const own = join(folder, 'heap');
+  await mkdir(own);
+  const heapBytes = await measureIdleHeap(own, upstream, connections);
+  const at = idle.findIndex(({ peer }) => peer === 'rouse');
+  const found = idle[at];
+  if (found) idle[at] = { ...found, heapBytes };
+}
+
+async function readVersions(): Promise<Record<string, string>> {
+  const versions: Record<string, string> = { rouse: readVersion(), node: process.versions.node };
+  const tools: readonly ToolName[] = ['wrk', 'vegeta'];
+  for (const tool of [...names.map(toolOf), ...tools]) {
+    if (tool !== undefined) versions[tool] = await versionOf(tool);
+  }
+  return versions;
 }
 
 process.exitCode = await main();

@@ -1,5 +1,5 @@
 import { Agent, request } from 'node:http';
-import { inParallel } from './models.ts';
+import { inParallel } from '../measure/parallel.ts';
 
 /** What became of many calls. */
 export interface Calls {

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { inParallel } from '../measure/parallel.ts';
 import { pause } from '../measure/program.ts';
 import type { Rouse } from '../measure/rouse.ts';
 
@@ -87,19 +88,6 @@ export async function countInstances({ control }: Rouse): Promise<{ ready: numbe
   const rows = [...text.matchAll(/^rouse_instances\{state="(\w+)"\} (\d+)$/gm)];
   const all = rows.reduce((sum, [, , count]) => sum + Number(count), 0);
   return { ready: Number(rows.find(([, state]) => state === 'ready')?.[2] ?? 0), all };
-}
-
-/** `work(0)` to `work(count - 1)`, so many at a time. */
-export async function inParallel(
-  count: number,
-  atOnce: number,
-  work: (index: number) => Promise<void>,
-): Promise<void> {
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < count) await work(next++);
-  };
-  await Promise.all(Array.from({ length: Math.min(atOnce, count) }, worker));
 }
 
 /** Where the state of the Rouse with so many models is. */
