@@ -24,6 +24,8 @@ const OPTIONS: ServerOptions = {
 };
 
 export interface Listening {
+  /** From now on requests are this one's. */
+  replace(listener: RequestListener): void;
   /** Takes no new connection, finishes what runs, then resolves. */
   close(): Promise<void>;
 }
@@ -33,9 +35,10 @@ export interface Listening {
  * one of which loads the whole fetch implementation, 30 ms of every cold start.
  */
 export async function createListening(
-  listener: RequestListener,
+  first: RequestListener,
   listen: Settings['listen'],
 ): Promise<Listening> {
+  let listener = first;
   const { createServer } = process.getBuiltinModule('node:http');
   const running = new Set<ServerResponse>();
   const sockets = new Set<Socket>();
@@ -55,6 +58,9 @@ export async function createListening(
   });
   await listening(server, listen);
   return {
+    replace(next) {
+      listener = next;
+    },
     close() {
       closing = true;
       for (const response of running) response.shouldKeepAlive = false;

@@ -1,8 +1,15 @@
 import { closeSync, writeFileSync } from 'node:fs';
-import { ENV_READY_FD, type ReadyLine } from '#domain/launch.ts';
+import { ENV_READY_FD, ENV_STANDBY, type ReadyLine } from '#domain/launch.ts';
 import { messageOf } from '#lib/fault.ts';
 import { type Listening, createListening } from './listen.ts';
-import { type Loaded, type Settings, parseDescriptor, parseSettings } from './settings.ts';
+import {
+  type Loaded,
+  type Settings,
+  kindOf,
+  listenOf,
+  parseDescriptor,
+  parseSettings,
+} from './settings.ts';
 
 /**
  * The model server for `onnx` and `function`: loads the model, listens, says that it is ready, and serves
@@ -24,9 +31,14 @@ try {
 }
 
 async function start(): Promise<void> {
+  if (process.env[ENV_STANDBY] && readyFd !== undefined) {
+    const { standBy } = await import('./standby.ts');
+    listening = await standBy(kindOf(process.env), listenOf(process.env), readyFd);
+  }
   const settings = parseSettings(process.env);
   const { listener, loadMs, metadata } = await load(settings);
-  listening = await createListening(listener, settings.listen);
+  if (listening) listening.replace(listener);
+  else listening = await createListening(listener, settings.listen);
   const isNews = metadata && !settings.inspection;
   report({ load: Math.round(loadMs * 1000) / 1000, ...(isNews && { metadata }) });
 }

@@ -27,14 +27,16 @@ export interface Loaded {
   readonly metadata?: ServerMetadata;
 }
 
+/** A model of ours, and requests to it: what they make Node load and compile no caller waits for any more. */
+export interface Rehearsal {
+  readonly listener: RequestListener;
+  readonly requests: readonly { readonly path: string; readonly body?: string }[];
+}
+
 export function parseSettings(env: NodeJS.ProcessEnv): Settings {
-  const kind = required(env, ENV_KIND);
-  if (kind !== 'onnx' && kind !== 'function') {
-    throw new Fault('invalid', `${ENV_KIND}: found ${kind}, expected onnx or function`);
-  }
   const inspection = env[ENV_INSPECTION];
   return {
-    kind,
+    kind: kindOf(env),
     source: required(env, ENV_SOURCE),
     listen: listenOf(env),
     inspection: inspection ? parseInspection(inspection) : undefined,
@@ -42,11 +44,17 @@ export function parseSettings(env: NodeJS.ProcessEnv): Settings {
   };
 }
 
+export function kindOf(env: NodeJS.ProcessEnv): Settings['kind'] {
+  const kind = required(env, ENV_KIND);
+  if (kind === 'onnx' || kind === 'function') return kind;
+  throw new Fault('invalid', `${ENV_KIND}: found ${kind}, expected onnx or function`);
+}
+
 function parseInspection(text: string): Inspection {
   return JSON.parse(text);
 }
 
-function listenOf(env: NodeJS.ProcessEnv): Settings['listen'] {
+export function listenOf(env: NodeJS.ProcessEnv): Settings['listen'] {
   const path = env[ENV_SOCKET];
   if (path) return { path };
   const port = Number(required(env, 'PORT'));

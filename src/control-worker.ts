@@ -50,6 +50,7 @@ async function run(): Promise<void> {
     programs: programs(),
     artifacts,
     readSecret: (namespace, name) => folder.readSecret(namespace, name),
+    pool: settings.pool,
     clock,
     log,
   });

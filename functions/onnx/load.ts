@@ -10,16 +10,16 @@ export async function loadOnnx(settings: Settings): Promise<Loaded> {
   const begun = performance.now();
   const session = await createSession(settings.source);
   const loadMs = performance.now() - begun;
-  const servable = makeServable(session, settings);
+  const servable = makeServable(session, settings.inspection);
   const { platform, inputs, outputs } = servable.metadata;
   const listener = createRoutes(servable, settings.revision);
   return { listener, loadMs, metadata: { platform, inputs, outputs } };
 }
 
-function makeServable(session: Session, settings: Settings): Servable {
+export function makeServable(session: Session, inspection: Settings['inspection']): Servable {
   const { inputs, outputs } = session;
   const found = { platform: ONNX_PLATFORM, inputs, outputs, properties: {} };
-  const metadata = settings.inspection ?? found;
+  const metadata = inspection ?? found;
   const infer: Servable['infer'] = async (inputs, wanted) => {
     checkInputs(inputs, metadata.inputs);
     return session.run(inputs, checkOutputs(wanted, metadata.outputs));

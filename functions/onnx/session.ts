@@ -31,8 +31,9 @@ export interface Session {
 
 export const runtimeVersion = ort.env.versions.common;
 
-export async function createSession(path: string): Promise<Session> {
-  const session = await create(path);
+/** `model`: its path, or its bytes. */
+export async function createSession(model: string | Uint8Array): Promise<Session> {
+  const session = await create(model);
   return {
     inputs: session.inputMetadata.map(describe),
     outputs: session.outputMetadata.map(describe),
@@ -44,12 +45,15 @@ export async function createSession(path: string): Promise<Session> {
   };
 }
 
-async function create(path: string): Promise<InferenceSession> {
+async function create(model: string | Uint8Array): Promise<InferenceSession> {
   try {
-    return await ort.InferenceSession.create(path, OPTIONS);
+    if (typeof model !== 'string') return await ort.InferenceSession.create(model, OPTIONS);
+    return await ort.InferenceSession.create(model, OPTIONS);
   } catch (error) {
-    const message = messageOf(error).replaceAll(path, 'the file').slice(0, MAX_MESSAGE);
-    throw new Fault('invalid', `onnxruntime cannot load the model: ${message}`);
+    const whole = messageOf(error);
+    const message = typeof model === 'string' ? whole.replaceAll(model, 'the file') : whole;
+    const reason = message.slice(0, MAX_MESSAGE);
+    throw new Fault('invalid', `onnxruntime cannot load the model: ${reason}`);
   }
 }
 

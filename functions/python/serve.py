@@ -133,12 +133,32 @@ def report(line):
             pipe.write(json.dumps(line) + "\n")
 
 
+def stand_by():
+    """Waits for one assignment, and becomes what it says: see ENV_STANDBY in src/domain/launch.ts."""
+    fd = int(os.environ["ROUSE_READY_FD"])
+    os.write(fd, b"\n")
+    line = b""
+    while not line.endswith(b"\n"):
+        chunk = os.read(fd, 65536)
+        if not chunk:
+            sys.exit(0)  # The runtime has gone, or needs the memory.
+        line += chunk
+    assignment = json.loads(line)
+    os.environ.clear()
+    os.environ.update(assignment["environment"])
+    os.chdir(assignment["cwd"])
+    sys.pycache_prefix = os.environ.get("PYTHONPYCACHEPREFIX")
+    os.write(fd, b"\n")
+
+
 def on_sigterm(_signal, _frame):
     raise Stopped
 
 
 def main():
     signal.signal(signal.SIGTERM, on_sigterm)
+    if os.environ.get("ROUSE_STANDBY"):
+        stand_by()
     try:
         begun = time.perf_counter()
         model = load_model(os.environ["ROUSE_SOURCE"])

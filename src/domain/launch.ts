@@ -19,6 +19,13 @@ export const ENV_KIND = 'ROUSE_KIND';
 export const ENV_SOURCE = 'ROUSE_SOURCE';
 /** What is known of the model, as JSON: from its file, or from what its server said before. */
 export const ENV_INSPECTION = 'ROUSE_INSPECTION';
+/**
+ * Set, to anything: there is no model yet. The server loads all else, writes an empty line to the descriptor of
+ * `ENV_READY_FD`, which is a socket then, and reads one line of JSON from it: an `Assignment`. It writes
+ * another empty line, and goes on as if it had been started so. Until then it has `ENV_KIND` and, of the
+ * instance that it may become, `ENV_SOCKET`.
+ */
+export const ENV_STANDBY = 'ROUSE_STANDBY';
 /** Given to every instance, whatever it runs. */
 export const ENV_NAMESPACE = 'ROUSE_NAMESPACE';
 export const ENV_MODEL = 'ROUSE_MODEL';
@@ -30,6 +37,12 @@ export const ENV_OUTPUT = 'ROUSE_OUTPUT';
 
 /** Each instance gets the inspection in its environment, where Linux takes 128 KiB for a variable. */
 export const MAX_INSPECTION_BYTES = 96 * 1024;
+
+/** What a server that stands by becomes. `environment` is all of it: what is not in there is removed. */
+export interface Assignment {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly cwd: string;
+}
 
 /** What a server says of the model that it has loaded. */
 export type ServerMetadata = Pick<Inspection, 'platform' | 'inputs' | 'outputs'>;

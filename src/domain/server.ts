@@ -44,6 +44,9 @@ const serverSpec = z.strictObject({
     .default(DEFAULT_DATA)
     .meta({ description: 'Folder of all state.' }),
   memory: size.optional().meta({ description: 'Budget for all instances.' }),
+  pool: z.int().min(0).max(16).default(1).meta({
+    description: 'Processes that stand by for each kind of model server in use; 0 = none.',
+  }),
   domain: hostName.default('localhost').meta({ description: "Behind models' host names." }),
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
@@ -84,6 +87,7 @@ export const SERVER_FIELDS: readonly ServerField[] = [
   field('requireKey', 'boolean', serverSpec.shape.requireKey),
   field('data', 'text', serverSpec.shape.data),
   field('memory', 'text', serverSpec.shape.memory),
+  field('pool', 'number', serverSpec.shape.pool),
   field('domain', 'text', serverSpec.shape.domain),
   field('logLevel', 'text', serverSpec.shape.logLevel),
   field('drain', 'text', serverSpec.shape.drain),

@@ -50,7 +50,7 @@ interface ReplicaSet {
 export function createFleet(options: {
   clock: Clock;
   log: Log;
-  newId: () => string;
+  newId: (workload: Workload) => string;
   launch: Launcher;
 }): Fleet {
   const { clock, log, newId, launch } = options;
@@ -160,7 +160,7 @@ export function createFleet(options: {
   function start(replicaSet: ReplicaSet): void {
     const ordinal = replicaSet.launches++;
     const replica = createReplica({
-      id: newId(),
+      id: newId(replicaSet.workload),
       workload: replicaSet.workload,
       clock,
       launch,

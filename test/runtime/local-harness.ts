@@ -53,7 +53,7 @@ export interface LocalSetup {
 }
 
 export async function createLocalSetup(
-  options: { clock?: Clock; log?: Log; programs?: Programs } = {},
+  options: { clock?: Clock; log?: Log; programs?: Programs; pool?: number } = {},
 ): Promise<LocalSetup> {
   const folder = await mkdtemp(join(tmpdir(), 'rt-'));
   const stateId = basename(folder);
@@ -71,6 +71,7 @@ export async function createLocalSetup(
     },
     artifacts,
     readSecret: async (namespace, name) => secrets.get(`${namespace}/${name}`),
+    pool: options.pool ?? 0,
     clock: options.clock ?? systemClock,
     log: options.log ?? silentLog,
   });

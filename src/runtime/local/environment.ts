@@ -3,6 +3,8 @@ import { partsOfRevisionKey } from '#domain/names.ts';
 import { Fault } from '#lib/fault.ts';
 import type { Workload } from '../runtime.ts';
 
+export type Environment = Record<string, string>;
+
 /**
  * What a program may know of Rouse's own environment. Anything else in there (keys, tokens, the addresses of
  * databases) is nobody's business.
@@ -24,9 +26,7 @@ const FOR_BUILDING =
   /^(PIP_[A-Z_]+|https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/;
 
 /** What a program starts with unless its model file says otherwise: a line is told when it is printed. */
-const DEFAULTS = { PYTHONUNBUFFERED: '1' };
-
-export type Environment = Record<string, string>;
+export const DEFAULTS: Readonly<Environment> = { PYTHONUNBUFFERED: '1' };
 export type ReadSecret = (namespace: string, name: string) => Promise<string | undefined>;
 
 export function baseEnvironment(own: NodeJS.ProcessEnv): Environment {

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { Readable } from 'node:stream';
+import { Duplex } from 'node:stream';
 import type { Clock, Timer } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { LogLine } from '../runtime.ts';
@@ -35,7 +35,15 @@ export interface Group {
   readonly leader: Leader | undefined;
   /** To all of the group, as long as its first process is there: then the pid cannot be another's. */
   signal(signal: NodeJS.Signals): void;
+  /**
+   * Gives it its work, where the extra descriptor is a pipe. What it says there, and how long it runs, counts
+   * from now.
+   */
+  assign(text: string): void;
 }
+
+/** What could not be started. */
+export const NO_GROUP: Group = { leader: undefined, signal: () => {}, assign: () => {} };
 
 /** Output that grandchildren hold open is not waited for longer than this after the end. */
 const OUTPUT_GRACE_MS = 100;
@@ -52,7 +60,7 @@ export function startGroup(
   clock: Clock,
   events: GroupEvents,
 ): Group {
-  const startedAt = clock.now();
+  let startedAt = clock.now();
   let child: ChildProcess;
   try {
     child = spawn(program.path, program.args, {
@@ -63,11 +71,11 @@ export function startGroup(
     });
   } catch (error) {
     queueMicrotask(() => events.onEnd(`cannot be started: ${messageOf(error)}`));
-    return { leader: undefined, signal: () => {} };
+    return NO_GROUP;
   }
   let isAlive = child.pid !== undefined;
   const finishLines = readOutput(child, clock, events);
-  if (extra === 'pipe') readExtra(child, events);
+  const sendExtra = extra === 'pipe' ? openExtra(child, events) : () => {};
   let timer: Timer | undefined;
   let how: string | undefined;
 
@@ -101,6 +109,10 @@ export function startGroup(
     signal(signal) {
       if (isAlive && child.pid !== undefined) systemProcesses.signal(-child.pid, signal);
     },
+    assign(text) {
+      startedAt = clock.now();
+      sendExtra(text);
+    },
   };
 }
 
@@ -127,9 +139,10 @@ function readOutput(child: ChildProcess, clock: Clock, events: GroupEvents): () 
   };
 }
 
-function readExtra(child: ChildProcess, events: GroupEvents): void {
+/** Reads it, and gives what writes to it: between processes Node's pipes are sockets. */
+function openExtra(child: ChildProcess, events: GroupEvents): (text: string) => void {
   const pipe = child.stdio[EXTRA_FD];
-  if (!(pipe instanceof Readable)) return;
+  if (!(pipe instanceof Duplex)) return () => {};
   let text = '';
   pipe.setEncoding('utf8');
   pipe.on('error', () => {});
@@ -138,4 +151,8 @@ function readExtra(child: ChildProcess, events: GroupEvents): void {
     if (text.length > EXTRA_CHARS) pipe.destroy();
     else events.onExtra?.(text);
   });
+  return (sent) => {
+    text = '';
+    pipe.write(sent);
+  };
 }

@@ -1,5 +1,12 @@
 import type { Clock } from '#lib/clock.ts';
-import { startGroup, type Extra, type Group, type GroupEvents, type Program } from './group.ts';
+import {
+  NO_GROUP,
+  startGroup,
+  type Extra,
+  type Group,
+  type GroupEvents,
+  type Program,
+} from './group.ts';
 import type { Guard } from './guard.ts';
 import type { Meter } from './meter.ts';
 import { systemProcesses } from './proc.ts';
@@ -11,18 +18,15 @@ import { descendantsOf, ENV_INSTANCE, type Identity } from './sweep.ts';
  * is measured, and what it leaves behind is ended after it.
  */
 export interface Host {
-  start(
-    id: string,
-    program: Program,
-    extra: Extra,
-    events: Omit<GroupEvents, 'onExit'> & {
-      onExit?(): void;
-      onUsage?(memoryBytes: number, cpuSeconds: number): void;
-    },
-  ): Group;
+  start(id: string, program: Program, extra: Extra, events: HostEvents): Group;
   /** Ends by force what still runs. */
   close(): Promise<void>;
 }
+
+export type HostEvents = Omit<GroupEvents, 'onExit'> & {
+  onExit?(): void;
+  onUsage?(memoryBytes: number, cpuSeconds: number): void;
+};
 
 export function createHost(options: {
   stateId: string;
@@ -40,7 +44,7 @@ export function createHost(options: {
     start(id, program, extra, events) {
       if (isClosed) {
         queueMicrotask(() => events.onEnd('was not started: Rouse is ending'));
-        return { leader: undefined, signal: () => {} };
+        return NO_GROUP;
       }
       const mark = `${stateId}/${id}`;
       const environment = { ...program.environment, [ENV_INSTANCE]: mark };
@@ -86,7 +90,7 @@ function noting(group: Group, members: Map<number, Identity>): Group {
   const { leader } = group;
   if (!leader) return group;
   return {
-    leader,
+    ...group,
     signal(signal) {
       if (signal === 'SIGCONT') {
         group.signal(signal);

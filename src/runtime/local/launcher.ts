@@ -2,10 +2,10 @@ import type { Address } from '#domain/routing.ts';
 import type { Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { Launcher } from '../replica.ts';
-import type { LogLine, Workload } from '../runtime.ts';
+import type { InstanceOrigin, LogLine, Workload } from '../runtime.ts';
 import { workloadEnvironment, type Environment, type ReadSecret } from './environment.ts';
-import type { Group } from './group.ts';
-import type { Host } from './host.ts';
+import type { Extra, Group, Program } from './group.ts';
+import type { HostEvents } from './host.ts';
 import type { Prepared } from './prepare.ts';
 import { openPort, openSocket, type Transport } from './transport.ts';
 
@@ -16,7 +16,12 @@ export interface LauncherOptions {
   readonly node: string;
   readonly runFolder: string;
   readonly clock: Clock;
-  readonly host: Host;
+  readonly start: (
+    id: string,
+    program: Program,
+    extra: Extra,
+    events: HostEvents,
+  ) => { readonly group: Group; readonly origin: InstanceOrigin };
   readonly base: Environment;
   readonly readSecret: ReadSecret;
   readonly prepared: (workload: Workload) => Prepared | Promise<Prepared>;
@@ -26,7 +31,7 @@ export interface LauncherOptions {
 
 /** Makes instances that are processes of this machine. */
 export function createLauncher(options: LauncherOptions): Launcher {
-  const { clock, host } = options;
+  const { clock, start } = options;
   const usedPorts = new Set<number>();
 
   async function open(id: string, workload: Workload, ready: Prepared): Promise<Transport> {
@@ -71,7 +76,7 @@ export function createLauncher(options: LauncherOptions): Launcher {
         cwd: ready.cwd,
         environment: { ...environment, ...ready.variables, ...transport.variables },
       };
-      group = host.start(id, program, transport.extra, {
+      const started = start(id, program, transport.extra, {
         onLine,
         onExtra: (text) => transport.heard(text),
         onExit: () => transport.close(),
@@ -82,6 +87,7 @@ export function createLauncher(options: LauncherOptions): Launcher {
           reports.ended(loadError ?? how, lastLines);
         },
       });
+      group = started.group;
       transport.started({
         onReady: (metadata) => reports.ready(transport.address, metadata),
         onError(message) {
@@ -89,7 +95,7 @@ export function createLauncher(options: LauncherOptions): Launcher {
           group?.signal('SIGKILL');
         },
       });
-      if (group.leader) reports.started();
+      if (group.leader) reports.started(started.origin);
     }
 
     function cancel(): void {

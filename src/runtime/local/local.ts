@@ -14,6 +14,7 @@ import { createInspector, type PutArtifact } from './inspect.ts';
 import { createLauncher } from './launcher.ts';
 import { createLogStore } from './log-store.ts';
 import { createMeter } from './meter.ts';
+import { createPool } from './pool.ts';
 import { createPreparer, type Prepared, type Programs } from './prepare.ts';
 import { hasProc, systemProcesses } from './proc.ts';
 import { createReaper } from './reaper.ts';
@@ -34,6 +35,8 @@ export interface LocalRuntimeOptions {
     readonly put: PutArtifact;
   };
   readonly readSecret: ReadSecret;
+  /** Processes that stand by, for each kind of model server; 0: none. */
+  readonly pool: number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -88,17 +91,38 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
   }
 
   const logs = createLogStore();
+  const pool =
+    options.pool === 0
+      ? undefined
+      : createPool({
+          size: options.pool,
+          stateId,
+          runFolder,
+          host,
+          clock,
+          log,
+          newId,
+          known: (key) => preparer.known(key),
+          generic: (runtime) => preparer.generic(runtime),
+        });
   const launch = createLauncher({
     ...options,
     runFolder,
-    host,
+    start: (...given) =>
+      pool ? pool.start(...given) : { group: host.start(...given), origin: 'fresh' },
     base,
     prepared: prepareForStart,
     onLine: (revision, line) => logs.add(revision, line),
     onUsage: (id, memoryBytes, cpuSeconds) => fleet.measured(id, memoryBytes, cpuSeconds),
   });
-  const fleet = createFleet({ clock, log, newId, launch });
+  const fleet = createFleet({
+    clock,
+    log,
+    newId: (workload) => pool?.reserve(workload) ?? newId(),
+    launch,
+  });
   fleet.onEvent((event) => {
+    pool?.onEvent(event);
     // What was prepared may have been damaged since: the next start looks again.
     if (event.type === 'failed' && event.instance.readyAt === 0) {
       preparer.forget(event.instance.revision);
@@ -108,6 +132,7 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
   return {
     ...fleet,
     capabilities: { exactCount: true, parks: true },
+    ...(pool && { pool }),
     inspect: createInspector({
       folder,
       inspect: programs.inspect,
@@ -126,6 +151,7 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
     },
     logs: (revision, limit) => logs.read(revision, limit),
     async close(graceMs) {
+      pool?.close();
       await Promise.all([fleet.close(graceMs), toolHost.close()]);
       await host.close();
       reaper.close();

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { ArtifactRef } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
 import type { Workload } from '../runtime.ts';
-import { workloadEnvironment, type Environment, type ReadSecret } from './environment.ts';
+import { DEFAULTS, workloadEnvironment, type Environment, type ReadSecret } from './environment.ts';
+import type { Program } from './group.ts';
 import { findProgram, makeExecutable } from './program.ts';
 import type { FindPython } from './venv.ts';
 
@@ -25,8 +26,13 @@ export interface Programs {
   readonly python: readonly string[];
 }
 
+/** Kinds whose servers are ours. */
+export type PoolRuntime = 'onnx' | 'function' | 'python';
+
 export interface Preparer {
   prepare(workload: Workload): Promise<Prepared>;
+  /** A server of ours without a model, with all that is the same for every model of this kind. */
+  generic(runtime: PoolRuntime): Promise<Program>;
   /** As prepared before, if it was. */
   known(key: string): Prepared | undefined;
   forget(key: string): void;
@@ -42,6 +48,8 @@ export function createPreparer(options: {
 }): Preparer {
   const { folder, programs, base, materialize, readSecret, findPython } = options;
   const workFolder = join(folder, 'work');
+  // The first start strips types and compiles; all later ones, of any model, read the result.
+  const nodeVariables = { NODE_COMPILE_CACHE: join(folder, 'bytecode', 'node') };
   const done = new Map<string, Prepared>();
   /** Begun last under each key: what was begun before it may be of a deleted revision of that name. */
   const newest = new Map<string, Workload>();
@@ -96,6 +104,23 @@ export function createPreparer(options: {
     };
   }
 
+  async function generic(runtime: PoolRuntime): Promise<Program> {
+    await mkdir(workFolder, { recursive: true, mode: 0o700 });
+    const argv = runtime === 'python' ? programs.python : programs.serve;
+    const server = await prepareServer(argv, '', workFolder);
+    const isPython = runtime === 'python';
+    return {
+      path: isPython ? await findPython(server.program) : server.program,
+      args: server.args,
+      cwd: workFolder,
+      environment: {
+        ...DEFAULTS,
+        ...base,
+        ...(isPython ? { PYTHONPYCACHEPREFIX: join(folder, 'bytecode', 'python') } : nodeVariables),
+      },
+    };
+  }
+
   async function prepareAny(workload: Workload): Promise<Prepared> {
     const { spec, inspection } = workload;
     // Says now what is missing, not at the first request.
@@ -116,10 +141,7 @@ export function createPreparer(options: {
     }
     return spec.runtime === 'python'
       ? preparePython(workload, source, cwd)
-      : prepareServer(programs.serve, source, cwd, {
-          // The first start strips types and compiles; all later ones, of any model, read the result.
-          NODE_COMPILE_CACHE: join(folder, 'bytecode', 'node'),
-        });
+      : prepareServer(programs.serve, source, cwd, nodeVariables);
   }
 
   return {
@@ -134,6 +156,7 @@ export function createPreparer(options: {
         if (newest.get(key) === workload) newest.delete(key);
       }
     },
+    generic,
     known: (key) => done.get(key),
     forget(key) {
       done.delete(key);

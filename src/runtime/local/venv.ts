@@ -27,7 +27,7 @@ const SELF_PORTRAIT =
 /** Gives the Python that runs a folder's model: the one given, or that of an environment of its own. */
 export type FindPython = (
   python: string,
-  source: { readonly folder: string; readonly digest: string },
+  source?: { readonly folder: string; readonly digest: string },
 ) => Promise<string>;
 
 /**
@@ -85,13 +85,14 @@ export function createVenvs(options: {
   }
 
   return async (python, source) => {
+    const { executable, version } = await interpreterOf(python);
+    if (!source) return executable;
     const requirements = join(source.folder, 'requirements.txt');
     const text = await readFile(requirements, 'utf8').catch(() => '');
     const wanted = text
       .split('\n')
       .map((line) => line.trim())
       .filter(isRequirement);
-    const { executable, version } = await interpreterOf(python);
     if (wanted.length === 0) return executable;
     // What points to other files is made of them, too.
     const files = wanted.some((line) => /^-|\//.test(line)) ? source.digest : '';
