@@ -38,6 +38,14 @@ export interface ScaleMemory {
 
 export const CALM: ScaleMemory = { until: 0, count: 0 };
 
+/**
+ * For instances that were there before anybody measured: as after a burst, their number does not fall while
+ * they are used, until there is a stable window to judge by.
+ */
+export function makeAdoptedScale(count: number, now: number): ScaleMemory {
+  return { until: now + STABLE_SECONDS * 1000, count };
+}
+
 export interface ScaleDecision {
   readonly count: number;
   readonly mode: 'cold' | 'panic' | 'stable';

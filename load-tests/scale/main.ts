@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readVersion } from '#src/version.ts';
+import { readVersion } from '#lib/version.ts';
 import { type Awake, measureAwake } from './awake.ts';
 import { folderFor, makeServer, register } from './models.ts';
 import { formatReport, type Report, summarise } from './report.ts';

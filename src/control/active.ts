@@ -1,3 +1,4 @@
+import { revisionSpec } from '#domain/model.ts';
 import type { Wanted, Workload } from '#runtime/runtime.ts';
 import type { Bound } from '#policies/desired.ts';
 import { CALM, type ScaleMemory } from '#policies/scale.ts';
@@ -75,6 +76,11 @@ export function ceilingsOf({ facts, proof, deleted }: Active): Bound[] {
 /** Going back and forth between load and keep-alive is one thing: it is in use. Not worth an event each. */
 export function classOf(reason: string): string {
   return reason.startsWith('load:') || reason === 'keep-alive' ? 'use' : reason;
+}
+
+/** Enough for an order that nothing of it shall run: what is stored of it has gone. */
+export function makeLostWorkload(key: string): Workload {
+  return { key, spec: revisionSpec.parse({ runtime: 'url', source: 'http://localhost/' }) };
 }
 
 /** Of a workload that runs and that the catalog does not know any more. */

@@ -5,8 +5,16 @@ import { messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import type { Instance, Runtime, RuntimeEvent, Wanted, Workload } from '#runtime/runtime.ts';
 import type { Desired } from '#policies/desired.ts';
+import { makeAdoptedScale } from '#policies/scale.ts';
 import { recordLoad } from '#policies/window.ts';
-import { type Active, classOf, floorsOf, makeActive, makeLostFacts } from './active.ts';
+import {
+  type Active,
+  classOf,
+  floorsOf,
+  makeActive,
+  makeLostFacts,
+  makeLostWorkload,
+} from './active.ts';
 import type { Budget } from './budget.ts';
 import type { Catalog } from './catalog.ts';
 import { type RevisionFacts, factsOf } from './facts.ts';
@@ -26,6 +34,8 @@ import { type Seen, countIn, decideFor, isBusy, see } from './seen.ts';
  * 3. Only active revisions are here: with instances, load, or a floor. The tick costs nothing without them.
  */
 export interface Autoscaler {
+  /** Takes over what ran before control did: its numbers stand until its load is known. */
+  adopt(): void;
   /** A model has changed, appeared or gone. */
   refresh(model: string): void;
   wake(dataPlane: string, revision: string, queued: number): void;
@@ -83,11 +93,22 @@ export function createAutoscaler(options: {
 
   function activate(facts: RevisionFacts, deleted: boolean): Active {
     const fresh = makeActive(facts, deleted, clock.now());
-    fresh.lastRequestAt = newestReadyAt(runtime.instances(facts.key));
     active.set(facts.key, fresh);
     const model = modelOf(facts.key);
     byModel.set(model, (byModel.get(model) ?? new Set()).add(facts.key));
     return fresh;
+  }
+
+  /** What is not in the catalog was deleted while control was away. */
+  function adoptOne(key: string): Active {
+    const one = ensure(key) ?? activate(makeLostFacts(makeLostWorkload(key)), true);
+    const count = countIn(runtime, key, 'starting') + countIn(runtime, key, 'ready');
+    one.granted = count;
+    one.told = { desired: count, class: classOf('keep-alive') };
+    one.lastRequestAt = clock.now();
+    one.scale = makeAdoptedScale(count, clock.now());
+    grants.hold(one);
+    return one;
   }
 
   function retire(one: Active): void {
@@ -193,6 +214,10 @@ export function createAutoscaler(options: {
   }
 
   return {
+    adopt() {
+      const keys = new Set(runtime.instances().map(({ revision }) => revision));
+      reconcileAll(Array.from(keys, adoptOne));
+    },
     refresh(model) {
       for (const key of byModel.get(model) ?? []) refreshOne(key);
       const entry = catalog.model(model);
@@ -245,10 +270,4 @@ export function createAutoscaler(options: {
       timer.cancel();
     },
   };
-}
-
-/** What runs already when this begins to look at it was wanted lately; by whom is not known any more. */
-function newestReadyAt(instances: readonly Instance[]): number | undefined {
-  const newest = Math.max(0, ...instances.map((instance) => instance.readyAt));
-  return newest === 0 ? undefined : newest;
 }

@@ -57,6 +57,11 @@ export async function createControl(options: {
   clock: Clock;
   log: Log;
   settings: ControlSettings;
+  /**
+   * Calls back with the data-plane processes that live, at once and at each change. Where it is given, a data
+   * plane has left when its process has ended, not when its link has; absent: the links are all that is known.
+   */
+  onProcesses?: (listener: (alive: readonly string[]) => void) => void;
 }): Promise<Control> {
   const { store, artifacts, runtime, publisher, clock, log, settings } = options;
   const catalog = await loadCatalog(store);
@@ -125,6 +130,11 @@ export async function createControl(options: {
     budget.forget(revision);
   }
 
+  function left(dataPlane: string): void {
+    drain.left(dataPlane);
+    autoscaler.left(dataPlane);
+  }
+
   function onUpward(dataPlane: string, message: Report): void {
     switch (message.type) {
       case 'wake':
@@ -158,12 +168,16 @@ export async function createControl(options: {
     (part) => (event: RuntimeEvent) => part.onRuntime(event),
   );
   runtime.onEvent((event) => tell(watchers, event));
-  publishing.all(keys.map((stored) => stored.value));
+  const running = runtime.instances();
+  publishing.all({ keys: keys.map((stored) => stored.value), running });
+  const { onProcesses } = options;
+  onProcesses?.(createPresence({ joined: (id) => drain.joined(id), left }));
+  instances.adopt(running);
+  autoscaler.adopt();
   publisher.onJoined((dataPlane) => drain.joined(dataPlane));
   publisher.onUpward(onUpward);
   publisher.onLeft((dataPlane) => {
-    drain.left(dataPlane);
-    autoscaler.left(dataPlane);
+    if (!onProcesses) left(dataPlane);
   });
   for (const model of catalog.keys({ prefix: '', limit: catalog.size })) {
     autoscaler.refresh(model);
@@ -186,6 +200,17 @@ export async function createControl(options: {
       await usage.close();
       await journal.flush();
     },
+  };
+}
+
+/** Who has come and who has gone, from lists of who is there. */
+function createPresence(events: { joined: (id: string) => void; left: (id: string) => void }) {
+  let present = new Set<string>();
+  return (alive: readonly string[]): void => {
+    const before = present;
+    present = new Set(alive);
+    for (const id of before) if (!present.has(id)) events.left(id);
+    for (const id of present) if (!before.has(id)) events.joined(id);
   };
 }
 

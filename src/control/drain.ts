@@ -6,11 +6,15 @@
  *    has let go of it or has left.
  * 2. A data plane that joins meanwhile is asked too: it may be one that had lost its link and still has
  *    requests in flight.
+ * 3. What drained already when control started is not released before a data plane has said something of it:
+ *    that none is there yet means only that their links are not. The runtime's drain time bounds it.
  */
 export interface Drain {
   joined(dataPlane: string): void;
   left(dataPlane: string): void;
   begin(instance: string): void;
+  /** It drained already when control started. */
+  adopt(instance: string): void;
   drained(dataPlane: string, instance: string): void;
   /** It has gone by itself. */
   forget(instance: string): void;
@@ -30,6 +34,10 @@ export function createDrain(release: (instance: string) => void): Drain {
     release(instance);
   }
 
+  function hold(instance: string): void {
+    pending.set(instance, { holders: new Set(planes), done: new Set() });
+  }
+
   return {
     joined(dataPlane) {
       if (planes.has(dataPlane)) return;
@@ -45,8 +53,9 @@ export function createDrain(release: (instance: string) => void): Drain {
     begin(instance) {
       if (pending.has(instance)) return;
       if (planes.size === 0) release(instance);
-      else pending.set(instance, { holders: new Set(planes), done: new Set() });
+      else hold(instance);
     },
+    adopt: hold,
     drained(dataPlane, instance) {
       pending.get(instance)?.done.add(dataPlane);
       letGo(dataPlane, instance);

@@ -16,6 +16,8 @@ import { isBusy } from './seen.ts';
 export interface Grants {
   /** Sets `one.granted`; says why when that is less than desired. */
   take(one: Active, desired: number): string | undefined;
+  /** What runs of it already counts from now on. */
+  hold(one: Active): void;
   /** Those who wait, in order. */
   waiting(): readonly Active[];
   /**
@@ -100,6 +102,7 @@ export function createGrants(options: {
       enqueue(one, shortage);
       return shortage;
     },
+    hold,
     waiting: () => Array.from(queue),
     together(work) {
       if (sharing) return work();

@@ -16,6 +16,8 @@ import type { Publishing } from './publish.ts';
  */
 export interface Instances {
   onRuntime(event: RuntimeEvent): void;
+  /** Those ran before control did, and are published. */
+  adopt(running: readonly Instance[]): void;
   /** A data plane could not use it. */
   suspect(id: string, reason: string): void;
 }
@@ -107,6 +109,12 @@ export function createInstances(options: {
   }
 
   return {
+    adopt(running) {
+      for (const { id, state } of running) {
+        known.set(id, state);
+        if (state === 'draining') drain.adopt(id);
+      }
+    },
     onRuntime(event) {
       if (event.type === 'instance') {
         onInstance(event.instance);

@@ -77,10 +77,13 @@ export function createReadUseCases(options: {
   return {
     async logs(actor, namespace, model, limit) {
       requireRole(actor, 'read');
-      const lines = revisionKeys(requireModel(catalog, namespace, model)).flatMap((key) =>
-        runtime.logs(key, Math.min(limit, MAX_PAGE)),
-      );
-      return lines.sort((a, b) => a.at - b.at).slice(-Math.min(limit, MAX_PAGE));
+      const most = Math.min(limit, MAX_PAGE);
+      const keys = revisionKeys(requireModel(catalog, namespace, model));
+      const pages = await Promise.all(keys.map((key) => runtime.logs(key, most)));
+      return pages
+        .flat()
+        .sort((a, b) => a.at - b.at)
+        .slice(-most);
     },
     async events(actor, query) {
       requireRole(actor, 'read');

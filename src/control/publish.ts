@@ -17,8 +17,8 @@ export type Outlet = Pick<Publisher, 'update' | 'onUpward' | 'onJoined' | 'onLef
  * and at most once draining, and what was never told is not removed.
  */
 export interface Publishing {
-  /** All models and keys at once: the first snapshot. */
-  all(keys: readonly KeyRecord[]): void;
+  /** All models, keys and instances that run already, at once: the first snapshot. */
+  all(first: { keys: readonly KeyRecord[]; running: readonly Instance[] }): void;
   model(key: string): void;
   /** True when the data planes know it. */
   instance(instance: Instance): boolean;
@@ -53,10 +53,12 @@ export function createPublishing(options: {
   }
 
   return {
-    all(keyRecords) {
+    all(first) {
       const keys = catalog.keys({ prefix: '', limit: catalog.size });
       const told = keys.flatMap((key) => renew(key) ?? []);
-      outlet.update({ models: told, keys: keyRecords.map(makeRoutingKey) });
+      const running = first.running.flatMap((instance) => makeRoutingInstance(instance) ?? []);
+      for (const { id, state } of running) instances.set(id, state);
+      outlet.update({ models: told, keys: first.keys.map(makeRoutingKey), instances: running });
     },
     model(key) {
       if (!catalog.model(key)) {

@@ -137,7 +137,7 @@ export interface Runtime {
   instances(revision?: string): readonly Instance[];
   onEvent(listener: (event: RuntimeEvent) => void): void;
   /** The last lines of a revision's instances, oldest first. */
-  logs(revision: string, limit: number): readonly LogLine[];
+  logs(revision: string, limit: number): Promise<readonly LogLine[]>;
   /** Stops everything: SIGTERM, drain time at most `graceMs`, SIGKILL. */
   close(graceMs: number): Promise<void>;
 }

@@ -1,7 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createControl } from '#control/control.ts';
 import type { ModelInput } from '#domain/model.ts';
-import { silentLog } from '#lib/log.ts';
 import type { Instance } from '#runtime/runtime.ts';
 import {
   ADMIN,
@@ -166,21 +164,17 @@ describe('idle', () => {
     expect(event?.why).toMatch(/^no instance: idle for 60(\.\d)?s, keep-alive is fixed 60s$/);
   });
 
-  test('control that comes back keeps what became ready lately as if it was just used', async () => {
+  test('control that comes back keeps what runs as if it was just used', async () => {
     const key = await deployed(harness, FIXED);
     wake(key);
     await harness.pass(1);
     const id = live(key)[0]?.id ?? '';
-    await harness.control.close();
-    const { store, artifacts, runtime, outlet, clock } = harness;
-    const base = { store, artifacts, runtime, clock, publisher: outlet, log: silentLog };
-    const settings = { memoryBudget: 1000 * MIB, proofsAtOnce: 4 };
-    const next = await createControl({ ...base, settings });
-    await harness.pass(50, () => runtime.setMemory(id, MIB));
+    await harness.pass(50);
+    await harness.restartControl();
+    await harness.pass(50, () => harness.runtime.setMemory(id, MIB));
     expect(live(key)).toHaveLength(1);
     await harness.pass(15);
     expect(live(key)).toHaveLength(0);
-    await next.close();
   });
 
   test('a short idle time holds even after a burst', async () => {

@@ -47,6 +47,8 @@ export interface Harness {
   pass(seconds: number, each?: () => void): Promise<void>;
   /** Ends control and the runtime as a crash would, and starts them again over the same store. */
   restart(): Promise<void>;
+  /** Ends control alone, and starts it again: instances and data planes live on. */
+  restartControl(onProcesses?: Parameters<typeof createControl>[0]['onProcesses']): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -137,12 +139,14 @@ export async function createHarness(
   });
   const artifacts = await createArtifactFolder({ folder: join(folder, 'artifacts') });
 
-  async function start(): Promise<Pick<Harness, 'runtime' | 'outlet' | 'control'>> {
-    const runtime = createFakeRuntime({ clock, startMs });
+  async function start(
+    runtime = createFakeRuntime({ clock, startMs }),
+    more: Pick<Parameters<typeof createControl>[0], 'onProcesses'> = {},
+  ): Promise<Pick<Harness, 'runtime' | 'outlet' | 'control'>> {
     const outlet = createFakeOutlet();
     const settings = { memoryBudget, proofsAtOnce };
     const base = { store, artifacts, runtime, publisher: outlet, clock, log: silentLog };
-    return { runtime, outlet, control: await createControl({ ...base, settings }) };
+    return { runtime, outlet, control: await createControl({ ...base, ...more, settings }) };
   }
 
   let now = await start();
@@ -207,6 +211,10 @@ export async function createHarness(
     async restart() {
       await stop();
       now = await start();
+    },
+    async restartControl(onProcesses) {
+      await now.control.close();
+      now = await start(now.runtime, onProcesses && { onProcesses });
     },
     async close() {
       await stop();

@@ -19,7 +19,8 @@ export interface RuntimeHarness {
   /** Ends an instance from outside, as a crash would. */
   crash(instanceId: string): Promise<void>;
   now(): number;
-  advance(ms: number): void;
+  /** When it resolves, what this brought about at once has been told. */
+  advance(ms: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -27,9 +28,12 @@ const PATIENCE_MS = 20_000;
 const STEP_MS = 10;
 
 /** Polls a condition, bounded; the time between is real, for the processes of the local runtime. */
-export async function until(what: string, condition: () => boolean): Promise<void> {
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS;
-  while (!condition()) {
+  while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`waited in vain: ${what}`);
     await new Promise((resolve) => {
       setTimeout(resolve, STEP_MS);
@@ -96,7 +100,7 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
     test('starts nothing when nothing is wanted', async () => {
       const workload = await prepared('sound');
       await runtime.want(workload, wanted(0));
-      harness.advance(120_000);
+      await harness.advance(120_000);
       expect(runtime.instances()).toEqual([]);
       expect(events).toEqual([]);
     });
@@ -162,7 +166,7 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
       const workload = await prepared('sound', { timeouts: { drain: '30s' } });
       const [instance] = await started(workload);
       await runtime.want(workload, wanted(0));
-      harness.advance(29_000);
+      await harness.advance(29_000);
       expect(inState('draining').map(({ id }) => id)).toEqual([instance?.id]);
       expect(ended('stopped')).toEqual([]);
       runtime.release(instance?.id ?? '');
@@ -175,7 +179,7 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
       const workload = await prepared('sound', { timeouts: { drain: '5s' } });
       await started(workload);
       await runtime.want(workload, wanted(0));
-      harness.advance(5000);
+      await harness.advance(5000);
       await gone();
       expect(ended('stopped')).toHaveLength(1);
     });
@@ -185,9 +189,9 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
       const [instance] = await started(workload);
       await runtime.want(workload, wanted(0));
       runtime.release(instance?.id ?? '');
-      harness.advance(4000);
+      await harness.advance(4000);
       expect(inState('draining')).toHaveLength(1);
-      harness.advance(1000);
+      await harness.advance(1000);
       await gone();
       expect(ended('stopped')).toHaveLength(1);
     });
@@ -215,7 +219,7 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
       const [instance] = await started(workload);
       runtime.release(instance?.id ?? '');
       runtime.release('nobody');
-      harness.advance(60_000);
+      await harness.advance(60_000);
       expect(inState('ready').map(({ id }) => id)).toEqual([instance?.id]);
     });
 
@@ -232,7 +236,7 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
     test('a crash is told with its reason, and the instance is replaced', async () => {
       const workload = await prepared('sound');
       const [instance] = await started(workload);
-      harness.advance(60_000);
+      await harness.advance(60_000);
       await harness.crash(instance?.id ?? '');
       await until('the crash is told', () => failures().length === 1);
       const [failure] = failures();
@@ -253,9 +257,9 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
         expect(failure?.failures).toBe(n);
         const wait = (failure?.retryAt ?? 0) - harness.now();
         waits.push(wait);
-        harness.advance(wait - 1);
+        await harness.advance(wait - 1);
         expect(runtime.instances()).toEqual([]);
-        harness.advance(1);
+        await harness.advance(1);
       }
       expect(waits.slice(0, 4)).toEqual([100, 200, 400, 800]);
       expect(waits.slice(-2)).toEqual([60_000, 60_000]);
@@ -266,11 +270,11 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
       await runtime.want(workload, wanted(3));
       await until('three failures', () => failures().length === 3);
       expect(failures().map((failure) => failure.failures)).toEqual([1, 2, 3]);
-      harness.advance(100);
-      expect(runtime.instances()).toHaveLength(1);
+      await harness.advance(100);
       await until('one more failure', () => failures().length === 4);
+      expect(new Set(events.map(({ instance }) => instance.id)).size).toBe(4);
       await harness.repair(workload);
-      harness.advance(200);
+      await harness.advance(200);
       await ready(3, workload);
       expect(failures()).toHaveLength(4);
     });
@@ -280,7 +284,7 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
       await runtime.want(workload, wanted(1));
       await until('a failure', () => failures().length === 1);
       await runtime.want(workload, wanted(0));
-      harness.advance(3_600_000);
+      await harness.advance(3_600_000);
       expect(runtime.instances()).toEqual([]);
       expect(failures()).toHaveLength(1);
     });
@@ -295,7 +299,7 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
         await until('the crash is told', () => failures().length === n + 1);
         waits.push((failures()[n]?.retryAt ?? 0) - harness.now());
         expect(failures()[n]?.failures).toBe(0);
-        harness.advance(waits[n] ?? 0);
+        await harness.advance(waits[n] ?? 0);
       }
       expect(waits).toEqual([100, 200, 400, 800]);
     });
@@ -305,9 +309,9 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
       await runtime.want(workload, wanted(1));
       await until('a failure', () => failures().length === 1);
       await harness.repair(workload);
-      harness.advance(100);
+      await harness.advance(100);
       const [instance] = await ready(1, workload);
-      harness.advance(60_000);
+      await harness.advance(60_000);
       await harness.crash(instance?.id ?? '');
       await until('the crash is told', () => failures().length === 2);
       expect(failures()[1]?.retryAt).toBe(harness.now());
@@ -318,9 +322,9 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
       const workload = await prepared('mute', { readiness: { timeout: '60s' } });
       await runtime.want(workload, wanted(1));
       await until('it runs', () => (runtime.instances()[0]?.startedAt ?? 0) > 0);
-      harness.advance(59_999);
+      await harness.advance(59_999);
       expect(inState('starting')).toHaveLength(1);
-      harness.advance(1);
+      await harness.advance(1);
       await until('a failure', () => failures().length === 1);
       expect(failures()[0]?.reason).toBe('not ready within 60s');
       expect(failures()[0]?.failures).toBe(1);
@@ -329,8 +333,8 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
     test('what passes its memory limit is ended, with both numbers', async () => {
       const workload = await prepared('hungry', { resources: { limits: { memory: '96Mi' } } });
       await runtime.want(workload, wanted(1));
-      await until('a failure', () => {
-        harness.advance(2000);
+      await until('a failure', async () => {
+        await harness.advance(2000);
         return failures().length > 0;
       });
       expect(failures()[0]?.reason).toMatch(/^used [0-9.]+[MG]i of memory, its limit is 96Mi$/);
@@ -394,6 +398,7 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
         await started(workload, count);
         await runtime.want(workload, parking(count));
         for (const { id } of inState('parking')) runtime.release(id);
+        await harness.advance(0);
         expect(inState('parked', workload.key)).toHaveLength(count);
         return inState('parked', workload.key);
       }
@@ -403,10 +408,11 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
         const [instance] = await started(workload);
         await runtime.want(workload, parking(1));
         expect(inState('parking').map(({ id }) => id)).toEqual([instance?.id]);
-        harness.advance(1000);
+        await harness.advance(1000);
         runtime.release(instance?.id ?? '');
+        await harness.advance(0);
         expect(inState('parked')).toMatchObject([{ id: instance?.id, parkedAt: harness.now() }]);
-        harness.advance(3_600_000);
+        await harness.advance(3_600_000);
         await runtime.want(workload, parking(1, 1));
         const [again] = inState('ready');
         expect(again).toEqual({
@@ -454,6 +460,7 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
         await runtime.want(workload, parking(1, 1));
         expect(inState('parking').map(({ id }) => id)).toEqual([instance?.id]);
         runtime.release(instance?.id ?? '');
+        await harness.advance(0);
         expect(inState('ready')).toHaveLength(1);
         await until('no start is left', () => inState('starting').length === 0);
         expect(inState('ready')).toHaveLength(1);
@@ -475,9 +482,9 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
         const workload = await prepared('sound', { timeouts: { drain: '5s' } });
         await started(workload);
         await runtime.want(workload, parking(1));
-        harness.advance(4999);
+        await harness.advance(4999);
         expect(inState('parking')).toHaveLength(1);
-        harness.advance(1);
+        await harness.advance(1);
         await gone();
         expect(ended('stopped')).toHaveLength(1);
       });
@@ -488,7 +495,7 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
         await harness.crash(instance?.id ?? '');
         await until('its end is told', () => failures().length === 1);
         expect(failures()[0]?.instance).toMatchObject({ id: instance?.id, state: 'parked' });
-        harness.advance(60_000);
+        await harness.advance(60_000);
         expect(runtime.instances()).toEqual([]);
         await started(workload);
       });
@@ -509,12 +516,12 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
       await started(stubborn);
       const closing = runtime.close(3000);
       await until('the willing are gone', () => runtime.instances().length === 1);
-      harness.advance(3000);
+      await harness.advance(3000);
       await closing;
       expect(runtime.instances()).toEqual([]);
       expect(ended('stopped')).toHaveLength(3);
       await runtime.want(sound, wanted(1));
-      harness.advance(1000);
+      await harness.advance(1000);
       expect(runtime.instances()).toEqual([]);
     });
   });

@@ -52,8 +52,10 @@ export function createFakeRuntime(options: {
   address?: (instanceId: string, revision: string) => Address;
   /** How long a start takes. Default 0: it is ready in a microtask. */
   startMs?: number;
+  /** Calls `run` when a start of 0 ms is over. Default: in a microtask. */
+  soon?: (run: () => void) => void;
 }): FakeRuntime {
-  const { clock, startMs = 0 } = options;
+  const { clock, startMs = 0, soon = queueMicrotask } = options;
   let count = 0;
   const address =
     options.address ??
@@ -69,8 +71,8 @@ export function createFakeRuntime(options: {
   const prepared: string[] = [];
   const lines: (LogLine & { revision: string })[] = [];
 
-  const soon = (run: () => void): void => {
-    if (startMs === 0) queueMicrotask(run);
+  const afterStart = (run: () => void): void => {
+    if (startMs === 0) soon(run);
     else clock.after(startMs, run);
   };
   const isHeld = (revision: string): boolean => held.has(revision) || held.has(EVERYTHING);
@@ -94,7 +96,7 @@ export function createFakeRuntime(options: {
     };
     processes.set(id, { revision, reports, end, starting: true });
     queueMicrotask(() => reports.started());
-    soon(() => settle(id));
+    afterStart(() => settle(id));
     return {
       terminate() {
         if (!stubborn.has(revision)) queueMicrotask(() => end('exited with status 0'));
@@ -127,7 +129,7 @@ export function createFakeRuntime(options: {
       orders.push({ revision: workload.key, wanted });
       fleet.want(workload, wanted);
     },
-    logs(revision, limit) {
+    async logs(revision, limit) {
       return lines.filter((line) => line.revision === revision).slice(-limit);
     },
     holdStarts(revision = EVERYTHING) {

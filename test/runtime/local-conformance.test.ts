@@ -32,7 +32,7 @@ testRuntime('local', async (): Promise<RuntimeHarness> => {
       for (const pid of pidsMarked(`${stateId}/${instanceId}\0`)) process.kill(pid, 'SIGKILL');
     },
     now: () => clock.now(),
-    advance: (ms) => clock.advance(ms),
+    advance: async (ms) => clock.advance(ms),
     close: () => setup.close(),
   };
 });

@@ -32,7 +32,7 @@ test('what ends at its start is told with status and last lines', async () => {
 test('output is kept as lines that are safe to show', async () => {
   const workload = command(...programArgs('print'));
   await setup.failed(workload);
-  const lines = setup.runtime.logs(workload.key, 100);
+  const lines = await setup.runtime.logs(workload.key, 100);
   const text = lines.filter((line) => line.stream === 'stdout').map((line) => line.text);
   expect(text).toEqual([
     'plain',
@@ -41,8 +41,8 @@ test('output is kept as lines that are safe to show', async () => {
     'after \ufffd',
     'no end',
   ]);
-  expect(setup.runtime.logs(workload.key, 2)).toEqual(lines.slice(-2));
-  expect(setup.runtime.logs('default/unknown/v1', 2)).toEqual([]);
+  expect(await setup.runtime.logs(workload.key, 2)).toEqual(lines.slice(-2));
+  expect(await setup.runtime.logs('default/unknown/v1', 2)).toEqual([]);
 });
 
 test('endless output fills nothing and delays nobody', async () => {
@@ -51,10 +51,10 @@ test('endless output fills nothing and delays nobody', async () => {
   await setup.runtime.want(flood, wanted(1));
   const { address } = await setup.ready(sound);
   const lines = () => setup.runtime.logs(flood.key, 10_000);
-  await until('as many lines are kept as can be', () => lines().length === 1000);
-  const first = lines()[0]?.at;
-  await until('older lines gave way', () => lines()[0]?.at !== first);
-  expect(lines()).toHaveLength(1000);
+  await until('as many lines are kept as can be', async () => (await lines()).length === 1000);
+  const first = (await lines())[0]?.at;
+  await until('older lines gave way', async () => (await lines())[0]?.at !== first);
+  expect(await lines()).toHaveLength(1000);
   expect((await ask(address)).status).toBe(200);
 });
 

@@ -149,7 +149,7 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
       if (wanted.max === 0) preparer.forget(workload.key);
       fleet.want(workload, wanted);
     },
-    logs: (revision, limit) => logs.read(revision, limit),
+    logs: async (revision, limit) => logs.read(revision, limit),
     async close(graceMs) {
       pool?.close();
       await Promise.all([fleet.close(graceMs), toolHost.close()]);

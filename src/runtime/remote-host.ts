@@ -1,0 +1,97 @@
+import type { Clock } from '#lib/clock.ts';
+import { Fault, messageOf } from '#lib/fault.ts';
+import type { Call, Channel, FromRuntime, PlainFault } from './remote-messages.ts';
+import type { Runtime } from './runtime.ts';
+
+/**
+ * Lends a runtime to another process: see `remote.ts` for its end. The runtime stays here, and so do its orders:
+ * when the borrower dies, what was wanted is still wanted, and the next one is told what there is.
+ *
+ * 1. A borrower hears no event before the list of instances, and every event after it, in order.
+ * 2. An answer goes out after the events that its call brought about at once.
+ * 3. What stands by in the pool is told when it has changed, at most `POOL_MS` later: nothing depends on it at once.
+ */
+const POOL_MS = 500;
+
+export interface RuntimeHost {
+  /** Serves this borrower. The one before, if any, hears nothing any more. */
+  serve(channel: Channel): void;
+}
+
+export function createRuntimeHost(options: { runtime: Runtime; clock: Clock }): RuntimeHost {
+  const { runtime, clock } = options;
+  let borrower: Channel | undefined;
+  let listed = false;
+  let toldPool = '';
+
+  function tellPool(): void {
+    const views = runtime.pool?.views();
+    const text = JSON.stringify(views);
+    if (views && listed && text !== toldPool) borrower?.send({ type: 'runtime-pool', views });
+    toldPool = text;
+    if (views) clock.after(POOL_MS, tellPool);
+  }
+
+  runtime.onEvent((event) => {
+    if (listed) borrower?.send({ type: 'runtime-event', event });
+  });
+
+  async function answer(channel: Channel, id: number, call: Call): Promise<void> {
+    channel.send(await run(runtime, id, call));
+  }
+
+  function introduce(channel: Channel): void {
+    if (channel !== borrower) return;
+    listed = true;
+    const { capabilities } = runtime;
+    const instances = runtime.instances();
+    const pool = runtime.pool?.views();
+    channel.send({ type: 'runtime-instances', capabilities, instances, ...(pool && { pool }) });
+  }
+
+  tellPool();
+  return {
+    serve(channel) {
+      borrower = channel;
+      listed = false;
+      channel.onMessage((message) => {
+        if (message.type === 'runtime-hello') introduce(channel);
+        else if (message.type === 'runtime-release') runtime.release(message.instance);
+        else if (message.type === 'runtime-keep') runtime.pool?.keep(message.runtimes);
+        else if (message.type === 'runtime-call') void answer(channel, message.id, message.call);
+      });
+      channel.onClose(() => {
+        if (borrower === channel) borrower = undefined;
+      });
+    },
+  };
+}
+
+async function run(runtime: Runtime, id: number, call: Call): Promise<FromRuntime> {
+  try {
+    return { type: 'runtime-answer', id, value: await perform(runtime, call) };
+  } catch (error) {
+    return { type: 'runtime-fault', id, fault: plainOf(error) };
+  }
+}
+
+async function perform(runtime: Runtime, call: Call): Promise<unknown> {
+  switch (call.method) {
+    case 'inspect':
+      return await runtime.inspect(call.workload);
+    case 'prepare':
+      return await runtime.prepare(call.workload);
+    case 'want':
+      return await runtime.want(call.workload, call.wanted);
+    case 'logs':
+      return await runtime.logs(call.revision, call.limit);
+    case 'close':
+      return await runtime.close(call.graceMs);
+  }
+}
+
+function plainOf(error: unknown): PlainFault {
+  const fault = error instanceof Fault ? error : new Fault('internal', messageOf(error));
+  const { code, message, problems, retryAfter } = fault;
+  return { code, message, problems, retryAfter };
+}
