@@ -2,11 +2,13 @@ import type { Socket } from 'node:net';
 import type { BusClient } from '#bus/bus.ts';
 import { createSubscriber } from '#bus/subscriber.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
+import type { Log } from '#lib/log.ts';
 import { Callers } from './callers.ts';
 import { Client } from './client.ts';
-import { createListener, type Listener, type Peer } from './listener.ts';
+import { createTraces } from './http/traceparent.ts';
+import { createListener, type EntrySettings, type Listener, type Peer } from './listener.ts';
 import { reportLoad } from './load.ts';
-import { createSharedMetrics, formatMetrics } from './metrics.ts';
+import { countEntryRefusal, createSharedMetrics, formatMetrics } from './metrics.ts';
 import type { Plane, PlaneLimits } from './plane.ts';
 import { Routes } from './routes.ts';
 import type { Slot } from './slot.ts';
@@ -30,6 +32,10 @@ export interface ActivatorOptions {
   readonly version: string;
   /** Uniform in [0, 1). */
   readonly roll: () => number;
+  /** So many bytes that nobody can guess, as hex digits. */
+  readonly randomHex: (bytes: number) => string;
+  readonly entry: EntrySettings;
+  readonly log: Log;
 }
 
 export interface Activator {
@@ -39,6 +45,8 @@ export interface Activator {
   readonly ready: Promise<void>;
   /** Accepts nothing new, lets what runs finish for at most `graceMs`, then cuts it off. */
   close(graceMs: number): Promise<void>;
+  /** Reads the certificates again. */
+  reload(): void;
 }
 
 /** The data plane: listens, routes, holds, wakes, balances, forwards. */
@@ -66,6 +74,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     closing: false,
     now: () => clock.now(),
     roll: options.roll,
+    startTrace: createTraces(options.randomHex),
     onUnreachable(slot, reason) {
       // One incident, however many requests met it.
       if (slot.suspended) return;
@@ -136,7 +145,16 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
   let listener: Listener;
   try {
     const { host, port, limits } = options;
-    listener = await createListener({ host, port, connections: limits.connections, onConnection });
+    listener = await createListener({
+      ...options.entry,
+      host,
+      port,
+      connections: limits.connections,
+      clock,
+      log: options.log,
+      onConnection,
+      onRefused: (reason) => countEntryRefusal(metrics, reason),
+    });
   } catch (error) {
     await stop();
     throw error;
@@ -145,6 +163,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     host: listener.host,
     port: listener.port,
     ready: ready.promise,
+    reload: () => listener.reload(),
     async close(graceMs) {
       plane.closing = true;
       const closed = listener.close();

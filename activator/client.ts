@@ -21,6 +21,7 @@ import {
   type Refusal,
 } from './refusals.ts';
 import { connectionField, Response } from './response.ts';
+import { Origin } from './origin.ts';
 import { BODY_TIMEOUT_MS, HEAD_TIMEOUT_MS, KEEP_ALIVE_MS, LINGER_MS, type Plane } from './plane.ts';
 
 /** With more than this to come, a body is read in large pieces. */
@@ -40,12 +41,12 @@ const CLOSED = 3;
  */
 export class Client implements Connection {
   readonly head = new RequestHead();
-  readonly caller: Caller;
   /** The request's body has come to its end. */
   bodyDone = true;
   readonly socket: Socket;
   private readonly outlet: Outlet;
   private readonly response: Response;
+  private readonly origin: Origin;
   private readonly plane: Plane;
   private readonly exchange: Exchange;
   private readonly scanner = new ChunkedScanner();
@@ -61,13 +62,13 @@ export class Client implements Connection {
   /** When the present phase of reading ends; ms. */
   private deadline: number;
 
-  /** @param socket nothing of it has been read; it must not be used any more, but for `this.socket`. */
+  /** @param socket it must not be used any more, but for `this.socket`. */
   constructor(socket: Socket, plane: Plane, peer: Peer) {
     this.inlet = new Inlet((buffer, length) => this.onBytes(buffer, length));
     this.socket = this.inlet.adopt(socket);
     this.outlet = new Outlet(this.socket);
     this.plane = plane;
-    this.caller = { id: peer.address, kind: 'address' };
+    this.origin = new Origin(peer);
     this.response = new Response(this.outlet);
     this.exchange = new Exchange(this, plane);
     this.deadline = plane.now() + KEEP_ALIVE_MS;
@@ -76,6 +77,14 @@ export class Client implements Connection {
     this.socket.on('end', () => this.onGone());
     this.socket.on('error', () => this.onGone());
     this.socket.on('close', () => this.onGone());
+  }
+
+  get caller(): Caller {
+    return this.origin.caller;
+  }
+
+  get forwarded(): string {
+    return this.origin.fieldsFor(this.head);
   }
 
   /** Nothing of a request has arrived: may be closed without losing anything. */
@@ -299,6 +308,11 @@ export class Client implements Connection {
     let end = at;
     if (head.contentLength > this.plane.limits.body) {
       this.refuse(makeBodyTooLarge(this.plane.limits.body));
+      return length;
+    }
+    const refusal = this.origin.read(head);
+    if (refusal) {
+      this.refuse(refusal);
       return length;
     }
     this.exchange.prepare();

@@ -10,8 +10,10 @@ export interface Connection {
   readonly head: RequestHead;
   /** The request's body has come to its end. */
   readonly bodyDone: boolean;
-  /** The client's address. */
+  /** The client's address. Of the present request. */
   readonly caller: Caller;
+  /** Field lines that tell the instance who asks. Of the present request. */
+  readonly forwarded: string;
   /** Bytes of a response have gone to the caller. */
   readonly isAnswering: boolean;
 

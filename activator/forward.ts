@@ -67,9 +67,6 @@ export class Forward implements InstanceUser {
   private slot: Slot | undefined;
   private upstream: InstanceConnection | undefined;
   private replayable = true;
-  /** The fields that tell the instance who asked, and the host that they are made for. */
-  private forwardedFields = '';
-  private forwardedHost: string | undefined;
 
   constructor(client: Connection, plane: Plane, body: HeldBody, owner: ForwardOwner) {
     this.client = client;
@@ -275,15 +272,11 @@ export class Forward implements InstanceUser {
 
   /** What goes before the body: the caller's head, for this hop. */
   private writeHead(upstream: InstanceConnection, address: Address, path: string): void {
-    const { head, caller } = this.client;
+    const { head, forwarded } = this.client;
     const inner = 'host' in address ? address : undefined;
     const host = inner?.authority ?? (head.host === '' ? 'localhost' : head.host);
     const target = inner?.basePath ? inner.basePath + path : path;
-    if (this.forwardedHost !== head.host) {
-      this.forwardedHost = head.host;
-      const forwardedHost = head.host === '' ? '' : `X-Forwarded-Host: ${head.host}\r\n`;
-      this.forwardedFields = `X-Forwarded-For: ${caller.id}\r\nX-Forwarded-Proto: http\r\n${forwardedHost}`;
-    }
-    upstream.writeHead(head, target, host, this.forwardedFields);
+    const trace = head.traced ? '' : this.plane.startTrace();
+    upstream.writeHead(head, target, host, forwarded + trace);
   }
 }

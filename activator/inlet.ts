@@ -34,13 +34,14 @@ export class Inlet {
   }
 
   /**
-   * Takes over an accepted socket, of which nothing has been read. `node:net` offers `onread` to those that
-   * connect only, so its handle moves to a new socket. Where that does not work the socket stays as it is.
+   * Takes over an accepted socket. `node:net` offers `onread` to those that connect only, so its handle moves
+   * to a new socket. Where that does not work, or bytes of it have been read and put back, it stays as it is.
    */
   adopt(accepted: Socket): Socket {
     const inner: Accepted = accepted;
     const { _handle: handle, _server: server, allowHalfOpen } = inner;
-    if (accepted.constructor !== Socket || !handle) return this.listenTo(accepted);
+    const isFresh = accepted.constructor === Socket && accepted.bytesRead === 0;
+    if (!isFresh || !handle) return this.listenTo(accepted);
     inner._handle = null;
     inner._server = null;
     const options = { handle, allowHalfOpen, onread: this.options() };

@@ -1,44 +1,172 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { CertificateFiles } from '#domain/server.ts';
+import type { Clock } from '#lib/clock.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
+import type { Log } from '#lib/log.ts';
+import { createTrust, plainAddress, type Trust } from './entry/addresses.ts';
+import { createEntering, type EntryRefusal } from './entry/entering.ts';
+import { type Found, readFirst } from './entry/first-bytes.ts';
+import { followFiles } from './entry/follow-files.ts';
+import { parseProxyHeader, type ProxyHeader } from './entry/proxy-header.ts';
+import { createHandshakes, type Handshakes } from './entry/tls.ts';
 
 /** Who is at the other end of a connection. */
 export interface Peer {
-  /** Its IP address. */
+  /** Its IP address; behind a proxy that speaks the PROXY protocol, the one that this names. */
   readonly address: string;
+  /** It is reached by TLS. */
+  readonly secure: boolean;
+  /** Set: it is a proxy that is believed, and so are the others that this finds. */
+  readonly trust: Trust | undefined;
 }
 
-export interface ListenerOptions {
+/** How connections come in. */
+export interface EntrySettings {
+  /** None: plain HTTP. */
+  readonly tls: readonly CertificateFiles[];
+  /** Addresses and networks. */
+  readonly trustedProxies: readonly string[];
+  readonly proxyProtocol: boolean;
+}
+
+export interface ListenerOptions extends EntrySettings {
   readonly host: string;
   /** 0: one that is free. */
   readonly port: number;
   /** Open connections, at most. More are closed when they come. */
   readonly connections: number;
-  /** A connection whose first byte is a request's. It reads: nothing of it has been read here. */
+  readonly clock: Clock;
+  readonly log: Log;
+  /** A connection whose next byte is a request's. */
   readonly onConnection: (socket: Socket, peer: Peer) => void;
+  /** A connection ended before that. */
+  readonly onRefused: (reason: EntryRefusal) => void;
 }
 
 export interface Listener {
   readonly host: string;
   readonly port: number;
+  /** Reads the certificates again; what is wrong with them is logged, and the old ones stay. */
+  reload(): void;
   /** Accepts nothing new; resolves when the last connection has ended. */
   close(): Promise<void>;
 }
 
-/** What happens between the accepting of a connection and its first request. */
+/** A handshake of TLS begins with this byte. */
+const HANDSHAKE = 0x16;
+const PLAIN_ON_TLS =
+  'HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n' +
+  'Content-Length: 42\r\n\r\nThis port speaks TLS: call it by https://.\n';
+/** A proxy that is set up wrongly is told of in the log, and not for each of its connections. */
+const SAME_REFUSAL_MS = 60_000;
+
+/**
+ * What happens between the accepting of a connection and its first request: the PROXY header, then TLS. With
+ * neither, nothing of a connection is read or changed here.
+ */
 export async function createListener(options: ListenerOptions): Promise<Listener> {
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    options.onConnection(socket, { address: socket.remoteAddress ?? 'unknown' });
-  });
+  const { clock, log, onConnection, proxyProtocol } = options;
+  const isTrusted = createTrust(options.trustedProxies);
+  const entering = createEntering(clock, tellOnce(options));
+  const handshakes = options.tls.length > 0 ? createHandshakes(options.tls) : undefined;
+
+  function peerOf(address: string): Peer {
+    const trust = isTrusted(address) ? isTrusted : undefined;
+    return { address, secure: handshakes !== undefined, trust };
+  }
+
+  function accept(socket: Socket): void {
+    const address = plainAddress(socket.remoteAddress ?? 'unknown');
+    if (!proxyProtocol && !handshakes) {
+      onConnection(socket, peerOf(address));
+      return;
+    }
+    entering.add(socket);
+    if (!proxyProtocol) enter(socket, address);
+    else if (isTrusted(address)) readProxyHeader(socket, address);
+    else entering.refuse(socket, 'proxy_untrusted', 'it is no trusted proxy');
+  }
+
+  function readProxyHeader(socket: Socket, address: string): void {
+    readFirst(socket, lookForHeader, (header) => {
+      if (header.kind === 'header') enter(socket, header.source ?? address);
+      else entering.refuse(socket, 'proxy_header', header.why);
+    });
+  }
+
+  function enter(socket: Socket, address: string): void {
+    if (handshakes) shakeHands(socket, handshakes, peerOf(address));
+    else {
+      entering.admit(socket);
+      onConnection(socket, peerOf(address));
+    }
+  }
+
+  function shakeHands(socket: Socket, tls: Handshakes, peer: Peer): void {
+    readFirst(socket, lookAtFirst, (first) => {
+      if (first === HANDSHAKE) {
+        const onSecure = (secure: TLSSocket): void => {
+          entering.admit(socket);
+          onConnection(secure, peer);
+        };
+        tls.start(socket, onSecure, () => entering.refuse(socket, 'tls'));
+        return;
+      }
+      socket.end(PLAIN_ON_TLS);
+      entering.refuse(socket, 'plain_http');
+    });
+  }
+
+  function reload(): void {
+    try {
+      handshakes?.reload();
+      log.info('The certificates were read again.');
+    } catch (error) {
+      log.error({ reason: messageOf(error) }, 'The certificates stay as they were.');
+    }
+  }
+
+  const server = createServer({ allowHalfOpen: true }, accept);
   server.maxConnections = options.connections;
   await listen(server, options);
+  const files = options.tls.flatMap(({ certificate, key }) => [certificate, key]);
+  const following = followFiles(files, clock, reload);
   const address = server.address();
   return {
     host: options.host,
     port: typeof address === 'object' && address ? address.port : options.port,
-    close: () =>
-      new Promise((resolve) => {
+    reload,
+    close() {
+      following.close();
+      return new Promise((resolve) => {
         server.close(() => resolve());
-      }),
+      });
+    },
+  };
+}
+
+function lookForHeader(bytes: Buffer): Found<ProxyHeader> {
+  const header = parseProxyHeader(bytes);
+  if (header.kind === 'more') return undefined;
+  return { value: header, end: header.kind === 'header' ? header.end : bytes.length };
+}
+
+function lookAtFirst(bytes: Buffer): Found<number | undefined> {
+  return { value: bytes[0], end: 0 };
+}
+
+/** Counts all, and logs what a wrongly configured proxy does, now and then. */
+function tellOnce({ clock, log, onRefused }: ListenerOptions) {
+  let quietUntil = 0;
+  return (reason: EntryRefusal, address: string, why: string): void => {
+    onRefused(reason);
+    if (why === '' || clock.now() < quietUntil) return;
+    quietUntil = clock.now() + SAME_REFUSAL_MS;
+    log.warn(
+      { address },
+      `A connection was closed: ${why}. Others within a minute are not logged.`,
+    );
   };
 }
 

@@ -1,4 +1,5 @@
 import { COLD_START_BUCKETS } from '#domain/cold-start.ts';
+import { ENTRY_REFUSALS, type EntryRefusal } from './entry/entering.ts';
 import { Histogram, labelsOf, line } from './histogram.ts';
 
 const SECONDS = [
@@ -59,6 +60,8 @@ export function createRevisionMetrics(
 /** Counters that belong to no revision, such as refusals before a model was found. */
 export interface SharedMetrics {
   readonly refusals: Uint32Array;
+  /** Of connections, before their first request. */
+  readonly entryRefusals: Uint32Array;
   /** Of cold starts; the phases start and load are measured where instances are started. */
   readonly phases: Readonly<Record<'queue' | 'infer', Histogram>>;
   connections: number;
@@ -67,6 +70,7 @@ export interface SharedMetrics {
 export function createSharedMetrics(): SharedMetrics {
   return {
     refusals: new Uint32Array(REFUSALS.length),
+    entryRefusals: new Uint32Array(ENTRY_REFUSALS.length),
     phases: { queue: new Histogram(COLD_START_BUCKETS), infer: new Histogram(COLD_START_BUCKETS) },
     connections: 0,
   };
@@ -75,6 +79,10 @@ export function createSharedMetrics(): SharedMetrics {
 export function countRefusal(metrics: SharedMetrics, code: string): void {
   const at = (REFUSALS as readonly string[]).indexOf(code);
   metrics.refusals[at < 0 ? REFUSALS.length - 1 : at]! += 1;
+}
+
+export function countEntryRefusal(metrics: SharedMetrics, reason: EntryRefusal): void {
+  metrics.entryRefusals[ENTRY_REFUSALS.indexOf(reason)]! += 1;
 }
 
 /** A revision with its counters, where it was called at all. */
@@ -121,6 +129,10 @@ export function formatMetrics(routes: Iterable<Counted>, shared: SharedMetrics):
     '# TYPE rouse_refusals_total counter',
     ...REFUSALS.map((reason, i) =>
       line('rouse_refusals_total', labelsOf({ reason }), shared.refusals[i] ?? 0),
+    ),
+    '# TYPE rouse_connection_refusals_total counter',
+    ...ENTRY_REFUSALS.map((reason, i) =>
+      line('rouse_connection_refusals_total', labelsOf({ reason }), shared.entryRefusals[i] ?? 0),
     ),
     '# TYPE rouse_client_connections gauge',
     line('rouse_client_connections', '', shared.connections),

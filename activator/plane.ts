@@ -31,6 +31,8 @@ export interface Plane {
   now(): number;
   /** Uniform in [0, 1). */
   roll(): number;
+  /** The field line of a new trace. */
+  startTrace(): string;
   /** The instance refused a connection: tell control, and try it again a little later. */
   onUnreachable(slot: Slot, reason: string): void;
 }

@@ -70,6 +70,16 @@ export const BODY_STALLED: Refusal = {
   code: 'bad_request',
   detail: 'The request body came too slowly.',
 };
+export const BAD_FORWARDED: Refusal = {
+  status: 400,
+  code: 'bad_request',
+  detail: 'What a trusted proxy says of the caller (Forwarded, X-Forwarded-*) is malformed.',
+};
+export const FORWARDED_DISAGREE: Refusal = {
+  status: 400,
+  code: 'bad_request',
+  detail: 'Forwarded and X-Forwarded-For name different callers.',
+};
 export const UNASKED_UPGRADE: Refusal = {
   status: 502,
   code: 'bad_upstream',

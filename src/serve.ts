@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { MessageChannel, Worker } from 'node:worker_threads';
@@ -50,8 +51,12 @@ export async function serve(request: ServeRequest, version: string): Promise<num
       clock: systemClock,
       version,
       roll: Math.random,
+      randomHex: (bytes) => randomBytes(bytes).toString('hex'),
+      entry: settings,
+      log,
     });
-    const dataPlane = urlOf({ host: activator.host, port: activator.port });
+    const scheme = settings.tls.length > 0 ? 'https' : 'http';
+    const dataPlane = urlOf({ host: activator.host, port: activator.port }, scheme);
     const start: ControlStart = {
       settings,
       version,
@@ -111,6 +116,9 @@ async function runWith(activator: Activator, start: ControlStart, log: Log): Pro
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  const reload = (): void => activator.reload();
+  // Without certificates it stays the signal of a terminal that goes away.
+  if (start.settings.tls.length > 0) process.on('SIGHUP', reload);
   try {
     return await ended.promise;
   } catch (error) {
@@ -121,6 +129,7 @@ async function runWith(activator: Activator, start: ControlStart, log: Log): Pro
   } finally {
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
+    process.off('SIGHUP', reload);
   }
 }
 

@@ -79,6 +79,15 @@ export class Fields {
     return '';
   }
 
+  /** Values of all fields of that name (given in lower case), joined by commas; '' without any. */
+  findAll(lower: string): string {
+    let all = '';
+    for (let i = 0; i < this.count; i += 1) {
+      if (this.is(i, lower)) all += `${all === '' ? '' : ', '}${this.value(i)}`;
+    }
+    return all;
+  }
+
   /**
    * The field lines that go on to the next hop, without the empty line, in slices of the original text.
    *

@@ -1,6 +1,7 @@
 import type { FaultCode } from '#lib/fault.ts';
 import { equalsLower, LF, SPACE, TARGET, TOKEN, CR } from './characters.ts';
 import {
+  type CutTable,
   Fields,
   FIELDS_OK,
   FIELDS_TOO_MANY,
@@ -8,6 +9,7 @@ import {
   parseLength,
   parseTokens,
 } from './fields.ts';
+import { isTraceparent } from './traceparent.ts';
 
 /** Why a head is refused. */
 export interface HeadRefusal {
@@ -58,8 +60,12 @@ const ENDING_HERE = [
   'rouse-request-id',
   'rouse-status',
 ];
+/** Without a trace that is understood, its state means nothing. */
+const TRACE = ['traceparent', 'tracestate'];
 const CUT = makeCutTable(ENDING_HERE);
 const CUT_WITH_KEY = makeCutTable([...ENDING_HERE, 'authorization']);
+const CUT_UNTRACED = makeCutTable([...ENDING_HERE, ...TRACE]);
+const CUT_UNTRACED_WITH_KEY = makeCutTable([...ENDING_HERE, ...TRACE, 'authorization']);
 
 /**
  * A parsed request head; one per connection, filled again for each request.
@@ -89,11 +95,14 @@ export class RequestHead {
   rousePriority = '';
   rouseStatus = '';
   authorization = '';
+  /** It belongs to a trace that the caller has begun. */
+  traced = false;
   private cutsAuthorization = false;
   private connection = '';
   private upgradeField = '';
   private hostCount = 0;
   private codingCount = 0;
+  private traceCount = 0;
   /** The last result of `forwardHead`: callers send the same head again and again. */
   private forwarded = '';
   private forwardedTo = '';
@@ -149,6 +158,8 @@ export class RequestHead {
     this.hostCount = 0;
     this.codingCount = 0;
     this.forwarded = '';
+    this.traced = false;
+    this.traceCount = 0;
   }
 
   private readLine(text: string, end: number): HeadRefusal | undefined {
@@ -197,6 +208,7 @@ export class RequestHead {
         break;
       case 11:
         if (fields.is(i, 'rouse-model')) this.rouseModel = fields.value(i);
+        else if (fields.is(i, 'traceparent')) this.readTraceparent(i);
         break;
       case 12:
         if (fields.is(i, 'rouse-status')) this.rouseStatus = fields.value(i);
@@ -225,6 +237,13 @@ export class RequestHead {
       default:
     }
     return undefined;
+  }
+
+  /** Two of them are none. */
+  private readTraceparent(i: number): void {
+    const { text, at } = this.fields;
+    this.traceCount += 1;
+    this.traced = this.traceCount === 1 && isTraceparent(text, at[i * 4 + 2]!, at[i * 4 + 3]!);
   }
 
   private conclude(): HeadRefusal | undefined {
@@ -286,11 +305,16 @@ export class RequestHead {
       return this.forwarded;
     }
     let text = `${this.method} ${target} HTTP/1.1\r\nHost: ${host}\r\n`;
-    text += this.fields.forward(this.cutsAuthorization ? CUT_WITH_KEY : CUT, this.connection);
+    text += this.fields.forward(this.cutTable(), this.connection);
     if (this.upgrade !== '') text += `Connection: Upgrade\r\nUpgrade: ${this.upgrade}\r\n`;
     this.forwarded = text;
     this.forwardedTo = target;
     this.forwardedHost = host;
     return text;
+  }
+
+  private cutTable(): CutTable {
+    if (this.cutsAuthorization) return this.traced ? CUT_WITH_KEY : CUT_UNTRACED_WITH_KEY;
+    return this.traced ? CUT : CUT_UNTRACED;
   }
 }

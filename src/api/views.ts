@@ -56,9 +56,9 @@ export function makeKeyView({ hash: _hash, ...key }: KeyRecord): KeyView {
 function makeAddresses(view: ModelView, { dataPlane, domain }: Places) {
   const { namespace, name } = view;
   const path = `${dataPlane}/models/${namespace}/${name}/`;
-  const port = new URL(dataPlane).port;
+  const { port, protocol } = new URL(dataPlane);
   const hostOf = (tag?: string): string =>
-    `http://${hostLabel(name, tag)}.${namespace}.${domain}${port === '' ? '' : `:${port}`}/`;
+    `${protocol}//${hostLabel(name, tag)}.${namespace}.${domain}${port === '' ? '' : `:${port}`}/`;
   const tags = view.targets.flatMap(({ tag }) =>
     tag === undefined ? [] : [[tag, hostOf(tag)] as const],
   );

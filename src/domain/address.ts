@@ -21,10 +21,10 @@ export const address = z
   });
 
 /** The address as a caller on this machine writes it: "all addresses" is none that can be called. */
-export function urlOf(address: HostPort): string {
+export function urlOf(address: HostPort, scheme: 'http' | 'https' = 'http'): string {
   const host =
     address.host === '0.0.0.0' ? '127.0.0.1' : address.host === '::' ? '::1' : address.host;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
 }
 
 /** An address that only this machine reaches. */

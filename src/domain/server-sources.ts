@@ -1,6 +1,12 @@
 import { Fault, type Problem } from '#lib/fault.ts';
 import { parseDocument, summaryOf } from './parse.ts';
-import { SERVER_FIELDS, serverDocument, type ServerField, type ServerSettings } from './server.ts';
+import {
+  SERVER_FIELDS,
+  serverDocument,
+  type ServerField,
+  type ServerSettings,
+  type ServerSpec,
+} from './server.ts';
 
 /** Of the machine's memory, for all instances together: the rest is for the system and for us. */
 const DEFAULT_MEMORY_SHARE = 0.6;
@@ -31,13 +37,36 @@ export function parseServer(sources: ServerSources): ServerSettings {
       ({ key, value, expected }) => ({ key: name(key), value, expected }),
     ),
   );
-  if (problems.length > 0) {
-    throw new Fault('invalid', summaryOf('The settings of the server', { problems, more: 0 }), {
-      problems,
-    });
-  }
+  refuse(problems);
   const { spec } = serverDocument.parse(documentOf(merge(said.map((each) => each.spec))));
-  return { ...spec, memory: spec.memory ?? Math.floor(totalMemory * DEFAULT_MEMORY_SHARE) };
+  refuse(problemsBetween(spec));
+  const { certificate = [], key = [] } = spec.tls;
+  return {
+    ...spec,
+    memory: spec.memory ?? Math.floor(totalMemory * DEFAULT_MEMORY_SHARE),
+    tls: certificate.map((each, i) => ({ certificate: each, key: key[i] ?? '' })),
+  };
+}
+
+function refuse(problems: readonly Problem[]): void {
+  if (problems.length === 0) return;
+  const summary = summaryOf('The settings of the server', { problems, more: 0 });
+  throw new Fault('invalid', summary, { problems });
+}
+
+/** What is wrong only together: each half may have been said elsewhere. */
+function problemsBetween({ tls, trustedProxies, proxyProtocol }: ServerSpec): Problem[] {
+  const problems: Problem[] = [];
+  const { certificate = [], key = [] } = tls;
+  if (certificate.length !== key.length) {
+    const expected = `as many as tls.certificate has: ${certificate.length}`;
+    problems.push({ key: 'tls.key', value: JSON.stringify(key), expected });
+  }
+  if (proxyProtocol && trustedProxies.length === 0) {
+    const expected = 'the proxies that proxyProtocol is taken from';
+    problems.push({ key: 'trustedProxies', value: '[]', expected });
+  }
+  return problems;
 }
 
 type Spec = Readonly<Record<string, unknown>>;

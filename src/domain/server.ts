@@ -14,6 +14,27 @@ const allowedHost = z
   .string()
   .regex(/^[a-z0-9.-]+(:[0-9]{1,5})?$/, 'a host name in lower case, with or without a port');
 
+const file = z.string().min(1).max(4096);
+/** As many as one name each for a large installation; each is read, and kept in memory. */
+const files = z
+  .union([file, z.array(file).min(1).max(256)])
+  .transform((value) => (typeof value === 'string' ? [value] : value));
+const networkFormats = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
+const network = z
+  .string()
+  .max(64)
+  .refine(
+    (text) => networkFormats.safeParse(text).success,
+    'an address or a network, such as 10.0.0.0/8 or fd00::/8',
+  );
+
+const tls = z.strictObject({
+  certificate: files.optional().meta({
+    description: 'PEM files of certificate chains; the first serves names that none is for.',
+  }),
+  key: files.optional().meta({ description: 'PEM files of their keys, in the same order.' }),
+});
+
 const limits = z.strictObject({
   headerBytes: size.prefault('64Ki').meta({ description: 'Head of a request.' }),
   bodyBytes: size.prefault('1Gi').meta({ description: 'Body of a request.' }),
@@ -53,6 +74,16 @@ const serverSpec = z.strictObject({
     .default('info')
     .meta({ description: 'How much is logged.' }),
   drain: duration.prefault('30s').meta({ description: 'What runs may finish when Rouse ends.' }),
+  tls: tls.prefault({}).meta({ description: 'The data plane speaks TLS, with these.' }),
+  trustedProxies: z
+    .array(network)
+    .max(256)
+    .default([])
+    .meta({ description: 'Proxies that are believed what they say of who asks.' }),
+  proxyProtocol: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'Connections begin with PROXY protocol v2, from trusted proxies only.' }),
   limits: limits.prefault({}).meta({ description: 'Bounds of the data plane.' }),
 });
 
@@ -64,8 +95,18 @@ export const serverDocument = z
   })
   .meta({ title: 'Server', description: 'How one Rouse server runs.' });
 
-export type ServerSettings = Omit<z.output<typeof serverSpec>, 'memory'> & {
+export type ServerSpec = z.output<typeof serverSpec>;
+
+export interface CertificateFiles {
+  /** PEM: the certificate, then what leads to its root. */
+  readonly certificate: string;
+  readonly key: string;
+}
+
+export type ServerSettings = Omit<ServerSpec, 'memory' | 'tls'> & {
   readonly memory: number;
+  /** None: the data plane speaks plain HTTP. */
+  readonly tls: readonly CertificateFiles[];
 };
 
 type Kind = 'text' | 'number' | 'boolean' | 'list';
@@ -91,6 +132,10 @@ export const SERVER_FIELDS: readonly ServerField[] = [
   field('domain', 'text', serverSpec.shape.domain),
   field('logLevel', 'text', serverSpec.shape.logLevel),
   field('drain', 'text', serverSpec.shape.drain),
+  field('tls.certificate', 'list', tls.shape.certificate),
+  field('tls.key', 'list', tls.shape.key),
+  field('trustedProxies', 'list', serverSpec.shape.trustedProxies),
+  field('proxyProtocol', 'boolean', serverSpec.shape.proxyProtocol),
   field('limits.headerBytes', 'text', limits.shape.headerBytes),
   field('limits.bodyBytes', 'text', limits.shape.bodyBytes),
   field('limits.heldBytes', 'text', limits.shape.heldBytes),

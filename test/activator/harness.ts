@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import {
   type Agent,
@@ -10,11 +11,13 @@ import {
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { MessageChannel } from 'node:worker_threads';
 import { type Activator, createActivator } from '#activator/activator.ts';
+import type { EntrySettings } from '#activator/listener.ts';
 import type { PlaneLimits } from '#activator/plane.ts';
 import { createLocalClient, createLocalHost } from '#bus/local.ts';
 import { createPublisher, type Publisher, type Report } from '#bus/publisher.ts';
 import type { RoutingInstance, RoutingModel, RoutingRevision } from '#domain/routing.ts';
 import { systemClock } from '#lib/clock.ts';
+import { silentLog } from '#lib/log.ts';
 
 const LIMITS: PlaneLimits = {
   head: 32 * 1024,
@@ -37,7 +40,10 @@ export interface Harness {
   close(): Promise<void>;
 }
 
-export async function startHarness(limits: Partial<PlaneLimits> = {}): Promise<Harness> {
+export async function startHarness(
+  limits: Partial<PlaneLimits> = {},
+  entry: Partial<EntrySettings> = {},
+): Promise<Harness> {
   const { port1, port2 } = new MessageChannel();
   const publisher = createPublisher({
     host: createLocalHost(port1),
@@ -60,6 +66,9 @@ export async function startHarness(limits: Partial<PlaneLimits> = {}): Promise<H
     clock: systemClock,
     version: '0.0.0',
     roll: Math.random,
+    randomHex: (bytes) => randomBytes(bytes).toString('hex'),
+    entry: { tls: [], trustedProxies: [], proxyProtocol: false, ...entry },
+    log: silentLog,
   });
   return {
     activator,

@@ -5,6 +5,8 @@ import { parseServer, type ServerSources } from '#domain/server-sources.ts';
 import { Fault } from '#lib/fault.ts';
 
 const GIB = 2 ** 30;
+const A = { certificate: 'a.pem', key: 'a.key' };
+const B = { certificate: 'b.pem', key: 'b.key' };
 
 function settings(sources: Partial<ServerSources> = {}) {
   return parseServer({ env: {}, flags: {}, totalMemory: 10 * GIB, ...sources });
@@ -62,16 +64,28 @@ test('every field can be said in all three ways', () => {
     domain: ['models.example', 'models.example'],
     logLevel: ['debug', 'debug'],
     drain: ['5s', 5000],
+    'tls.certificate': ['a.pem,b.pem', [A, B]],
+    'tls.key': ['a.key,b.key', [A, B]],
+    trustedProxies: ['10.0.0.0/8, ::1', ['10.0.0.0/8', '::1']],
+    proxyProtocol: [true, true],
     'limits.headerBytes': ['8Ki', 8192],
     'limits.bodyBytes': ['1Mi', 2 ** 20],
     'limits.heldBytes': ['2Mi', 2 ** 21],
     'limits.connections': ['12', 12],
   };
   expect(SERVER_FIELDS.map(({ path }) => path)).toEqual(Object.keys(texts));
+  // What goes only together with another field gets that from the file.
+  const rest: Record<string, object> = {
+    'tls.certificate': { tls: { key: ['a.key', 'b.key'] } },
+    'tls.key': { tls: { certificate: ['a.pem', 'b.pem'] } },
+    proxyProtocol: { trustedProxies: ['10.0.0.1'] },
+  };
   for (const { path, flag, env } of SERVER_FIELDS) {
     const [text, value] = texts[path] ?? ['', undefined];
-    expect(settings({ flags: { [flag]: text } })).toHaveProperty(path, value);
-    expect(settings({ env: { [env]: String(text) } })).toHaveProperty(path, value);
+    const given = { file: file(rest[path] ?? {}) };
+    const key = path.startsWith('tls.') ? 'tls' : path;
+    expect(settings({ ...given, flags: { [flag]: text } })).toHaveProperty(key, value);
+    expect(settings({ ...given, env: { [env]: String(text) } })).toHaveProperty(key, value);
   }
 });
 
@@ -101,6 +115,30 @@ test('a bad value is told even when a better source hides it', () => {
   expect(problemsOf(said)).toEqual(['ROUSE_LISTEN']);
 });
 
+test('one certificate is one file, several are lists of the same length', () => {
+  const tls = (value: object) => settings({ file: file({ tls: value }) }).tls;
+  expect(settings().tls).toEqual([]);
+  expect(tls({ certificate: 'a.pem', key: 'a.key' })).toEqual([A]);
+  expect(tls({ certificate: ['a.pem', 'b.pem'], key: ['a.key', 'b.key'] })).toEqual([A, B]);
+  expect(problemsOf({ file: file({ tls: { certificate: 'a.pem' } }) })).toEqual(['tls.key']);
+  expect(problemsOf({ flags: { '--tls-key': 'a.key' } })).toEqual(['tls.key']);
+  expect(problemsOf({ flags: { '--tls-certificate': 'a,b', '--tls-key': 'a' } })).toEqual([
+    'tls.key',
+  ]);
+});
+
+test('the PROXY protocol is taken from proxies that are named, and networks are checked', () => {
+  expect(problemsOf({ flags: { '--proxy-protocol': true } })).toEqual(['trustedProxies']);
+  expect(settings({ flags: { '--trusted-proxies': '10.1.2.3,fd00::/8' } }).trustedProxies).toEqual([
+    '10.1.2.3',
+    'fd00::/8',
+  ]);
+  const wrong = '10.0.0.0/33,10.0.0,::1/129,example.org,*';
+  expect(problemsOf({ flags: { '--trusted-proxies': wrong } })).toEqual(
+    [0, 1, 2, 3, 4].map((i) => `--trusted-proxies[${i}]`),
+  );
+});
+
 test('a file that is no mapping is a problem, not a crash', () => {
   expect(problemsOf({ file: { name: 'rouse.yaml', value: ['x'] } })).toEqual(['rouse.yaml: ']);
 });
@@ -108,7 +146,11 @@ test('a file that is no mapping is a problem, not a crash', () => {
 test('the table names every field of the schema', () => {
   const { spec } = serverDocument.parse({ apiVersion: 'rouse.dev/v1alpha1', kind: 'Server' });
   const paths = Object.entries({ ...spec, memory: 0 }).flatMap(([key, value]) =>
-    key === 'limits' ? Object.keys(value).map((name) => `limits.${name}`) : [key],
+    key === 'tls'
+      ? ['tls.certificate', 'tls.key']
+      : key === 'limits'
+        ? Object.keys(value).map((name) => `limits.${name}`)
+        : [key],
   );
   expect(SERVER_FIELDS.map(({ path }) => path).toSorted()).toEqual(paths.toSorted());
 });
