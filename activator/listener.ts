@@ -146,7 +146,7 @@ export async function createListener(options: ListenerOptions): Promise<Listener
   };
 }
 
-function lookForHeader(bytes: Buffer): Found<ProxyHeader> {
+function lookForHeader(bytes: Buffer): Found<Exclude<ProxyHeader, { kind: 'more' }>> {
   const header = parseProxyHeader(bytes);
   if (header.kind === 'more') return undefined;
   return { value: header, end: header.kind === 'header' ? header.end : bytes.length };
