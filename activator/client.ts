@@ -25,7 +25,7 @@ import { Origin } from './origin.ts';
 import { BODY_TIMEOUT_MS, HEAD_TIMEOUT_MS, KEEP_ALIVE_MS, LINGER_MS, type Plane } from './plane.ts';
 
 /** With more than this to come, a body is read in large pieces. */
-const LARGE_BODY = 32 * 1024;
+const LARGE_BODY = 16 * 1024;
 /** Bytes of requests that are sent ahead of their turn; then the socket is paused. */
 const MAX_AHEAD = 64 * 1024;
 

@@ -1,28 +1,28 @@
+import { isIdle, isLarge, letGo, takeLarge } from './large-buffers.ts';
 import { type BoundSocket, connect, type NetConnectOpts, type OnReadOpts, Socket } from 'node:net';
 
 /**
  * How sockets are read. Small messages of all sockets go through one buffer: a buffer for each read would cost
- * more than the rest of the read. A socket on which much is coming reads into buffers of its own, which are
- * written on without a copy.
+ * more than the rest of the read. A socket on which much is coming has a larger one of its own meanwhile, from a
+ * pool, which may be written on without a copy.
  */
 
-const SHARED = Buffer.allocUnsafeSlow(64 * 1024);
-const LARGE = 128 * 1024;
+const SHARED = Buffer.allocUnsafeSlow(16 * 1024);
 
-/** `buffer` holds `length` bytes. It may be overwritten when this returns: who needs them longer calls `keep`. */
+/** `buffer` holds `length` bytes. It is overwritten later: who needs them after this returns calls `keep`. */
 export type OnBytes = (buffer: Buffer, length: number) => void;
 
 /** Bytes of a buffer that was handed to `OnBytes`, for longer than the call. */
 export function keep(buffer: Buffer, from: number, to: number): Buffer {
   const view = buffer.subarray(from, to);
-  return buffer === SHARED ? Buffer.from(view) : view;
+  return buffer === SHARED || isLarge(buffer) ? Buffer.from(view) : view;
 }
 
 /** The way one socket is read. */
 export class Inlet {
   /** Much is coming: from the next read on the socket has buffers of its own. */
   large = false;
-  private buffer = SHARED;
+  private buffer: Buffer = SHARED;
   private readonly onBytes: OnBytes;
 
   constructor(onBytes: OnBytes) {
@@ -68,7 +68,10 @@ export class Inlet {
 
   /** Called before the first read and after each. */
   private nextBuffer(): Buffer {
-    this.buffer = this.large ? Buffer.allocUnsafeSlow(LARGE) : SHARED;
+    const { buffer } = this;
+    if (this.large && isIdle(buffer)) return buffer;
+    if (buffer !== SHARED) letGo(buffer);
+    this.buffer = this.large ? takeLarge() : SHARED;
     return this.buffer;
   }
 }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { keep } from './inlet.ts';
+import { lend } from './large-buffers.ts';
 
 /** Up to this, bytes are cheaper joined to the text before them than written as a piece of their own. */
 const SMALL = 4096;
@@ -43,7 +44,7 @@ export class Outlet {
   /** False: the peer reads slower than this writes. */
   writeBytes(buffer: Buffer, from: number, to: number): boolean {
     if (to - from <= SMALL) this.writeText(buffer.toString('latin1', from, to));
-    else this.writePiece(keep(buffer, from, to));
+    else this.writePiece(buffer, from, to);
     return !this.socket.writableNeedDrain;
   }
 
@@ -66,14 +67,16 @@ export class Outlet {
     return !this.socket.writableNeedDrain;
   }
 
-  private writePiece(piece: Buffer): void {
+  private writePiece(buffer: Buffer, from: number, to: number): void {
+    const done = lend(buffer);
+    const piece = done ? buffer.subarray(from, to) : keep(buffer, from, to);
     if (this.text === '') {
-      this.socket.write(piece);
+      this.socket.write(piece, done);
       return;
     }
     this.socket.cork();
     this.flush();
-    this.socket.write(piece);
+    this.socket.write(piece, done);
     this.socket.uncork();
   }
 

@@ -25,7 +25,7 @@ const IDLE_MARGIN_MS = 1000;
 const MAX_IDLE_MS = 60_000;
 
 /** With more than this to come, a body is read in large pieces. */
-const LARGE_BODY = 32 * 1024;
+const LARGE_BODY = 16 * 1024;
 
 const HEAD = 0;
 const LENGTH = 1;
