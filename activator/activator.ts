@@ -3,9 +3,11 @@ import type { BusClient } from '#bus/bus.ts';
 import { createSubscriber } from '#bus/subscriber.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
+import type { Accepted } from './accepted.ts';
 import { Callers } from './callers.ts';
 import { Client } from './client.ts';
 import { createTraces } from './http/traceparent.ts';
+import { CallerSession } from './http2/caller-session.ts';
 import { createListener, type EntrySettings, type Listener, type Peer } from './listener.ts';
 import { reportLoad } from './load.ts';
 import { countEntryRefusal, createSharedMetrics, formatMetrics } from './metrics.ts';
@@ -54,7 +56,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
   const { clock } = options;
   const ready = Promise.withResolvers<void>();
   const metrics = createSharedMetrics();
-  const clients = new Set<Client>();
+  const clients = new Set<Accepted>();
   const timers = new Set<Timer>();
   const routes = new Routes(options.domain, {
     onWake: (revision, queued) => subscriber.send({ type: 'wake', revision, queued }),
@@ -117,11 +119,17 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
   }
 
   function onConnection(socket: Socket, peer: Peer): void {
-    const client = new Client(socket, plane, peer);
+    let current: Accepted;
+    const client = new Client(socket, plane, peer, (raw, first) => {
+      clients.delete(current);
+      current = new CallerSession(raw, first, plane, peer);
+      clients.add(current);
+    });
+    current = client;
     clients.add(client);
     metrics.connections = clients.size;
     client.socket.on('close', () => {
-      clients.delete(client);
+      clients.delete(current);
       metrics.connections = clients.size;
     });
   }
@@ -167,7 +175,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     async close(graceMs) {
       plane.closing = true;
       const closed = listener.close();
-      for (const client of clients) if (client.isIdle) client.linger();
+      for (const client of clients) client.beginClose();
       const cut = clock.after(graceMs, () => {
         for (const client of clients) client.cut();
       });

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Caller } from '#domain/records.ts';
+import type { Accepted } from './accepted.ts';
 import { type Answer, makeRefusal, reasonOf } from './answers.ts';
 import type { Connection } from './connection.ts';
 import type { ResponseHead } from './http/response-head.ts';
@@ -29,6 +30,9 @@ const LARGE_BODY = 16 * 1024;
 /** Bytes of requests that are sent ahead of their turn; then the socket is paused. */
 const MAX_AHEAD = 64 * 1024;
 
+/** How HTTP/2 begins; to a parser of HTTP/1 it looks like a whole head. */
+const PREFACE = 'PRI * HTTP/2.0\r\n\r\n';
+
 const READING = 0;
 const EXCHANGING = 1;
 const LINGERING = 2;
@@ -39,7 +43,7 @@ const CLOSED = 3;
  * connection's exchange. The next head is read only when the response before it is complete, so answers
  * keep the order of requests however many are sent ahead.
  */
-export class Client implements Connection {
+export class Client implements Connection, Accepted {
   readonly head = new RequestHead();
   /** The request's body has come to its end. */
   bodyDone = true;
@@ -52,6 +56,7 @@ export class Client implements Connection {
   private readonly scanner = new ChunkedScanner();
   private readonly inlet: Inlet;
   private readonly range = [0, 0];
+  private readonly onHttp2: (socket: Socket, first: Buffer) => void;
   private paused = false;
   private phase = READING;
   private continued = false;
@@ -62,11 +67,20 @@ export class Client implements Connection {
   /** When the present phase of reading ends; ms. */
   private deadline: number;
 
-  /** @param socket it must not be used any more, but for `this.socket`. */
-  constructor(socket: Socket, plane: Plane, peer: Peer) {
+  /**
+   * @param socket it must not be used any more, but for `this.socket`.
+   * @param onHttp2 it turned out to be HTTP/2; what has been read of it comes along.
+   */
+  constructor(
+    socket: Socket,
+    plane: Plane,
+    peer: Peer,
+    onHttp2: (socket: Socket, first: Buffer) => void,
+  ) {
     this.inlet = new Inlet((buffer, length) => this.onBytes(buffer, length));
     this.socket = this.inlet.adopt(socket);
     this.outlet = new Outlet(this.socket);
+    this.onHttp2 = onHttp2;
     this.plane = plane;
     this.origin = new Origin(peer);
     this.response = new Response(this.outlet);
@@ -87,9 +101,9 @@ export class Client implements Connection {
     return this.origin.fieldsFor(this.head);
   }
 
-  /** Nothing of a request has arrived: may be closed without losing anything. */
-  get isIdle(): boolean {
-    return this.phase === READING && this.ahead === undefined;
+  /** A connection that is in use ends with its present answer. */
+  beginClose(): void {
+    if (this.phase === READING && this.ahead === undefined) this.linger();
   }
 
   /** Ends an answer made here. A body that was not read to its end makes the connection unusable. */
@@ -197,7 +211,7 @@ export class Client implements Connection {
   }
 
   /** Ends with FIN: for a response whose end is the end of the connection, and when no more is taken. */
-  linger(): void {
+  private linger(): void {
     this.phase = LINGERING;
     this.deadline = this.plane.now() + LINGER_MS;
     this.ahead = undefined;
@@ -283,8 +297,17 @@ export class Client implements Connection {
     }
     const refusal = this.head.read(buffer.toString('latin1', start, end));
     if (!refusal) return this.begin(buffer, end, length, false);
-    this.refuse(refusal);
+    if (known === '' && buffer.toString('latin1', from, end) === PREFACE) {
+      this.becomeHttp2(keep(buffer, from, length));
+    } else this.refuse(refusal);
     return length;
+  }
+
+  private becomeHttp2(first: Buffer): void {
+    this.phase = CLOSED;
+    this.socket.removeAllListeners('data');
+    this.socket.pause();
+    this.onHttp2(this.socket, first);
   }
 
   private waitForHead(buffer: Buffer, start: number, length: number): number {

@@ -34,6 +34,16 @@ export const BAD_CHUNKS: Refusal = {
   code: 'bad_request',
   detail: 'The chunked body is malformed.',
 };
+export const BAD_LENGTH: Refusal = {
+  status: 400,
+  code: 'bad_request',
+  detail: 'The body is not as long as Content-Length says.',
+};
+export const BAD_TRAILERS: Refusal = {
+  status: 400,
+  code: 'bad_request',
+  detail: 'The trailer section is malformed.',
+};
 export const BODY_TOO_LARGE_TO_ROUTE: Refusal = {
   status: 413,
   code: 'too_large',

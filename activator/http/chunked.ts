@@ -137,10 +137,13 @@ export class ChunkedScanner {
   }
 
   private endTrailers(): void {
-    const fields = new Fields();
-    const valid =
-      fields.read(this.trailers, 0) === FIELDS_OK &&
-      !FORBIDDEN_TRAILERS.some((name) => fields.find(name) !== '');
-    this.state = valid ? DONE : BROKEN;
+    this.state = isTrailerSection(this.trailers) ? DONE : BROKEN;
   }
+}
+
+/** `text`: field lines and the empty line after them. */
+export function isTrailerSection(text: string): boolean {
+  const fields = new Fields();
+  if (fields.read(text, 0) !== FIELDS_OK) return false;
+  return !FORBIDDEN_TRAILERS.some((name) => fields.find(name) !== '');
 }

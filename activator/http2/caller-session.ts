@@ -1,0 +1,120 @@
+import {
+  constants,
+  performServerHandshake,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { Socket } from 'node:net';
+import type { Accepted } from '../accepted.ts';
+import type { Peer } from '../listener.ts';
+import { KEEP_ALIVE_MS, LINGER_MS, type Plane } from '../plane.ts';
+import { CallerStream } from './caller-stream.ts';
+
+const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_INTERNAL_ERROR } = constants;
+
+/** Requests of one connection at once. */
+const MAX_STREAMS = 1000;
+/** What may be on its way in one stream without having been read; as much as is held of a waiting body. */
+const STREAM_WINDOW = 64 * 1024;
+/** For all streams together: node:http2 gives it back as data comes, so a paused stream stops no other. */
+const SESSION_WINDOW = 1024 * 1024;
+/** More than the limit of a head, so that one that is a little too large gets an answer, not a reset. */
+const HEAD_MARGIN = 16 * 1024;
+/** Streams that ended without an answer: so many at once, and so many a second (rapid reset, CVE-2023-44487). */
+const MAX_RESETS = 1000;
+const RESETS_PER_SECOND = 33;
+
+/**
+ * A caller's HTTP/2 connection: frames, flow control and header compression are `node:http2`'s, each stream is a
+ * `CallerStream`.
+ *
+ * What nghttp2 bounds by itself: CONTINUATION frames in a row, answers to SETTINGS and PING that wait to be
+ * sent, the header table. What is set here: streams, windows, header sizes, resets.
+ */
+export class CallerSession implements Accepted {
+  private readonly session: ServerHttp2Session;
+  private readonly socket: Socket;
+  private readonly plane: Plane;
+  private readonly peer: Peer;
+  private readonly streams = new Set<CallerStream>();
+  private resets = 0;
+  private resetsAt: number;
+  /** When a connection without streams is closed, or cut if it is closing; ms. */
+  private deadline: number;
+  /** The caller has been told to open no more streams. */
+  private closing = false;
+
+  /** `first`: what has been read of the connection already. */
+  constructor(socket: Socket, first: Buffer | undefined, plane: Plane, peer: Peer) {
+    this.socket = socket;
+    this.plane = plane;
+    this.peer = peer;
+    this.resetsAt = plane.now();
+    this.deadline = plane.now() + KEEP_ALIVE_MS;
+    if (first) socket.unshift(first);
+    this.session = performServerHandshake(socket, {
+      settings: {
+        maxConcurrentStreams: MAX_STREAMS,
+        initialWindowSize: STREAM_WINDOW,
+        maxHeaderListSize: plane.limits.head + HEAD_MARGIN,
+        enablePush: false,
+      },
+      maxHeaderListPairs: 256,
+      streamResetBurst: MAX_RESETS,
+      streamResetRate: RESETS_PER_SECOND,
+      strictSingleValueFields: false,
+    });
+    this.session.setLocalWindowSize(SESSION_WINDOW);
+    this.session.on('error', () => {});
+    this.session.on('stream', (stream, _, flags, raw) => this.onStream(stream, flags, raw));
+    socket.on('error', () => {});
+    // A caller that closes its side has left, as in HTTP/1.
+    socket.on('end', () => this.session.destroy());
+  }
+
+  private onStream(stream: ServerHttp2Stream, flags: number, raw: readonly string[]): void {
+    const { plane } = this;
+    const each = new CallerStream(stream, plane, this.peer);
+    this.streams.add(each);
+    stream.on('close', () => {
+      this.streams.delete(each);
+      if (this.streams.size === 0) this.startIdling();
+      if (stream.aborted) this.countReset();
+    });
+    each.begin(raw, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0);
+  }
+
+  /** nghttp2 counts only the resets that the caller sends, not those that it provokes. */
+  private countReset(): void {
+    const now = this.plane.now();
+    this.resets = Math.max(0, this.resets - ((now - this.resetsAt) / 1000) * RESETS_PER_SECOND) + 1;
+    this.resetsAt = now;
+    if (this.resets > MAX_RESETS) this.session.destroy(undefined, NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+
+  sweep(now: number): void {
+    for (const stream of this.streams) stream.sweep(now);
+    if (this.streams.size > 0 || now < this.deadline) return;
+    if (this.closing) this.cut();
+    else this.beginClose();
+  }
+
+  /**
+   * GOAWAY names the last stream that is served; what the caller sent after that it may send elsewhere, since
+   * nothing was done with it. The session ends with its last stream.
+   */
+  beginClose(): void {
+    this.closing = true;
+    this.startIdling();
+    if (!this.session.destroyed) this.session.close();
+  }
+
+  private startIdling(): void {
+    this.deadline = this.plane.now() + (this.closing ? LINGER_MS : KEEP_ALIVE_MS);
+  }
+
+  cut(): void {
+    this.session.destroy(undefined, NGHTTP2_INTERNAL_ERROR);
+    this.socket.destroy();
+  }
+}

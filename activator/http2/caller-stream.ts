@@ -1,0 +1,274 @@
+import { constants, type ServerHttp2Stream } from 'node:http2';
+import type { Caller } from '#domain/records.ts';
+import type { Answer } from '../answers.ts';
+import { makeRefusal } from '../answers.ts';
+import type { Connection } from '../connection.ts';
+import { Exchange } from '../exchange.ts';
+import { RequestHead } from '../http/request-head.ts';
+import type { ResponseHead } from '../http/response-head.ts';
+import { keep } from '../inlet.ts';
+import type { Peer } from '../listener.ts';
+import { countRefusal } from '../metrics.ts';
+import { Origin } from '../origin.ts';
+import { BODY_TIMEOUT_MS, KEEP_ALIVE_MS, type Plane } from '../plane.ts';
+import { BAD_LENGTH, BAD_TRAILERS, makeBodyTooLarge, type Refusal } from '../refusals.ts';
+import { fieldsOfLines, linesOfHead, trailersOfLines } from './fields.ts';
+import { readRequest, readTrailers } from './heads.ts';
+
+const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
+const NEVER = Number.POSITIVE_INFINITY;
+const NO_SUCH_STATUS = 600;
+
+const EXCHANGING = 0;
+const OVER = 1;
+
+/**
+ * A caller's stream: one request and its answer.
+ *
+ * Invariants:
+ *  1. While `EXCHANGING` the exchange owns the stream; after that nothing is told to it.
+ *  2. What has arrived and was not read is at most the window of the stream.
+ */
+export class CallerStream implements Connection {
+  readonly head = new RequestHead();
+  bodyDone = true;
+  isAnswering = false;
+  private readonly origin: Origin;
+  private readonly stream: ServerHttp2Stream;
+  private readonly plane: Plane;
+  private readonly exchange: Exchange;
+  private phase = EXCHANGING;
+  private continued = false;
+  private bodyBytes = 0;
+  private requestTrailers = '';
+  private trailers = '';
+  private hasBody = false;
+  private readonly range = [0, 0];
+  /** When the present phase ends; ms. */
+  private deadline = NEVER;
+
+  constructor(stream: ServerHttp2Stream, plane: Plane, peer: Peer) {
+    this.stream = stream;
+    this.plane = plane;
+    this.origin = new Origin(peer);
+    this.exchange = new Exchange(this, plane);
+  }
+
+  /** `raw`: the fields as they came; `ended`: there is no body. */
+  begin(raw: readonly string[], ended: boolean): void {
+    const { plane, stream } = this;
+    stream.on('error', () => {});
+    stream.on('close', () => this.onGone());
+    const refusal =
+      readRequest(this.head, raw, ended, plane.limits.head) ?? this.origin.read(this.head);
+    if (refusal) {
+      this.refuse(refusal);
+      return;
+    }
+    if (this.head.contentLength > plane.limits.body) {
+      this.refuse(makeBodyTooLarge(plane.limits.body));
+      return;
+    }
+    this.bodyDone = ended;
+    if (!ended) this.deadline = plane.now() + BODY_TIMEOUT_MS;
+    stream.on('data', (chunk: Buffer) => this.onData(chunk));
+    stream.on('trailers', (_, __, fields: readonly string[]) => this.onTrailers(fields));
+    stream.on('end', () => this.onEnd());
+    stream.on('drain', () => this.exchange.onCallerWritable());
+    stream.on('wantTrailers', () => stream.sendTrailers(trailersOfLines(this.trailers)));
+    this.exchange.prepare();
+    this.exchange.begin(false);
+  }
+
+  get caller(): Caller {
+    return this.origin.caller;
+  }
+
+  get forwarded(): string {
+    return this.origin.fieldsFor(this.head);
+  }
+
+  // The request's body
+
+  get isPaused(): boolean {
+    return this.stream.isPaused();
+  }
+
+  pause(): void {
+    this.stream.pause();
+  }
+
+  resume(): void {
+    this.stream.resume();
+  }
+
+  sendContinue(): void {
+    if (this.continued || !this.head.expectContinue || this.isClosed) return;
+    this.continued = true;
+    this.stream.additionalHeaders({ ':status': 100 });
+  }
+
+  takeAhead(): Buffer | undefined {
+    return undefined;
+  }
+
+  private onData(chunk: Buffer): void {
+    if (this.phase === OVER) return;
+    const { plane, head } = this;
+    this.deadline = plane.now() + BODY_TIMEOUT_MS;
+    this.bodyBytes += chunk.length;
+    if (this.bodyBytes > plane.limits.body) {
+      this.exchange.onBadBody(makeBodyTooLarge(plane.limits.body));
+    } else if (head.contentLength >= 0 && this.bodyBytes > head.contentLength) {
+      this.exchange.onBadBody(BAD_LENGTH);
+    } else {
+      this.range[1] = chunk.length;
+      this.exchange.onBody(chunk, this.range);
+    }
+  }
+
+  private onTrailers(fields: readonly string[]): void {
+    if (this.phase === OVER) return;
+    const lines = readTrailers(fields);
+    if (lines === undefined) this.exchange.onBadBody(BAD_TRAILERS);
+    else this.requestTrailers = lines;
+  }
+
+  private onEnd(): void {
+    // A stream that was reset in the middle ends, too.
+    if (this.phase === OVER || this.bodyDone || this.stream.aborted) return;
+    if (this.head.contentLength >= 0 && this.bodyBytes !== this.head.contentLength) {
+      this.exchange.onBadBody(BAD_LENGTH);
+      return;
+    }
+    this.bodyDone = true;
+    this.deadline = NEVER;
+    this.exchange.onBodyEnd(this.requestTrailers);
+  }
+
+  // An answer made here
+
+  answer(answer: Answer, extra = ''): void {
+    const body = Buffer.from(answer.body);
+    const type = ['content-type', answer.type, 'content-length', String(body.length)];
+    const hasBody = this.head.method !== 'HEAD' && body.length > 0;
+    this.respond(answer.status, [...type, ...fieldsOfLines(extra)], hasBody, false);
+    if (hasBody && !this.isClosed) this.stream.end(body);
+    this.finish();
+  }
+
+  refuse({ status, code, detail }: Refusal): void {
+    countRefusal(this.plane.metrics, code);
+    this.answer(makeRefusal('problem', status, code, detail));
+  }
+
+  // The instance's answer
+
+  cork(): void {
+    this.stream.cork();
+  }
+
+  uncork(): void {
+    this.stream.uncork();
+  }
+
+  writeInformational(head: ResponseHead): void {
+    if (this.isClosed || this.stream.headersSent) return;
+    const fields = trailersOfLines(linesOfHead(head.forwardHead(true)));
+    this.stream.additionalHeaders({ ':status': head.status, ...fields });
+  }
+
+  writeHead(head: ResponseHead, extra: string): void {
+    const fields = fieldsOfLines(linesOfHead(head.forwardHead(true)) + extra);
+    // What a status without meaning is to be taken for: RFC 9110, 15.
+    const status = head.status < NO_SUCH_STATUS ? head.status : 500;
+    this.respond(status, fields, head.hasBody(this.head.method), head.contentLength < 0);
+  }
+
+  writeBody(buffer: Buffer, ranges: readonly number[]): boolean {
+    if (!this.hasBody || this.isClosed) return true;
+    let free = true;
+    for (let i = 0; i < ranges.length; i += 2) {
+      free = this.stream.write(keep(buffer, ranges[i]!, ranges[i + 1]!));
+    }
+    return free;
+  }
+
+  endBody(trailers: string): void {
+    this.trailers = trailers;
+    if (this.hasBody && !this.isClosed) this.stream.end();
+  }
+
+  finish(): void {
+    this.phase = OVER;
+    // A caller that does not read what is left of the answer is not waited for longer than an idle one.
+    this.deadline = this.plane.now() + KEEP_ALIVE_MS;
+    const { stream } = this;
+    stream.resume();
+    if (this.bodyDone || this.isClosed) return;
+    // The rest of the request is not wanted: RFC 9113, 8.1. Trailers leave one turn after the last byte.
+    stream.once('finish', () =>
+      setImmediate(() => setImmediate(() => this.close(NGHTTP2_NO_ERROR))),
+    );
+  }
+
+  cut(): void {
+    this.phase = OVER;
+    this.close(NGHTTP2_INTERNAL_ERROR);
+  }
+
+  private respond(
+    status: number,
+    fields: readonly string[],
+    hasBody: boolean,
+    waitForTrailers: boolean,
+  ): void {
+    this.isAnswering = true;
+    this.hasBody = hasBody;
+    if (this.isClosed) return;
+    const options = {
+      endStream: !hasBody,
+      waitForTrailers: hasBody && waitForTrailers,
+      sendDate: false,
+    };
+    this.stream.respond([':status', String(status), ...fields], options);
+  }
+
+  private get isClosed(): boolean {
+    return this.stream.destroyed || this.stream.closed;
+  }
+
+  private close(code: number): void {
+    if (!this.isClosed) this.stream.close(code);
+  }
+
+  // Upgrades do not exist here: none is ever asked for
+
+  writeSwitch(): void {
+    this.cut();
+  }
+
+  writeTunnel(): boolean {
+    return true;
+  }
+
+  endTunnel(): void {
+    this.cut();
+  }
+
+  // Time and ends
+
+  sweep(now: number): void {
+    if (this.phase === EXCHANGING) this.exchange.sweep(now);
+    if (now < this.deadline) return;
+    if (this.phase === OVER) this.close(NGHTTP2_INTERNAL_ERROR);
+    else if (this.stream.isPaused()) this.deadline = now + BODY_TIMEOUT_MS;
+    else this.exchange.onBodyStalled();
+  }
+
+  private onGone(): void {
+    if (this.phase === OVER) return;
+    this.phase = OVER;
+    this.exchange.onCallerGone();
+  }
+}

@@ -1,0 +1,356 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ClientHttp2Session } from 'node:http2';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  call,
+  dial,
+  type Harness,
+  makeInstance,
+  makeModel,
+  makeRevision,
+  startHarness,
+  startInstance,
+} from '../harness.ts';
+import { answerOf, ask, openSession } from './client.ts';
+
+let harness: Harness;
+let session: ClientHttp2Session;
+const closers: (() => Promise<void>)[] = [];
+
+beforeEach(async () => {
+  harness = await startHarness();
+  session = await openSession(harness.port);
+});
+
+afterEach(async () => {
+  session.destroy();
+  await harness.close();
+  for (const close of closers.splice(0)) await close();
+});
+
+async function serve(
+  handler: (request: IncomingMessage, response: ServerResponse) => unknown,
+  model = makeModel(),
+): Promise<Awaited<ReturnType<typeof startInstance>>> {
+  const instance = await startInstance((incoming, response) => void handler(incoming, response));
+  closers.push(() => instance.close());
+  harness.publisher.update({ models: [model], instances: [makeInstance(instance.port)] });
+  await harness.activator.ready;
+  return instance;
+}
+
+async function bodyOf(incoming: IncomingMessage): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const piece of incoming) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces);
+}
+
+const PATH = '/models/default/digits/x?y=1';
+
+describe('forwarding', () => {
+  test('a stream reaches the instance as HTTP/1.1, and its answer comes back with our fields', async () => {
+    await serve((incoming, response) => {
+      const { method, url, headers } = incoming;
+      response.setHeader('X-Own', 'é');
+      response.setHeader('Set-Cookie', ['a=1', 'b=2']);
+      response.setHeader('Connection', 'X-Secret');
+      response.setHeader('X-Secret', '1');
+      response.end(Buffer.from(JSON.stringify({ method, url, headers })));
+    });
+    const answer = await ask(session, {
+      ':path': PATH,
+      ':authority': 'h:1',
+      'x-mine': 'é',
+      cookie: ['a=1', 'b=2'],
+      'x-forwarded-for': '6.6.6.6',
+      te: 'trailers',
+    });
+    expect(answer.status).toBe(200);
+    expect(answer.headers).toMatchObject({
+      'x-own': 'é',
+      'set-cookie': ['a=1', 'b=2'],
+      'rouse-revision': 'v1',
+      'rouse-cold-start': 'false',
+    });
+    for (const name of ['connection', 'transfer-encoding', 'keep-alive', 'x-secret']) {
+      expect(answer.headers).not.toHaveProperty(name);
+    }
+    const { method, url, headers } = JSON.parse(answer.body);
+    expect([method, url]).toEqual(['GET', '/x?y=1']);
+    expect(headers).toMatchObject({
+      host: 'h:1',
+      'x-mine': 'é',
+      cookie: 'a=1; b=2',
+      'x-forwarded-for': '127.0.0.1',
+      'x-forwarded-host': 'h:1',
+    });
+    expect(headers).not.toHaveProperty('te');
+    expect(headers).not.toHaveProperty('transfer-encoding');
+  });
+
+  test.each([0, 1, 70_000, 5_000_000])(
+    'a body of %i bytes arrives whole, with a length and without',
+    async (size) => {
+      await serve(async (incoming, response) => {
+        response.setHeader('x-framing', `${incoming.headers['content-length'] ?? 'chunked'}`);
+        response.end(await bodyOf(incoming));
+      });
+      const body = Buffer.alloc(size, 'abcdefghij');
+      for (const given of [{ 'content-length': String(size) }, {}]) {
+        const answer = await ask(session, { ':path': PATH, ':method': 'POST', ...given }, body);
+        expect(answer.body).toBe(body.toString());
+        expect(answer.headers['x-framing']).toBe(given['content-length'] ?? 'chunked');
+      }
+    },
+  );
+
+  test('trailers pass in both directions, informational heads to the caller', async () => {
+    await serve(async (incoming, response) => {
+      await bodyOf(incoming);
+      response.writeEarlyHints({ link: '</style.css>; rel=preload' });
+      response.writeHead(200, { Trailer: 'X-Sum' });
+      response.write('some');
+      response.addTrailers({ 'X-Sum': String(incoming.trailers['x-mine']) });
+      response.end();
+    });
+    const stream = session.request({ ':path': PATH, ':method': 'POST' }, { waitForTrailers: true });
+    const hints: unknown[] = [];
+    stream.on('headers', (headers) => hints.push(headers[':status'], headers['link']));
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'x-mine': '5' }));
+    stream.end('body');
+    const answer = await answerOf(stream);
+    expect(hints).toEqual([103, '</style.css>; rel=preload']);
+    expect(answer).toMatchObject({ status: 200, body: 'some', trailers: { 'x-sum': '5' } });
+  });
+
+  test('HEAD, 204 and 304 have no body', async () => {
+    await serve((incoming, response) => {
+      response.writeHead(Number(incoming.url?.slice(1) ?? 200), { etag: '"1"' });
+      response.end(incoming.method === 'HEAD' ? undefined : '');
+    });
+    for (const [method, status] of [
+      ['HEAD', 200],
+      ['GET', 204],
+      ['GET', 304],
+    ] as const) {
+      const path = `/models/default/digits/${status}`;
+      const answer = await ask(session, { ':path': path, ':method': method });
+      expect(answer).toMatchObject({ status, body: '', reset: 0 });
+      expect(answer.headers['etag']).toBe('"1"');
+    }
+  });
+
+  test('Expect: 100-continue is answered when the body is wanted', async () => {
+    await serve(async (incoming, response) => response.end(await bodyOf(incoming)));
+    const stream = session.request({ ':path': PATH, ':method': 'POST', expect: '100-continue' });
+    await once(stream, 'continue');
+    stream.end('body');
+    expect((await answerOf(stream)).body).toBe('body');
+  });
+
+  test('many streams of one connection run at the same time and are answered apart', async () => {
+    const waiting: ServerResponse[] = [];
+    const model = makeModel({ revisions: [makeRevision({ concurrency: 0 })] });
+    await serve((incoming, response) => {
+      waiting.push(response);
+      response.setHeader('x-path', incoming.url ?? '');
+      if (waiting.length === 1000) for (const each of waiting) each.end('ok');
+    }, model);
+    const asked = Array.from({ length: 1000 }, (_, i) =>
+      ask(session, { ':path': `/models/default/digits/${i}` }),
+    );
+    const answers = await Promise.all(asked);
+    expect(answers.map(({ headers }) => headers['x-path'])).toEqual(answers.map((_, i) => `/${i}`));
+  });
+
+  test('an early answer ends the stream although the body goes on', async () => {
+    await serve((_, response) => {
+      response.writeHead(413);
+      response.end('enough');
+    });
+    const stream = session.request({ ':path': PATH, ':method': 'POST' });
+    stream.write('some');
+    const answer = await answerOf(stream);
+    expect(answer).toMatchObject({ status: 413, body: 'enough', reset: 0 });
+  });
+
+  test('the preface may come in pieces, and only first', async () => {
+    const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+    const pieces = await dial(harness.port);
+    for (const byte of preface) {
+      pieces.socket.write(byte);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    pieces.socket.write(Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]));
+    await pieces.until(/^\0\0.\x04/s);
+    pieces.socket.destroy();
+    await serve((_, response) => response.end('ok'));
+    const late = await dial(harness.port);
+    late.socket.write(`GET ${PATH} HTTP/1.1\r\nHost: h\r\n\r\n${preface}`);
+    expect(await late.closed).toMatch(/^HTTP\/1\.1 200 [^]*HTTP\/1\.1 505 /);
+  });
+});
+
+describe('flow', () => {
+  test('a caller that reads slowly holds back its own stream only', async () => {
+    const size = 8 * 1024 * 1024;
+    let written = 0;
+    await serve((incoming, response) => {
+      if (incoming.url === '/small') {
+        response.end('small');
+        return;
+      }
+      const piece = Buffer.alloc(64 * 1024, 'x');
+      const more = (): void => {
+        while (written < size) {
+          written += piece.length;
+          if (!response.write(piece)) return;
+        }
+        response.end();
+      };
+      response.on('drain', more);
+      more();
+    });
+    const slow = session.request({ ':path': '/models/default/digits/large' });
+    await once(slow, 'response');
+    slow.pause();
+    const small = await ask(session, { ':path': '/models/default/digits/small' });
+    expect(small.body).toBe('small');
+    expect(written).toBeLessThan(size);
+    let read = 0;
+    slow.on('data', (piece: Buffer) => (read += piece.length));
+    slow.resume();
+    await once(slow, 'end');
+    expect(read).toBe(size);
+  });
+
+  test('an instance that reads slowly holds back its own caller only', async () => {
+    const size = 8 * 1024 * 1024;
+    const held: IncomingMessage[] = [];
+    await serve((incoming, response) => {
+      if (incoming.url === '/small') response.end('small');
+      else {
+        held.push(incoming);
+        let read = 0;
+        incoming.on('data', (piece: Buffer) => (read += piece.length));
+        incoming.on('end', () => response.end(String(read)));
+        incoming.pause();
+      }
+    });
+    const large = session.request({ ':path': '/models/default/digits/large', ':method': 'POST' });
+    const answered = answerOf(large);
+    large.end(Buffer.alloc(size));
+    const small = await ask(session, { ':path': '/models/default/digits/small' });
+    expect(small.body).toBe('small');
+    expect(large.writableLength).toBeGreaterThan(0);
+    held[0]?.resume();
+    expect((await answered).body).toBe(String(size));
+  });
+});
+
+describe('ends', () => {
+  test('a reset by the caller ends its request at the instance and frees its slot', async () => {
+    const model = makeModel({ revisions: [makeRevision({ concurrency: 1 })] });
+    const gone = Promise.withResolvers<void>();
+    await serve((incoming, response) => {
+      if (incoming.url === '/next') response.end('next');
+      else incoming.once('close', () => gone.resolve());
+    }, model);
+    const first = session.request({ ':path': '/models/default/digits/first' });
+    first.on('error', () => {});
+    const next = ask(session, { ':path': '/models/default/digits/next' });
+    await harness.report('wake');
+    first.close(8);
+    await gone.promise;
+    expect((await next).body).toBe('next');
+  });
+
+  test('an instance that dies in the middle resets its stream and no other', async () => {
+    const broken = Promise.withResolvers<IncomingMessage>();
+    await serve((incoming, response) => {
+      if (incoming.url === '/fine') setTimeout(() => response.end('fine'), 20);
+      else {
+        response.write('some');
+        broken.resolve(incoming);
+      }
+    });
+    const cut = ask(session, { ':path': '/models/default/digits/cut' });
+    const fine = ask(session, { ':path': '/models/default/digits/fine' });
+    (await broken.promise).socket.destroy();
+    expect(await cut).toMatchObject({ status: 200, body: 'some', reset: 2 });
+    expect(await fine).toMatchObject({ status: 200, body: 'fine', reset: 0 });
+  });
+
+  test('a caller that goes away ends what it asked for, and its connection is counted off', async () => {
+    const gone = Promise.withResolvers<void>();
+    const arrived = Promise.withResolvers<void>();
+    await serve((incoming) => {
+      arrived.resolve();
+      incoming.once('close', () => gone.resolve());
+    });
+    const other = await dial(harness.port);
+    void ask(session, { ':path': PATH });
+    await arrived.promise;
+    session.destroy();
+    await gone.promise;
+    other.socket.destroy();
+  });
+
+  test('a graceful close tells it, and finishes what runs', async () => {
+    const running = Promise.withResolvers<ServerResponse>();
+    await serve((_, response) => running.resolve(response));
+    const slow = ask(session, { ':path': PATH });
+    const response = await running.promise;
+    const told = once(session, 'goaway');
+    const closed = harness.activator.close(10_000);
+    expect((await told).slice(0, 2)).toEqual([0, 1]);
+    response.end('done');
+    expect(await slow).toMatchObject({ body: 'done', reset: 0 });
+    await closed;
+  });
+
+  test('an idle connection ends with a graceful close', async () => {
+    await serve((_, response) => response.end('ok'));
+    await ask(session, { ':path': PATH });
+    const ended = once(session, 'close');
+    await harness.activator.close(10_000);
+    await ended;
+  });
+});
+
+describe('holding', () => {
+  test('streams wait for an instance in order, and are answered when it is there', async () => {
+    harness.publisher.update({
+      models: [makeModel({ revisions: [makeRevision({ concurrency: 1 })] })],
+    });
+    await harness.activator.ready;
+    const order: string[] = [];
+    const asked = Array.from({ length: 20 }, (_, i) =>
+      ask(session, { ':path': `/models/default/digits/${i}`, ':method': 'POST' }, `body ${i}`),
+    );
+    await harness.report('wake', ({ queued }) => queued >= 16);
+    const instance = await startInstance(async (incoming, response) => {
+      order.push(incoming.url ?? '');
+      response.end(await bodyOf(incoming));
+    });
+    closers.push(() => instance.close());
+    harness.publisher.update({ instances: [makeInstance(instance.port)] });
+    const answers = await Promise.all(asked);
+    expect(answers.map(({ body }) => body)).toEqual(answers.map((_, i) => `body ${i}`));
+    expect(order).toEqual(answers.map((_, i) => `/${i}`));
+    expect(answers[0]?.headers['rouse-cold-start']).toBe('true');
+  });
+
+  test('refusals are those of HTTP/1.1', async () => {
+    await serve((_, response) => response.end('ok'));
+    for (const path of ['/models/default/none/', '/v2/models/none/infer', '/v1/chat/completions']) {
+      const body = '{"model": "none"}';
+      const one = await call(harness.port, path, { body });
+      const two = await ask(session, { ':path': path, ':method': 'POST' }, body);
+      expect(two.status, path).toBe(one.status);
+      expect(two.body).toBe(one.body);
+      expect(two.headers['content-type']).toBe(one.headers['content-type']);
+    }
+  });
+});
