@@ -4,7 +4,7 @@ import type { ResponseHead } from '../http/response-head.ts';
 import { makeHeadTooLarge } from '../refusals.ts';
 import { readSection, type Section } from './fields.ts';
 
-const REQUEST_PSEUDO = [':method', ':scheme', ':authority', ':path'];
+const REQUEST_PSEUDO = new Set([':method', ':scheme', ':authority', ':path']);
 
 const MALFORMED: HeadRefusal = {
   status: 400,
@@ -57,7 +57,7 @@ function requestLine(pseudo: Section['pseudo']): string | undefined {
   // Refused by the parser, which wants a path to get that far.
   if (method === 'CONNECT') return 'CONNECT / HTTP/1.1\r\n';
   const path = pseudo.get(':path') ?? '';
-  const isKnown = [...pseudo.keys()].every((name) => REQUEST_PSEUDO.includes(name));
+  const isKnown = [...pseudo.keys()].every((name) => REQUEST_PSEUDO.has(name));
   const isOrigin = path.startsWith('/') || (path === '*' && method === 'OPTIONS');
   if (!isKnown || !isOrigin || !/^https?$/.test(pseudo.get(':scheme') ?? '')) return undefined;
   return `${method} ${path} HTTP/1.1\r\n`;

@@ -112,7 +112,7 @@ const REFUSED: readonly [name: string, input: string, status: number][] = [
   ['CONNECT', `CONNECT h:80 HTTP/1.1\r\nHost: h\r\n\r\n`, 405],
   ['a method with a control byte', `G\x01T ${P}/ HTTP/1.1\r\nHost: h\r\n\r\n`, 400],
   ['garbage', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc', 400],
-  ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505],
+  ['a preface that is not quite that of HTTP/2', 'PRI * HTTP/2.0\r\nHost: h\r\n\r\n', 505],
   ['another expectation', post('Expect: 200-ok\r\nContent-Length: 1\r\n', 'a'), 417],
   ['a chunk size that is none', post('Transfer-Encoding: chunked\r\n', 'x\r\n'), 400],
   ['a chunk size with 0x', post('Transfer-Encoding: chunked\r\n', '0x3\r\nabc\r\n0\r\n\r\n'), 400],
