@@ -14,6 +14,7 @@ import { countEntryRefusal, createSharedMetrics, formatMetrics } from './metrics
 import type { Plane, PlaneLimits } from './plane.ts';
 import { Routes } from './routes.ts';
 import type { Slot } from './slot.ts';
+import { WATCH_EVERY_MS, Watches } from './watches.ts';
 
 /** Deadlines are looked at this often: the precision of every time limit of the data plane. */
 const SWEEP_MS = 100;
@@ -65,9 +66,11 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     roll: options.roll,
   });
   const callers = new Callers();
+  const watches = new Watches();
   const plane: Plane = {
     routes,
     callers,
+    watches,
     metrics,
     limits: options.limits,
     version: options.version,
@@ -139,6 +142,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     for (const client of clients) client.sweep(now);
     for (const slot of routes.allSlots()) slot.sweep(now);
   });
+  repeat(WATCH_EVERY_MS, () => watches.tick(clock.now()));
   repeat(LOAD_MS, () => {
     const report = reportLoad(routes, clock.now());
     if (report.revisions.length > 0) subscriber.send(report);
@@ -174,6 +178,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     reload: () => listener.reload(),
     async close(graceMs) {
       plane.closing = true;
+      watches.endAll(clock.now());
       const closed = listener.close();
       for (const client of clients) client.beginClose();
       const cut = clock.after(graceMs, () => {

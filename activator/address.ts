@@ -36,25 +36,44 @@ interface ToBody {
   readonly kind: 'body';
 }
 
+/** What is known of a model and of a request that waits for it. Never wakes anything. */
+interface ToStatus {
+  readonly kind: 'status';
+  readonly model: ModelRoute;
+  readonly revision: string;
+  readonly tag: string | undefined;
+}
+
 interface Unknown {
   readonly kind: 'unknown';
   readonly detail: string;
   readonly dialect: Dialect;
 }
 
-export type Destination = ToModel | ToActivator | ToBody | Unknown;
+export type Destination = ToModel | ToActivator | ToBody | ToStatus | Unknown;
 
 const V2 = /^\/v2\/models\/([^/?]+)(?:\/versions\/([^/?]+))?(\/[^?]*)?(?:\?.*)?$/;
 const V1 = /^\/v1\/models\/([^/?:]+)(:[a-z]+)?(?:\?.*)?$/;
+const STATUS = /^\/status\/models\/([^/?]+)\/([^/?]+)(?:\?.*)?$/;
 const BY_PATH = /^\/models\/([^/?]+)\/([^/?]+)(\/[^?]*)?(\?.*)?$/;
 
-/** Finds where a request goes: header, host, path, V2, V1, OpenAI; the first that applies wins. */
+/** Finds where a request goes: to its model, or with `Rouse-Status` to what is known of it. */
 export function findDestination(head: RequestHead, routes: Routes): Destination {
+  const found = findModel(head, routes);
+  if (head.rouseStatus === '' || head.method !== 'GET') return found;
+  if ((found.kind !== 'model' && found.kind !== 'local') || !found.model) return found;
+  const tag = found.kind === 'model' ? found.tag : undefined;
+  return { kind: 'status', model: found.model, revision: found.revision, tag };
+}
+
+/** Header, host, path, V2, V1, OpenAI; the first that applies wins. */
+function findModel(head: RequestHead, routes: Routes): Destination {
   if (head.rouseModel !== '') return byHeader(head, routes);
   const host = routes.findHost(head.hostname);
   if (host) return toModel(host.model, head.rouseRevision, head.target, 'problem', host.tag);
   const { target } = head;
   if (target.startsWith('/models/')) return byPath(head, routes);
+  if (target.startsWith('/status/')) return byStatus(head, routes);
   if (target.startsWith('/v2')) return byV2(head, routes);
   if (target.startsWith('/v1/')) return byV1(head, routes);
   if (target === '/healthz') return { kind: 'local', what: 'health', revision: '' };
@@ -89,6 +108,17 @@ function byPath(head: RequestHead, routes: Routes): Destination {
   const model = routes.models.get(modelKey(namespace, name));
   if (!model) return unknown(`There is no model ${quote(`${namespace}/${name}`)}.`, 'problem');
   return toModel(model, head.rouseRevision, rest + query, 'problem');
+}
+
+function byStatus(head: RequestHead, routes: Routes): Destination {
+  const parts = STATUS.exec(head.target);
+  if (!parts || head.method !== 'GET') {
+    return unknown('The status of a model is at GET /status/models/NAMESPACE/MODEL.', 'problem');
+  }
+  const [, namespace = '', name = ''] = parts;
+  const model = routes.models.get(modelKey(namespace, name));
+  if (!model) return unknown(`There is no model ${quote(`${namespace}/${name}`)}.`, 'problem');
+  return { kind: 'status', model, revision: head.rouseRevision, tag: undefined };
 }
 
 function byV2(head: RequestHead, routes: Routes): Destination {

@@ -23,6 +23,7 @@ import {
 } from './gate.ts';
 import { HeldBody } from './held-body.ts';
 import { Forward, type ForwardOwner, type Granted } from './forward.ts';
+import { parseLength } from './http/fields.ts';
 import type { RequestHead } from './http/request-head.ts';
 import { pieceOf } from './http/pieces.ts';
 import { countRefusal, createRevisionMetrics } from './metrics.ts';
@@ -30,6 +31,8 @@ import { MAX_HOLD_MS, type Plane } from './plane.ts';
 import {
   BAD_HOLD,
   BAD_PRIORITY,
+  BAD_REQUEST_ID,
+  BAD_STATUS,
   BODY_STALLED,
   BODY_TOO_LARGE_TO_ROUTE,
   makeFull,
@@ -39,16 +42,23 @@ import {
   makeOverShare,
   makeRunEnded,
   NOT_JSON,
+  retryAfterOf,
   STARTING,
   type Refusal,
   TOO_MANY_BODIES,
+  TOO_MANY_WATCHES,
   UNKNOWN_KEY,
 } from './refusals.ts';
 import type { Line } from './shares.ts';
 import { type ModelRoute, mustRefuse, type RevisionRoute } from './routes.ts';
 import type { Slot } from './slot.ts';
-import { chooseRevision } from './split.ts';
+import { chooseRevision, noRevision } from './split.ts';
+import { findRevision, makeStatus } from './status.ts';
+import { isNavigation, makeWaitingPage, PAGE_AFTER_MS, PAGE_FIELDS } from './waiting-page.ts';
+import { nameOf, type Watches } from './watches.ts';
 
+/** What a caller may call its request; an index of those that are held. */
+const REQUEST_ID = /^[\w.-]{1,128}$/;
 const NEVER = Number.POSITIVE_INFINITY;
 /** Turns of the loop without data after which all that had arrived has been read. */
 const QUIET_TURNS = 3;
@@ -67,7 +77,7 @@ const NO_KEY: ShownKey = { authorization: '', version: -1, holder: 'foreign' };
 
 /**
  * `ROUTING`: the body is read in order to find the model. `HELD`: in a gate. `PROBING`: granted, and it is
- * looked whether the caller is still there.
+ * looked whether the caller is still there. `WATCHING`: it follows a status.
  */
 const OVER = 0;
 const PREPARED = 1;
@@ -75,6 +85,7 @@ const ROUTING = 2;
 const HELD = 3;
 const PROBING = 4;
 const FORWARDED = 5;
+const WATCHING = 6;
 
 /**
  * One request's life on a connection: routed, held, granted, forwarded, answered. Used again for the next.
@@ -112,6 +123,13 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
   private quietTurns = 0;
   private holdUntil = NEVER;
   private totalDeadline = NEVER;
+  /** The caller's own, ms; set before `begin` by a protocol that has such a thing. */
+  deadlineAt = NEVER;
+  /** When a browser gets the waiting page instead of being held on. */
+  private pageAt = NEVER;
+  /** Under which others may ask for this request while it is held. */
+  private name = '';
+  private watch: ReturnType<Watches['add']> | undefined;
 
   constructor(client: Connection, plane: Plane) {
     this.client = client;
@@ -143,6 +161,9 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
     this.waited = false;
     this.holdUntil = NEVER;
     this.totalDeadline = NEVER;
+    this.deadlineAt = NEVER;
+    this.pageAt = NEVER;
+    this.name = '';
   }
 
   /** `repeated`: the head is the one before, so that it leads to the same place. */
@@ -218,6 +239,9 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
       case 'local':
         this.finishLocally(makeLocalAnswer(destination, this.plane.routes, this.plane.version));
         break;
+      case 'status':
+        this.showStatus(destination);
+        break;
       case 'body':
         this.dialect = 'openai';
         this.readToRoute();
@@ -233,6 +257,36 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
   private remember(destination: ToModel): void {
     this.known = destination;
     this.knownVersion = this.plane.routes.version;
+  }
+
+  private showStatus({ model, revision, tag }: Extract<Destination, { kind: 'status' }>): void {
+    const { client, plane } = this;
+    const { head } = client;
+    const route = findRevision(model, revision, tag);
+    if (head.rouseStatus !== '' && head.rouseStatus !== 'true') this.refuse(BAD_STATUS);
+    else if (!route) this.refuse(noRevision(model, revision));
+    else if (head.fields.find('accept').includes('text/event-stream')) this.startWatch(route);
+    else {
+      const status = plane.watches.status(route, requestIdOf(head.target), plane.now());
+      const body = JSON.stringify(status);
+      const answer = { status: 200, type: 'application/json', body };
+      this.finishLocally(answer, 'Cache-Control: no-store\r\n');
+    }
+  }
+
+  private startWatch(route: RevisionRoute): void {
+    const { client, plane } = this;
+    if (plane.watches.isFull) {
+      this.refuse(TOO_MANY_WATCHES);
+      return;
+    }
+    this.state = WATCHING;
+    const id = requestIdOf(client.head.target);
+    this.watch = plane.watches.add(client, route, id, plane.now(), () => {
+      this.end(true);
+      client.finish();
+    });
+    if (this.state !== WATCHING) this.watch = undefined;
   }
 
   private readToRoute(): void {
@@ -294,7 +348,7 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
       return;
     }
     const { total } = route.routing.timeouts;
-    if (total !== undefined) this.totalDeadline = this.arrivedAt + total;
+    this.totalDeadline = Math.min(this.deadlineAt, this.arrivedAt + (total ?? NEVER));
     this.state = HELD;
     this.holdUntil = this.arrivedAt + holdMs;
     const decision = route.gate.enter(this, holdMs);
@@ -317,7 +371,10 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
     this.caller = holder === 'foreign' ? caller : holder.caller;
     const highest = holder === 'foreign' ? 'normal' : holder.priority;
     this.priority = decidePriority(head.rousePriority, highest);
-    return this.priority < 0 ? BAD_PRIORITY : undefined;
+    if (this.priority < 0) return BAD_PRIORITY;
+    return head.rouseRequestId === '' || REQUEST_ID.test(head.rouseRequestId)
+      ? undefined
+      : BAD_REQUEST_ID;
   }
 
   private findHolder(authorization: string): ReturnType<Callers['find']> {
@@ -334,9 +391,19 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
   // Waiting
 
   private onHeld(): void {
+    const { client, plane, route } = this;
+    const { head } = client;
     this.waited = true;
+    this.totalDeadline = Math.min(this.totalDeadline, this.arrivedAt + expectedByEnvoy(head));
+    if (head.rouseHold === '' && isNavigation(head.method, head.fields.find('accept'))) {
+      this.pageAt = this.arrivedAt + PAGE_AFTER_MS;
+    }
+    if (head.rouseRequestId !== '' && route) {
+      this.name = nameOf(route, head.rouseRequestId);
+      plane.watches.name(this.name, route, this);
+    }
     if (!this.body.startCounting(false)) this.refuse(TOO_MANY_BODIES);
-    else if (this.body.isFull) this.client.pause();
+    else if (this.body.isFull) client.pause();
   }
 
   onRefused(reason: Refused): void {
@@ -347,6 +414,7 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
 
   onGranted(slot: Slot): void {
     this.slot = slot;
+    this.unname('granted');
     this.body.stopCounting();
     if (this.client.isPaused) this.probe(slot);
     else this.forwardTo(slot);
@@ -413,6 +481,7 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
 
   onCallerWritable(): void {
     this.forward.onCallerWritable();
+    this.watch?.onWritable();
   }
 
   onCallerTunnelData(buffer: Buffer, length: number): void {
@@ -427,9 +496,27 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
     if (this.state === OVER || !route) return;
     if (this.state === HELD && now >= Math.min(this.holdUntil, this.totalDeadline)) {
       this.refuse(makeHoldEnded(route, now - this.arrivedAt));
-    } else if (now >= Math.min(this.forward.deadline, this.totalDeadline)) {
+    } else if (this.state === HELD && now >= this.pageAt) this.showPage(route, now);
+    else if (now >= Math.min(this.forward.deadline, this.totalDeadline)) {
       this.fail(makeRunEnded(route));
     }
+  }
+
+  /** Not for a model that is awake and merely busy: its answer is worth waiting for. */
+  private showPage(route: RevisionRoute, now: number): void {
+    this.pageAt = NEVER;
+    if (route.gate.isWarm) return;
+    const retryAfter = retryAfterOf(route.routing);
+    this.countCode(503);
+    const page = makeWaitingPage(makeStatus(route, now), retryAfter);
+    this.finishLocally(page, `Retry-After: ${retryAfter}\r\n${PAGE_FIELDS}`);
+    route.gate.knock();
+  }
+
+  private unname(outcome: 'granted' | 'refused'): void {
+    if (this.name === '') return;
+    this.plane.watches.unname(this.name, this, outcome, this.plane.now());
+    this.name = '';
   }
 
   onCallerGone(): void {
@@ -466,6 +553,9 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
   private end(clean: boolean): void {
     if (this.state === OVER) return;
     this.state = OVER;
+    this.unname('refused');
+    this.watch?.stop();
+    this.watch = undefined;
     this.body.clear();
     const { slot } = this;
     this.slot = undefined;
@@ -486,4 +576,18 @@ function holdOf(head: RequestHead, { routing }: RevisionRoute): number {
   if (head.rouseHold === '') return hold;
   const parsed = duration.safeParse(head.rouseHold);
   return parsed.success ? Math.min(parsed.data, Math.max(MAX_HOLD_MS, hold)) : -1;
+}
+
+/**
+ * How long a proxy of Envoy's kind before us waits for the answer, ms. It is the one field for this in wide use:
+ * Istio and most gateways built on Envoy send it. What is no number is not its.
+ */
+function expectedByEnvoy({ fields }: RequestHead): number {
+  const value = parseLength(fields.find('x-envoy-expected-rq-timeout-ms'));
+  return value > 0 ? value : NEVER;
+}
+
+/** The `request` of a status address, or ''. */
+function requestIdOf(target: string): string {
+  return /[?&]request=([\w.-]{1,128})(?:&|$)/.exec(target)?.[1] ?? '';
 }

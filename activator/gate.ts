@@ -72,6 +72,8 @@ const NO_SLOTS = new Int32Array(0);
 const UNUSABLE = -1;
 /** Callers that do not wait can be many; one wake in this time is enough. */
 const KNOCK_EVERY_MS = 100;
+/** So long after the last wake capacity is taken to be on its way though nobody waits for it any more. */
+const STARTING_MS = 60_000;
 
 export class Gate<S extends GateSlot> {
   inFlight = 0;
@@ -88,6 +90,9 @@ export class Gate<S extends GateSlot> {
   private areaAt: number;
   private reportedAt: number;
   private knockedAt = 0;
+  /** Of the first wake since an instance came, and of the last one; ms. */
+  private wokenAt = 0;
+  private wokenLastAt = 0;
 
   constructor(limits: GateLimits, events: GateEvents<S>) {
     this.limits = limits;
@@ -108,6 +113,28 @@ export class Gate<S extends GateSlot> {
   get isWarm(): boolean {
     for (let i = 0; i < this.slots.length; i += 1) if (this.loads[i] !== UNUSABLE) return true;
     return false;
+  }
+
+  /** Mean time from one grant to the next while somebody waited, ms; undefined: not measured yet. */
+  get paceMs(): number | undefined {
+    return this.queue.paceMs;
+  }
+
+  /** When an instance was asked for that is not there yet, ms; undefined: there is one, or none was. */
+  startingSince(now: number): number | undefined {
+    if (this.wokenAt === 0 || this.isWarm) return undefined;
+    return this.waiting > 0 || now - this.wokenLastAt < STARTING_MS ? this.wokenAt : undefined;
+  }
+
+  /** Those who wait, in the order in which they would be served if nobody else came. */
+  inOrder(): Iterable<Waiter<S>> {
+    return this.queue.inOrder();
+  }
+
+  /** Whether a request that comes now would be granted at once. */
+  get hasRoom(): boolean {
+    const { loads, slots, limits } = this;
+    return this.waiting === 0 && pickLeastLoaded(loads, slots.length, limits.concurrency, 0) >= 0;
   }
 
   /** GRANT: `onGranted` was called. HOLD: it waits. Anything else: it was never admitted. */
@@ -188,6 +215,7 @@ export class Gate<S extends GateSlot> {
     slot.index = this.slots.length;
     this.slots.push(slot);
     this.refresh(slot);
+    this.wokenAt = 0;
     this.nextWake = 1;
     this.serve();
     this.wakeIfDue();
@@ -252,7 +280,7 @@ export class Gate<S extends GateSlot> {
     const now = this.events.now();
     if (now - this.knockedAt < KNOCK_EVERY_MS) return;
     this.knockedAt = now;
-    this.events.onWake(Math.max(1, this.waiting));
+    this.wake(now, Math.max(1, this.waiting));
   }
 
   /** The wake may have been lost (control was away): say again that somebody waits. */
@@ -306,7 +334,7 @@ export class Gate<S extends GateSlot> {
       if (!slot || !waiter) return;
       this.settle();
       waiter.waitsIn = undefined;
-      this.queue.take(waiter);
+      this.queue.take(waiter, this.areaAt);
       if (this.waiting === 0) this.nextWake = 1;
       this.grant(waiter, slot);
     }
@@ -327,6 +355,13 @@ export class Gate<S extends GateSlot> {
   private wakeIfDue(): void {
     if (this.waiting < this.nextWake || this.waiting === 0) return;
     this.nextWake = this.waiting * 2;
-    this.events.onWake(this.waiting);
+    this.wake(this.events.now(), this.waiting);
+  }
+
+  private wake(now: number, queued: number): void {
+    const isForgotten = this.waiting <= 1 && now - this.wokenLastAt >= STARTING_MS;
+    if (this.wokenAt === 0 || isForgotten) this.wokenAt = now;
+    this.wokenLastAt = now;
+    this.events.onWake(queued);
   }
 }

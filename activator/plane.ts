@@ -2,6 +2,7 @@ import type { Callers } from './callers.ts';
 import type { SharedMetrics } from './metrics.ts';
 import type { Routes } from './routes.ts';
 import type { Slot } from './slot.ts';
+import type { Watches } from './watches.ts';
 
 /** Limits of the data plane; every one is in force for each connection or for all of them together. */
 export interface PlaneLimits {
@@ -18,6 +19,7 @@ export interface PlaneLimits {
 export interface Plane {
   readonly routes: Routes;
   readonly callers: Callers;
+  readonly watches: Watches;
   readonly metrics: SharedMetrics;
   readonly limits: PlaneLimits;
   readonly version: string;

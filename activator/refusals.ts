@@ -70,6 +70,22 @@ export const BAD_PRIORITY: Refusal = {
   code: 'bad_request',
   detail: `Rouse-Priority must be one of ${PRIORITIES.join(', ')}.`,
 };
+export const BAD_REQUEST_ID: Refusal = {
+  status: 400,
+  code: 'bad_request',
+  detail: 'Rouse-Request-Id must be 1 to 128 letters, digits, dots, dashes and underscores.',
+};
+export const BAD_STATUS: Refusal = {
+  status: 400,
+  code: 'bad_request',
+  detail: 'Rouse-Status must be true.',
+};
+export const TOO_MANY_WATCHES: Refusal = {
+  status: 503,
+  code: 'unavailable',
+  detail: 'As many follow the status of models as may. Ask without text/event-stream.',
+  retryAfter: 1,
+};
 export const UNKNOWN_KEY: Refusal = {
   status: 401,
   code: 'unauthorized',
@@ -168,6 +184,6 @@ export function makeGivenUp(
   return { status: 503, code: 'start_failed', detail, retryAfter: Math.max(1, Math.ceil(seconds)) };
 }
 
-function retryAfterOf(revision: RoutingRevision): number {
+export function retryAfterOf(revision: RoutingRevision): number {
   return Math.max(1, Math.ceil(revision.coldStartSeconds));
 }

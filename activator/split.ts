@@ -28,6 +28,11 @@ function byName(model: ModelRoute, revision: string): Choice {
   const route = model.revisions.get(revision);
   if (route)
     return route.routing.state === 'Ready' ? { route, setCookie: '' } : notReady(model, route);
+  return noRevision(model, revision);
+}
+
+/** The refusal for a revision that the model does not have. */
+export function noRevision(model: ModelRoute, revision: string): Refusal {
   const known = [...model.revisions.keys()].join(', ') || 'none';
   const detail = `Model ${model.routing.name} has no revision ${JSON.stringify(revision.slice(0, 64))}; it has: ${known}.`;
   return { status: 404, code: 'not_found', detail };

@@ -94,6 +94,7 @@ export class RequestHead {
   rouseHold = '';
   rousePriority = '';
   rouseStatus = '';
+  rouseRequestId = '';
   authorization = '';
   /** It belongs to a trace that the caller has begun. */
   traced = false;
@@ -150,6 +151,7 @@ export class RequestHead {
     this.rouseHold = '';
     this.rousePriority = '';
     this.rouseStatus = '';
+    this.rouseRequestId = '';
     this.authorization = '';
     this.cutsAuthorization = false;
     this.connection = '';
@@ -226,6 +228,9 @@ export class RequestHead {
           this.contentLength = length;
         } else if (fields.is(i, 'rouse-revision')) this.rouseRevision = fields.value(i);
         else if (fields.is(i, 'rouse-priority')) this.rousePriority = fields.value(i);
+        break;
+      case 16:
+        if (fields.is(i, 'rouse-request-id')) this.rouseRequestId = fields.value(i);
         break;
       case 17:
         if (fields.is(i, 'transfer-encoding')) {

@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto';
+import type { Answer } from './answers.ts';
+import type { Status } from './status.ts';
+
+/** A browser is held this long before it gets the page: most models wake faster. */
+export const PAGE_AFTER_MS = 1000;
+
+const STYLE = `
+:root { color-scheme: light dark; font: 100%/1.5 system-ui, sans-serif; }
+body { max-width: 32rem; margin: 20vh auto 0; padding: 0 1rem; }
+h1 { font-size: 1.5rem; font-weight: 600; margin: 0 0 .5rem; overflow-wrap: anywhere; }
+p { margin: 0 0 .5rem; }
+progress { width: 100%; }
+`;
+
+/** Follows the status of the address that the page is at, and loads it again when the model is awake. */
+const SCRIPT = `
+const SAYS = { asleep: 'asleep', starting: 'waking up', awake: 'awake', preparing: 'being prepared', failed: 'not able to start' };
+const RETRY_MS = 3000;
+function show(status) {
+  document.getElementById('state').textContent = SAYS[status.state] ?? status.state;
+  const wait = status.expectedWaitSeconds;
+  document.getElementById('wait').textContent =
+    wait === null ? 'How long that takes is not known yet.' : 'It takes about ' + Math.max(1, Math.ceil(wait)) + ' s.';
+}
+async function follow() {
+  const headers = { 'Rouse-Status': 'true', Accept: 'text/event-stream' };
+  const response = await fetch(location.href, { headers, cache: 'no-store' });
+  if (!response.ok) throw new Error('no status');
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    text += value;
+    const events = text.split('\\n\\n');
+    text = events.pop();
+    for (const event of events) {
+      const data = /^data: (.*)$/m.exec(event);
+      if (data) show(JSON.parse(data[1]));
+    }
+  }
+}
+follow().then(() => location.reload(), () => setTimeout(() => location.reload(), RETRY_MS));
+`;
+
+/** Nothing but the page's own style and script, and requests to where it came from. */
+const POLICY = [
+  "default-src 'none'",
+  `script-src '${hashOf(SCRIPT)}'`,
+  `style-src '${hashOf(STYLE)}'`,
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+/** What goes before the page's body beside its type. */
+export const PAGE_FIELDS =
+  `Content-Security-Policy: ${POLICY}\r\nCache-Control: no-store\r\n` +
+  'X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\nVary: Accept\r\n';
+
+/** What a browser shows while the model that was asked for wakes. Without scripts it loads itself again. */
+export function makeWaitingPage(status: Status, retryAfter: number): Answer {
+  const name = escape(status.model);
+  const wait = status.expectedWaitSeconds;
+  const known =
+    wait === null
+      ? 'How long that takes is not known yet.'
+      : `It takes about ${Math.max(1, Math.ceil(wait))} s.`;
+  const body = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>${name} is waking up</title>
+<noscript><meta http-equiv="refresh" content="${retryAfter}"></noscript>
+<style>${STYLE}</style>
+</head>
+<body>
+<h1>${name} is <span id="state">waking up</span></h1>
+<p id="wait" role="status">${known}</p>
+<progress aria-label="waking up"></progress>
+<p>This page becomes the model's own as soon as it is there.</p>
+<script>${SCRIPT}</script>
+</body>
+</html>
+`;
+  return { status: 503, type: 'text/html; charset=utf-8', body };
+}
+
+/** Whether a person looks at this in a browser: navigations name HTML, programs take anything. */
+export function isNavigation(method: string, accept: string): boolean {
+  return method === 'GET' && /(?:^|,)\s*text\/html\s*(?:[;,]|$)/i.test(accept);
+}
+
+function hashOf(text: string): string {
+  return `sha256-${createHash('sha256').update(text).digest('base64')}`;
+}
+
+function escape(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}

@@ -1,0 +1,252 @@
+import { once } from 'node:events';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Status } from '#activator/status.ts';
+import {
+  call,
+  dial,
+  type Harness,
+  makeInstance,
+  makeModel,
+  makeRevision,
+  startHarness,
+  startInstance,
+} from './harness.ts';
+
+const PATH = '/models/default/digits/';
+const STATUS = '/status/models/default/digits';
+const STREAM = { accept: 'text/event-stream' };
+
+let harness: Harness;
+const closers: (() => Promise<void>)[] = [];
+
+beforeEach(async () => {
+  harness = await startHarness();
+  harness.publisher.update({
+    models: [makeModel({ revisions: [makeRevision({ concurrency: 1, coldStartSeconds: 3 })] })],
+  });
+  await harness.activator.ready;
+});
+
+afterEach(async () => {
+  await harness.close();
+  for (const close of closers.splice(0)) await close();
+});
+
+async function wake(): Promise<void> {
+  const started = await startInstance((_, response) => response.end('model'));
+  closers.push(() => started.close());
+  harness.publisher.update({ instances: [makeInstance(started.port)] });
+}
+
+async function ask(path = STATUS, headers: Record<string, string> = {}): Promise<Status> {
+  const answer = await call(harness.port, path, { headers });
+  expect(answer.status, answer.body).toBe(200);
+  expect(answer.headers).toMatchObject({
+    'content-type': 'application/json',
+    'cache-control': 'no-store',
+  });
+  return JSON.parse(answer.body) as Status;
+}
+
+/** Follows a status; `events` grows as they come. */
+async function follow(path: string, headers = STREAM) {
+  const client = await dial(harness.port);
+  const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  client.socket.write(
+    `GET ${path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n${fields.join('')}\r\n`,
+  );
+  return {
+    until: (pattern: RegExp) => client.until(pattern),
+    socket: client.socket,
+    /** All of them, once the stream has ended. */
+    async end(): Promise<{ event: string; status: Status }[]> {
+      const text = await client.closed;
+      client.socket.destroy();
+      return [...text.matchAll(/event: (\w+)\ndata: (.*)\n/g)].map(([, event = '', data = '']) => ({
+        event,
+        status: JSON.parse(data) as Status,
+      }));
+    },
+  };
+}
+
+describe('the status of a model, as JSON', () => {
+  const asleep = {
+    namespace: 'default',
+    model: 'digits',
+    revision: 'v1',
+    state: 'asleep',
+    waiting: 0,
+    inFlight: 0,
+    expectedWaitSeconds: 3,
+  };
+
+  test.each([
+    ['its own address', STATUS, {}],
+    ['the path', PATH, { 'rouse-status': 'true' }],
+    ['the header', '/any', { 'rouse-status': 'true', 'rouse-model': 'digits' }],
+    ['the host', '/any', { 'rouse-status': 'true', host: 'digits.default.localhost' }],
+    ['V2 metadata', '/v2/models/digits', { 'rouse-status': 'true' }],
+    ['V2', '/v2/models/digits/infer', { 'rouse-status': 'true' }],
+  ] as const)('by %s: asleep, and it stays so', async (_, path, headers) => {
+    expect(await ask(path, { ...headers })).toEqual(asleep);
+    expect(harness.reports.filter(({ type }) => type === 'wake')).toEqual([]);
+  });
+
+  test('starting, then awake; who waits is counted', async () => {
+    const waiting = call(harness.port, PATH);
+    await harness.report('wake');
+    const starting = await ask();
+    expect(starting).toMatchObject({ state: 'starting', waiting: 1 });
+    expect(starting.expectedWaitSeconds).toBeLessThanOrEqual(3);
+    await wake();
+    await waiting;
+    expect(await ask()).toEqual({ ...asleep, state: 'awake', expectedWaitSeconds: 0 });
+  });
+
+  test('failed, with the reason; preparing', async () => {
+    const startFailure = { message: 'exited with status 3', until: Date.now() + 60_000 };
+    harness.publisher.update({
+      models: [
+        makeModel({ revisions: [makeRevision({ startFailure })] }),
+        makeModel({ name: 'new', revisions: [makeRevision({ state: 'Preparing' })] }),
+      ],
+    });
+    const isKnown = async (): Promise<boolean> =>
+      (await call(harness.port, '/status/models/default/new')).status === 200;
+    while (!(await isKnown()));
+    expect(await ask()).toMatchObject({ state: 'failed', reason: 'exited with status 3' });
+    const preparing = await ask('/status/models/default/new');
+    expect(preparing).toMatchObject({ state: 'preparing', expectedWaitSeconds: null });
+  });
+
+  test('a named request is told its place and its wait', async () => {
+    const name = (id: string) => ({ headers: { 'Rouse-Request-Id': id } });
+    const sent = [call(harness.port, PATH, name('first'))];
+    await harness.report('wake', ({ queued }) => queued === 1);
+    sent.push(call(harness.port, PATH, name('second')));
+    await harness.report('wake', ({ queued }) => queued === 2);
+    expect((await ask(`${STATUS}?request=second`)).request).toMatchObject({
+      id: 'second',
+      state: 'waiting',
+      position: 2,
+    });
+    expect((await ask(`${PATH}?request=first`, { 'Rouse-Status': 'true' })).request).toMatchObject({
+      position: 1,
+    });
+    const unknown = { id: 'third', state: 'unknown' };
+    expect((await ask(`${STATUS}?request=third`)).request).toEqual(unknown);
+    await wake();
+    await Promise.all(sent);
+    expect((await ask(`${STATUS}?request=first`)).request).toEqual({ ...unknown, id: 'first' });
+  });
+
+  test.each([
+    [404, '/status/models/default/nothing', {}],
+    [404, '/status/else', {}],
+    [404, STATUS, { 'rouse-revision': 'v9' }],
+    [400, PATH, { 'rouse-status': 'please' }],
+    [400, PATH, { 'rouse-request-id': 'a b' }],
+  ] as const)('%d: %s %j', async (status, path, headers) => {
+    expect((await call(harness.port, path, { headers: { ...headers } })).status).toBe(status);
+  });
+
+  test('what is no GET goes to the model, and the header ends here', async () => {
+    let seen: unknown;
+    const started = await startInstance((incoming, response) => {
+      seen = incoming.headers;
+      response.end('model');
+    });
+    closers.push(() => started.close());
+    harness.publisher.update({ instances: [makeInstance(started.port)] });
+    const headers = { 'rouse-status': 'true', 'rouse-request-id': 'x', 'rouse-priority': 'low' };
+    const answer = await call(harness.port, PATH, { headers, body: '{}' });
+    expect(answer.body).toBe('model');
+    expect(Object.keys(seen as object).filter((name) => name.startsWith('rouse'))).toEqual([]);
+  });
+});
+
+describe('the status of a model, as events', () => {
+  test('each change, and an end when it is awake', async () => {
+    const stream = await follow(STATUS);
+    await stream.until(/"asleep"/);
+    const waiting = call(harness.port, PATH);
+    await stream.until(/"starting"[^]*"waiting":1/);
+    await wake();
+    await waiting;
+    const events = await stream.end();
+    const states = events.map(({ event, status }) => `${event} ${status.state}`);
+    expect(states[0]).toBe('status asleep');
+    expect(states.slice(1, -1).every((state) => state === 'status starting')).toBe(true);
+    expect(states.at(-1)).toBe('end awake');
+  });
+
+  test('a named request: its place, then that it was granted', async () => {
+    const stream = await follow(`${STATUS}?request=mine`);
+    await stream.until(/"unknown"/);
+    const waiting = call(harness.port, PATH, { headers: { 'Rouse-Request-Id': 'mine' } });
+    await stream.until(/"position":1/);
+    await wake();
+    expect((await waiting).status).toBe(200);
+    const { event, status } = (await stream.end()).at(-1)!;
+    expect(event).toBe('end');
+    expect(status.request).toEqual({ id: 'mine', state: 'granted' });
+  });
+
+  test('a named request that is refused, or whose caller leaves', async () => {
+    for (const leave of [false, true]) {
+      const stream = await follow(`${STATUS}?request=mine`);
+      await stream.until(/"unknown"/);
+      const caller = await dial(harness.port);
+      const hold = leave ? '' : 'Rouse-Hold: 300ms\r\n';
+      caller.socket.write(
+        `GET ${PATH} HTTP/1.1\r\nHost: h\r\nRouse-Request-Id: mine\r\n${hold}\r\n`,
+      );
+      if (leave) {
+        await stream.until(/"position":1/);
+        caller.socket.destroy();
+      }
+      expect((await stream.end()).at(-1)?.status.request).toEqual({ id: 'mine', state: 'refused' });
+      caller.socket.destroy();
+    }
+  });
+
+  test('a watcher that leaves is forgotten; so many may follow, and no more', async () => {
+    const streams = [];
+    for (let i = 0; i < 256; i += 1) {
+      const stream = await follow(STATUS);
+      await stream.until(/event/);
+      streams.push(stream);
+    }
+    const refused = await call(harness.port, STATUS, { headers: STREAM });
+    expect(refused.status).toBe(503);
+    expect(refused.headers['retry-after']).toBe('1');
+    expect((await ask()).state, 'without events').toBe('asleep');
+    streams[0]?.socket.destroy();
+    let again = await call(harness.port, `${STATUS}?x`, { headers: STREAM, method: 'HEAD' });
+    expect(again.status, 'only GET').toBe(404);
+    const next = await dial(harness.port);
+    for (let i = 1; !/ 200 /.test(next.text()); i += 1) {
+      next.socket.write(`GET ${STATUS} HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n`);
+      await next.until(new RegExp(`(?:HTTP/1.1 [^]*){${i}}`));
+    }
+    for (const stream of [...streams, next]) stream.socket.destroy();
+    await once(next.socket, 'close');
+    again = await call(harness.port, STATUS);
+    expect(again.status).toBe(200);
+  });
+
+  test('a data plane that closes ends the streams', async () => {
+    const own = await startHarness();
+    own.publisher.update({ models: [makeModel()] });
+    await own.activator.ready;
+    const client = await dial(own.port);
+    client.socket.write(`GET ${STATUS} HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n`);
+    await client.until(/event: status/);
+    const closing = own.activator.close(60_000);
+    expect(await client.closed).toMatch(/event: end[^]*\r\n0\r\n\r\n$/);
+    client.socket.destroy();
+    await closing;
+    await own.publisher.close();
+  });
+});
