@@ -9,17 +9,20 @@ import { Outlet } from '#activator/outlet.ts';
 const WAYS = {
   'read through onread': (socket: Socket) => socket,
   'read as a stream': (socket: Socket) => {
-    const other = Object.create(Socket.prototype, { constructor: { value: class Other {} } });
+    const other = Object.create(Socket.prototype, { constructor: { value: Object } });
     return Object.setPrototypeOf(socket, other) as Socket;
   },
 };
 
 /** An echo with every feature in use: adopts, reads, pauses when the peer is slow, writes on without a copy. */
 async function startEcho(way: (socket: Socket) => Socket) {
+  const full = Promise.withResolvers<void>();
   const server = createServer({ allowHalfOpen: true }, (accepted) => {
     const inlet = new Inlet((buffer, length) => {
       inlet.large = length > 8192;
-      if (!outlet.writeBytes(buffer, 0, length)) socket.pause();
+      if (outlet.writeBytes(buffer, 0, length)) return;
+      socket.pause();
+      full.resolve();
     });
     const socket = inlet.adopt(way(accepted));
     const outlet = new Outlet(socket);
@@ -31,6 +34,8 @@ async function startEcho(way: (socket: Socket) => Socket) {
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
+    /** A peer reads slower than is written to it. */
+    full: full.promise,
     connections: () => new Promise((resolve) => server.getConnections((_, n) => resolve(n))),
     async close() {
       server.close();
@@ -93,6 +98,18 @@ describe.each(Object.entries(WAYS))('%s', (_, way) => {
       }),
       { numRuns: 60 },
     );
+    await echo.close();
+  });
+
+  test('bytes wait unchanged for a peer that does not read', async () => {
+    const echo = await startEcho(way);
+    const socket = connect({ port: echo.port, host: '127.0.0.1', allowHalfOpen: true });
+    const sent = bytesOf(7, 16 * 1024 * 1024);
+    socket.end(sent);
+    await echo.full;
+    const received: Buffer[] = [];
+    for await (const chunk of socket) received.push(chunk as Buffer);
+    expect(Buffer.concat(received).equals(sent)).toBe(true);
     await echo.close();
   });
 
