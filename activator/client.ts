@@ -241,7 +241,7 @@ export class Client implements Connection, Accepted {
       this.deadline = now + BODY_TIMEOUT_MS;
       return;
     }
-    if (this.phase === READING && this.ahead) this.refuse(HEAD_STALLED);
+    if (this.phase === READING && this.ahead) this.refuseUnread(HEAD_STALLED);
     else if (this.phase === EXCHANGING) this.exchange.onBodyStalled();
     else this.socket.destroy();
   }
@@ -311,10 +311,10 @@ export class Client implements Connection, Accepted {
   }
 
   private waitForHead(buffer: Buffer, start: number, length: number): number {
-    if (length - start > this.plane.limits.head) {
-      this.refuse(makeHeadTooLarge(this.plane.limits.head));
-    } else if (length > start && TOKEN[buffer[start]!] !== 1 && buffer[start] !== CR) {
-      this.refuse(NOT_HTTP);
+    if (length > start && TOKEN[buffer[start]!] !== 1 && buffer[start] !== CR) {
+      this.refuseUnread(NOT_HTTP);
+    } else if (length - start > this.plane.limits.head) {
+      this.refuseUnread(makeHeadTooLarge(this.plane.limits.head));
     } else if (this.deadline > this.plane.now() + HEAD_TIMEOUT_MS) {
       this.deadline = this.plane.now() + HEAD_TIMEOUT_MS;
     }
@@ -399,6 +399,12 @@ export class Client implements Connection, Accepted {
     countRefusal(this.plane.metrics, code);
     this.head.keepAlive = false;
     this.answer(makeRefusal('problem', status, code, detail));
+  }
+
+  /** As `refuse`, where no head was read: the one before says nothing about this request. */
+  private refuseUnread(refusal: Refusal): void {
+    this.head.clear();
+    this.refuse(refusal);
   }
 
   private onGone(): void {

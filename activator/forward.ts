@@ -2,6 +2,7 @@ import type { Address } from '#domain/routing.ts';
 import type { Connection } from './connection.ts';
 import type { HeldBody } from './held-body.ts';
 import type { InstanceConnection, InstanceUser } from './instance-connection.ts';
+import { parseTokens } from './http/fields.ts';
 import type { ResponseHead } from './http/response-head.ts';
 import type { Plane } from './plane.ts';
 import { makeLost, type Refusal, UNASKED_UPGRADE } from './refusals.ts';
@@ -243,7 +244,8 @@ export class Forward implements InstanceUser {
   // After a 101
 
   private beginTunnel(head: ResponseHead): void {
-    if (this.client.head.upgrade === '') {
+    const asked = parseTokens(this.client.head.upgrade);
+    if (!asked.includes(head.upgrade.toLowerCase())) {
       this.owner.onRefusal(UNASKED_UPGRADE);
       return;
     }

@@ -14,7 +14,7 @@ const CHUNKED = 2;
 export class Response {
   /** Bytes have gone to the caller. */
   started = false;
-  /** The end of the body is the end of the connection. */
+  /** The connection ends with this response: its head says so. */
   endsConnection = false;
   private readonly outlet: Outlet;
   private framing = NO_BODY;
@@ -33,10 +33,11 @@ export class Response {
   begin(request: RequestHead, head: ResponseHead, extra: string, keepAlive: boolean): void {
     this.started = true;
     this.chooseFraming(request, head);
+    this.endsConnection ||= !keepAlive;
     const { endsConnection, framing } = this;
     const added = framing === CHUNKED && !head.chunked ? 'Transfer-Encoding: chunked\r\n' : '';
     const forwarded = head.forwardHead(framing !== CHUNKED);
-    const connection = connectionField(request.minor, keepAlive && !endsConnection);
+    const connection = connectionField(request.minor, !endsConnection);
     this.outlet.writeText(`${forwarded}${extra}${added}${connection}\r\n`);
   }
 

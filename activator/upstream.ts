@@ -61,6 +61,8 @@ export class Upstream implements InstanceConnection {
   /** How long the instance keeps an idle connection, as far as is known; ms. */
   private idleMs = IDLE_MS;
   private informational = 0;
+  /** The user knows of the response; before, it may still be refused or sent again. */
+  private headTold = false;
   private ended = false;
   private readonly now: () => number;
 
@@ -85,6 +87,7 @@ export class Upstream implements InstanceConnection {
     this.user = user;
     this.method = method;
     this.state = HEAD;
+    this.headTold = false;
     this.informational = 0;
     this.served += 1;
   }
@@ -167,7 +170,7 @@ export class Upstream implements InstanceConnection {
     this.user = undefined;
     this.socket.destroy();
     if (!this.connected) user.onBroken('connect', reason);
-    else user.onBroken(this.state === HEAD ? 'response' : 'end', reason);
+    else user.onBroken(this.headTold ? 'end' : 'response', reason);
   }
 
   /** The instance has closed its side. Only a response without length ends well this way. */
@@ -208,11 +211,22 @@ export class Upstream implements InstanceConnection {
     }
     const bodyAt = this.state === HEAD ? this.readHeads(buffer, length) : 0;
     if (bodyAt < 0 || !this.user) return;
-    if (!this.isTunnel()) this.readBody(buffer, bodyAt, length);
-    else if (bodyAt === 0) this.user.onTunnelData(buffer, length);
-    else if (bodyAt < length) {
-      this.user.onTunnelData(keep(buffer, bodyAt, length), length - bodyAt);
+    if (this.isChunked()) {
+      this.readChunks(buffer, bodyAt, length);
+      return;
     }
+    this.tellHead();
+    if (!this.isTunnel()) this.readBody(buffer, bodyAt, length);
+    else if (bodyAt === 0) this.user?.onTunnelData(buffer, length);
+    else if (bodyAt < length) {
+      this.user?.onTunnelData(keep(buffer, bodyAt, length), length - bodyAt);
+    }
+  }
+
+  private tellHead(): void {
+    if (this.headTold) return;
+    this.headTold = true;
+    this.user?.onHead(this.head);
   }
 
   /** Reads heads, informational ones included, until the final one; -1: more is needed, or it broke. */
@@ -264,12 +278,10 @@ export class Upstream implements InstanceConnection {
       this.state = head.contentLength < 0 ? UNTIL_CLOSE : LENGTH;
       this.remaining = head.contentLength;
     }
-    this.user?.onHead(head);
   }
 
   private readBody(buffer: Buffer, at: number, length: number): void {
-    if (this.state === CHUNKED) this.readChunks(buffer, at, length);
-    else if (this.state === LENGTH) this.readLength(buffer, at, length);
+    if (this.state === LENGTH) this.readLength(buffer, at, length);
     else if (this.state === UNTIL_CLOSE) this.deliver(buffer, at, length);
   }
 
@@ -281,12 +293,14 @@ export class Upstream implements InstanceConnection {
     if (this.remaining === 0) this.finish('', end < length);
   }
 
+  /** What came with the head is looked at before the head is told: a broken body may still become a refusal. */
   private readChunks(buffer: Buffer, at: number, length: number): void {
     const end = this.scanner.scan(buffer, at, length);
     if (end < 0) {
       this.breakWith('malformed chunks');
       return;
     }
+    this.tellHead();
     if (this.scanner.data.length > 0) this.user?.onData(buffer, this.scanner.data);
     if (this.scanner.done) this.finish(this.scanner.trailerLines, end < length);
   }
@@ -308,6 +322,10 @@ export class Upstream implements InstanceConnection {
   private breakWith(what: string): number {
     this.onGone(`the instance sent ${what}`);
     return -1;
+  }
+
+  private isChunked(): boolean {
+    return this.state === CHUNKED;
   }
 
   private isTunnel(): boolean {

@@ -18,18 +18,32 @@ const TRAILER = 6;
 const DONE = 7;
 const BROKEN = 8;
 
-/** Fields that must not come as trailers, since they frame, route or authenticate. */
+/** Fields that must not come as trailers, since they frame, route or authenticate, or are set by this hop. */
 const FORBIDDEN_TRAILERS = [
   'content-length',
   'transfer-encoding',
   'host',
   'connection',
+  'keep-alive',
+  'proxy-connection',
+  'upgrade',
+  'expect',
   'trailer',
   'te',
   'authorization',
+  'proxy-authorization',
+  'cookie',
   'content-encoding',
   'content-type',
+  'content-range',
   'set-cookie',
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'rouse-model',
+  'rouse-hold',
+  'rouse-priority',
   'rouse-revision',
   'rouse-cold-start',
 ];
@@ -145,5 +159,5 @@ export class ChunkedScanner {
 export function isTrailerSection(text: string): boolean {
   const fields = new Fields();
   if (fields.read(text, 0) !== FIELDS_OK) return false;
-  return !FORBIDDEN_TRAILERS.some((name) => fields.find(name) !== '');
+  return !FORBIDDEN_TRAILERS.some((name) => fields.has(name));
 }

@@ -4,6 +4,8 @@ import { COLON, CR, equalsLower, LF, SPACE, TAB, TOKEN, VALUE } from './characte
 const MAX_FIELDS = 128;
 
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
+const UNDERSCORE = 0x5f;
+const DASH = 0x2d;
 
 export const FIELDS_OK = 0;
 const FIELDS_MALFORMED = 1;
@@ -55,6 +57,23 @@ export class Fields {
     return i + 2;
   }
 
+  /** Whether the line reads `Name: value`, with one space before the value and nothing after it. */
+  isPlain(i: number): boolean {
+    const { at, text } = this;
+    const valueStart = at[i * 4 + 2]!;
+    return (
+      valueStart === at[i * 4 + 1]! + 2 &&
+      text.charCodeAt(valueStart - 1) === SPACE &&
+      text.charCodeAt(at[i * 4 + 3]!) === CR
+    );
+  }
+
+  /** A number with zeros before it: some read it as octal. A zero alone is none of these. */
+  startsWithZero(i: number): boolean {
+    const start = this.at[i * 4 + 2]!;
+    return this.text.charCodeAt(start) === 0x30 && this.at[i * 4 + 3]! > start + 1;
+  }
+
   /** Length of the name of field `i`: the cheap first test before `is`. */
   nameLength(i: number): number {
     return this.at[i * 4 + 1]! - this.at[i * 4]!;
@@ -68,9 +87,27 @@ export class Fields {
     return this.text.slice(this.at[i * 4 + 2], this.at[i * 4 + 3]);
   }
 
+  /** As `is`, and true as well for `_` in the place of `-`: to programs that read fields as CGI does they are one. */
+  isAlike(i: number, lower: string): boolean {
+    if (this.nameLength(i) !== lower.length) return false;
+    const start = this.at[i * 4]!;
+    for (let k = 0; k < lower.length; k += 1) {
+      const code = this.text.charCodeAt(start + k);
+      const folded = code === UNDERSCORE ? DASH : code >= 0x41 && code <= 0x5a ? code | 0x20 : code;
+      if (folded !== lower.charCodeAt(k)) return false;
+    }
+    return true;
+  }
+
   valueIs(i: number, lower: string): boolean {
     const start = this.at[i * 4 + 2]!;
     return this.at[i * 4 + 3]! - start === lower.length && equalsLower(this.text, start, lower);
+  }
+
+  /** Whether there is a field of that name, or one that may be taken for it. */
+  has(lower: string): boolean {
+    for (let i = 0; i < this.count; i += 1) if (this.isAlike(i, lower)) return true;
+    return false;
   }
 
   /** Value of the first field of that name (given in lower case), or ''. */
@@ -110,7 +147,7 @@ export class Fields {
   private isIn(i: number, table: CutTable): boolean {
     const names = table[this.nameLength(i)];
     if (names === undefined) return false;
-    for (const name of names) if (this.is(i, name)) return true;
+    for (const name of names) if (this.isAlike(i, name)) return true;
     return false;
   }
 

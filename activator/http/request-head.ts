@@ -1,5 +1,5 @@
 import type { FaultCode } from '#lib/fault.ts';
-import { equalsLower, LF, SPACE, TARGET, TOKEN, CR } from './characters.ts';
+import { SPACE, TARGET, TOKEN } from './characters.ts';
 import {
   type CutTable,
   Fields,
@@ -37,7 +37,26 @@ const CODING = refusal(501, 'not_implemented', 'The only transfer coding taken i
 const CODING_1_0 = refusal(400, 'bad_request', 'HTTP/1.0 has no transfer codings.');
 const CONNECT = refusal(405, 'method_not_allowed', 'CONNECT is not served.');
 const AUTHORIZATION = refusal(400, 'bad_request', 'There is more than one Authorization header.');
+const METHOD = refusal(501, 'not_implemented', 'This method is not known here.');
+const ESCAPE = refusal(
+  400,
+  'bad_request',
+  'The path has a % that no two hexadecimal digits follow.',
+);
+const LOOKALIKE = refusal(400, 'bad_request', 'A framing header is written with an underscore.');
+const REPEATED = refusal(400, 'bad_request', 'A Rouse header came twice.');
 const EXPECT = refusal(417, 'bad_request', 'The only expectation taken is 100-continue.');
+
+/** Registered methods. What an instance takes another one for is not known, so others are refused. */
+const METHODS = new Set(
+  (
+    'GET HEAD POST PUT DELETE OPTIONS PATCH TRACE QUERY ACL BIND CHECKOUT COPY LINK LOCK MERGE MKACTIVITY ' +
+    'MKCALENDAR MKCOL MOVE PROPFIND PROPPATCH PURGE REBIND REPORT SEARCH UNBIND UNLINK UNLOCK'
+  ).split(' '),
+);
+/** A path whose every `%` starts an escape; what follows `?` may hold any. */
+const ESCAPED_PATH = /^[^?%]*(?:%[0-9A-Fa-f]{2}[^?%]*)*(?:\?|$)/;
+const AUTHORITY = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::[0-9]{0,5})?$/;
 
 /** Fields that end at this hop, or that only this hop may set. */
 const ENDING_HERE = [
@@ -66,6 +85,7 @@ const CUT = makeCutTable(ENDING_HERE);
 const CUT_WITH_KEY = makeCutTable([...ENDING_HERE, 'authorization']);
 const CUT_UNTRACED = makeCutTable([...ENDING_HERE, ...TRACE]);
 const CUT_UNTRACED_WITH_KEY = makeCutTable([...ENDING_HERE, ...TRACE, 'authorization']);
+const FRAMING = ['content-length', 'transfer-encoding'];
 
 /**
  * A parsed request head; one per connection, filled again for each request.
@@ -104,6 +124,8 @@ export class RequestHead {
   private hostCount = 0;
   private codingCount = 0;
   private traceCount = 0;
+  /** The framing fields are written as everybody reads them. */
+  private plainFraming = true;
   /** The last result of `forwardHead`: callers send the same head again and again. */
   private forwarded = '';
   private forwardedTo = '';
@@ -127,7 +149,7 @@ export class RequestHead {
 
   /** Reads a whole head, the empty line included. Undefined: understood. */
   read(text: string): HeadRefusal | undefined {
-    this.reset();
+    this.clear();
     const lineEnd = text.indexOf('\r\n');
     const wrong = this.readLine(text, lineEnd);
     if (wrong) return wrong;
@@ -140,7 +162,10 @@ export class RequestHead {
     return this.conclude();
   }
 
-  private reset(): void {
+  /** Nothing is known of a request any more: what was read before must not shape the next answer. */
+  clear(): void {
+    this.method = '';
+    this.minor = 1;
     this.contentLength = -1;
     this.chunked = false;
     this.keepAlive = true;
@@ -155,13 +180,15 @@ export class RequestHead {
     this.authorization = '';
     this.cutsAuthorization = false;
     this.connection = '';
-    this.upgradeField = '';
     this.host = '';
     this.hostCount = 0;
     this.codingCount = 0;
     this.forwarded = '';
     this.traced = false;
     this.traceCount = 0;
+    this.plainFraming = true;
+    this.upgradeField = '';
+    this.fields.text = '';
   }
 
   private readLine(text: string, end: number): HeadRefusal | undefined {
@@ -175,13 +202,12 @@ export class RequestHead {
     if (i === targetStart || text.charCodeAt(i) !== SPACE) return MALFORMED_LINE;
     this.target = text.slice(targetStart, i);
     if (!text.startsWith('HTTP/', i + 1)) return MALFORMED_LINE;
-    if (!text.startsWith('1.', i + 6) || end !== i + 9) return VERSION;
+    if (end !== i + 9) return MALFORMED_LINE;
     const minor = text.charCodeAt(i + 8) - 0x30;
-    if (minor !== 0 && minor !== 1) return VERSION;
+    if (!text.startsWith('1.', i + 6) || (minor !== 0 && minor !== 1)) return VERSION;
     this.minor = minor;
-    if (this.method === 'CONNECT') return CONNECT;
-    if (text.charCodeAt(end) !== CR || text.charCodeAt(end + 1) !== LF) return MALFORMED_LINE;
-    return undefined;
+    if (METHODS.has(this.method)) return undefined;
+    return this.method === 'CONNECT' ? CONNECT : METHOD;
   }
 
   /** Only names whose length matches one of interest are looked at closely. */
@@ -201,16 +227,22 @@ export class RequestHead {
         }
         break;
       case 7:
-        if (fields.is(i, 'upgrade')) this.upgradeField = fields.value(i);
+        if (fields.is(i, 'upgrade'))
+          this.upgradeField = joinLists(this.upgradeField, fields.value(i));
         break;
       case 10:
         if (fields.is(i, 'connection')) {
-          this.connection += `${this.connection === '' ? '' : ','}${fields.value(i)}`;
-        } else if (fields.is(i, 'rouse-hold')) this.rouseHold = fields.value(i);
+          this.connection = joinLists(this.connection, fields.value(i));
+        } else if (fields.is(i, 'rouse-hold')) {
+          if (this.rouseHold !== '') return REPEATED;
+          this.rouseHold = fields.value(i);
+        }
         break;
       case 11:
-        if (fields.is(i, 'rouse-model')) this.rouseModel = fields.value(i);
-        else if (fields.is(i, 'traceparent')) this.readTraceparent(i);
+        if (fields.is(i, 'rouse-model')) {
+          if (this.rouseModel !== '') return REPEATED;
+          this.rouseModel = fields.value(i);
+        } else if (fields.is(i, 'traceparent')) this.readTraceparent(i);
         break;
       case 12:
         if (fields.is(i, 'rouse-status')) this.rouseStatus = fields.value(i);
@@ -226,8 +258,12 @@ export class RequestHead {
           const length = parseLength(fields.value(i));
           if (length < 0 || this.contentLength >= 0) return LENGTH;
           this.contentLength = length;
-        } else if (fields.is(i, 'rouse-revision')) this.rouseRevision = fields.value(i);
-        else if (fields.is(i, 'rouse-priority')) this.rousePriority = fields.value(i);
+          this.plainFraming &&= fields.isPlain(i) && !fields.startsWithZero(i);
+        } else if (fields.is(i, 'rouse-revision')) {
+          if (this.rouseRevision !== '') return REPEATED;
+          this.rouseRevision = fields.value(i);
+        } else if (fields.is(i, 'rouse-priority')) this.rousePriority = fields.value(i);
+        else if (fields.isAlike(i, 'content-length')) return LOOKALIKE;
         break;
       case 16:
         if (fields.is(i, 'rouse-request-id')) this.rouseRequestId = fields.value(i);
@@ -237,7 +273,8 @@ export class RequestHead {
           this.codingCount += 1;
           if (this.codingCount > 1 || !fields.valueIs(i, 'chunked')) return CODING;
           this.chunked = true;
-        }
+          this.plainFraming &&= fields.isPlain(i) && fields.value(i) === 'chunked';
+        } else if (fields.isAlike(i, 'transfer-encoding')) return LOOKALIKE;
         break;
       default:
     }
@@ -267,12 +304,15 @@ export class RequestHead {
     if (this.hostCount > 1 || (this.hostCount === 0 && this.minor === 1)) return HOST;
     if (this.target.charCodeAt(0) !== 0x2f) {
       if (this.target === '*' && this.method === 'OPTIONS') return this.readHost();
+      const wrong = this.readHost();
+      if (wrong) return wrong;
       const absolute = /^https?:\/\/([^/?]+)([/?].*)?$/i.exec(this.target);
       if (!absolute) return MALFORMED_LINE;
       this.host = absolute[1] ?? '';
       const rest = absolute[2] ?? '/';
       this.target = rest.startsWith('/') ? rest : `/${rest}`;
     }
+    if (this.target.includes('%') && !ESCAPED_PATH.test(this.target)) return ESCAPE;
     return this.readHost();
   }
 
@@ -281,7 +321,7 @@ export class RequestHead {
       this.hostname = '';
       return undefined;
     }
-    const parts = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(:[0-9]{0,5})?$/.exec(this.host);
+    const parts = AUTHORITY.exec(this.host);
     if (!parts) return HOST;
     this.hostname = (parts[1] ?? '').toLowerCase();
     return undefined;
@@ -291,14 +331,16 @@ export class RequestHead {
     const tokens = parseTokens(this.connection);
     if (tokens.includes('close')) this.keepAlive = false;
     else if (tokens.includes('keep-alive')) this.keepAlive = true;
-    // An upgrade to cleartext HTTP/2 may be ignored, and is: it is spoken with prior knowledge only.
-    if (
-      tokens.includes('upgrade') &&
-      this.minor === 1 &&
-      !equalsLower(this.upgradeField, 0, 'h2c')
-    ) {
-      this.upgrade = this.upgradeField;
-    }
+    if (tokens.includes('upgrade') && this.mayUpgrade()) this.upgrade = this.upgradeField;
+  }
+
+  /**
+   * Any upgrade may be ignored. One to cleartext HTTP/2 is, in whatever list: it is spoken with prior knowledge
+   * only. So is one with a body, since it would not be known which bytes are still the body's.
+   */
+  private mayUpgrade(): boolean {
+    if (this.minor === 0 || this.hasBody) return false;
+    return !parseTokens(this.upgradeField).some((protocol) => protocol.startsWith('h2c'));
   }
 
   /**
@@ -311,6 +353,7 @@ export class RequestHead {
     }
     let text = `${this.method} ${target} HTTP/1.1\r\nHost: ${host}\r\n`;
     text += this.fields.forward(this.cutTable(), this.connection);
+    if (!this.plainFraming) text += this.framing();
     if (this.upgrade !== '') text += `Connection: Upgrade\r\nUpgrade: ${this.upgrade}\r\n`;
     this.forwarded = text;
     this.forwardedTo = target;
@@ -319,7 +362,26 @@ export class RequestHead {
   }
 
   private cutTable(): CutTable {
+    if (!this.plainFraming) return this.unusualCutTable();
     if (this.cutsAuthorization) return this.traced ? CUT_WITH_KEY : CUT_UNTRACED_WITH_KEY;
     return this.traced ? CUT : CUT_UNTRACED;
   }
+
+  /** For a length or a coding that is written in an unusual way: it is written anew. */
+  private unusualCutTable(): CutTable {
+    const names = [...ENDING_HERE, ...FRAMING];
+    if (this.cutsAuthorization) names.push('authorization');
+    return makeCutTable(this.traced ? names : [...names, ...TRACE]);
+  }
+
+  private framing(): string {
+    return this.chunked
+      ? 'Transfer-Encoding: chunked\r\n'
+      : `Content-Length: ${this.contentLength}\r\n`;
+  }
+}
+
+/** Two fields of one name are one list. */
+function joinLists(first: string, second: string): string {
+  return first === '' ? second : `${first},${second}`;
 }

@@ -28,6 +28,8 @@ export class ResponseHead {
   private statusLineEnd = 0;
   private connection = '';
   private codings = 0;
+  /** The framing fields are written as everybody reads them. */
+  private plainFraming = true;
   /** The last result of `forwardHead`: servers send the same head again and again. */
   private forwarded = '';
   private forwardedWithout = false;
@@ -45,6 +47,7 @@ export class ResponseHead {
     this.connection = '';
     this.codings = 0;
     this.forwarded = '';
+    this.plainFraming = true;
     const line = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?\r\n/.exec(text);
     if (!line) return false;
     this.minor = Number(line[1]);
@@ -65,10 +68,12 @@ export class ResponseHead {
       const value = parseLength(fields.value(i));
       if (value < 0 || this.contentLength >= 0) return false;
       this.contentLength = value;
+      this.plainFraming &&= fields.isPlain(i) && !fields.startsWithZero(i);
     } else if (length === 17 && fields.is(i, 'transfer-encoding')) {
       this.codings += 1;
       if (this.codings > 1 || !fields.valueIs(i, 'chunked')) return false;
       this.chunked = true;
+      this.plainFraming &&= fields.isPlain(i) && fields.value(i) === 'chunked';
     }
     return true;
   }
@@ -79,6 +84,8 @@ export class ResponseHead {
     this.keepAlive = tokens.includes('close')
       ? false
       : this.minor === 1 || tokens.includes('keep-alive');
+    // Who says that a 204 has a body may send one: it would be taken for the next response.
+    if (this.status === 204 && (this.chunked || this.contentLength > 0)) this.keepAlive = false;
     return true;
   }
 
@@ -99,10 +106,17 @@ export class ResponseHead {
    */
   forwardHead(dropCoding: boolean): string {
     if (this.forwarded !== '' && this.forwardedWithout === dropCoding) return this.forwarded;
-    const cut = this.isBodiless ? CUT_FRAMING : dropCoding ? CUT_CODING : CUT;
+    const anew = this.isBodiless || !this.plainFraming;
+    const cut = anew ? CUT_FRAMING : dropCoding ? CUT_CODING : CUT;
     const line = this.fields.text.slice(9, this.statusLineEnd);
-    this.forwarded = `HTTP/1.1 ${line}${this.fields.forward(cut, this.connection)}`;
+    const framing = anew && !this.isBodiless ? this.framing(dropCoding) : '';
+    this.forwarded = `HTTP/1.1 ${line}${this.fields.forward(cut, this.connection)}${framing}`;
     this.forwardedWithout = dropCoding;
     return this.forwarded;
+  }
+
+  private framing(dropCoding: boolean): string {
+    if (!this.chunked) return `Content-Length: ${this.contentLength}\r\n`;
+    return dropCoding ? '' : 'Transfer-Encoding: chunked\r\n';
   }
 }
