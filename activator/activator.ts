@@ -6,6 +6,7 @@ import type { Log } from '#lib/log.ts';
 import type { Accepted } from './accepted.ts';
 import { Callers } from './callers.ts';
 import { Client } from './client.ts';
+import { createDemand } from './demand.ts';
 import { createTraces } from './http/traceparent.ts';
 import { CallerSession } from './http2/caller-session.ts';
 import { createListener, type EntrySettings, type Listener, type Peer } from './listener.ts';
@@ -60,13 +61,25 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
   const clients = new Set<Accepted>();
   const timers = new Set<Timer>();
   const routes = new Routes(options.domain, {
-    onWake: (revision, queued) => subscriber.send({ type: 'wake', revision, queued }),
+    onWake(revision, queued) {
+      subscriber.send({ type: 'wake', revision, queued });
+      demand.follow(revision);
+    },
+    onQuiet: (revision) => demand.quiet(revision),
+    onReleased({ id, held, turn }) {
+      subscriber.send({ type: 'released', instance: id, slots: held, turn });
+    },
     onDrained: (slot) => subscriber.send({ type: 'drained', instance: slot.id }),
     now: () => clock.now(),
     roll: options.roll,
   });
   const callers = new Callers();
   const watches = new Watches();
+  const demand = createDemand({
+    routes,
+    clock,
+    send: (revisions) => subscriber.send({ type: 'demand', revisions }),
+  });
   const plane: Plane = {
     routes,
     callers,
@@ -95,6 +108,10 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
       routes.apply(change);
       plane.ready = true;
       ready.resolve();
+    },
+    leases: () => routes.leases(),
+    onLease(leases) {
+      for (const lease of leases) routes.lease(lease);
     },
   });
   subscriber.onLink(() => {
@@ -150,6 +167,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
 
   async function stop(): Promise<void> {
     for (const timer of timers) timer.cancel();
+    demand.close();
     for (const slot of routes.allSlots()) slot.closeIdle();
     await subscriber.close();
   }

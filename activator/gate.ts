@@ -27,6 +27,8 @@ import type { Queued } from './shares.ts';
  *     class, callers in turn, classes by priority with aging. A full queue refuses the newcomer, or takes the
  *     place of the caller that has most for one that has less even with it.
  *  7. A draining slot is told drained once nothing of it is in flight; again only when control asks anew.
+ *  8. Of an instance whose slots are leased no more are granted than the lease allows. `held` is what control may
+ *     count on at most: it falls only when so many are neither leased nor in flight, and each fall is told once.
  */
 
 /** One instance, as the gate sees it. Written by the gate alone. */
@@ -36,6 +38,10 @@ export interface GateSlot {
   inFlight: number;
   draining: boolean;
   suspended: boolean;
+  /** How many requests this gate may have there at once; OWN: as many as the instance takes. */
+  leased: number;
+  /** How many it may have there by what control was told last; OWN as above. */
+  held: number;
 }
 
 export interface Waiter<S extends GateSlot> extends Queued<Waiter<S>> {
@@ -59,6 +65,10 @@ export interface GateEvents<S extends GateSlot> {
   /** Capacity is wanted: somebody waits. Called when the first comes and each time their number doubles. */
   onWake(queued: number): void;
   onDrained(slot: S): void;
+  /** Nobody waits any more. */
+  onQuiet(): void;
+  /** Of a leased instance only `slot.held` are used here from now on. */
+  onReleased(slot: S): void;
   now(): number;
   /** Uniform in [0, 1). */
   roll(): number;
@@ -70,6 +80,8 @@ const FIRST_SIZE = 8;
 /** Shared by all gates without slots, which most are: their models sleep. */
 const NO_SLOTS = new Int32Array(0);
 const UNUSABLE = -1;
+/** All slots of the instance are this gate's: nobody else sends to it. */
+export const OWN = -1;
 /** Callers that do not wait can be many; one wake in this time is enough. */
 const KNOCK_EVERY_MS = 100;
 /** So long after the last wake capacity is taken to be on its way though nobody waits for it any more. */
@@ -202,6 +214,7 @@ export class Gate<S extends GateSlot> {
     slot.inFlight -= 1;
     this.inFlight -= 1;
     this.refresh(slot);
+    if (slot.held > slot.leased) this.release(slot);
     if (slot.draining && slot.inFlight === 0) this.events.onDrained(slot);
     else this.serve();
   }
@@ -259,6 +272,21 @@ export class Gate<S extends GateSlot> {
     slot.suspended = false;
     this.refresh(slot);
     this.serve();
+  }
+
+  /** What runs there beyond `slots` goes on; idle slots of other instances are given back in its place. */
+  lease(slot: S, slots: number): void {
+    slot.leased = slots;
+    if (slot.held < slots) slot.held = slots;
+    this.refresh(slot);
+    this.release(slot);
+    if (slot.inFlight > slots) this.releaseIdle(slot.inFlight - slots);
+    this.serve();
+  }
+
+  /** Whether it has instances that it shares with other gates. */
+  get isLeased(): boolean {
+    return this.slots.some((slot) => slot.leased !== OWN);
   }
 
   change(limits: GateLimits): void {
@@ -344,12 +372,38 @@ export class Gate<S extends GateSlot> {
     this.settle();
     waiter.waitsIn = undefined;
     this.queue.remove(waiter);
-    if (this.waiting === 0) this.nextWake = 1;
+    if (this.waiting > 0) return;
+    this.nextWake = 1;
+    this.events.onQuiet();
   }
 
   private refresh(slot: S): void {
     if (slot.index < 0) return;
-    this.loads[slot.index] = slot.draining || slot.suspended ? UNUSABLE : slot.inFlight;
+    this.loads[slot.index] = slot.draining || slot.suspended ? UNUSABLE : this.loadOf(slot);
+  }
+
+  /** What is leased to others counts as taken. */
+  private loadOf({ inFlight, leased }: S): number {
+    return leased === OWN ? inFlight : inFlight + this.limits.concurrency - leased;
+  }
+
+  private release(slot: S): void {
+    const held = Math.max(slot.inFlight, slot.leased);
+    if (held >= slot.held) return;
+    slot.held = held;
+    if (slot.index >= 0) this.events.onReleased(slot);
+  }
+
+  private releaseIdle(count: number): void {
+    let left = count;
+    for (const slot of this.slots) {
+      const idle = Math.min(left, slot.leased - slot.inFlight);
+      if (idle <= 0) continue;
+      left -= idle;
+      slot.leased -= idle;
+      this.refresh(slot);
+      this.release(slot);
+    }
   }
 
   private wakeIfDue(): void {

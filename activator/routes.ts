@@ -1,8 +1,9 @@
+import type { Lease } from '#bus/messages.ts';
 import type { StateChange } from '#bus/subscriber.ts';
 import { hostLabel, modelKey, revisionKey } from '#domain/names.ts';
 import type { RoutingInstance, RoutingModel, RoutingRevision } from '#domain/routing.ts';
 import { pickByHash, pickByWeight } from '#policies/traffic.ts';
-import { Gate, type GateEvents, type GateLimits } from './gate.ts';
+import { Gate, type GateEvents, type GateLimits, OWN } from './gate.ts';
 import type { RevisionMetrics } from './metrics.ts';
 import { Slot } from './slot.ts';
 
@@ -39,6 +40,8 @@ interface HostRoute {
 
 export interface RoutesEvents {
   onWake(revision: string, queued: number): void;
+  onQuiet(revision: string): void;
+  readonly onReleased: (slot: Slot) => void;
   readonly onDrained: (slot: Slot) => void;
   readonly now: () => number;
   readonly roll: () => number;
@@ -76,6 +79,27 @@ export class Routes {
   /** `hostname` in lower case, without port. */
   findHost(hostname: string): HostRoute | undefined {
     return this.hosts.get(hostname);
+  }
+
+  findRevision(key: string): RevisionRoute | undefined {
+    return this.revisions.get(key);
+  }
+
+  /** One of an instance that is not known (any more) is no use. */
+  lease({ instance, slots, turn }: Lease): void {
+    const slot = this.slots.get(instance);
+    if (!slot || slot.leased === OWN) return;
+    slot.turn = turn;
+    slot.gate.lease(slot, slots);
+  }
+
+  /** What control may count as used here. */
+  leases(): Lease[] {
+    const leases: Lease[] = [];
+    for (const { id, held, turn, draining } of this.slots.values()) {
+      if (held > 0 && !draining) leases.push({ instance: id, slots: held, turn });
+    }
+    return leases;
   }
 
   allRevisions(): IterableIterator<RevisionRoute> {
@@ -159,9 +183,10 @@ export class Routes {
   private addRevision(model: ModelRoute, routing: RoutingRevision, limits: GateLimits): void {
     const { namespace, name } = model.routing;
     const key = revisionKey(namespace, name, routing.name);
-    const { onDrained, now, roll } = this.events;
+    const { onDrained, onReleased, now, roll } = this.events;
     const onWake = (queued: number): void => this.events.onWake(key, queued);
-    const gateEvents: GateEvents<Slot> = { onWake, onDrained, now, roll };
+    const onQuiet = (): void => this.events.onQuiet(key);
+    const gateEvents: GateEvents<Slot> = { onWake, onQuiet, onDrained, onReleased, now, roll };
     const route: RevisionRoute = {
       key,
       model,

@@ -1,5 +1,5 @@
 import type { Address, RoutingInstance } from '#domain/routing.ts';
-import type { Gate, GateSlot } from './gate.ts';
+import { type Gate, type GateSlot, OWN } from './gate.ts';
 import type { Home } from './instance-connection.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -7,8 +7,8 @@ import type { Upstream } from './upstream.ts';
 const MAX_IDLE = 256;
 
 /**
- * An instance as the gate sees it, with its idle connections. `index`, `inFlight`, `draining` and `suspended`
- * are written by the gate alone.
+ * An instance as the gate sees it, with its idle connections. The fields of `GateSlot` are written by the
+ * gate alone.
  */
 export class Slot implements GateSlot, Home<Upstream> {
   readonly id: string;
@@ -22,6 +22,10 @@ export class Slot implements GateSlot, Home<Upstream> {
   inFlight = 0;
   draining = false;
   suspended = false;
+  leased: number;
+  held: number;
+  /** Of the newest lease. */
+  turn = 0;
   private readonly idle: Upstream[] = [];
   private closed = false;
 
@@ -32,6 +36,8 @@ export class Slot implements GateSlot, Home<Upstream> {
     this.startedAt = instance.startedAt;
     this.readyAt = instance.readyAt;
     this.gate = gate;
+    this.leased = instance.leased ? 0 : OWN;
+    this.held = this.leased;
   }
 
   /** The connection that was used last, so that the others grow old and are dropped. */

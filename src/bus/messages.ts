@@ -7,22 +7,24 @@ import type { RoutingInstance, RoutingKey, RoutingModel } from '#domain/routing.
 
 /** From control to the data plane. */
 export type Downward =
-  /** All of the routing state. `epoch` is new with each start of control; `version` counts within it. */
-  | {
-      readonly type: 'snapshot';
-      readonly epoch: string;
-      readonly version: number;
-      readonly models: readonly RoutingModel[];
-      readonly instances: readonly RoutingInstance[];
-      readonly keys?: readonly RoutingKey[];
-      /** The next message goes on with this one; what they say is applied in one turn. */
-      readonly more?: true;
-    }
+  | Snapshot
   | Delta
   /** So many slots of each instance are this data plane's. Fewer than before: `released` says when they are free. */
   | { readonly type: 'lease'; readonly leases: readonly Lease[] }
   /** Answer with `metrics` that carries the same `id`. */
   | { readonly type: 'scrape'; readonly id: number };
+
+/** All of the routing state. `epoch` is new with each start of control; `version` counts within it. */
+export interface Snapshot {
+  readonly type: 'snapshot';
+  readonly epoch: string;
+  readonly version: number;
+  readonly models: readonly RoutingModel[];
+  readonly instances: readonly RoutingInstance[];
+  readonly keys?: readonly RoutingKey[];
+  /** The next message goes on with this one; what they say is applied in one turn. */
+  readonly more?: true;
+}
 
 /** What changed from `version - 1` to `version`, applied in one turn. Removals first. */
 export interface Delta {
@@ -43,7 +45,7 @@ export interface Delta {
 export interface Lease {
   readonly instance: string;
   readonly slots: number;
-  /** Grows with every lease of this instance to this data plane, also from one control to the next. */
+  /** Grows from lease to lease. */
   readonly turn: number;
 }
 

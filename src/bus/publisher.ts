@@ -1,15 +1,17 @@
 import type { RoutingInstance, RoutingKey, RoutingModel } from '#domain/routing.ts';
 import { modelKey } from '#domain/names.ts';
 import type { Clock } from '#lib/clock.ts';
+import type { Log } from '#lib/log.ts';
 import type { BusHost, Link } from './bus.ts';
-import type { Delta, Downward, Upward } from './messages.ts';
+import type { Delta, Downward, Lease, Snapshot, Upward } from './messages.ts';
+import { sendParts } from './parts.ts';
 import { createMailbox } from './signal.ts';
 import { createScrapes } from './scrapes.ts';
 
 /** A data plane that was away for longer than so many changes gets a snapshot, which is smaller by then. */
 const KEPT_DELTAS = 1000;
 
-export type RoutingChange = Omit<Delta, 'type' | 'epoch' | 'version'>;
+export type RoutingChange = Omit<Delta, 'type' | 'epoch' | 'version' | 'more'>;
 
 /** What a data plane reports. */
 export type Report = Exclude<Upward, { type: 'hello' | 'metrics' }>;
@@ -18,8 +20,13 @@ export interface Publisher {
   /** Changes the state and tells every data plane. */
   update(change: RoutingChange): void;
   onUpward(listener: (dataPlane: string, message: Report) => void): void;
-  /** It has said hello, and had no link before: it may hold requests of an instance that is to go. */
-  onJoined(listener: (dataPlane: string) => void): void;
+  /** To one data plane, after all changes so far; lost when it has no link. */
+  lease(dataPlane: string, leases: readonly Lease[]): void;
+  /**
+   * It has said hello on a new link; what was sent over the one before may be lost, whether or not that has ended.
+   * `leases`: slots that it may be using. It may also hold requests of an instance that is to go.
+   */
+  onJoined(listener: (dataPlane: string, leases: readonly Lease[]) => void): void;
   /** Its link ended, and it has no other. */
   onLeft(listener: (dataPlane: string) => void): void;
   /** The metrics of the data planes that answer in time. */
@@ -33,6 +40,7 @@ export interface Publisher {
  *    only means "not loaded yet" never replaces the last good one.
  * 2. After that, what it has been sent is exactly this state: by deltas without a gap, or by a snapshot.
  * 3. A data plane has one link, its newest; `onLeft` is called when that one ends.
+ * 4. However large the state is, it arrives: in parts that a link can carry.
  */
 export function createPublisher(options: {
   host: BusHost;
@@ -40,15 +48,16 @@ export function createPublisher(options: {
   epoch: string;
   clock: Clock;
   keepDeltas?: number;
+  log?: Log;
 }): Publisher {
-  const { host, epoch, clock, keepDeltas = KEPT_DELTAS } = options;
+  const { host, epoch, clock, keepDeltas = KEPT_DELTAS, log } = options;
   const models = new Map<string, RoutingModel>();
   const instances = new Map<string, RoutingInstance>();
   const keys = new Map<string, RoutingKey>();
   const deltas: Delta[] = [];
   const joined = new Map<string, Link<Downward, Upward>>();
   const reports = createMailbox<{ dataPlane: string; message: Report }>();
-  const arrivals = createMailbox<string>();
+  const arrivals = createMailbox<{ dataPlane: string; leases: readonly Lease[] }>();
   const departures = createMailbox<string>();
   const scrapes = createScrapes(clock);
   let version = 0;
@@ -65,10 +74,14 @@ export function createPublisher(options: {
     const delta: Delta = { ...change, type: 'delta', epoch, version };
     deltas.push(delta);
     if (deltas.length > keepDeltas) deltas.shift();
-    for (const link of joined.values()) link.send(version === 1 ? snapshot() : delta);
+    for (const link of joined.values()) tell(link, version === 1 ? snapshot() : delta);
   }
 
-  function snapshot(): Downward {
+  function tell(link: Link<Downward, Upward>, message: Snapshot | Delta): void {
+    sendParts(link, message, (why) => log?.error({ why }, 'the data planes are not told of it'));
+  }
+
+  function snapshot(): Snapshot {
     return {
       type: 'snapshot',
       epoch,
@@ -80,19 +93,19 @@ export function createPublisher(options: {
   }
 
   /** What somebody who has this state lacks. */
-  function since(had: { epoch?: string; version?: number }): readonly Downward[] {
+  function since(had: { epoch?: string; version?: number }): readonly (Snapshot | Delta)[] {
     if (version === 0) return [];
     const missing = had.epoch === epoch ? version - (had.version ?? -1) : Infinity;
     if (missing < 0 || missing > deltas.length) return [snapshot()];
     return deltas.slice(deltas.length - missing);
   }
 
-  function join(dataPlane: string, link: Link<Downward, Upward>): void {
+  function join(dataPlane: string, link: Link<Downward, Upward>, leases: readonly Lease[]): void {
     const former = joined.get(dataPlane);
     if (former === link) return;
     joined.set(dataPlane, link);
-    if (former) former.close();
-    else arrivals.deliver(dataPlane);
+    former?.close();
+    arrivals.deliver({ dataPlane, leases });
   }
 
   function leave(dataPlane: string, link: Link<Downward, Upward>): void {
@@ -106,8 +119,8 @@ export function createPublisher(options: {
     link.onMessage((message) => {
       if (message.type === 'hello') {
         dataPlane ??= message.dataPlane;
-        join(dataPlane, link);
-        for (const answer of since(message)) link.send(answer);
+        for (const answer of since(message)) tell(link, answer);
+        join(dataPlane, link, message.leases ?? []);
       } else if (dataPlane === undefined) return;
       else if (message.type === 'metrics') scrapes.answer(link, message);
       else reports.deliver({ dataPlane, message });
@@ -123,7 +136,8 @@ export function createPublisher(options: {
     update,
     onUpward: (listener) =>
       reports.listen(({ dataPlane, message }) => listener(dataPlane, message)),
-    onJoined: arrivals.listen,
+    lease: (dataPlane, leases) => joined.get(dataPlane)?.send({ type: 'lease', leases }),
+    onJoined: (listener) => arrivals.listen(({ dataPlane, leases }) => listener(dataPlane, leases)),
     onLeft: departures.listen,
     scrape: () => scrapes.ask([...joined.values()]),
     async close() {

@@ -1,20 +1,12 @@
-import type { RoutingInstance, RoutingKey, RoutingModel } from '#domain/routing.ts';
 import type { BusClient, Link } from './bus.ts';
-import type { Delta, Downward, Upward } from './messages.ts';
+import type { Delta, Downward, Lease, Snapshot, Upward } from './messages.ts';
+import { joinParts, type Lists } from './parts.ts';
 
 /** A change of the routing state, to be applied in one turn, removals first. */
-export interface StateChange {
+export interface StateChange extends Lists {
   /** The lists are all there is; what is not in them is gone. */
   readonly full: boolean;
-  readonly models: readonly RoutingModel[];
-  readonly removedModels: readonly string[];
-  readonly instances: readonly RoutingInstance[];
-  readonly removedInstances: readonly string[];
-  readonly keys: readonly RoutingKey[];
-  readonly removedKeys: readonly string[];
 }
-
-const NOTHING_REMOVED = { removedModels: [], removedInstances: [], removedKeys: [] };
 
 export interface Subscriber {
   /** Dropped while there is no link. */
@@ -35,56 +27,65 @@ export function createSubscriber(options: {
   client: BusClient;
   dataPlane: string;
   onState: (change: StateChange) => void;
+  /** Slots that this data plane may be using, for the hello; absent: none are leased to it. */
+  leases?: () => readonly Lease[];
+  onLease?: (leases: readonly Lease[]) => void;
 }): Subscriber {
   const { client, dataPlane, onState } = options;
   let link: Link<Upward, Downward> | undefined;
   let has: { readonly epoch: string; readonly version: number } | undefined;
   /** A gap was found on this link: until the snapshot that was asked for, deltas are of no use. */
   let asked = false;
+  let parts: (Snapshot | Delta)[] = [];
   let listener: (() => void) | undefined;
   let render: (() => string | Promise<string>) | undefined;
 
   function hello(known: typeof has): void {
-    link?.send({ type: 'hello', dataPlane, ...known });
+    const leases = options.leases?.() ?? [];
+    link?.send({ type: 'hello', dataPlane, ...known, ...(leases.length > 0 && { leases }) });
   }
 
   function take(message: Downward): void {
-    if (message.type === 'snapshot') {
-      asked = false;
-      has = { epoch: message.epoch, version: message.version };
-      const { models, instances, keys = [] } = message;
-      onState({ full: true, models, instances, keys, ...NOTHING_REMOVED });
-    } else if (message.type === 'delta') follow(message);
-    else if (message.type === 'scrape') void answer(message.id);
+    if (message.type === 'scrape') void answer(message.id);
+    else if (message.type === 'lease') options.onLease?.(message.leases);
+    else gather(message);
   }
 
-  function follow(delta: Delta): void {
+  function gather(part: Snapshot | Delta): void {
+    parts.push(part);
+    if (part.more) return;
+    const change = joinParts(parts);
+    parts = [];
+    if (part.type === 'delta') follow(part, change);
+    else {
+      asked = false;
+      has = { epoch: part.epoch, version: part.version };
+      onState({ full: true, ...change });
+    }
+  }
+
+  function follow({ epoch, version }: Delta, change: Lists): void {
     if (asked) return;
-    if (has?.epoch !== delta.epoch || delta.version !== has.version + 1) {
+    if (has?.epoch !== epoch || version !== has.version + 1) {
       asked = true;
       hello(undefined);
       return;
     }
-    has = { epoch: delta.epoch, version: delta.version };
-    const { models = [], removedModels = [], instances = [], removedInstances = [] } = delta;
-    const { keys = [], removedKeys = [] } = delta;
-    onState({
-      full: false,
-      models,
-      removedModels,
-      instances,
-      removedInstances,
-      keys,
-      removedKeys,
-    });
+    has = { epoch, version };
+    onState({ full: false, ...change });
   }
 
   async function answer(id: number): Promise<void> {
     const asker = link;
-    asker?.send({ type: 'metrics', id, text: await metrics() });
+    const text = await metrics();
+    try {
+      asker?.send({ type: 'metrics', id, text });
+    } catch {
+      asker?.send({ type: 'metrics', id, text: '' });
+    }
   }
 
-  /** Metrics that cannot be made are left out; that is no reason for a data plane to end. */
+  /** Metrics that cannot be made, or are too large for a link, are left out; that is no reason for a data plane to end. */
   async function metrics(): Promise<string> {
     try {
       return (await render?.()) ?? '';
@@ -96,6 +97,7 @@ export function createSubscriber(options: {
   client.onLink((made) => {
     link = made;
     asked = false;
+    parts = [];
     made.onClose(() => {
       if (link === made) link = undefined;
     });

@@ -14,6 +14,7 @@ import { createHealthBook, isFarFrom } from './health.ts';
 import { createInstances } from './instances.ts';
 import { createJournal } from './journal.ts';
 import { createKeyUseCases } from './keys.ts';
+import { createLeases } from './leases.ts';
 import { MAX_KEYS } from './limits.ts';
 import { createLoadBook } from './load.ts';
 import { createControlMetrics } from './metrics.ts';
@@ -72,11 +73,14 @@ export async function createControl(options: {
   const loads = createLoadBook(() => clock.now());
   const budget = createBudget(settings.memoryBudget);
   const drain = createDrain((instance) => runtime.release(instance));
+  const { onProcesses } = options;
+  const leases = onProcesses && createLeases({ clock, loads, send: publisher.lease });
   const publishing = createPublishing({
     catalog,
     outlet: publisher,
     healthOf: (revision) => health.of(revision),
     startedAt: clock.now(),
+    isShared: onProcesses !== undefined,
   });
   const base = { catalog, journal, artifacts, runtime, clock, log };
   const autoscaler = createAutoscaler({
@@ -94,6 +98,7 @@ export async function createControl(options: {
     publishing,
     drain,
     health,
+    leases,
     onHealth,
     replace: (instance) => autoscaler.replace(instance),
   });
@@ -139,6 +144,14 @@ export async function createControl(options: {
     switch (message.type) {
       case 'wake':
         autoscaler.wake(dataPlane, message.revision, message.queued);
+        leases?.demand(message.revision);
+        return;
+      case 'demand':
+        loads.demand(dataPlane, message.revisions);
+        for (const { revision } of message.revisions) leases?.demand(revision);
+        return;
+      case 'released':
+        leases?.released(dataPlane, message);
         return;
       case 'load':
         autoscaler.report(dataPlane, message.revisions);
@@ -170,14 +183,21 @@ export async function createControl(options: {
   runtime.onEvent((event) => tell(watchers, event));
   const running = runtime.instances();
   publishing.all({ keys: keys.map((stored) => stored.value), running });
-  const { onProcesses } = options;
-  onProcesses?.(createPresence({ joined: (id) => drain.joined(id), left }));
+  const present = createPresence({ joined: (id) => drain.joined(id), left });
+  onProcesses?.((alive) => {
+    present(alive);
+    leases?.onProcesses(alive);
+  });
   instances.adopt(running);
   autoscaler.adopt();
-  publisher.onJoined((dataPlane) => drain.joined(dataPlane));
+  publisher.onJoined((dataPlane, held) => {
+    if (!onProcesses) drain.joined(dataPlane);
+    leases?.joined(dataPlane, held);
+  });
   publisher.onUpward(onUpward);
   publisher.onLeft((dataPlane) => {
     if (!onProcesses) left(dataPlane);
+    leases?.left(dataPlane);
   });
   for (const model of catalog.keys({ prefix: '', limit: catalog.size })) {
     autoscaler.refresh(model);
@@ -197,6 +217,7 @@ export async function createControl(options: {
     async close() {
       await revisions.close();
       autoscaler.close();
+      leases?.close();
       await usage.close();
       await journal.flush();
     },

@@ -8,7 +8,7 @@ import {
 import type { RevisionRecord, RevisionState } from '#domain/records.ts';
 import { revisionKey } from '#domain/names.ts';
 import type { Workload } from '#runtime/runtime.ts';
-import type { ModelEntry } from './catalog.ts';
+import type { Catalog, ModelEntry } from './catalog.ts';
 
 /** What loops need to know of a revision. Made when it becomes active, so that sleeping ones cost nothing. */
 export interface RevisionFacts {
@@ -37,6 +37,12 @@ export function factsOf(entry: ModelEntry, revision: RevisionRecord): RevisionFa
 export function specOf(entry: ModelEntry): Omit<ModelSpec, 'revision' | 'revisions'> {
   const { revision: _, revisions: __, ...rest } = entry.stored.value.document.spec;
   return modelSpec.parse(rest);
+}
+
+/** Requests that an instance of it takes at once; 0: no limit, or there is no such revision. */
+export function concurrencyOf(catalog: Pick<Catalog, 'revision'>, revision: string): number {
+  const stored = catalog.revision(revision);
+  return stored ? revisionSpec.parse(stored.value.spec).concurrency : 0;
 }
 
 export function workloadOf(revision: RevisionRecord): Workload {

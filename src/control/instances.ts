@@ -6,7 +6,9 @@ import type { Instance, Runtime, RuntimeEvent } from '#runtime/runtime.ts';
 import type { Catalog } from './catalog.ts';
 import type { Drain } from './drain.ts';
 import { type HealthBook, describeFailure } from './health.ts';
+import { concurrencyOf } from './facts.ts';
 import type { Journal } from './journal.ts';
+import type { Leases } from './leases.ts';
 import type { ControlMetrics } from './metrics.ts';
 import type { Publishing } from './publish.ts';
 
@@ -39,11 +41,13 @@ export function createInstances(options: {
   publishing: Publishing;
   drain: Drain;
   health: HealthBook;
+  leases: Leases | undefined;
   /** What callers are told of this revision has changed. */
   onHealth: (revision: string) => void;
   replace: (instance: Instance) => void;
 }): Instances {
-  const { catalog, runtime, clock, log, journal, metrics, publishing, drain, health } = options;
+  const { catalog, runtime, clock, log, journal, metrics, publishing, drain, health, leases } =
+    options;
   const known = new Map<string, Instance['state']>();
   const suspicions = new Map<string, number[]>();
 
@@ -53,11 +57,19 @@ export function createInstances(options: {
     if (before === undefined) metrics.started(instance.revision);
     if (before === instance.state) return;
     const told = publishing.instance(instance);
-    if (instance.state === 'ready') onReady(instance);
+    if (instance.state === 'ready') {
+      share(instance, true);
+      onReady(instance);
+    } else leases?.end(instance.id);
     if (instance.state === 'parked') onParked(instance);
     if (instance.state !== 'draining' && instance.state !== 'parking') return;
     if (told) drain.begin(instance.id);
     else runtime.release(instance.id);
+  }
+
+  function share({ id, revision }: Instance, isNew: boolean): void {
+    const capacity = concurrencyOf(catalog, revision);
+    if (capacity > 0) leases?.begin({ id, revision, capacity, isNew });
   }
 
   function onReady(instance: Instance): void {
@@ -82,6 +94,7 @@ export function createInstances(options: {
     suspicions.delete(id);
     publishing.instanceGone(id);
     drain.forget(id);
+    leases?.end(id);
   }
 
   function onFailed(event: Extract<RuntimeEvent, { type: 'failed' }>): void {
@@ -110,9 +123,11 @@ export function createInstances(options: {
 
   return {
     adopt(running) {
-      for (const { id, state } of running) {
+      for (const instance of running) {
+        const { id, state } = instance;
         known.set(id, state);
-        if (state === 'draining') drain.adopt(id);
+        if (state === 'ready') share(instance, false);
+        if (state === 'draining' || state === 'parking') drain.adopt(id);
       }
     },
     onRuntime(event) {

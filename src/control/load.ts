@@ -1,4 +1,4 @@
-import type { RevisionLoad } from '#bus/messages.ts';
+import type { RevisionDemand, RevisionLoad } from '#bus/messages.ts';
 
 /**
  * What each data plane says is waiting and running, summed per revision.
@@ -9,9 +9,12 @@ import type { RevisionLoad } from '#bus/messages.ts';
 export interface LoadBook {
   /** Requests wait for a revision of which nothing is ready. */
   wake(dataPlane: string, revision: string, queued: number): void;
+  /** What has changed since its last report. */
+  demand(dataPlane: string, revisions: readonly RevisionDemand[]): void;
   report(dataPlane: string, loads: readonly RevisionLoad[]): void;
   left(dataPlane: string): void;
   totals(revision: string): { queued: number; inFlight: number };
+  at(dataPlane: string, revision: string): { queued: number; inFlight: number };
 }
 
 /** Reports come every second; a few late ones are no reason to take a revision for idle. */
@@ -25,14 +28,28 @@ interface Plane {
 export function createLoadBook(now: () => number): LoadBook {
   const planes = new Map<string, Plane>();
 
+  function at(dataPlane: string, revision: string): { queued: number; inFlight: number } {
+    const plane = planes.get(dataPlane);
+    const load = plane?.loads.get(revision);
+    if (!plane || !load || now() - plane.at > STALE_MS) return { queued: 0, inFlight: 0 };
+    return { queued: load.queued, inFlight: load.inFlight };
+  }
+
+  function set(dataPlane: string, revisions: readonly RevisionDemand[]): void {
+    const plane = planes.get(dataPlane) ?? { at: 0, loads: new Map() };
+    planes.set(dataPlane, plane);
+    plane.at = now();
+    for (const { revision, queued, inFlight } of revisions) {
+      plane.loads.set(revision, { queued, inFlight });
+    }
+  }
+
   return {
     wake(dataPlane, revision, queued) {
-      const plane = planes.get(dataPlane) ?? { at: 0, loads: new Map() };
-      planes.set(dataPlane, plane);
-      plane.at = now();
-      const inFlight = plane.loads.get(revision)?.inFlight ?? 0;
-      plane.loads.set(revision, { queued, inFlight });
+      const { inFlight } = at(dataPlane, revision);
+      set(dataPlane, [{ revision, queued, inFlight }]);
     },
+    demand: set,
     report(dataPlane, loads) {
       const busy = loads.filter((load) => load.queued > 0 || load.inFlight > 0);
       planes.set(dataPlane, {
@@ -45,13 +62,13 @@ export function createLoadBook(now: () => number): LoadBook {
     },
     totals(revision) {
       const total = { queued: 0, inFlight: 0 };
-      for (const plane of planes.values()) {
-        const load = plane.loads.get(revision);
-        if (!load || now() - plane.at > STALE_MS) continue;
-        total.queued += load.queued;
-        total.inFlight += load.inFlight;
+      for (const dataPlane of planes.keys()) {
+        const { queued, inFlight } = at(dataPlane, revision);
+        total.queued += queued;
+        total.inFlight += inFlight;
       }
       return total;
     },
+    at,
   };
 }

@@ -4,11 +4,12 @@ import type { KeyRecord } from '#domain/records.ts';
 import type { RoutingInstance, RoutingModel } from '#domain/routing.ts';
 import type { Instance } from '#runtime/runtime.ts';
 import type { Catalog } from './catalog.ts';
+import { concurrencyOf } from './facts.ts';
 import type { Health } from './health.ts';
 import { makeRoutingInstance, makeRoutingKey, makeRoutingModel } from './routing.ts';
 
 /** The bus, as control needs it. */
-export type Outlet = Pick<Publisher, 'update' | 'onUpward' | 'onJoined' | 'onLeft'>;
+export type Outlet = Pick<Publisher, 'update' | 'lease' | 'onUpward' | 'onJoined' | 'onLeft'>;
 
 /**
  * Tells the data planes what has changed, and only that.
@@ -35,11 +36,18 @@ export function createPublishing(options: {
   outlet: Outlet;
   healthOf: (revision: string) => Health | undefined;
   startedAt: number;
+  /** Whether there may be several data planes, which share the slots of an instance. */
+  isShared: boolean;
 }): Publishing {
   const { catalog, outlet, healthOf } = options;
   const models = new Map<string, RoutingModel>();
   const instances = new Map<string, RoutingInstance['state']>();
   let generation = Math.floor(options.startedAt) * GENERATIONS_PER_MS;
+
+  function viewOf(instance: Instance): RoutingInstance | undefined {
+    const isLeased = options.isShared && concurrencyOf(catalog, instance.revision) > 0;
+    return makeRoutingInstance(instance, isLeased);
+  }
 
   function renew(key: string): RoutingModel | undefined {
     const entry = catalog.model(key);
@@ -56,7 +64,7 @@ export function createPublishing(options: {
     all(first) {
       const keys = catalog.keys({ prefix: '', limit: catalog.size });
       const told = keys.flatMap((key) => renew(key) ?? []);
-      const running = first.running.flatMap((instance) => makeRoutingInstance(instance) ?? []);
+      const running = first.running.flatMap((instance) => viewOf(instance) ?? []);
       for (const { id, state } of running) instances.set(id, state);
       outlet.update({ models: told, keys: first.keys.map(makeRoutingKey), instances: running });
     },
@@ -70,7 +78,7 @@ export function createPublishing(options: {
     },
     instance(instance) {
       const told = instances.get(instance.id);
-      const view = makeRoutingInstance(instance);
+      const view = viewOf(instance);
       // One that is going away and was never told is nobody's business.
       if (!view || (told === undefined && view.state === 'draining')) return false;
       if (told !== view.state) {

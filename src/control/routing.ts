@@ -66,12 +66,20 @@ function makeRoutingRevision(
   };
 }
 
-/** An instance as the data plane sees it; undefined while nothing can be sent to it. */
-export function makeRoutingInstance(instance: Instance): RoutingInstance | undefined {
+/**
+ * An instance as the data plane sees it; undefined while nothing can be sent to it.
+ *
+ * @param isLeased whether several data planes share its slots.
+ */
+export function makeRoutingInstance(
+  instance: Instance,
+  isLeased: boolean,
+): RoutingInstance | undefined {
   const { id, revision, address, state, askedAt, startedAt, readyAt } = instance;
   if (address === undefined || state === 'starting' || state === 'parked') return undefined;
   const seen = state === 'ready' ? state : 'draining';
-  return { id, revision, address, state: seen, askedAt, startedAt, readyAt };
+  const view = { id, revision, address, state: seen, askedAt, startedAt, readyAt } as const;
+  return isLeased ? { ...view, leased: true } : view;
 }
 
 /** What the data plane needs in order to know a caller by its key. */

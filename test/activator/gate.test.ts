@@ -90,6 +90,8 @@ class World {
         this.wakeOutstanding = true;
       },
       onDrained: (slot) => this.drained.push(slot),
+      onQuiet: () => {},
+      onReleased: () => {},
       now: () => this.now,
       roll: () => {
         this.rolls = (this.rolls * 16_807) % 2_147_483_647;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RevisionLoad } from '#bus/messages.ts';
+import type { Lease, RevisionLoad } from '#bus/messages.ts';
 import type { Report } from '#bus/publisher.ts';
 import { type Control, createControl } from '#control/control.ts';
 import type { Outlet } from '#control/publish.ts';
@@ -26,6 +26,8 @@ export interface FakeOutlet extends Outlet {
   readonly instances: ReadonlyMap<string, RoutingInstance>;
   /** Changes in the order told. */
   readonly updates: readonly Parameters<Outlet['update']>[0][];
+  /** In the order sent. */
+  readonly leases: readonly (Lease & { readonly dataPlane: string })[];
   say(message: Report, dataPlane?: string): void;
   leave(dataPlane?: string): void;
   /** Called after each update. */
@@ -88,7 +90,8 @@ function createFakeOutlet(): FakeOutlet {
   const instances = new Map<string, RoutingInstance>();
   const updates: Parameters<Outlet['update']>[0][] = [];
   const speakers: ((dataPlane: string, message: Report) => void)[] = [];
-  const joiners: ((dataPlane: string) => void)[] = [];
+  const joiners: Parameters<Outlet['onJoined']>[0][] = [];
+  const leases: FakeOutlet['leases'][number][] = [];
   const present = new Set<string>();
   const leavers: ((dataPlane: string) => void)[] = [];
   const watchers: (() => void)[] = [];
@@ -96,6 +99,8 @@ function createFakeOutlet(): FakeOutlet {
     models,
     instances,
     updates,
+    leases,
+    lease: (dataPlane, sent) => void leases.push(...sent.map((lease) => ({ dataPlane, ...lease }))),
     update(change) {
       updates.push(change);
       for (const key of change.removedModels ?? []) models.delete(key);
@@ -109,7 +114,7 @@ function createFakeOutlet(): FakeOutlet {
     onJoined: (listener) => joiners.push(listener),
     onLeft: (listener) => leavers.push(listener),
     say(message, dataPlane = 'plane-1') {
-      if (!present.has(dataPlane)) for (const joiner of joiners) joiner(dataPlane);
+      if (!present.has(dataPlane)) for (const joiner of joiners) joiner(dataPlane, []);
       present.add(dataPlane);
       for (const speaker of speakers) speaker(dataPlane, message);
     },
