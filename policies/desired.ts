@@ -1,3 +1,4 @@
+import type { KeepAlive } from './keepalive.ts';
 import { formatCount } from './words.ts';
 
 /** A floor or a ceiling that somebody publishes, with the reason in one sentence. */
@@ -10,7 +11,9 @@ export interface Bound {
 
 export interface DesiredSeen {
   readonly scale: { readonly count: number; readonly mode: string; readonly why: string };
-  readonly keepAlive: { readonly keep: boolean; readonly why: string };
+  readonly keepAlive: KeepAlive & { readonly why: string };
+  /** How many are frozen. */
+  readonly parked: number;
   /** Something waits or runs now. */
   readonly busy: boolean;
   readonly floors: readonly Bound[];
@@ -19,16 +22,18 @@ export interface DesiredSeen {
 
 export interface Desired {
   readonly desired: number;
+  /** How many may be frozen besides. */
+  readonly parked: number;
   readonly min: number;
   readonly max: number;
-  /** What settled it: `load:stable`, `keep-alive`, `idle`, `floor:min`, `ceiling:max`, … */
+  /** What settled it: `load:stable`, `keep-alive`, `parked`, `idle`, `floor:min`, `ceiling:max`, … */
   readonly reason: string;
 }
 
 /**
  * One number from all that has a say. Load sets it while anything waits or runs; then keep-alive decides
- * whether the last instance stays, and when it lets go, all go: nobody has used any of them. A ceiling
- * beats a floor: what is deleted must go, whatever wanted to keep it.
+ * whether the last instance stays, and when it lets go, all go, or are frozen: nobody has used any of them. A
+ * ceiling beats a floor: what is deleted must go, whatever wanted to keep it, and what is frozen counts, too.
  */
 export function decideDesired(seen: DesiredSeen): { decision: Desired; why: string } {
   const wish = wishOf(seen);
@@ -36,39 +41,51 @@ export function decideDesired(seen: DesiredSeen): { decision: Desired; why: stri
   const ceiling = lowest(seen.ceilings);
   const max = ceiling?.count ?? Number.MAX_SAFE_INTEGER;
   const min = Math.min(floor?.count ?? 0, max);
+  const { parked } = wish;
   if (ceiling && Math.max(wish.count, floor?.count ?? 0) > max) {
-    return settle(max, min, max, `ceiling:${ceiling.source}`, ceiling.why, wish.why);
+    const reason = `ceiling:${ceiling.source}`;
+    return settle({ desired: max, parked, min, max, reason }, ceiling.why, wish.why);
   }
   if (floor && floor.count > wish.count) {
-    return settle(floor.count, min, max, `floor:${floor.source}`, floor.why, wish.why);
+    const reason = `floor:${floor.source}`;
+    return settle({ desired: floor.count, parked, min, max, reason }, floor.why, wish.why);
   }
-  return settle(wish.count, min, max, wish.reason, wish.why);
+  return settle({ desired: wish.count, parked, min, max, reason: wish.reason }, wish.why);
 }
 
-function wishOf(seen: DesiredSeen): { count: number; reason: string; why: string } {
+interface Wish {
+  readonly count: number;
+  readonly parked: number;
+  readonly reason: string;
+  readonly why: string;
+}
+
+function wishOf(seen: DesiredSeen): Wish {
   const { scale, keepAlive } = seen;
-  if (seen.busy) {
-    return { count: Math.max(1, scale.count), reason: `load:${scale.mode}`, why: scale.why };
+  const parked = keepAlive.park ? seen.parked : 0;
+  const load = { parked, reason: `load:${scale.mode}`, why: scale.why };
+  if (seen.busy) return { ...load, count: Math.max(1, scale.count) };
+  const { why } = keepAlive;
+  if (keepAlive.keep) {
+    if (scale.count > 1) return { ...load, count: scale.count };
+    return { count: 1, parked, reason: 'keep-alive', why };
   }
-  if (!keepAlive.keep) return { count: 0, reason: 'idle', why: keepAlive.why };
-  if (scale.count > 1) {
-    return { count: scale.count, reason: `load:${scale.mode}`, why: scale.why };
-  }
-  return { count: 1, reason: 'keep-alive', why: keepAlive.why };
+  if (!keepAlive.park) return { count: 0, parked: 0, reason: 'idle', why };
+  return { count: 0, parked: Math.max(1, scale.count, parked), reason: 'parked', why };
 }
 
 function settle(
-  desired: number,
-  min: number,
-  max: number,
-  reason: string,
+  wanted: Desired,
   why: string,
   otherwise?: string,
 ): { decision: Desired; why: string } {
   const rest = otherwise === undefined ? '' : `; without that: ${otherwise}`;
+  const { desired, max } = wanted;
+  const parked = Math.max(0, Math.min(wanted.parked, max - desired));
+  const frozen = parked > 0 ? ` and ${parked} parked` : '';
   return {
-    decision: { desired, min, max, reason },
-    why: `${formatCount(desired)}: ${why}${rest}`,
+    decision: { ...wanted, parked },
+    why: `${formatCount(desired)}${frozen}: ${why}${rest}`,
   };
 }
 

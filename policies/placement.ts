@@ -7,6 +7,8 @@ export interface IdleRevision {
   /** Of all its instances that are not on their way out. */
   readonly bytes: number;
   readonly idleSince: number;
+  /** All that it has is frozen. */
+  readonly parked?: boolean;
 }
 
 export interface PlacementSeen {
@@ -15,6 +17,8 @@ export interface PlacementSeen {
   readonly used: number;
   /** The part of `used` that is on its way out. */
   readonly leaving: number;
+  /** The part of `used` that processes hold which stand by for any model. */
+  readonly standby?: number;
   /** What one more instance takes, and how many more are asked for. */
   readonly bytesEach: number;
   readonly more: number;
@@ -28,10 +32,28 @@ export interface PlacementDecision {
   readonly evict: readonly string[];
   /** False: it would not fit with nothing else there. */
   readonly possible: boolean;
+  /** What stands by has to go; `grant` and `evict` are what there is to do besides. */
+  readonly endStandby?: boolean;
 }
 
-/** Who may start within the memory budget, and who goes for it: the longest idle first. */
+/**
+ * Who may start within the memory budget, and who goes for it: first what stands by, which is nobody's, then
+ * what is parked, then the longest idle.
+ */
 export function decidePlacement(seen: PlacementSeen): { decision: PlacementDecision; why: string } {
+  const { standby = 0, used, more } = seen;
+  const placed = place(seen);
+  if (standby === 0 || placed.decision.grant === more || !placed.decision.possible) return placed;
+  const without = place({ ...seen, used: used - standby });
+  const isUseful = without.decision.grant > placed.decision.grant;
+  if (!isUseful && without.decision.evict.length >= placed.decision.evict.length) return placed;
+  return {
+    decision: { ...without.decision, endStandby: true },
+    why: `${without.why}; what stands by goes`,
+  };
+}
+
+function place(seen: PlacementSeen): { decision: PlacementDecision; why: string } {
   const { budget, used, leaving, bytesEach, more } = seen;
   const grant = bytesEach === 0 ? more : clamp(Math.floor((budget - used) / bytesEach), 0, more);
   if (grant === more) {
@@ -58,12 +80,16 @@ export function decidePlacement(seen: PlacementSeen): { decision: PlacementDecis
 function chooseIdle(idle: readonly IdleRevision[], short: number): readonly IdleRevision[] {
   const chosen: IdleRevision[] = [];
   let missing = short;
-  for (const one of idle.toSorted((a, b) => a.idleSince - b.idleSince)) {
+  for (const one of idle.toSorted(byUse)) {
     if (missing <= 0) break;
     chosen.push(one);
     missing -= one.bytes;
   }
   return chosen;
+}
+
+function byUse(a: IdleRevision, b: IdleRevision): number {
+  return Number(b.parked ?? false) - Number(a.parked ?? false) || a.idleSince - b.idleSince;
 }
 
 function whatNext(evict: readonly string[], leaving: number): string {

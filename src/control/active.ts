@@ -23,7 +23,7 @@ export interface Active {
   evictedFor: string | undefined;
   ordered: Wanted | undefined;
   /** Of the decision told last: see `classOf`. */
-  told: { desired: number; class: string };
+  told: { desired: number; parked: number; class: string };
   deciding: boolean;
   asked: boolean;
 }
@@ -41,7 +41,7 @@ export function makeActive(facts: RevisionFacts, deleted: boolean, now: number):
     waitingSince: undefined,
     evictedFor: undefined,
     ordered: undefined,
-    told: { desired: 0, class: 'idle' },
+    told: { desired: 0, parked: 0, class: 'idle' },
     deciding: false,
     asked: false,
   };
@@ -90,7 +90,7 @@ export function makeLostFacts(workload: Workload): RevisionFacts {
     state: 'Failed',
     workload,
     scaling: { min: 0, max: 1, initial: 0, target: 1 },
-    keepAlive: { policy: 'fixed', idle: 0 },
+    keepAlive: { policy: 'fixed', idle: 0, park: 0 },
     routed: false,
   };
 }

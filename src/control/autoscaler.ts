@@ -24,6 +24,7 @@ import type { LoadBook } from './load.ts';
 import type { ControlMetrics } from './metrics.ts';
 import { makeScaleEvent } from './scale-events.ts';
 import { type Seen, countIn, decideFor, isBusy, see } from './seen.ts';
+import type { Standby } from './standby.ts';
 
 /**
  * How many instances each revision has: gathers what the policies need, asks them, gives the order.
@@ -56,6 +57,8 @@ export interface Autoscaler {
 }
 
 const TICK_MS = 1000;
+/** Each holds three descriptors of the runtime, and its memory for who may never come back. */
+const MAX_PARKED = 256;
 
 export function createAutoscaler(options: {
   catalog: Catalog;
@@ -66,6 +69,7 @@ export function createAutoscaler(options: {
   metrics: ControlMetrics;
   loads: LoadBook;
   budget: Budget;
+  standby: Standby;
   /** Not even one instance fits into the whole budget. */
   onImpossible: (revision: string, why: string) => void;
   /** The last instance of a deleted revision has ended: nothing will be said of it any more. */
@@ -143,16 +147,24 @@ export function createAutoscaler(options: {
     if (isBusy(seen) || floorsOf(one).length > 0) one.evictedFor = undefined;
     const { decision, why } = decideFor(one, seen, now);
     const shortage = grants.take(one, decision.desired);
-    order(one, decision);
+    order(one, decision, parkable(seen, decision));
     tell(one, seen, decision, shortage ?? why);
     if (isAsleep(one, seen)) retire(one);
   }
 
-  function order(one: Active, { min, max }: Desired): void {
-    const wanted = { min: Math.min(min, one.granted), max, desired: one.granted };
+  /** Looking at all that is parked is only for the moment in which it becomes more. */
+  function parkable({ parked }: Seen, wanted: Desired): number {
+    if (wanted.parked <= parked || !runtime.capabilities.parks) return wanted.parked;
+    const all = runtime.instances().filter(({ state }) => state === 'parked').length;
+    return Math.min(wanted.parked, Math.max(0, MAX_PARKED - all) + parked);
+  }
+
+  function order(one: Active, { min, max }: Desired, parked: number): void {
+    const desired = one.granted;
+    const wanted = { min: Math.min(min, desired), max, desired, ...(parked > 0 && { parked }) };
     const before = one.ordered;
-    const same = before?.min === wanted.min && before.max === max;
-    if (!same || before.desired !== wanted.desired) give(one, wanted);
+    const same = before?.min === wanted.min && before.max === max && before.desired === desired;
+    if (!same || (before.parked ?? 0) !== parked) give(one, wanted);
   }
 
   function give(one: Active, wanted: Wanted): void {
@@ -164,16 +176,16 @@ export function createAutoscaler(options: {
     });
   }
 
-  function tell(one: Active, seen: Seen, { desired, reason }: Desired, why: string): void {
-    const settled = one.waitingSince !== undefined ? 'ceiling:memory' : reason;
+  function tell(one: Active, seen: Seen, wanted: Desired, why: string): void {
+    const { desired, parked } = wanted;
+    const settled = one.waitingSince !== undefined ? 'ceiling:memory' : wanted.reason;
     const before = one.told;
-    one.told = { desired: one.granted, class: classOf(settled) };
+    one.told = { desired: one.granted, parked, class: classOf(settled) };
+    const isSame = before.desired === one.granted && before.parked === parked;
     // Why nothing runs is of interest when it stops running, not for each reason that comes after.
-    if (before.desired === one.granted && (one.granted === 0 || before.class === one.told.class)) {
-      return;
-    }
+    if (isSame && (one.granted === 0 || before.class === one.told.class)) return;
     metrics.decided(one.told.class, one.granted - before.desired);
-    const decision = { desired: one.granted, asked: desired, reason: settled };
+    const decision = { desired: one.granted, parked, asked: desired, reason: settled };
     journal.note(makeScaleEvent(one.key, why, { seen, decision }, clock.now()));
   }
 
@@ -190,6 +202,7 @@ export function createAutoscaler(options: {
 
   function tick(): void {
     reconcileAll(active.values());
+    grants.rest();
     timer = clock.after(TICK_MS, tick);
   }
 
@@ -244,7 +257,7 @@ export function createAutoscaler(options: {
       const { revision, memoryBytes } = event.instance;
       const one = ensure(revision);
       if (one) {
-        budget.measured(revision, memoryBytes);
+        if (event.instance.state !== 'parked') budget.measured(revision, memoryBytes);
         reconcile(one);
       }
       if (event.type !== 'instance') reconcileAll(grants.waiting());

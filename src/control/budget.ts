@@ -17,17 +17,29 @@ export interface Budget {
   /** The revision is deleted. What it still holds is held until `drop`. */
   forget(revision: string): void;
   ask(
-    bytesEach: number,
-    more: number,
+    claim: Claim,
     idle: () => readonly IdleRevision[],
   ): { decision: PlacementDecision; why: string };
+  /** What nobody holds. */
+  free(): number;
 }
 
 export interface Holding {
   readonly bytesEach: number;
   readonly granted: number;
-  /** All that exist: starting, ready, draining. */
+  /** All that exist but the parked ones: starting, ready, draining, being parked. */
   readonly running: number;
+  /** What the parked ones were last seen to take, in all. */
+  readonly parkedBytes: number;
+}
+
+/** What is asked for, and what would be free for it besides. */
+export interface Claim {
+  readonly bytesEach: number;
+  readonly more: number;
+  /** Held by the asker itself, for what it would get now. */
+  readonly ownBytes: number;
+  readonly standbyBytes: number;
 }
 
 const MIB = 2 ** 20;
@@ -49,8 +61,8 @@ export function createBudget(total: number): Budget {
 
   function add(holding: Holding | undefined, sign: 1 | -1): void {
     if (!holding) return;
-    const { bytesEach, granted, running } = holding;
-    used += sign * bytesEach * Math.max(granted, running);
+    const { bytesEach, granted, running, parkedBytes } = holding;
+    used += sign * (bytesEach * Math.max(granted, running) + parkedBytes);
     leaving += sign * bytesEach * Math.max(0, running - granted);
   }
 
@@ -77,8 +89,11 @@ export function createBudget(total: number): Budget {
     forget(revision) {
       peaks.delete(revision);
     },
-    ask(bytesEach, more, idle) {
-      const seen = { budget: total, used, leaving, bytesEach, more };
+    free: () => total - used,
+    ask({ bytesEach, more, ownBytes, standbyBytes }, idle) {
+      const taken = used - ownBytes + standbyBytes;
+      const numbers = { used: taken, leaving, standby: standbyBytes };
+      const seen = { budget: total, bytesEach, more, ...numbers };
       const fits = decidePlacement({ ...seen, idle: [] });
       // Looking for idle ones walks over all that is active: only when memory is short.
       return fits.decision.grant === more ? fits : decidePlacement({ ...seen, idle: idle() });

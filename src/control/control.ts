@@ -27,6 +27,7 @@ import {
 import { type Outlet, createPublishing } from './publish.ts';
 import { isSuperseded, updateRevision } from './revision-update.ts';
 import { createRevisionLoop } from './revisions.ts';
+import { createStandby } from './standby.ts';
 import { createTeller } from './tell.ts';
 import { createUsage } from './usage.ts';
 import type { UseCases } from './usecases.ts';
@@ -68,7 +69,8 @@ export async function createControl(options: {
   const catalog = await loadCatalog(store);
   const keys = await store.list('key', { limit: MAX_KEYS });
   const journal = createJournal({ store, catalog, log });
-  const metrics = createControlMetrics(() => runtime.instances());
+  const metrics = createControlMetrics(runtime);
+  const standby = createStandby({ catalog, runtime, clock });
   const health = createHealthBook();
   const loads = createLoadBook(() => clock.now());
   const budget = createBudget(settings.memoryBudget);
@@ -88,6 +90,7 @@ export async function createControl(options: {
     metrics,
     loads,
     budget,
+    standby,
     onImpossible,
     onGone: forget,
   });
@@ -172,6 +175,7 @@ export async function createControl(options: {
   journal.onChange((model) => publishing.model(model));
   journal.onChange((model) => autoscaler.refresh(model));
   journal.onChange((model) => revisions.refresh(model));
+  journal.onChange((model) => standby.refresh(model));
   // Its instances may still drain, and have something to say: then it is forgotten once more, see `onGone`.
   journal.onDeleted(forget);
   // Data planes first: they hear of an instance before anything is decided on it. Then the proofs: a revision
@@ -202,6 +206,7 @@ export async function createControl(options: {
   for (const model of catalog.keys({ prefix: '', limit: catalog.size })) {
     autoscaler.refresh(model);
     revisions.refresh(model);
+    standby.refresh(model);
   }
 
   const alone = createTurns();

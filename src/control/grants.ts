@@ -1,12 +1,13 @@
 import type { Clock } from '#lib/clock.ts';
-import type { Runtime } from '#runtime/runtime.ts';
+import type { Instance, Runtime } from '#runtime/runtime.ts';
 import type { IdleRevision } from '#policies/placement.ts';
 import { type Active, floorsOf } from './active.ts';
 import type { Budget } from './budget.ts';
 import type { Journal } from './journal.ts';
 import type { LoadBook } from './load.ts';
 import { makeWaitingEvent } from './scale-events.ts';
-import { isBusy } from './seen.ts';
+import { isBusy, parkedIn } from './seen.ts';
+import type { Standby } from './standby.ts';
 
 /**
  * How many of the desired instances the memory has room for. Whoever gets less waits, and is looked at again,
@@ -26,11 +27,14 @@ export interface Grants {
    */
   together(work: () => void): void;
   drop(one: Active): void;
+  /** Now and then: what nobody waits for, others may have. */
+  rest(): void;
 }
 
 export function createGrants(options: {
   active: ReadonlyMap<string, Active>;
   budget: Budget;
+  standby: Pick<Standby, 'bytes' | 'giveUp' | 'offer'>;
   runtime: Runtime;
   loads: LoadBook;
   journal: Journal;
@@ -40,13 +44,14 @@ export function createGrants(options: {
   /** Not even one instance fits into the whole budget. */
   onImpossible: (revision: string, why: string) => void;
 }): Grants {
-  const { active, budget, runtime, loads, journal, clock } = options;
+  const { active, budget, standby, runtime, loads, journal, clock } = options;
   const queue = new Set<Active>();
   let sharing = false;
   let shared: Active[] | undefined;
 
   function isIdle(one: Active): boolean {
-    return one.granted > 0 && floorsOf(one).length === 0 && !isBusy(loads.totals(one.key));
+    if (floorsOf(one).length > 0 || isBusy(loads.totals(one.key))) return false;
+    return one.granted > 0 || parkedIn(runtime, one.key).length > 0;
   }
 
   function findIdle(asking: Active): IdleRevision[] {
@@ -56,19 +61,35 @@ export function createGrants(options: {
     for (const one of found) {
       // What was idle when it was looked for may have been sent away since.
       if (one === asking || !isIdle(one)) continue;
-      const bytes = one.granted * budget.bytesEach(one.facts);
-      if (bytes > 0) idle.push({ revision: one.key, bytes, idleSince: one.lastRequestAt ?? 0 });
+      const parkedBytes = bytesOf(parkedIn(runtime, one.key));
+      const bytes = one.granted * budget.bytesEach(one.facts) + parkedBytes;
+      if (bytes === 0) continue;
+      const about = { idleSince: one.lastRequestAt ?? 0, parked: one.granted === 0 };
+      idle.push({ revision: one.key, bytes, ...about });
     }
     return idle;
   }
 
   function hold(one: Active): void {
-    const running = runtime.instances(one.key).length;
-    budget.hold(one.key, { bytesEach: budget.bytesEach(one.facts), granted: one.granted, running });
+    const parked = parkedIn(runtime, one.key);
+    budget.hold(one.key, {
+      bytesEach: budget.bytesEach(one.facts),
+      granted: one.granted,
+      running: runtime.instances(one.key).length - parked.length,
+      parkedBytes: bytesOf(parked),
+    });
   }
 
   function ask(one: Active, more: number): string | undefined {
-    const { decision, why } = budget.ask(budget.bytesEach(one.facts), more, () => findIdle(one));
+    const claim = {
+      bytesEach: budget.bytesEach(one.facts),
+      more,
+      // Woken first, and then counted as what they may grow to.
+      ownBytes: bytesOf(parkedIn(runtime, one.key).slice(-more)),
+      standbyBytes: standby.bytes(),
+    };
+    const { decision, why } = budget.ask(claim, () => findIdle(one));
+    if (decision.endStandby) standby.giveUp();
     one.granted += decision.grant;
     hold(one);
     for (const key of decision.evict) {
@@ -118,5 +139,12 @@ export function createGrants(options: {
       queue.delete(one);
       budget.drop(one.key);
     },
+    rest() {
+      if (queue.size === 0) standby.offer(budget.free());
+    },
   };
+}
+
+function bytesOf(instances: readonly Instance[]): number {
+  return instances.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
 }

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { partsOfRevisionKey } from '#domain/names.ts';
-import type { Instance } from '#runtime/runtime.ts';
+import type { Instance, Runtime, RuntimePool } from '#runtime/runtime.ts';
 import { COLD_START_BUCKETS } from '#domain/cold-start.ts';
 
 /** What control measures of itself. Label values come from stored revisions and fixed words only. */
@@ -14,7 +14,7 @@ export interface ControlMetrics {
   text(): Promise<string>;
 }
 
-export function createControlMetrics(instances: () => readonly Instance[]): ControlMetrics {
+export function createControlMetrics(runtime: Pick<Runtime, 'instances' | 'pool'>): ControlMetrics {
   const registry = new Registry();
   const registers = [registry];
   const starts = new Counter({
@@ -43,10 +43,12 @@ export function createControlMetrics(instances: () => readonly Instance[]): Cont
     registers,
     collect() {
       const counts = { starting: 0, ready: 0, parking: 0, parked: 0, draining: 0 };
-      for (const instance of instances()) counts[instance.state]++;
+      for (const instance of runtime.instances()) counts[instance.state]++;
       for (const [state, count] of Object.entries(counts)) gauge.set({ state }, count);
     },
   });
+
+  if (runtime.pool) measurePool(runtime.pool, registers);
 
   return {
     started: (revision) => starts.inc(partsOfRevisionKey(revision)),
@@ -62,4 +64,55 @@ export function createControlMetrics(instances: () => readonly Instance[]): Cont
     forget: (revision) => starts.remove(partsOfRevisionKey(revision)),
     text: () => registry.metrics(),
   };
+}
+
+/** The runtime counts; at a scrape its numbers become those of the counters. */
+function measurePool(pool: RuntimePool, registers: Registry[]): void {
+  const processes = new Gauge({
+    name: 'rouse_pool_processes',
+    help: 'Processes that stand by for a model, or are about to.',
+    labelNames: ['runtime', 'state'] as const,
+    registers,
+    collect() {
+      processes.reset();
+      for (const { runtime, starting, idle } of pool.views()) {
+        processes.set({ runtime, state: 'starting' }, starting);
+        processes.set({ runtime, state: 'idle' }, idle);
+      }
+    },
+  });
+  const memory = new Gauge({
+    name: 'rouse_pool_memory_bytes',
+    help: 'Memory of processes that stand by.',
+    labelNames: ['runtime'] as const,
+    registers,
+    collect() {
+      memory.reset();
+      for (const { runtime, memoryBytes } of pool.views()) memory.set({ runtime }, memoryBytes);
+    },
+  });
+  const hits = new Counter({
+    name: 'rouse_pool_hits_total',
+    help: 'Starts in a process that stood by.',
+    labelNames: ['runtime'] as const,
+    registers,
+    collect() {
+      hits.reset();
+      for (const view of pool.views()) hits.inc({ runtime: view.runtime }, view.hits);
+    },
+  });
+  const misses = new Counter({
+    name: 'rouse_pool_misses_total',
+    help: 'Starts of a kind that stands by, but in a process of their own.',
+    labelNames: ['runtime', 'reason'] as const,
+    registers,
+    collect() {
+      misses.reset();
+      for (const view of pool.views()) {
+        for (const [reason, count] of Object.entries(view.misses)) {
+          misses.inc({ runtime: view.runtime, reason }, count);
+        }
+      }
+    },
+  });
 }

@@ -14,17 +14,26 @@ export interface Seen {
   readonly ready: number;
   /** Starting or ready. */
   readonly instances: number;
+  /** Or about to be. */
+  readonly parked: number;
+  /** For how long the oldest of them has been parked, in ms. */
+  readonly parkedFor: number;
   readonly queued: number;
   readonly inFlight: number;
 }
 
 export function see(one: Active, runtime: Runtime, loads: LoadBook, now: number): Seen {
   const ready = countIn(runtime, one.key, 'ready');
+  const parked = parkedIn(runtime, one.key);
+  const oldest = Math.min(now, ...parked.map(({ parkedAt }) => parkedAt));
+  const parking = countIn(runtime, one.key, 'parking');
   return {
     stable: meanLoad(one.window, now, STABLE_SECONDS),
     panic: meanLoad(one.window, now, PANIC_SECONDS),
     ready,
     instances: ready + countIn(runtime, one.key, 'starting'),
+    parked: parked.length + parking,
+    parkedFor: now - oldest,
     ...loads.totals(one.key),
   };
 }
@@ -37,6 +46,10 @@ export function countIn(runtime: Runtime, key: string, state: Instance['state'])
   let count = 0;
   for (const instance of runtime.instances(key)) if (instance.state === state) count++;
   return count;
+}
+
+export function parkedIn(runtime: Runtime, key: string): readonly Instance[] {
+  return runtime.instances(key).filter(({ state }) => state === 'parked');
 }
 
 /** Asks the policies one after the other; what they want to remember goes into `one`. */
@@ -52,19 +65,20 @@ export function decideFor(
   return decideDesired({
     scale: { ...scale.decision, why: scale.why },
     keepAlive: one.evictedFor === undefined ? keepOf(one, seen, now) : makeEviction(one.evictedFor),
+    parked: seen.parked,
     busy: isBusy(seen),
     floors: floorsOf(one),
     ceilings: ceilingsOf(one),
   });
 }
 
-function keepOf(one: Active, { instances }: Seen, now: number): DesiredSeen['keepAlive'] {
+function keepOf(one: Active, seen: Seen, now: number): DesiredSeen['keepAlive'] {
   const { lastRequestAt, facts } = one;
-  const { decision, why } = decideKeepAlive(facts.keepAlive, { lastRequestAt, instances }, now);
-  return { keep: decision.keep, why };
+  const { decision, why } = decideKeepAlive(facts.keepAlive, { ...seen, lastRequestAt }, now);
+  return { ...decision, why };
 }
 
 /** Its keep-alive ends early. No ceiling: it may come back any time, and what was prepared stays. */
 function makeEviction(revision: string): DesiredSeen['keepAlive'] {
-  return { keep: false, why: `idle, and ${revision} needs the memory` };
+  return { keep: false, park: false, why: `idle, and ${revision} needs the memory` };
 }

@@ -20,8 +20,8 @@ export interface ModelView extends Stored<'model'> {
   readonly revisions: readonly Stored<'revision'>[];
   /** `latest` resolved; empty while nothing is ready. */
   readonly targets: readonly TrafficTarget[];
-  /** Asleep: no instance; Awake: one is ready; Waking: starting; Preparing, Failed: no ready revision. */
-  readonly state: 'Asleep' | 'Waking' | 'Awake' | 'Preparing' | 'Failed';
+  /** Asleep: no instance; Awake: one is ready; Waking: starting; Parked: frozen; Preparing, Failed: no ready revision. */
+  readonly state: 'Asleep' | 'Parked' | 'Waking' | 'Awake' | 'Preparing' | 'Failed';
   readonly instances: readonly Instance[];
 }
 

@@ -30,5 +30,6 @@ function stateOf(
       : 'Preparing';
   }
   if (instances.some((instance) => instance.state === 'ready')) return 'Awake';
-  return instances.some((instance) => instance.state === 'starting') ? 'Waking' : 'Asleep';
+  if (instances.some((instance) => instance.state === 'starting')) return 'Waking';
+  return instances.some((instance) => instance.state === 'parked') ? 'Parked' : 'Asleep';
 }

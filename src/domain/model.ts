@@ -141,7 +141,13 @@ const scaling = z
 
 const keepAlive = z.discriminatedUnion('policy', [
   z.strictObject({ policy: z.literal('adaptive') }),
-  z.strictObject({ policy: z.literal('fixed'), idle: duration.prefault('60s') }),
+  z.strictObject({
+    policy: z.literal('fixed'),
+    idle: duration.prefault('60s').meta({ description: 'How long it is kept ready.' }),
+    park: duration.prefault('0s').meta({
+      description: 'How long it is kept frozen after that, ready again in milliseconds.',
+    }),
+  }),
 ]);
 
 const queue = z.strictObject({

@@ -54,7 +54,7 @@ const addresses = z.object({
 });
 
 export const modelStatus = z.object({
-  state: z.enum(['Asleep', 'Waking', 'Awake', 'Preparing', 'Failed']),
+  state: z.enum(['Asleep', 'Parked', 'Waking', 'Awake', 'Preparing', 'Failed']),
   version: z.number().meta({ description: 'What If-Match takes.' }),
   generation: z.number(),
   createdAt: z.number(),

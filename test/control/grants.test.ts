@@ -15,7 +15,7 @@ import { MIB, program } from './harness.ts';
 function makeOne(key: string): Active {
   const spec = revisionSpec.parse(program({ resources: { memory: '100Mi' } }));
   const scaling = { min: 0, max: 4, initial: 1, target: 0.7 };
-  const keepAlive = { policy: 'fixed', idle: 60_000 } as const;
+  const keepAlive = { policy: 'fixed', idle: 60_000, park: 0 } as const;
   const workload = { key, spec };
   const facts = { key, state: 'Ready', workload, scaling, keepAlive, routed: true } as const;
   return makeActive(facts, false, 0);
@@ -44,6 +44,7 @@ test('many that are short of memory are not each a walk over all that is active'
   const grants = createGrants({
     active,
     budget: createBudget(count * 100 * MIB),
+    standby: { bytes: () => 0, giveUp: () => undefined, offer: () => undefined },
     runtime: createFakeRuntime({ clock }),
     loads,
     journal,

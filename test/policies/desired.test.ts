@@ -13,14 +13,18 @@ function bound(source: string, count: number): Bound {
 function seen(part: {
   count?: number;
   keep?: boolean;
+  park?: boolean;
+  parked?: number;
   busy?: boolean;
   floors?: Bound[];
   ceilings?: Bound[];
 }): DesiredSeen {
-  const { count = 0, keep = false, busy = false, floors = [], ceilings = [bound('max', 4)] } = part;
+  const { count = 0, keep = false, park = false, parked = 0, busy = false } = part;
+  const { floors = [], ceilings = [bound('max', 4)] } = part;
   return {
     scale: { count, mode: 'stable', why: 'the load says so' },
-    keepAlive: { keep, why: 'keep-alive says so' },
+    keepAlive: { keep, park, why: 'keep-alive says so' },
+    parked,
     busy,
     floors,
     ceilings,
@@ -55,6 +59,35 @@ describe('desired', () => {
     expect(decision).toMatchObject({ desired, reason });
   });
 
+  test.each([
+    ['what nobody used', { park: true }, { desired: 0, parked: 1, reason: 'parked' }],
+    ['as many as the load had', { park: true, count: 3 }, { desired: 0, parked: 3 }],
+    ['what is parked already', { park: true, parked: 2 }, { desired: 0, parked: 2 }],
+    ['nothing, where it may not', { parked: 2 }, { desired: 0, parked: 0, reason: 'idle' }],
+    [
+      'what the load does not need',
+      { busy: true, park: true, parked: 2 },
+      { desired: 1, parked: 2 },
+    ],
+    ['no longer than it may', { busy: true, parked: 2 }, { desired: 1, parked: 0 }],
+    ['nothing while it is kept', { keep: true, park: true }, { desired: 1, parked: 0 }],
+    ['no more than max in all', { busy: true, park: true, count: 3, parked: 3 }, { parked: 1 }],
+    ['besides a floor', { park: true, floors: [bound('min', 1)] }, { desired: 1, parked: 1 }],
+    [
+      'nothing that is deleted',
+      { park: true, parked: 1, ceilings: [bound('deleted', 0)] },
+      { parked: 0 },
+    ],
+  ])('parked: %s', (_, part: Parameters<typeof seen>[0], expected) => {
+    expect(decideDesired(seen(part)).decision).toMatchObject(expected);
+  });
+
+  test('says how many are parked', () => {
+    expect(decideDesired(seen({ park: true })).why).toBe(
+      'no instance and 1 parked: keep-alive says so',
+    );
+  });
+
   test('a bound says what there would be without it', () => {
     expect(decideDesired(seen({ busy: true, count: 9 })).why).toBe(
       '4 instances: max says 4; without that: the load says so',
@@ -70,7 +103,9 @@ describe('desired', () => {
     );
     const specs: fc.Arbitrary<KeepAliveSpec> = fc.oneof(
       fc.constant({ policy: 'adaptive' as const }),
-      fc.integer({ min: 0, max: 600_000 }).map((idle) => ({ policy: 'fixed' as const, idle })),
+      fc
+        .tuple(fc.integer({ min: 0, max: 600_000 }), fc.integer({ min: 0, max: 600_000 }))
+        .map(([idle, park]) => ({ policy: 'fixed' as const, idle, park })),
     );
     const last = fc.option(fc.integer({ min: NOW - 1_000_000, max: NOW }), { nil: undefined });
     fc.assert(
@@ -80,13 +115,16 @@ describe('desired', () => {
         specs,
         last,
         fc.nat(5),
+        fc.record({ parked: fc.nat(5), parkedFor: fc.nat(700_000) }),
         bounds,
         bounds,
-        (count, busy, spec, lastRequestAt, instances, floors, ceilings) => {
-          const kept = decideKeepAlive(spec, { lastRequestAt, instances }, NOW);
-          const keepAlive = { keep: kept.decision.keep, why: kept.why };
+        (count, busy, spec, lastRequestAt, instances, { parked, parkedFor }, floors, ceilings) => {
+          const sight = { lastRequestAt, instances, parked, parkedFor };
+          const kept = decideKeepAlive(spec, sight, NOW);
+          const keepAlive = { ...kept.decision, why: kept.why };
           const scale = { count, mode: 'stable', why: 'load' };
-          const { decision, why } = decideDesired({ scale, keepAlive, busy, floors, ceilings });
+          const given = { scale, keepAlive, parked, busy, floors, ceilings };
+          const { decision, why } = decideDesired(given);
           const top = Math.min(...ceilings.map((one) => one.count), Infinity);
           const bottom = Math.min(top, Math.max(0, ...floors.map((one) => one.count)));
           expect(decision.desired).toBeGreaterThanOrEqual(bottom);
@@ -94,6 +132,11 @@ describe('desired', () => {
           expect(decision.min).toBe(bottom);
           expect(why).not.toBe('');
           expect(decision.reason).not.toBe('');
+          expect(decision.parked).toBeGreaterThanOrEqual(0);
+          expect(decision.desired + decision.parked).toBeLessThanOrEqual(top);
+          const parks = spec.policy === 'fixed' && spec.park > 0;
+          if (!parks || lastRequestAt === undefined) expect(decision.parked).toBe(0);
+          if (parks && parked > 0 && parkedFor >= spec.park) expect(decision.parked).toBe(0);
           if (decision.desired > 0 || top === 0) return;
           const idle = spec.policy === 'fixed' ? spec.idle : 60_000;
           expect(busy).toBe(false);
@@ -107,7 +150,35 @@ describe('desired', () => {
 });
 
 describe('keep-alive', () => {
-  const fixed: KeepAliveSpec = { policy: 'fixed', idle: 30_000 };
+  const fixed: KeepAliveSpec = { policy: 'fixed', idle: 30_000, park: 0 };
+  const parks: KeepAliveSpec = { policy: 'fixed', idle: 30_000, park: 60_000 };
+  const none = { parked: 0, parkedFor: 0 };
+
+  test.each([
+    ['not while it is kept ready', 29_999, 1, none, { keep: true, park: true }],
+    ['when it is idle', 30_000, 1, none, { keep: false, park: true }],
+    ['found idle for too long', 90_000, 1, none, { keep: false, park: false }],
+    [
+      'what is parked stays',
+      31_000,
+      0,
+      { parked: 1, parkedFor: 59_999 },
+      { keep: false, park: true },
+    ],
+    [
+      'until its time is over',
+      91_000,
+      0,
+      { parked: 1, parkedFor: 60_000 },
+      { keep: false, park: false },
+    ],
+    ['is not woken for nobody', 5, 0, { parked: 1, parkedFor: 1 }, { keep: false, park: true }],
+  ])('parks: %s', (_, quiet, instances, parked, expected) => {
+    const sight = { lastRequestAt: NOW - quiet, instances, ...parked };
+    const { decision, why } = decideKeepAlive(parks, sight, NOW);
+    expect(decision).toEqual(expected);
+    expect(why).toContain('keep-alive is fixed 30s, then parked for 60s');
+  });
 
   test.each([
     ['just used', fixed, { lastRequestAt: NOW, instances: 1 }, true],
@@ -128,15 +199,15 @@ describe('keep-alive', () => {
       false,
     ],
   ])('%s', (_, spec, sight, keep) => {
-    const { decision, why } = decideKeepAlive(spec, sight, NOW);
-    expect(decision.keep).toBe(keep);
+    const { decision, why } = decideKeepAlive(spec, { ...none, ...sight }, NOW);
+    expect(decision).toEqual({ keep, park: false });
     expect(why).toContain('keep-alive');
   });
 
   test('adaptive says that it is not there yet', () => {
     const { why } = decideKeepAlive(
       { policy: 'adaptive' },
-      { lastRequestAt: NOW, instances: 1 },
+      { lastRequestAt: NOW, instances: 1, ...none },
       NOW,
     );
     expect(why).toContain('adaptive, which stands for fixed 60s until the policy engine is there');

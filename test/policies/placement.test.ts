@@ -32,6 +32,25 @@ describe('placement', () => {
     expect(decidePlacement(seen(part)).decision).toEqual({ ...expected, possible: true });
   });
 
+  test('what is parked goes before what is ready, however lately it was used', () => {
+    const parked = { revision: 'parked', bytes: 100, idleSince: 40, parked: true };
+    const { decision } = decidePlacement(seen({ used: 1000, more: 2, idle: [...idle, parked] }));
+    expect(decision.evict).toEqual(['parked', 'older']);
+  });
+
+  test.each([
+    ['is kept when all fits', { used: 800, standby: 100 }, { grant: 1, evict: [] }],
+    ['goes first', { used: 1000, standby: 100 }, { grant: 1, evict: [], endStandby: true }],
+    [
+      'goes first, and others with it',
+      { used: 1000, standby: 100, more: 2, idle },
+      { grant: 1, evict: ['older'], endStandby: true },
+    ],
+    ['does not go in vain', { used: 1000, standby: 50 }, { grant: 0, evict: [] }],
+  ])('what stands by %s', (_, part, expected) => {
+    expect(decidePlacement(seen(part)).decision).toEqual({ ...expected, possible: true });
+  });
+
   test('what is larger than the budget never fits, and the numbers say why', () => {
     const { decision, why } = decidePlacement(seen({ budget: 2048, bytesEach: 4096, used: 1024 }));
     expect(decision).toEqual({ grant: 0, evict: [], possible: false });

@@ -1,4 +1,5 @@
 import type { ServerMetadata } from '#domain/launch.ts';
+import type { RuntimeName } from '#domain/model.ts';
 import type { Inspection } from '#domain/records.ts';
 import type { Address } from '#domain/routing.ts';
 import type { Clock } from '#lib/clock.ts';
@@ -6,13 +7,15 @@ import { Fault } from '#lib/fault.ts';
 import { silentLog } from '#lib/log.ts';
 import { createFleet } from '#runtime/fleet.ts';
 import type { Launcher, Reports } from '#runtime/replica.ts';
-import type { LogLine, Runtime, Wanted, Workload } from '#runtime/runtime.ts';
+import type { LogLine, Runtime, RuntimePool, Wanted, Workload } from '#runtime/runtime.ts';
 
 /**
  * A runtime in memory. It has the real fleet, so orders, drains and backoff are those of the local runtime;
  * only the processes are made up, and the test decides what they do.
  */
 export interface FakeRuntime extends Runtime {
+  /** One process of each kind that is kept, at once, of so many bytes. */
+  readonly pool: RuntimePool & { bytesEach: number };
   /** Every order, in the order given. */
   readonly orders: readonly { readonly revision: string; readonly wanted: Wanted }[];
   /** Revisions in the order of their preparation. */
@@ -109,8 +112,22 @@ export function createFakeRuntime(options: {
 
   const fleet = createFleet({ clock, log: silentLog, newId: () => `fake-${++count}`, launch });
 
+  let kept: readonly RuntimeName[] = [];
+  const pool: FakeRuntime['pool'] = {
+    bytesEach: 0,
+    keep(runtimes) {
+      kept = runtimes.filter((runtime) => ['onnx', 'function', 'python'].includes(runtime));
+    },
+    views: () =>
+      kept.map((runtime) => {
+        const counts = { starting: 0, idle: 1, memoryBytes: pool.bytesEach };
+        return { runtime, ...counts, hits: 3, misses: { empty: 2 } };
+      }),
+  };
+
   return {
     ...fleet,
+    pool,
     capabilities: { exactCount: true, parks: true },
     orders,
     prepared,

@@ -279,12 +279,13 @@ export function createPool(options: {
     keep(runtimes) {
       kept.clear();
       for (const runtime of runtimes) if (isPoolRuntime(runtime)) kept.add(runtime);
+      for (const runtime of kept) shelfOf(runtime);
       for (const { runtime, members } of shelves.values()) {
         if (!kept.has(runtime)) for (const member of members) end(member);
       }
       refill();
     },
-    views: () => Array.from(kept, (runtime) => viewOf(shelfOf(runtime))),
+    views: () => Array.from(shelves.values(), viewOf),
     reserve(workload) {
       const { runtime } = workload.spec;
       if (!isPoolRuntime(runtime) || !kept.has(runtime) || closed) return undefined;
