@@ -23,7 +23,7 @@ import type { Journal } from './journal.ts';
 import type { LoadBook } from './load.ts';
 import type { ControlMetrics } from './metrics.ts';
 import { makeScaleEvent } from './scale-events.ts';
-import { type Seen, countIn, decideFor, isBusy, see } from './seen.ts';
+import { type Seen, countIn, decideFor, isBusy, parkedIn, see } from './seen.ts';
 import type { Standby } from './standby.ts';
 
 /**
@@ -108,7 +108,11 @@ export function createAutoscaler(options: {
     const one = ensure(key) ?? activate(makeLostFacts(makeLostWorkload(key)), true);
     const count = countIn(runtime, key, 'starting') + countIn(runtime, key, 'ready');
     one.granted = count;
-    one.told = { desired: count, class: classOf('keep-alive') };
+    one.told = {
+      desired: count,
+      parked: parkedIn(runtime, key).length,
+      class: classOf('keep-alive'),
+    };
     one.lastRequestAt = clock.now();
     one.scale = makeAdoptedScale(count, clock.now());
     grants.hold(one);

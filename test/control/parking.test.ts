@@ -100,13 +100,12 @@ describe('parking', () => {
     const a = await parked('a');
     harness.runtime.setMemory(a.id, 50 * MIB);
     const busy = (): void => {
-      const idle = { queued: 0, arrivals: 0, coldArrivals: 0, busySeconds: 0, coldSeconds: 0 };
-      const revisions = [b, c].map((revision) => ({
-        revision,
-        ...idle,
-        inFlight: 1,
-        concurrency: 1,
-      }));
+      const quiet = { queued: 0, arrivals: 0, coldArrivals: 0, busySeconds: 0, coldSeconds: 0 };
+      const load = { ...quiet, inFlight: 1, concurrency: 1 };
+      const revisions = [
+        { revision: b, ...load },
+        { revision: c, ...load },
+      ];
       harness.outlet.say({ type: 'load', at: harness.clock.now(), revisions });
     };
     wake(b);
@@ -143,7 +142,7 @@ describe('processes that stand by', () => {
   async function deployFunction(name: string): Promise<void> {
     const source = await harness.upload(name);
     await harness.apply(
-      { revision: { runtime: 'function', source }, ...{ keepAlive: PARKS.keepAlive } },
+      { revision: { runtime: 'function', source }, keepAlive: PARKS.keepAlive },
       name,
     );
     await harness.pass(2, letGo);

@@ -119,10 +119,14 @@ export function createFakeRuntime(options: {
       kept = runtimes.filter((runtime) => ['onnx', 'function', 'python'].includes(runtime));
     },
     views: () =>
-      kept.map((runtime) => {
-        const counts = { starting: 0, idle: 1, memoryBytes: pool.bytesEach };
-        return { runtime, ...counts, hits: 3, misses: { empty: 2 } };
-      }),
+      kept.map((runtime) => ({
+        runtime,
+        starting: 0,
+        idle: 1,
+        memoryBytes: pool.bytesEach,
+        hits: 3,
+        misses: { empty: 2 },
+      })),
   };
 
   return {

@@ -90,9 +90,9 @@ test('a process that stands by becomes an instance, with its environment, folder
   const pooled = await seenBy(instance);
   expect(pooled.pid).toBe(pid);
   expect(pidsMarked(`${setup.stateId}/${instance.id}\0`)).toEqual([pid]);
-  expect(setup.runtime.logs(workload.key, 9).map(({ text, instance: id }) => [id, text])).toEqual([
-    [instance.id, `loaded ${workload.key.split('/')[1]} s3cret`],
-  ]);
+  expect(
+    (await setup.runtime.logs(workload.key, 9)).map(({ text, instance: id }) => [id, text]),
+  ).toEqual([[instance.id, `loaded ${workload.key.split('/')[1]} s3cret`]]);
   // A second one finds nobody standing by: what it sees is what the first must have seen.
   const [, fresh] = await ready(workload, 2);
   if (!fresh) throw new Error('there is none');
@@ -129,7 +129,7 @@ test('an ONNX model and a Python model begin in processes that stand by', async 
   const instance = await setup.ready(workload);
   expect(instance.origin).toBe('pool');
   expect(instance.metadata?.platform).toBe('rouse_python');
-  const [line] = setup.runtime.logs(workload.key, 1);
+  const [line] = await setup.runtime.logs(workload.key, 1);
   expect(line?.text).toBe(await setup.artifacts.materialize(folder));
 });
 
