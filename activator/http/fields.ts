@@ -128,12 +128,10 @@ export class Fields {
   /**
    * The field lines that go on to the next hop, without the empty line, in slices of the original text.
    *
-   * @param connection the value of Connection: the fields it names end here, but for those that frame or
-   * route the message.
+   * @param cut fields that end here, and `named`: those that the message itself says end here.
    */
-  forward(cut: CutTable, connection: string): string {
+  forward(cut: CutTable, named: CutTable): string {
     if (this.count === 0) return '';
-    const named = connection === '' ? NOTHING_NAMED : makeCutTable(namesIn(connection));
     let kept = '';
     let from = this.lineStart(0);
     for (let i = 0; i < this.count; i += 1) {
@@ -170,14 +168,6 @@ export function makeCutTable(names: readonly string[]): CutTable {
   const table: string[][] = [];
   for (const name of names) (table[name.length] ??= []).push(name);
   return table;
-}
-
-/** Named by a Connection field or not, these frame or route the message and are never cut for it. */
-const NEVER_NAMED = new Set(['content-length', 'transfer-encoding', 'host', 'close', 'keep-alive']);
-const NOTHING_NAMED: CutTable = [];
-
-function namesIn(connection: string): string[] {
-  return parseTokens(connection).filter((name) => !NEVER_NAMED.has(name));
 }
 
 /** A length as `1*DIGIT` that fits a safe integer, or -1. No sign, no space, no list. */

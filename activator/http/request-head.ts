@@ -1,4 +1,5 @@
 import type { FaultCode } from '#lib/fault.ts';
+import { parseConnection } from './connection-field.ts';
 import { SPACE, TARGET, TOKEN } from './characters.ts';
 import {
   type CutTable,
@@ -120,8 +121,11 @@ export class RequestHead {
   traced = false;
   private cutsAuthorization = false;
   private connection = '';
+  private named: CutTable = [];
   private upgradeField = '';
   private hostCount = 0;
+  /** What `hostname` was read from. */
+  private knownHost = '';
   private codingCount = 0;
   private traceCount = 0;
   /** The framing fields are written as everybody reads them. */
@@ -293,8 +297,7 @@ export class RequestHead {
     if (this.chunked && this.minor === 0) return CODING_1_0;
     const bad = this.resolveTarget();
     if (bad) return bad;
-    this.keepAlive = this.minor === 1;
-    if (this.connection !== '') this.readConnection();
+    this.readConnection();
     if (this.minor === 0) this.expectContinue = false;
     return undefined;
   }
@@ -319,19 +322,23 @@ export class RequestHead {
   private readHost(): HeadRefusal | undefined {
     if (this.host === '' && this.minor === 0) {
       this.hostname = '';
+      this.knownHost = '';
       return undefined;
     }
+    // The callers of one connection ask for one host, mostly.
+    if (this.host === this.knownHost) return undefined;
     const parts = AUTHORITY.exec(this.host);
     if (!parts) return HOST;
+    this.knownHost = this.host;
     this.hostname = (parts[1] ?? '').toLowerCase();
     return undefined;
   }
 
   private readConnection(): void {
-    const tokens = parseTokens(this.connection);
-    if (tokens.includes('close')) this.keepAlive = false;
-    else if (tokens.includes('keep-alive')) this.keepAlive = true;
-    if (tokens.includes('upgrade') && this.mayUpgrade()) this.upgrade = this.upgradeField;
+    const { close, keepAlive, upgrade, named } = parseConnection(this.connection);
+    this.named = named;
+    this.keepAlive = !close && (this.minor === 1 || keepAlive);
+    if (upgrade && this.mayUpgrade()) this.upgrade = this.upgradeField;
   }
 
   /**
@@ -352,7 +359,7 @@ export class RequestHead {
       return this.forwarded;
     }
     let text = `${this.method} ${target} HTTP/1.1\r\nHost: ${host}\r\n`;
-    text += this.fields.forward(this.cutTable(), this.connection);
+    text += this.fields.forward(this.cutTable(), this.named);
     if (!this.plainFraming) text += this.framing();
     if (this.upgrade !== '') text += `Connection: Upgrade\r\nUpgrade: ${this.upgrade}\r\n`;
     this.forwarded = text;

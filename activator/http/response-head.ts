@@ -1,4 +1,5 @@
-import { Fields, FIELDS_OK, makeCutTable, parseLength, parseTokens } from './fields.ts';
+import { parseConnection } from './connection-field.ts';
+import { type CutTable, Fields, FIELDS_OK, makeCutTable, parseLength } from './fields.ts';
 
 /** Fields of a response that end at this hop, or that only Rouse may set. */
 const CUT_NAMES = [
@@ -16,6 +17,10 @@ const CUT_CODING = makeCutTable([...CUT_NAMES, 'transfer-encoding']);
 /** For what never has a body: 1xx and 204 must not say how long it is. */
 const CUT_FRAMING = makeCutTable([...CUT_NAMES, 'transfer-encoding', 'content-length']);
 
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?\r\n/;
+/** What nearly all responses start with. */
+const OK = 'HTTP/1.1 200 OK\r\n';
+
 /** A parsed response head; one per upstream connection, filled again for each response. */
 export class ResponseHead {
   readonly fields = new Fields();
@@ -27,6 +32,7 @@ export class ResponseHead {
   upgrade = '';
   private statusLineEnd = 0;
   private connection = '';
+  private named: CutTable = [];
   private codings = 0;
   /** The framing fields are written as everybody reads them. */
   private plainFraming = true;
@@ -48,14 +54,25 @@ export class ResponseHead {
     this.codings = 0;
     this.forwarded = '';
     this.plainFraming = true;
-    const line = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?\r\n/.exec(text);
+    if (!this.readLine(text)) return false;
+    if (this.fields.read(text, this.statusLineEnd) !== FIELDS_OK) return false;
+    for (let i = 0; i < this.fields.count; i += 1) if (!this.readField(i)) return false;
+    return this.conclude();
+  }
+
+  private readLine(text: string): boolean {
+    if (text.startsWith(OK)) {
+      this.minor = 1;
+      this.status = 200;
+      this.statusLineEnd = OK.length;
+      return true;
+    }
+    const line = STATUS_LINE.exec(text);
     if (!line) return false;
     this.minor = Number(line[1]);
     this.status = Number(line[2]);
     this.statusLineEnd = line[0].length;
-    if (this.fields.read(text, this.statusLineEnd) !== FIELDS_OK) return false;
-    for (let i = 0; i < this.fields.count; i += 1) if (!this.readField(i)) return false;
-    return this.conclude();
+    return true;
   }
 
   private readField(i: number): boolean {
@@ -80,10 +97,9 @@ export class ResponseHead {
 
   private conclude(): boolean {
     if (this.chunked && (this.contentLength >= 0 || this.minor === 0)) return false;
-    const tokens = this.connection === '' ? [] : parseTokens(this.connection);
-    this.keepAlive = tokens.includes('close')
-      ? false
-      : this.minor === 1 || tokens.includes('keep-alive');
+    const { close, keepAlive, named } = parseConnection(this.connection);
+    this.named = named;
+    this.keepAlive = !close && (this.minor === 1 || keepAlive);
     // Who says that a 204 has a body may send one: it would be taken for the next response.
     if (this.status === 204 && (this.chunked || this.contentLength > 0)) this.keepAlive = false;
     return true;
@@ -110,7 +126,7 @@ export class ResponseHead {
     const cut = anew ? CUT_FRAMING : dropCoding ? CUT_CODING : CUT;
     const line = this.fields.text.slice(9, this.statusLineEnd);
     const framing = anew && !this.isBodiless ? this.framing(dropCoding) : '';
-    this.forwarded = `HTTP/1.1 ${line}${this.fields.forward(cut, this.connection)}${framing}`;
+    this.forwarded = `HTTP/1.1 ${line}${this.fields.forward(cut, this.named)}${framing}`;
     this.forwardedWithout = dropCoding;
     return this.forwarded;
   }
