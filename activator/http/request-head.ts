@@ -326,7 +326,7 @@ export class RequestHead {
       return undefined;
     }
     // The callers of one connection ask for one host, mostly.
-    if (this.host === this.knownHost) return undefined;
+    if (this.host !== '' && this.host === this.knownHost) return undefined;
     const parts = AUTHORITY.exec(this.host);
     if (!parts) return HOST;
     this.knownHost = this.host;
