@@ -200,6 +200,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
       const closed = listener.close();
       for (const client of clients) client.beginClose();
       const cut = clock.after(graceMs, () => {
+        listener.cut();
         for (const client of clients) client.cut();
       });
       await closed;

@@ -51,13 +51,16 @@ export interface Listener {
   reload(): void;
   /** Accepts nothing new; resolves when the last connection has ended. */
   close(): Promise<void>;
+  /** Ends connections that are still on their way in. */
+  cut(): void;
 }
 
 /** A handshake of TLS begins with this byte. */
 const HANDSHAKE = 0x16;
+const ADVICE = 'This port speaks TLS: call it by https://.\n';
 const PLAIN_ON_TLS =
   'HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n' +
-  'Content-Length: 42\r\n\r\nThis port speaks TLS: call it by https://.\n';
+  `Content-Length: ${ADVICE.length}\r\n\r\n${ADVICE}`;
 /** A proxy that is set up wrongly is told of in the log, and not for each of its connections. */
 const SAME_REFUSAL_MS = 60_000;
 
@@ -137,6 +140,7 @@ export async function createListener(options: ListenerOptions): Promise<Listener
     host: options.host,
     port: typeof address === 'object' && address ? address.port : options.port,
     reload,
+    cut: () => entering.cut(),
     close() {
       following.close();
       return new Promise((resolve) => {

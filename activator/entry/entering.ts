@@ -37,6 +37,8 @@ export interface Entering {
   /** It is through. */
   admit(socket: Socket): void;
   refuse(socket: Socket, reason: EntryRefusal, why?: string): void;
+  /** Ends all that are on their way. */
+  cut(): void;
 }
 
 export function createEntering(
@@ -70,5 +72,8 @@ export function createEntering(
     },
     admit: (socket) => void forget(socket),
     refuse,
+    cut() {
+      for (const socket of timers.keys()) refuse(socket, 'timeout');
+    },
   };
 }

@@ -42,8 +42,12 @@ export function createHandshakes(files: readonly CertificateFiles[]): Handshakes
   });
   server.on('secureConnection', (secure) => {
     const found = started.get(pathOf(secure));
-    if (!found) secure.destroy();
-    else found.onSecure(resettable(secure, found.socket));
+    if (!found) {
+      secure.destroy();
+      return;
+    }
+    secure.allowHalfOpen = true;
+    found.onSecure(resettable(secure, found.socket));
   });
   server.on('tlsClientError', (_error, secure) => started.get(pathOf(secure))?.onFailed());
 
@@ -52,6 +56,8 @@ export function createHandshakes(files: readonly CertificateFiles[]): Handshakes
       const path = pathOf(socket);
       started.set(path, { socket, onSecure, onFailed });
       socket.once('close', () => started.delete(path));
+      // Whoever closes half of it in the middle of a handshake has left.
+      socket.allowHalfOpen = false;
       server.emit('connection', socket);
     },
     reload() {

@@ -43,6 +43,7 @@ export interface Harness {
 export async function startHarness(
   limits: Partial<PlaneLimits> = {},
   entry: Partial<EntrySettings> = {},
+  log = silentLog,
 ): Promise<Harness> {
   const { port1, port2 } = new MessageChannel();
   const publisher = createPublisher({
@@ -68,7 +69,7 @@ export async function startHarness(
     roll: Math.random,
     randomHex: (bytes) => randomBytes(bytes).toString('hex'),
     entry: { tls: [], trustedProxies: [], proxyProtocol: false, ...entry },
-    log: silentLog,
+    log,
   });
   return {
     activator,
