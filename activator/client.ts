@@ -33,6 +33,9 @@ const MAX_AHEAD = 64 * 1024;
 /** How HTTP/2 begins; to a parser of HTTP/1 it looks like a whole head. */
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\n';
 
+/** The one range of what has just been read; whoever needs it for longer copies it. */
+const RANGE = [0, 0];
+
 const READING = 0;
 const EXCHANGING = 1;
 const LINGERING = 2;
@@ -53,9 +56,9 @@ export class Client implements Connection, Accepted {
   private readonly origin: Origin;
   private readonly plane: Plane;
   private readonly exchange: Exchange;
-  private readonly scanner = new ChunkedScanner();
+  /** Made with the first chunked body: most connections never have one. */
+  private scanner: ChunkedScanner | undefined;
   private readonly inlet: Inlet;
-  private readonly range = [0, 0];
   private readonly onHttp2: (socket: Socket, first: Buffer) => void;
   private paused = false;
   private phase = READING;
@@ -88,9 +91,10 @@ export class Client implements Connection, Accepted {
     this.deadline = plane.now() + KEEP_ALIVE_MS;
     this.socket.setNoDelay(true);
     this.socket.on('drain', () => this.exchange.onCallerWritable());
-    this.socket.on('end', () => this.onGone());
-    this.socket.on('error', () => this.onGone());
-    this.socket.on('close', () => this.onGone());
+    const onGone = (): void => this.onGone();
+    this.socket.on('end', onGone);
+    this.socket.on('error', onGone);
+    this.socket.on('close', onGone);
   }
 
   get caller(): Caller {
@@ -347,7 +351,7 @@ export class Client implements Connection, Accepted {
   private beginBody(buffer: Buffer, at: number, length: number): number {
     this.bodyLeft = this.head.contentLength;
     this.bodyBytes = 0;
-    this.scanner.start();
+    if (this.head.chunked) this.startChunks();
     this.deadline = this.plane.now() + BODY_TIMEOUT_MS;
     return at < length ? this.feedBody(buffer, at, length) : at;
   }
@@ -358,33 +362,40 @@ export class Client implements Connection, Accepted {
    */
   private feedBody(buffer: Buffer, from: number, to: number): number {
     this.deadline = this.plane.now() + BODY_TIMEOUT_MS;
-    const { chunked } = this.head;
-    const end = chunked ? this.feedChunks(buffer, from, to) : this.feedLength(buffer, from, to);
+    const chunks = this.head.chunked ? this.scanner : undefined;
+    const end = chunks
+      ? this.feedChunks(chunks, buffer, from, to)
+      : this.feedLength(buffer, from, to);
     if (end < 0 || this.phase !== EXCHANGING) return to;
-    this.bodyDone = chunked ? this.scanner.done : this.bodyLeft === 0;
+    this.bodyDone = chunks ? chunks.done : this.bodyLeft === 0;
     this.inlet.large = this.bodyLeft > LARGE_BODY;
     if (!this.bodyDone) return to;
     this.deadline = Number.POSITIVE_INFINITY;
-    this.exchange.onBodyEnd(chunked ? this.scanner.trailerLines : '');
+    this.exchange.onBodyEnd(chunks?.trailerLines ?? '');
     return end;
   }
 
   private feedLength(buffer: Buffer, from: number, to: number): number {
     const end = Math.min(to, from + this.bodyLeft);
     this.bodyLeft -= end - from;
-    this.range[0] = from;
-    this.range[1] = end;
-    if (end > from) this.exchange.onBody(buffer, this.range);
+    RANGE[0] = from;
+    RANGE[1] = end;
+    if (end > from) this.exchange.onBody(buffer, RANGE);
     return end;
   }
 
-  private feedChunks(buffer: Buffer, from: number, to: number): number {
-    const end = this.scanner.scan(buffer, from, to);
+  private startChunks(): void {
+    this.scanner ??= new ChunkedScanner();
+    this.scanner.start();
+  }
+
+  private feedChunks(chunks: ChunkedScanner, buffer: Buffer, from: number, to: number): number {
+    const end = chunks.scan(buffer, from, to);
     if (end < 0) {
       this.exchange.onBadBody(BAD_CHUNKS);
       return -1;
     }
-    const { data } = this.scanner;
+    const { data } = chunks;
     for (let i = 0; i < data.length; i += 2) this.bodyBytes += data[i + 1]! - data[i]!;
     if (this.bodyBytes > this.plane.limits.body) {
       this.exchange.onBadBody(makeBodyTooLarge(this.plane.limits.body));

@@ -27,8 +27,6 @@ const HOSTS = new RegExp(String.raw`^${HOST}([\t ]*,[\t ]*${HOST})*$`);
 export class Origin {
   caller: Caller;
   private readonly peer: Peer;
-  /** Field lines that are the same for all requests of a stranger. */
-  private readonly own: string;
   /** Of the last request, and its host: callers send the same again and again. */
   private lines = '';
   private host: string | undefined;
@@ -36,7 +34,6 @@ export class Origin {
   constructor(peer: Peer) {
     this.peer = peer;
     this.caller = { id: peer.address, kind: 'address' };
-    this.own = `X-Forwarded-For: ${peer.address}\r\nX-Forwarded-Proto: ${protocolOf(peer)}\r\n`;
   }
 
   /** Reads what a trusted proxy says. Undefined: understood, or not asked. */
@@ -47,9 +44,11 @@ export class Origin {
 
   /** Field lines for the instance: who asks, by which protocol, for which host. */
   fieldsFor({ host }: RequestHead): string {
-    if (this.host === host || this.peer.trust) return this.lines;
+    const { peer } = this;
+    if (this.host === host || peer.trust) return this.lines;
     this.host = host;
-    this.lines = host === '' ? this.own : `${this.own}X-Forwarded-Host: ${host}\r\n`;
+    this.lines = `X-Forwarded-For: ${peer.address}\r\nX-Forwarded-Proto: ${protocolOf(peer)}\r\n`;
+    if (host !== '') this.lines += `X-Forwarded-Host: ${host}\r\n`;
     return this.lines;
   }
 

@@ -44,6 +44,8 @@ const FORBIDDEN_TRAILERS = [
   'rouse-model',
   'rouse-hold',
   'rouse-priority',
+  'rouse-request-id',
+  'rouse-status',
   'rouse-revision',
   'rouse-cold-start',
 ];

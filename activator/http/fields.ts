@@ -2,6 +2,10 @@ import { COLON, CR, equalsLower, LF, SPACE, TAB, TOKEN, VALUE } from './characte
 
 /** More fields than any client sends; bounds the work and the memory per head. */
 const MAX_FIELDS = 128;
+/** Room for so many at first, which most requests have; doubled when it is not enough. */
+const FIRST_FIELDS = 16;
+/** Shared by all connections on which nothing has come yet. */
+const NO_FIELDS = new Int32Array(0);
 
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
 const UNDERSCORE = 0x5f;
@@ -18,7 +22,7 @@ export const FIELDS_TOO_MANY = 2;
 export class Fields {
   text = '';
   count = 0;
-  readonly at = new Int32Array(MAX_FIELDS * 4);
+  at = NO_FIELDS;
 
   /**
    * Reads field lines from `start` to the empty line at the end of `text`. Refuses what RFC 9112 lets a
@@ -36,6 +40,12 @@ export class Fields {
     return text.charCodeAt(i + 1) === LF && i + 2 === text.length ? FIELDS_OK : FIELDS_MALFORMED;
   }
 
+  private grow(): void {
+    const larger = new Int32Array(Math.max(FIRST_FIELDS * 4, this.at.length * 2));
+    larger.set(this.at);
+    this.at = larger;
+  }
+
   private readLine(text: string, start: number): number {
     let i = start;
     while (TOKEN[text.charCodeAt(i)] === 1) i += 1;
@@ -49,6 +59,7 @@ export class Fields {
     let valueEnd = i;
     while (valueEnd > valueStart && text.charCodeAt(valueEnd - 1) <= SPACE) valueEnd -= 1;
     const slot = this.count * 4;
+    if (slot === this.at.length) this.grow();
     this.at[slot] = start;
     this.at[slot + 1] = nameEnd;
     this.at[slot + 2] = valueStart;
