@@ -83,6 +83,12 @@ const TABLE: Table = {
     { path: '.ci', holds: 'the build of the npm package', imports: [] },
     { path: 'test', holds: 'tests', imports: 'everything', anyPackage: true, defaults: true },
     { path: 'load-tests', holds: 'measurements', imports: 'everything', anyPackage: true },
+    {
+      path: 'load-tests/cold/models',
+      holds: 'models as a user would write them',
+      imports: [],
+      defaults: true,
+    },
   ],
   owners: {
     // Schemas stand where values come in: nouns, requests, rows.

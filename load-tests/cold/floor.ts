@@ -1,0 +1,124 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { ENV_MODEL, ENV_READY_FD, ENV_SOCKET } from '#domain/launch.ts';
+import { exchange, type Place } from '../measure/exchange.ts';
+
+/** The descriptor that the runtime hands over: a listening socket, or the readiness pipe. */
+const EXTRA_FD = 3;
+
+/** A program exactly as Rouse starts it: read from an instance that runs. */
+export interface Learnt {
+  readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly cwd: string;
+}
+
+/** One start by the bare loop, in milliseconds from the decision. */
+export interface Floor {
+  readonly ms: number;
+  /** What a server of ours says that loading the model took. */
+  readonly loadMs: number;
+}
+
+/** Of the instance of `model` that `parent` started. */
+export function learn(parent: number, model: string): Learnt {
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const found = inspect(Number(name), parent);
+    if (found?.environment[ENV_MODEL] === model) return found;
+  }
+  throw new Error(`no process runs ${model}`);
+}
+
+function inspect(pid: number, parent: number): Learnt | undefined {
+  const read = (file: string): string => readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  try {
+    if (Number(/^PPid:\s+(\d+)$/m.exec(read('status'))?.[1]) !== parent) return undefined;
+    const environment = Object.fromEntries(words(read('environ')).map(splitVariable));
+    return { argv: words(read('cmdline')), environment, cwd: readlinkSync(`/proc/${pid}/cwd`) };
+  } catch {
+    // It has ended meanwhile.
+    return undefined;
+  }
+}
+
+function words(text: string): string[] {
+  return text.split('\0').slice(0, -1);
+}
+
+function splitVariable(word: string): [string, string] {
+  const at = word.indexOf('=');
+  return [word.slice(0, at), word.slice(at + 1)];
+}
+
+/** Starts it, sends one request, ends it. */
+export async function startBare(learnt: Learnt, request: string, folder: string): Promise<Floor> {
+  const decidedAt = performance.now();
+  const started = ENV_SOCKET in learnt.environment ? onSocket(learnt, folder) : onPort(learnt);
+  const { child, place, ready } = await started;
+  const exited = once(child, 'exit');
+  try {
+    const loadMs = await ready;
+    const { firstByteAt, status, body } = await exchange(place, request);
+    if (status !== 200) throw new Error(`the bare program answered ${status}: ${body}`);
+    return { ms: firstByteAt - decidedAt, loadMs };
+  } finally {
+    child.kill('SIGKILL');
+    await exited;
+  }
+}
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly place: Place;
+  readonly ready: Promise<number>;
+}
+
+/** A socket that listens before the program runs: connecting succeeds at once. */
+async function onPort(learnt: Learnt): Promise<Started> {
+  const server = createServer();
+  server.listen({ port: 0, host: '127.0.0.1' });
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' && address ? address.port : 0;
+  const child = run(learnt, learnt.environment, descriptorOf(server));
+  server.close();
+  return { child, place: { port }, ready: Promise.resolve(0) };
+}
+
+/** A server of ours: a Unix socket, and a pipe that says when it listens. */
+async function onSocket(learnt: Learnt, folder: string): Promise<Started> {
+  const path = join(folder, 'bare');
+  rmSync(path, { force: true });
+  const variables = { [ENV_SOCKET]: path, [ENV_READY_FD]: String(EXTRA_FD) };
+  const child = run(learnt, { ...learnt.environment, ...variables }, 'pipe');
+  const pipe = child.stdio[EXTRA_FD];
+  if (!(pipe instanceof Readable)) throw new Error('there is no readiness pipe');
+  const ready = once(pipe, 'data').then(([line]) => {
+    const said: { load?: number; error?: string } = JSON.parse(String(line));
+    if (said.error !== undefined) throw new Error(said.error);
+    return said.load ?? 0;
+  });
+  return { child, place: { path }, ready };
+}
+
+function run(learnt: Learnt, env: Readonly<Record<string, string>>, extra: number | 'pipe') {
+  const [program = '', ...args] = learnt.argv;
+  return spawn(program, args, {
+    cwd: learnt.cwd,
+    env,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe', extra],
+  });
+}
+
+function descriptorOf(server: Server): number {
+  const handle: unknown = Reflect.get(server, '_handle');
+  const fd: unknown = typeof handle === 'object' && handle ? Reflect.get(handle, 'fd') : undefined;
+  if (typeof fd !== 'number') throw new Error('the listening socket has no descriptor');
+  return fd;
+}

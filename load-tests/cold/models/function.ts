@@ -1,0 +1,4 @@
+/** The smallest model in TypeScript. */
+export default {
+  predict: ({ x }: { x: unknown }) => ({ y: x }),
+};

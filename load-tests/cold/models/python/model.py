@@ -1,0 +1,5 @@
+"""The smallest model in Python."""
+
+
+def predict(inputs):
+    return {"y": inputs["x"]}

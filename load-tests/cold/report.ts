@@ -1,0 +1,46 @@
+import { formatMachine, type Machine } from '../measure/machine.ts';
+import { formatTable } from '../measure/table.ts';
+import type { Cold, Spread } from './wake.ts';
+
+/** What the JSON file holds. */
+export interface Report {
+  readonly benchmark: 'cold';
+  readonly at: string;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly machine: Machine;
+  readonly rows: readonly Cold[];
+}
+
+export function formatReport({ versions, machine, rows }: Report): string {
+  const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  return [
+    `${names.join(', ')}; ${formatMachine(machine)}`,
+    `${rows[0]?.wakes} wakes each, in turns with the bare loop; ms, p50 / p95`,
+    formatTable(
+      [
+        'cold start',
+        'Rouse',
+        'bare loop',
+        'overhead',
+        'queue',
+        'start',
+        'load',
+        'infer',
+        'own load',
+      ],
+      rows.map(({ row, rouse, floor, overhead, phases, loadMs }) => [
+        row,
+        both(rouse),
+        both(floor),
+        both(overhead),
+        ...[phases.queue, phases.start, phases.load, phases.infer, loadMs.median].map((ms) =>
+          ms.toFixed(1),
+        ),
+      ]),
+    ),
+  ].join('\n\n');
+}
+
+function both({ p50, p95 }: Spread): string {
+  return `${p50.toFixed(1)} / ${p95.toFixed(1)}`;
+}
