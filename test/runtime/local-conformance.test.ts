@@ -1,13 +1,21 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createFakeClock } from '#test/fake-clock.ts';
-import { testRuntime, type RuntimeHarness } from './conformance.ts';
+import { testRuntime, until, type RuntimeHarness } from './conformance.ts';
 import { createLocalSetup, pidsMarked } from './local-harness.ts';
 
-testRuntime('local', async (): Promise<RuntimeHarness> => {
+/** So many that several stand by for most tests; what is wanted beyond that is started afresh. */
+const POOL = 2;
+
+testRuntime('local', () => createHarness(0));
+testRuntime('local, with processes that stand by', () => createHarness(POOL));
+
+async function createHarness(pool: number): Promise<RuntimeHarness> {
   const clock = createFakeClock();
-  const setup = await createLocalSetup({ clock });
+  const setup = await createLocalSetup({ clock, pool });
   const { runtime, folder, stateId } = setup;
+  runtime.pool?.keep(['function']);
+  await until('they stand by', () => (runtime.pool?.views()[0]?.idle ?? 0) === pool);
   const repair = join(folder, 'repaired');
   const originals = new Map<string, string>();
 
@@ -35,4 +43,4 @@ testRuntime('local', async (): Promise<RuntimeHarness> => {
     advance: async (ms) => clock.advance(ms),
     close: () => setup.close(),
   };
-});
+}
