@@ -1,4 +1,5 @@
 import type { RoutingRevision } from '#domain/routing.ts';
+import type { FaultCode } from '#lib/fault.ts';
 import type { Destination, Dialect } from './address.ts';
 import type { ModelRoute, Routes } from './routes.ts';
 
@@ -7,6 +8,8 @@ export interface Answer {
   readonly status: number;
   readonly type: string;
   readonly body: string;
+  /** What it says, when it is a refusal: for protocols that put it otherwise. */
+  readonly refusal?: { readonly code: FaultCode; readonly detail: string };
 }
 
 const REASONS: Readonly<Record<number, string>> = {
@@ -37,19 +40,22 @@ export function reasonOf(status: number): string {
 export function makeRefusal(
   dialect: Dialect,
   status: number,
-  code: string,
+  code: FaultCode,
   detail: string,
 ): Answer {
+  const refusal = { code, detail };
   if (dialect === 'v2') {
-    return { status, type: 'application/json', body: JSON.stringify({ error: detail, code }) };
+    const body = JSON.stringify({ error: detail, code });
+    return { status, type: 'application/json', body, refusal };
   }
   if (dialect === 'openai') {
     const type = status < 500 ? 'invalid_request_error' : 'server_error';
     const error = { message: detail, type, param: null, code };
-    return { status, type: 'application/json', body: JSON.stringify({ error }) };
+    return { status, type: 'application/json', body: JSON.stringify({ error }), refusal };
   }
   const problem = { type: 'about:blank', title: reasonOf(status), status, code, detail };
-  return { status, type: 'application/problem+json', body: JSON.stringify(problem) };
+  const body = JSON.stringify(problem);
+  return { status, type: 'application/problem+json', body, refusal };
 }
 
 /** Server and model metadata, health: all that is answered without an instance. */

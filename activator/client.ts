@@ -48,6 +48,8 @@ const CLOSED = 3;
  */
 export class Client implements Connection, Accepted {
   readonly head = new RequestHead();
+  readonly isGrpc = false;
+  readonly givesUpAt = Number.POSITIVE_INFINITY;
   /** The request's body has come to its end. */
   bodyDone = true;
   readonly socket: Socket;

@@ -14,6 +14,10 @@ export interface Connection {
   readonly caller: Caller;
   /** Field lines that tell the instance who asks. Of the present request. */
   readonly forwarded: string;
+  /** It is a gRPC call: instances are reached over HTTP/2. */
+  readonly isGrpc: boolean;
+  /** When the caller stops waiting for the end of the answer, ms since the epoch; Infinity: it did not say. */
+  readonly givesUpAt: number;
   /** Bytes of a response have gone to the caller. */
   readonly isAnswering: boolean;
 

@@ -38,6 +38,7 @@ import {
   makeFull,
   makeGivenUp,
   makeHoldEnded,
+  makeNoGrpc,
   makeNoHold,
   makeOverShare,
   makeRunEnded,
@@ -337,7 +338,7 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
       this.onRefused('failed');
       return;
     }
-    const wrong = this.identify();
+    const wrong = this.client.isGrpc && !speaksGrpc(route) ? makeNoGrpc(route) : this.identify();
     if (wrong) {
       this.refuse(wrong);
       return;
@@ -348,7 +349,8 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
       return;
     }
     const { total } = route.routing.timeouts;
-    this.totalDeadline = Math.min(this.deadlineAt, this.arrivedAt + (total ?? NEVER));
+    const { givesUpAt } = this.client;
+    this.totalDeadline = Math.min(this.deadlineAt, givesUpAt, this.arrivedAt + (total ?? NEVER));
     this.state = HELD;
     this.holdUntil = this.arrivedAt + holdMs;
     const decision = route.gate.enter(this, holdMs);
@@ -590,4 +592,9 @@ function expectedByEnvoy({ fields }: RequestHead): number {
 /** The `request` of a status address, or ''. */
 function requestIdOf(target: string): string {
   return /[?&]request=([\w.-]{1,128})(?:&|$)/.exec(target)?.[1] ?? '';
+}
+
+/** Our own servers speak HTTP; what others are is known to who deployed them. */
+function speaksGrpc({ routing }: RevisionRoute): boolean {
+  return routing.runtime === 'command' || routing.runtime === 'image' || routing.runtime === 'url';
 }

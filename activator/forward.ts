@@ -4,6 +4,8 @@ import type { HeldBody } from './held-body.ts';
 import type { InstanceConnection, InstanceUser } from './instance-connection.ts';
 import { parseTokens } from './http/fields.ts';
 import type { ResponseHead } from './http/response-head.ts';
+import { formatTimeout } from './http2/grpc.ts';
+import { pieceOf } from './http/pieces.ts';
 import type { Plane } from './plane.ts';
 import { makeLost, type Refusal, UNASKED_UPGRADE } from './refusals.ts';
 import type { RevisionRoute } from './routes.ts';
@@ -51,7 +53,7 @@ export interface ForwardOwner {
  * caller. Used again for the next request of the connection.
  *
  * Invariants:
- *  1. Body bytes are in `body` or have been written upstream, never both, until nothing can be replayed.
+ *  1. As long as the request can be replayed, all that came of its body is in `body`; after that nothing is.
  *  2. After the first byte of a response went to the caller nothing else than the rest of it follows;
  *     what can't be completed is cut.
  */
@@ -68,6 +70,7 @@ export class Forward implements InstanceUser {
   private slot: Slot | undefined;
   private upstream: InstanceConnection | undefined;
   private replayable = true;
+  private refusedOnce = false;
 
   constructor(client: Connection, plane: Plane, body: HeldBody, owner: ForwardOwner) {
     this.client = client;
@@ -91,7 +94,8 @@ export class Forward implements InstanceUser {
     this.slot = slot;
     this.replayable = true;
     this.deadline = granted.grantedAt + route.routing.timeouts.run;
-    this.connect(slot.takeIdle() ?? this.open(slot));
+    this.refusedOnce = false;
+    this.connect(this.client.isGrpc ? this.open(slot) : (slot.takeIdle() ?? this.open(slot)));
   }
 
   /** Ends, whatever its state. `clean`: the answer was whole. */
@@ -109,8 +113,20 @@ export class Forward implements InstanceUser {
   // To the instance
 
   writeBody(buffer: Buffer, ranges: readonly number[]): void {
-    this.replayable = false;
+    if (this.client.isGrpc && this.replayable) this.keepForReplay(pieceOf(buffer, ranges));
+    else this.replayable = false;
     if (this.upstream && !this.upstream.writeBody(buffer, ranges)) this.client.pause();
+  }
+
+  /** The first message of a gRPC call nearly always follows its head: without it hardly a call could be replayed. */
+  private keepForReplay(piece: Buffer): void {
+    this.body.add(piece);
+    if (this.body.isFull) this.forgetBody();
+  }
+
+  private forgetBody(): void {
+    this.replayable = false;
+    this.body.drop();
   }
 
   endBody(): void {
@@ -130,7 +146,8 @@ export class Forward implements InstanceUser {
   }
 
   private open(slot: Slot): InstanceConnection {
-    return new Upstream(slot, () => this.plane.now());
+    const now = (): number => this.plane.now();
+    return this.client.isGrpc ? slot.openStream(now) : new Upstream(slot, now);
   }
 
   private connect(upstream: InstanceConnection): void {
@@ -157,24 +174,26 @@ export class Forward implements InstanceUser {
   private flushHeld(upstream: InstanceConnection): void {
     const { body, client } = this;
     for (const piece of body.pieces) upstream.writeBody(piece, [0, piece.length]);
-    if (body.bytes === 0 || (client.bodyDone && !body.isFull)) return;
-    this.replayable = false;
-    body.drop();
+    if (body.bytes > 0 && (body.isFull || !(client.bodyDone || client.isGrpc))) this.forgetBody();
   }
 
-  onBroken(before: 'connect' | 'response' | 'end', reason: string): void {
+  onBroken(before: 'connect' | 'refused' | 'response' | 'end', reason: string): void {
     const { slot, upstream } = this;
     this.upstream = undefined;
     if (before === 'connect') this.owner.onUnreached(reason);
     else if (this.client.isAnswering) this.owner.onCut();
-    else if (before === 'response' && slot && upstream && this.mayReplay(upstream)) {
-      this.connect(this.open(slot));
-    } else this.owner.onRefusal(makeLost(reason));
+    else if (slot && upstream && this.mayReplay(upstream, before)) this.connect(this.open(slot));
+    else this.owner.onRefusal(makeLost(reason));
   }
 
   /** A reused connection that closed before any byte of a response was most likely closing already. */
-  private mayReplay(upstream: InstanceConnection): boolean {
-    if (upstream.served < 2 || upstream.isAnswering || !this.replayable) return false;
+  private mayReplay(upstream: InstanceConnection, before: 'refused' | 'response' | 'end'): boolean {
+    if (before === 'end' || upstream.isAnswering || !this.replayable) return false;
+    if (before === 'refused' && !this.refusedOnce) {
+      this.refusedOnce = true;
+      return true;
+    }
+    if (upstream.served < 2) return false;
     return IDEMPOTENT.has(this.client.head.method) || this.route?.routing.retry === 'safe';
   }
 
@@ -196,6 +215,7 @@ export class Forward implements InstanceUser {
     if (head.status === 101) this.beginTunnel(head);
     else {
       this.state = RESPONDING;
+      if (this.client.isGrpc) this.forgetBody();
       this.observe(head.status);
       this.client.writeHead(head, this.extraFields());
       this.deadline = this.idleDeadline();
@@ -279,6 +299,13 @@ export class Forward implements InstanceUser {
     const host = inner?.authority ?? (head.host === '' ? 'localhost' : head.host);
     const target = inner?.basePath ? inner.basePath + path : path;
     const trace = head.traced ? '' : this.plane.startTrace();
-    upstream.writeHead(head, target, host, forwarded + trace);
+    upstream.writeHead(head, target, host, forwarded + trace + this.timeoutField());
+  }
+
+  /** What is left of the time that the caller gives, for the instance. */
+  private timeoutField(): string {
+    const { isGrpc, givesUpAt } = this.client;
+    if (!isGrpc || givesUpAt === NEVER) return '';
+    return `grpc-timeout: ${formatTimeout(givesUpAt - this.plane.now())}\r\n`;
   }
 }

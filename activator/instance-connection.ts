@@ -43,8 +43,11 @@ export interface Home<C> {
  */
 export interface InstanceUser {
   onConnected(): void;
-  /** It closed or failed. `before`: how far it had come. */
-  onBroken(before: 'connect' | 'response' | 'end', reason: string): void;
+  /**
+   * It closed or failed. `before`: how far it had come; `refused`: the instance says that it did nothing with
+   * the request.
+   */
+  onBroken(before: 'connect' | 'refused' | 'response' | 'end', reason: string): void;
   onInformational(head: ResponseHead): void;
   onHead(head: ResponseHead): void;
   /** Bytes of the body, without framing. */

@@ -106,6 +106,11 @@ export const FORWARDED_DISAGREE: Refusal = {
   code: 'bad_request',
   detail: 'Forwarded and X-Forwarded-For name different callers.',
 };
+export const BAD_TIMEOUT: Refusal = {
+  status: 400,
+  code: 'bad_request',
+  detail: 'grpc-timeout must be at most 8 digits and a unit, such as 500m or 5S.',
+};
 export const UNASKED_UPGRADE: Refusal = {
   status: 502,
   code: 'bad_upstream',
@@ -143,6 +148,11 @@ export function makeOverShare(route: RevisionRoute): Refusal {
     `The queue of ${model.routing.name} is full, and no caller has more requests waiting in it than you. ` +
     'What came last of them is refused in favour of others.';
   return { status: 429, code: 'caller_over_share', detail, retryAfter: retryAfterOf(routing) };
+}
+
+export function makeNoGrpc({ model, routing }: RevisionRoute): Refusal {
+  const detail = `${model.routing.name} is of runtime ${routing.runtime}, which serves inference.GRPCInferenceService only.`;
+  return { status: 501, code: 'not_implemented', detail };
 }
 
 export function makeNoHold(route: RevisionRoute): Refusal {

@@ -1,6 +1,7 @@
 import type { Address, RoutingInstance } from '#domain/routing.ts';
 import { type Gate, type GateSlot, OWN } from './gate.ts';
-import type { Home } from './instance-connection.ts';
+import { InstanceSessions } from './http2/instance-sessions.ts';
+import type { Home, InstanceConnection } from './instance-connection.ts';
 import type { Upstream } from './upstream.ts';
 
 /** Idle connections kept per instance; more than that are closed when they become idle. */
@@ -27,6 +28,7 @@ export class Slot implements GateSlot, Home<Upstream> {
   /** Of the newest lease. */
   turn = 0;
   private readonly idle: Upstream[] = [];
+  private sessions: InstanceSessions | undefined;
   private closed = false;
 
   constructor(instance: RoutingInstance, gate: Gate<Slot>) {
@@ -45,6 +47,12 @@ export class Slot implements GateSlot, Home<Upstream> {
     return this.idle.pop();
   }
 
+  /** A place for one request over HTTP/2. */
+  openStream(now: () => number): InstanceConnection {
+    this.sessions ??= new InstanceSessions(this.address);
+    return this.sessions.open(now);
+  }
+
   keepIdle(upstream: Upstream): void {
     if (this.closed || this.draining || this.idle.length >= MAX_IDLE) upstream.destroy();
     else this.idle.push(upstream);
@@ -57,6 +65,7 @@ export class Slot implements GateSlot, Home<Upstream> {
 
   /** Closes connections that have been idle for too long. */
   sweep(now: number): void {
+    this.sessions?.sweep(now);
     for (let i = this.idle.length - 1; i >= 0; i -= 1) {
       const upstream = this.idle[i]!;
       if (upstream.idleUntil > now) continue;
@@ -67,6 +76,7 @@ export class Slot implements GateSlot, Home<Upstream> {
 
   closeIdle(): void {
     this.closed = true;
+    this.sessions?.close();
     for (const upstream of this.idle.splice(0)) upstream.destroy();
   }
 }

@@ -109,6 +109,7 @@ const TABLE: Table = {
     ajv: ['test'],
     '@readme/openapi-parser': ['test'],
     ws: ['test', 'load-tests'],
+    '@grpc/grpc-js': ['test'],
   },
   aliases: aliasesOf(),
 };

@@ -11,13 +11,23 @@ import type { Peer } from '../listener.ts';
 import { countRefusal } from '../metrics.ts';
 import { Origin } from '../origin.ts';
 import { BODY_TIMEOUT_MS, KEEP_ALIVE_MS, type Plane } from '../plane.ts';
-import { BAD_LENGTH, BAD_TRAILERS, makeBodyTooLarge, type Refusal } from '../refusals.ts';
-import { fieldsOfLines, linesOfHead, trailersOfLines } from './fields.ts';
-import { readRequest, readTrailers } from './heads.ts';
+import {
+  BAD_LENGTH,
+  BAD_TIMEOUT,
+  BAD_TRAILERS,
+  makeBodyTooLarge,
+  type Refusal,
+} from '../refusals.ts';
+import { fieldsOfLines, linesOfHead, readTrailers, trailersOfLines } from './fields.ts';
+import { encodeMessage, GRPC, grpcStatusOf, isGrpcType, parseTimeout } from './grpc.ts';
+import { readRequest } from './read-request.ts';
 
 const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
 const NEVER = Number.POSITIVE_INFINITY;
 const NO_SUCH_STATUS = 600;
+
+/** What tells a gRPC client after how many ms it may try again. */
+const PUSHBACK = 'grpc-retry-pushback-ms';
 
 const EXCHANGING = 0;
 const OVER = 1;
@@ -31,6 +41,8 @@ const OVER = 1;
  */
 export class CallerStream implements Connection {
   readonly head = new RequestHead();
+  isGrpc = false;
+  givesUpAt = NEVER;
   bodyDone = true;
   isAnswering = false;
   private readonly origin: Origin;
@@ -39,6 +51,8 @@ export class CallerStream implements Connection {
   private readonly exchange: Exchange;
   private phase = EXCHANGING;
   private continued = false;
+  /** Between two bytes of a request; a stream of gRPC may be silent for as long as its model allows. */
+  private bodyTimeout = BODY_TIMEOUT_MS;
   private bodyBytes = 0;
   private requestTrailers = '';
   private trailers = '';
@@ -61,8 +75,10 @@ export class CallerStream implements Connection {
     stream.on('close', () => this.onGone());
     const refusal =
       readRequest(this.head, raw, ended, plane.limits.head) ?? this.origin.read(this.head);
-    if (refusal) {
-      this.refuse(refusal);
+    this.isGrpc = !refusal && isGrpcType(this.head.fields.find('content-type'));
+    const wrong = refusal ?? this.readTimeout();
+    if (wrong) {
+      this.refuse(wrong);
       return;
     }
     if (this.head.contentLength > plane.limits.body) {
@@ -70,7 +86,8 @@ export class CallerStream implements Connection {
       return;
     }
     this.bodyDone = ended;
-    if (!ended) this.deadline = plane.now() + BODY_TIMEOUT_MS;
+    this.bodyTimeout = this.isGrpc ? NEVER : BODY_TIMEOUT_MS;
+    if (!ended) this.deadline = plane.now() + this.bodyTimeout;
     stream.on('data', (chunk: Buffer) => this.onData(chunk));
     stream.on('trailers', (_, __, fields: readonly string[]) => this.onTrailers(fields));
     stream.on('end', () => this.onEnd());
@@ -78,6 +95,14 @@ export class CallerStream implements Connection {
     stream.on('wantTrailers', () => stream.sendTrailers(trailersOfLines(this.trailers)));
     this.exchange.prepare();
     this.exchange.begin(false);
+  }
+
+  /** How long a gRPC call may take. */
+  private readTimeout(): Refusal | undefined {
+    if (!this.isGrpc) return undefined;
+    const timeout = parseTimeout(this.head.fields.find('grpc-timeout'));
+    this.givesUpAt = this.plane.now() + timeout;
+    return Number.isNaN(timeout) ? BAD_TIMEOUT : undefined;
   }
 
   get caller(): Caller {
@@ -115,7 +140,7 @@ export class CallerStream implements Connection {
   private onData(chunk: Buffer): void {
     if (this.phase === OVER) return;
     const { plane, head } = this;
-    this.deadline = plane.now() + BODY_TIMEOUT_MS;
+    this.deadline = plane.now() + this.bodyTimeout;
     this.bodyBytes += chunk.length;
     if (this.bodyBytes > plane.limits.body) {
       this.exchange.onBadBody(makeBodyTooLarge(plane.limits.body));
@@ -149,11 +174,35 @@ export class CallerStream implements Connection {
   // An answer made here
 
   answer(answer: Answer, extra = ''): void {
+    if (this.isGrpc) {
+      const { refusal } = answer;
+      // What is not refused is an answer to HTTP, at a path that is no gRPC method.
+      const status = refusal ? grpcStatusOf(refusal.code) : GRPC.unimplemented;
+      this.answerStatus(status, refusal?.detail ?? 'There is no such method.', extra);
+      return;
+    }
     const body = Buffer.from(answer.body);
     const type = ['content-type', answer.type, 'content-length', String(body.length)];
     const hasBody = this.head.method !== 'HEAD' && body.length > 0;
     this.respond(answer.status, [...type, ...fieldsOfLines(extra)], hasBody, false);
     if (hasBody && !this.isClosed) this.stream.end(body);
+    this.finish();
+  }
+
+  /** Ends a gRPC call without a message. `extra`: more field lines. */
+  answerStatus(status: number, message: string, extra: string): void {
+    const fields = [
+      'content-type',
+      'application/grpc',
+      'grpc-status',
+      String(status),
+      'grpc-message',
+      encodeMessage(message),
+      ...fieldsOfLines(extra).map((each) => (each === 'retry-after' ? PUSHBACK : each)),
+    ];
+    const at = fields.indexOf(PUSHBACK) + 1;
+    if (at > 0) fields[at] = String(Number(fields[at]) * 1000);
+    this.respond(200, fields, false, false);
     this.finish();
   }
 

@@ -1,4 +1,5 @@
 import { TOKEN } from '../http/characters.ts';
+import { isTrailerSection } from '../http/chunked.ts';
 
 /** Fields that HTTP/2 does not have: RFC 9113, 8.2.2. `te` may say `trailers`. */
 const CONNECTION_SPECIFIC = new Set([
@@ -60,6 +61,13 @@ function isName(name: string): boolean {
 
 function isConnectionSpecific(name: string, value: string): boolean {
   return CONNECTION_SPECIFIC.has(name) || (name === 'te' && value.toLowerCase() !== 'trailers');
+}
+
+/** A trailer section as field lines; undefined: malformed. */
+export function readTrailers(raw: readonly string[]): string | undefined {
+  const section = readSection(raw);
+  if (!section || section.pseudo.size > 0 || section.host !== undefined) return undefined;
+  return isTrailerSection(`${section.lines}\r\n`) ? section.lines : undefined;
 }
 
 /** Field lines of HTTP/1.1 as names and values in turn, without what HTTP/2 does not have. */

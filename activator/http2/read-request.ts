@@ -1,6 +1,4 @@
-import { isTrailerSection } from '../http/chunked.ts';
 import type { HeadRefusal, RequestHead } from '../http/request-head.ts';
-import type { ResponseHead } from '../http/response-head.ts';
 import { makeHeadTooLarge } from '../refusals.ts';
 import { readSection, type Section } from './fields.ts';
 
@@ -61,21 +59,4 @@ function requestLine(pseudo: Section['pseudo']): string | undefined {
   const isOrigin = path.startsWith('/') || (path === '*' && method === 'OPTIONS');
   if (!isKnown || !isOrigin || !/^https?$/.test(pseudo.get(':scheme') ?? '')) return undefined;
   return `${method} ${path} HTTP/1.1\r\n`;
-}
-
-/** Reads the header section of a response. `ended`: no body follows. False: not understood. */
-export function readResponse(head: ResponseHead, raw: readonly string[], ended: boolean): boolean {
-  const section = readSection(raw);
-  const status = section?.pseudo.get(':status');
-  if (!section || status === undefined || section.pseudo.size > 1) return false;
-  if (!head.read(`HTTP/1.1 ${status}\r\n${section.lines}\r\n`)) return false;
-  if (ended) head.contentLength = 0;
-  return true;
-}
-
-/** A trailer section as field lines; undefined: malformed. */
-export function readTrailers(raw: readonly string[]): string | undefined {
-  const section = readSection(raw);
-  if (!section || section.pseudo.size > 0 || section.host !== undefined) return undefined;
-  return isTrailerSection(`${section.lines}\r\n`) ? section.lines : undefined;
 }

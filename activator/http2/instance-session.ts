@@ -1,0 +1,116 @@
+import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
+import { connect as connectSocket, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import type { Address } from '#domain/routing.ts';
+
+/** An instance that does not take a connection within this is as good as unreachable. */
+const CONNECT_TIMEOUT_MS = 5000;
+/** As for callers: what may have come of one response without having been read. */
+const STREAM_WINDOW = 64 * 1024;
+const SESSION_WINDOW = 1024 * 1024;
+
+/** Who wants to send on a session that is being opened. */
+interface Waiting {
+  onConnected(): void;
+  onUnreached(reason: string): void;
+}
+
+/** One HTTP/2 connection to an instance, shared by many requests. */
+export class InstanceSession {
+  /** Requests that it was used for. */
+  served = 0;
+  /** Requests that use it now. */
+  active = 0;
+  /** ms; since when nobody uses it. */
+  idleSince: number;
+  connected = false;
+  private readonly session: ClientHttp2Session;
+  private readonly waiting = new Set<Waiting>();
+  private reason = 'the connection was closed';
+  private isRefusing = false;
+
+  constructor(address: Address, now: number) {
+    this.idleSince = now;
+    const socket = openSocket(address);
+    const options = {
+      createConnection: () => socket,
+      settings: { enablePush: false, initialWindowSize: STREAM_WINDOW },
+      maxHeaderListPairs: 256,
+      // What a caller sends twice the instance gets twice.
+      strictSingleValueFields: false,
+    };
+    this.session = connect(`${schemeOf(address)}://instance`, options);
+    this.session.on('connect', () => this.onConnect());
+    this.session.on('error', (error: Error) => (this.reason = error.message));
+    this.session.on('goaway', () => (this.isRefusing = true));
+    this.session.on('close', () => this.onClose());
+  }
+
+  /** Whether another request may be sent on it. */
+  get isUsable(): boolean {
+    return !this.isRefusing && !this.session.closed && !this.session.destroyed;
+  }
+
+  /** As many at once as the instance says. */
+  get maxStreams(): number {
+    if (!this.connected || this.session.destroyed) return Number.POSITIVE_INFINITY;
+    return this.session.remoteSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** What became of the connection, once it has ended. */
+  get failure(): string {
+    return this.reason;
+  }
+
+  whenConnected(waiting: Waiting): void {
+    this.waiting.add(waiting);
+  }
+
+  forget(waiting: Waiting): void {
+    this.waiting.delete(waiting);
+  }
+
+  /** `fields`: names and values in turn. */
+  request(fields: readonly string[]): ClientHttp2Stream {
+    return this.session.request(fields, { endStream: false });
+  }
+
+  /** What runs may finish. */
+  close(): void {
+    if (!this.session.destroyed) this.session.close();
+  }
+
+  private onConnect(): void {
+    this.connected = true;
+    this.session.setLocalWindowSize(SESSION_WINDOW);
+    for (const each of this.waiting) {
+      this.waiting.delete(each);
+      each.onConnected();
+    }
+  }
+
+  private onClose(): void {
+    for (const each of this.waiting) {
+      this.waiting.delete(each);
+      each.onUnreached(this.reason);
+    }
+  }
+}
+
+export function schemeOf(address: Address): 'http' | 'https' {
+  return 'tls' in address && address.tls ? 'https' : 'http';
+}
+
+function openSocket(address: Address): Socket {
+  const socket = connectTo(address);
+  socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy(new Error('no connection within 5s')));
+  socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => socket.setTimeout(0));
+  return socket;
+}
+
+function connectTo(address: Address): Socket {
+  if ('socket' in address) return connectSocket({ path: address.socket });
+  const { host, port } = address;
+  if (!address.tls) return connectSocket({ host, port });
+  return connectTls({ host, port, servername: host, ALPNProtocols: ['h2'] });
+}

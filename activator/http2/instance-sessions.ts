@@ -1,0 +1,54 @@
+import type { Address } from '#domain/routing.ts';
+import { InstanceSession } from './instance-session.ts';
+import { InstanceStream } from './instance-stream.ts';
+
+/** Requests on one session before another one is opened: they share its bandwidth and its window. */
+const MANY_STREAMS = 100;
+/** Sessions with one instance; with more requests than these take well they share them none the less. */
+const MAX_SESSIONS = 8;
+/** Sessions that nobody uses are closed after this. */
+const IDLE_MS = 60_000;
+
+/** The HTTP/2 sessions with one instance. */
+export class InstanceSessions {
+  private readonly address: Address;
+  private readonly sessions = new Set<InstanceSession>();
+
+  constructor(address: Address) {
+    this.address = address;
+  }
+
+  /** A place for one request. */
+  open(now: () => number): InstanceStream {
+    return new InstanceStream(this.pick(now()), this.address, now);
+  }
+
+  private pick(now: number): InstanceSession {
+    let best: InstanceSession | undefined;
+    for (const session of this.sessions) {
+      if (!session.isUsable) this.sessions.delete(session);
+      else if (session.active < session.maxStreams && session.active < (best?.active ?? Infinity)) {
+        best = session;
+      }
+    }
+    if (best && (best.active < MANY_STREAMS || this.sessions.size >= MAX_SESSIONS)) return best;
+    const session = new InstanceSession(this.address, now);
+    this.sessions.add(session);
+    return session;
+  }
+
+  sweep(now: number): void {
+    for (const session of this.sessions) {
+      const isIdle = session.active === 0 && now - session.idleSince > IDLE_MS;
+      if (session.isUsable && !isIdle) continue;
+      this.sessions.delete(session);
+      session.close();
+    }
+  }
+
+  /** What runs may finish. */
+  close(): void {
+    for (const session of this.sessions) session.close();
+    this.sessions.clear();
+  }
+}

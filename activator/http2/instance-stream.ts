@@ -1,0 +1,195 @@
+import { type ClientHttp2Stream, constants } from 'node:http2';
+import type { Address } from '#domain/routing.ts';
+import type { RequestHead } from '../http/request-head.ts';
+import { ResponseHead } from '../http/response-head.ts';
+import { keep } from '../inlet.ts';
+import type { InstanceConnection, InstanceUser } from '../instance-connection.ts';
+import { fieldsOfLines, linesOfHead, readTrailers } from './fields.ts';
+import { readResponse } from './read-response.ts';
+import { type InstanceSession, schemeOf } from './instance-session.ts';
+
+const { NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_REFUSED_STREAM } = constants;
+
+/** Said anew for this hop. */
+const REPLACED = new Set(['host', 'grpc-timeout']);
+
+/**
+ * One gRPC request to an instance, as a stream of a session.
+ *
+ * Invariant: after `release`, or after `onBroken` or `onEnd` was told, nothing more is told to the user.
+ */
+export class InstanceStream implements InstanceConnection {
+  readonly served: number;
+  isAnswering = false;
+  private readonly session: InstanceSession;
+  private readonly address: Address;
+  private readonly now: () => number;
+  private readonly head = new ResponseHead();
+  private readonly range = [0, 0];
+  private user: InstanceUser | undefined;
+  private stream: ClientHttp2Stream | undefined;
+  private trailers = '';
+  private left = false;
+
+  constructor(session: InstanceSession, address: Address, now: () => number) {
+    this.session = session;
+    this.address = address;
+    this.now = now;
+    session.active += 1;
+    session.served += 1;
+    this.served = session.served;
+  }
+
+  get connected(): boolean {
+    return this.session.connected;
+  }
+
+  use(user: InstanceUser): void {
+    this.user = user;
+    if (!this.connected) this.session.whenConnected(this);
+  }
+
+  onConnected(): void {
+    this.user?.onConnected();
+  }
+
+  onUnreached(reason: string): void {
+    this.break('connect', reason);
+  }
+
+  // The request
+
+  cork(): void {
+    this.stream?.cork();
+  }
+
+  uncork(): void {
+    this.stream?.uncork();
+  }
+
+  writeHead(head: RequestHead, target: string, host: string, added: string): void {
+    const stream = this.session.request([
+      ':method',
+      head.method,
+      ':scheme',
+      schemeOf(this.address),
+      ':authority',
+      host,
+      ':path',
+      target,
+      ...without(fieldsOfLines(linesOfHead(head.forwardHead(target, host))), REPLACED),
+      ...fieldsOfLines(added),
+      'te',
+      'trailers',
+    ]);
+    this.stream = stream;
+    stream.on('headers', (_, flags, raw) => this.onHead(flags, raw));
+    stream.on('response', (_: unknown, flags: number, raw: readonly string[]) => {
+      this.onHead(flags, raw);
+    });
+    stream.on('data', (chunk: Buffer) => this.onData(chunk));
+    stream.on('trailers', (_, __, raw) => this.onTrailers(raw));
+    stream.on('end', () => this.onEnd());
+    stream.on('drain', () => this.user?.onWritable());
+    stream.on('error', () => {});
+    stream.on('close', () => this.onClose(stream.rstCode));
+  }
+
+  writeBody(buffer: Buffer, ranges: readonly number[]): boolean {
+    const { stream } = this;
+    if (!stream || stream.destroyed || stream.closed) return true;
+    let free = true;
+    for (let i = 0; i < ranges.length; i += 2) {
+      free = stream.write(keep(buffer, ranges[i]!, ranges[i + 1]!));
+    }
+    return free;
+  }
+
+  /** gRPC has no trailers in requests. */
+  endBody(): void {
+    this.stream?.end();
+  }
+
+  /** There are no upgrades in HTTP/2. */
+  writeTunnel(): boolean {
+    return true;
+  }
+
+  get isFull(): boolean {
+    return this.stream?.writableNeedDrain ?? false;
+  }
+
+  // The response
+
+  pause(): void {
+    this.stream?.pause();
+  }
+
+  resume(): void {
+    this.stream?.resume();
+  }
+
+  release(): void {
+    this.user = undefined;
+    this.leave();
+    const { stream } = this;
+    if (stream && !stream.destroyed && !stream.closed) stream.close(NGHTTP2_CANCEL);
+  }
+
+  private onHead(flags: number, raw: readonly string[]): void {
+    if (!this.user) return;
+    this.isAnswering = true;
+    const ended = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
+    if (!readResponse(this.head, raw, ended))
+      this.break('response', 'the instance sent a malformed head');
+    else if (this.head.status < 200) this.user.onInformational(this.head);
+    else this.user.onHead(this.head);
+  }
+
+  private onData(chunk: Buffer): void {
+    this.range[1] = chunk.length;
+    this.user?.onData(chunk, this.range);
+  }
+
+  private onTrailers(raw: readonly string[]): void {
+    const lines = readTrailers(raw);
+    if (lines === undefined) this.break('end', 'the instance sent malformed trailers');
+    else this.trailers = lines;
+  }
+
+  private onEnd(): void {
+    const { user } = this;
+    if (!user || !this.isAnswering) return;
+    this.user = undefined;
+    this.leave();
+    user.onEnd(this.trailers);
+  }
+
+  private onClose(code: number): void {
+    const wasRefused = code === NGHTTP2_REFUSED_STREAM && !this.isAnswering;
+    const reason = this.session.isUsable
+      ? `the instance reset the stream (${code})`
+      : this.session.failure;
+    this.break(wasRefused ? 'refused' : this.isAnswering ? 'end' : 'response', reason);
+  }
+
+  private break(before: Parameters<InstanceUser['onBroken']>[0], reason: string): void {
+    const { user } = this;
+    this.user = undefined;
+    this.leave();
+    if (this.stream && !this.stream.closed) this.stream.close(NGHTTP2_CANCEL);
+    user?.onBroken(before, reason);
+  }
+
+  private leave(): void {
+    if (this.left) return;
+    this.left = true;
+    this.session.forget(this);
+    this.session.active -= 1;
+    this.session.idleSince = this.now();
+  }
+}
+
+function without(fields: readonly string[], names: ReadonlySet<string>): string[] {
+  return fields.filter((_, i) => !names.has(fields[i - (i % 2)]!));
+}

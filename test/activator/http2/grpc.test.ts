@@ -1,0 +1,369 @@
+import { once } from 'node:events';
+import {
+  type Client,
+  Metadata,
+  type sendUnaryData,
+  type ServerDuplexStream,
+  type ServerReadableStream,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  status,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  type Harness,
+  makeInstance,
+  makeModel,
+  makeRevision,
+  startHarness,
+  startInstance,
+} from '../harness.ts';
+import { ask, openSession } from './client.ts';
+import {
+  both,
+  callUnary,
+  download,
+  type GrpcInstance,
+  openClient,
+  readAll,
+  startGrpcInstance,
+  upload,
+} from './grpc-service.ts';
+
+let harness: Harness;
+let client: Client;
+const closers: (() => unknown)[] = [];
+
+beforeEach(async () => {
+  harness = await startHarness();
+  client = openClient(harness.port);
+});
+
+afterEach(async () => {
+  client.close();
+  await harness.close();
+  for (const close of closers.splice(0)) await close();
+});
+
+type Unary = ServerUnaryCall<Buffer, Buffer>;
+
+const echo: UntypedServiceImplementation = {
+  unary(call: Unary, done: sendUnaryData<Buffer>) {
+    const trailers = new Metadata();
+    trailers.set('x-trailer', 'there');
+    done(null, call.request, trailers);
+  },
+  upload(call: ServerReadableStream<Buffer, Buffer>, done: sendUnaryData<Buffer>) {
+    const messages: string[] = [];
+    call.on('data', (message: Buffer) => messages.push(message.toString()));
+    call.on('end', () => done(null, Buffer.from(messages.join())));
+  },
+  download(call: ServerWritableStream<Buffer, Buffer>) {
+    for (const part of call.request.toString().split(',')) call.write(Buffer.from(part));
+    call.end();
+  },
+  both(call: ServerDuplexStream<Buffer, Buffer>) {
+    call.on('data', (message: Buffer) => call.write(Buffer.from(`<${message.toString()}>`)));
+    call.on('end', () => call.end());
+  },
+};
+
+async function serve(
+  handlers: UntypedServiceImplementation = {},
+  model = makeModel(),
+): Promise<GrpcInstance> {
+  const instance = await startGrpcInstance({ ...echo, ...handlers });
+  closers.push(() => instance.close());
+  harness.publisher.update({ models: [model], instances: [makeInstance(instance.port)] });
+  await harness.activator.ready;
+  return instance;
+}
+
+function metadata(fields: Record<string, string> = {}): Metadata {
+  const made = new Metadata();
+  made.set('rouse-model', 'digits');
+  for (const [name, value] of Object.entries(fields)) made.set(name, value);
+  return made;
+}
+
+describe('calls', () => {
+  test('unary: metadata, trailers, and our fields as initial metadata', async () => {
+    const seen: Metadata[] = [];
+    await serve({
+      unary(call: Unary, done: sendUnaryData<Buffer>) {
+        seen.push(call.metadata);
+        echo['unary']?.(call as never, done as never);
+      },
+    });
+    const { error, body, initial } = await callUnary(
+      client,
+      metadata({ 'x-mine': 'there' }),
+      'hello',
+    );
+    expect([error, body]).toEqual([undefined, 'hello']);
+    expect(initial?.get('rouse-revision')).toEqual(['v1']);
+    expect(initial?.get('rouse-cold-start')).toEqual(['false']);
+    expect(initial?.get('server-timing')[0]).toMatch(/^queue;dur=/);
+    expect(seen[0]?.get('x-mine')).toEqual(['there']);
+    expect(seen[0]?.get('x-forwarded-for')).toEqual(['127.0.0.1']);
+    expect(seen[0]?.get('grpc-timeout')).toEqual([]);
+  });
+
+  test('client, server and both-way streams', async () => {
+    await serve();
+    const up = upload(client, metadata());
+    for (const part of ['a', 'b', 'c']) up.stream.write(Buffer.from(part));
+    up.stream.end();
+    expect(await up.answer).toBe('a,b,c');
+    expect(await readAll(download(client, metadata(), '1,2,3'))).toEqual(['1', '2', '3']);
+    const two = both(client, metadata());
+    for (const part of ['x', 'y']) {
+      two.write(Buffer.from(part));
+      const [message] = (await once(two, 'data')) as [Buffer];
+      expect(message.toString()).toBe(`<${part}>`);
+    }
+    two.end();
+    await once(two, 'status');
+  });
+
+  test('the host may name the model, and large messages pass whole', async () => {
+    await serve();
+    const byHost = openClient(harness.port, {
+      'grpc.default_authority': 'digits.default.localhost',
+    });
+    closers.push(() => byHost.close());
+    const large = 'x'.repeat(3_000_000);
+    expect((await callUnary(byHost, new Metadata(), large)).body).toBe(large);
+  });
+
+  test('the status of the model passes, with headers and without', async () => {
+    const failure = { code: status.ALREADY_EXISTS, details: 'twice: 100 % é' };
+    await serve({
+      unary: (_: Unary, done: sendUnaryData<Buffer>) => done(failure),
+      download(call: ServerWritableStream<Buffer, Buffer>) {
+        call.write(Buffer.from('one'));
+        call.emit('error', failure);
+      },
+    });
+    expect((await callUnary(client, metadata())).error).toMatchObject(failure);
+    await expect(readAll(download(client, metadata(), ''))).rejects.toMatchObject(failure);
+  });
+
+  test('one connection to the instance serves many calls', async () => {
+    const instance = await serve();
+    await Promise.all(
+      Array.from({ length: 300 }, async (_, i) => {
+        expect((await callUnary(client, metadata(), String(i))).body).toBe(String(i));
+      }),
+    );
+    expect(sessionsOf(instance)).toBe(1);
+  });
+
+  test('a cold start: held, then served, and said to be cold', async () => {
+    harness.publisher.update({ models: [makeModel()] });
+    await harness.activator.ready;
+    const asked = callUnary(client, metadata(), 'cold');
+    const stream = upload(client, metadata());
+    stream.stream.write(Buffer.from('early'));
+    await harness.report('wake', ({ queued }) => queued >= 2);
+    const instance = await startGrpcInstance(echo);
+    closers.push(() => instance.close());
+    harness.publisher.update({ instances: [makeInstance(instance.port)] });
+    const { body, initial } = await asked;
+    expect([body, initial?.get('rouse-cold-start')]).toEqual(['cold', ['true']]);
+    stream.stream.write(Buffer.from('late'));
+    stream.stream.end();
+    expect(await stream.answer).toBe('early,late');
+  });
+});
+
+/** Of grpc-js's server, which shows them nowhere else. */
+function sessionsOf({ server }: GrpcInstance): number {
+  const sessions: unknown = Reflect.get(server, 'sessions');
+  return sessions instanceof Map ? sessions.size : -1;
+}
+
+describe('ends', () => {
+  test('a deadline ends the hold, and what is left of it goes to the instance', async () => {
+    harness.publisher.update({ models: [makeModel()] });
+    await harness.activator.ready;
+    // By hand: grpc-js would end it by itself.
+    const session = await openSession(harness.port);
+    closers.push(() => session.destroy());
+    const headers = {
+      ':path': '/test.Echo/Unary',
+      ':method': 'POST',
+      'content-type': 'application/grpc',
+      'rouse-model': 'digits',
+    };
+    const message = Buffer.alloc(5);
+    const ended = await ask(session, { ...headers, 'grpc-timeout': '100m' }, message);
+    expect(ended.headers).toMatchObject({ ':status': 200, 'grpc-status': '4' });
+
+    const timeouts: unknown[] = [];
+    await serve({
+      unary(call: Unary, done: sendUnaryData<Buffer>) {
+        timeouts.push(call.getDeadline());
+        done(null, call.request);
+      },
+    });
+    const before = Date.now();
+    expect(
+      (await ask(session, { ...headers, 'grpc-timeout': '90S' }, message)).trailers,
+    ).toMatchObject({
+      'grpc-status': '0',
+    });
+    const [deadline] = timeouts;
+    expect(Number(deadline)).toBeGreaterThan(before);
+    expect(Number(deadline)).toBeLessThanOrEqual(Date.now() + 90_000);
+    const bad = await ask(session, { ...headers, 'grpc-timeout': '1 S' }, message);
+    expect(bad.headers['grpc-status']).toBe('3');
+  });
+
+  test('a deadline ends a run', async () => {
+    const cancelled = Promise.withResolvers<void>();
+    await serve({ unary: (call: Unary) => void call.once('cancelled', () => cancelled.resolve()) });
+    const { error } = await callUnary(client, metadata(), '', { deadline: Date.now() + 200 });
+    expect(error?.code).toBe(status.DEADLINE_EXCEEDED);
+    await cancelled.promise;
+  });
+
+  test('a cancelled call is cancelled at the instance, and frees its slot', async () => {
+    const started = Promise.withResolvers<void>();
+    const cancelled = Promise.withResolvers<void>();
+    const model = makeModel({ revisions: [makeRevision({ concurrency: 1 })] });
+    await serve(
+      {
+        both(call: ServerDuplexStream<Buffer, Buffer>) {
+          call.once('cancelled', () => cancelled.resolve());
+          started.resolve();
+        },
+      },
+      model,
+    );
+    const stream = both(client, metadata());
+    stream.on('error', () => {});
+    await started.promise;
+    const next = callUnary(client, metadata(), 'next');
+    await harness.report('wake');
+    stream.cancel();
+    await cancelled.promise;
+    expect((await next).body).toBe('next');
+  });
+
+  test('an instance that is lost: before the answer 14, in the middle a reset; another serves on', async () => {
+    const model = makeModel({ revisions: [makeRevision({ concurrency: 0 })] });
+    const running = Promise.withResolvers<void>();
+    let calls = 0;
+    const count = (): void => void (++calls === 2 && running.resolve());
+    const instance = await serve(
+      {
+        unary: count,
+        download(call: ServerWritableStream<Buffer, Buffer>) {
+          call.write(Buffer.from('one'));
+          count();
+        },
+      },
+      model,
+    );
+    const unary = callUnary(client, metadata());
+    const stream = download(client, metadata(), '');
+    const first = once(stream, 'data');
+    const failed = once(stream, 'error');
+    await running.promise;
+    await first;
+    instance.close();
+    expect((await unary).error?.code).toBe(status.UNAVAILABLE);
+    expect([status.INTERNAL, status.UNAVAILABLE]).toContain(
+      ((await failed)[0] as { code: number }).code,
+    );
+    const other = await startGrpcInstance(echo);
+    closers.push(() => other.close());
+    harness.publisher.update({
+      instances: [makeInstance(other.port)],
+      removedInstances: [`instance-${instance.port}`],
+    });
+    expect((await callUnary(client, metadata(), 'on')).body).toBe('on');
+  });
+
+  test('an instance that shuts down gracefully loses no call: those that it refuses go to the next', async () => {
+    let instance = await serve();
+    let open = true;
+    const failures: unknown[] = [];
+    let served = 0;
+    async function callOn(): Promise<void> {
+      while (open) {
+        const { error } = await callUnary(client, metadata(), 'on');
+        if (error) failures.push(error);
+        else served += 1;
+      }
+    }
+    const callers = Array.from({ length: 16 }, callOn);
+    for (let round = 0; round < 5; round += 1) {
+      const before = served;
+      while (served < before + 100) await new Promise((resolve) => setImmediate(resolve));
+      const next = await startGrpcInstance(echo);
+      closers.push(() => next.close());
+      const ended = new Promise<void>((resolve) => {
+        instance.server.tryShutdown(() => resolve());
+      });
+      harness.publisher.update({
+        instances: [makeInstance(next.port)],
+        removedInstances: [`instance-${instance.port}`],
+      });
+      await ended;
+      instance = next;
+    }
+    open = false;
+    await Promise.all(callers);
+    expect(failures).toEqual([]);
+  });
+
+  test('an instance that speaks no HTTP/2 is said to be lost', async () => {
+    const instance = await startInstance((_, response) => response.end('HTTP/1'));
+    closers.push(() => instance.close());
+    harness.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
+    await harness.activator.ready;
+    expect((await callUnary(client, metadata())).error?.code).toBe(status.UNAVAILABLE);
+  });
+});
+
+describe('refusals', () => {
+  test('each has its status, and says when to try again', async () => {
+    harness.publisher.update({
+      models: [
+        makeModel(),
+        makeModel({ name: 'onnx', revisions: [makeRevision({ runtime: 'onnx' })] }),
+        makeModel({ name: 'full', queue: { requests: 0, bytes: 0 } }),
+        makeModel({
+          name: 'failed',
+          revisions: [makeRevision({ state: 'Failed', reason: 'no é' })],
+        }),
+      ],
+    });
+    await harness.activator.ready;
+    const cases: [Record<string, string>, number, RegExp, string[]][] = [
+      [{ 'rouse-model': 'none' }, status.NOT_FOUND, /no model "none"/, []],
+      [{ 'rouse-model': 'digits', 'rouse-hold': '0' }, status.UNAVAILABLE, /not to wait/, ['1000']],
+      [{ 'rouse-model': 'digits', 'rouse-hold': 'soon' }, status.INVALID_ARGUMENT, /duration/, []],
+      [
+        { 'rouse-model': 'digits', 'rouse-hold': '100ms' },
+        status.DEADLINE_EXCEEDED,
+        /waited/,
+        ['1000'],
+      ],
+      [{ 'rouse-model': 'onnx' }, status.UNIMPLEMENTED, /runtime onnx/, []],
+      [{ 'rouse-model': 'full' }, status.UNAVAILABLE, /overloaded/, ['1000']],
+      [{ 'rouse-model': 'failed' }, status.FAILED_PRECONDITION, /no é/, []],
+    ];
+    for (const [fields, code, details, pushback] of cases) {
+      const { error } = await callUnary(client, metadata(fields));
+      expect(error, JSON.stringify(fields)).toMatchObject({ code });
+      expect(error?.details).toMatch(details);
+      expect(error?.metadata.get('grpc-retry-pushback-ms')).toEqual(pushback);
+    }
+    const nowhere = await callUnary(client, new Metadata());
+    expect(nowhere.error?.code).toBe(status.NOT_FOUND);
+  });
+});
