@@ -31,7 +31,7 @@ function method(
   };
 }
 
-export const SERVICE = {
+const SERVICE = {
   unary: method('Unary', false, false),
   upload: method('Upload', true, false),
   download: method('Download', false, true),
