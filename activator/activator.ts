@@ -26,6 +26,8 @@ const SUSPEND_MS = 250;
 export interface ActivatorOptions {
   readonly host: string;
   readonly port: number;
+  /** Other data planes of this machine listen there, too. */
+  readonly sharePort?: boolean;
   /** What model hosts end with: `digits.default.<domain>`. */
   readonly domain: string;
   readonly client: BusClient;
@@ -47,6 +49,8 @@ export interface Activator {
   readonly port: number;
   /** The first routing state has arrived. */
   readonly ready: Promise<void>;
+  /** In Prometheus' text form. */
+  metrics(): string;
   /** Accepts nothing new, lets what runs finish for at most `graceMs`, then cuts it off. */
   close(graceMs: number): Promise<void>;
   /** Reads the certificates again. */
@@ -118,7 +122,8 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     for (const route of routes.allRevisions()) route.gate.wakeAgain();
     for (const slot of routes.allSlots()) slot.gate.drainAgain(slot);
   });
-  subscriber.onScrape(() => formatMetrics(routes.allRevisions(), metrics));
+  const formatAll = (): string => formatMetrics(routes.allRevisions(), metrics);
+  subscriber.onScrape(formatAll);
 
   function suspendFor(slot: Slot, ms: number): void {
     slot.gate.suspend(slot);
@@ -174,11 +179,12 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
 
   let listener: Listener;
   try {
-    const { host, port, limits } = options;
+    const { host, port, sharePort = false, limits } = options;
     listener = await createListener({
       ...options.entry,
       host,
       port,
+      sharePort,
       connections: limits.connections,
       clock,
       log: options.log,
@@ -193,6 +199,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     host: listener.host,
     port: listener.port,
     ready: ready.promise,
+    metrics: formatAll,
     reload: () => listener.reload(),
     async close(graceMs) {
       plane.closing = true;

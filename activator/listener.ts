@@ -1,8 +1,8 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { CertificateFiles } from '#domain/server.ts';
 import type { Clock } from '#lib/clock.ts';
-import { Fault, messageOf } from '#lib/fault.ts';
+import { messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import { createTrust, plainAddress, type Trust } from './entry/addresses.ts';
 import { createEntering, type EntryRefusal } from './entry/entering.ts';
@@ -10,6 +10,7 @@ import { type Found, readFirst } from './entry/first-bytes.ts';
 import { followFiles } from './entry/follow-files.ts';
 import { parseProxyHeader, type ProxyHeader } from './entry/proxy-header.ts';
 import { createHandshakes, type Handshakes } from './entry/tls.ts';
+import { listen } from './listen.ts';
 
 /** Who is at the other end of a connection. */
 export interface Peer {
@@ -34,6 +35,8 @@ export interface ListenerOptions extends EntrySettings {
   readonly host: string;
   /** 0: one that is free. */
   readonly port: number;
+  /** Other processes listen there, too: the system shares out what comes. */
+  readonly sharePort?: boolean;
   /** Open connections, at most. More are closed when they come. */
   readonly connections: number;
   readonly clock: Clock;
@@ -132,13 +135,14 @@ export async function createListener(options: ListenerOptions): Promise<Listener
 
   const server = createServer({ allowHalfOpen: true }, accept);
   server.maxConnections = options.connections;
-  await listen(server, options);
+  const { host, port, sharePort = false } = options;
+  await listen(server, { host, port, sharePort });
   const files = options.tls.flatMap(({ certificate, key }) => [certificate, key]);
   const following = followFiles(files, clock, reload);
   const address = server.address();
   return {
-    host: options.host,
-    port: typeof address === 'object' && address ? address.port : options.port,
+    host,
+    port: typeof address === 'object' && address ? address.port : port,
     reload,
     cut: () => entering.cut(),
     close() {
@@ -172,17 +176,4 @@ function tellOnce({ clock, log, onRefused }: ListenerOptions) {
       `A connection was closed: ${why}. Others within a minute are not logged.`,
     );
   };
-}
-
-function listen(server: Server, { host, port }: ListenerOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const why =
-        error.code === 'EADDRINUSE'
-          ? 'the port is in use; choose another one by --listen'
-          : messageOf(error);
-      reject(new Fault('unavailable', `Cannot listen on ${host}:${port}: ${why}.`));
-    });
-    server.listen({ host, port }, resolve);
-  });
 }

@@ -1,20 +1,18 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
-import { join, relative } from 'node:path';
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { type Activator, createActivator } from '#activator/activator.ts';
+import type { Activator } from '#activator/activator.ts';
+import { createDataPlane } from '#activator/data-plane.ts';
 import { createLocalClient } from '#bus/local.ts';
 import type { ServeRequest } from '#cli/commands/serve.ts';
-import type { ModelAnswer } from '#domain/read-views.ts';
 import { urlOf } from '#domain/address.ts';
 import { formatDuration } from '#domain/units.ts';
 import { systemClock } from '#lib/clock.ts';
 import { entryUrl } from '#lib/entry.ts';
 import { Fault } from '#lib/fault.ts';
 import { createLog, type Log } from '#lib/log.ts';
+import { announceModels, announceStart, checkFolder } from './announce.ts';
 import type { ControlStart, FromControl, ToControl } from './control-messages.ts';
 import { takeDataFolder } from './data-folder.ts';
-import { formatModels, formatStart } from './welcome.ts';
+import { serveWithWorkers } from './serve-workers.ts';
 
 /** Of the drain time this much is kept for stopping instances after the last request has been answered. */
 const STOP_MS = 5000;
@@ -28,31 +26,21 @@ const INTERRUPTED = 130;
  * runtime live in a worker thread, so that an fsync or a policy never delays a request.
  */
 export async function serve(request: ServeRequest, version: string): Promise<number> {
+  if (request.settings.workers > 0) return await serveWithWorkers(request, version);
   const { settings } = request;
   const terminal = process.stderr.isTTY;
   const log = createLog({ level: settings.logLevel, terminal });
-  if (request.apply !== undefined && !existsSync(request.apply)) {
-    throw new Fault('not_found', `--apply ${request.apply}: there is no such file or folder`);
-  }
+  checkFolder(request.apply);
   const folder = takeDataFolder(settings.data);
   const { port1, port2 } = new MessageChannel();
   try {
-    const activator = await createActivator({
-      ...settings.listen,
-      domain: settings.domain,
+    const activator = await createDataPlane(settings, {
       client: createLocalClient(port1),
       dataPlane: 'embedded',
-      limits: {
-        head: settings.limits.headerBytes,
-        body: settings.limits.bodyBytes,
-        heldBytes: settings.limits.heldBytes,
-        connections: settings.limits.connections,
-      },
-      clock: systemClock,
+      processes: 1,
+      sharePort: false,
       version,
-      roll: Math.random,
-      randomHex: (bytes) => randomBytes(bytes).toString('hex'),
-      entry: settings,
+      clock: systemClock,
       log,
     });
     const scheme = settings.tls.length > 0 ? 'https' : 'http';
@@ -64,6 +52,7 @@ export async function serve(request: ServeRequest, version: string): Promise<num
       bus: port2,
       folder: { path: folder.path, stateId: folder.stateId },
       apply: request.apply,
+      applied: false,
       watch: request.watch,
       terminal,
     };
@@ -87,12 +76,8 @@ async function runWith(activator: Activator, start: ControlStart, log: Log): Pro
     if (message.type === 'failed') ended.reject(new Fault('internal', message.message));
     else if (message.type === 'listening') {
       control = message.control;
-      void activator.ready.then(() => announce(start, control));
-    } else {
-      const { models } = message.started;
-      const examples = findExamples(start.apply, models);
-      process.stdout.write(formatModels(message.started, { examples, control }));
-    }
+      void activator.ready.then(() => announceStart(start, control));
+    } else if (message.type === 'settled') announceModels(start, control, message.started);
   });
   worker.on('error', (error) => ended.reject(error));
   worker.on('exit', (code) => {
@@ -131,23 +116,4 @@ async function runWith(activator: Activator, start: ControlStart, log: Log): Pro
     process.off('SIGTERM', stop);
     process.off('SIGHUP', reload);
   }
-}
-
-function announce({ version, dataPlane, settings }: ControlStart, control: string): void {
-  process.stdout.write(formatStart({ version, dataPlane, control, data: settings.data }));
-}
-
-/** Requests that lie beside the models: the first `<folder>/<model>/*.json`, named as it is pasted from here. */
-function findExamples(
-  folder: string | undefined,
-  models: readonly ModelAnswer[],
-): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const { metadata } of models) {
-    const own = join(folder ?? '', metadata.name);
-    if (folder === undefined || !existsSync(own)) continue;
-    const example = readdirSync(own).find((name) => name.endsWith('.json'));
-    if (example) found.set(metadata.name, relative(process.cwd(), join(own, example)));
-  }
-  return found;
 }

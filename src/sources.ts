@@ -21,11 +21,13 @@ export interface Started {
 export async function applyAtStart(options: {
   client: Client;
   folder: string;
+  /** It was, before control came back: only its edits are followed. */
+  applied: boolean;
   watch: boolean;
   clock: Clock;
   signal: AbortSignal;
 }): Promise<Started> {
-  const { client, folder, watch, clock, signal } = options;
+  const { client, folder, applied, watch, clock, signal } = options;
   const { stdout, stderr } = process;
   const io = { cwd: process.cwd(), clock, signal, stdout, stderr };
   let problems = 0;
@@ -50,6 +52,7 @@ export async function applyAtStart(options: {
     const watching = await watchFolder(client, folder, io);
     signal.addEventListener('abort', () => void watching.close(), { once: true });
   }
+  if (applied) return { models: [], problems: 0 };
   const found = await checkSources(await findModels([folder], io));
   const broken = new Set(found.problems.map(({ file }) => file));
   // The watch has told them already.
@@ -58,9 +61,8 @@ export async function applyAtStart(options: {
   const settling: Promise<ModelAnswer | undefined>[] = [];
   for (const model of found.models) {
     if (broken.has(model.file)) continue;
-    const applied = await applyModel(client, model, stderr).catch(giveUp);
-    if (!applied) continue;
-    settling.push(settle(applied).catch(giveUp));
+    const made = await applyModel(client, model, stderr).catch(giveUp);
+    if (made) settling.push(settle(made).catch(giveUp));
   }
   const settled = await Promise.all(settling);
   return { models: settled.filter((model) => model !== undefined), problems };

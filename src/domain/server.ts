@@ -40,13 +40,13 @@ const limits = z.strictObject({
   bodyBytes: size.prefault('1Gi').meta({ description: 'Body of a request.' }),
   heldBytes: size
     .prefault('256Mi')
-    .meta({ description: 'Bodies held while requests wait, in all.' }),
+    .meta({ description: 'Bodies held while requests wait, in all; each worker has its share.' }),
   connections: z
     .int()
     .min(1)
     .max(1_000_000)
     .default(20_000)
-    .meta({ description: 'Open connections to the data plane.' }),
+    .meta({ description: 'Open connections to the data plane; each worker has its share.' }),
 });
 
 const serverSpec = z.strictObject({
@@ -67,6 +67,9 @@ const serverSpec = z.strictObject({
   memory: size.optional().meta({ description: 'Budget for all instances.' }),
   pool: z.int().min(0).max(16).default(1).meta({
     description: 'Processes that stand by for each kind of model server in use; 0 = none.',
+  }),
+  workers: z.int().min(0).max(256).default(0).meta({
+    description: 'Data-plane processes that share the port; 0 = all in one process.',
   }),
   domain: hostName.default('localhost').meta({ description: "Behind models' host names." }),
   logLevel: z
@@ -129,6 +132,7 @@ export const SERVER_FIELDS: readonly ServerField[] = [
   field('data', 'text', serverSpec.shape.data),
   field('memory', 'text', serverSpec.shape.memory),
   field('pool', 'number', serverSpec.shape.pool),
+  field('workers', 'number', serverSpec.shape.workers),
   field('domain', 'text', serverSpec.shape.domain),
   field('logLevel', 'text', serverSpec.shape.logLevel),
   field('drain', 'text', serverSpec.shape.drain),

@@ -1,6 +1,6 @@
 import type { Clock } from '#lib/clock.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
-import type { Call, Channel, FromRuntime, PlainFault } from './remote-messages.ts';
+import type { Answer, Call, Channel, FromRuntime, PlainFault } from './remote-messages.ts';
 import type { Runtime } from './runtime.ts';
 
 /**
@@ -69,25 +69,30 @@ export function createRuntimeHost(options: { runtime: Runtime; clock: Clock }): 
 
 async function run(runtime: Runtime, id: number, call: Call): Promise<FromRuntime> {
   try {
-    return { type: 'runtime-answer', id, value: await perform(runtime, call) };
+    return { type: 'runtime-answer', id, answer: await perform(runtime, call) };
   } catch (error) {
     return { type: 'runtime-fault', id, fault: plainOf(error) };
   }
 }
 
-async function perform(runtime: Runtime, call: Call): Promise<unknown> {
+async function perform(runtime: Runtime, call: Call): Promise<Answer> {
   switch (call.method) {
     case 'inspect':
-      return await runtime.inspect(call.workload);
-    case 'prepare':
-      return await runtime.prepare(call.workload);
-    case 'want':
-      return await runtime.want(call.workload, call.wanted);
+      return { inspection: await runtime.inspect(call.workload) };
     case 'logs':
-      return await runtime.logs(call.revision, call.limit);
+      return { lines: await runtime.logs(call.revision, call.limit) };
+    case 'prepare':
+      await runtime.prepare(call.workload);
+      break;
+    case 'want':
+      await runtime.want(call.workload, call.wanted);
+      break;
     case 'close':
-      return await runtime.close(call.graceMs);
+      await runtime.close(call.graceMs);
+      break;
+    default:
   }
+  return {};
 }
 
 function plainOf(error: unknown): PlainFault {

@@ -1,7 +1,9 @@
+import type { Inspection } from '#domain/records.ts';
 import type { FaultCode, Problem } from '#lib/fault.ts';
 import type { RuntimeName } from '#domain/model.ts';
 import type {
   Instance,
+  LogLine,
   PoolView,
   RuntimeCapabilities,
   RuntimeEvent,
@@ -34,6 +36,12 @@ export type ToRuntime =
   | { readonly type: 'runtime-release'; readonly instance: string }
   | { readonly type: 'runtime-keep'; readonly runtimes: readonly RuntimeName[] };
 
+/** What a call gives, if anything. */
+export interface Answer {
+  readonly inspection?: Inspection;
+  readonly lines?: readonly LogLine[];
+}
+
 export type FromRuntime =
   | {
       readonly type: 'runtime-instances';
@@ -44,7 +52,7 @@ export type FromRuntime =
     }
   | { readonly type: 'runtime-pool'; readonly views: readonly PoolView[] }
   | { readonly type: 'runtime-event'; readonly event: RuntimeEvent }
-  | { readonly type: 'runtime-answer'; readonly id: number; readonly value: unknown }
+  | { readonly type: 'runtime-answer'; readonly id: number; readonly answer: Answer }
   | { readonly type: 'runtime-fault'; readonly id: number; readonly fault: PlainFault };
 
 /** A Fault as it crosses the border. */

@@ -1,8 +1,7 @@
-import type { Inspection } from '#domain/records.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
-import type { Call, Channel, FromRuntime, PlainFault } from './remote-messages.ts';
-import type { Instance, LogLine, PoolView, Runtime, RuntimeEvent } from './runtime.ts';
+import type { Answer, Call, Channel, FromRuntime, PlainFault } from './remote-messages.ts';
+import type { Instance, PoolView, Runtime, RuntimeEvent } from './runtime.ts';
 
 /**
  * A runtime that lives in another process: see `remote-host.ts` for the other end. Resolves once the list of
@@ -48,7 +47,7 @@ export async function createRemoteRuntime(options: {
       if (message.event.type === 'instance') mirror.set(message.event.instance);
       else mirror.remove(message.event.instance);
       emit(message.event);
-    } else if (message.type === 'runtime-answer') calls.resolve(message.id, message.value);
+    } else if (message.type === 'runtime-answer') calls.resolve(message.id, message.answer);
     else if (message.type === 'runtime-fault') calls.reject(message.id, message.fault);
   });
   channel.send({ type: 'runtime-hello' });
@@ -62,7 +61,11 @@ export async function createRemoteRuntime(options: {
         views: () => pool ?? [],
       },
     }),
-    inspect: async (workload) => (await calls.ask({ method: 'inspect', workload })) as Inspection,
+    async inspect(workload) {
+      const { inspection } = await calls.ask({ method: 'inspect', workload });
+      if (inspection) return inspection;
+      throw new Fault('internal', 'the runtime gave no inspection');
+    },
     async prepare(workload) {
       await calls.ask({ method: 'prepare', workload });
     },
@@ -70,10 +73,10 @@ export async function createRemoteRuntime(options: {
       await calls.ask({ method: 'want', workload, wanted });
     },
     release: (instance) => channel.send({ type: 'runtime-release', instance }),
-    instances: mirror.list,
+    instances: (revision) => mirror.list(revision),
     onEvent: (listener) => listeners.push(listener),
     logs: async (revision, limit) =>
-      (await calls.ask({ method: 'logs', revision, limit })) as readonly LogLine[],
+      (await calls.ask({ method: 'logs', revision, limit })).lines ?? [],
     async close(graceMs) {
       await calls.ask({ method: 'close', graceMs });
     },
@@ -104,26 +107,26 @@ function createMirror() {
 }
 
 function createCalls(channel: Channel) {
-  const open = new Map<number, PromiseWithResolvers<unknown>>();
+  const open = new Map<number, PromiseWithResolvers<Answer>>();
   let last = 0;
   let ended = false;
 
-  function take(id: number): PromiseWithResolvers<unknown> | undefined {
+  function take(id: number): PromiseWithResolvers<Answer> | undefined {
     const call = open.get(id);
     open.delete(id);
     return call;
   }
 
   return {
-    async ask(call: Call): Promise<unknown> {
+    async ask(call: Call): Promise<Answer> {
       if (ended) throw gone();
       const id = ++last;
-      const answer = Promise.withResolvers<unknown>();
+      const answer = Promise.withResolvers<Answer>();
       open.set(id, answer);
       channel.send({ type: 'runtime-call', id, call });
       return await answer.promise;
     },
-    resolve: (id: number, value: unknown) => take(id)?.resolve(value),
+    resolve: (id: number, answer: Answer) => take(id)?.resolve(answer),
     reject(id: number, { code, message, problems, retryAfter }: PlainFault) {
       const more = { problems, ...(retryAfter !== undefined && { retryAfter }) };
       take(id)?.reject(new Fault(code, message, more));

@@ -20,13 +20,13 @@ export interface Staged {
  * Invariants: under a digest there are complete bytes or none; nothing outside of here has a name for them;
  * what is found damaged goes at once, so that the next put brings it anew.
  */
-export function createContent(folder: string) {
+export function createContent(folder: string, temporary: string) {
   const pathOf = (digest: string) => join(folder, 'content', digest.slice(0, 2), digest);
   const noteOf = (digest: string) => join(folder, 'notes', digest.slice(0, 2), digest);
 
   /** Calls `use` with a folder of its own, which is gone afterwards. */
   async function withTemporary<T>(use: (path: string) => Promise<T>): Promise<T> {
-    const path = await mkdtemp(join(folder, 'tmp', 't-'));
+    const path = await mkdtemp(join(temporary, 't-'));
     try {
       return await use(path);
     } finally {

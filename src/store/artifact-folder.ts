@@ -11,17 +11,22 @@ import { isInside, MANIFEST_LIMIT, parseManifest } from './manifest.ts';
 type PutOptions = Parameters<Artifacts['put']>[1];
 
 /**
- * Artifacts in a folder that one process owns:
+ * Artifacts in a folder that the processes of one Rouse own:
  * `content/` the bytes by digest, `notes/` their names, `files/` and `folders/` copies that were
  * materialized (an instance that runs as root can write to them, and must not reach the bytes), `tmp/` what is on its way; the last is emptied at the start.
  */
-export async function createArtifactFolder(options: { folder: string }): Promise<Artifacts> {
+export async function createArtifactFolder(options: {
+  folder: string;
+  /** Another name for `tmp`, of each of several processes that use the folder. */
+  temporary?: string;
+}): Promise<Artifacts> {
   const { folder } = options;
-  const content = createContent(folder);
+  const temporary = join(folder, options.temporary ?? 'tmp');
+  const content = createContent(folder, temporary);
   const placing = new Map<string, Promise<string>>();
   await guarded(async () => {
-    await removeTree(join(folder, 'tmp'));
-    await mkdir(join(folder, 'tmp'), { recursive: true, mode: 0o700 });
+    await removeTree(temporary);
+    await mkdir(temporary, { recursive: true, mode: 0o700 });
   });
 
   async function guarded<T>(work: () => Promise<T>): Promise<T> {

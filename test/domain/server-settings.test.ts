@@ -61,6 +61,7 @@ test('every field can be said in all three ways', () => {
     data: ['/data', '/data'],
     memory: ['2Gi', 2 * GIB],
     pool: ['3', 3],
+    workers: ['2', 2],
     domain: ['models.example', 'models.example'],
     logLevel: ['debug', 'debug'],
     drain: ['5s', 5000],

@@ -18,7 +18,7 @@ import { createPool } from './pool.ts';
 import { createPreparer, type Prepared, type Programs } from './prepare.ts';
 import { hasProc, systemProcesses } from './proc.ts';
 import { createReaper } from './reaper.ts';
-import { sweep } from './sweep.ts';
+import { ENV_INSTANCE, sweep } from './sweep.ts';
 import { createTools } from './tool.ts';
 import { createVenvs } from './venv.ts';
 
@@ -41,6 +41,16 @@ export interface LocalRuntimeOptions {
   readonly log: Log;
 }
 
+/** A runtime, and what others can do to end with it, however it ends. */
+export interface LocalRuntime extends Runtime {
+  readonly life: {
+    /** In the environment of a process: it is ended with the instances, by the watchdog and by the next start. */
+    readonly environment: Readonly<Record<string, string>>;
+    /** For sockets: short enough a path, and removed at the end. */
+    readonly folder: string;
+  };
+}
+
 /** Often enough to stop what grows before it hurts others, seldom enough to cost nothing with 1,000 instances. */
 const MEASURE_MS = 2000;
 /** What is looked into is a stranger's file and lives shortly. */
@@ -52,7 +62,7 @@ const LONGEST_RUN_FOLDER = 80;
  * Instances are processes of this machine. Whatever way Rouse ends, they end: see `guard.ts` for now, and
  * the sweep below for what a former life left behind when its watchdog was killed, too.
  */
-export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<Runtime> {
+export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<LocalRuntime> {
   const { folder, stateId, programs, artifacts, readSecret, clock, log } = options;
   const life = randomBytes(4).toString('hex');
   let count = 0;
@@ -131,6 +141,7 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
 
   return {
     ...fleet,
+    life: { environment: { [ENV_INSTANCE]: `${mark}rouse` }, folder: runFolder },
     capabilities: { exactCount: true, parks: true },
     ...(pool && { pool }),
     inspect: createInspector({

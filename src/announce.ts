@@ -1,0 +1,44 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import type { ModelAnswer } from '#domain/read-views.ts';
+import { Fault } from '#lib/fault.ts';
+import type { ControlSetup } from './control-messages.ts';
+import type { Started } from './sources.ts';
+import { formatModels, formatStart } from './welcome.ts';
+
+/** Throws Fault `not_found` when the folder to apply is not there. */
+export function checkFolder(apply: string | undefined): void {
+  if (apply === undefined || existsSync(apply)) return;
+  throw new Fault('not_found', `--apply ${apply}: there is no such file or folder`);
+}
+
+export function announceStart(
+  { version, dataPlane, settings }: Pick<ControlSetup, 'version' | 'dataPlane' | 'settings'>,
+  control: string,
+): void {
+  process.stdout.write(formatStart({ version, dataPlane, control, data: settings.data }));
+}
+
+export function announceModels(
+  { apply }: Pick<ControlSetup, 'apply'>,
+  control: string,
+  started: Started,
+): void {
+  const examples = findExamples(apply, started.models);
+  process.stdout.write(formatModels(started, { examples, control }));
+}
+
+/** Requests that lie beside the models: the first `<folder>/<model>/*.json`, named as it is pasted from here. */
+function findExamples(
+  folder: string | undefined,
+  models: readonly ModelAnswer[],
+): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const { metadata } of models) {
+    const own = join(folder ?? '', metadata.name);
+    if (folder === undefined || !existsSync(own)) continue;
+    const example = readdirSync(own).find((name) => name.endsWith('.json'));
+    if (example) found.set(metadata.name, relative(process.cwd(), join(own, example)));
+  }
+  return found;
+}

@@ -1,0 +1,115 @@
+import { randomUUID } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import { createApi } from '#api/api.ts';
+import { checkExposure, needsKey } from '#api/exposure.ts';
+import { listenApi } from '#api/listen.ts';
+import { createLocalFetch } from '#api/local.ts';
+import type { BusHost } from '#bus/bus.ts';
+import { createPublisher, type Publisher } from '#bus/publisher.ts';
+import { createClient } from '#cli/client.ts';
+import { type Control, createControl } from '#control/control.ts';
+import { urlOf } from '#domain/address.ts';
+import type { Actor } from '#domain/records.ts';
+import { systemClock } from '#lib/clock.ts';
+import { messageOf } from '#lib/fault.ts';
+import type { Log } from '#lib/log.ts';
+import type { Runtime } from '#runtime/runtime.ts';
+import { type Artifacts } from '#store/artifacts.ts';
+import { createArtifactFolder } from '#store/artifact-folder.ts';
+import { createSqliteStore } from '#store/sqlite.ts';
+import type { ControlSetup, FromControl } from './control-messages.ts';
+import { type DataFolder, dataFolderAt } from './data-folder.ts';
+import { mergeMetrics } from './metrics-text.ts';
+import { applyAtStart } from './sources.ts';
+
+const STARTER: Actor = { id: 'system:serve', role: 'deploy' };
+const clock = systemClock;
+
+/** What is different in a thread and in a process. */
+export interface ControlPlaces {
+  readonly log: Log;
+  readonly say: (message: FromControl) => void;
+  createRuntime(folder: DataFolder, artifacts: Artifacts): Promise<Runtime>;
+  createHost(): Promise<BusHost>;
+  /** At the end, when nobody asks it for anything any more. */
+  endRuntime(runtime: Runtime, graceMs: number): Promise<void>;
+  readonly onProcesses?: Parameters<typeof createControl>[0]['onProcesses'];
+}
+
+/** Control as a whole: store, runtime, policies and API. Resolves when it listens; gives what ends it. */
+export async function runControlPlane(
+  setup: ControlSetup,
+  places: ControlPlaces,
+): Promise<(graceMs: number) => Promise<void>> {
+  const { settings, version } = setup;
+  const { log, say, onProcesses } = places;
+  const folder = dataFolderAt(setup.folder.path, setup.folder.stateId);
+  const store = await createSqliteStore({ path: folder.database, clock });
+  checkExposure(settings, (await store.list('key', { limit: 1 })).length);
+  const artifacts = await createArtifactFolder({ folder: folder.artifacts });
+  const runtime = await places.createRuntime(folder, artifacts);
+  const host = await places.createHost();
+  const publisher = createPublisher({ host, epoch: randomUUID(), clock });
+  const control = await createControl({
+    store,
+    artifacts,
+    runtime,
+    publisher,
+    clock,
+    log,
+    settings: { memoryBudget: settings.memory, proofsAtOnce: availableParallelism() },
+    ...(onProcesses && { onProcesses }),
+  });
+  const closing = new AbortController();
+  const api = createApi({
+    useCases: control.useCases,
+    metrics: () => scrape(control, publisher),
+    ready: () => !closing.signal.aborted,
+    allowedHosts: settings.controlHosts,
+    requireKey: needsKey(settings.control, settings.requireKey),
+    version,
+    dataPlane: () => setup.dataPlane,
+    domain: settings.domain,
+    log,
+    clock,
+    closing: closing.signal,
+  });
+  const listener = await listenApi(api, settings.control, clock);
+  const url = urlOf(listener.address);
+  say({ type: 'listening', control: url, port: listener.address.port });
+  if (setup.apply !== undefined) {
+    const client = createClient({ server: url, fetch: createLocalFetch(api, STARTER), clock });
+    const { apply, applied, watch } = setup;
+    applyAtStart({ client, folder: apply, applied, watch, clock, signal: closing.signal })
+      .then((started) => say({ type: 'settled', started }))
+      .catch((error: unknown) =>
+        log.error({ error: messageOf(error) }, 'the folder is not followed'),
+      );
+  }
+  return async (graceMs) => {
+    closing.abort();
+    await end(log, [
+      () => listener.close(),
+      () => control.close(),
+      () => places.endRuntime(runtime, graceMs),
+      () => publisher.close(),
+      () => store.close(),
+    ]);
+  };
+}
+
+async function scrape(control: Control, publisher: Publisher): Promise<string> {
+  const [own, planes] = await Promise.all([control.metrics(), publisher.scrape()]);
+  return mergeMetrics([own, ...planes]);
+}
+
+/** Each step is tried, whatever became of the one before. */
+async function end(log: Log, steps: readonly (() => Promise<void>)[]): Promise<void> {
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      log.error({ error: messageOf(error) }, 'closing failed in part');
+    }
+  }
+}

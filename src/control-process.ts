@@ -1,0 +1,57 @@
+import { createStreamHost } from '#bus/stream.ts';
+import { systemClock } from '#lib/clock.ts';
+import { messageOf } from '#lib/fault.ts';
+import { createLog } from '#lib/log.ts';
+import { createRemoteRuntime } from '#runtime/remote.ts';
+import type { ControlProcessStart, FromControl, ToControlProcess } from './control-messages.ts';
+import { runControlPlane } from './control-plane.ts';
+import { createRuntimeChannel, sendTo } from './ipc.ts';
+
+/**
+ * Control as a process of its own, started by `rouse serve --workers`, which it does not outlive. Instances and
+ * data planes are not its children: when it dies they go on, and the next one takes them over.
+ */
+
+let close: ((graceMs: number) => Promise<void>) | undefined;
+let alive: readonly string[] = [];
+let onAlive: (alive: readonly string[]) => void = () => {};
+
+function say(message: FromControl, said?: () => void): void {
+  sendTo(process, message, said);
+}
+
+async function run(start: ControlProcessStart): Promise<void> {
+  const log = createLog({ level: start.settings.logLevel, terminal: start.terminal });
+  alive = start.alive;
+  close = await runControlPlane(start, {
+    log,
+    say,
+    createRuntime: () => createRemoteRuntime({ channel: createRuntimeChannel(process), log }),
+    createHost: () => createStreamHost({ listen: start.bus, clock: systemClock }),
+    // It is not ours: what runs goes on.
+    endRuntime: async () => {},
+    onProcesses(listener) {
+      onAlive = listener;
+      listener(alive);
+    },
+  });
+}
+
+function onMessage(message: ToControlProcess): void {
+  if (message.type === 'start') {
+    run(message.start).catch((error: unknown) => {
+      say({ type: 'failed', message: messageOf(error) }, () => process.exit(1));
+    });
+  } else if (message.type === 'alive') {
+    alive = message.alive;
+    onAlive(alive);
+  } else if (message.type === 'close') {
+    void (close?.(message.graceMs) ?? Promise.resolve()).then(() => process.exit(0));
+  }
+}
+
+process.on('message', onMessage);
+process.on('disconnect', () => process.exit());
+// A terminal sends them to all of its processes; they are for the one that started the others.
+for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
+process.on('SIGTERM', () => say({ type: 'leaving' }));
