@@ -19,6 +19,15 @@ interface KnownKey extends KeyHolder {
   readonly hash: Buffer;
 }
 
+/** What a connection's last Authorization was found to be. */
+export interface ShownKey {
+  readonly authorization: string;
+  readonly version: number;
+  readonly holder: KeyHolder | 'foreign' | 'unknown';
+}
+
+export const NO_KEY: ShownKey = { authorization: '', version: -1, holder: 'foreign' };
+
 /** The keys that callers of models may show. */
 export class Callers {
   /** Changes with every change of the keys: what was found before may be wrong now. */
@@ -36,8 +45,15 @@ export class Callers {
     }
   }
 
+  /** Who sent this Authorization, if it is not the one that was shown before and still means the same. */
+  findAgain(shown: ShownKey, authorization: string): ShownKey {
+    const { version } = this;
+    if (shown.authorization === authorization && shown.version === version) return shown;
+    return { authorization, version, holder: this.find(authorization) };
+  }
+
   /** Who sent this Authorization. 'foreign': it is none of ours; 'unknown': it is, and there is no such key. */
-  find(authorization: string): KeyHolder | 'foreign' | 'unknown' {
+  private find(authorization: string): KeyHolder | 'foreign' | 'unknown' {
     if (!OURS.test(authorization)) return 'foreign';
     const [, id = '', secret = ''] = FORM.exec(authorization) ?? [];
     const key = this.keys.get(id);

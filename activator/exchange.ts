@@ -1,4 +1,3 @@
-import { duration } from '#domain/units.ts';
 import type { Caller } from '#domain/records.ts';
 import { decidePriority, NORMAL } from '#policies/priority.ts';
 import {
@@ -9,7 +8,7 @@ import {
   type ToModel,
 } from './address.ts';
 import { type Answer, makeLocalAnswer, makeRefusal } from './answers.ts';
-import type { Callers } from './callers.ts';
+import { NO_KEY } from './callers.ts';
 import type { Connection } from './connection.ts';
 import {
   FULL_BYTES,
@@ -23,16 +22,13 @@ import {
 } from './gate.ts';
 import { HeldBody } from './held-body.ts';
 import { Forward, type ForwardOwner, type Granted } from './forward.ts';
-import { parseLength } from './http/fields.ts';
-import type { RequestHead } from './http/request-head.ts';
 import { pieceOf } from './http/pieces.ts';
 import { countRefusal, createRevisionMetrics } from './metrics.ts';
-import { MAX_HOLD_MS, type Plane } from './plane.ts';
+import type { Plane } from './plane.ts';
 import {
   BAD_HOLD,
   BAD_PRIORITY,
   BAD_REQUEST_ID,
-  BAD_STATUS,
   BODY_STALLED,
   BODY_TOO_LARGE_TO_ROUTE,
   makeFull,
@@ -55,11 +51,10 @@ import { type ModelRoute, mustRefuse, type RevisionRoute } from './routes.ts';
 import type { Slot } from './slot.ts';
 import { chooseRevision, noRevision } from './split.ts';
 import { findRevision, makeStatus } from './status.ts';
+import { expectedByEnvoy, holdOf, isRequestId, parseStatusQuestion } from './wait-fields.ts';
 import { isNavigation, makeWaitingPage, PAGE_AFTER_MS, PAGE_FIELDS } from './waiting-page.ts';
 import { nameOf, type Watches } from './watches.ts';
 
-/** What a caller may call its request; an index of those that are held. */
-const REQUEST_ID = /^[\w.-]{1,128}$/;
 const NEVER = Number.POSITIVE_INFINITY;
 /** Turns of the loop without data after which all that had arrived has been read. */
 const QUIET_TURNS = 3;
@@ -67,14 +62,6 @@ const QUIET_TURNS = 3;
 const MAX_PROBED = 4 * 1024 * 1024;
 /** A caller that closed its connection, in the metrics: the code that nginx made common. */
 const CLIENT_CLOSED = 499;
-
-/** What a connection's last Authorization was found to be. */
-interface ShownKey {
-  readonly authorization: string;
-  readonly version: number;
-  readonly holder: ReturnType<Callers['find']>;
-}
-const NO_KEY: ShownKey = { authorization: '', version: -1, holder: 'foreign' };
 
 /**
  * `ROUTING`: the body is read in order to find the model. `HELD`: in a gate. `PROBING`: granted, and it is
@@ -103,7 +90,7 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
   priority = NORMAL;
   /** Who asks: the holder of a key, or who is at the address. */
   private caller: Caller;
-  private shown: ShownKey = NO_KEY;
+  private shown = NO_KEY;
   private readonly client: Connection;
   private readonly plane: Plane;
   private state = OVER;
@@ -123,11 +110,10 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
   private waited = false;
   private quietTurns = 0;
   private holdUntil = NEVER;
-  private totalDeadline = NEVER;
-  /** The caller's own, ms; set before `begin` by a protocol that has such a thing. */
-  deadlineAt = NEVER;
-  /** When a browser gets the waiting page instead of being held on. */
-  private pageAt = NEVER;
+  /** The caller's own or the model's for the whole of a request, ms. */
+  private deadlineAt = NEVER;
+  /** A browser gets the waiting page instead of being held on. */
+  private wantsPage = false;
   /** Under which others may ask for this request while it is held. */
   private name = '';
   private watch: ReturnType<Watches['add']> | undefined;
@@ -161,9 +147,8 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
     this.arrivedAt = this.plane.now();
     this.waited = false;
     this.holdUntil = NEVER;
-    this.totalDeadline = NEVER;
     this.deadlineAt = NEVER;
-    this.pageAt = NEVER;
+    this.wantsPage = false;
     this.name = '';
   }
 
@@ -262,28 +247,22 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
 
   private showStatus({ model, revision, tag }: Extract<Destination, { kind: 'status' }>): void {
     const { client, plane } = this;
-    const { head } = client;
+    const question = parseStatusQuestion(client.head);
     const route = findRevision(model, revision, tag);
-    if (head.rouseStatus !== '' && head.rouseStatus !== 'true') this.refuse(BAD_STATUS);
+    if ('detail' in question) this.refuse(question);
     else if (!route) this.refuse(noRevision(model, revision));
-    else if (head.fields.find('accept').includes('text/event-stream')) this.startWatch(route);
-    else {
-      const status = plane.watches.status(route, requestIdOf(head.target), plane.now());
-      const body = JSON.stringify(status);
-      const answer = { status: 200, type: 'application/json', body };
+    else if (!question.asEvents) {
+      const status = plane.watches.status(route, question.requestId, plane.now());
+      const answer = { status: 200, type: 'application/json', body: JSON.stringify(status) };
       this.finishLocally(answer, 'Cache-Control: no-store\r\n');
-    }
+    } else if (plane.watches.isFull) this.refuse(TOO_MANY_WATCHES);
+    else this.startWatch(route, question);
   }
 
-  private startWatch(route: RevisionRoute): void {
+  private startWatch(route: RevisionRoute, what: Parameters<Watches['add']>[2]): void {
     const { client, plane } = this;
-    if (plane.watches.isFull) {
-      this.refuse(TOO_MANY_WATCHES);
-      return;
-    }
     this.state = WATCHING;
-    const id = requestIdOf(client.head.target);
-    this.watch = plane.watches.add(client, route, id, plane.now(), () => {
+    this.watch = plane.watches.add(client, route, what, plane.now(), () => {
       this.end(true);
       client.finish();
     });
@@ -349,8 +328,7 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
       return;
     }
     const { total } = route.routing.timeouts;
-    const { givesUpAt } = this.client;
-    this.totalDeadline = Math.min(this.deadlineAt, givesUpAt, this.arrivedAt + (total ?? NEVER));
+    this.deadlineAt = Math.min(this.client.givesUpAt, this.arrivedAt + (total ?? NEVER));
     this.state = HELD;
     this.holdUntil = this.arrivedAt + holdMs;
     const decision = route.gate.enter(this, holdMs);
@@ -367,27 +345,19 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
   /** Finds who asks, and how urgent that may be. A connection that shows the same key again is known. */
   private identify(): Refusal | undefined {
     const { head, caller } = this.client;
-    const holder = head.authorization === '' ? 'foreign' : this.findHolder(head.authorization);
+    if (head.authorization !== '') {
+      this.shown = this.plane.callers.findAgain(this.shown, head.authorization);
+    }
+    const holder = head.authorization === '' ? 'foreign' : this.shown.holder;
     if (holder === 'unknown') return UNKNOWN_KEY;
     head.cutAuthorization(holder !== 'foreign');
     this.caller = holder === 'foreign' ? caller : holder.caller;
     const highest = holder === 'foreign' ? 'normal' : holder.priority;
     this.priority = decidePriority(head.rousePriority, highest);
     if (this.priority < 0) return BAD_PRIORITY;
-    return head.rouseRequestId === '' || REQUEST_ID.test(head.rouseRequestId)
+    return head.rouseRequestId === '' || isRequestId(head.rouseRequestId)
       ? undefined
       : BAD_REQUEST_ID;
-  }
-
-  private findHolder(authorization: string): ReturnType<Callers['find']> {
-    const { callers } = this.plane;
-    const { shown } = this;
-    if (shown.authorization === authorization && shown.version === callers.version) {
-      return shown.holder;
-    }
-    const holder = callers.find(authorization);
-    this.shown = { authorization, holder, version: callers.version };
-    return holder;
   }
 
   // Waiting
@@ -396,10 +366,8 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
     const { client, plane, route } = this;
     const { head } = client;
     this.waited = true;
-    this.totalDeadline = Math.min(this.totalDeadline, this.arrivedAt + expectedByEnvoy(head));
-    if (head.rouseHold === '' && isNavigation(head.method, head.fields.find('accept'))) {
-      this.pageAt = this.arrivedAt + PAGE_AFTER_MS;
-    }
+    this.deadlineAt = Math.min(this.deadlineAt, this.arrivedAt + expectedByEnvoy(head));
+    this.wantsPage = head.rouseHold === '' && isNavigation(head.method, head.fields.find('accept'));
     if (head.rouseRequestId !== '' && route) {
       this.name = nameOf(route, head.rouseRequestId);
       plane.watches.name(this.name, route, this);
@@ -496,17 +464,18 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
   sweep(now: number): void {
     const { route } = this;
     if (this.state === OVER || !route) return;
-    if (this.state === HELD && now >= Math.min(this.holdUntil, this.totalDeadline)) {
+    if (this.state === HELD && now >= Math.min(this.holdUntil, this.deadlineAt)) {
       this.refuse(makeHoldEnded(route, now - this.arrivedAt));
-    } else if (this.state === HELD && now >= this.pageAt) this.showPage(route, now);
-    else if (now >= Math.min(this.forward.deadline, this.totalDeadline)) {
+    } else if (this.state === HELD && this.wantsPage && now >= this.arrivedAt + PAGE_AFTER_MS)
+      this.showPage(route, now);
+    else if (now >= Math.min(this.forward.deadline, this.deadlineAt)) {
       this.fail(makeRunEnded(route));
     }
   }
 
   /** Not for a model that is awake and merely busy: its answer is worth waiting for. */
   private showPage(route: RevisionRoute, now: number): void {
-    this.pageAt = NEVER;
+    this.wantsPage = false;
     if (route.gate.isWarm) return;
     const retryAfter = retryAfterOf(route.routing);
     this.countCode(503);
@@ -570,28 +539,6 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
     const codes = this.route?.metrics?.codes;
     if (codes) codes[status - 100]! += 1;
   }
-}
-
-/** The caller's Rouse-Hold or the model's own, ms; -1: it is no duration. */
-function holdOf(head: RequestHead, { routing }: RevisionRoute): number {
-  const { hold } = routing.timeouts;
-  if (head.rouseHold === '') return hold;
-  const parsed = duration.safeParse(head.rouseHold);
-  return parsed.success ? Math.min(parsed.data, Math.max(MAX_HOLD_MS, hold)) : -1;
-}
-
-/**
- * How long a proxy of Envoy's kind before us waits for the answer, ms. It is the one field for this in wide use:
- * Istio and most gateways built on Envoy send it. What is no number is not its.
- */
-function expectedByEnvoy({ fields }: RequestHead): number {
-  const value = parseLength(fields.find('x-envoy-expected-rq-timeout-ms'));
-  return value > 0 ? value : NEVER;
-}
-
-/** The `request` of a status address, or ''. */
-function requestIdOf(target: string): string {
-  return /[?&]request=([\w.-]{1,128})(?:&|$)/.exec(target)?.[1] ?? '';
 }
 
 /** Our own servers speak HTTP; what others are is known to who deployed them. */

@@ -78,7 +78,7 @@ export const BAD_REQUEST_ID: Refusal = {
 export const BAD_STATUS: Refusal = {
   status: 400,
   code: 'bad_request',
-  detail: 'Rouse-Status must be true.',
+  detail: 'Rouse-Status must be true, or wake to have the model woken meanwhile.',
 };
 export const TOO_MANY_WATCHES: Refusal = {
   status: 503,

@@ -24,7 +24,7 @@ function show(status) {
     wait === null ? 'How long that takes is not known yet.' : 'It takes about ' + Math.max(1, Math.ceil(wait)) + ' s.';
 }
 async function follow() {
-  const headers = { 'Rouse-Status': 'true', Accept: 'text/event-stream' };
+  const headers = { 'Rouse-Status': 'wake', Accept: 'text/event-stream' };
   const response = await fetch(location.href, { headers, cache: 'no-store' });
   if (!response.ok) throw new Error('no status');
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();

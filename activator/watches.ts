@@ -10,6 +10,8 @@ const MAX_WATCHES = 256;
 export const WATCH_EVERY_MS = 250;
 /** As long as a request may be held; who still wants to know then asks again. */
 const MAX_WATCH_MS = 10 * 60_000;
+/** Capacity that nobody waits for is let go again: who keeps a model waking says so this often. */
+const KNOCK_EVERY_MS = 1000;
 /** Without a change, something is sent this often: proxies close what is silent, usually after 30 s or more. */
 const SIGN_OF_LIFE_MS = 15_000;
 
@@ -38,6 +40,9 @@ interface Watch {
   /** The stream has ended. */
   readonly onEnd: () => void;
   readonly since: number;
+  /** It wants the model awake, as a request would that waits. */
+  readonly wakes: boolean;
+  knockedAt: number;
   sentAt: number;
   told: string;
   /** Reads more slowly than this comes: it misses states, not the last one. */
@@ -61,7 +66,13 @@ export class Watches {
   }
 
   /** `onEnd` gives the connection back. */
-  add(client: Stream, route: RevisionRoute, requestId: string, now: number, onEnd: () => void) {
+  add(
+    client: Stream,
+    route: RevisionRoute,
+    { requestId, wakes }: { requestId: string; wakes: boolean },
+    now: number,
+    onEnd: () => void,
+  ) {
     const head = new ResponseHead();
     head.read(STREAM_HEAD);
     client.writeHead(head, '');
@@ -71,6 +82,8 @@ export class Watches {
       client,
       onEnd,
       since: now,
+      wakes,
+      knockedAt: 0,
       sentAt: 0,
       told: '',
       isSlow: false,
@@ -131,7 +144,10 @@ export class Watches {
     const isGone = route.model.revisions.get(route.routing.name) !== route;
     const isOver = status.state === 'awake' && status.request?.state !== 'waiting';
     if (isGone || isOver || now - watch.since > MAX_WATCH_MS) this.end(watch, status);
-    else this.tell(watch, JSON.stringify(status), now);
+    else {
+      if (watch.wakes && status.state !== 'failed') knock(watch, now);
+      this.tell(watch, JSON.stringify(status), now);
+    }
   }
 
   private tell(watch: Watch, text: string, now: number): void {
@@ -155,6 +171,12 @@ export class Watches {
 export function nameOf({ model }: RevisionRoute, requestId: string): string {
   const { namespace, name } = model.routing;
   return `${namespace}/${name}/${requestId}`;
+}
+
+function knock(watch: Watch, now: number): void {
+  if (now - watch.knockedAt < KNOCK_EVERY_MS) return;
+  watch.knockedAt = now;
+  watch.route.gate.knock();
 }
 
 function send(watch: Watch, text: string): void {

@@ -49,7 +49,7 @@ async function ask(path = STATUS, headers: Record<string, string> = {}): Promise
 }
 
 /** Follows a status; `events` grows as they come. */
-async function follow(path: string, headers = STREAM) {
+async function follow(path: string, headers: Record<string, string> = STREAM) {
   const client = await dial(harness.port);
   const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   client.socket.write(
@@ -179,6 +179,19 @@ describe('the status of a model, as events', () => {
     expect(states[0]).toBe('status asleep');
     expect(states.slice(1, -1).every((state) => state === 'status starting')).toBe(true);
     expect(states.at(-1)).toBe('end awake');
+  });
+
+  test('with "wake" it keeps the model waking, as the waiting page does; with "true" it does not', async () => {
+    const quiet = await follow(PATH, { ...STREAM, 'rouse-status': 'true' });
+    await quiet.until(/"asleep"/);
+    expect(harness.reports.filter(({ type }) => type === 'wake')).toEqual([]);
+    const waking = await follow(PATH, { ...STREAM, 'rouse-status': 'wake' });
+    await quiet.until(/"starting"/);
+    const wakes = () => harness.reports.filter(({ type }) => type === 'wake').length;
+    await harness.report('wake', () => wakes() >= 2);
+    await wake();
+    expect((await waking.end()).at(-1)).toMatchObject({ event: 'end', status: { state: 'awake' } });
+    expect((await quiet.end()).at(-1)).toMatchObject({ event: 'end' });
   });
 
   test('a named request: its place, then that it was granted', async () => {

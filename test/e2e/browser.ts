@@ -23,7 +23,7 @@ interface Message {
   readonly id?: number;
   readonly method?: string;
   readonly params?: { readonly entry?: { readonly source: string; readonly text: string } };
-  readonly result?: { readonly result?: { readonly value?: unknown } };
+  readonly result?: { readonly result?: { readonly value?: string } };
 }
 
 const LISTENING = /^DevTools listening on ws:\/\/([^/]+)\//;
@@ -108,7 +108,7 @@ async function openPage(socket: WebSocket, url: string, scripts: boolean): Promi
         const { result } = await ask('Runtime.evaluate', {
           expression: 'document.documentElement.innerText',
         });
-        const text = String(result?.result?.value ?? '');
+        const text = result?.result?.value ?? '';
         if (pattern.test(text)) return text;
       }
     },

@@ -1,0 +1,49 @@
+import { duration } from '#domain/units.ts';
+import { parseLength } from './http/fields.ts';
+import type { RequestHead } from './http/request-head.ts';
+import { MAX_HOLD_MS } from './plane.ts';
+import { BAD_STATUS, type Refusal } from './refusals.ts';
+import type { RevisionRoute } from './routes.ts';
+
+/** What a caller may call its request; an index of those that are held. */
+const REQUEST_ID = /^[\w.-]{1,128}$/;
+/** What `Rouse-Status` may say; '' at the status address. `wake`: it also keeps the model waking. */
+const STATUSES = new Set(['', 'true', 'wake']);
+
+/** The caller's Rouse-Hold or the model's own, ms; -1: it is no duration. */
+export function holdOf(head: RequestHead, { routing }: RevisionRoute): number {
+  const { hold } = routing.timeouts;
+  if (head.rouseHold === '') return hold;
+  const parsed = duration.safeParse(head.rouseHold);
+  return parsed.success ? Math.min(parsed.data, Math.max(MAX_HOLD_MS, hold)) : -1;
+}
+
+/**
+ * How long a proxy of Envoy's kind before us waits for the answer, ms. It is the one field for this in wide use:
+ * Istio and most gateways built on Envoy send it. What is no number is not its.
+ */
+export function expectedByEnvoy({ fields }: RequestHead): number {
+  const value = parseLength(fields.find('x-envoy-expected-rq-timeout-ms'));
+  return value > 0 ? value : Number.POSITIVE_INFINITY;
+}
+
+export function isRequestId(text: string): boolean {
+  return REQUEST_ID.test(text);
+}
+
+/** What is asked at a status address. */
+interface StatusQuestion {
+  /** Of a held request, or ''. */
+  readonly requestId: string;
+  readonly wakes: boolean;
+  /** As server-sent events. */
+  readonly asEvents: boolean;
+}
+
+export function parseStatusQuestion(head: RequestHead): StatusQuestion | Refusal {
+  const { rouseStatus, target, fields } = head;
+  if (!STATUSES.has(rouseStatus)) return BAD_STATUS;
+  const requestId = /[?&]request=([\w.-]{1,128})(?:&|$)/.exec(target)?.[1] ?? '';
+  const asEvents = fields.find('accept').includes('text/event-stream');
+  return { requestId, wakes: rouseStatus === 'wake', asEvents };
+}
