@@ -464,13 +464,16 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
   sweep(now: number): void {
     const { route } = this;
     if (this.state === OVER || !route) return;
-    if (this.state === HELD && now >= Math.min(this.holdUntil, this.deadlineAt)) {
-      this.refuse(makeHoldEnded(route, now - this.arrivedAt));
-    } else if (this.state === HELD && this.wantsPage && now >= this.arrivedAt + PAGE_AFTER_MS)
-      this.showPage(route, now);
+    if (this.state === HELD) this.sweepHeld(route, now);
     else if (now >= Math.min(this.forward.deadline, this.deadlineAt)) {
       this.fail(makeRunEnded(route));
     }
+  }
+
+  private sweepHeld(route: RevisionRoute, now: number): void {
+    if (now >= Math.min(this.holdUntil, this.deadlineAt)) {
+      this.refuse(makeHoldEnded(route, now - this.arrivedAt));
+    } else if (this.wantsPage && now >= this.arrivedAt + PAGE_AFTER_MS) this.showPage(route, now);
   }
 
   /** Not for a model that is awake and merely busy: its answer is worth waiting for. */
