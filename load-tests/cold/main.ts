@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readVersion } from '#src/version.ts';
+import { readVersion } from '#lib/version.ts';
 import { describeMachine } from '../measure/machine.ts';
 import { choose, resultFile, say, writeResult } from '../measure/results.ts';
 import { startRouse } from '../measure/rouse.ts';

@@ -53,12 +53,12 @@ export function fieldOf(head: string, name: string): string | undefined {
   return new RegExp(`^${name}: *(.*?) *$`, 'im').exec(head)?.[1];
 }
 
-/** A request with a JSON body, or without one. */
-export function makeRequest(host: string, path: string, body?: string): string {
+/** A request with a JSON body, or without one. `fields`: lines of the head, each with its end. */
+export function makeRequest(host: string, path: string, body?: string, fields = ''): string {
   const method = body === undefined ? 'GET' : 'POST';
   const about =
     body === undefined
       ? ''
       : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
-  return `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\n${about}\r\n${body ?? ''}`;
+  return `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\n${fields}${about}\r\n${body ?? ''}`;
 }

@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { BroadcastChannel, isMainThread, threadId } from 'node:worker_threads';
 
 /**
@@ -10,6 +11,8 @@ export interface Question {
   readonly id: number;
   /** Collect garbage first: what remains is what is really kept. */
   readonly collect: boolean;
+  /** How late this thread's loop was since this was asked last; measured from the first time on. */
+  readonly loop?: boolean;
 }
 
 export interface Answer {
@@ -20,12 +23,24 @@ export interface Answer {
   readonly processCpuMicros: number;
   readonly heapBytes: number;
   readonly externalBytes: number;
+  readonly loop?: { readonly p99Ms: number; readonly maxMs: number };
 }
 
 const questions = new BroadcastChannel('rouse-bench-questions');
 const answers = new BroadcastChannel('rouse-bench-answers');
 
-function answer({ id, collect }: Question): Answer {
+const NANOS = 1e6;
+const LOOP_RESOLUTION_MS = 1;
+const loopDelay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
+
+function readLoop(): { p99Ms: number; maxMs: number } {
+  loopDelay.enable();
+  const found = { p99Ms: loopDelay.percentile(99) / NANOS, maxMs: loopDelay.max / NANOS };
+  loopDelay.reset();
+  return found;
+}
+
+function answer({ id, collect, loop }: Question): Answer {
   if (collect) {
     for (let pass = 0; pass < 2; pass++) globalThis.gc?.();
   }
@@ -39,6 +54,7 @@ function answer({ id, collect }: Question): Answer {
     processCpuMicros: all.user + all.system,
     heapBytes: heapUsed,
     externalBytes: external,
+    ...(loop === true && { loop: readLoop() }),
   };
 }
 

@@ -21,6 +21,12 @@ export interface Sample {
   readonly heapBytes: number;
 }
 
+/** Milliseconds that a loop came later to its turn than it should. */
+export interface LoopDelay {
+  readonly p99Ms: number;
+  readonly maxMs: number;
+}
+
 /** A real `rouse serve` in a process of its own. */
 export interface Rouse {
   readonly pid: number;
@@ -32,6 +38,8 @@ export interface Rouse {
   readonly healthyMs: number;
   readonly rssBytes: () => number;
   readonly sample: (collect?: boolean) => Promise<Sample>;
+  /** Of the data plane since the last call; the first call begins it. */
+  readonly loopDelay: () => Promise<LoopDelay>;
   readonly stop: () => Promise<void>;
 }
 
@@ -60,6 +68,7 @@ export async function startRouse(
     const control = await Promise.race([controlOf(child), failOn(exited)]);
     const announcedMs = performance.now() - spawnedAt;
     const pid = child.pid ?? 0;
+    const ask = createAsking(child);
     return {
       pid,
       port,
@@ -67,7 +76,8 @@ export async function startRouse(
       announcedMs,
       healthyMs: await healthy,
       rssBytes: () => rssOf(pid),
-      sample: createSampler(child),
+      sample: async (collect = false) => sampleOf(await ask({ collect })),
+      loopDelay: async () => loopOf(await ask({ collect: false, loop: true })),
       async stop() {
         child.kill('SIGTERM');
         await exited;
@@ -102,11 +112,13 @@ async function untilHealthy(port: number, child: ChildProcess): Promise<void> {
   }
 }
 
-function createSampler(child: ChildProcess): (collect?: boolean) => Promise<Sample> {
+type Answers = ReadonlyMap<Answer['thread'], Answer>;
+
+/** Asks both threads. */
+function createAsking(child: ChildProcess): (question: Omit<Question, 'id'>) => Promise<Answers> {
   let lastId = 0;
-  return async (collect = false) => {
+  return async (question) => {
     const id = ++lastId;
-    const question: Question = { id, collect };
     const got = new Map<Answer['thread'], Answer>();
     const { promise, resolve: done } = Promise.withResolvers<void>();
     const hear = (answer: Answer): void => {
@@ -115,20 +127,28 @@ function createSampler(child: ChildProcess): (collect?: boolean) => Promise<Samp
       if (got.size === 2) done();
     };
     child.on('message', hear);
-    child.send(question);
+    child.send({ id, ...question });
     await promise;
     child.off('message', hear);
-    const [plane, control] = [got.get('data plane'), got.get('control')];
-    const sum = (of: (answer: Answer) => number): number =>
-      [...got.values()].reduce((total, answer) => total + of(answer), 0);
-    return {
-      at: performance.now(),
-      cpuMicros: {
-        plane: plane?.cpuMicros ?? 0,
-        control: control?.cpuMicros ?? 0,
-        all: control?.processCpuMicros ?? 0,
-      },
-      heapBytes: sum((answer) => answer.heapBytes + answer.externalBytes),
-    };
+    return got;
   };
+}
+
+function sampleOf(answers: Answers): Sample {
+  const [plane, control] = [answers.get('data plane'), answers.get('control')];
+  const sum = (of: (answer: Answer) => number): number =>
+    [...answers.values()].reduce((total, answer) => total + of(answer), 0);
+  return {
+    at: performance.now(),
+    cpuMicros: {
+      plane: plane?.cpuMicros ?? 0,
+      control: control?.cpuMicros ?? 0,
+      all: control?.processCpuMicros ?? 0,
+    },
+    heapBytes: sum((answer) => answer.heapBytes + answer.externalBytes),
+  };
+}
+
+function loopOf(answers: Answers): LoopDelay {
+  return answers.get('data plane')?.loop ?? { p99Ms: 0, maxMs: 0 };
 }

@@ -3,11 +3,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Figure, figureOf, rotate } from '../measure/figures.ts';
+import { readVegeta } from '../measure/vegeta.ts';
 import { HOST, type Peer, type PeerName } from '../peers/peers.ts';
 
 /** Of the goal. Far below what any of them can do: what is seen is their latency, not their queue. */
 export const RATE = 1000;
-const NANOS = 1e6;
 const run = promisify(execFile);
 
 /** Latency when requests come at their own times, in milliseconds. */
@@ -63,23 +63,11 @@ function summarise(
   };
 }
 
-interface VegetaReport {
-  readonly requests: number;
-  readonly latencies: Readonly<Record<'50th' | '99th', number>>;
-  readonly status_codes: Readonly<Record<string, number>>;
-}
-
 async function attack(peer: Peer, { vegeta, folder, seconds }: OpenLoopOptions): Promise<Sample> {
   const targets = join(folder, 'targets');
   const results = join(folder, 'results');
   await writeFile(targets, `GET http://127.0.0.1:${peer.port}/\nHost: ${HOST}\n`);
   const rate = [`-rate=${RATE}`, `-duration=${seconds}s`];
   await run(vegeta, ['attack', ...rate, `-targets=${targets}`, `-output=${results}`]);
-  const { stdout } = await run(vegeta, ['report', '-type=json', results]);
-  const { requests, latencies, status_codes: codes }: VegetaReport = JSON.parse(stdout);
-  return {
-    p50Ms: latencies['50th'] / NANOS,
-    p99Ms: latencies['99th'] / NANOS,
-    failed: requests - (codes['200'] ?? 0),
-  };
+  return await readVegeta(vegeta, results);
 }

@@ -1,0 +1,57 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { readVersion } from '#lib/version.ts';
+import { describeMachine } from '../measure/machine.ts';
+import { choose, resultFile, say, writeResult } from '../measure/results.ts';
+import { versionOf } from '../peers/tools.ts';
+import { measureHeld } from './held.ts';
+import { measureLoop } from './loop.ts';
+import { countFailed, formatReport, type Report } from './report.ts';
+import { measureSurge } from './surge.ts';
+
+/** Many requests at once for what sleeps: see load-tests/README.md. Ends with status 1 when a request is lost. */
+
+const PARTS = ['held', 'surge', 'loop'] as const;
+const { values } = parseArgs({
+  options: {
+    parts: { type: 'string', default: PARTS.join(',') },
+    requests: { type: 'string', default: '10000' },
+    seconds: { type: 'string', default: '10' },
+    models: { type: 'string', default: '500' },
+    out: { type: 'string', default: resultFile('burst') },
+  },
+});
+const parts = choose(PARTS, values.parts, (name) => name);
+
+async function main(): Promise<number> {
+  const machine = describeMachine();
+  const folder = await mkdtemp(join(tmpdir(), 'rouse-burst-'));
+  try {
+    const report: Report = {
+      benchmark: 'burst',
+      at: new Date().toISOString(),
+      versions: {
+        rouse: readVersion(),
+        node: process.versions.node,
+        vegeta: await versionOf('vegeta'),
+      },
+      machine,
+      ...(parts.includes('held') && { held: await measureHeld(folder, Number(values.requests)) }),
+      ...(parts.includes('surge') && {
+        surge: await measureSurge(folder, Number(values.seconds), say),
+      }),
+      ...(parts.includes('loop') && { loop: await measureLoop(folder, Number(values.models)) }),
+    };
+    await writeResult(values.out, report, formatReport(report));
+    const { held, surge } = report;
+    const told = [...(held?.lost ?? []), ...(held?.disorder ?? []), ...(surge?.errors ?? [])];
+    for (const line of told.slice(0, 10)) say(line);
+    return countFailed(report) === 0 ? 0 : 1;
+  } finally {
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+process.exitCode = await main();

@@ -1,0 +1,65 @@
+import { formatMachine, type Machine } from '../measure/machine.ts';
+import { formatTable } from '../measure/table.ts';
+import type { Held } from './held.ts';
+import type { Loop } from './loop.ts';
+import { RATE, type Surge } from './surge.ts';
+
+const KIB = 1024;
+
+/** What the JSON file holds; a part that was not asked for is absent. */
+export interface Report {
+  readonly benchmark: 'burst';
+  readonly at: string;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly machine: Machine;
+  readonly held?: Held;
+  readonly surge?: Surge;
+  readonly loop?: Loop;
+}
+
+export function countFailed({ held, surge }: Report): number {
+  const lost = held === undefined ? 0 : held.requests - held.answered + held.disorder.length;
+  return lost + (surge?.failed ?? 0);
+}
+
+export function formatReport({ versions, machine, held, surge, loop }: Report): string {
+  const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  const rows = [...heldRows(held), ...surgeRows(surge), ...loopRows(loop)];
+  return [
+    `${names.join(', ')}; ${formatMachine(machine)}`,
+    formatTable(['burst', 'measured', 'goal'], rows),
+  ].join('\n\n');
+}
+
+function heldRows(held: Held | undefined): string[][] {
+  if (held === undefined) return [];
+  const own = held.heapBytes - held.bodyBytes;
+  return [
+    [`held for one cold model: answered of ${held.requests}`, String(held.answered), 'all'],
+    ['answered out of order', String(held.disorder.length), '0'],
+    ['heap per held request, its body apart, KiB', (own / KIB).toFixed(2), '≤ 2'],
+    ['from the release to the last answer, s', (held.drainMs / 1000).toFixed(2), ''],
+  ];
+}
+
+function surgeRows(surge: Surge | undefined): string[][] {
+  if (surge === undefined) return [];
+  const { requests, failed, p50Ms, p99Ms, maxMs } = surge;
+  const latencies = [p50Ms, p99Ms, maxMs].map((ms) => ms.toFixed(0)).join(' / ');
+  return [
+    [`0 → ${RATE}/s at a 100 ms model: failed of ${requests}`, String(failed), '0'],
+    ['latency p50 / p99 / max, ms', latencies, ''],
+    ['instances at the end', String(surge.instances), ''],
+  ];
+}
+
+function loopRows(loop: Loop | undefined): string[][] {
+  if (loop === undefined) return [];
+  const { models, atRest, atWork } = loop;
+  const show = (one: { p99Ms: number; maxMs: number }): string =>
+    `${one.p99Ms.toFixed(1)} / ${one.maxMs.toFixed(1)}`;
+  return [
+    ['data plane loop delay at rest, p99 / max, ms', show(atRest), ''],
+    [`while control has ${models} models to do`, show(atWork), 'max ≤ 20'],
+  ];
+}

@@ -1,0 +1,20 @@
+import type { Rouse } from './rouse.ts';
+
+/** The sum of all series of one metric, as Rouse shows it now. */
+export async function readGauge({ control }: Rouse, name: string): Promise<number> {
+  return sumOf(await readMetrics(control), name);
+}
+
+export async function readMetrics(control: string): Promise<string> {
+  return await (await fetch(`${control}/metrics`)).text();
+}
+
+/** Of a text in Prometheus' format; 0 without a series. */
+export function sumOf(text: string, name: string, labels = ''): number {
+  let sum = 0;
+  for (const line of text.split('\n')) {
+    if (!line.startsWith(name) || !/^[{ ]/.test(line.slice(name.length))) continue;
+    if (line.includes(labels)) sum += Number(line.slice(line.lastIndexOf(' ') + 1));
+  }
+  return sum;
+}
