@@ -126,3 +126,29 @@ test('a watchdog that is killed is replaced, and the new one knows all', async (
   await kill(host);
   await until('nothing is left', () => alive(pids).length === 0);
 });
+
+function isStopped(pid: number): boolean {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return text[text.lastIndexOf(')') + 2] === 'T';
+  } catch {
+    return false;
+  }
+}
+
+test('what stands by and what is parked goes with it, too', async () => {
+  const host = await startHost(programArgs('serve'));
+  const standing = (): number[] =>
+    pidsMarked(stateId).filter(
+      (pid) => systemProcesses.environment(pid)?.includes('ROUSE_STANDBY=') === true,
+    );
+  await until('one stands by', () => standing().length === 1);
+  await until('one is parked', () => pidsMarked(stateId).some(isStopped));
+  const pids = pidsMarked(stateId);
+  for (const pid of watchdogs()) process.kill(pid, 'SIGSTOP');
+  await kill(host);
+  // Who stands by ends by itself, even where nobody ends it.
+  await until('nobody stands by', () => standing().length === 0);
+  for (const pid of watchdogs()) process.kill(pid, 'SIGCONT');
+  await until('nothing is left', () => alive(pids).length === 0);
+});

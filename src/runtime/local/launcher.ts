@@ -7,6 +7,7 @@ import { workloadEnvironment, type Environment, type ReadSecret } from './enviro
 import type { Extra, Group, Program } from './group.ts';
 import type { HostEvents } from './host.ts';
 import type { Prepared } from './prepare.ts';
+import type { Pager } from './pager.ts';
 import { openPort, openSocket, type Transport } from './transport.ts';
 
 /** Lines of output that a failure carries. */
@@ -22,6 +23,7 @@ export interface LauncherOptions {
     extra: Extra,
     events: HostEvents,
   ) => { readonly group: Group; readonly origin: InstanceOrigin };
+  readonly pager: Pager;
   readonly base: Environment;
   readonly readSecret: ReadSecret;
   readonly prepared: (workload: Workload) => Prepared | Promise<Prepared>;
@@ -31,7 +33,7 @@ export interface LauncherOptions {
 
 /** Makes instances that are processes of this machine. */
 export function createLauncher(options: LauncherOptions): Launcher {
-  const { clock, start } = options;
+  const { clock, start, pager } = options;
   const usedPorts = new Set<number>();
 
   async function open(id: string, workload: Workload, ready: Prepared): Promise<Transport> {
@@ -83,6 +85,7 @@ export function createLauncher(options: LauncherOptions): Launcher {
         onUsage: (memoryBytes, cpuSeconds) => options.onUsage(id, memoryBytes, cpuSeconds),
         onEnd(how) {
           transport.close();
+          pager.thawed(id);
           // What it said itself is the reason; that it then ended, or was ended for it, says nothing more.
           reports.ended(loadError ?? how, lastLines);
         },
@@ -114,8 +117,14 @@ export function createLauncher(options: LauncherOptions): Launcher {
         if (group) group.signal('SIGKILL');
         else cancel();
       },
-      freeze: () => group?.signal('SIGSTOP'),
-      thaw: () => group?.signal('SIGCONT'),
+      freeze() {
+        group?.signal('SIGSTOP');
+        if (group?.leader) pager.frozen(id, group.leader);
+      },
+      thaw() {
+        group?.signal('SIGCONT');
+        pager.thawed(id);
+      },
     };
   };
 }

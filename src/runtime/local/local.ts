@@ -14,6 +14,7 @@ import { createInspector, type PutArtifact } from './inspect.ts';
 import { createLauncher } from './launcher.ts';
 import { createLogStore } from './log-store.ts';
 import { createMeter } from './meter.ts';
+import { createPager } from './pager.ts';
 import { createPool } from './pool.ts';
 import { createPreparer, type Prepared, type Programs } from './prepare.ts';
 import { hasProc, systemProcesses } from './proc.ts';
@@ -115,9 +116,11 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
           known: (key) => preparer.known(key),
           generic: (runtime) => preparer.generic(runtime),
         });
+  const pager = createPager({ runTool, environment: base, clock, log });
   const launch = createLauncher({
     ...options,
     runFolder,
+    pager,
     start: (...given) =>
       pool ? pool.start(...given) : { group: host.start(...given), origin: 'fresh' },
     base,
@@ -163,6 +166,7 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
     logs: async (revision, limit) => logs.read(revision, limit),
     async close(graceMs) {
       pool?.close();
+      pager.close();
       await Promise.all([fleet.close(graceMs), toolHost.close()]);
       await host.close();
       reaper.close();
