@@ -22,6 +22,11 @@ const SWEEP_MS = 100;
 const LOAD_MS = 1000;
 /** An instance that refused a connection gets no request for this long. */
 const SUSPEND_MS = 250;
+/**
+ * An instance that left so many requests in a row without an answer, each for as long as it may run, hangs. One
+ * can be a long computation.
+ */
+const MAX_SILENCES = 3;
 
 export interface ActivatorOptions {
   readonly host: string;
@@ -102,6 +107,12 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
       if (slot.suspended) return;
       subscriber.send({ type: 'suspect', instance: slot.id, reason });
       suspendFor(slot, SUSPEND_MS);
+    },
+    onSilent(slot, reason) {
+      slot.silences += 1;
+      if (slot.silences < MAX_SILENCES) return;
+      slot.silences = 0;
+      subscriber.send({ type: 'suspect', instance: slot.id, reason, hangs: true });
     },
   };
   const subscriber = createSubscriber({

@@ -23,7 +23,14 @@ import {
 } from './refusals.ts';
 import { connectionField, Response } from './response.ts';
 import { Origin } from './origin.ts';
-import { BODY_TIMEOUT_MS, HEAD_TIMEOUT_MS, KEEP_ALIVE_MS, LINGER_MS, type Plane } from './plane.ts';
+import {
+  BODY_TIMEOUT_MS,
+  CLOSING_MS,
+  HEAD_TIMEOUT_MS,
+  KEEP_ALIVE_MS,
+  LINGER_MS,
+  type Plane,
+} from './plane.ts';
 
 /** With more than this to come, a body is read in large pieces. */
 const LARGE_BODY = 16 * 1024;
@@ -67,6 +74,8 @@ export class Client implements Connection, Accepted {
   private continued = false;
   private ahead: Buffer | undefined;
   private pumping = false;
+  /** Behind the present request there is more in the buffer that is being read. */
+  private hasMore = false;
   private bodyLeft = 0;
   private bodyBytes = 0;
   /** When the present phase of reading ends; ms. */
@@ -90,7 +99,7 @@ export class Client implements Connection, Accepted {
     this.origin = new Origin(peer);
     this.response = new Response(this.outlet);
     this.exchange = new Exchange(this, plane);
-    this.deadline = plane.now() + KEEP_ALIVE_MS;
+    this.deadline = plane.now() + this.idleTime();
     this.socket.setNoDelay(true);
     this.socket.on('drain', () => this.exchange.onCallerWritable());
     const onGone = (): void => this.onGone();
@@ -107,9 +116,14 @@ export class Client implements Connection, Accepted {
     return this.origin.fieldsFor(this.head);
   }
 
-  /** A connection that is in use ends with its present answer. */
+  /** A connection that is in use ends with its last answer; to an idle one a request may be on its way. */
   beginClose(): void {
-    if (this.phase === READING && this.ahead === undefined) this.linger();
+    if (this.phase !== READING || this.ahead) return;
+    this.deadline = Math.min(this.deadline, this.plane.now() + this.idleTime());
+  }
+
+  private idleTime(): number {
+    return this.plane.closing ? CLOSING_MS : KEEP_ALIVE_MS;
   }
 
   /** Ends an answer made here. A body that was not read to its end makes the connection unusable. */
@@ -190,7 +204,9 @@ export class Client implements Connection, Accepted {
   }
 
   private keepsAlive(): boolean {
-    return this.head.keepAlive && this.bodyDone && !this.plane.closing;
+    if (!this.head.keepAlive || !this.bodyDone) return false;
+    // What has been sent ahead was accepted.
+    return !this.plane.closing || this.hasMore || this.ahead !== undefined;
   }
 
   private next(keep: boolean): void {
@@ -201,7 +217,7 @@ export class Client implements Connection, Accepted {
     }
     this.response.reset();
     this.phase = READING;
-    this.deadline = this.plane.now() + KEEP_ALIVE_MS;
+    this.deadline = this.plane.now() + this.idleTime();
     this.resume();
     const { ahead } = this;
     if (!ahead || this.pumping) return;
@@ -249,6 +265,7 @@ export class Client implements Connection, Accepted {
     }
     if (this.phase === READING && this.ahead) this.refuseUnread(HEAD_STALLED);
     else if (this.phase === EXCHANGING) this.exchange.onBodyStalled();
+    else if (this.phase === READING) this.linger();
     else this.socket.destroy();
   }
 
@@ -286,6 +303,7 @@ export class Client implements Connection, Accepted {
       at = next;
     }
     this.pumping = false;
+    this.hasMore = false;
     this.sendAhead(buffer, at, length);
   }
 
@@ -346,6 +364,7 @@ export class Client implements Connection, Accepted {
     }
     this.exchange.prepare();
     if (!this.bodyDone) end = this.beginBody(buffer, at, length);
+    this.hasMore = end < length;
     if (this.phase === EXCHANGING) this.exchange.begin(repeated);
     return end;
   }

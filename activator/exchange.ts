@@ -466,8 +466,16 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
     if (this.state === OVER || !route) return;
     if (this.state === HELD) this.sweepHeld(route, now);
     else if (now >= Math.min(this.forward.deadline, this.deadlineAt)) {
-      this.fail(makeRunEnded(route));
+      const { slot } = this;
+      const refusal = makeRunEnded(route);
+      if (slot && this.isIgnored(now)) this.plane.onSilent(slot, refusal.detail);
+      this.fail(refusal);
     }
+  }
+
+  /** The instance has the whole request for as long as it may run, and has said nothing. */
+  private isIgnored(now: number): boolean {
+    return now >= this.forward.deadline && this.client.bodyDone && this.forward.isUnanswered;
   }
 
   private sweepHeld(route: RevisionRoute, now: number): void {

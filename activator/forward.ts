@@ -83,6 +83,11 @@ export class Forward implements InstanceUser {
     return this.state === TUNNEL;
   }
 
+  /** It was sent, and not a byte of an answer has come. */
+  get isUnanswered(): boolean {
+    return this.state === SENT && this.upstream?.isAnswering === false;
+  }
+
   /** Bytes of the body go straight on. */
   get takesBody(): boolean {
     return this.state >= SENT && this.upstream !== undefined;
@@ -216,6 +221,7 @@ export class Forward implements InstanceUser {
     else {
       this.state = RESPONDING;
       if (this.client.isGrpc) this.forgetBody();
+      if (this.slot) this.slot.silences = 0;
       this.observe(head.status);
       this.client.writeHead(head, this.extraFields());
       this.deadline = this.idleDeadline();

@@ -1,4 +1,5 @@
 import { createServer, type Socket } from 'node:net';
+import { setImmediate as turnOfLoop } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import type { CertificateFiles } from '#domain/server.ts';
 import type { Clock } from '#lib/clock.ts';
@@ -64,6 +65,8 @@ const ADVICE = 'This port speaks TLS: call it by https://.\n';
 const PLAIN_ON_TLS =
   'HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n' +
   `Content-Length: ${ADVICE.length}\r\n\r\n${ADVICE}`;
+/** More than the system's queue of accepted connections has, by default 511: others still come. */
+const MAX_QUEUED = 1024;
 /** A proxy that is set up wrongly is told of in the log, and not for each of its connections. */
 const SAME_REFUSAL_MS = 60_000;
 
@@ -77,12 +80,15 @@ export async function createListener(options: ListenerOptions): Promise<Listener
   const entering = createEntering(clock, tellOnce(options));
   const handshakes = options.tls.length > 0 ? createHandshakes(options.tls) : undefined;
 
+  let accepted = 0;
+
   function peerOf(address: string): Peer {
     const trust = isTrusted(address) ? isTrusted : undefined;
     return { address, secure: handshakes !== undefined, trust };
   }
 
   function accept(socket: Socket): void {
+    accepted += 1;
     const address = plainAddress(socket.remoteAddress ?? 'unknown');
     if (!proxyProtocol && !handshakes) {
       onConnection(socket, peerOf(address));
@@ -92,6 +98,16 @@ export async function createListener(options: ListenerOptions): Promise<Listener
     if (!proxyProtocol) enter(socket, address);
     else if (isTrusted(address)) readProxyHeader(socket, address);
     else entering.refuse(socket, 'proxy_untrusted', 'it is no trusted proxy');
+  }
+
+  /** Takes what the system has accepted ahead of us, which would be reset. Each turn of the loop takes some. */
+  async function takeQueue(): Promise<void> {
+    let before = -1;
+    for (let turn = 0; turn < MAX_QUEUED && before < accepted; turn += 1) {
+      before = accepted;
+      await turnOfLoop();
+      await turnOfLoop();
+    }
   }
 
   function readProxyHeader(socket: Socket, address: string): void {
@@ -145,9 +161,10 @@ export async function createListener(options: ListenerOptions): Promise<Listener
     port: typeof address === 'object' && address ? address.port : port,
     reload,
     cut: () => entering.cut(),
-    close() {
+    async close() {
       following.close();
-      return new Promise((resolve) => {
+      await takeQueue();
+      await new Promise<void>((resolve) => {
         server.close(() => resolve());
       });
     },

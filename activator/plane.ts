@@ -37,6 +37,8 @@ export interface Plane {
   startTrace(): string;
   /** The instance refused a connection: tell control, and try it again a little later. */
   onUnreachable(slot: Slot, reason: string): void;
+  /** The instance gave no answer to a request for as long as this may run. */
+  onSilent(slot: Slot, reason: string): void;
 }
 
 /** A body that is read in order to find its model, at most; also what a caller may send to an OpenAI path. */
@@ -51,5 +53,7 @@ export const HEAD_TIMEOUT_MS = 10_000;
 export const BODY_TIMEOUT_MS = 60_000;
 /** Between two requests on a connection. */
 export const KEEP_ALIVE_MS = 75_000;
+/** The same once the data plane closes: a request that was sent before its caller could know arrives by then. */
+export const CLOSING_MS = 500;
 /** After a final answer: how long what the caller still sends is taken and thrown away. */
 export const LINGER_MS = 2_000;

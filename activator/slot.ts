@@ -22,6 +22,8 @@ export class Slot implements GateSlot, Home<Upstream> {
   index = -1;
   inFlight = 0;
   draining = false;
+  /** Requests in a row that ran out of time without an answer. */
+  silences = 0;
   suspended = false;
   leased: number;
   held: number;

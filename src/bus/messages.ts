@@ -71,7 +71,13 @@ export type Upward =
   /** Nothing of this draining instance is in flight here, and nothing will be sent to it. */
   | { readonly type: 'drained'; readonly instance: string }
   /** The instance refused connections or broke its protocol. Control looks into it. */
-  | { readonly type: 'suspect'; readonly instance: string; readonly reason: string }
+  | {
+      readonly type: 'suspect';
+      readonly instance: string;
+      readonly reason: string;
+      /** It takes requests and answers none: no further complaint is needed. */
+      readonly hangs?: boolean;
+    }
   | { readonly type: 'metrics'; readonly id: number; readonly text: string };
 
 /** Now, at one data plane. */

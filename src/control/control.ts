@@ -164,7 +164,7 @@ export async function createControl(options: {
         drain.drained(dataPlane, message.instance);
         return;
       case 'suspect':
-        instances.suspect(message.instance, message.reason);
+        instances.suspect(message.instance, message.reason, message.hangs === true);
         return;
       default:
     }

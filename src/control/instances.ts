@@ -20,14 +20,15 @@ export interface Instances {
   onRuntime(event: RuntimeEvent): void;
   /** Those ran before control did, and are published. */
   adopt(running: readonly Instance[]): void;
-  /** A data plane could not use it. */
-  suspect(id: string, reason: string): void;
+  /** A data plane could not use it. `hangs`: it has seen enough. */
+  suspect(id: string, reason: string, hangs: boolean): void;
 }
 
 const ACTOR: Actor = { id: 'system:runtime', role: 'admin' };
 /** So many complaints within the time, while the runtime says ready, and another takes its place. */
 const SUSPICIONS = 3;
 const SUSPICION_MS = 30_000;
+const OFTEN = `suspected ${SUSPICIONS} times within ${SUSPICION_MS / 1000} s`;
 /** An address that does not answer is asked again by the first request after this. */
 const UNREACHABLE_MS = 5000;
 
@@ -138,7 +139,7 @@ export function createInstances(options: {
       onGone(event.instance);
       if (event.type === 'failed') onFailed(event);
     },
-    suspect(id, reason) {
+    suspect(id, reason, hangs) {
       const instance = runtime.instances().find((one) => one.id === id);
       if (instance?.state !== 'ready') return;
       const spec = catalog.revision(instance.revision)?.value.spec;
@@ -152,12 +153,12 @@ export function createInstances(options: {
       suspicions.set(id, recent);
       log.warn({ revision: instance.revision, instance: id, reason }, 'an instance is suspected');
       if (recent.length === 1) note(instance, 'InstanceSuspected', reason);
-      if (recent.length < SUSPICIONS) return;
+      if (recent.length < SUSPICIONS && !hangs) return;
       suspicions.delete(id);
       note(
         instance,
         'InstanceGivenUp',
-        `suspected ${SUSPICIONS} times within ${SUSPICION_MS / 1000} s, though it runs: ${reason}; the runtime is asked for another`,
+        `${hangs ? 'it answers no request' : OFTEN}, though it runs: ${reason}; the runtime is asked for another`,
       );
       options.replace(instance);
     },

@@ -333,6 +333,18 @@ describe('failures', () => {
     suspect();
     harness.outlet.say({ type: 'suspect', instance: 'nobody', reason: 'x' });
   });
+
+  test('what hangs is replaced at once', async () => {
+    const key = await deployed(harness, FIXED);
+    wake(key);
+    await harness.pass(1);
+    const instance = live(key)[0]?.id ?? '';
+    harness.outlet.say({ type: 'suspect', instance, reason: 'no answer within 300s', hangs: true });
+    await rest();
+    expect(harness.runtime.orders.at(-1)?.wanted).toMatchObject({ replace: [instance] });
+    const given = (await harness.events()).find((event) => event.type === 'InstanceGivenUp');
+    expect(given?.why).toMatch(/answers no request.*no answer within 300s/);
+  });
 });
 
 describe('memory', () => {
