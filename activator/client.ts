@@ -43,6 +43,9 @@ const PREFACE = 'PRI * HTTP/2.0\r\n\r\n';
 /** The one range of what has just been read; whoever needs it for longer copies it. */
 const RANGE = [0, 0];
 
+/** Deadline of a connection that has just become idle: the next sweep sets it. */
+const FRESH = -1;
+
 const READING = 0;
 const EXCHANGING = 1;
 const LINGERING = 2;
@@ -217,7 +220,7 @@ export class Client implements Connection, Accepted {
     }
     this.response.reset();
     this.phase = READING;
-    this.deadline = this.plane.now() + this.idleTime();
+    this.deadline = FRESH;
     this.resume();
     const { ahead } = this;
     if (!ahead || this.pumping) return;
@@ -258,6 +261,7 @@ export class Client implements Connection, Accepted {
 
   sweep(now: number): void {
     if (this.phase === EXCHANGING) this.exchange.sweep(now);
+    if (this.deadline === FRESH) this.deadline = now + this.idleTime();
     if (now < this.deadline) return;
     if (this.phase === EXCHANGING && this.paused) {
       this.deadline = now + BODY_TIMEOUT_MS;
@@ -339,8 +343,9 @@ export class Client implements Connection, Accepted {
       this.refuseUnread(NOT_HTTP);
     } else if (length - start > this.plane.limits.head) {
       this.refuseUnread(makeHeadTooLarge(this.plane.limits.head));
-    } else if (this.deadline > this.plane.now() + HEAD_TIMEOUT_MS) {
-      this.deadline = this.plane.now() + HEAD_TIMEOUT_MS;
+    } else {
+      const latest = this.plane.now() + HEAD_TIMEOUT_MS;
+      if (this.deadline === FRESH || this.deadline > latest) this.deadline = latest;
     }
     return -1;
   }
@@ -365,7 +370,9 @@ export class Client implements Connection, Accepted {
     this.exchange.prepare();
     if (!this.bodyDone) end = this.beginBody(buffer, at, length);
     this.hasMore = end < length;
-    if (this.phase === EXCHANGING) this.exchange.begin(repeated);
+    if (this.phase !== EXCHANGING) return end;
+    this.exchange.begin(repeated);
+    this.exchange.settle();
     return end;
   }
 

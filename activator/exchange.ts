@@ -172,7 +172,14 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
       this.forward.writeBody(buffer, ranges);
       return;
     }
-    this.hold(pieceOf(buffer, ranges));
+    if (this.state !== PREPARED) this.hold(pieceOf(buffer, ranges));
+    else if (ranges.length === 2) this.body.borrow(buffer.subarray(ranges[0], ranges[1]));
+    else this.body.borrow(pieceOf(buffer, ranges));
+  }
+
+  /** The buffer of the last `onBody` is about to be read into again. */
+  settle(): void {
+    this.body.settle();
   }
 
   /** `trailers`: field lines that ended a chunked body, or ''. */
@@ -541,9 +548,10 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
     this.body.clear();
     const { slot } = this;
     this.slot = undefined;
-    this.route?.metrics?.duration.add((this.plane.now() - this.arrivedAt) / 1000);
+    const now = this.plane.now();
+    this.route?.metrics?.duration.add((now - this.arrivedAt) / 1000);
     this.forward.stop(clean);
-    if (slot) slot.gate.leave(slot);
+    if (slot) slot.gate.leave(slot, now);
   }
 
   private countCode(status: number): void {

@@ -15,6 +15,8 @@ import { Upstream } from './upstream.ts';
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 const NEVER = Number.POSITIVE_INFINITY;
+const COLD = 'true\r\nServer-Timing: ';
+const WARM = 'false\r\nServer-Timing: ';
 
 const IDLE = 0;
 const CONNECTING = 1;
@@ -71,6 +73,7 @@ export class Forward implements InstanceUser {
   private upstream: InstanceConnection | undefined;
   private replayable = true;
   private refusedOnce = false;
+  private readonly range = [0, 0];
 
   constructor(client: Connection, plane: Plane, body: HeldBody, owner: ForwardOwner) {
     this.client = client;
@@ -175,11 +178,16 @@ export class Forward implements InstanceUser {
     if (!upstream.isFull) client.resume();
   }
 
-  /** A whole, small body is kept until the instance answers: it may have to be sent again. */
+  /** A whole, small body is kept until the instance answers if the request may be sent again. */
   private flushHeld(upstream: InstanceConnection): void {
-    const { body, client } = this;
-    for (const piece of body.pieces) upstream.writeBody(piece, [0, piece.length]);
-    if (body.bytes > 0 && (body.isFull || !(client.bodyDone || client.isGrpc))) this.forgetBody();
+    const { body, client, range } = this;
+    if (body.bytes === 0) return;
+    for (const piece of body.pieces) {
+      range[1] = piece.length;
+      upstream.writeBody(piece, range);
+    }
+    const isKept = client.isGrpc || (client.bodyDone && this.isRepeatable());
+    if (body.isFull || !isKept) this.forgetBody();
   }
 
   onBroken(before: 'connect' | 'refused' | 'response' | 'end', reason: string): void {
@@ -198,7 +206,10 @@ export class Forward implements InstanceUser {
       this.refusedOnce = true;
       return true;
     }
-    if (upstream.served < 2) return false;
+    return upstream.served > 1 && this.isRepeatable();
+  }
+
+  private isRepeatable(): boolean {
     return IDEMPOTENT.has(this.client.head.method) || this.route?.routing.retry === 'safe';
   }
 
@@ -243,7 +254,7 @@ export class Forward implements InstanceUser {
     if (!granted || !route || !slot) return '';
     const { arrivedAt, grantedAt, cold, setCookie } = granted;
     const timing = timingOf(slot, arrivedAt, grantedAt, this.plane.now(), cold);
-    return `${route.extraFields}${cold}\r\nServer-Timing: ${timing}\r\n${setCookie}`;
+    return route.extraFields + (cold ? COLD : WARM) + timing + setCookie;
   }
 
   private observe(status: number): void {

@@ -163,7 +163,7 @@ export class Gate<S extends GateSlot> {
     if (decision === FULL_COUNT) return this.enterFull(waiter);
     if (decision === GRANT && slot) {
       this.queue.pass(waiter);
-      this.grant(waiter, slot);
+      this.grant(waiter, slot, waiter.arrivedAt);
     } else if (decision === HOLD) this.await(waiter);
     return decision;
   }
@@ -208,9 +208,9 @@ export class Gate<S extends GateSlot> {
     return true;
   }
 
-  /** A granted request has ended. */
-  leave(slot: S): void {
-    this.settle();
+  /** A granted request has ended, at `now`. */
+  leave(slot: S, now = this.events.now()): void {
+    this.settle(now);
     slot.inFlight -= 1;
     this.inFlight -= 1;
     this.refresh(slot);
@@ -328,10 +328,10 @@ export class Gate<S extends GateSlot> {
     return areas;
   }
 
-  /** Brings the integrals up to now. */
-  private settle(): void {
-    const now = this.events.now();
+  /** Brings the integrals up to `now`. */
+  private settle(now = this.events.now()): void {
     const elapsed = now - this.areaAt;
+    if (elapsed <= 0) return;
     this.areaAt = now;
     this.busyArea += this.inFlight * elapsed;
     this.totalArea += (this.inFlight + this.waiting) * elapsed;
@@ -347,8 +347,8 @@ export class Gate<S extends GateSlot> {
     return index < 0 ? undefined : this.slots[index];
   }
 
-  private grant(waiter: Waiter<S>, slot: S): void {
-    this.settle();
+  private grant(waiter: Waiter<S>, slot: S, now: number): void {
+    this.settle(now);
     slot.inFlight += 1;
     this.inFlight += 1;
     this.refresh(slot);
@@ -364,7 +364,7 @@ export class Gate<S extends GateSlot> {
       waiter.waitsIn = undefined;
       this.queue.take(waiter, this.areaAt);
       if (this.waiting === 0) this.nextWake = 1;
-      this.grant(waiter, slot);
+      this.grant(waiter, slot, this.areaAt);
     }
   }
 

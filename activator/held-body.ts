@@ -11,7 +11,7 @@ const MAX_TAIL = 64 * 1024;
  * in order to find its model, its bytes count against one budget of the data plane.
  */
 export class HeldBody {
-  readonly pieces: Buffer[] = [];
+  pieces: Buffer[] = [];
   bytes = 0;
   /** Field lines that ended a chunked body. */
   trailers = '';
@@ -20,6 +20,7 @@ export class HeldBody {
   private counted = 0;
   private counting = false;
   private routing = false;
+  private borrowed = false;
 
   constructor(plane: Plane) {
     this.plane = plane;
@@ -70,9 +71,24 @@ export class HeldBody {
     return typeof body === 'object' && body !== null && 'model' in body ? body.model : undefined;
   }
 
+  /** What comes together with the head, as a view: it is copied by `settle` if it is still here then. */
+  borrow(view: Buffer): void {
+    this.pieces.push(view);
+    this.bytes = view.length;
+    this.borrowed = true;
+  }
+
+  /** The buffer that was borrowed from is about to be read into again. */
+  settle(): void {
+    if (!this.borrowed) return;
+    this.borrowed = false;
+    const [view] = this.pieces;
+    if (view) this.pieces[0] = Buffer.from(view);
+  }
+
   /** What was sent on for good is not kept. */
   drop(): void {
-    this.pieces.length = 0;
+    if (this.pieces.length > 0) this.pieces = [];
     this.tail = undefined;
   }
 

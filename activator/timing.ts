@@ -1,9 +1,10 @@
 import type { Slot } from './slot.ts';
 
 /**
- * The value of Server-Timing, in milliseconds. `queue`: waiting that was not spent on a start; `start`: from
- * the decision until the program ran; `load`: until it was ready; `infer`: until the instance's first byte.
- * Only what fell into this request's wait is counted: who joins late did not wait for all of a start.
+ * The value of Server-Timing, in milliseconds, and the end of its line. `queue`: waiting that was not spent on a
+ * start; `start`: from the decision until the program ran; `load`: until it was ready; `infer`: until the
+ * instance's first byte. Only what fell into this request's wait is counted: who joins late did not wait for all
+ * of a start.
  */
 export function timingOf(
   slot: Slot,
@@ -12,8 +13,9 @@ export function timingOf(
   now: number,
   cold: boolean,
 ): string {
-  const infer = hundredths(now - grantedAt);
+  const infer = `${hundredths(now - grantedAt)}\r\n`;
   const waited = grantedAt - arrivedAt;
+  if (waited <= 0) return `queue;dur=0.00, infer;dur=${infer}`;
   if (!cold) return `queue;dur=${hundredths(waited)}, infer;dur=${infer}`;
   const start = overlap(slot.askedAt, slot.startedAt, arrivedAt, grantedAt);
   const load = overlap(slot.startedAt, slot.readyAt, arrivedAt, grantedAt);
@@ -25,11 +27,10 @@ function overlap(from: number, to: number, start: number, end: number): number {
   return Math.max(0, Math.min(to, end) - Math.max(from, start));
 }
 
-/** With two decimals, by integers: `toFixed` would be a fifth of a warm request's own work. */
+/** With two decimals. Short times, which most are, are looked up: formatting them would cost more than the rest. */
 function hundredths(ms: number): string {
-  const all = ms <= 0 ? 0 : Math.round(ms * 100);
-  const rest = all % 100;
-  return `${(all - rest) / 100}${DECIMALS[rest]!}`;
+  const rounded = ms <= 0 ? 0 : Math.round(ms * 100);
+  return SHORT[rounded] ?? (rounded / 100).toFixed(2);
 }
 
-const DECIMALS = Array.from({ length: 100 }, (_, i) => `.${i < 10 ? '0' : ''}${i}`);
+const SHORT = Array.from({ length: 2000 }, (_, i) => (i / 100).toFixed(2));
