@@ -84,6 +84,14 @@ const TABLE: Table = {
     { path: 'test', holds: 'tests', imports: 'everything', anyPackage: true, defaults: true },
     { path: 'load-tests', holds: 'measurements', imports: 'everything', anyPackage: true },
     {
+      path: 'load-tests/k6',
+      holds: 'scripts that k6 runs',
+      imports: 'everything',
+      provided: ['k6'],
+      // Its modules have no other exports.
+      defaults: true,
+    },
+    {
       path: 'load-tests/cold/models',
       holds: 'models as a user would write them',
       imports: [],
@@ -284,6 +292,11 @@ describe('what goes the wrong way is found', () => {
     for (const file of ['src/api/a.ts', 'test/a.ts']) {
       expect(check({ [file]: importing('left-pad') })[0]).toContain('nobody owns package left-pad');
     }
+  });
+
+  test('what the program that runs a file brings, elsewhere', () => {
+    expect(check({ 'load-tests/k6/a.ts': importing('k6/http') })).toEqual([]);
+    expect(check({ 'load-tests/a.ts': importing('k6/http') })[0]).toContain('nobody owns');
   });
 
   test("Node's modules where there is no I/O, and without their prefix", () => {

@@ -12,7 +12,7 @@ import { type Answered, findDisorder } from './order.ts';
 const NAME = 'held';
 const BODY_BYTES = 1024;
 /** So many are sent at a time; the next when all of them are in the queue. */
-export const BATCH = 100;
+const BATCH = 100;
 const CONNECT_AT_ONCE = 100;
 const SETTLE_MS = 1000;
 const WAIT_MS = 30_000;

@@ -1,4 +1,5 @@
 import { formatMachine, type Machine } from '../measure/machine.ts';
+import type { LoopDelay } from '../measure/rouse.ts';
 import { formatTable } from '../measure/table.ts';
 import type { Held } from './held.ts';
 import type { Loop } from './loop.ts';
@@ -56,10 +57,12 @@ function surgeRows(surge: Surge | undefined): string[][] {
 function loopRows(loop: Loop | undefined): string[][] {
   if (loop === undefined) return [];
   const { models, atRest, atWork } = loop;
-  const show = (one: { p99Ms: number; maxMs: number }): string =>
-    `${one.p99Ms.toFixed(1)} / ${one.maxMs.toFixed(1)}`;
   return [
     ['data plane loop delay at rest, p99 / max, ms', show(atRest), ''],
     [`while control has ${models} models to do`, show(atWork), 'max ≤ 20'],
   ];
+}
+
+function show({ p99Ms, maxMs }: LoopDelay): string {
+  return `${p99Ms.toFixed(1)} / ${maxMs.toFixed(1)}`;
 }

@@ -2,11 +2,7 @@ import type { Rouse } from './rouse.ts';
 
 /** The sum of all series of one metric, as Rouse shows it now. */
 export async function readGauge({ control }: Rouse, name: string): Promise<number> {
-  return sumOf(await readMetrics(control), name);
-}
-
-export async function readMetrics(control: string): Promise<string> {
-  return await (await fetch(`${control}/metrics`)).text();
+  return sumOf(await (await fetch(`${control}/metrics`)).text(), name);
 }
 
 /** Of a text in Prometheus' format; 0 without a series. */

@@ -19,6 +19,8 @@ export interface Row {
   readonly pure?: boolean;
   /** May import packages that others own. */
   readonly anyPackage?: boolean;
+  /** Modules that the program brings which runs these files. */
+  readonly provided?: readonly string[];
   /** May have default exports. */
   readonly defaults?: boolean;
 }
@@ -121,6 +123,7 @@ function checkPackage(file: string, each: Import, row: Row, table: Table): strin
     return prefixed ? [] : [violation(at, 'a built-in module', `node:${each.specifier}`)];
   }
   const name = packageOf(each.specifier);
+  if (row.provided?.includes(name) === true) return [];
   const owners = table.owners[name];
   if (owners === undefined) {
     return [violation(at, `nobody owns package ${name}`, 'an owner in the table of packages')];

@@ -1,0 +1,114 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { readVersion } from '#lib/version.ts';
+import { applyModel } from '../measure/apply.ts';
+import { describeMachine, formatMachine } from '../measure/machine.ts';
+import { untilModel } from '../measure/model.ts';
+import { choose, resultFile, say, writeResult } from '../measure/results.ts';
+import { type Rouse, startRouse } from '../measure/rouse.ts';
+import { formatTable } from '../measure/table.ts';
+import { ensureTool, versionOf } from '../peers/tools.ts';
+
+/** The three uses of Rouse as k6 scripts: see load-tests/README.md. Ends with status 1 when a threshold is missed. */
+
+const SCRIPTS = ['bursty', 'canary', 'batch'];
+const { values } = parseArgs({
+  options: {
+    scripts: { type: 'string', default: SCRIPTS.join(',') },
+    out: { type: 'string', default: resultFile('k6') },
+  },
+});
+const scripts = choose(SCRIPTS, values.scripts, (name) => name);
+const SOURCE = join(import.meta.dirname, '../cold/models/function.ts');
+/** Shorter than the silence between two bursts. */
+const IDLE = '1s';
+
+interface Ran {
+  readonly script: string;
+  readonly passed: boolean;
+  readonly requests: number;
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+}
+
+interface Summary {
+  readonly metrics: {
+    readonly http_reqs: { readonly count: number; readonly rate: number };
+    readonly http_req_duration: { readonly med: number; readonly 'p(95)': number };
+  };
+}
+
+async function main(): Promise<number> {
+  const machine = describeMachine();
+  const k6 = await ensureTool('k6', say);
+  const folder = await mkdtemp(join(tmpdir(), 'rouse-k6-'));
+  const rouse = await startRouse(folder, false);
+  try {
+    const ran: Ran[] = [];
+    for (const script of scripts) ran.push(await runScript(k6, script, rouse, folder));
+    const versions = { rouse: readVersion(), k6: await versionOf('k6') };
+    const report = { benchmark: 'k6', at: new Date().toISOString(), versions, machine, ran };
+    const about = `Rouse ${versions.rouse}, k6 ${versions.k6}; ${formatMachine(machine)}`;
+    await writeResult(values.out, report, `${about}\n\n${formatRan(ran)}`);
+    return ran.every(({ passed }) => passed) ? 0 : 1;
+  } finally {
+    await rouse.stop();
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** Each with a model of its own, asleep at the start, whose second revision gets a tenth. */
+async function runScript(k6: string, script: string, rouse: Rouse, folder: string): Promise<Ran> {
+  const revision = { runtime: 'function', source: SOURCE };
+  await applyModel(rouse, folder, script, {
+    revisions: [
+      { name: 'v1', ...revision },
+      { name: 'v2', ...revision },
+    ],
+    traffic: [
+      { revision: 'v1', percent: 90 },
+      { revision: 'v2', percent: 10 },
+    ],
+    keepAlive: { policy: 'fixed', idle: IDLE },
+  });
+  await untilModel(rouse, script, ({ state, instances }) => {
+    return state === 'Asleep' && instances.length === 0;
+  });
+  const file = join(folder, `${script}.json`);
+  const target = ['-e', `TARGET=http://127.0.0.1:${rouse.port}`, '-e', `MODEL=${script}`];
+  const path = join(import.meta.dirname, `${script}.ts`);
+  const quiet = ['--quiet', '--no-color', '--no-usage-report'];
+  const args = ['run', ...quiet, `--summary-export=${file}`, ...target, path];
+  const child = spawn(k6, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+  const [status] = await once(child, 'exit');
+  const { metrics }: Summary = JSON.parse(await readFile(file, 'utf8'));
+  return {
+    script,
+    passed: status === 0,
+    requests: metrics.http_reqs.count,
+    perSecond: metrics.http_reqs.rate,
+    p50Ms: metrics.http_req_duration.med,
+    p95Ms: metrics.http_req_duration['p(95)'],
+  };
+}
+
+function formatRan(ran: readonly Ran[]): string {
+  return formatTable(
+    ['use', 'thresholds', 'requests', 'requests/s', 'p50 ms', 'p95 ms'],
+    ran.map(({ script, passed, requests, perSecond, p50Ms, p95Ms }) => [
+      script,
+      passed ? 'met' : 'MISSED',
+      String(requests),
+      perSecond.toFixed(0),
+      p50Ms.toFixed(2),
+      p95Ms.toFixed(2),
+    ]),
+  );
+}
+
+process.exitCode = await main();
