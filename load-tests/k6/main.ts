@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readVersion } from '#lib/version.ts';
-import { applyModel } from '../measure/apply.ts';
-import { describeMachine, formatMachine } from '../measure/machine.ts';
-import { untilModel } from '../measure/model.ts';
-import { choose, resultFile, say, writeResult } from '../measure/results.ts';
-import { type Rouse, startRouse } from '../measure/rouse.ts';
-import { formatTable } from '../measure/table.ts';
-import { ensureTool, versionOf } from '../peers/tools.ts';
+import { applyModel } from '#load-tests/measure/apply.ts';
+import { describeMachine, formatMachine } from '#load-tests/measure/machine.ts';
+import { untilModel } from '#load-tests/measure/model.ts';
+import { choose, resultFile, say, writeResult } from '#load-tests/measure/results.ts';
+import { type Rouse, startRouse } from '#load-tests/measure/rouse.ts';
+import { formatTable } from '#load-tests/measure/table.ts';
+import { ensureTool, versionOf } from '#load-tests/peers/tools.ts';
 
 /** The three uses of Rouse as k6 scripts: see load-tests/README.md. Ends with status 1 when a threshold is missed. */
 
