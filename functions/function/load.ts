@@ -1,7 +1,11 @@
+import type { RequestListener } from 'node:http';
 import { Fault, messageOf } from '#lib/fault.ts';
 import { createRoutes } from '#functions/protocol/routes.ts';
 import type { Loaded, Settings } from '#functions/settings.ts';
 import { type UserModel, findModule, importModule } from './module.ts';
+
+/** Paths of V2 and V1. */
+const PROTOCOL = /^\/v2(\/|\?|$)|^\/v1\/models\//;
 
 export async function loadFunction(settings: Settings): Promise<Loaded> {
   const begun = performance.now();
@@ -15,8 +19,24 @@ export async function loadFunction(settings: Settings): Promise<Loaded> {
   const { makeServable } = await import('./servable.ts');
   const servable = makeServable(module.model);
   const { platform, inputs, outputs } = servable.metadata;
-  const listener = createRoutes(servable, settings.revision);
+  const routes = createRoutes(servable, settings.revision);
+  const listener = module.model.fetch ? withOwnPaths(routes, module.model) : routes;
   return { listener, loadMs, metadata: { platform, inputs, outputs } };
+}
+
+/** Fetch handlers are loaded with the first request for one: they take as long as starting Node. */
+function withOwnPaths(routes: RequestListener, model: UserModel): RequestListener {
+  let own: Promise<RequestListener> | undefined;
+  return (request, response) => {
+    if (PROTOCOL.test(request.url ?? '')) {
+      routes(request, response);
+      return;
+    }
+    own ??= import('./fetch.ts').then(({ createFetchListener }) =>
+      createFetchListener((asked) => model.fetch?.(asked)),
+    );
+    void own.then((listener) => listener(request, response));
+  };
 }
 
 async function callLoad(model: UserModel): Promise<void> {

@@ -12,6 +12,8 @@ export type UserModule =
 export interface UserModel {
   load?(): unknown;
   predict(inputs: Record<string, unknown>): unknown;
+  /** Answers the paths that are not of V2 or V1. */
+  fetch?(request: Request): unknown;
   readonly inputs?: unknown;
   readonly outputs?: unknown;
 }

@@ -147,6 +147,34 @@ test('embed: texts that share words are nearer than others', async () => {
   expect([bad.status, JSON.parse(bad.text).error]).toEqual([400, 'found number, expected texts']);
 });
 
+test('embed: the same vectors in the shape of OpenAI', async () => {
+  const server = await open('node', {
+    ROUSE_KIND: 'function',
+    ROUSE_SOURCE: join(SAMPLES, 'embed/index.ts'),
+  });
+  const input = ['the cat sleeps', 'stock markets fell'];
+  const predicted = await server.call('/v1/models/embed:predict', { instances: input });
+  const { predictions } = JSON.parse(predicted.text);
+  const ask = (body: object) => server.call('/v1/embeddings', { model: 'default/embed', ...body });
+  const plain = JSON.parse((await ask({ input })).text);
+  expect(plain).toMatchObject({ object: 'list', model: 'default/embed' });
+  expect(plain.data.map(({ embedding }: { embedding: unknown }) => embedding)).toEqual(predictions);
+  const coded = JSON.parse((await ask({ input: input[0], encoding_format: 'base64' })).text);
+  const bytes = new Uint8Array(Buffer.from(coded.data[0].embedding, 'base64'));
+  expect(Array.from(new Float32Array(bytes.buffer))).toEqual(predictions[0]);
+  for (const body of [
+    {},
+    { input: [] },
+    { input: [[1, 2]] },
+    { input: 'x', encoding_format: 'y' },
+  ]) {
+    const bad = await ask(body);
+    expect([bad.status, JSON.parse(bad.text).error.type]).toEqual([400, 'invalid_request_error']);
+  }
+  expect((await server.call('/v1/other', {})).status).toBe(404);
+  expect((await server.call('/v2/other', {})).status).toBe(404);
+});
+
 test('sentiment: friendly, unfriendly, turned round, neither', async () => {
   const server = await open('python', { ROUSE_SOURCE: join(SAMPLES, 'sentiment') });
   const instances = [
