@@ -174,6 +174,21 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       expect([...mirror.instances]).toEqual(['i2']);
     });
 
+    test('keys come with the state, and go', async () => {
+      const bus = await setUp();
+      const { publisher } = publish(bus);
+      const key = { id: 'k1', role: 'invoke', hash: 'ab', priority: 'high' } as const;
+      publisher.update({ keys: [key, { ...key, id: 'k2' }] });
+      publisher.update({ removedKeys: ['k2'] });
+      const { mirror } = subscribe(bus.client);
+      await until(() => mirror.changes.length === 1);
+      expect(mirror.changes[0]).toMatchObject({ full: true, keys: [key] });
+      publisher.update({ keys: [{ ...key, id: 'k3' }], removedKeys: ['k1'] });
+      await until(() => mirror.changes.length === 2);
+      expect(mirror.changes[1]).toMatchObject({ full: false, removedKeys: ['k1'] });
+      expect(mirror.changes[1]?.keys.map(({ id }) => id)).toEqual(['k3']);
+    });
+
     test('nothing is sent before the first update', async () => {
       const bus = await setUp();
       const { publisher } = publish(bus);

@@ -486,7 +486,7 @@ describe('delete and key', () => {
       status: 1,
       stderr: expect.stringContaining('a key is needed'),
     });
-    const args = ['key', 'create', '--role', 'read', '--note', 'for reading'];
+    const args = ['key', 'create', '--role', 'read', '--priority', 'low', '--note', 'for reading'];
     const made = await locked.run(args, { env });
     expect(made.stdout).toMatch(/^rk_\w+_\S{43}\n$/);
     const reader = { ...env, ROUSE_KEY: made.stdout.trim() };
@@ -496,7 +496,7 @@ describe('delete and key', () => {
       stderr: expect.stringContaining('has the role read: this needs admin'),
     });
     const list = await locked.run(['key', 'list'], { env });
-    expect(list.stdout).toMatch(/ +read +.* +for reading\n/);
+    expect(list.stdout).toMatch(/ +read +low +.* +for reading\n/);
     expect(list.stdout).not.toContain('rk_');
     const id = made.stdout.split('_')[1] ?? '';
     expect((await locked.run(['key', 'delete', id], { env })).stdout).toBe(`${id}  deleted\n`);

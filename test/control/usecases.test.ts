@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ModelInput, TrafficTarget } from '#domain/model.ts';
 import type { Actor, EventRecord } from '#domain/records.ts';
@@ -414,6 +415,21 @@ describe('keys and roles', () => {
     await refused(cases().deleteKey(ADMIN, key.id), 'not_found');
     const events = await harness.store.events({ limit: 10 });
     expect(events.map((event) => event.type)).toEqual(['KeyCreated', 'KeyDeleted']);
+  });
+
+  test('data planes know a key by its hash, from the start and as long as it is there', async () => {
+    const told = () => harness.outlet.updates.flatMap(({ keys = [] }) => keys);
+    const { key, secret } = await cases().createKey(ADMIN, 'invoke', '', 'high');
+    const { id, role, hash } = key;
+    expect(told()).toEqual([{ id, role, hash, priority: 'high' }]);
+    const [, random = ''] = /^rk_[a-z0-9]+_(.*)$/.exec(secret) ?? [];
+    expect(hash).toBe(createHash('sha256').update(random).digest('hex'));
+    await harness.restart();
+    expect(told()).toEqual([{ id, role, hash, priority: 'high' }]);
+    await cases().deleteKey(ADMIN, id);
+    expect(harness.outlet.updates.at(-1)).toEqual({ removedKeys: [id] });
+    const plain = await cases().createKey(ADMIN, 'invoke', '');
+    expect(plain.key.priority).toBe('normal');
   });
 
   test('each role may do what the table says, and no more', async () => {

@@ -1,0 +1,131 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { isNavigation, makeWaitingPage } from '#activator/waiting-page.ts';
+import {
+  call,
+  type Harness,
+  makeInstance,
+  makeModel,
+  makeRevision,
+  startHarness,
+  startInstance,
+} from './harness.ts';
+
+const PATH = '/models/default/digits/';
+const BROWSER = {
+  accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8',
+};
+
+let harness: Harness;
+const closers: (() => Promise<void>)[] = [];
+
+beforeEach(async () => {
+  harness = await startHarness();
+  const revisions = [makeRevision({ concurrency: 1, coldStartSeconds: 3.2 })];
+  harness.publisher.update({ models: [makeModel({ revisions })] });
+  await harness.activator.ready;
+});
+
+afterEach(async () => {
+  await harness.close();
+  for (const close of closers.splice(0)) await close();
+});
+
+test.each([
+  ['GET', BROWSER.accept, true],
+  ['GET', 'text/html', true],
+  ['GET', 'application/json, TEXT/HTML;q=0.5', true],
+  ['GET', '*/*', false],
+  ['GET', 'text/*', false],
+  ['GET', 'text/html-like', false],
+  ['GET', '', false],
+  ['POST', BROWSER.accept, false],
+])('%s with Accept %j: a person looks at it: %s', (method, accept, expected) => {
+  expect(isNavigation(method, accept)).toBe(expected);
+});
+
+describe('a browser that opens a sleeping model', () => {
+  test('gets a page that needs nothing from elsewhere, and the model is asked to wake once more', async () => {
+    const answer = await call(harness.port, PATH, { headers: BROWSER });
+    expect(answer.status).toBe(503);
+    expect(answer.headers).toMatchObject({
+      'content-type': 'text/html; charset=utf-8',
+      'retry-after': '4',
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    });
+    const policy = String(answer.headers['content-security-policy']);
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toContain('unsafe');
+    for (const [tag, directive] of [
+      ['script', 'script-src'],
+      ['style', 'style-src'],
+    ] as const) {
+      const text = new RegExp(`<${tag}>([^]*?)</${tag}>`).exec(answer.body)?.[1] ?? '';
+      const hash = createHash('sha256').update(text).digest('base64');
+      expect(policy).toContain(`${directive} 'sha256-${hash}'`);
+    }
+    expect(answer.body).not.toMatch(/(?:src|href|action)=|\son\w+=|https?:/);
+    expect(answer.body).toContain('<noscript><meta http-equiv="refresh" content="4"></noscript>');
+    const wakes = () => harness.reports.filter(({ type }) => type === 'wake');
+    await harness.report('wake', () => wakes().length === 2);
+  });
+
+  test('gets the model itself when it wakes within the second', async () => {
+    const started = await startInstance((_, response) => response.end('model'));
+    closers.push(() => started.close());
+    const answer = call(harness.port, PATH, { headers: BROWSER });
+    await harness.report('wake');
+    harness.publisher.update({ instances: [makeInstance(started.port)] });
+    expect(await answer).toMatchObject({ status: 200, body: 'model' });
+  });
+
+  test.each([
+    ['a program', { accept: '*/*' }],
+    ['a browser that says how long it waits', { ...BROWSER, 'rouse-hold': '1500ms' }],
+  ])('%s is held on', async (_, headers) => {
+    const hold = { 'rouse-hold': '1500ms' };
+    const answer = await call(harness.port, PATH, { headers: { ...hold, ...headers } });
+    expect(answer.status).toBe(504);
+  });
+
+  test('a model that is awake and busy is waited for', async () => {
+    let finish = (): void => {};
+    const started = await startInstance((_, response) => {
+      finish = () => response.end('model');
+    });
+    closers.push(() => started.close());
+    harness.publisher.update({ instances: [makeInstance(started.port)] });
+    const first = call(harness.port, PATH);
+    await harness.report('load', ({ revisions }) => revisions.some((load) => load.inFlight === 1));
+    const second = call(harness.port, PATH, { headers: BROWSER });
+    const isQueued = (report: { revisions: readonly { queued: number }[] }) =>
+      report.revisions.some((load) => load.queued === 1);
+    // Reported once a second: with the second report more than a second has passed.
+    await harness.report('load', isQueued);
+    const seen = harness.reports.length;
+    await harness.report('load', (report) => harness.reports.length > seen + 1 && isQueued(report));
+    const arrived = once(started.server, 'request');
+    finish();
+    await first;
+    await arrived;
+    finish();
+    expect(await second).toMatchObject({ status: 200, body: 'model' });
+  });
+
+  test('names are text, whatever is in them', () => {
+    const status = {
+      namespace: 'n',
+      model: `<img src=x onerror="alert('1')">&`,
+      revision: 'v1',
+      state: 'starting',
+      waiting: 0,
+      inFlight: 0,
+      expectedWaitSeconds: null,
+    } as const;
+    const { body } = makeWaitingPage(status, 1);
+    expect(body).not.toContain('<img');
+    expect(body).toContain('&#60;img src=x onerror=&#34;alert(&#39;1&#39;)&#34;&#62;&#38;');
+  });
+});
