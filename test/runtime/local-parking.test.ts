@@ -49,7 +49,7 @@ test('all of it is frozen, what left its session included, and all goes on', asy
   const workload = setup.workload({ runtime: 'command', args: programArgs('family') });
   const instance = await setup.ready(workload);
   const mark = `${setup.stateId}/${instance.id}\0`;
-  const [leader = 0] = pidsMarked(mark).filter((pid) => systemProcesses.stat(pid)?.session === pid);
+  const leader = pidsMarked(mark).find((pid) => systemProcesses.stat(pid)?.session === pid) ?? 0;
   const family = (): number[] => {
     const found = new Set([leader]);
     for (const pid of found) for (const child of systemProcesses.children(pid)) found.add(child);
