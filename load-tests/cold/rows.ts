@@ -6,6 +6,9 @@ const DIGITS = join(import.meta.dirname, '../../functions/samples/digits');
 const V2 = '/v2/models/any/infer';
 const NUMBERS = '{"inputs":[{"name":"x","datatype":"FP64","shape":[3],"data":[1,2,3]}]}';
 
+/** Nothing stands by: `/proc` would show what a process stood by with, not what it became. */
+const FRESH = ['--pool', '0'];
+
 /** One kind of cold start. To add one, add it here. */
 export interface ColdRow {
   readonly name: string;
@@ -26,7 +29,7 @@ export const ROWS: readonly ColdRow[] = [
     tool: 'instance',
     revision: { runtime: 'command', args: ['fd', '${LISTEN_FD}'] },
     path: '/',
-    flags: [],
+    flags: FRESH,
   },
   {
     name: 'command',
@@ -35,27 +38,27 @@ export const ROWS: readonly ColdRow[] = [
       args: [process.execPath, join(MODELS, 'listen.cjs'), '${LISTEN_FD}'],
     },
     path: '/',
-    flags: [],
+    flags: FRESH,
   },
   {
     name: 'python',
     revision: { runtime: 'python', source: join(MODELS, 'python') },
     path: V2,
     body: { text: NUMBERS },
-    flags: [],
+    flags: FRESH,
   },
   {
     name: 'function',
     revision: { runtime: 'function', source: join(MODELS, 'function.ts') },
     path: V2,
     body: { text: NUMBERS },
-    flags: [],
+    flags: FRESH,
   },
   {
     name: 'onnx',
     revision: { runtime: 'onnx', source: join(DIGITS, 'v2.onnx') },
     path: V2,
     body: { file: join(DIGITS, 'three.json') },
-    flags: [],
+    flags: FRESH,
   },
 ];
