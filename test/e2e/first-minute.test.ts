@@ -1,13 +1,12 @@
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { Agent } from 'node:http';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { call } from '#test/activator/harness.ts';
 import {
-  isWatchdog,
   makeFolder,
   type Platform,
-  processesOf,
+  processesFor,
   removeFolder,
   startPlatform,
 } from './platform.ts';
@@ -33,89 +32,91 @@ async function copySamples(folder: string): Promise<string> {
   return copy;
 }
 
-beforeAll(async () => {
-  const folder = await makeFolder();
-  const samples = await copySamples(folder);
-  three = await readFile(join(samples, 'digits/three.json'), 'utf8');
-  platform = await startPlatform(folder, { args: ['--apply', samples], cwd: ROOT });
-});
-
-afterAll(async () => {
-  await platform.end();
-  await removeFolder(platform.folder);
-});
-
-async function instances(): Promise<number[]> {
-  const found: number[] = [];
-  for (const pid of await processesOf(platform.folder))
-    if (!(await isWatchdog(pid))) found.push(pid);
-  return found;
-}
+const instances = (): Promise<number[]> => processesFor('instance', platform.folder);
 
 async function untilAsleep(): Promise<void> {
   while ((await instances()).length > 0) await new Promise((next) => setTimeout(next, 50));
 }
 
-test('the start says what there is and what to try, and nothing runs (needs python3)', async () => {
-  const output = await platform.until(/Try:\n.*\n.*\n.*deploy NAME FILE/);
-  expect(output).toMatch(
-    /^Rouse \d+\.\d+\.\d+ · requests http:\S+ · control http:\S+ · state \S+$/m,
-  );
-  expect(output).toMatch(/^5 models, all asleep:$/m);
-  for (const name of MODELS) expect(output).toMatch(new RegExp(`^  ${name} +\\w+ +v1`, 'm'));
-  expect(output).toMatch(/digits +onnx +v1 90 % · v2 10 %/);
-  expect(output).toMatch(/curl -s \S+\/v2\/models\/digits\/infer -d @\S*three\.json/);
-  await untilAsleep();
-});
+describe.each([
+  ['in one process', []],
+  ['with two workers', ['--workers', '2']],
+])('%s', (_, more) => {
+  beforeAll(async () => {
+    const folder = await makeFolder();
+    const samples = await copySamples(folder);
+    three = await readFile(join(samples, 'digits/three.json'), 'utf8');
+    // What stands by would be counted as what runs.
+    const args = ['--apply', samples, '--pool', '0', ...more];
+    platform = await startPlatform(folder, { args, cwd: ROOT });
+  });
 
-test('the first call rouses the model, the second finds it awake, and after its idle time no process is left', async () => {
-  await untilAsleep();
-  const path = '/v2/models/digits/versions/v2/infer';
-  const first = await call(platform.port, path, { body: three });
-  expect(first.status).toBe(200);
-  expect(first.headers).toMatchObject({ 'rouse-cold-start': 'true', 'rouse-revision': 'v2' });
-  expect(JSON.parse(first.body)).toMatchObject({ outputs: [{ name: 'label', data: [3] }, {}] });
-  const second = await call(platform.port, path, { body: three });
-  expect(second.headers).toMatchObject({ 'rouse-cold-start': 'false' });
-  expect((await instances()).length).toBe(1);
-  await untilAsleep();
-  expect((await platform.model('digits')).status.state).toBe('Asleep');
-});
+  afterAll(async () => {
+    await platform.end();
+    await removeFolder(platform.folder);
+  });
 
-test('1,000 calls split 900 to 100', async () => {
-  const agent = new Agent({ keepAlive: true });
-  const counts = new Map<unknown, number>();
-  for (let i = 0; i < 1000; i += 1) {
-    const answer = await call(platform.port, '/v2/models/digits/infer', { body: three, agent });
-    expect(answer.status).toBe(200);
-    const revision = answer.headers['rouse-revision'];
-    counts.set(revision, (counts.get(revision) ?? 0) + 1);
-  }
-  agent.destroy();
-  expect(Math.abs((counts.get('v1') ?? 0) - 900)).toBeLessThanOrEqual(1);
-  expect(Math.abs((counts.get('v2') ?? 0) - 100)).toBeLessThanOrEqual(1);
-});
+  test('the start says what there is and what to try, and nothing runs (needs python3)', async () => {
+    const output = await platform.until(/Try:\n.*\n.*\n.*deploy NAME FILE/);
+    expect(output).toMatch(
+      /^Rouse \d+\.\d+\.\d+ · requests http:\S+ · control http:\S+ · state \S+$/m,
+    );
+    expect(output).toMatch(/^5 models, all asleep:$/m);
+    for (const name of MODELS) expect(output).toMatch(new RegExp(`^  ${name} +\\w+ +v1`, 'm'));
+    expect(output).toMatch(/digits +onnx +v1 90 % · v2 10 %/);
+    expect(output).toMatch(/curl -s \S+\/v2\/models\/digits\/infer -d @\S*three\.json/);
+    await untilAsleep();
+  });
 
-test('every other sample answers from its sleep (needs python3)', async () => {
-  const chat = {
-    model: 'chat',
-    stream: true,
-    messages: [{ role: 'user', content: 'Are you awake?' }],
-  };
-  const streamed = await call(platform.port, '/v1/chat/completions', {
-    body: JSON.stringify(chat),
+  test('the first call rouses the model, the second finds it awake, and after its idle time no process is left', async () => {
+    await untilAsleep();
+    const path = '/v2/models/digits/versions/v2/infer';
+    const first = await call(platform.port, path, { body: three });
+    expect(first.status).toBe(200);
+    expect(first.headers).toMatchObject({ 'rouse-cold-start': 'true', 'rouse-revision': 'v2' });
+    expect(JSON.parse(first.body)).toMatchObject({ outputs: [{ name: 'label', data: [3] }, {}] });
+    const second = await call(platform.port, path, { body: three });
+    expect(second.headers).toMatchObject({ 'rouse-cold-start': 'false' });
+    expect((await instances()).length).toBe(1);
+    await untilAsleep();
+    expect((await platform.model('digits')).status.state).toBe('Asleep');
   });
-  expect(streamed.headers['content-type']).toMatch(/^text\/event-stream/);
-  expect(streamed.body).toMatch(/^data: \{[^]*\}\n\ndata: \[DONE\]\n\n$/);
-  const instancesBody = JSON.stringify({ instances: ['not bad at all', 'I hate waiting'] });
-  const sentiment = await call(platform.port, '/v1/models/sentiment:predict', {
-    body: instancesBody,
+
+  test('1,000 calls split 900 to 100', async () => {
+    const agent = new Agent({ keepAlive: true });
+    const counts = new Map<unknown, number>();
+    for (let i = 0; i < 1000; i += 1) {
+      const answer = await call(platform.port, '/v2/models/digits/infer', { body: three, agent });
+      expect(answer.status).toBe(200);
+      const revision = answer.headers['rouse-revision'];
+      counts.set(revision, (counts.get(revision) ?? 0) + 1);
+    }
+    agent.destroy();
+    expect(Math.abs((counts.get('v1') ?? 0) - 900)).toBeLessThanOrEqual(1);
+    expect(Math.abs((counts.get('v2') ?? 0) - 100)).toBeLessThanOrEqual(1);
   });
-  expect(JSON.parse(sentiment.body)).toMatchObject({
-    predictions: [{ label: 'positive' }, { label: 'negative' }],
+
+  test('every other sample answers from its sleep (needs python3)', async () => {
+    const chat = {
+      model: 'chat',
+      stream: true,
+      messages: [{ role: 'user', content: 'Are you awake?' }],
+    };
+    const streamed = await call(platform.port, '/v1/chat/completions', {
+      body: JSON.stringify(chat),
+    });
+    expect(streamed.headers['content-type']).toMatch(/^text\/event-stream/);
+    expect(streamed.body).toMatch(/^data: \{[^]*\}\n\ndata: \[DONE\]\n\n$/);
+    const instancesBody = JSON.stringify({ instances: ['not bad at all', 'I hate waiting'] });
+    const sentiment = await call(platform.port, '/v1/models/sentiment:predict', {
+      body: instancesBody,
+    });
+    expect(JSON.parse(sentiment.body)).toMatchObject({
+      predictions: [{ label: 'positive' }, { label: 'negative' }],
+    });
+    const lang = await call(platform.port, '/models/default/lang/', {
+      body: 'Guten Morgen, wie ist es mit dir?',
+    });
+    expect(JSON.parse(lang.body)).toMatchObject({ language: 'de' });
   });
-  const lang = await call(platform.port, '/models/default/lang/', {
-    body: 'Guten Morgen, wie ist es mit dir?',
-  });
-  expect(JSON.parse(lang.body)).toMatchObject({ language: 'de' });
 });

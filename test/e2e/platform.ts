@@ -150,7 +150,7 @@ export async function runRouse(args: readonly string[], cwd: string): Promise<Ra
   }
 }
 
-/** Processes that carry the mark of the data folder: instances, what they started, and the watchdog. */
+/** Processes that carry the mark of the data folder: instances, what they started, the watchdog, and with `--workers` data planes and control. */
 export async function processesOf(folder: string): Promise<number[]> {
   const stateId = await readFile(join(folder, 'state', 'state-id'), 'utf8').catch(() => '');
   if (stateId === '') return [];
@@ -165,9 +165,25 @@ export async function processesOf(folder: string): Promise<number[]> {
   return found;
 }
 
-export async function isWatchdog(pid: number): Promise<boolean> {
+export type Role = 'watchdog' | 'data plane' | 'control' | 'instance';
+
+/** What a process of the platform is for. */
+export async function roleOf(pid: number): Promise<Role> {
   const line = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');
-  return line.includes('watchdog');
+  if (line.includes('watchdog')) return 'watchdog';
+  if (/activator\/main\.[jt]s/.test(line)) return 'data plane';
+  return line.includes('control-process') ? 'control' : 'instance';
+}
+
+export async function isWatchdog(pid: number): Promise<boolean> {
+  return (await roleOf(pid)) === 'watchdog';
+}
+
+/** The processes of the folder that are for this. */
+export async function processesFor(role: Role, folder: string): Promise<number[]> {
+  const found: number[] = [];
+  for (const pid of await processesOf(folder)) if ((await roleOf(pid)) === role) found.push(pid);
+  return found;
 }
 
 /** Resolves when no process of the folder is left. */

@@ -1,0 +1,371 @@
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { listening } from './listening.ts';
+import { type Caller, openCaller, type Outcome } from './caller.ts';
+import { ownersOf } from './connections.ts';
+import {
+  makeFolder,
+  type Platform,
+  processesFor,
+  processesOf,
+  removeFolder,
+  runRouse,
+  startPlatform,
+  untilNoProcess,
+} from './platform.ts';
+
+/** `rouse serve --workers 2`: processes that share a port, and what is left when one of them dies. */
+
+const PROGRAM = resolve(import.meta.dirname, 'programs/numbered.mjs');
+const ENV = { PATH: `${join(process.execPath, '..')}:${process.env.PATH}` };
+const MANY = 10_000;
+const CALLERS = 16;
+let platform: Platform | undefined;
+let callers: Caller[] = [];
+
+afterEach(async () => {
+  for (const caller of callers) caller.close();
+  callers = [];
+  await platform?.end('SIGKILL');
+  if (platform) {
+    await untilNoProcess(platform.folder);
+    await removeFolder(platform.folder);
+  }
+  platform = undefined;
+});
+
+async function start(): Promise<Platform> {
+  const folder = await makeFolder();
+  const started = await startPlatform(folder, {
+    args: ['--workers', '2', '--pool', '0', '--drain', '10s'],
+    env: ENV,
+  });
+  platform = started;
+  return started;
+}
+
+async function deploy(
+  on: Platform,
+  options: { name?: string; versions?: readonly string[]; concurrency?: number; min?: number } = {},
+): Promise<void> {
+  const { name = 'app', versions = ['v1'], concurrency = 100, min = 1 } = options;
+  const args = (version: string): string =>
+    JSON.stringify(['node', PROGRAM, '${PORT}', version, join(on.folder, 'log')]);
+  const revisions = versions.map(
+    (version) =>
+      `{ name: ${version}, runtime: command, concurrency: ${concurrency}, args: ${args(version)} }`,
+  );
+  const share = (index: number): number => (versions.length === 1 ? 100 : index === 0 ? 90 : 10);
+  const traffic = versions.map(
+    (revision, index) => `{ revision: ${revision}, percent: ${share(index)} }`,
+  );
+  const file = join(on.folder, `${name}.yaml`);
+  await writeFile(
+    file,
+    `apiVersion: rouse.dev/v1alpha1
+kind: Model
+metadata: { name: ${name} }
+spec:
+  revisions: [ ${revisions.join(', ')} ]
+  traffic: [ ${traffic.join(', ')} ]
+  scaling: { min: ${min}, max: 1 }
+`,
+  );
+  expect(await on.rouse('apply', '-f', file)).toMatchObject({ status: 0 });
+}
+
+async function ready(on: Platform, name = 'app', count = 1): Promise<string[]> {
+  const isReady = (each: { state: string }): boolean => each.state === 'ready';
+  const found = await on.untilModel(
+    name,
+    ({ status }) => status.instances.filter(isReady).length === count,
+  );
+  return found.status.instances.map(({ id }) => id);
+}
+
+async function open(port: number, count: number): Promise<Caller[]> {
+  const opened = await Promise.all(Array.from({ length: count }, () => openCaller(port)));
+  callers.push(...opened);
+  return opened;
+}
+
+const dataPlanes = (folder: string): Promise<number[]> => processesFor('data plane', folder);
+
+async function until(what: () => Promise<boolean>): Promise<void> {
+  while (!(await what())) await new Promise((next) => setTimeout(next, 20));
+}
+
+/** Control listens, for the first time or again. */
+async function untilControl(): Promise<void> {
+  const ask = () => fetch(`${platform!.control}/readyz`).catch(() => undefined);
+  await until(async () => (await ask())?.ok === true);
+}
+
+function isServed({ status, whole }: Outcome): boolean {
+  return status === 200 && whole;
+}
+
+/** Who has which caller's connection. */
+async function ownedBy(port: number, folder: string): Promise<Map<number, Caller[]>> {
+  const pids = await dataPlanes(folder);
+  let owners = new Map<number, number>();
+  await until(async () => {
+    owners = await ownersOf(port, pids);
+    return callers.every((caller) => owners.has(caller.port));
+  });
+  const byPid = new Map(pids.map((pid) => [pid, [] as Caller[]]));
+  for (const caller of callers) byPid.get(owners.get(caller.port) ?? 0)?.push(caller);
+  return byPid;
+}
+
+/** Calls over each connection, one request after the other, until told to stop or until one fails. */
+function keepCalling(among: readonly Caller[]) {
+  const failed: { caller: Caller; outcome: Outcome }[] = [];
+  let served = 0;
+  let stopped = false;
+  async function run(caller: Caller): Promise<void> {
+    while (!stopped) {
+      const outcome = await caller.call({});
+      if (isServed(outcome)) served += 1;
+      else {
+        failed.push({ caller, outcome });
+        return;
+      }
+    }
+  }
+  const runs = among.map(run);
+  return {
+    failed,
+    served: () => served,
+    async more(count: number) {
+      const wanted = served + count;
+      await until(async () => served >= wanted);
+    },
+    async stop() {
+      stopped = true;
+      await Promise.all(runs);
+    },
+  };
+}
+
+test('both workers get connections, each splits exactly, and their metrics are one', async () => {
+  const { port, folder, control } = await start();
+  await deploy(platform!, { versions: ['v1', 'v2'] });
+  await ready(platform!, 'app', 2);
+  await open(port, 40);
+  const shares = [...(await ownedBy(port, folder)).values()].map((owned) => owned.length);
+  expect(shares).toHaveLength(2);
+  expect(Math.min(...shares)).toBeGreaterThan(0);
+  expect(shares[0]! + shares[1]!).toBe(40);
+
+  const versions = await Promise.all(
+    callers.map(async (caller) => {
+      const found: unknown[] = [];
+      for (let i = 0; i < 25; i += 1) found.push((await caller.call({})).headers['rouse-revision']);
+      return found;
+    }),
+  );
+  const v1 = versions.flat().filter((version) => version === 'v1').length;
+  expect(Math.abs(v1 - 900)).toBeLessThanOrEqual(2);
+  const metrics = await (await fetch(`${control}/metrics`)).text();
+  const counted = [...metrics.matchAll(/^rouse_requests_total\{.*code="200"\} (\d+)$/gm)];
+  expect(counted.map(([, count]) => Number(count)).reduce((a, b) => a + b)).toBe(1000);
+});
+
+test('kill -9 of a worker under load: its own connections fail and no others, and another takes its place', async () => {
+  const { port, folder } = await start();
+  await deploy(platform!);
+  await ready(platform!);
+  await open(port, 20);
+  const byPid = await ownedBy(port, folder);
+  const [victim = 0, other = 0] = byPid.keys();
+  const load = keepCalling(callers);
+  await load.more(100);
+  process.kill(victim, 'SIGKILL');
+  await load.more(100);
+  await until(async () => {
+    const alive = await dataPlanes(folder);
+    return alive.length === 2 && !alive.includes(victim) && alive.includes(other);
+  });
+  const others = byPid.get(other) ?? [];
+  expect(load.failed.filter(({ caller }) => others.includes(caller))).toEqual([]);
+  expect(load.failed.map(({ caller }) => caller).toSorted(byPort)).toEqual(
+    (byPid.get(victim) ?? []).toSorted(byPort),
+  );
+  const fresh = (await dataPlanes(folder)).find((pid) => pid !== other) ?? 0;
+  await until(async () => {
+    const [caller] = await open(port, 1);
+    expect(isServed((await caller?.call({}))!)).toBe(true);
+    return (await ownersOf(port, [fresh])).size > 0;
+  });
+  await load.stop();
+});
+
+const byPort = (a: Caller, b: Caller): number => a.port - b.port;
+
+test('kill -9 of control under load: no request fails, cold ones are held, and deploying works again', async () => {
+  const { port, folder } = await start();
+  await deploy(platform!);
+  await deploy(platform!, { name: 'cold', min: 0 });
+  const ids = await ready(platform!);
+  const instances = await processesFor('instance', folder);
+  await ready(platform!, 'cold', 0);
+  await open(port, 10);
+  const load = keepCalling(callers);
+  await load.more(100);
+  for (let round = 0; round < 2; round += 1) {
+    const [control = 0] = await processesFor('control', folder);
+    process.kill(control, 'SIGKILL');
+    const [cold] = await open(port, 1);
+    const path = '/models/default/cold/';
+    if (round === 0) {
+      const held = (await cold?.call({ path }))!;
+      expect(held).toMatchObject({ status: 200, headers: { 'rouse-cold-start': 'true' } });
+    }
+    await load.more(100);
+    await until(async () => {
+      const found = await processesFor('control', folder);
+      return found.length === 1 && found[0] !== control;
+    });
+  }
+  await untilControl();
+  await deploy(platform!, { name: 'another' });
+  await ready(platform!, 'another');
+  expect(await ready(platform!)).toEqual(ids);
+  expect(await processesFor('instance', folder)).toEqual(expect.arrayContaining(instances));
+  await load.stop();
+  expect(load.failed).toEqual([]);
+}, 120_000);
+
+test('kill -9 of the first process: nothing is left, not even of what is frozen', async () => {
+  const { port, folder } = await start();
+  await deploy(platform!);
+  await ready(platform!);
+  await open(port, 4);
+  expect((await callers[0]?.call({}))?.status).toBe(200);
+  const [worker = 0] = await dataPlanes(folder);
+  const [control = 0] = await processesFor('control', folder);
+  const sockets = join(folder, 'state', 'runtime', 'run');
+  for (const pid of [worker, control]) process.kill(pid, 'SIGSTOP');
+  await platform!.end('SIGKILL');
+  await untilNoProcess(folder);
+  await until(async () => !existsSync(sockets));
+  await expect(openCaller(port)).rejects.toThrow('ECONNREFUSED');
+});
+
+test('Ctrl-C, which reaches all processes, lets requests finish; held ones, too', async () => {
+  const { port, folder } = await start();
+  await deploy(platform!);
+  await deploy(platform!, { name: 'cold', min: 0 });
+  await ready(platform!);
+  await ready(platform!, 'cold', 0);
+  const log = join(folder, 'log');
+  await open(port, 12);
+  const numbered = callers
+    .slice(0, 10)
+    .map((caller, number) =>
+      caller.call({ headers: { 'x-number': String(number), 'x-ms': '700' } }),
+    );
+  await until(
+    async () => (await readFile(log, 'utf8').catch(() => '')).match(/begin/g)?.length === 10,
+  );
+  const held = callers.slice(10).map((caller) => caller.call({ path: '/models/default/cold/' }));
+  const metrics = async (): Promise<string> =>
+    await (await fetch(`${platform!.control}/metrics`)).text();
+  await until(async () =>
+    /rouse_cold_requests_total\{.*cold.*\} [12]|queue_depth\{.*cold.*\} [12]/.test(await metrics()),
+  );
+  const all = await processesOf(folder);
+  for (const pid of all) {
+    const roles = await Promise.all(
+      (['data plane', 'control'] as const).map((role) => processesFor(role, folder)),
+    );
+    if (roles.flat().includes(pid)) process.kill(pid, 'SIGINT');
+  }
+  expect(await platform!.end('SIGINT')).toBe(0);
+  for (const outcome of await Promise.all([...numbered, ...held])) {
+    expect(outcome).toMatchObject({ status: 200, whole: true });
+  }
+  await untilNoProcess(folder);
+});
+
+test('a worker that gets SIGTERM finishes what it has, after another has taken its place', async () => {
+  const { port, folder } = await start();
+  await deploy(platform!);
+  await ready(platform!);
+  await open(port, 20);
+  const [leaving = 0] = (await ownedBy(port, folder)).keys();
+  const log = join(folder, 'log');
+  const answers = callers.map((caller, number) =>
+    caller.call({ headers: { 'x-number': String(number), 'x-ms': '1500' } }),
+  );
+  await until(
+    async () => (await readFile(log, 'utf8').catch(() => '')).match(/begin/g)?.length === 20,
+  );
+  process.kill(leaving, 'SIGTERM');
+  await until(async () => (await dataPlanes(folder)).length === 3);
+  for (const outcome of await Promise.all(answers)) {
+    expect(outcome).toMatchObject({ status: 200, whole: true });
+  }
+  await until(async () => !(await dataPlanes(folder)).includes(leaving));
+  expect(await dataPlanes(folder)).toHaveLength(2);
+  expect(platform!.output()).not.toMatch(/a data plane ended/);
+});
+
+test(`${MANY} requests at concurrency 1, with kill -9 of a worker and of control: the instance never sees two at once`, async () => {
+  const { port, folder } = await start();
+  await deploy(platform!, { concurrency: 1 });
+  const ids = await ready(platform!);
+  let sent = 0;
+  const failed: Outcome[] = [];
+  async function keepSending(): Promise<void> {
+    let [caller] = await open(port, 1);
+    while (sent < MANY) {
+      sent += 1;
+      const outcome = await caller!.call({ headers: { 'x-number': String(sent) } });
+      if (isServed(outcome)) continue;
+      failed.push(outcome);
+      [caller] = await open(port, 1);
+    }
+  }
+  async function killOnTheWay(): Promise<void> {
+    await until(async () => sent > MANY / 3);
+    process.kill((await dataPlanes(folder))[0] ?? 0, 'SIGKILL');
+    await until(async () => sent > (2 * MANY) / 3);
+    process.kill((await processesFor('control', folder))[0] ?? 0, 'SIGKILL');
+  }
+  await Promise.all([killOnTheWay(), ...Array.from({ length: CALLERS }, keepSending)]);
+  const lines = (await readFile(join(folder, 'log'), 'utf8')).trim().split('\n');
+  const begun = lines.filter((line) => line.startsWith('begin')).map((line) => line.split(' '));
+  expect(new Set(begun.map(([, , running]) => running))).toEqual(new Set(['1']));
+  expect(new Set(begun.map(([, , , pid]) => pid)).size).toBe(1);
+  expect(begun.length).toBeGreaterThanOrEqual(MANY - CALLERS);
+  // A connection that was cut; never a refusal.
+  expect(failed.map(({ status }) => status)).toEqual(failed.map(() => undefined));
+  expect(failed.length).toBeLessThanOrEqual(CALLERS);
+  await untilControl();
+  expect(await ready(platform!)).toEqual(ids);
+}, 300_000);
+
+test('a port that somebody has is refused as it is without workers, also when it is another Rouse that shares', async () => {
+  const folder = await makeFolder();
+  const server = createServer();
+  const taken = await listening(server);
+  const serve = (port: number) =>
+    runRouse(
+      ['serve', '--workers', '2', '--listen', `127.0.0.1:${port}`, '--data', join(folder, 'other')],
+      folder,
+    );
+  const refused = {
+    status: 1,
+    stderr: expect.stringMatching(/127\.0\.0\.1:\d+: the port is in use/),
+  };
+  expect(await serve(taken)).toMatchObject(refused);
+  server.close();
+  await start();
+  expect(await serve(platform!.port)).toMatchObject(refused);
+  await removeFolder(folder);
+});
