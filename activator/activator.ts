@@ -71,8 +71,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
   const timers = new Set<Timer>();
   const routes = new Routes(options.domain, {
     onWake(revision, queued) {
-      subscriber.send({ type: 'wake', revision, queued });
-      demand.follow(revision);
+      subscriber.send({ type: 'wake', revision, queued, ...demand.follow(revision) });
     },
     onQuiet: (revision) => demand.quiet(revision),
     onReleased({ id, held, turn }) {

@@ -365,6 +365,7 @@ export class Gate<S extends GateSlot> {
       this.queue.take(waiter, this.areaAt);
       if (this.waiting === 0) this.nextWake = 1;
       this.grant(waiter, slot, this.areaAt);
+      if (this.waiting === 0) this.events.onQuiet();
     }
   }
 

@@ -61,10 +61,16 @@ export type Upward =
       readonly leases?: readonly Lease[];
     }
   /** Requests wait and no capacity is on its way that this data plane knows of. Sent at once. */
-  | { readonly type: 'wake'; readonly revision: string; readonly queued: number }
+  | {
+      readonly type: 'wake';
+      readonly revision: string;
+      readonly queued: number;
+      /** When slots are leased. */
+      readonly inFlight?: number;
+    }
   /** It uses no more than `slots` of this instance, and will not until a later turn; `turn` is the last it heard of. */
   | ({ readonly type: 'released' } & Lease)
-  /** Beside `wake`, while somebody waits for leased slots: how many, every few milliseconds, and when it ends. */
+  /** After a `wake` for leased slots: every few milliseconds while somebody waits, and when nobody does any more. */
   | { readonly type: 'demand'; readonly revisions: readonly RevisionDemand[] }
   /** Every second, for revisions with anything to tell. */
   | { readonly type: 'load'; readonly at: number; readonly revisions: readonly RevisionLoad[] }

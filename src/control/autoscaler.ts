@@ -39,7 +39,7 @@ export interface Autoscaler {
   adopt(): void;
   /** A model has changed, appeared or gone. */
   refresh(model: string): void;
-  wake(dataPlane: string, revision: string, queued: number): void;
+  wake(dataPlane: string, revision: string, queued: number, inFlight?: number): void;
   report(dataPlane: string, loads: readonly RevisionLoad[]): void;
   left(dataPlane: string): void;
   onRuntime(event: RuntimeEvent): void;
@@ -244,9 +244,9 @@ export function createAutoscaler(options: {
         if (one) reconcile(one);
       }
     },
-    wake(dataPlane, revision, queued) {
+    wake(dataPlane, revision, queued, inFlight) {
       if (catalog.revision(revision)?.value.state !== 'Ready') return;
-      loads.wake(dataPlane, revision, queued);
+      loads.wake(dataPlane, revision, queued, inFlight);
       const one = ensure(revision);
       if (one) reconcile(one);
     },

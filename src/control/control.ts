@@ -146,7 +146,7 @@ export async function createControl(options: {
   function onUpward(dataPlane: string, message: Report): void {
     switch (message.type) {
       case 'wake':
-        autoscaler.wake(dataPlane, message.revision, message.queued);
+        autoscaler.wake(dataPlane, message.revision, message.queued, message.inFlight);
         leases?.demand(message.revision);
         return;
       case 'demand':

@@ -210,8 +210,9 @@ export function createLeases(options: {
     },
     joined(dataPlane, leases) {
       linked.add(dataPlane);
-      // Who is not listed any more is dead, and its slots are reclaimed already; who is not listed yet has none.
-      if (alive.has(dataPlane)) adopt(dataPlane, leases);
+      // Who is not listed any more is dead, and these its last words; who is not listed yet holds nothing.
+      if (!alive.has(dataPlane)) return;
+      adopt(dataPlane, leases);
       unheard?.delete(dataPlane);
       settleAll();
     },

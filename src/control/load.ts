@@ -8,7 +8,7 @@ import type { RevisionDemand, RevisionLoad } from '#bus/messages.ts';
  */
 export interface LoadBook {
   /** Requests wait for a revision of which nothing is ready. */
-  wake(dataPlane: string, revision: string, queued: number): void;
+  wake(dataPlane: string, revision: string, queued: number, inFlight?: number): void;
   /** What has changed since its last report. */
   demand(dataPlane: string, revisions: readonly RevisionDemand[]): void;
   report(dataPlane: string, loads: readonly RevisionLoad[]): void;
@@ -45,8 +45,7 @@ export function createLoadBook(now: () => number): LoadBook {
   }
 
   return {
-    wake(dataPlane, revision, queued) {
-      const { inFlight } = at(dataPlane, revision);
+    wake(dataPlane, revision, queued, inFlight = at(dataPlane, revision).inFlight) {
       set(dataPlane, [{ revision, queued, inFlight }]);
     },
     demand: set,

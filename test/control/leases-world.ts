@@ -1,0 +1,319 @@
+import { createDemand } from '#activator/demand.ts';
+import type { Gate, Waiter } from '#activator/gate.ts';
+import { Routes } from '#activator/routes.ts';
+import type { Line } from '#activator/shares.ts';
+import type { Slot } from '#activator/slot.ts';
+import type { BusClient, BusHost, Link } from '#bus/bus.ts';
+import type { Downward, Upward } from '#bus/messages.ts';
+import { createPublisher, type Publisher } from '#bus/publisher.ts';
+import { createEnding, createMailbox } from '#bus/signal.ts';
+import { createSubscriber, type Subscriber } from '#bus/subscriber.ts';
+import { createLeases, type Leases } from '#control/leases.ts';
+import { createLoadBook, type LoadBook } from '#control/load.ts';
+import type { RoutingInstance } from '#domain/routing.ts';
+import { NORMAL } from '#policies/priority.ts';
+import { makeModel, makeRevision } from '#test/activator/harness.ts';
+import { createFakeClock } from '#test/fake-clock.ts';
+
+/**
+ * Data planes and control, as they are, over links that a test delivers message by message, and cuts. The real
+ * parts: gates, routes, demand, subscriber; publisher, leases, load book. What instances really have in flight
+ * is counted here.
+ */
+
+const REVISION = 'default/m/v1';
+/** What a killed process left running at an instance ends within this: less than the leases wait. */
+const NOTICE_MS = 100;
+
+interface Wire {
+  /** As the data plane sees it. */
+  readonly isOpen: boolean;
+  /** One message of this direction arrives. */
+  deliver(direction: 'up' | 'down'): boolean;
+  /** The data plane's end closes; what it had sent may still arrive, what was sent to it does not. */
+  breakOff(): void;
+  /** Control notices. */
+  end(): void;
+}
+
+function createWire(host: (link: Link<Downward, Upward>) => void) {
+  const up: Upward[] = [];
+  const down: Downward[] = [];
+  const endings = { near: createEnding(), far: createEnding() };
+  const inbox = createMailbox<Downward>();
+  const outbox = createMailbox<Upward>();
+  function end(): void {
+    up.length = 0;
+    down.length = 0;
+    endings.near.end();
+    endings.far.end();
+  }
+  const near: Link<Upward, Downward> = {
+    send: (message) => void (endings.near.ended || up.push(structuredClone(message))),
+    onMessage: inbox.listen,
+    onClose: endings.near.onEnd,
+    close: end,
+  };
+  host({
+    send: (message) => void (endings.far.ended || down.push(structuredClone(message))),
+    onMessage: outbox.listen,
+    onClose: endings.far.onEnd,
+    close: end,
+  });
+  const wire: Wire = {
+    get isOpen() {
+      return !endings.near.ended;
+    },
+    deliver(direction) {
+      if (direction === 'up') {
+        const message = up.shift();
+        if (message) {
+          outbox.deliver(message);
+        }
+        return message !== undefined;
+      }
+      const message = endings.near.ended ? undefined : down.shift();
+      if (message) {
+        inbox.deliver(message);
+      }
+      return message !== undefined;
+    },
+    breakOff() {
+      down.length = 0;
+      endings.near.end();
+    },
+    end,
+  };
+  return { wire, near };
+}
+
+export class Request implements Waiter<Slot> {
+  previous: Waiter<Slot> | undefined;
+  next: Waiter<Slot> | undefined;
+  waitsIn: Gate<Slot> | undefined;
+  line: Line<Waiter<Slot>> | undefined;
+  order = 0;
+  turn = 0;
+  readonly heldBytes = 0;
+  readonly callerId = 'somebody';
+  readonly priority = NORMAL;
+  readonly arrivedAt = 0;
+  private readonly granted: (slot: Slot) => void;
+
+  constructor(granted: (slot: Slot) => void) {
+    this.granted = granted;
+  }
+
+  onGranted(slot: Slot): void {
+    this.granted(slot);
+  }
+
+  onRefused(): void {
+    throw new Error('nobody is refused here');
+  }
+}
+
+export interface Plane {
+  readonly id: string;
+  readonly routes: Routes;
+  readonly running: Slot[];
+  /** Granted so far. */
+  grants: number;
+  messages: number;
+  wire: Wire | undefined;
+  connect(): void;
+  kill(): void;
+}
+
+export function createWorld(concurrency: number) {
+  const clock = createFakeClock();
+  const planes = new Map<string, Plane>();
+  const instances = new Map<string, RoutingInstance>();
+  /** Of killed processes: what instances have not noticed yet. */
+  const lastWords: Wire[] = [];
+  let ghosts: { instance: string; until: number }[] = [];
+  let control:
+    | { publisher: Publisher; leases: Leases; accept: (link: Link<Downward, Upward>) => void }
+    | undefined;
+  let epoch = 0;
+  let born = 0;
+  /** What the supervisor has said. */
+  let listed: string[] = [];
+
+  function makeInstance(id: string): RoutingInstance {
+    const address = { node: 'n', socket: `/nowhere/${id}` };
+    const times = { askedAt: 0, startedAt: 0, readyAt: 0 };
+    return { id, revision: REVISION, address, state: 'ready', leased: true, ...times };
+  }
+
+  function startPlane(): Plane {
+    const id = `plane-${(born += 1)}`;
+    let listener: (link: Link<Upward, Downward>) => void = () => {};
+    const client: BusClient = { onLink: (wanted) => (listener = wanted), close: async () => {} };
+    const routes = new Routes('localhost', {
+      onWake(revision, queued) {
+        subscriber.send({ type: 'wake', revision, queued, ...demand.follow(revision) });
+      },
+      onQuiet: (revision) => demand.quiet(revision),
+      onReleased: ({ id: instance, held, turn }) =>
+        subscriber.send({ type: 'released', instance, slots: held, turn }),
+      onDrained: ({ id: instance }) => subscriber.send({ type: 'drained', instance }),
+      now: () => clock.now(),
+      roll: () => 0.5,
+    });
+    const demand = createDemand({
+      routes,
+      clock,
+      send: (revisions) => subscriber.send({ type: 'demand', revisions }),
+    });
+    const subscriber: Subscriber = createSubscriber({
+      client,
+      dataPlane: id,
+      onState: (change) => routes.apply(change),
+      leases: () => routes.leases(),
+      onLease: (leases) => leases.forEach((lease) => routes.lease(lease)),
+    });
+    subscriber.onLink(() => {
+      for (const { gate } of routes.allRevisions()) gate.wakeAgain();
+    });
+    const plane: Plane = {
+      id,
+      routes,
+      running: [],
+      grants: 0,
+      messages: 0,
+      wire: undefined,
+      connect() {
+        if (!control || plane.wire?.isOpen === true) return;
+        const { wire, near } = createWire(control.accept);
+        plane.wire = wire;
+        listener(near);
+      },
+      kill() {
+        planes.delete(id);
+        demand.close();
+        plane.wire?.breakOff();
+        if (plane.wire) lastWords.push(plane.wire);
+        const until = clock.now() + NOTICE_MS;
+        ghosts.push(...plane.running.map((slot) => ({ instance: slot.id, until })));
+      },
+    };
+    planes.set(id, plane);
+    plane.connect();
+    return plane;
+  }
+
+  function startControl(): void {
+    if (control) return;
+    const links = createMailbox<Link<Downward, Upward>>();
+    const host: BusHost = { onLink: links.listen, close: async () => {} };
+    const publisher = createPublisher({ host, epoch: `${(epoch += 1)}`, clock });
+    const loads: LoadBook = createLoadBook(() => clock.now());
+    const leases = createLeases({ clock, loads, send: publisher.lease });
+    control = { publisher, leases, accept: links.deliver };
+    const revision = makeRevision({ concurrency });
+    const model = makeModel({ name: 'm', revisions: [revision] });
+    publisher.update({ models: [model], instances: [...instances.values()] });
+    listed = [...planes.keys()];
+    leases.onProcesses(listed);
+    for (const id of instances.keys()) begin(id, false);
+    publisher.onJoined(leases.joined);
+    publisher.onLeft(leases.left);
+    publisher.onUpward((dataPlane, message) => {
+      if (message.type === 'wake')
+        loads.wake(dataPlane, message.revision, message.queued, message.inFlight);
+      else if (message.type === 'demand') loads.demand(dataPlane, message.revisions);
+      else if (message.type === 'released') leases.released(dataPlane, message);
+      if (message.type === 'wake' || message.type === 'demand') leases.demand(REVISION);
+    });
+  }
+
+  function begin(id: string, isNew: boolean): void {
+    control?.leases.begin({ id, revision: REVISION, capacity: concurrency, isNew });
+  }
+
+  function runningAt(instance: string): number {
+    ghosts = ghosts.filter(({ until }) => until > clock.now());
+    const ofPlanes = [...planes.values()].flatMap(({ running }) => running);
+    return (
+      ofPlanes.filter(({ id }) => id === instance).length +
+      ghosts.filter((ghost) => ghost.instance === instance).length
+    );
+  }
+
+  return {
+    clock,
+    planes,
+    instances,
+    startPlane,
+    startControl,
+    get control() {
+      return control;
+    },
+    /** A crash: links break, and nothing is told. */
+    stopControl(): void {
+      control?.leases.close();
+      control = undefined;
+      for (const plane of planes.values()) plane.wire?.end();
+    },
+    startInstance(): void {
+      const id = `i${(born += 1)}`;
+      const instance = makeInstance(id);
+      instances.set(id, instance);
+      control?.publisher.update({ instances: [instance] });
+      begin(id, true);
+    },
+    loseInstance(id: string): void {
+      instances.delete(id);
+      control?.publisher.update({ removedInstances: [id] });
+      control?.leases.end(id);
+      for (const plane of planes.values()) {
+        for (const slot of plane.running.filter((one) => one.id === id)) this.finish(plane, slot);
+      }
+    },
+    /** The supervisor tells who lives. */
+    list(): void {
+      listed = [...planes.keys()];
+      control?.leases.onProcesses(listed);
+    },
+    arrive(plane: Plane): void {
+      const gate = plane.routes.findRevision(REVISION)?.gate;
+      gate?.enter(
+        new Request((slot) => {
+          plane.grants += 1;
+          plane.running.push(slot);
+        }),
+        1000,
+      );
+    },
+    finish(plane: Plane, slot: Slot | undefined): void {
+      if (!slot) return;
+      plane.running.splice(plane.running.indexOf(slot), 1);
+      slot.gate.leave(slot);
+    },
+    waitingAt: (plane: Plane): number => plane.routes.findRevision(REVISION)?.gate.waiting ?? 0,
+    /** Everything that is on its way arrives. */
+    deliverAll(): number {
+      let count = 0;
+      for (let before = -1; count > before;) {
+        before = count;
+        for (const { wire } of planes.values()) {
+          while (wire?.deliver('up') || wire?.deliver('down')) count += 1;
+        }
+      }
+      return count;
+    },
+    /** A message that a process had sent before it was killed. */
+    deliverLate(): void {
+      lastWords.find((wire) => wire.deliver('up'));
+    },
+    /** At most as many as it takes at once, whoever sent them. */
+    overloaded(): string[] {
+      const known = [...planes.values()].flatMap(({ running }) => running.map(({ id }) => id));
+      const all = new Set([...instances.keys(), ...known]);
+      return [...all].filter((id) => runningAt(id) > concurrency);
+    },
+  };
+}
+
+export type World = ReturnType<typeof createWorld>;

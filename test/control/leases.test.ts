@@ -1,0 +1,297 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { RECLAIM_MS } from '#control/leases.ts';
+import { TURN_MS } from '#policies/lease.ts';
+import { createWorld, type Plane, type World } from './leases-world.ts';
+
+const RUNS = 3000;
+
+/** Something happens; its name and number are what a failed run prints. */
+class Step {
+  readonly name: string;
+  readonly index: number;
+  readonly act: (world: World, index: number) => void;
+
+  constructor(name: string, index: number, act: (world: World, index: number) => void) {
+    this.name = name;
+    this.index = index;
+    this.act = act;
+  }
+
+  toString(): string {
+    return `${this.name} ${this.index}`;
+  }
+}
+
+function planeAt(world: World, index: number): Plane | undefined {
+  const planes = [...world.planes.values()];
+  return planes[index % Math.max(1, planes.length)];
+}
+
+function often(
+  weight: number,
+  name: string,
+  act: (world: World, index: number) => void,
+): { weight: number; arbitrary: fc.Arbitrary<Step> } {
+  return { weight, arbitrary: fc.nat(50).map((index) => new Step(name, index, act)) };
+}
+
+function onPlane(
+  weight: number,
+  name: string,
+  act: (world: World, plane: Plane, index: number) => void,
+): { weight: number; arbitrary: fc.Arbitrary<Step> } {
+  return often(weight, name, (world, index) => {
+    const plane = planeAt(world, index);
+    if (plane) act(world, plane, Math.floor(index / 4));
+  });
+}
+
+const TRAFFIC = [
+  onPlane(10, 'arrive', (world, plane) => world.arrive(plane)),
+  onPlane(8, 'finish', (world, plane, index) =>
+    world.finish(plane, plane.running[index % Math.max(1, plane.running.length)]),
+  ),
+  onPlane(8, 'up', (_, plane) => void plane.wire?.deliver('up')),
+  onPlane(8, 'down', (_, plane) => void plane.wire?.deliver('down')),
+  often(1, 'deliver', (world) => world.deliverAll()),
+  often(4, 'wait', (world, ms) => world.clock.advance(ms)),
+];
+
+const BREAKAGE = [
+  often(1, 'wait long', (world) => world.clock.advance(RECLAIM_MS)),
+  onPlane(2, 'break', (_, plane) => plane.wire?.breakOff()),
+  onPlane(1, 'end link', (_, plane) => plane.wire?.end()),
+  onPlane(4, 'connect', (_, plane) => plane.connect()),
+  often(2, 'start instance', (world) => {
+    if (world.instances.size < 3) world.startInstance();
+  }),
+  often(1, 'lose instance', (world, index) => {
+    const id = [...world.instances.keys()][index % 6];
+    if (id) world.loseInstance(id);
+  }),
+  often(1, 'start process', (world) => {
+    if (world.planes.size < 4) world.startPlane();
+  }),
+  onPlane(1, 'kill', (world, plane) => {
+    if (world.planes.size > 1) plane.kill();
+  }),
+  often(3, 'last words of the killed', (world) => world.deliverLate()),
+  often(2, 'list processes', (world) => world.list()),
+  often(1, 'stop control', (world) => world.stopControl()),
+  often(4, 'start control', (world) => world.startControl()),
+];
+
+/** All is well again: whoever waits is served, and nothing of the past keeps a slot from anybody. */
+function comeToRest(world: World): void {
+  world.startControl();
+  if (world.instances.size === 0) world.startInstance();
+  world.list();
+  for (const plane of world.planes.values()) plane.connect();
+  for (let round = 0; round < 500; round++) {
+    world.deliverAll();
+    expect(world.overloaded()).toEqual([]);
+    for (const plane of world.planes.values()) {
+      for (const slot of plane.running.slice()) world.finish(plane, slot);
+    }
+    world.clock.advance(10);
+    if ([...world.planes.values()].every((plane) => world.waitingAt(plane) === 0)) return;
+  }
+  const left = [...world.planes.values()].map((plane) => `${plane.id}: ${world.waitingAt(plane)}`);
+  throw new Error(`they wait in vain: ${left.join(', ')}`);
+}
+
+function makeWorld(concurrency: number, planes: number, instances: number): World {
+  const world = createWorld(concurrency);
+  world.startControl();
+  for (let count = 0; count < planes; count++) world.startPlane();
+  world.list();
+  world.deliverAll();
+  for (let count = 0; count < instances; count++) world.startInstance();
+  world.deliverAll();
+  return world;
+}
+
+function checkHistories(step: fc.Arbitrary<Step>): void {
+  const concurrency = fc.constantFrom(1, 1, 1, 2, 5, 40);
+  const few = fc.integer({ min: 1, max: 3 });
+  const steps = fc.array(step, { maxLength: 150, size: 'max' });
+  const history = fc.property(concurrency, few, few, steps, (each, planes, instances, all) => {
+    const world = makeWorld(each, planes, instances);
+    for (const { act, index } of all) {
+      act(world, index);
+      expect(world.overloaded()).toEqual([]);
+    }
+    comeToRest(world);
+  });
+  fc.assert(history, { numRuns: RUNS });
+}
+
+describe(`an instance never has more in flight than it takes, and all are served (${RUNS} random histories)`, () => {
+  test('messages late', () => checkHistories(fc.oneof(...TRAFFIC)));
+  test('links, processes, instances and control fail', () =>
+    checkHistories(fc.oneof(...TRAFFIC, ...BREAKAGE)));
+});
+
+interface Contest {
+  readonly concurrency: number;
+  readonly serviceMs: number;
+  /** How many always wait at each of two data planes. */
+  readonly waiting: readonly [number, number];
+}
+
+const SECONDS = 20;
+
+/** Messages take a millisecond. `longest`: the longest time, in ms, in which the second had no grant. */
+function contest({ concurrency, serviceMs, waiting }: Contest) {
+  const world = makeWorld(concurrency, 2, 1);
+  const planes = [...world.planes.values()];
+  const ends = planes.map((): number[] => []);
+  let messages = 0;
+  let longest = 0;
+  let last = 0;
+  for (let ms = 0; ms < SECONDS * 1000; ms++) {
+    const before = planes[1]!.grants;
+    for (const [at, plane] of planes.entries()) {
+      const due = ends[at]!;
+      for (; due[0] !== undefined && due[0] <= ms; due.shift()) {
+        world.finish(plane, plane.running[0]);
+      }
+      while (world.waitingAt(plane) < waiting[at]!) world.arrive(plane);
+    }
+    messages += world.deliverAll();
+    expect(world.overloaded()).toEqual([]);
+    for (const [at, { running }] of planes.entries()) {
+      while (ends[at]!.length < running.length) ends[at]!.push(ms + serviceMs);
+    }
+    if (planes[1]!.grants > before) last = ms;
+    longest = Math.max(longest, ms - last);
+    world.clock.advance(1);
+  }
+  const grants = planes.map((plane) => plane.grants);
+  return { grants, total: grants[0]! + grants[1]!, longest, messages };
+}
+
+describe('grants go in proportion to who waits', () => {
+  test.each([
+    { concurrency: 1, serviceMs: 1, waiting: [60, 20] },
+    { concurrency: 1, serviceMs: 7, waiting: [60, 20] },
+    { concurrency: 1, serviceMs: 100, waiting: [60, 20] },
+    { concurrency: 1, serviceMs: 2, waiting: [50, 50] },
+    { concurrency: 1, serviceMs: 2, waiting: [95, 5] },
+    { concurrency: 3, serviceMs: 5, waiting: [60, 20] },
+    { concurrency: 8, serviceMs: 5, waiting: [60, 60] },
+    { concurrency: 32, serviceMs: 5, waiting: [300, 100] },
+    { concurrency: 100, serviceMs: 20, waiting: [900, 300] },
+  ] satisfies Contest[])('$concurrency at once, $serviceMs ms each, waiting $waiting', (each) => {
+    const { grants, total, longest, messages } = contest(each);
+    const fair = each.waiting[1] / (each.waiting[0] + each.waiting[1]);
+    // What is less than a sixteenth of the capacity is not moved for its own sake.
+    expect(Math.abs(grants[1]! / total - fair)).toBeLessThan(1 / 16);
+    // Its next turn comes when the turns of the other have brought it the credit for one, or for one request.
+    const turn = Math.max(TURN_MS, each.serviceMs);
+    expect(longest).toBeLessThan((2 * turn) / Math.min(1, fair * each.concurrency) + turn);
+    // Handing over costs little, and messages come with the time, not with the requests.
+    expect(total).toBeGreaterThan((0.9 * SECONDS * 1000 * each.concurrency) / each.serviceMs);
+    expect(messages / SECONDS).toBeLessThan(300);
+  });
+
+  test('while nobody waits nothing is said, however many requests there are', () => {
+    const world = makeWorld(32, 2, 1);
+    for (let count = 0; count < 10_000; count++) {
+      for (const plane of world.planes.values()) {
+        for (let burst = 0; burst < 16; burst++) world.arrive(plane);
+        for (const slot of plane.running.slice()) world.finish(plane, slot);
+      }
+    }
+    expect(world.deliverAll()).toBe(0);
+    expect([...world.planes.values()].map(({ grants }) => grants)).toEqual([160_000, 160_000]);
+  });
+});
+
+describe('one step after the other', () => {
+  const one = (world: World): Plane => planeAt(world, 0)!;
+  const two = (world: World): Plane => planeAt(world, 1)!;
+
+  test('the only data plane has everything at once', () => {
+    const world = makeWorld(5, 1, 2);
+    for (let count = 0; count < 11; count++) world.arrive(one(world));
+    expect([one(world).grants, world.waitingAt(one(world))]).toEqual([10, 1]);
+  });
+
+  test('an idle slot goes to another data plane when somebody waits there, and back', () => {
+    const world = makeWorld(1, 2, 1);
+    for (let round = 1; round <= 3; round++) {
+      for (const plane of [one(world), two(world)]) {
+        world.arrive(plane);
+        world.deliverAll();
+        expect(plane.grants).toBe(round);
+        world.finish(plane, plane.running[0]);
+      }
+    }
+  });
+
+  test('of several instances, the idle one is given back in the place of the busy one', () => {
+    const world = makeWorld(1, 2, 2);
+    // Both slots to the first, then one of them idle.
+    for (let count = 0; count < 2; count++) world.arrive(one(world));
+    world.deliverAll();
+    for (const busy of [0, 1]) {
+      world.finish(one(world), one(world).running[1 - busy]);
+      world.arrive(two(world));
+      world.deliverAll();
+      expect(two(world).running).toHaveLength(1);
+      expect(one(world).running).toHaveLength(1);
+      world.finish(two(world), two(world).running[0]);
+      world.arrive(one(world));
+      world.deliverAll();
+      expect(one(world).running).toHaveLength(2);
+    }
+  });
+
+  test('a link that breaks frees nothing, the death of a process does, after a moment', () => {
+    const world = makeWorld(1, 2, 1);
+    world.arrive(one(world));
+    world.deliverAll();
+    one(world).wire?.end();
+    world.arrive(two(world));
+    world.clock.advance(10 * RECLAIM_MS);
+    world.deliverAll();
+    expect(two(world).grants).toBe(0);
+    const other = two(world);
+    one(world).kill();
+    world.list();
+    world.clock.advance(RECLAIM_MS - 1);
+    world.deliverAll();
+    expect(other.grants).toBe(0);
+    world.clock.advance(1);
+    world.deliverAll();
+    expect(other.grants).toBe(1);
+  });
+
+  test('while control is away all go on with what they have, and keep it when it is back', () => {
+    const world = makeWorld(4, 2, 1);
+    for (const plane of [one(world), two(world)]) {
+      for (let count = 0; count < 2; count++) world.arrive(plane);
+    }
+    world.stopControl();
+    for (const plane of [one(world), two(world)]) {
+      world.finish(plane, plane.running[0]);
+      world.arrive(plane);
+      expect(plane.running).toHaveLength(2);
+    }
+    world.arrive(one(world));
+    world.startControl();
+    one(world).connect();
+    world.deliverAll();
+    world.clock.advance(10 * RECLAIM_MS);
+    world.deliverAll();
+    // The second has not said yet what it holds.
+    expect(one(world).running).toHaveLength(2);
+    two(world).connect();
+    world.finish(two(world), two(world).running[0]);
+    world.deliverAll();
+    expect(one(world).running).toHaveLength(3);
+    expect(two(world).running).toHaveLength(1);
+  });
+});
