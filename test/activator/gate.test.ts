@@ -143,7 +143,9 @@ class World {
       const counts = this.counts();
       const mine = counts.get(this.entering?.callerId ?? '') ?? 0;
       const most = Math.max(...counts.values());
-      expect(this.order.entries.length, 'invariant 6: full').toBe(this.limits.requests);
+      // More than the limit where one came back whose instance was unreachable.
+      const full = expect(this.order.entries.length, 'invariant 6: full');
+      full.toBeGreaterThanOrEqual(this.limits.requests);
       expect(counts.get(request.callerId), 'invariant 6: the largest').toBe(most);
       expect(mine + 1, 'invariant 6: less even with it').toBeLessThan(most);
     }
