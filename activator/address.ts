@@ -153,7 +153,8 @@ function notHere(target: string): Destination {
   return unknown(`There is nothing to GET at ${pathOf(target)}.`, 'openai');
 }
 
-function lookup(name: string, routes: Routes): ModelRoute | undefined {
+/** `name`: `model` or `namespace/model`. */
+export function lookup(name: string, routes: Routes): ModelRoute | undefined {
   return routes.models.get(name.includes('/') ? name : modelKey(DEFAULT_NAMESPACE, name));
 }
 

@@ -47,7 +47,7 @@ import {
   UNKNOWN_KEY,
 } from './refusals.ts';
 import type { Line } from './shares.ts';
-import { type ModelRoute, mustRefuse, type RevisionRoute } from './routes.ts';
+import { type ModelRoute, mustRefuse, type RevisionRoute, speaksGrpc } from './routes.ts';
 import type { Slot } from './slot.ts';
 import { chooseRevision, noRevision } from './split.ts';
 import { findRevision, makeStatus } from './status.ts';
@@ -558,9 +558,4 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
     const codes = this.route?.metrics?.codes;
     if (codes) codes[status - 100]! += 1;
   }
-}
-
-/** Our own servers speak HTTP; what others are is known to who deployed them. */
-function speaksGrpc({ routing }: RevisionRoute): boolean {
-  return routing.runtime === 'command' || routing.runtime === 'image' || routing.runtime === 'url';
 }

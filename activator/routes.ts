@@ -272,3 +272,8 @@ export function mustRefuse(revision: RoutingRevision, now: number): boolean {
   if (revision.state === 'Failed') return true;
   return revision.startFailure !== undefined && revision.startFailure.until > now;
 }
+
+/** Our own servers speak HTTP; what others are is known to who deployed them. */
+export function speaksGrpc({ routing }: RevisionRoute): boolean {
+  return routing.runtime === 'command' || routing.runtime === 'image' || routing.runtime === 'url';
+}

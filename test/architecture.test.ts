@@ -110,7 +110,7 @@ const TABLE: Table = {
     '@hono/zod-openapi': ['src/api'],
     commander: ['src/cli'],
     'onnxruntime-node': ['functions'],
-    '@bufbuild/protobuf': ['functions'],
+    '@bufbuild/protobuf': ['functions', 'activator'],
     'oxc-parser': ['.ci', 'test'],
     vitest: ['test'],
     'fast-check': ['test'],

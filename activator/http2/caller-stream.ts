@@ -2,7 +2,6 @@ import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { Caller } from '#domain/records.ts';
 import type { Answer } from '../answers.ts';
 import { makeRefusal } from '../answers.ts';
-import type { Connection } from '../connection.ts';
 import { Exchange } from '../exchange.ts';
 import { RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
@@ -20,6 +19,8 @@ import {
 } from '../refusals.ts';
 import { fieldsOfLines, linesOfHead, readTrailers, trailersOfLines } from './fields.ts';
 import { encodeMessage, GRPC, grpcStatusOf, isGrpcType, parseTimeout } from './grpc.ts';
+import type { GrpcCaller, StreamUser } from './caller.ts';
+import { InferenceCall, isInferenceTarget } from './inference/call.ts';
 import { readRequest } from './read-request.ts';
 
 const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
@@ -39,7 +40,7 @@ const OVER = 1;
  *  1. While `EXCHANGING` the exchange owns the stream; after that nothing is told to it.
  *  2. What has arrived and was not read is at most the window of the stream.
  */
-export class CallerStream implements Connection {
+export class CallerStream implements GrpcCaller {
   readonly head = new RequestHead();
   isGrpc = false;
   givesUpAt = NEVER;
@@ -48,7 +49,8 @@ export class CallerStream implements Connection {
   private readonly origin: Origin;
   private readonly stream: ServerHttp2Stream;
   private readonly plane: Plane;
-  private readonly exchange: Exchange;
+  /** Set when the head was understood. */
+  private user: StreamUser | undefined;
   private phase = EXCHANGING;
   private continued = false;
   /** Between two bytes of a request; a stream of gRPC may be silent for as long as its model allows. */
@@ -65,7 +67,6 @@ export class CallerStream implements Connection {
     this.stream = stream;
     this.plane = plane;
     this.origin = new Origin(peer);
-    this.exchange = new Exchange(this, plane);
   }
 
   /** `raw`: the fields as they came; `ended`: there is no body. */
@@ -91,10 +92,12 @@ export class CallerStream implements Connection {
     stream.on('data', (chunk: Buffer) => this.onData(chunk));
     stream.on('trailers', (_, __, fields: readonly string[]) => this.onTrailers(fields));
     stream.on('end', () => this.onEnd());
-    stream.on('drain', () => this.exchange.onCallerWritable());
+    stream.on('drain', () => this.user?.onCallerWritable());
     stream.on('wantTrailers', () => stream.sendTrailers(trailersOfLines(this.trailers)));
-    this.exchange.prepare();
-    this.exchange.begin(false);
+    const isInference = this.isGrpc && isInferenceTarget(this.head.target);
+    this.user = isInference ? new InferenceCall(this, plane) : new Exchange(this, plane);
+    this.user.prepare();
+    this.user.begin(false);
   }
 
   /** How long a gRPC call may take. */
@@ -143,19 +146,19 @@ export class CallerStream implements Connection {
     this.deadline = plane.now() + this.bodyTimeout;
     this.bodyBytes += chunk.length;
     if (this.bodyBytes > plane.limits.body) {
-      this.exchange.onBadBody(makeBodyTooLarge(plane.limits.body));
+      this.user?.onBadBody(makeBodyTooLarge(plane.limits.body));
     } else if (head.contentLength >= 0 && this.bodyBytes > head.contentLength) {
-      this.exchange.onBadBody(BAD_LENGTH);
+      this.user?.onBadBody(BAD_LENGTH);
     } else {
       this.range[1] = chunk.length;
-      this.exchange.onBody(chunk, this.range);
+      this.user?.onBody(chunk, this.range);
     }
   }
 
   private onTrailers(fields: readonly string[]): void {
     if (this.phase === OVER) return;
     const lines = readTrailers(fields);
-    if (lines === undefined) this.exchange.onBadBody(BAD_TRAILERS);
+    if (lines === undefined) this.user?.onBadBody(BAD_TRAILERS);
     else this.requestTrailers = lines;
   }
 
@@ -163,12 +166,12 @@ export class CallerStream implements Connection {
     // A stream that was reset in the middle ends, too.
     if (this.phase === OVER || this.bodyDone || this.stream.aborted) return;
     if (this.head.contentLength >= 0 && this.bodyBytes !== this.head.contentLength) {
-      this.exchange.onBadBody(BAD_LENGTH);
+      this.user?.onBadBody(BAD_LENGTH);
       return;
     }
     this.bodyDone = true;
     this.deadline = NEVER;
-    this.exchange.onBodyEnd(this.requestTrailers);
+    this.user?.onBodyEnd(this.requestTrailers);
   }
 
   // An answer made here
@@ -204,6 +207,22 @@ export class CallerStream implements Connection {
     if (at > 0) fields[at] = String(Number(fields[at]) * 1000);
     this.respond(200, fields, false, false);
     this.finish();
+  }
+
+  /** Ends a gRPC call with one message. `extra`: more field lines. */
+  answerMessage(message: Uint8Array, extra: string): void {
+    this.respond(200, ['content-type', 'application/grpc', ...fieldsOfLines(extra)], true, true);
+    const prefix = Buffer.alloc(5);
+    prefix.writeUInt32BE(message.length, 1);
+    this.cork();
+    this.writePieces(prefix, message);
+    this.endBody('grpc-status: 0\r\n');
+    this.uncork();
+    this.finish();
+  }
+
+  private writePieces(...pieces: readonly Uint8Array[]): void {
+    if (!this.isClosed) for (const piece of pieces) this.stream.write(piece);
   }
 
   refuse({ status, code, detail }: Refusal): void {
@@ -308,16 +327,16 @@ export class CallerStream implements Connection {
   // Time and ends
 
   sweep(now: number): void {
-    if (this.phase === EXCHANGING) this.exchange.sweep(now);
+    if (this.phase === EXCHANGING) this.user?.sweep(now);
     if (now < this.deadline) return;
     if (this.phase === OVER) this.close(NGHTTP2_INTERNAL_ERROR);
     else if (this.stream.isPaused()) this.deadline = now + BODY_TIMEOUT_MS;
-    else this.exchange.onBodyStalled();
+    else this.user?.onBodyStalled();
   }
 
   private onGone(): void {
     if (this.phase === OVER) return;
     this.phase = OVER;
-    this.exchange.onCallerGone();
+    this.user?.onCallerGone();
   }
 }

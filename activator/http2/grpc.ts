@@ -49,6 +49,28 @@ export function grpcStatusOf(code: FaultCode): number {
   return STATUS_OF_CODE[code];
 }
 
+const STATUS_OF_HTTP: Readonly<Record<number, number>> = {
+  400: GRPC.invalidArgument,
+  401: GRPC.unauthenticated,
+  403: GRPC.permissionDenied,
+  404: GRPC.notFound,
+  405: GRPC.unimplemented,
+  413: GRPC.resourceExhausted,
+  415: GRPC.invalidArgument,
+  422: GRPC.invalidArgument,
+  429: GRPC.resourceExhausted,
+  500: GRPC.internal,
+  501: GRPC.unimplemented,
+  502: GRPC.unavailable,
+  503: GRPC.unavailable,
+  504: GRPC.deadlineExceeded,
+};
+
+/** For what a model server that speaks HTTP refuses. */
+export function grpcStatusOfHttp(status: number): number {
+  return STATUS_OF_HTTP[status] ?? GRPC.unknown;
+}
+
 /** `application/grpc-web` is another protocol, which needs nothing but HTTP/1.1. */
 export function isGrpcType(contentType: string): boolean {
   return /^application\/grpc(?:[+;]|$)/i.test(contentType);

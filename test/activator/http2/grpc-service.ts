@@ -47,9 +47,10 @@ export interface GrpcInstance {
 export async function startGrpcInstance(
   handlers: UntypedServiceImplementation,
   at = 0,
+  path = SERVICE.unary.path,
 ): Promise<GrpcInstance> {
   const server = new Server();
-  server.addService(SERVICE, handlers);
+  server.addService({ ...SERVICE, unary: { ...SERVICE.unary, path } }, handlers);
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(`127.0.0.1:${at}`, ServerCredentials.createInsecure(), (error, bound) => {
       if (error) reject(error);
@@ -71,6 +72,7 @@ export function openClient(port: number, options = {}): Client {
 export interface Called {
   readonly error: ServiceError | undefined;
   readonly body: string;
+  readonly bytes: Buffer;
   readonly initial: Metadata | undefined;
 }
 
@@ -85,14 +87,17 @@ export function callUnary(
   return new Promise((resolve) => {
     let initial: Metadata | undefined;
     const same = (bytes: Buffer): Buffer => bytes;
-    const call = client.makeUnaryRequest(
+    const call = client.makeUnaryRequest<Buffer, Buffer>(
       path,
       same,
       same,
       Buffer.from(body),
       metadata,
       rest,
-      (error, value) => resolve({ error: error ?? undefined, body: String(value ?? ''), initial }),
+      (error, value) => {
+        const bytes = value ?? Buffer.alloc(0);
+        resolve({ error: error ?? undefined, body: bytes.toString(), bytes, initial });
+      },
     );
     call.on('metadata', (given: Metadata) => (initial = given));
   });

@@ -1,0 +1,299 @@
+import type { FaultCode } from '#lib/fault.ts';
+import { findDestination, lookup } from '../../address.ts';
+import { makeLocalAnswer } from '../../answers.ts';
+import { Exchange } from '../../exchange.ts';
+import { pieceOf } from '../../http/pieces.ts';
+import { BODY_TIMEOUT_MS, type Plane } from '../../plane.ts';
+import { BODY_STALLED, type Refusal, STARTING, TOO_MANY_BODIES } from '../../refusals.ts';
+import { type ModelRoute, type RevisionRoute, speaksGrpc } from '../../routes.ts';
+import { chooseRevision } from '../../split.ts';
+import type { GrpcCaller, StreamUser } from '../caller.ts';
+import { GRPC } from '../grpc.ts';
+import {
+  type InferRequest,
+  makeFlagResponse,
+  makeModelMetadata,
+  makeServerMetadata,
+  parseInferRequest,
+  parseModelRequest,
+  type TensorMetadata,
+} from './messages.ts';
+import { Transcoding } from './transcoding.ts';
+
+const SERVICE = '/inference.GRPCInferenceService/';
+/** A message is held whole to be turned into a request; our servers take no more. */
+const MAX_MESSAGE = 64 * 1024 * 1024;
+/** Before each message: whether it is compressed, and its length. */
+const PREFIX = 5;
+
+const READING = 0;
+const WAITING = 1;
+const HANDED_ON = 2;
+const OVER = 3;
+
+export function isInferenceTarget(target: string): boolean {
+  return target.startsWith(SERVICE);
+}
+
+/**
+ * A call of `inference.GRPCInferenceService`. Its first message says what model it is for. Then it goes on as it
+ * is where the model's own server speaks gRPC, and as V2 over HTTP to servers of ours. What is asked about
+ * servers and models is answered here and wakes nothing.
+ *
+ * Invariant: what `pieces` hold is counted in `plane.heldBytes`, until it is handed on or the call is over.
+ */
+export class InferenceCall implements StreamUser {
+  private readonly caller: GrpcCaller;
+  private readonly plane: Plane;
+  private readonly method: string;
+  /** The model that host or metadata name. */
+  private addressed: ModelRoute | undefined;
+  private tag: string | undefined;
+  private state = READING;
+  private pieces: Buffer[] = [];
+  private bytes = 0;
+  private readUntil: number;
+  private pending: { readonly route: RevisionRoute; readonly request: InferRequest } | undefined;
+  /** Who has the call from now on. */
+  private next: Exchange | Transcoding | undefined;
+
+  constructor(caller: GrpcCaller, plane: Plane) {
+    this.caller = caller;
+    this.plane = plane;
+    this.method = caller.head.target.slice(SERVICE.length);
+    this.readUntil = plane.now() + BODY_TIMEOUT_MS;
+  }
+
+  prepare(): void {
+    this.state = READING;
+  }
+
+  begin(): void {
+    const { head } = this.caller;
+    const { plane } = this;
+    if (!plane.ready) {
+      this.refuse(STARTING);
+      return;
+    }
+    if (head.rouseModel !== '' || plane.routes.findHost(head.hostname)) this.readAddress();
+    if (this.state === READING) this.answerServer();
+  }
+
+  /** A model that is addressed as for any other call, and speaks gRPC, gets it without a look at its messages. */
+  private readAddress(): void {
+    const { caller, plane } = this;
+    const destination = findDestination(caller.head, plane.routes);
+    if (destination.kind === 'unknown') this.refuseWith(404, 'not_found', destination.detail);
+    if (destination.kind !== 'model') return;
+    this.addressed = destination.model;
+    this.tag = destination.tag;
+    const models = [...destination.model.revisions.values()];
+    if (models.length > 0 && models.every(speaksGrpc)) this.passOn(undefined);
+  }
+
+  private answerServer(): void {
+    const { plane, method } = this;
+    if (method === 'ServerLive') this.answer(makeFlagResponse(true));
+    else if (method === 'ServerReady') this.answer(makeFlagResponse(plane.ready));
+    else if (method === 'ServerMetadata') {
+      const { body } = makeLocalAnswer(
+        { kind: 'local', what: 'v2-server', revision: '' },
+        plane.routes,
+        plane.version,
+      );
+      this.answer(makeServerMetadata(JSON.parse(body)));
+    } else if (!/^Model(Ready|Metadata|Infer|StreamInfer)$/.test(method)) {
+      this.refuseWith(501, 'not_implemented', `There is no method ${method.slice(0, 64)} here.`);
+    }
+  }
+
+  // The message
+
+  onBody(buffer: Buffer, ranges: readonly number[]): void {
+    if (this.state === HANDED_ON) this.next?.onBody(buffer, ranges);
+    if (this.state >= HANDED_ON) return;
+    const piece = pieceOf(buffer, ranges);
+    this.readUntil = this.plane.now() + BODY_TIMEOUT_MS;
+    this.hold(piece);
+    if (this.state === READING) this.readMessage();
+    else if (this.state === WAITING)
+      this.refuseWith(400, 'bad_request', 'One message is expected.');
+  }
+
+  private hold(piece: Buffer): void {
+    const { plane } = this;
+    if (plane.heldBytes + piece.length > plane.limits.heldBytes) {
+      this.refuse(TOO_MANY_BODIES);
+      return;
+    }
+    plane.heldBytes += piece.length;
+    this.bytes += piece.length;
+    this.pieces.push(piece);
+  }
+
+  private readMessage(): void {
+    if (this.bytes < PREFIX) return;
+    const first = this.pieces[0]!.length >= PREFIX ? this.pieces[0]! : this.join();
+    const end = PREFIX + first.readUInt32BE(1);
+    if (first[0] !== 0) {
+      this.refuseWith(501, 'not_implemented', 'Compressed messages are not taken here.');
+    } else if (end > Math.min(MAX_MESSAGE, this.plane.limits.body)) {
+      this.refuseWith(413, 'too_large', `The message is larger than ${MAX_MESSAGE} bytes.`);
+    } else if (this.bytes >= end)
+      this.onMessage(this.join().subarray(PREFIX, end), this.bytes > end);
+  }
+
+  private join(): Buffer {
+    const joined = this.pieces.length === 1 ? this.pieces[0]! : Buffer.concat(this.pieces);
+    this.pieces = [joined];
+    return joined;
+  }
+
+  private onMessage(message: Buffer, isFollowed: boolean): void {
+    try {
+      if (this.method.endsWith('Infer')) this.findRevision(parseInferRequest(message));
+      else this.describe(parseModelRequest(message));
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      this.refuseWith(400, 'bad_request', `The message is malformed: ${error.message}.`);
+    }
+    if (isFollowed && this.state === WAITING) {
+      this.refuseWith(400, 'bad_request', 'One message is expected.');
+    }
+  }
+
+  private findRevision(request: InferRequest): void {
+    const model = this.find(request.modelName);
+    if (!model) return;
+    const { plane, caller } = this;
+    const revision = request.modelVersion === '' ? caller.head.rouseRevision : request.modelVersion;
+    const choice = chooseRevision(plane, model, revision, this.tag, caller.head.fields);
+    if ('detail' in choice) this.refuse(choice);
+    else if (speaksGrpc(choice.route)) this.passOn(choice.route);
+    else if (this.method === 'ModelStreamInfer') {
+      this.refuseWith(501, 'not_implemented', `${model.routing.name} has no streams.`);
+    } else {
+      this.state = WAITING;
+      this.pending = { route: choice.route, request };
+    }
+  }
+
+  private find(name: string): ModelRoute | undefined {
+    const model = this.addressed ?? lookup(name, this.plane.routes);
+    if (!model) {
+      const detail = `There is no model ${JSON.stringify(name.slice(0, 130))}.`;
+      this.refuseWith(404, 'not_found', detail);
+    }
+    return model;
+  }
+
+  onBodyEnd(trailers: string): void {
+    const { pending, state } = this;
+    if (state === HANDED_ON) this.next?.onBodyEnd(trailers);
+    else if (state === READING) this.refuseWith(400, 'bad_request', 'A message is expected.');
+    else if (state === WAITING && pending) this.transcode(pending.route, pending.request);
+  }
+
+  // Where it goes
+
+  /** To a server that speaks gRPC, the messages as they came. */
+  private passOn(route: RevisionRoute | undefined): void {
+    const { caller, plane, pieces } = this;
+    if (route) {
+      caller.head.rouseModel = `${route.model.routing.namespace}/${route.model.routing.name}`;
+      caller.head.rouseRevision = route.routing.name;
+    }
+    this.letGo(HANDED_ON);
+    const exchange = new Exchange(caller, plane);
+    this.next = exchange;
+    exchange.prepare();
+    for (const piece of pieces) exchange.onBody(piece, [0, piece.length]);
+    exchange.begin(false);
+  }
+
+  private transcode(route: RevisionRoute, request: InferRequest): void {
+    this.letGo(HANDED_ON);
+    const transcoding = new Transcoding(this.caller, this.plane);
+    this.next = transcoding;
+    transcoding.start(route, request);
+  }
+
+  /** What the routing state knows, without a model being woken. */
+  private describe({ name, version }: { name: string; version: string }): void {
+    const model = this.find(name);
+    if (!model) return;
+    const what = this.method === 'ModelReady' ? 'v2-model-ready' : 'v2-model';
+    const revision = version === '' ? this.caller.head.rouseRevision : version;
+    const { status, body } = makeLocalAnswer(
+      { kind: 'local', what, model, revision },
+      this.plane.routes,
+      this.plane.version,
+    );
+    const found: Described = JSON.parse(body);
+    if (status === 404) this.refuseWith(404, 'not_found', found.error ?? '');
+    else if (what === 'v2-model') this.answer(makeModelMetadata(found));
+    else this.answer(makeFlagResponse(found.ready));
+  }
+
+  // Answers
+
+  private answer(message: Uint8Array): void {
+    this.letGo(OVER);
+    this.caller.answerMessage(message, '');
+  }
+
+  private refuseWith(status: number, code: FaultCode, detail: string): void {
+    this.refuse({ status, code, detail });
+  }
+
+  private refuse(refusal: Refusal): void {
+    if (this.state >= HANDED_ON) return;
+    this.letGo(OVER);
+    this.caller.refuse(refusal);
+  }
+
+  private letGo(state: number): void {
+    this.state = state;
+    this.plane.heldBytes -= this.bytes;
+    this.bytes = 0;
+    this.pieces = [];
+    this.pending = undefined;
+  }
+
+  onBadBody(refusal: Refusal): void {
+    if (this.state === HANDED_ON) this.next?.onBadBody(refusal);
+    else this.refuse(refusal);
+  }
+
+  onBodyStalled(): void {
+    this.onBadBody(BODY_STALLED);
+  }
+
+  onCallerWritable(): void {
+    if (this.state === HANDED_ON) this.next?.onCallerWritable();
+  }
+
+  onCallerGone(): void {
+    if (this.state === HANDED_ON) this.next?.onCallerGone();
+    else this.letGo(OVER);
+  }
+
+  sweep(now: number): void {
+    if (this.state === HANDED_ON) this.next?.sweep(now);
+    else if (now >= this.caller.givesUpAt && this.state < HANDED_ON) {
+      this.letGo(OVER);
+      this.caller.answerStatus(GRPC.deadlineExceeded, 'The message did not arrive in time.', '');
+    } else if (now >= this.readUntil) this.refuse(BODY_STALLED);
+  }
+}
+
+/** The local answers of V2 that are turned into messages. */
+interface Described {
+  readonly error?: string;
+  readonly ready: boolean;
+  readonly name: string;
+  readonly versions: readonly string[];
+  readonly platform: string;
+  readonly inputs: readonly TensorMetadata[];
+  readonly outputs: readonly TensorMetadata[];
+}
