@@ -165,10 +165,10 @@ export async function processesOf(folder: string): Promise<number[]> {
   return found;
 }
 
-export type Role = 'watchdog' | 'data plane' | 'control' | 'instance';
+type Role = 'watchdog' | 'data plane' | 'control' | 'instance';
 
 /** What a process of the platform is for. */
-export async function roleOf(pid: number): Promise<Role> {
+async function roleOf(pid: number): Promise<Role> {
   const line = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');
   if (line.includes('watchdog')) return 'watchdog';
   if (/activator\/main\.[jt]s/.test(line)) return 'data plane';
