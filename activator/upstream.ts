@@ -64,6 +64,8 @@ export class Upstream implements InstanceConnection {
   /** The user knows of the response; before, it may still be refused or sent again. */
   private headTold = false;
   private ended = false;
+  /** Not after a request for another protocol: some servers read what follows as if it was granted. */
+  private mayServeAgain = true;
   private readonly now: () => number;
 
   constructor(home: Home<Upstream>, now: () => number) {
@@ -107,6 +109,7 @@ export class Upstream implements InstanceConnection {
 
   writeHead(head: RequestHead, target: string, host: string, added: string): void {
     this.requestChunked = head.chunked;
+    if (head.upgrade !== '') this.mayServeAgain = false;
     this.outlet.writeText(`${head.forwardHead(target, host)}${added}\r\n`);
   }
 
@@ -141,7 +144,8 @@ export class Upstream implements InstanceConnection {
   /** The exchange is over. A whole response on a persistent connection goes back to the pool. */
   release(clean: boolean): void {
     this.user = undefined;
-    if (!clean || this.state !== IDLE || this.ended || !this.head.keepAlive) {
+    const whole = clean && this.state === IDLE && !this.ended;
+    if (!whole || !this.head.keepAlive || !this.mayServeAgain) {
       this.destroy();
       return;
     }

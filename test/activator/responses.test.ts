@@ -181,6 +181,12 @@ const ROWS: readonly Row[] = [
     gets: 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: Echo\r\n\r\nraw',
   },
   {
+    name: 'a switch that was asked for and not made: who reads on as if it was, does so alone',
+    fields: 'Connection: Upgrade\r\nUpgrade: echo\r\n',
+    sends: `${OK}Content-Length: 5\r\n\r\nhello`,
+    gets: `${OK}Content-Length: 5\r\n\r\nhello`,
+  },
+  {
     name: 'a switch to another protocol than was asked for',
     fields: 'Connection: Upgrade\r\nUpgrade: echo\r\n',
     sends: 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n',

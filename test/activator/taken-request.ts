@@ -20,7 +20,7 @@ export function takeRequest(text: string): TakenRequest | undefined {
   const head = text.slice(0, end + 4);
   const lengths = head.match(/\r\nContent-Length: (0|[1-9][0-9]*)(?=\r\n)/gi) ?? [];
   const codings = head.match(/\r\nTransfer-Encoding: chunked(?=\r\n)/gi) ?? [];
-  const named = head.match(/(?:content.length|transfer.encoding)/gi) ?? [];
+  const named = head.match(/\r\n(?:content[-_]length|transfer[-_]encoding)\s*:/gi) ?? [];
   if (named.length !== lengths.length + codings.length || named.length > 1) {
     throw new Error(`a head that is framed in a strange way: ${JSON.stringify(head)}`);
   }

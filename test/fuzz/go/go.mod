@@ -1,0 +1,3 @@
+module rouse.dev/fuzz
+
+go 1.19
