@@ -68,7 +68,7 @@ export async function createControl(options: {
   const { store, artifacts, runtime, publisher, clock, log, settings } = options;
   const catalog = await loadCatalog(store);
   const keys = await store.list('key', { limit: MAX_KEYS });
-  const journal = createJournal({ store, catalog, log });
+  const journal = createJournal({ store, catalog, clock, log });
   const metrics = createControlMetrics(runtime);
   const standby = createStandby({ catalog, runtime, clock });
   const health = createHealthBook();

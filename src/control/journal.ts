@@ -1,4 +1,5 @@
 import type { EventRecord } from '#domain/records.ts';
+import type { Clock, Timer } from '#lib/clock.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import type { EventQuery, Store, Write } from '#store/store.ts';
@@ -31,6 +32,10 @@ export interface Journal {
   flush(): Promise<void>;
 }
 
+/**
+ * Most events tell of a start, and writing waits for the disk, with all of control: not in the midst of it.
+ */
+const NOTE_MS = 100;
 /** Events that wait for the disk; beyond it the newest are dropped, and the log says so. */
 const PENDING_LIMIT = 10_000;
 /** Each watcher reads the log for itself. */
@@ -38,14 +43,26 @@ const WATCHER_LIMIT = 256;
 /** Events that a watcher reads at once. */
 const WATCH_PAGE = 200;
 
-export function createJournal(options: { store: Store; catalog: Catalog; log: Log }): Journal {
-  const { store, catalog, log } = options;
+export function createJournal(options: {
+  store: Store;
+  catalog: Catalog;
+  clock: Clock;
+  log: Log;
+}): Journal {
+  const { store, catalog, clock, log } = options;
   const changeListeners: ((model: string) => void)[] = [];
   const deletionListeners: ((revision: string) => void)[] = [];
   const tell = createTeller(log);
   const watchers = new Set<() => void>();
   let pending: NewEvent[] = [];
   let writing: Promise<void> | undefined;
+  let timer: Timer | undefined;
+
+  function writeNow(): void {
+    timer?.cancel();
+    timer = undefined;
+    if (pending.length > 0) writing ??= writePending();
+  }
 
   async function writePending(): Promise<void> {
     while (pending.length > 0) {
@@ -67,6 +84,8 @@ export function createJournal(options: { store: Store; catalog: Catalog; log: Lo
 
   return {
     async commit(writes, events) {
+      // What was noted before comes before it in the log.
+      writeNow();
       const versions = await store.write(writes, { events });
       const touched = catalog.accept(writes, versions);
       for (const key of touched) tell(changeListeners, key);
@@ -82,7 +101,7 @@ export function createJournal(options: { store: Store; catalog: Catalog; log: Lo
         return;
       }
       pending.push(event);
-      writing ??= writePending();
+      timer ??= clock.after(NOTE_MS, writeNow);
     },
     onChange(listener) {
       changeListeners.push(listener);
@@ -107,6 +126,7 @@ export function createJournal(options: { store: Store; catalog: Catalog; log: Lo
       watcher.wake();
     },
     async flush() {
+      writeNow();
       while (writing) await writing;
     },
   };

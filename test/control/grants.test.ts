@@ -25,7 +25,12 @@ test('many that are short of memory are not each a walk over all that is active'
   const count = 200;
   const clock = createFakeClock();
   const store = await createSqliteStore({ path: ':memory:', clock });
-  const journal = createJournal({ store, catalog: await loadCatalog(store), log: silentLog });
+  const journal = createJournal({
+    store,
+    catalog: await loadCatalog(store),
+    clock,
+    log: silentLog,
+  });
   const book = createLoadBook(() => clock.now());
   let looks = 0;
   const loads = {

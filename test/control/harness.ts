@@ -202,6 +202,9 @@ export async function createHarness(
     },
     async events(type) {
       await rest();
+      // Events are written a little later.
+      clock.advance(100);
+      await rest();
       const query = { namespace: 'default', limit: 1000, ...(type && { type }) };
       return await store.events(query);
     },
