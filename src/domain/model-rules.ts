@@ -34,6 +34,12 @@ export function checkProgram(spec: Loose<'runtime' | 'source' | 'args'>, say: Sa
   }
 }
 
+export function checkReadiness(readiness: Loose<'path' | 'grpc'>, say: Say): void {
+  if (readiness.path !== undefined && readiness.grpc === true) {
+    say(['grpc'], 'either a path to ask by HTTP, or gRPC, not both');
+  }
+}
+
 export function checkTarget(target: Loose<'revision' | 'latest'>, say: Say): void {
   if ((target.revision === undefined) === (target.latest === undefined)) {
     say(['revision'], 'either a revision name or `latest: true`');

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import {
   checkBounds,
   checkProgram,
+  checkReadiness,
   checkRevisions,
   checkSplit,
   checkTarget,
@@ -34,16 +35,24 @@ const resources = z.strictObject({
   }),
 });
 
-const readiness = z.strictObject({
-  path: z
-    .string()
-    .regex(/^\/[\x21-\x7e]{0,1023}$/, 'a path such as /healthz')
-    .optional()
-    .meta({ description: 'Answers with a status of 200 to 299 when requests can be taken.' }),
-  timeout: duration
-    .prefault('60s')
-    .meta({ description: 'How long an instance may take until it is ready.' }),
-});
+const readiness = z
+  .strictObject({
+    path: z
+      .string()
+      .regex(/^\/[\x21-\x7e]{0,1023}$/, 'a path such as /healthz')
+      .optional()
+      .meta({ description: 'Answers with a status of 200 to 299 when requests can be taken.' }),
+    grpc: z
+      .boolean()
+      .optional()
+      .meta({
+        description: 'It speaks gRPC only, and is asked by grpc.health.v1, if it has that.',
+      }),
+    timeout: duration
+      .prefault('60s')
+      .meta({ description: 'How long an instance may take until it is ready.' }),
+  })
+  .superRefine(...rule(checkReadiness));
 
 const timeouts = z.strictObject({
   hold: duration.prefault('60s').meta({ description: 'How long a request waits for an instance.' }),

@@ -1,5 +1,6 @@
-import { get, type ClientRequest } from 'node:http';
+import { get } from 'node:http';
 import type { Clock, Timer } from '#lib/clock.ts';
+import { askGrpc } from './grpc-probe.ts';
 
 /** The first polls follow closely: a fast program must not wait for us. */
 const FIRST_WAIT_MS = 2;
@@ -17,14 +18,16 @@ export function createProbe(options: {
   port: number;
   /** Its status says: 200 to 299. Without one any answer below 500 to `/` does. */
   path: string | undefined;
+  /** It speaks gRPC, and is asked by its health service. */
+  grpc: boolean;
   hold: boolean;
   clock: Clock;
   onReady: () => void;
 }): { close(): void } {
-  const { port, path, hold, clock, onReady } = options;
+  const { port, path, grpc, hold, clock, onReady } = options;
   let wait = FIRST_WAIT_MS;
   let timer: Timer | undefined;
-  let request: ClientRequest | undefined;
+  let request: { destroy(): void } | undefined;
   let closed = false;
 
   function close(): void {
@@ -33,22 +36,16 @@ export function createProbe(options: {
     request?.destroy();
   }
 
-  function isReady(status: number): boolean {
-    return path === undefined ? status < 500 : status >= 200 && status < 300;
+  function ready(): void {
+    if (closed) return;
+    close();
+    onReady();
   }
 
   function ask(patient: boolean): void {
-    const asked = get({ host: '127.0.0.1', port, path: path ?? '/', agent: false });
+    const asked = grpc ? askGrpc(port, ready, again) : askHttp(port, path, ready, again);
     request = asked;
     if (!patient) timer = clock.after(ANSWER_MS, () => asked.destroy());
-    asked.once('response', (response) => {
-      response.destroy();
-      if (closed || !isReady(response.statusCode ?? 500)) return;
-      close();
-      onReady();
-    });
-    asked.on('error', () => {});
-    asked.once('close', again);
   }
 
   function again(): void {
@@ -61,4 +58,24 @@ export function createProbe(options: {
   if (hold) ask(true);
   else again();
   return { close };
+}
+
+function askHttp(
+  port: number,
+  path: string | undefined,
+  onReady: () => void,
+  onOver: () => void,
+): { destroy(): void } {
+  const asked = get({ host: '127.0.0.1', port, path: path ?? '/', agent: false });
+  asked.once('response', (response) => {
+    response.destroy();
+    if (isReady(response.statusCode ?? 500, path)) onReady();
+  });
+  asked.on('error', () => {});
+  asked.once('close', onOver);
+  return asked;
+}
+
+function isReady(status: number, path: string | undefined): boolean {
+  return path === undefined ? status < 500 : status >= 200 && status < 300;
 }

@@ -110,10 +110,11 @@ export async function openPort(
     started(events) {
       // In the turn of the loop in which the program was started: later we would take connections ourselves.
       if (takesSocket) server.close();
-      const { path } = workload.spec.readiness;
+      const { path, grpc } = workload.spec.readiness;
       probe = createProbe({
         port,
         path,
+        grpc: grpc === true,
         hold: takesSocket,
         clock,
         onReady: () => events.onReady(),
