@@ -1,0 +1,84 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { systemProcesses } from '#runtime/local/proc.ts';
+import { makeFolder, type Platform, removeFolder, startPlatform } from './platform.ts';
+
+let platform: Platform | undefined;
+
+afterEach(async () => {
+  await platform?.end('SIGKILL');
+  if (platform) await removeFolder(platform.folder);
+});
+
+async function start(): Promise<Platform> {
+  const folder = await makeFolder();
+  await writeFile(
+    join(folder, 'pid.ts'),
+    'export default () => new Response(String(process.pid));\n',
+  );
+  await writeFile(
+    join(folder, 'model.yaml'),
+    `apiVersion: rouse.dev/v1alpha1
+kind: Model
+metadata: { name: pid }
+spec:
+  revision: { name: v1, runtime: function, source: ./pid.ts }
+  keepAlive: { policy: fixed, idle: 0s, park: 10m }
+`,
+  );
+  platform = await startPlatform(folder);
+  expect(await platform.rouse('apply', '-f', 'model.yaml')).toMatchObject({ status: 0 });
+  await platform.untilModel('pid', ({ status }) => status.revisions[0]?.state === 'Ready');
+  return platform;
+}
+
+async function call(to: Platform): Promise<{ pid: number; isCold: boolean }> {
+  const response = await fetch(`${to.requests}/models/default/pid/`);
+  expect(response.status).toBe(200);
+  const isCold = response.headers.get('rouse-cold-start') === 'true';
+  return { pid: Number(await response.text()), isCold };
+}
+
+/** The proof's instance has gone, and a process stands by. */
+async function untilIdle(of: Platform): Promise<void> {
+  await of.untilModel('pid', ({ status }) => status.instances.length === 0);
+  for (;;) {
+    const text = await (await fetch(`${of.control}/metrics`)).text();
+    if (text.includes('rouse_pool_processes{runtime="function",state="idle"} 1')) return;
+    await new Promise((next) => setTimeout(next, 50));
+  }
+}
+
+test('a first call begins in a process that stood by, the next ones in the same one, parked meanwhile', async () => {
+  const rouse = await start();
+  await untilIdle(rouse);
+  const first = await call(rouse);
+  expect(first.isCold).toBe(true);
+  expect(await (await fetch(`${rouse.control}/metrics`)).text()).toContain(
+    'rouse_pool_hits_total{runtime="function"} 1',
+  );
+  for (let round = 0; round < 3; round++) {
+    await rouse.untilModel('pid', ({ status }) => status.state === 'Parked');
+    expect(await call(rouse)).toEqual({ pid: first.pid, isCold: true });
+  }
+  const why = await rouse.rouse('why', 'pid');
+  expect(why.stdout).toContain('1 parked: idle for');
+  await rouse.untilModel('pid', ({ status }) => status.state === 'Parked');
+  const instances = await rouse.rouse('get', 'instances', 'pid');
+  expect(instances.stdout).toMatch(/parked +[0-9.]+Mi/);
+});
+
+test.each(['SIGTERM', 'SIGKILL'] as const)(
+  'ended by %s, it leaves nothing parked',
+  async (signal) => {
+    const rouse = await start();
+    const { pid } = await call(rouse);
+    await rouse.untilModel('pid', ({ status }) => status.state === 'Parked');
+    expect(systemProcesses.stat(pid)?.isDead).toBe(false);
+    await rouse.end(signal);
+    while (systemProcesses.stat(pid)?.isDead === false) {
+      await new Promise((next) => setTimeout(next, 50));
+    }
+  },
+);
