@@ -130,7 +130,7 @@ const step = fc.oneof(
   },
   { weight: 5, arbitrary: fc.constant((w: World) => void w.take()) },
   { weight: 2, arbitrary: fc.nat(50).map((i) => (w: World) => w.remove(i)) },
-  { weight: 1, arbitrary: fc.nat(50).map((i) => (w: World) => w.comeBack(i)) },
+  { weight: 3, arbitrary: fc.nat(50).map((i) => (w: World) => w.comeBack(i)) },
   {
     weight: 2,
     arbitrary: fc.nat(8000).map((ms) => (w: World) => {

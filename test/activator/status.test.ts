@@ -141,6 +141,17 @@ describe('the status of a model, as JSON', () => {
     expect((await ask(`${STATUS}?request=first`)).request).toEqual({ ...unknown, id: 'first' });
   });
 
+  test('a name is forgotten with its request: the next on the connection has none', async () => {
+    const client = await dial(harness.port);
+    const head = `GET ${PATH} HTTP/1.1\r\nHost: h\r\n`;
+    client.socket.write(`${head}Rouse-Hold: 1ms\r\nRouse-Request-Id: first\r\n\r\n`);
+    await client.until(/ 504 /);
+    client.socket.write(`${head}\r\n`);
+    while ((await ask()).waiting === 0);
+    expect((await ask(`${STATUS}?request=first`)).request?.state).toBe('unknown');
+    client.socket.destroy();
+  });
+
   test.each([
     [404, '/status/models/default/nothing', {}],
     [404, '/status/else', {}],
