@@ -36,17 +36,20 @@ export function exchange(place: Place, request: string): Promise<Answer> {
   });
 }
 
-/** Undefined while something is missing. */
-export function parseAnswer(text: string): Omit<Answer, 'firstByteAt'> | undefined {
+/** Undefined while something is missing. `rest`: what follows a body whose length was told. */
+export function parseAnswer(
+  text: string,
+): (Omit<Answer, 'firstByteAt'> & { readonly rest: string }) | undefined {
   const end = text.indexOf(HEAD_END);
   if (end < 0) return undefined;
   const head = text.slice(0, end);
-  const body = text.slice(end + HEAD_END.length);
+  const from = end + HEAD_END.length;
   const length = fieldOf(head, 'content-length');
-  const isWhole =
-    length === undefined ? body.endsWith(`0${HEAD_END}`) : body.length >= Number(length);
+  const to = length === undefined ? text.length : from + Number(length);
+  const isWhole = length === undefined ? text.endsWith(`0${HEAD_END}`) : text.length >= to;
   if (!isWhole) return undefined;
-  return { status: Number(head.slice(9, 12)), head, body };
+  const [body, rest] = [text.slice(from, to), text.slice(to)];
+  return { status: Number(head.slice(9, 12)), head, body, rest };
 }
 
 export function fieldOf(head: string, name: string): string | undefined {

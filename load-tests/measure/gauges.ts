@@ -1,8 +1,8 @@
 import type { Rouse } from './rouse.ts';
 
-/** The sum of all series of one metric, as Rouse shows it now. */
-export async function readGauge({ control }: Rouse, name: string): Promise<number> {
-  return sumOf(await (await fetch(`${control}/metrics`)).text(), name);
+/** The sum of all series of one metric whose labels have `labels` in them, as Rouse shows it now. */
+export async function readGauge({ control }: Rouse, name: string, labels = ''): Promise<number> {
+  return sumOf(await (await fetch(`${control}/metrics`)).text(), name, labels);
 }
 
 /** Of a text in Prometheus' format; 0 without a series. */

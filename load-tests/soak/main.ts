@@ -1,0 +1,129 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { readVersion } from '#lib/version.ts';
+import { readGauge } from '../measure/gauges.ts';
+import { describeMachine } from '../measure/machine.ts';
+import { hostOf, putModel } from '../measure/model.ts';
+import { pause } from '../measure/program.ts';
+import { resultFile, say, writeResult } from '../measure/results.ts';
+import { type Rouse, startRouse } from '../measure/rouse.ts';
+import { countInstances } from '../scale/models.ts';
+import { ensureTool } from '../peers/tools.ts';
+import { type Churn, createChurn } from './churn.ts';
+import { formatReport, type Report, type Soaked } from './report.ts';
+import { findDrift, readState, type State } from './state.ts';
+import { createTally, findUnaccounted, type Tally } from './tally.ts';
+import { runTraffic } from './traffic.ts';
+
+/** Everything at once for a long time: see load-tests/README.md. Ends with status 1 and says what is off. */
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '20' },
+    out: { type: 'string', default: resultFile('soak') },
+  },
+});
+const minutes = Number(values.minutes);
+const MINUTE_MS = 60_000;
+/** Caches are filled and pools are full: what is there then must be there at the end. */
+const WARM_MS = Math.min(MINUTE_MS, (minutes * MINUTE_MS) / 4);
+const REST_MS = 60_000;
+/** What a soak of 20 minutes must come to, at least. */
+const REQUESTS_PER_MINUTE = 2_000_000 / 20;
+const STARTS_PER_MINUTE = 500 / 20;
+const MODEL = 'mixed';
+const PLAIN = 'plain';
+
+async function soak(rouse: Rouse): Promise<Soaked> {
+  const program = process.execPath;
+  const instance = await ensureTool('instance', say);
+  await putModel(rouse, MODEL, {
+    revision: {
+      runtime: 'command',
+      args: [program, join(import.meta.dirname, 'models/mixed.cjs'), '${LISTEN_FD}'],
+      concurrency: 200,
+    },
+    scaling: { initial: 0, max: 1 },
+    keepAlive: { policy: 'fixed', idle: '1s' },
+  });
+  await putModel(rouse, PLAIN, {
+    revision: { runtime: 'command', args: [instance, 'fd', '${LISTEN_FD}'], concurrency: 200 },
+    scaling: { initial: 0, max: 1 },
+    keepAlive: { policy: 'fixed', idle: '1s' },
+  });
+  const warm = createTally();
+  await runFor(rouse, instance, warm, WARM_MS);
+  const start = await rest(rouse);
+  const startsBefore = await countStarts(rouse);
+  say(`at rest after ${WARM_MS / 1000} s: ${JSON.stringify(start)}`);
+
+  const tally = createTally();
+  const churn = await runFor(rouse, instance, tally, minutes * MINUTE_MS);
+  const end = await rest(rouse, start);
+  const starts = (await countStarts(rouse)) - startsBefore;
+  const counts = tally.counts();
+  const requests = Object.values(counts).reduce((sum, { sent }) => sum + sent, 0);
+  const problems = [
+    ...findUnaccounted(counts),
+    ...tally.problems(),
+    ...findDrift(start, end),
+    ...tooFew('requests', requests, REQUESTS_PER_MINUTE * minutes),
+    ...tooFew('instance starts', starts, STARTS_PER_MINUTE * minutes),
+  ];
+  const refusals = tally.refusals();
+  return { requests, starts, counts, refusals, churn: churn.done(), start, end, problems };
+}
+
+async function runFor(rouse: Rouse, program: string, tally: Tally, ms: number): Promise<Churn> {
+  const churn = await createChurn(rouse, program, tally);
+  const { port } = rouse;
+  const mixed = { port, host: hostOf(MODEL), tally };
+  await runTraffic(mixed, { port, host: hostOf(PLAIN), tally }, churn, ms);
+  return churn;
+}
+
+/** Nobody calls; until all sleep and nothing has drifted from `start`, or it has had time enough. */
+async function rest(rouse: Rouse, start?: State): Promise<State> {
+  const deadline = performance.now() + REST_MS;
+  for (;;) {
+    await pause(1000);
+    const { all } = await countInstances(rouse);
+    const state = await readState(rouse);
+    const isLate = performance.now() > deadline;
+    if (isLate || (all === 0 && findDrift(start ?? state, state).length === 0)) return state;
+  }
+}
+
+/** The series of one revision goes with it; this one stays. */
+async function countStarts(rouse: Rouse): Promise<number> {
+  return await readGauge(rouse, 'rouse_cold_start_seconds_count', 'phase="load"');
+}
+
+function tooFew(what: string, found: number, expected: number): string[] {
+  return found >= expected ? [] : [`${what}: found ${found}, expected at least ${expected}`];
+}
+
+async function main(): Promise<number> {
+  const machine = describeMachine();
+  const folder = await mkdtemp(join(tmpdir(), 'rouse-soak-'));
+  const rouse = await startRouse(folder, true, ['--log-level', 'error']);
+  try {
+    const report: Report = {
+      benchmark: 'soak',
+      at: new Date().toISOString(),
+      versions: { rouse: readVersion(), node: process.versions.node },
+      machine,
+      minutes,
+      ...(await soak(rouse)),
+    };
+    await writeResult(values.out, report, formatReport(report));
+    return report.problems.length === 0 ? 0 : 1;
+  } finally {
+    await rouse.stop();
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+process.exitCode = await main();
