@@ -115,6 +115,7 @@ const TABLE: Table = {
     vitest: ['test'],
     'fast-check': ['test'],
     ajv: ['test'],
+    openai: ['test'],
     '@readme/openapi-parser': ['test'],
     ws: ['test', 'load-tests'],
     '@grpc/grpc-js': ['test'],

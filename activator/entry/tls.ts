@@ -10,7 +10,7 @@ import {
 } from './certificates.ts';
 
 /** In our order of liking. */
-const PROTOCOLS = ['h2', 'http/1.1'];
+const PROTOCOLS = ['h2', 'http/1.1', 'http/1.0'];
 
 /** The handshakes of one port, with certificates that can be read again while it runs. */
 export interface Handshakes {

@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { connect as connectPlain, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as connectHttp2 } from 'node:http2';
 import { Agent, request } from 'node:https';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import pino from 'pino';
@@ -165,11 +166,27 @@ describe('a port with certificates', () => {
     await expect(old).rejects.toThrow(/protocol version|alert/);
   });
 
-  test('agrees on HTTP/1.1, and with nobody who speaks neither', async () => {
+  test('agrees on HTTP, and with nobody who does not speak it', async () => {
+    expect((await shakeHands({ ALPNProtocols: ['http/1.0'] })).alpnProtocol).toBe('http/1.0');
+    expect((await shakeHands({ ALPNProtocols: ['http/1.1', 'h2'] })).alpnProtocol).toBe('h2');
     const socket = await shakeHands({ ALPNProtocols: ['spdy/3', 'http/1.1'] });
     expect(socket.alpnProtocol).toBe('http/1.1');
     expect((await shakeHands()).alpnProtocol).toBe(false);
     await expect(shakeHands({ ALPNProtocols: ['spdy/3'] })).rejects.toThrow(/alert/);
+  });
+
+  test('serves HTTP/2 to those who agree on it', async () => {
+    const session = connectHttp2(`https://127.0.0.1:${harness.port}`, { ca: A.certificate });
+    const stream = session.request({ ':path': '/models/default/digits/x' });
+    const [head] = (await once(stream, 'response')) as [Record<string, unknown>];
+    let text = '';
+    for await (const piece of stream) text += String(piece);
+    session.close();
+    expect(head[':status']).toBe(200);
+    expect(JSON.parse(text)).toMatchObject({
+      'x-forwarded-proto': 'https',
+      'x-forwarded-for': '127.0.0.1',
+    });
   });
 
   test('tells a caller that speaks plain HTTP', async () => {

@@ -28,7 +28,8 @@ interface Message {
 
 const LISTENING = /^DevTools listening on ws:\/\/([^/]+)\//;
 
-export async function startBrowser(): Promise<Browser> {
+/** `trustAll`: certificates are not checked. */
+export async function startBrowser({ trustAll = false } = {}): Promise<Browser> {
   const folder = await mkdtemp(join(tmpdir(), 'rouse-browser-'));
   const child = spawn(
     'chromium',
@@ -39,6 +40,7 @@ export async function startBrowser(): Promise<Browser> {
       '--disable-dev-shm-usage',
       '--remote-debugging-port=0',
       `--user-data-dir=${folder}`,
+      ...(trustAll ? ['--ignore-certificate-errors'] : []),
       'about:blank',
     ],
     { stdio: ['ignore', 'ignore', 'pipe'], detached: true },
