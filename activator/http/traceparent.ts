@@ -51,7 +51,7 @@ const POOLED = 256;
 const DIGITS = 32 + 16;
 
 /**
- * Gives the field line of a new trace. The flag says "sampled", as docs/decisions/0008 explains.
+ * Gives the field line of a new trace. The flag says "sampled", docs/decisions/0012 says why.
  *
  * @param randomHex so many random bytes, as hex digits
  */
