@@ -42,12 +42,9 @@ const readiness = z
       .regex(/^\/[\x21-\x7e]{0,1023}$/, 'a path such as /healthz')
       .optional()
       .meta({ description: 'Answers with a status of 200 to 299 when requests can be taken.' }),
-    grpc: z
-      .boolean()
-      .optional()
-      .meta({
-        description: 'It speaks gRPC only, and is asked by grpc.health.v1, if it has that.',
-      }),
+    grpc: z.boolean().optional().meta({
+      description: 'It speaks gRPC only, and is asked by grpc.health.v1, if it has that.',
+    }),
     timeout: duration
       .prefault('60s')
       .meta({ description: 'How long an instance may take until it is ready.' }),

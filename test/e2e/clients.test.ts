@@ -4,7 +4,7 @@ import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import WebSocket from 'ws';
+import { WebSocket } from 'ws';
 import { makeCertificate } from '#test/fixtures/certificate.ts';
 import { startBrowser } from './browser.ts';
 import { makeFolder, type Platform, removeFolder, startPlatform } from './platform.ts';

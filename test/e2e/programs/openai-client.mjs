@@ -7,6 +7,7 @@ const messages = [{ role: 'user', content: 'Are you awake?' }];
 async function failure(call) {
   try {
     await call();
+    return undefined;
   } catch (error) {
     return { kind: error.constructor.name, status: error.status, message: error.message };
   }
