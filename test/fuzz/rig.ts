@@ -1,5 +1,6 @@
 import { syncBuiltinESMExports } from 'node:module';
 import net, { type NetConnectOpts, type Socket } from 'node:net';
+import type { PlaneLimits } from '#activator/plane.ts';
 import { makeInstance, makeModel, makeRevision, startHarness } from '#test/activator/harness.ts';
 import { takeRequest, type TakenRequest } from '#test/activator/taken-request.ts';
 import { MemorySocket } from './memory-socket.ts';
@@ -48,7 +49,7 @@ const REQUESTS_PER_STREAM = 300;
  * A whole data plane, the real one, whose connections are in memory: one input takes some ten microseconds. Only
  * `node:net` is another one meanwhile: what it accepts comes from here, and what it connects to is here.
  */
-export async function createRig(): Promise<Rig> {
+export async function createRig(limits: Partial<PlaneLimits> = {}): Promise<Rig> {
   const steps: (() => void)[] = [];
   const turns = { later: (step: () => void) => void steps.push(step) };
   const streams: Stream[] = [];
@@ -163,7 +164,7 @@ export async function createRig(): Promise<Rig> {
     },
   });
   syncBuiltinESMExports();
-  const harness = await startHarness();
+  const harness = await startHarness(limits);
   const revisions = [makeRevision({ concurrency: 0 })];
   harness.publisher.update({ models: [makeModel({ revisions })], instances: [makeInstance(1)] });
   await harness.activator.ready;
