@@ -176,6 +176,8 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
   });
   repeat(WATCH_EVERY_MS, () => watches.tick(clock.now()));
   repeat(LOAD_MS, () => {
+    // What nobody hears is not lost: it is in the first report that somebody does.
+    if (!subscriber.linked) return;
     const report = reportLoad(routes, clock.now());
     if (report.revisions.length > 0) subscriber.send(report);
   });

@@ -20,6 +20,9 @@ const WRONG_USAGE = 2;
 
 interface Running {
   readonly activator: Activator;
+  readonly requests: string;
+  /** Absent: there is no such port. */
+  readonly admin?: string;
   readonly log: Log;
   readonly close: (graceMs: number) => Promise<never>;
 }
@@ -36,11 +39,12 @@ async function run(start: DataPlaneStart): Promise<Running> {
   const activator = await createDataPlane(settings, own);
   const admin = start.admin && (await createAdmin(start.admin, activator));
   const { host, port } = activator;
-  const adminUrl = start.admin && admin && urlOf({ host: start.admin.host, port: admin.port });
-  const requests = urlOf({ host, port });
-  log.debug({ dataPlane, requests, ...(adminUrl && { admin: adminUrl }) }, 'listens');
+  const requests = urlOf({ host, port }, settings.tls.length > 0 ? 'https' : 'http');
+  log.debug({ dataPlane, requests }, 'listens');
   return {
     activator,
+    requests,
+    ...(admin && start.admin && { admin: urlOf({ host: start.admin.host, port: admin.port }) }),
     log,
     async close(graceMs) {
       await activator.close(graceMs);
@@ -52,7 +56,7 @@ async function run(start: DataPlaneStart): Promise<Running> {
 
 async function runAlone(): Promise<void> {
   const start = parseStart(process.argv.slice(2), process.env, readVersion());
-  const { activator, close, log } = await run(start);
+  const { activator, requests, admin, close, log } = await run(start);
   let closing = false;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
@@ -63,9 +67,8 @@ async function runAlone(): Promise<void> {
     });
   }
   if (start.settings.tls.length > 0) process.on('SIGHUP', () => activator.reload());
-  await activator.ready;
-  const requests = urlOf({ host: activator.host, port: activator.port });
-  process.stdout.write(`Rouse data plane ${start.version} · requests ${requests}\n`);
+  const also = admin === undefined ? '' : ` · admin ${admin}`;
+  process.stdout.write(`Rouse data plane ${start.version} · requests ${requests}${also}\n`);
 }
 
 /** To whoever started this process; dropped when that has gone. */

@@ -33,15 +33,20 @@ export async function serveWithWorkers(request: ServeRequest, version: string): 
   checkFolder(request.apply);
   const folder = takeDataFolder(settings.data);
   try {
-    const port = await findSharedPort(settings.listen);
     const artifacts = await createArtifactFolder({
       folder: folder.artifacts,
       temporary: 'tmp-runtime',
     });
+    // It ends what a former life may have left: a data plane that holds the port, control that writes.
     const runtime = await createPlatformRuntime({ folder, artifacts, settings, clock, log });
-    const listen = { ...settings.listen, port };
-    const own = { ...request, settings: { ...settings, listen } };
-    return await runWith(makeSetup(own, version, folder), runtime, log);
+    try {
+      const port = await findSharedPort(settings.listen);
+      const listen = { ...settings.listen, port };
+      const own = { ...request, settings: { ...settings, listen } };
+      return await runWith(makeSetup(own, version, folder), runtime, log);
+    } finally {
+      await runtime.close(Math.min(settings.drain, STOP_MS));
+    }
   } finally {
     folder.release();
   }
@@ -133,7 +138,6 @@ async function runWith(
   } finally {
     closing = true;
     kill();
-    await runtime.close(Math.min(drain, STOP_MS));
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
     process.off('SIGHUP', reload);

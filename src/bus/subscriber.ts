@@ -9,6 +9,8 @@ export interface StateChange extends Lists {
 }
 
 export interface Subscriber {
+  /** What is sent now goes out. */
+  readonly linked: boolean;
   /** Dropped while there is no link. */
   send(message: Exclude<Upward, { type: 'hello' | 'metrics' }>): void;
   /** There is a new link, and the hello is sent: whatever control must know is to be said again. */
@@ -106,6 +108,9 @@ export function createSubscriber(options: {
     listener?.();
   });
   return {
+    get linked() {
+      return link !== undefined;
+    },
     send: (message) => link?.send(message),
     onLink(wanted) {
       listener = wanted;

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
@@ -23,6 +23,7 @@ const PROGRAM = resolve(import.meta.dirname, 'programs/numbered.mjs');
 const ENV = { PATH: `${join(process.execPath, '..')}:${process.env.PATH}` };
 const MANY = 10_000;
 const CALLERS = 16;
+const LOOKS_PER_EDIT = 50;
 let platform: Platform | undefined;
 let callers: Caller[] = [];
 
@@ -37,10 +38,10 @@ afterEach(async () => {
   platform = undefined;
 });
 
-async function start(): Promise<Platform> {
-  const folder = await makeFolder();
+async function start(...more: string[]): Promise<Platform> {
+  const folder = platform?.folder ?? (await makeFolder());
   const started = await startPlatform(folder, {
-    args: ['--workers', '2', '--pool', '0', '--drain', '10s'],
+    args: ['--workers', '2', '--pool', '0', '--drain', '10s', ...more],
     env: ENV,
   });
   platform = started;
@@ -254,6 +255,64 @@ test('kill -9 of the first process: nothing is left, not even of what is frozen'
   await untilNoProcess(folder);
   await until(async () => !existsSync(sockets));
   await expect(openCaller(port)).rejects.toThrow('ECONNREFUSED');
+});
+
+test('what a killed life left, with its watchdog killed and a worker frozen, does not keep the port', async () => {
+  const { port, folder } = await start();
+  await deploy(platform!);
+  await ready(platform!);
+  const before = await processesOf(folder);
+  for (const pid of await processesFor('watchdog', folder)) process.kill(pid, 'SIGKILL');
+  for (const pid of await dataPlanes(folder)) process.kill(pid, 'SIGSTOP');
+  await platform!.end('SIGKILL');
+  await start('--listen', `127.0.0.1:${port}`);
+  await ready(platform!);
+  const after = await processesOf(folder);
+  expect(after.filter((pid) => before.includes(pid))).toEqual([]);
+  const [caller] = await open(port, 1);
+  expect((await caller?.call({}))?.status).toBe(200);
+});
+
+test('control that comes back does not undo what was changed since the folder was applied, and follows its edits', async () => {
+  const folder = await makeFolder();
+  const models = join(folder, 'models');
+  await mkdir(models);
+  const write = (percent: number): Promise<void> =>
+    writeFile(
+      join(models, 'app.yaml'),
+      `apiVersion: rouse.dev/v1alpha1
+kind: Model
+metadata: { name: app }
+spec:
+  revisions:
+    - { name: v1, runtime: url, source: 'http://127.0.0.1:9/' }
+    - { name: v2, runtime: url, source: 'http://127.0.0.1:9/' }
+  traffic: [ { revision: v1, percent: ${percent} }, { revision: v2, percent: ${100 - percent} } ]
+  scaling: { initial: 0 }
+`,
+    );
+  await write(90);
+  platform = await startPlatform(folder, {
+    args: ['--workers', '1', '--apply', models, '--watch'],
+  });
+  const percentIs = (percent: number) =>
+    platform!.untilModel('app', ({ status }) => status.traffic[0]?.percent === percent);
+  await platform.until(/1 model, /);
+  await percentIs(90);
+  expect(await platform.rouse('traffic', 'app', 'v1=40', 'v2=60')).toMatchObject({ status: 0 });
+  const [control = 0] = await processesFor('control', folder);
+  process.kill(control, 'SIGKILL');
+  await until(async () => !(await processesFor('control', folder)).includes(control));
+  await untilControl();
+  await percentIs(40);
+  // An edit that comes before the folder is watched again is not seen: another one follows, after a while.
+  let looks = 0;
+  await until(async () => {
+    const edited = 10 + Math.floor(looks / LOOKS_PER_EDIT);
+    if (looks++ % LOOKS_PER_EDIT === 0) await write(edited);
+    const percent = (await platform!.model('app')).status.traffic[0]?.percent ?? 0;
+    return percent === edited;
+  });
 });
 
 test('Ctrl-C, which reaches all processes, lets requests finish; held ones, too', async () => {

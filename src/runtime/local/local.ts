@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { ArtifactRef } from '#domain/records.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
@@ -56,6 +57,9 @@ export interface LocalRuntime extends Runtime {
 const MEASURE_MS = 2000;
 /** What is looked into is a stranger's file and lives shortly. */
 const MEASURE_TOOLS_MS = 200;
+/** What was killed is gone in a few ms, unless the system is stuck: then nobody can help it. */
+const LOOK_EVERY_MS = 10;
+const MOST_LOOKS = 200;
 /** A Unix socket's path has at most 104 (macOS) to 108 bytes; an id has 16. */
 const LONGEST_RUN_FOLDER = 80;
 
@@ -68,7 +72,7 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
   const life = randomBytes(4).toString('hex');
   let count = 0;
   const newId = (): string => `${life}-${(count++).toString(36)}`;
-  sweepFormerLives(stateId, log);
+  await sweepFormerLives(stateId, log);
   const runFolder = await makeRunFolder(folder);
   await rm(join(folder, 'tmp'), { recursive: true, force: true });
 
@@ -178,7 +182,7 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
   };
 }
 
-function sweepFormerLives(stateId: string, log: Log): void {
+async function sweepFormerLives(stateId: string, log: Log): Promise<void> {
   if (!hasProc()) {
     log.warn(
       'no /proc on this system: memory is not measured or limited, and of an instance that ends only its ' +
@@ -187,8 +191,14 @@ function sweepFormerLives(stateId: string, log: Log): void {
     return;
   }
   const marks = { prefixes: [`${stateId}/`], leaders: [] };
-  const killed = sweep(systemProcesses, marks, new Set([process.pid]));
-  if (killed > 0) log.warn({ killed }, 'processes of a former life were left and have been killed');
+  const spared = new Set([process.pid]);
+  const killed = sweep(systemProcesses, marks, spared);
+  if (killed === 0) return;
+  log.warn({ killed }, 'processes of a former life were left and have been killed');
+  // Until they are gone they hold what the new ones want, such as a port. The system's time, not the clock's.
+  for (let look = 0; look < MOST_LOOKS && sweep(systemProcesses, marks, spared) > 0; look++) {
+    await setTimeout(LOOK_EVERY_MS);
+  }
 }
 
 /** Below the state folder, or, where that makes too long a path for a socket, in a temporary folder. */

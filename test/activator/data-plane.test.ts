@@ -1,0 +1,82 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { connect } from 'node:net';
+import { expect, test } from 'vitest';
+import { createDataPlane } from '#activator/data-plane.ts';
+import type { BusClient, Link } from '#bus/bus.ts';
+import type { Downward, RevisionLoad, Upward } from '#bus/messages.ts';
+import { parseServer } from '#domain/server-sources.ts';
+import { silentLog } from '#lib/log.ts';
+import { listening } from '#test/e2e/listening.ts';
+import { createFakeClock } from '#test/fake-clock.ts';
+import { call, makeInstance, makeModel } from './harness.ts';
+
+/** The bus as the test wants it: links come and go when it says so. */
+function createHandBus() {
+  let accept: (link: Link<Upward, Downward>) => void = () => {};
+  let drop: () => void = () => {};
+  const client: BusClient = { onLink: (listener) => (accept = listener), close: async () => {} };
+  return {
+    client,
+    drop: () => drop(),
+    link(instances: Extract<Downward, { type: 'snapshot' }>['instances']) {
+      const sent: Upward[] = [];
+      accept({
+        send: (message) => sent.push(message),
+        onMessage: (listener) =>
+          listener({ type: 'snapshot', epoch: 'e', version: 1, models: [makeModel()], instances }),
+        onClose: (listener) => (drop = listener),
+        close: () => {},
+      });
+      return {
+        loads: (): RevisionLoad[] =>
+          sent.flatMap((message) => (message.type === 'load' ? message.revisions : [])),
+      };
+    },
+  };
+}
+
+async function createOne(flags: Readonly<Record<string, string>>, processes: number) {
+  const bus = createHandBus();
+  const clock = createFakeClock();
+  const settings = parseServer({
+    env: {},
+    flags: { '--listen': '127.0.0.1:0', ...flags },
+    totalMemory: 2 ** 30,
+  });
+  const own = { dataPlane: 'one', sharePort: false, version: '0.0.0', log: silentLog };
+  const plane = await createDataPlane(settings, { ...own, client: bus.client, clock, processes });
+  return { bus, clock, plane };
+}
+
+test('what came while control was away is in the first report that it hears', async () => {
+  const server = createServer((_, response) => void response.end('served'));
+  const instance = makeInstance(await listening(server));
+  const { bus, clock, plane } = await createOne({}, 1);
+  bus.link([instance]);
+  await plane.ready;
+  bus.drop();
+  for (let i = 0; i < 3; i += 1) {
+    expect((await call(plane.port, '/models/default/digits/')).status).toBe(200);
+  }
+  clock.advance(5000);
+  const { loads } = bus.link([instance]);
+  clock.advance(1000);
+  expect(loads().map(({ arrivals }) => arrivals)).toEqual([3]);
+  await plane.close(0);
+  server.closeAllConnections();
+  server.close();
+});
+
+test('of a limit for all connections together, each of several processes has its share', async () => {
+  const { plane } = await createOne({ '--limits-connections': '4' }, 2);
+  const dial = () => connect({ port: plane.port, host: '127.0.0.1' });
+  const kept = [dial(), dial()];
+  await Promise.all(kept.map((socket) => once(socket, 'connect')));
+  const third = dial().on('error', () => {});
+  third.resume();
+  await once(third, 'close');
+  expect(kept.map((socket) => socket.closed)).toEqual([false, false]);
+  for (const socket of kept) socket.destroy();
+  await plane.close(0);
+});
