@@ -55,21 +55,63 @@ function splitVariable(word: string): [string, string] {
   return [word.slice(0, at), word.slice(at + 1)];
 }
 
-/** Starts it, sends one request, ends it. */
-export async function startBare(learnt: Learnt, request: string, folder: string): Promise<Floor> {
-  const decidedAt = performance.now();
-  const started = ENV_SOCKET in learnt.environment ? onSocket(learnt, folder) : onPort(learnt);
-  const { child, place, ready } = await started;
+/** A bare loop: what any platform takes at least. */
+export interface Bare {
+  readonly wake: (request: string) => Promise<Floor>;
+  readonly close: () => Promise<void>;
+}
+
+/** Starts it, sends one request, ends it; again and again. */
+export function createBareStarts(learnt: Learnt, folder: string): Bare {
+  return {
+    async wake(request) {
+      const decidedAt = performance.now();
+      const started = await start(learnt, folder);
+      const exited = once(started.child, 'exit');
+      try {
+        const loadMs = await started.ready;
+        return { ms: (await ask(started.place, request)) - decidedAt, loadMs };
+      } finally {
+        started.child.kill('SIGKILL');
+        await exited;
+      }
+    },
+    async close() {},
+  };
+}
+
+/** Starts it once and freezes it after each request, as a whole. */
+export async function createFrozen(learnt: Learnt, folder: string, request: string): Promise<Bare> {
+  const { child, place, ready } = await start(learnt, folder);
   const exited = once(child, 'exit');
-  try {
-    const loadMs = await ready;
-    const { firstByteAt, status, body } = await exchange(place, request);
-    if (status !== 200) throw new Error(`the bare program answered ${status}: ${body}`);
-    return { ms: firstByteAt - decidedAt, loadMs };
-  } finally {
-    child.kill('SIGKILL');
-    await exited;
-  }
+  const group = -(child.pid ?? 0);
+  const loadMs = await ready;
+  await ask(place, request);
+  process.kill(group, 'SIGSTOP');
+  return {
+    async wake(again) {
+      const decidedAt = performance.now();
+      process.kill(group, 'SIGCONT');
+      const firstByteAt = await ask(place, again);
+      process.kill(group, 'SIGSTOP');
+      return { ms: firstByteAt - decidedAt, loadMs };
+    },
+    async close() {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+async function start(learnt: Learnt, folder: string): Promise<Started> {
+  return ENV_SOCKET in learnt.environment ? onSocket(learnt, folder) : await onPort(learnt);
+}
+
+/** When the first byte of the answer came. */
+async function ask(place: Place, request: string): Promise<number> {
+  const { firstByteAt, status, body } = await exchange(place, request);
+  if (status !== 200) throw new Error(`the bare program answered ${status}: ${body}`);
+  return firstByteAt;
 }
 
 interface Started {
@@ -91,7 +133,7 @@ async function onPort(learnt: Learnt): Promise<Started> {
 }
 
 /** A server of ours: a Unix socket, and a pipe that says when it listens. */
-async function onSocket(learnt: Learnt, folder: string): Promise<Started> {
+function onSocket(learnt: Learnt, folder: string): Started {
   const path = join(folder, 'bare');
   rmSync(path, { force: true });
   const variables = { [ENV_SOCKET]: path, [ENV_READY_FD]: String(EXTRA_FD) };

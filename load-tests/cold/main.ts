@@ -8,7 +8,7 @@ import { describeMachine } from '../measure/machine.ts';
 import { choose, resultFile, say, writeResult } from '../measure/results.ts';
 import { startRouse } from '../measure/rouse.ts';
 import { formatReport, type Report } from './report.ts';
-import { type ColdRow, ROWS } from './rows.ts';
+import { ROWS } from './rows.ts';
 import { type Cold, measureCold } from './wake.ts';
 
 /** Cold starts through Rouse beside a bare loop that starts the same program: see load-tests/README.md. */
@@ -27,10 +27,7 @@ async function main(): Promise<void> {
   const machine = describeMachine();
   const folder = await mkdtemp(join(tmpdir(), 'rouse-cold-'));
   try {
-    const found: Cold[] = [];
-    for (const same of Map.groupBy(rows, ({ flags }) => flags.join(' ')).values()) {
-      found.push(...(await measureWith(same, folder, found.length)));
-    }
+    const found = await measureAll(folder);
     const python =
       execFileSync('python3', ['-V'], { encoding: 'utf8' }).split(' ')[1]?.trim() ?? '';
     const report: Report = {
@@ -46,20 +43,23 @@ async function main(): Promise<void> {
   }
 }
 
-/** Rows whose Rouse has the same flags share one. */
-async function measureWith(same: readonly ColdRow[], parent: string, at: number): Promise<Cold[]> {
-  const folder = join(parent, String(at));
-  await mkdir(folder);
-  const rouse = await startRouse(folder, false, same[0]?.flags);
+/** Two of them: one without a pool and one with a process that stands by for each kind. */
+async function measureAll(folder: string): Promise<Cold[]> {
+  const [without, withPool] = [join(folder, 'fresh'), join(folder, 'pool')];
+  await Promise.all([mkdir(without), mkdir(withPool)]);
+  const fresh = await startRouse(without, false, ['--pool', '0']);
+  const pooled = await startRouse(withPool, false, ['--pool', '1']);
   try {
     const found: Cold[] = [];
-    for (const row of same) {
+    for (const row of rows) {
       say(`${row.name}: ${wakes} wakes`);
-      found.push(await measureCold(row, { rouse, folder, wakes, say }));
+      const rouse = row.from === 'pool' ? pooled : fresh;
+      found.push(await measureCold(row, { rouse, fresh, folder, wakes, say }));
     }
     return found;
   } finally {
-    await rouse.stop();
+    await fresh.stop();
+    await pooled.stop();
   }
 }
 

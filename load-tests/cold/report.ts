@@ -27,6 +27,7 @@ export function formatReport({ versions, machine, rows }: Report): string {
         'load',
         'infer',
         'own load',
+        'all but own load',
       ],
       rows.map(({ row, rouse, floor, overhead, phases, loadMs }) => [
         row,
@@ -36,6 +37,7 @@ export function formatReport({ versions, machine, rows }: Report): string {
         ...[phases.queue, phases.start, phases.load, phases.infer, loadMs.median].map((ms) =>
           ms.toFixed(1),
         ),
+        (rouse.p50 - loadMs.median).toFixed(1),
       ]),
     ),
   ].join('\n\n');

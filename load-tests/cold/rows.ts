@@ -6,9 +6,6 @@ const DIGITS = join(import.meta.dirname, '../../functions/samples/digits');
 const V2 = '/v2/models/any/infer';
 const NUMBERS = '{"inputs":[{"name":"x","datatype":"FP64","shape":[3],"data":[1,2,3]}]}';
 
-/** Nothing stands by: `/proc` would show what a process stood by with, not what it became. */
-const FRESH = ['--pool', '0'];
-
 /** One kind of cold start. To add one, add it here. */
 export interface ColdRow {
   readonly name: string;
@@ -17,19 +14,22 @@ export interface ColdRow {
   readonly path: string;
   /** A JSON file or text to post; without one it is a GET. */
   readonly body?: { readonly file: string } | { readonly text: string };
-  /** Flags of the `rouse serve` that it is measured with; rows with the same flags share one. */
-  readonly flags: readonly string[];
+  /**
+   * `fresh`: nothing stands by. `pool`: one process without a model stands by. `parked`: its instance is frozen,
+   * as is the floor's.
+   */
+  readonly from: 'fresh' | 'pool' | 'parked';
   /** Program of C, to be put in front of the arguments. */
   readonly tool?: 'instance';
 }
 
-export const ROWS: readonly ColdRow[] = [
+const FRESH: readonly ColdRow[] = [
   {
     name: 'c',
     tool: 'instance',
     revision: { runtime: 'command', args: ['fd', '${LISTEN_FD}'] },
     path: '/',
-    flags: FRESH,
+    from: 'fresh',
   },
   {
     name: 'command',
@@ -38,27 +38,38 @@ export const ROWS: readonly ColdRow[] = [
       args: [process.execPath, join(MODELS, 'listen.cjs'), '${LISTEN_FD}'],
     },
     path: '/',
-    flags: FRESH,
+    from: 'fresh',
   },
   {
     name: 'python',
     revision: { runtime: 'python', source: join(MODELS, 'python') },
     path: V2,
     body: { text: NUMBERS },
-    flags: FRESH,
+    from: 'fresh',
   },
   {
     name: 'function',
     revision: { runtime: 'function', source: join(MODELS, 'function.ts') },
     path: V2,
     body: { text: NUMBERS },
-    flags: FRESH,
+    from: 'fresh',
   },
   {
     name: 'onnx',
     revision: { runtime: 'onnx', source: join(DIGITS, 'v2.onnx') },
     path: V2,
     body: { file: join(DIGITS, 'three.json') },
-    flags: FRESH,
+    from: 'fresh',
   },
+];
+
+function againFrom(from: 'pool' | 'parked', ...names: string[]): ColdRow[] {
+  const rows = FRESH.filter(({ name }) => names.includes(name));
+  return rows.map((row) => Object.assign({}, row, { name: `${row.name}-${from}`, from }));
+}
+
+export const ROWS: readonly ColdRow[] = [
+  ...FRESH,
+  ...againFrom('pool', 'python', 'function', 'onnx'),
+  ...againFrom('parked', 'command', 'onnx'),
 ];

@@ -2,15 +2,19 @@ import { readFile } from 'node:fs/promises';
 import { type Figure, figureOf, quantile } from '../measure/figures.ts';
 import { applyModel } from '../measure/apply.ts';
 import { exchange, fieldOf, makeRequest } from '../measure/exchange.ts';
-import { hostOf, untilModel } from '../measure/model.ts';
+import { readGauge } from '../measure/gauges.ts';
+import { hostOf, type Spec, untilModel } from '../measure/model.ts';
+import { pause } from '../measure/program.ts';
 import type { Rouse } from '../measure/rouse.ts';
 import { parseTiming, type Phase } from '../measure/timing.ts';
 import { ensureTool } from '../peers/tools.ts';
-import { type Learnt, learn, startBare } from './floor.ts';
+import { type Bare, createBareStarts, createFrozen, learn } from './floor.ts';
 import type { ColdRow } from './rows.ts';
 
 /** Kept no longer than this after an answer: the next wake is a cold start. */
 const IDLE = '50ms';
+const POOL = 'rouse_pool_processes';
+const PAUSE_MS = 20;
 
 /** Milliseconds. */
 export interface Spread {
@@ -41,7 +45,10 @@ interface Round {
 }
 
 export interface WakeOptions {
+  /** The Rouse that is measured. */
   readonly rouse: Rouse;
+  /** One without a pool: `/proc` shows what a process of a pool stood by with, not what it became. */
+  readonly fresh: Rouse;
   readonly folder: string;
   readonly wakes: number;
   readonly say: (text: string) => void;
@@ -49,22 +56,38 @@ export interface WakeOptions {
 
 /** In turns; every other round begins with the floor. */
 export async function measureCold(row: ColdRow, options: WakeOptions): Promise<Cold> {
-  const { rouse, folder, wakes } = options;
+  const { rouse, fresh, folder, wakes } = options;
   const name = `cold-${row.name}`;
-  await applyModel(rouse, folder, name, {
-    revision: { ...row.revision, ...(await argsOf(row, options.say)) },
-    scaling: { max: 1 },
-    keepAlive: { policy: 'fixed', idle: IDLE },
-  });
+  const spec = await specOf(row, options.say);
+  for (const each of new Set([fresh, rouse])) await applyModel(each, folder, name, spec);
   const request = makeRequest(hostOf(name), row.path, await bodyOf(row));
-  const learnt = await learnProgram(rouse, name, request);
+  await asleep(fresh, name);
+  await wake(fresh, request);
+  const learnt = learn(fresh.pid, name);
+  const bare =
+    row.from === 'parked'
+      ? await createFrozen(learnt, folder, request)
+      : createBareStarts(learnt, folder);
   const rounds: Round[] = [];
-  for (let round = -1; round < wakes; round++) {
-    const found = await measureRound(rouse, name, request, learnt, folder, round % 2 === 0);
-    // The first finds nothing in the caches.
-    if (round >= 0) rounds.push(found);
+  try {
+    for (let round = -1; round < wakes; round++) {
+      const found = await measureRound(row, { rouse, name, request, bare }, round % 2 === 0);
+      // The first finds nothing in the caches.
+      if (round >= 0) rounds.push(found);
+    }
+  } finally {
+    await bare.close();
   }
   return summarise(row.name, rounds);
+}
+
+async function specOf(row: ColdRow, say: WakeOptions['say']): Promise<Spec> {
+  const kept = row.from === 'parked' ? { idle: '0s', park: '10m' } : { idle: IDLE };
+  return {
+    revision: { ...row.revision, ...(await argsOf(row, say)) },
+    scaling: { max: 1 },
+    keepAlive: { policy: 'fixed', ...kept },
+  };
 }
 
 async function argsOf(row: ColdRow, say: WakeOptions['say']): Promise<object> {
@@ -78,31 +101,38 @@ async function bodyOf({ body }: ColdRow): Promise<string | undefined> {
   return 'text' in body ? body.text : await readFile(body.file, 'utf8');
 }
 
-async function learnProgram(rouse: Rouse, name: string, request: string): Promise<Learnt> {
-  await asleep(rouse, name);
-  await wake(rouse, request);
-  return learn(rouse.pid, name);
+interface Sides {
+  readonly rouse: Rouse;
+  readonly name: string;
+  readonly request: string;
+  readonly bare: Bare;
 }
 
-async function measureRound(
-  rouse: Rouse,
-  name: string,
-  request: string,
-  learnt: Learnt,
-  folder: string,
-  floorFirst: boolean,
-): Promise<Round> {
-  const early = floorFirst ? await startBare(learnt, request, folder) : undefined;
-  await asleep(rouse, name);
+async function measureRound(row: ColdRow, sides: Sides, floorFirst: boolean): Promise<Round> {
+  const { rouse, name, request, bare } = sides;
+  const early = floorFirst ? await bare.wake(request) : undefined;
+  await untilReadyToWake(row, rouse, name);
   const woken = await wake(rouse, request);
-  await asleep(rouse, name);
-  const { ms, loadMs } = early ?? (await startBare(learnt, request, folder));
+  // Ending or freezing it must not fall into the floor's turn.
+  await untilReadyToWake(row, rouse, name);
+  const { ms, loadMs } = early ?? (await bare.wake(request));
   return { ...woken, floorMs: ms, loadMs };
+}
+
+async function untilReadyToWake(row: ColdRow, rouse: Rouse, name: string): Promise<void> {
+  if (row.from === 'parked') {
+    await untilModel(rouse, name, ({ instances }) => instances[0]?.state === 'parked');
+    return;
+  }
+  await asleep(rouse, name);
+  const standby = `runtime="${String(row.revision['runtime'])}",state="idle"`;
+  while (row.from === 'pool' && (await readGauge(rouse, POOL, standby)) === 0)
+    await pause(PAUSE_MS);
 }
 
 async function asleep(rouse: Rouse, name: string): Promise<void> {
   await untilModel(rouse, name, ({ state, instances }) => {
-    return state === 'Asleep' && instances.length === 0;
+    return (state === 'Asleep' && instances.length === 0) || state === 'Parked';
   });
 }
 
@@ -110,7 +140,7 @@ async function wake(rouse: Rouse, request: string): Promise<Pick<Round, 'rouseMs
   const askedAt = performance.now();
   const { firstByteAt, status, head, body } = await exchange({ port: rouse.port }, request);
   if (status !== 200) throw new Error(`Rouse answered ${status}: ${body}`);
-  if (fieldOf(head, 'rouse-cold-start') !== 'true') throw new Error('this was no cold start');
+  if (fieldOf(head, 'rouse-cold-start') !== 'true') throw new Error('nobody had to be woken');
   return {
     rouseMs: firstByteAt - askedAt,
     phases: parseTiming(fieldOf(head, 'server-timing') ?? ''),

@@ -56,7 +56,12 @@ export async function createChurn(rouse: Rouse, program: string, tally: Tally): 
     const pids = instancesOf(rouse.pid).filter(({ model }) => model.startsWith('churn-'));
     const victim = pids[Math.floor(Math.random() * pids.length)];
     if (!victim) return;
-    process.kill(victim.pid, 'SIGKILL');
+    try {
+      process.kill(victim.pid, 'SIGKILL');
+    } catch {
+      // It has ended meanwhile.
+      return;
+    }
     done['kills'] = (done['kills'] ?? 0) + 1;
   }
 
