@@ -83,6 +83,7 @@ export const REFUSED: readonly [name: string, input: string, status: number][] =
   ['a target of another scheme', `GET ftp://h${P} HTTP/1.1\r\nHost: h\r\n\r\n`, 400],
   ['CONNECT', `CONNECT h:80 HTTP/1.1\r\nHost: h\r\n\r\n`, 405],
   ['a method with a control byte', `G\x01T ${P}/ HTTP/1.1\r\nHost: h\r\n\r\n`, 400],
+  ['garbage over the limit', '\x01'.repeat(5000), 400],
   ['garbage', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc', 400],
   ['a preface that is not quite that of HTTP/2', 'PRI * HTTP/2.0\r\nHost: h\r\n\r\n', 505],
   ['another expectation', post('Expect: 200-ok\r\nContent-Length: 1\r\n', 'a'), 417],

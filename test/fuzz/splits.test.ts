@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createRig, type Rig } from '#test/fuzz/rig.ts';
-import { VECTORS } from './smuggling/vectors.ts';
-import { ACCEPTED, LIMITS, REFUSED } from './strictness-table.ts';
+import { createRig, type Rig } from './rig.ts';
+import { VECTORS } from '#test/activator/smuggling/vectors.ts';
+import { ACCEPTED, LIMITS, REFUSED } from '#test/activator/strictness-table.ts';
 
 /** However its bytes are cut into reads, an input comes to the same. */
 
