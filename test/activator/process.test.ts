@@ -10,7 +10,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createPublisher, type Publisher } from '#bus/publisher.ts';
 import { createStreamHost } from '#bus/stream.ts';
 import { systemClock } from '#lib/clock.ts';
-import { listening } from '#test/e2e/listening.ts';
+import { listening } from '#test/listening.ts';
 import { call, makeInstance, makeModel } from './harness.ts';
 
 /** A data plane on its own feet: `activator/main.ts`, with the test in control's place. */

@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { listening } from './listening.ts';
+import { listening } from '#test/listening.ts';
 import { type Caller, openCaller, type Outcome } from './caller.ts';
 import { ownersOf } from './connections.ts';
 import {
