@@ -1,0 +1,77 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { hasGo } from '#test/fuzz/go-peer.ts';
+import { makeInstance, makeModel, startHarness, startInstance } from '../harness.ts';
+import { KNOWN_FAILURES, OURS } from './h2spec-failures.ts';
+
+/** The cases of h2spec that fail at a port, as `section/number description`. */
+async function failuresAt(port: number, folder: string): Promise<Map<string, string>> {
+  const report = join(folder, `${port}.xml`);
+  const args = [
+    '-h',
+    '127.0.0.1',
+    '-p',
+    String(port),
+    '-P',
+    '/models/default/digits/x',
+    '-o',
+    '1',
+    '-j',
+    report,
+  ];
+  await new Promise<void>((resolve) => {
+    execFile(join(folder, 'h2spec'), args, { maxBuffer: 16 * 1024 * 1024 }, () => resolve());
+  });
+  const text = await readFile(report, 'utf8');
+  const failures = new Map<string, string>();
+  for (const [, suite = '', cases = ''] of text.matchAll(
+    /<testsuite [^>]*package="([^"]*)"[^>]*>([^]*?)<\/testsuite>/g,
+  )) {
+    for (const [i, each] of [
+      ...cases.matchAll(/<testcase [^>]*classname="([^"]*)"[^>]*>([^]*?)<\/testcase>/g),
+    ].entries()) {
+      if (/<(failure|error)/.test(each[2] ?? '')) failures.set(`${suite}/${i + 1}`, each[1] ?? '');
+    }
+  }
+  expect(text).toMatch(/<testsuite /);
+  return failures;
+}
+
+test.skipIf(!hasGo())(
+  "h2spec finds nothing that is not node:http2's own doing (needs go)",
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'rouse-h2spec-'));
+    const build = [
+      'build',
+      '-buildvcs=false',
+      '-o',
+      folder,
+      'github.com/summerwind/h2spec/cmd/h2spec',
+    ];
+    execFileSync('go', build, { cwd: join(import.meta.dirname, 'h2spec'), stdio: 'inherit' });
+    const bare = createServer((_, response) => response.end('ok'));
+    await new Promise<void>((resolve) => bare.listen(0, '127.0.0.1', resolve));
+    const harness = await startHarness();
+    const instance = await startInstance((incoming, response) => {
+      incoming.resume();
+      response.end('ok');
+    });
+    harness.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
+    await harness.activator.ready;
+    const ours = await failuresAt(harness.port, folder);
+    const nodes = await failuresAt((bare.address() as AddressInfo).port, folder);
+    await rm(folder, { recursive: true });
+    bare.close();
+    await harness.close();
+    await instance.close();
+    const unknown = [...ours].filter(([name]) => !Object.hasOwn(KNOWN_FAILURES, name));
+    expect(unknown).toEqual([]);
+    expect([...ours.keys()].filter((name) => !nodes.has(name))).toEqual([OURS]);
+  },
+  120_000,
+);
