@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readVersion } from '#lib/version.ts';
 import { applyModel } from '#load-tests/measure/apply.ts';
-import { describeMachine, formatMachine } from '#load-tests/measure/machine.ts';
+import { describeMachine } from '#load-tests/measure/machine.ts';
 import { untilModel } from '#load-tests/measure/model.ts';
 import { choose, resultFile, say, writeResult } from '#load-tests/measure/results.ts';
 import { type Rouse, startRouse } from '#load-tests/measure/rouse.ts';
-import { formatTable } from '#load-tests/measure/table.ts';
 import { ensureTool, versionOf } from '#load-tests/peers/tools.ts';
+import { formatReport, type Ran, type Report } from './report.ts';
 
 /** The three uses of Rouse as k6 scripts: see load-tests/README.md. Ends with status 1 when a threshold is missed. */
 
@@ -26,15 +26,6 @@ const scripts = choose(SCRIPTS, values.scripts, (name) => name);
 const SOURCE = join(import.meta.dirname, '../cold/models/function.ts');
 /** Shorter than the silence between two bursts. */
 const IDLE = '1s';
-
-interface Ran {
-  readonly script: string;
-  readonly passed: boolean;
-  readonly requests: number;
-  readonly perSecond: number;
-  readonly p50Ms: number;
-  readonly p95Ms: number;
-}
 
 interface Summary {
   readonly metrics: {
@@ -52,9 +43,14 @@ async function main(): Promise<number> {
     const ran: Ran[] = [];
     for (const script of scripts) ran.push(await runScript(k6, script, rouse, folder));
     const versions = { rouse: readVersion(), k6: await versionOf('k6') };
-    const report = { benchmark: 'k6', at: new Date().toISOString(), versions, machine, ran };
-    const about = `Rouse ${versions.rouse}, k6 ${versions.k6}; ${formatMachine(machine)}`;
-    await writeResult(values.out, report, `${about}\n\n${formatRan(ran)}`);
+    const report: Report = {
+      benchmark: 'k6',
+      at: new Date().toISOString(),
+      versions,
+      machine,
+      ran,
+    };
+    await writeResult(values.out, report, formatReport(report));
     return ran.every(({ passed }) => passed) ? 0 : 1;
   } finally {
     await rouse.stop();
@@ -95,20 +91,6 @@ async function runScript(k6: string, script: string, rouse: Rouse, folder: strin
     p50Ms: metrics.http_req_duration.med,
     p95Ms: metrics.http_req_duration['p(95)'],
   };
-}
-
-function formatRan(ran: readonly Ran[]): string {
-  return formatTable(
-    ['use', 'thresholds', 'requests', 'requests/s', 'p50 ms', 'p95 ms'],
-    ran.map(({ script, passed, requests, perSecond, p50Ms, p95Ms }) => [
-      script,
-      passed ? 'met' : 'MISSED',
-      String(requests),
-      perSecond.toFixed(0),
-      p50Ms.toFixed(2),
-      p95Ms.toFixed(2),
-    ]),
-  );
 }
 
 process.exitCode = await main();

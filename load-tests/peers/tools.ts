@@ -28,6 +28,17 @@ const SOURCES = {
 } as const satisfies Record<string, Source>;
 
 export type ToolName = keyof typeof SOURCES;
+export const TOOLS: readonly ToolName[] = [
+  'wrk',
+  'haproxy',
+  'nginx',
+  'instance',
+  'goproxy',
+  'vegeta',
+  'caddy',
+  'traefik',
+  'k6',
+];
 
 const SYSTEM_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/usr/local/go/bin'];
 const OUTPUT_BYTES = 64 * 1024 * 1024;
