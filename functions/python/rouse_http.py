@@ -8,6 +8,8 @@ MAX_BODY_BYTES = 64 * 2**20
 # What the data plane lets through is smaller.
 MAX_HEAD_BYTES = 128 * 1024
 
+# Idle connections are never closed here; whoever pools them is told a time that is long enough.
+KEEP_ALIVE = "keep-alive: timeout=600\r\n\r\n"
 # As long as a refused body may still take to arrive.
 LINGER_SECONDS = 2
 
@@ -123,6 +125,6 @@ def write(connection, status, body, keep_alive):
     head = (
         f"HTTP/1.1 {status} {REASONS.get(status, 'Error')}\r\n"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
-        + ("\r\n" if keep_alive else "connection: close\r\n\r\n")
+        + (KEEP_ALIVE if keep_alive else "connection: close\r\n\r\n")
     )
     connection.sendall(head.encode("latin-1") + body)

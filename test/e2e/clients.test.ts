@@ -86,6 +86,14 @@ describe.each(['http', 'https'])('by %s', (scheme) => {
     expect(platform.output()).toContain(`curl -s ${platform.requests}/v2/models/`);
   });
 
+  if (scheme === 'https') {
+    test('SIGHUP reads the certificates again', async () => {
+      platform.process.kill('SIGHUP');
+      await platform.until(/The certificates were read again/);
+      expect(platform.process.exitCode).toBeNull();
+    });
+  }
+
   async function callAsOpenAi(program: string, file: string): Promise<void> {
     const printed = await run(program, [join(PROGRAMS, file), `${platform.requests}/v1`]);
     const reached = JSON.parse(printed) as Reached;

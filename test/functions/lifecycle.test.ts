@@ -94,6 +94,12 @@ describe.each(['node', 'python'] as const)('%s', (kind) => {
     expect(await server.ended()).toEqual([0, null]);
   });
 
+  test('says how long a connection may be kept: longer than any pool keeps it', async () => {
+    const server = await start(kind);
+    const { headers } = await server.call('/v2/health/ready');
+    expect(headers['keep-alive']).toBe('timeout=600');
+  });
+
   test('SIGTERM with nothing to do: status 0', async () => {
     const server = await start(kind);
     await server.call('/v2/health/ready');
