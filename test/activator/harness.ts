@@ -19,7 +19,7 @@ import type { RoutingInstance, RoutingModel, RoutingRevision } from '#domain/rou
 import { systemClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
 
-const LIMITS: PlaneLimits = {
+export const LIMITS: PlaneLimits = {
   head: 32 * 1024,
   body: 64 * 1024 * 1024,
   heldBytes: 64 * 1024 * 1024,

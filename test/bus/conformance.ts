@@ -126,6 +126,8 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
         { type: 'wake', revision: 'x', queued: '1' },
         { type: 'load', at: 1, revisions: null },
         { type: 'hello' },
+        { type: 'released', instance: 'i', slots: '1', turn: 1 },
+        { type: 'demand', revisions: {} },
         { ...wake(1), future: { a: 1 } },
       ]) {
         up.send(JSON.parse(JSON.stringify(odd)));
@@ -287,6 +289,87 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
         [true, 9],
         [false, 10],
       ]);
+    });
+
+    test('leases come after the state, and answers reach control', async () => {
+      const bus = await setUp();
+      const { publisher } = publish(bus);
+      const held = [{ instance: 'i0', slots: 2, turn: 7 }];
+      const got: unknown[] = [];
+      const joined: unknown[] = [];
+      publisher.onJoined((dataPlane, leases) => {
+        joined.push([dataPlane, leases]);
+        publisher.lease(dataPlane, [{ instance: 'i1', slots: 1, turn: 8 }]);
+      });
+      publisher.update({ instances: [instanceOf('i1')] });
+      createSubscriber({
+        client: bus.client,
+        dataPlane: 'dp1',
+        onState: ({ instances }) => got.push(...instances.map(({ id }) => id)),
+        leases: () => held,
+        onLease: (leases) => got.push(...leases),
+      });
+      await until(() => got.length === 2);
+      expect(joined).toEqual([['dp1', held]]);
+      expect(got).toEqual(['i1', { instance: 'i1', slots: 1, turn: 8 }]);
+      publisher.lease('nobody', held);
+    });
+
+    test('a state of many models arrives as one change, and so does what follows', async () => {
+      const bus = await setUp();
+      const { publisher } = publish(bus);
+      const count = 4500;
+      const names = Array.from({ length: count }, (_, at) => `m${at}`);
+      const { mirror } = subscribe(bus.client);
+      publisher.update({ models: names.map((name) => modelOf(name)) });
+      await until(() => mirror.changes.length === 1);
+      expect(mirror.changes[0]).toMatchObject({ full: true });
+      expect([...mirror.models.keys()]).toEqual(names.map((name) => `default/${name}`));
+      publisher.update({
+        removedModels: ['default/m1'],
+        models: names.slice(2).map((name) => modelOf(name, 2)),
+      });
+      await until(() => mirror.changes.length === 2);
+      expect(mirror.models.size).toBe(count - 1);
+      expect(mirror.models.get('default/m0')).toBe(1);
+      expect(mirror.models.get(`default/m${count - 1}`)).toBe(2);
+    });
+
+    test('of parts that a link cuts off nothing is applied', async (context) => {
+      const bus = await setUp();
+      if (!bus.cut) {
+        context.skip('both ends share one fate');
+        return;
+      }
+      const links: HostLink[] = [];
+      bus.host.onLink((link) => {
+        links.push(link);
+        link.onMessage(() => {});
+      });
+      const { mirror } = subscribe(bus.client);
+      await until(() => links.length === 1);
+      const state = { type: 'snapshot', epoch: 'e1', version: 1, instances: [] } as const;
+      links[0]?.send({ ...state, models: [modelOf('a')], more: true });
+      bus.cut();
+      await until(() => links.length === 2);
+      links[1]?.send({ ...state, models: [modelOf('b')] });
+      await until(() => mirror.changes.length === 1);
+      expect([...mirror.models.keys()]).toEqual(['default/b']);
+    });
+
+    test('each new link of a data plane is told, that control need not trust what it said on the last', async (context) => {
+      const bus = await setUp();
+      if (!bus.cut) {
+        context.skip('both ends share one fate');
+        return;
+      }
+      const { publisher } = publish(bus);
+      let joined = 0;
+      publisher.onJoined(() => void joined++);
+      subscribe(bus.client);
+      await until(() => joined === 1);
+      bus.cut();
+      await until(() => joined === 2);
     });
 
     test('reports reach control with the name of their data plane; its end is told once', async () => {

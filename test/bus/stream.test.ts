@@ -5,7 +5,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Link } from '#bus/bus.ts';
-import { encodeFrame } from '#bus/frames.ts';
+import { encodeFrame, FRAME_LIMIT } from '#bus/frames.ts';
 import type { Downward, Upward } from '#bus/messages.ts';
 import { createPublisher } from '#bus/publisher.ts';
 import { createSubscriber } from '#bus/subscriber.ts';
@@ -198,6 +198,25 @@ describe('client', () => {
     await until(() => mirror.changes.length === 2);
     expect(mirror.changes[1]?.full).toBe(true);
     expect([...mirror.models]).toEqual([['default/b', 7]]);
+  });
+
+  test('a state that is larger than a frame arrives', async () => {
+    const path = await socketPath();
+    const host = await createStreamHost({ listen: { path }, clock: systemClock });
+    const publisher = createPublisher({ host, epoch: 'one', clock: systemClock });
+    onTestFinished(() => publisher.close());
+    const count = 3600;
+    const text = 'x'.repeat(20_000);
+    expect(count * text.length).toBeGreaterThan(FRAME_LIMIT);
+    publisher.update({
+      models: Array.from({ length: count }, (_, at) => modelOf(`m${at}`, 1, text)),
+    });
+    const client = createStreamClient({ connect: { path }, clock: systemClock, random: () => 0 });
+    onTestFinished(() => client.close());
+    const mirror = createMirror();
+    createSubscriber({ client, dataPlane: 'dp', onState: mirror.onState });
+    await until(() => mirror.changes.length === 1);
+    expect(mirror.models.size).toBe(count);
   });
 
   test('close ends the attempts', async () => {

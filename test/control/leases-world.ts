@@ -5,15 +5,13 @@ import type { Line } from '#activator/shares.ts';
 import type { Slot } from '#activator/slot.ts';
 import type { BusClient, BusHost, Link } from '#bus/bus.ts';
 import type { Downward, Upward } from '#bus/messages.ts';
-import { createPublisher, type Publisher } from '#bus/publisher.ts';
 import { createEnding, createMailbox } from '#bus/signal.ts';
 import { createSubscriber, type Subscriber } from '#bus/subscriber.ts';
-import { createLeases, type Leases } from '#control/leases.ts';
-import { createLoadBook, type LoadBook } from '#control/load.ts';
 import type { RoutingInstance } from '#domain/routing.ts';
 import { NORMAL } from '#policies/priority.ts';
 import { makeModel, makeRevision } from '#test/activator/harness.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
+import { type LeaseControl, startLeaseControl } from './lease-control.ts';
 
 /**
  * Data planes and control, as they are, over links that a test delivers message by message, and cuts. The real
@@ -132,13 +130,9 @@ export function createWorld(concurrency: number) {
   /** Of killed processes: what instances have not noticed yet. */
   const lastWords: Wire[] = [];
   let ghosts: { instance: string; until: number }[] = [];
-  let control:
-    | { publisher: Publisher; leases: Leases; accept: (link: Link<Downward, Upward>) => void }
-    | undefined;
+  let control: (LeaseControl & { accept: (link: Link<Downward, Upward>) => void }) | undefined;
   let epoch = 0;
   let born = 0;
-  /** What the supervisor has said. */
-  let listed: string[] = [];
 
   function makeInstance(id: string): RoutingInstance {
     const address = { node: 'n', socket: `/nowhere/${id}` };
@@ -207,29 +201,18 @@ export function createWorld(concurrency: number) {
     if (control) return;
     const links = createMailbox<Link<Downward, Upward>>();
     const host: BusHost = { onLink: links.listen, close: async () => {} };
-    const publisher = createPublisher({ host, epoch: `${(epoch += 1)}`, clock });
-    const loads: LoadBook = createLoadBook(() => clock.now());
-    const leases = createLeases({ clock, loads, send: publisher.lease });
-    control = { publisher, leases, accept: links.deliver };
     const revision = makeRevision({ concurrency });
-    const model = makeModel({ name: 'm', revisions: [revision] });
-    publisher.update({ models: [model], instances: [...instances.values()] });
-    listed = [...planes.keys()];
-    leases.onProcesses(listed);
-    for (const id of instances.keys()) begin(id, false);
-    publisher.onJoined(leases.joined);
-    publisher.onLeft(leases.left);
-    publisher.onUpward((dataPlane, message) => {
-      if (message.type === 'wake')
-        loads.wake(dataPlane, message.revision, message.queued, message.inFlight);
-      else if (message.type === 'demand') loads.demand(dataPlane, message.revisions);
-      else if (message.type === 'released') leases.released(dataPlane, message);
-      if (message.type === 'wake' || message.type === 'demand') leases.demand(REVISION);
+    const models = [makeModel({ name: 'm', revisions: [revision] })];
+    const made = startLeaseControl({
+      host,
+      epoch: `${(epoch += 1)}`,
+      clock,
+      models,
+      instances: [...instances.values()],
+      concurrency,
+      alive: [...planes.keys()],
     });
-  }
-
-  function begin(id: string, isNew: boolean): void {
-    control?.leases.begin({ id, revision: REVISION, capacity: concurrency, isNew });
+    control = { ...made, accept: links.deliver };
   }
 
   function runningAt(instance: string): number {
@@ -261,7 +244,7 @@ export function createWorld(concurrency: number) {
       const instance = makeInstance(id);
       instances.set(id, instance);
       control?.publisher.update({ instances: [instance] });
-      begin(id, true);
+      control?.leases.begin({ id, revision: REVISION, capacity: concurrency, isNew: true });
     },
     loseInstance(id: string): void {
       instances.delete(id);
@@ -273,8 +256,7 @@ export function createWorld(concurrency: number) {
     },
     /** The supervisor tells who lives. */
     list(): void {
-      listed = [...planes.keys()];
-      control?.leases.onProcesses(listed);
+      control?.leases.onProcesses([...planes.keys()]);
     },
     arrive(plane: Plane): void {
       const gate = plane.routes.findRevision(REVISION)?.gate;
