@@ -8,6 +8,7 @@ import {
   HOLD,
   NO_HOLD,
   OVER_SHARE,
+  OWN,
   type Refused,
   type Waiter,
 } from '#activator/gate.ts';
@@ -74,6 +75,7 @@ class World {
   wakes = 0;
   wakeOutstanding = false;
   readonly drained: Slot[] = [];
+  private readonly countedOn = new Map<Slot, number>();
   readonly requests: Request[] = [];
   readonly slots: Slot[] = [];
   readonly gate: Gate<Slot>;
@@ -91,7 +93,7 @@ class World {
       },
       onDrained: (slot) => this.drained.push(slot),
       onQuiet: () => {},
-      onReleased: () => {},
+      onReleased: (slot) => this.onReleased(slot),
       now: () => this.now,
       roll: () => {
         this.rolls = (this.rolls * 16_807) % 2_147_483_647;
@@ -135,6 +137,25 @@ class World {
       this.order.take(request);
     }
     expect(slot.draining, 'invariant 3').toBe(false);
+    if (slot.leased !== OWN) {
+      expect(slot.inFlight, 'invariant 8').toBeLessThanOrEqual(slot.leased);
+    }
+  }
+
+  private onReleased(slot: Slot): void {
+    expect(slot.held, 'invariant 8: each fall is told once').toBeLessThan(this.counted(slot));
+    this.countedOn.set(slot, slot.held);
+  }
+
+  /** What control counts as used here. */
+  private counted(slot: Slot): number {
+    return this.countedOn.get(slot) ?? 0;
+  }
+
+  lease(slot: Slot, slots: number): void {
+    if (slot.leased === OWN) return;
+    this.countedOn.set(slot, Math.max(this.counted(slot), slots));
+    this.gate.lease(slot, slots);
   }
 
   /** A displaced one makes room for the one that is entering, which is in by now. */
@@ -201,7 +222,7 @@ class World {
     this.gate.cancel(request);
   }
 
-  addSlot(): void {
+  addSlot(leased = false): void {
     const id = `i${this.slots.length}`;
     const instance: RoutingInstance = {
       id,
@@ -211,6 +232,7 @@ class World {
       askedAt: 0,
       startedAt: 0,
       readyAt: 0,
+      ...(leased && { leased }),
     };
     const slot = new Slot(instance, this.gate);
     this.slots.push(slot);
@@ -250,6 +272,10 @@ class World {
           'invariant 7',
         ).toHaveLength(1);
       }
+      if (slot.leased !== OWN && slot.index >= 0) {
+        const used = Math.max(slot.leased, slot.inFlight);
+        expect(this.counted(slot), 'invariant 8').toBe(used);
+      }
     }
     if (waiting.length > 0) {
       const room = this.slots.some(
@@ -257,7 +283,8 @@ class World {
           slot.index >= 0 &&
           !slot.draining &&
           !slot.suspended &&
-          (this.limits.concurrency === 0 || slot.inFlight < this.limits.concurrency),
+          (this.limits.concurrency === 0 || slot.inFlight < this.limits.concurrency) &&
+          (slot.leased === OWN || slot.inFlight < slot.leased),
       );
       expect(room, 'nobody waits beside a free slot').toBe(false);
       expect(this.wakes, 'invariant 5').toBeGreaterThan(0);
@@ -288,6 +315,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: index.map((i) => (w: World) => w.cancel(i)) },
   { weight: 1, arbitrary: index.map((i) => (w: World) => w.goBack(i)) },
   { weight: 2, arbitrary: fc.constant((w: World) => w.addSlot()) },
+  {
+    weight: 1,
+    arbitrary: fc.constant((w: World) => {
+      // Without a limit there is nothing to share out.
+      if (w.limits.concurrency > 0) w.addSlot(true);
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(index, fc.nat(8)).map(([i, slots]) => (w: World) => {
+      const slot = w.slotAt(i);
+      if (slot) w.lease(slot, Math.min(slots, w.limits.concurrency));
+    }),
+  },
   {
     weight: 1,
     arbitrary: index.map((i) => (w: World) => {

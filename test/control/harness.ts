@@ -126,6 +126,8 @@ function createFakeOutlet(): FakeOutlet {
   };
 }
 
+type OnProcesses = NonNullable<Parameters<typeof createControl>[0]['onProcesses']>;
+
 export async function createHarness(
   options: {
     memoryBudget?: number;
@@ -133,9 +135,11 @@ export async function createHarness(
     proofsAtOnce?: number;
     /** The database in memory: for tests that make very many. */
     memory?: boolean;
+    /** Several data-plane processes instead of one that shares control's fate. */
+    onProcesses?: OnProcesses;
   } = {},
 ): Promise<Harness> {
-  const { memoryBudget = 1000 * MIB, startMs = 100, proofsAtOnce = 4 } = options;
+  const { memoryBudget = 1000 * MIB, startMs = 100, proofsAtOnce = 4, onProcesses } = options;
   const folder = await mkdtemp(join(tmpdir(), 'rouse-control-'));
   const clock = createFakeClock();
   const store = await createSqliteStore({
@@ -146,7 +150,7 @@ export async function createHarness(
 
   async function start(
     runtime = createFakeRuntime({ clock, startMs }),
-    more: Pick<Parameters<typeof createControl>[0], 'onProcesses'> = {},
+    more: { onProcesses?: OnProcesses } = onProcesses ? { onProcesses } : {},
   ): Promise<Pick<Harness, 'runtime' | 'outlet' | 'control'>> {
     const outlet = createFakeOutlet();
     const settings = { memoryBudget, proofsAtOnce };

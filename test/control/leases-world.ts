@@ -85,7 +85,7 @@ function createWire(host: (link: Link<Downward, Upward>) => void) {
   return { wire, near };
 }
 
-export class Request implements Waiter<Slot> {
+class Request implements Waiter<Slot> {
   previous: Waiter<Slot> | undefined;
   next: Waiter<Slot> | undefined;
   waitsIn: Gate<Slot> | undefined;
