@@ -184,6 +184,16 @@ describe('the package, installed in an empty folder', () => {
     },
     INSTALL_MS,
   );
+
+  test('rouse serve with workers finds its programs', async () => {
+    const data = join(folder, 'workers');
+    const at = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0', '--data', data];
+    const server = launch(command(), ['serve', '--workers', '1', ...at], place());
+    const requests = (await server.sees(/requests (http:\/\/\S+)/))[1] ?? '';
+    expect((await fetch(`${requests}/healthz`)).status).toBe(200);
+    server.child.kill('SIGTERM');
+    expect((await server.ended).status).toBe(0);
+  });
 });
 
 const HELLO = `

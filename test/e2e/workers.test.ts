@@ -351,6 +351,20 @@ test('Ctrl-C, which reaches all processes, lets requests finish; held ones, too'
   await untilNoProcess(folder);
 });
 
+test('a second Ctrl-C ends at once, whatever runs', async () => {
+  const { port, folder } = await start();
+  await deploy(platform!);
+  await ready(platform!);
+  const [caller] = await open(port, 1);
+  const answer = caller!.call({ headers: { 'x-number': '1', 'x-ms': '3600000' } });
+  await until(async () => existsSync(join(folder, 'log')));
+  platform!.process.kill('SIGINT');
+  await platform!.until(/once more ends at once/);
+  expect(await platform!.end('SIGINT')).toBe(130);
+  expect(await answer).toMatchObject({ status: undefined });
+  await untilNoProcess(folder);
+});
+
 test('a worker that gets SIGTERM finishes what it has, after another has taken its place', async () => {
   const { port, folder } = await start();
   await deploy(platform!);
