@@ -5,7 +5,7 @@ import type { Clock, Timer } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import type { Accepted } from './accepted.ts';
 import { Callers } from './callers.ts';
-import { Client } from './client.ts';
+import { Client, type House } from './client.ts';
 import { createDemand } from './demand.ts';
 import { createTraces } from './http/traceparent.ts';
 import { CallerSession } from './http2/caller-session.ts';
@@ -153,20 +153,28 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     timers.add(timer);
   }
 
-  function onConnection(socket: Socket, peer: Peer): void {
-    let current: Accepted;
-    const client = new Client(socket, plane, peer, (raw, first) => {
-      clients.delete(current);
-      current = new CallerSession(raw, first, plane, peer);
-      clients.add(current);
-    });
-    current = client;
+  function addClient(client: Accepted): void {
     clients.add(client);
     metrics.connections = clients.size;
-    client.socket.on('close', () => {
-      clients.delete(current);
-      metrics.connections = clients.size;
-    });
+  }
+
+  function removeClient(client: Accepted): void {
+    clients.delete(client);
+    metrics.connections = clients.size;
+  }
+
+  const house: House = {
+    onHttp2(client, first) {
+      removeClient(client);
+      const session = new CallerSession(client.socket, first, plane, client.peer);
+      addClient(session);
+      client.socket.once('close', () => removeClient(session));
+    },
+    onClosed: removeClient,
+  };
+
+  function onConnection(socket: Socket, peer: Peer): void {
+    addClient(new Client(socket, plane, peer, house));
   }
 
   repeat(SWEEP_MS, () => {

@@ -9,7 +9,7 @@ import { ChunkedScanner } from './http/chunked.ts';
 import { indexOfEnd } from './http/fields.ts';
 import { RequestHead } from './http/request-head.ts';
 import { Exchange } from './exchange.ts';
-import { Inlet, keep } from './inlet.ts';
+import { Inlet, keep, type Reader } from './inlet.ts';
 import type { Peer } from './listener.ts';
 import { countRefusal } from './metrics.ts';
 import { Outlet } from './outlet.ts';
@@ -43,6 +43,9 @@ const PREFACE = 'PRI * HTTP/2.0\r\n\r\n';
 /** The one range of what has just been read; whoever needs it for longer copies it. */
 const RANGE = [0, 0];
 
+/** So long before it is closed an idle connection forgets its last request: it is not about to be repeated. */
+const REMEMBER_UNTIL_MS = KEEP_ALIVE_MS - 5000;
+
 /** Deadline of a connection that has just become idle: the next sweep sets it. */
 const FRESH = -1;
 
@@ -51,12 +54,19 @@ const EXCHANGING = 1;
 const LINGERING = 2;
 const CLOSED = 3;
 
+/** Who has the connections. */
+export interface House {
+  /** It turned out to be HTTP/2, with these first bytes; the client has done with it. */
+  onHttp2(client: Client, first: Buffer): void;
+  onClosed(client: Client): void;
+}
+
 /**
  * A caller's connection: finds the requests in its bytes, one after the other, and hands each to the
  * connection's exchange. The next head is read only when the response before it is complete, so answers
  * keep the order of requests however many are sent ahead.
  */
-export class Client implements Connection, Accepted {
+export class Client implements Connection, Accepted, Reader {
   readonly head = new RequestHead();
   readonly isGrpc = false;
   readonly givesUpAt = Number.POSITIVE_INFINITY;
@@ -70,8 +80,8 @@ export class Client implements Connection, Accepted {
   private readonly exchange: Exchange;
   /** Made with the first chunked body: most connections never have one. */
   private scanner: ChunkedScanner | undefined;
-  private readonly inlet: Inlet;
-  private readonly onHttp2: (socket: Socket, first: Buffer) => void;
+  readonly inlet = new Inlet();
+  private readonly house: House;
   private paused = false;
   private phase = READING;
   private continued = false;
@@ -86,29 +96,22 @@ export class Client implements Connection, Accepted {
 
   /**
    * @param socket it must not be used any more, but for `this.socket`.
-   * @param onHttp2 it turned out to be HTTP/2; what has been read of it comes along.
    */
-  constructor(
-    socket: Socket,
-    plane: Plane,
-    peer: Peer,
-    onHttp2: (socket: Socket, first: Buffer) => void,
-  ) {
-    this.inlet = new Inlet((buffer, length) => this.onBytes(buffer, length));
-    this.socket = this.inlet.adopt(socket);
+  constructor(socket: Socket, plane: Plane, peer: Peer, house: House) {
+    this.socket = this.inlet.adopt(socket, this);
     this.outlet = new Outlet(this.socket);
-    this.onHttp2 = onHttp2;
+    this.house = house;
     this.plane = plane;
     this.origin = new Origin(peer);
     this.response = new Response(this.outlet);
     this.exchange = new Exchange(this, plane);
     this.deadline = plane.now() + this.idleTime();
     this.socket.setNoDelay(true);
-    this.socket.on('drain', () => this.exchange.onCallerWritable());
-    const onGone = (): void => this.onGone();
-    this.socket.on('end', onGone);
-    this.socket.on('error', onGone);
-    this.socket.on('close', onGone);
+    listen(this.socket, this);
+  }
+
+  get peer(): Peer {
+    return this.origin.peer;
   }
 
   get caller(): Caller {
@@ -262,7 +265,10 @@ export class Client implements Connection, Accepted {
   sweep(now: number): void {
     if (this.phase === EXCHANGING) this.exchange.sweep(now);
     if (this.deadline === FRESH) this.deadline = now + this.idleTime();
-    if (now < this.deadline) return;
+    if (now < this.deadline) {
+      if (this.phase === READING && now > this.deadline - REMEMBER_UNTIL_MS) this.forgetLast();
+      return;
+    }
     if (this.phase === EXCHANGING && this.paused) {
       this.deadline = now + BODY_TIMEOUT_MS;
       return;
@@ -273,7 +279,15 @@ export class Client implements Connection, Accepted {
     else this.socket.destroy();
   }
 
-  private onBytes(buffer: Buffer, length: number): void {
+  /** An idle connection keeps nothing of the last request. */
+  private forgetLast(): void {
+    if (this.head.text === '' || this.ahead) return;
+    this.head.forget();
+    this.exchange.forget();
+    this.origin.forget();
+  }
+
+  onBytes(buffer: Buffer, length: number): void {
     if (this.phase === EXCHANGING) this.onExchangeBytes(buffer, length);
     else if (this.phase !== READING) return;
     else if (this.ahead) {
@@ -333,9 +347,9 @@ export class Client implements Connection, Accepted {
 
   private becomeHttp2(first: Buffer): void {
     this.phase = CLOSED;
-    this.socket.removeAllListeners('data');
+    forget(this.socket);
     this.socket.pause();
-    this.onHttp2(this.socket, first);
+    this.house.onHttp2(this, first);
   }
 
   private waitForHead(buffer: Buffer, start: number, length: number): number {
@@ -446,11 +460,55 @@ export class Client implements Connection, Accepted {
     this.refuse(refusal);
   }
 
-  private onGone(): void {
+  onWritable(): void {
+    this.exchange.onCallerWritable();
+  }
+
+  onClose(): void {
+    this.onGone();
+    this.house.onClosed(this);
+  }
+
+  onGone(): void {
     if (this.phase === CLOSED) return;
     const wasExchanging = this.phase === EXCHANGING;
     this.phase = CLOSED;
     if (wasExchanging) this.exchange.onCallerGone();
     this.socket.destroySoon();
   }
+}
+
+const CLIENT = Symbol('client');
+
+/** A socket knows its client, so that the listeners of all are the same functions. */
+interface Owned extends Socket {
+  [CLIENT]?: Client;
+}
+
+function listen(socket: Owned, client: Client): void {
+  socket[CLIENT] = client;
+  socket.on('drain', onDrain);
+  socket.on('end', onEnd);
+  socket.on('error', onEnd);
+  socket.on('close', onClose);
+}
+
+function forget(socket: Socket): void {
+  socket.removeAllListeners('data');
+  socket.off('drain', onDrain);
+  socket.off('end', onEnd);
+  socket.off('error', onEnd);
+  socket.off('close', onClose);
+}
+
+function onDrain(this: Owned): void {
+  this[CLIENT]?.onWritable();
+}
+
+function onEnd(this: Owned): void {
+  this[CLIENT]?.onGone();
+}
+
+function onClose(this: Owned): void {
+  this[CLIENT]?.onClose();
 }

@@ -164,6 +164,13 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
     else this.refuse(STARTING);
   }
 
+  /** Nothing is left of the last request. */
+  forget(): void {
+    this.known = undefined;
+    this.shown = NO_KEY;
+    this.path = '';
+  }
+
   // The request's body
 
   onBody(buffer: Buffer, ranges: readonly number[]): void {

@@ -9,8 +9,12 @@ import { type BoundSocket, connect, type NetConnectOpts, type OnReadOpts, Socket
 
 const SHARED = Buffer.allocUnsafeSlow(16 * 1024);
 
-/** `buffer` holds `length` bytes. It is overwritten later: who needs them after this returns calls `keep`. */
-export type OnBytes = (buffer: Buffer, length: number) => void;
+/** Who reads a socket. */
+export interface Reader {
+  readonly inlet: Inlet;
+  /** `buffer` holds `length` bytes. It is overwritten later: who needs them after this returns calls `keep`. */
+  onBytes(buffer: Buffer, length: number): void;
+}
 
 /** Bytes of a buffer that was handed to `OnBytes`, for longer than the call. */
 export function keep(buffer: Buffer, from: number, to: number): Buffer {
@@ -22,48 +26,40 @@ export function keep(buffer: Buffer, from: number, to: number): Buffer {
 export class Inlet {
   /** Much is coming: from the next read on the socket has buffers of its own. */
   large = false;
-  private buffer: Buffer = SHARED;
-  private readonly onBytes: OnBytes;
+  buffer: Buffer = SHARED;
 
-  constructor(onBytes: OnBytes) {
-    this.onBytes = onBytes;
-  }
-
-  connect(options: NetConnectOpts): Socket {
-    return connect({ ...options, onread: this.options() });
+  connect(options: NetConnectOpts, reader: Reader): Socket {
+    const socket: Read = connect({ ...options, onread: this.options() });
+    socket[READER] = reader;
+    return socket;
   }
 
   /**
    * Takes over an accepted socket. `node:net` offers `onread` to those that connect only, so its handle moves
    * to a new socket. Where that does not work, or bytes of it have been read and put back, it stays as it is.
    */
-  adopt(accepted: Socket): Socket {
+  adopt(accepted: Socket, reader: Reader): Socket {
     const inner: Accepted = accepted;
     const { _handle: handle, _server: server, allowHalfOpen } = inner;
     const isFresh = accepted.constructor === Socket && accepted.bytesRead === 0;
-    if (!isFresh || !handle) return this.listenTo(accepted);
+    if (!isFresh || !handle) return this.listenTo(accepted, reader);
     inner._handle = null;
     inner._server = null;
     const options = { handle, allowHalfOpen, onread: this.options() };
-    const socket: Socket & Accepted = new Socket(options);
+    const socket: Read & Accepted = new Socket(options);
+    socket[READER] = reader;
     socket._server = server;
     return socket;
   }
 
   /** Reads what the socket emits, in buffers of its own. */
-  listenTo<S extends Socket>(socket: S): S {
-    socket.on('data', (chunk: Buffer) => this.onBytes(chunk, chunk.length));
+  listenTo<S extends Socket>(socket: S, reader: Reader): S {
+    socket.on('data', (chunk: Buffer) => reader.onBytes(chunk, chunk.length));
     return socket;
   }
 
   private options(): OnReadOpts {
-    return {
-      buffer: () => this.nextBuffer(),
-      callback: (length) => {
-        this.onBytes(this.buffer, length);
-        return true;
-      },
-    };
+    return { buffer: () => this.nextBuffer(), callback: onRead };
   }
 
   /** Called before the first read and after each. */
@@ -74,6 +70,19 @@ export class Inlet {
     this.buffer = this.large ? takeLarge() : SHARED;
     return this.buffer;
   }
+}
+
+const READER = Symbol('reader');
+
+/** A socket knows its reader, so that all of them share one function. */
+interface Read extends Socket {
+  [READER]?: Reader;
+}
+
+function onRead(this: Read, length: number): boolean {
+  const reader = this[READER];
+  reader?.onBytes(reader.inlet.buffer, length);
+  return true;
 }
 
 /** What `node:net` keeps in a socket that a server has accepted. */

@@ -26,7 +26,7 @@ const HOSTS = new RegExp(String.raw`^${HOST}([\t ]*,[\t ]*${HOST})*$`);
  */
 export class Origin {
   caller: Caller;
-  private readonly peer: Peer;
+  readonly peer: Peer;
   /** Of the last request, and its host: callers send the same again and again. */
   private lines = '';
   private host: string | undefined;
@@ -50,6 +50,12 @@ export class Origin {
     this.lines = `X-Forwarded-For: ${peer.address}\r\nX-Forwarded-Proto: ${protocolOf(peer)}\r\n`;
     if (host !== '') this.lines += `X-Forwarded-Host: ${host}\r\n`;
     return this.lines;
+  }
+
+  /** It is made anew for the next request. */
+  forget(): void {
+    this.host = undefined;
+    this.lines = '';
   }
 
   private believe({ fields, host }: RequestHead, trust: Trust): Refusal | undefined {

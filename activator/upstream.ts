@@ -5,7 +5,7 @@ import { ChunkedScanner } from './http/chunked.ts';
 import type { RequestHead } from './http/request-head.ts';
 import { ResponseHead } from './http/response-head.ts';
 import { indexOfEnd } from './http/fields.ts';
-import { Inlet, keep } from './inlet.ts';
+import { Inlet, keep, type Reader } from './inlet.ts';
 import type { Home, InstanceConnection, InstanceUser } from './instance-connection.ts';
 import { Outlet } from './outlet.ts';
 
@@ -38,9 +38,9 @@ const IDLE = 5;
  * One connection to an instance. Used by one exchange at a time (`user`), then idle at its home.
  * A response is read as strictly as a request: what is not understood breaks the connection.
  */
-export class Upstream implements InstanceConnection {
+export class Upstream implements InstanceConnection, Reader {
   private readonly socket: Socket;
-  private readonly inlet: Inlet;
+  readonly inlet = new Inlet();
   private readonly outlet: Outlet;
   private readonly home: Home<Upstream>;
   connected = false;
@@ -71,8 +71,7 @@ export class Upstream implements InstanceConnection {
   constructor(home: Home<Upstream>, now: () => number) {
     this.home = home;
     this.now = now;
-    this.inlet = new Inlet((buffer, length) => this.onBytes(buffer, length));
-    this.socket = open(home.address, this.inlet, () => this.onConnect());
+    this.socket = open(home.address, this, () => this.onConnect());
     this.outlet = new Outlet(this.socket);
     this.socket.setNoDelay(true);
     this.socket.on('end', () => this.onFinish());
@@ -190,14 +189,14 @@ export class Upstream implements InstanceConnection {
    * middle. An instance that lives still takes connections.
    */
   private verifyEnd(): void {
-    const probe = open(this.home.address, new Inlet(() => {}), () => {
+    const probe = open(this.home.address, makeProbe(), () => {
       probe.destroy();
       if (this.user) this.finish('');
     });
     probe.on('error', () => this.onGone('the instance went away in the middle of its response'));
   }
 
-  private onBytes(buffer: Buffer, length: number): void {
+  onBytes(buffer: Buffer, length: number): void {
     const { user } = this;
     user?.cork();
     if (this.partial) {
@@ -337,9 +336,14 @@ export class Upstream implements InstanceConnection {
   }
 }
 
+/** Reads what nobody needs. */
+function makeProbe(): Reader {
+  return { inlet: new Inlet(), onBytes: () => {} };
+}
+
 /** A connection to the address that fails when it is not there in time. */
-function open(address: Address, inlet: Inlet, onReady: () => void): Socket {
-  const socket = connectTo(address, inlet);
+function open(address: Address, reader: Reader, onReady: () => void): Socket {
+  const socket = connectTo(address, reader);
   socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy(new Error('no connection within 5s')));
   socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => {
     socket.setTimeout(0);
@@ -348,11 +352,13 @@ function open(address: Address, inlet: Inlet, onReady: () => void): Socket {
   return socket;
 }
 
-function connectTo(address: Address, inlet: Inlet): Socket {
-  if ('socket' in address) return inlet.connect({ path: address.socket, allowHalfOpen: true });
+function connectTo(address: Address, reader: Reader): Socket {
+  const { inlet } = reader;
+  if ('socket' in address)
+    return inlet.connect({ path: address.socket, allowHalfOpen: true }, reader);
   const { host, port } = address;
-  if (!address.tls) return inlet.connect({ host, port, allowHalfOpen: true });
-  return inlet.listenTo(connectTls({ host, port, servername: host }));
+  if (!address.tls) return inlet.connect({ host, port, allowHalfOpen: true }, reader);
+  return inlet.listenTo(connectTls({ host, port, servername: host }), reader);
 }
 
 /** How long a connection may be idle here: shorter than the instance says that it keeps it. */

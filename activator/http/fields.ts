@@ -24,6 +24,12 @@ export class Fields {
   count = 0;
   at = NO_FIELDS;
 
+  forget(): void {
+    this.text = '';
+    this.count = 0;
+    this.at = NO_FIELDS;
+  }
+
   /**
    * Reads field lines from `start` to the empty line at the end of `text`. Refuses what RFC 9112 lets a
    * recipient refuse: a bare CR or LF, folded lines, space before the colon, empty names, control bytes.

@@ -166,6 +166,15 @@ export class RequestHead {
     return this.conclude();
   }
 
+  /** Gives back what an idle connection need not keep; the next head is read as if it were the first. */
+  forget(): void {
+    this.clear();
+    this.fields.forget();
+    this.target = '';
+    this.hostname = '';
+    this.knownHost = '';
+  }
+
   /** Nothing is known of a request any more: what was read before must not shape the next answer. */
   clear(): void {
     this.method = '';

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, Socket } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Inlet, keep } from '#activator/inlet.ts';
+import { Inlet, keep, type Reader } from '#activator/inlet.ts';
 import { Outlet } from '#activator/outlet.ts';
 
 /** An accepted socket as `adopt` takes over, and one that it leaves as it is. */
@@ -18,13 +18,17 @@ const WAYS = {
 async function startEcho(way: (socket: Socket) => Socket) {
   const full = Promise.withResolvers<void>();
   const server = createServer({ allowHalfOpen: true }, (accepted) => {
-    const inlet = new Inlet((buffer, length) => {
-      inlet.large = length > 8192;
-      if (outlet.writeBytes(buffer, 0, length)) return;
-      socket.pause();
-      full.resolve();
-    });
-    const socket = inlet.adopt(way(accepted));
+    const inlet = new Inlet();
+    const reader: Reader = {
+      inlet,
+      onBytes(buffer, length) {
+        inlet.large = length > 8192;
+        if (outlet.writeBytes(buffer, 0, length)) return;
+        socket.pause();
+        full.resolve();
+      },
+    };
+    const socket = inlet.adopt(way(accepted), reader);
     const outlet = new Outlet(socket);
     socket.on('drain', () => socket.resume());
     socket.on('end', () => socket.end());
@@ -128,11 +132,12 @@ describe.each(Object.entries(WAYS))('%s', (_, way) => {
 test('what is kept stays, whatever is read afterwards', async () => {
   const kept: Buffer[] = [];
   const server = createServer((accepted) => {
-    const inlet = new Inlet((buffer, length) => {
+    const inlet = new Inlet();
+    const onBytes = (buffer: Buffer, length: number): void => {
       kept.push(keep(buffer, 0, length));
       taken.write('.');
-    });
-    const taken = inlet.adopt(accepted);
+    };
+    const taken = inlet.adopt(accepted, { inlet, onBytes });
   });
   const socket = connect(await listening(server), '127.0.0.1');
   for (const word of ['first', 'other', 'third']) {
