@@ -121,10 +121,13 @@ def linger(connection):
         pass  # Too slow, or gone: either way the connection ends now.
 
 
-def write(connection, status, body, keep_alive):
+def write(connection, status, body, keep_alive, json_length=None):
+    """`json_length`: tensors follow so many bytes of JSON."""
     head = (
         f"HTTP/1.1 {status} {REASONS.get(status, 'Error')}\r\n"
-        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        f"content-type: application/{'json' if json_length is None else 'octet-stream'}\r\n"
+        f"content-length: {len(body)}\r\n"
+        + ("" if json_length is None else f"inference-header-content-length: {json_length}\r\n")
         + (KEEP_ALIVE if keep_alive else "connection: close\r\n\r\n")
     )
     connection.sendall(head.encode("latin-1") + body)

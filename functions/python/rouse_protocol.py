@@ -7,8 +7,9 @@ import re
 import sys
 import traceback
 
+import rouse_binary
 import rouse_tensors
-from rouse_tensors import Bad
+from rouse_errors import Bad
 
 V2_MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/ready|/infer)?")
 V1_MODEL = re.compile(r"/v1/models/([^/:]+)(:predict)?")
@@ -35,14 +36,14 @@ class Model:
 
 
 def answer(model, request):
-    """Status and body for a request that was read whole."""
+    """Status, body and, where tensors follow its JSON, the length of that; for a request that was read whole."""
     try:
         return route(model, request)
     except Bad as problem:
-        return problem.status, error(problem)
+        return problem.status, error(problem), None
     except Exception:
         traceback.print_exc()
-        return 500, error("the model failed; its log says why")
+        return 500, error("the model failed; its log says why"), None
 
 
 def error(message):
@@ -63,7 +64,11 @@ def route(model, request):
     method, handler = ROUTES[key]
     if request.method != method:
         raise Bad(f"found {request.method}, expected {method}", 405)
-    return 200, to_bytes(handler(model, request, unquote(name), version))
+    reply, tail = handler(model, request, unquote(name), version), b""
+    if key == "v2/infer":
+        reply, tail = reply
+    body = to_bytes(reply)
+    return 200, body + tail, len(body) if tail else None
 
 
 def unquote(name):
@@ -75,7 +80,7 @@ def unquote(name):
 
 
 def server_metadata(_model, _request, _name, _version):
-    return {"name": "python", "version": platform.python_version(), "extensions": []}
+    return {"name": "python", "version": platform.python_version(), "extensions": ["binary_tensor_data"]}
 
 
 def model_metadata(model, _request, name, _version):
@@ -84,20 +89,25 @@ def model_metadata(model, _request, name, _version):
 
 
 def infer(model, request, name, version):
-    if "inference-header-content-length" in request.headers:
-        raise Bad("found binary tensor data, expected JSON: runtime python has no binary extension")
-    asked = parse(request.body)
+    head, tail = rouse_binary.split(request.body, request.headers.get("inference-header-content-length"))
+    asked = parse(bytes(head))
     if not isinstance(asked, dict):
         raise Bad('expected an object such as {"inputs": [...]}')
-    inputs = rouse_tensors.parse_inputs(asked.get("inputs"), model.inputs)
-    wanted = parse_wanted(asked.get("outputs"))
+    inputs = rouse_tensors.parse_inputs(asked.get("inputs"), model.inputs, tail)
+    tail.check_end()
+    everything = rouse_binary.flag(asked, "binary_data_output", "the request") or False
+    wanted = parse_wanted(asked.get("outputs"), everything)
     result = columns_of_result(model.call(inputs), model)
     for output in wanted or ():
         if output not in result:
             raise Bad(f'output "{output}" is unknown, expected one of {", ".join(result)}')
-    made = [rouse_tensors.make_output(key, result[key], model.outputs) for key in wanted or result]
+    names = list(wanted or result)
+    made = [rouse_tensors.make_output(key, result[key], model.outputs) for key in names]
+    binary = [wanted[key] if wanted else everything for key in names]
+    tensors = [rouse_binary.take_data(one) for one, is_binary in zip(made, binary) if is_binary]
     reply = {"model_name": name, "model_version": version or model.revision, "id": asked.get("id")}
-    return {**{key: value for key, value in reply.items() if value is not None}, "outputs": made}
+    reply = {key: value for key, value in reply.items() if value is not None}
+    return {**reply, "outputs": made}, b"".join(tensors)
 
 
 def parse(body):
@@ -111,14 +121,19 @@ def refuse_constant(name):
     raise ValueError(f"found {name}, which JSON has not; write it as a string")
 
 
-def parse_wanted(outputs):
+def parse_wanted(outputs, everything):
+    """The outputs that are asked for, and whether each is to come as binary data."""
     if outputs is None:
         return None
     if not isinstance(outputs, list) or not all(
         isinstance(output, dict) and isinstance(output.get("name"), str) for output in outputs
     ):
         raise Bad('outputs: expected a list such as [{"name": "y"}]')
-    return [output["name"] for output in outputs]
+    wanted = {}
+    for output in outputs:
+        binary = rouse_binary.flag(output, "binary_data", f'output "{output["name"]}"')
+        wanted[output["name"]] = everything if binary is None else binary
+    return wanted
 
 
 def columns_of_result(result, model):

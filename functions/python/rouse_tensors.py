@@ -1,5 +1,7 @@
 """V2 tensors to and from nested Python lists."""
 
+from rouse_errors import Bad
+
 NO_NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 INTEGERS = {f"INT{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)}
@@ -10,14 +12,6 @@ DATATYPES = ("BOOL", *INTEGERS, *FLOATS, "BYTES")
 # What an array with a dtype (numpy) is called in V2.
 DTYPES = {"bool": "BOOL", "float16": "FP16", "float32": "FP32", "float64": "FP64"}
 DTYPES.update({name.lower(): name for name in INTEGERS})
-
-
-class Bad(Exception):
-    """The caller's mistake, in words for the caller."""
-
-    def __init__(self, message, status=400):
-        super().__init__(message)
-        self.status = status
 
 
 def parse_declared(infos, what):
@@ -51,7 +45,7 @@ def is_finite(value):
     return type(value) in (int, float) and value - value == 0
 
 
-def parse_inputs(tensors, declared):
+def parse_inputs(tensors, declared, tail):
     """A nested list for each name; a plain value for shape []."""
     if not isinstance(tensors, list):
         raise Bad("inputs: expected a list of tensors")
@@ -64,24 +58,27 @@ def parse_inputs(tensors, declared):
             raise Bad(f'inputs[{index}]: expected {{"name": …, "shape": …, "datatype": …, "data": …}}')
         if tensor["name"] in inputs:
             raise Bad(f'input "{tensor["name"]}" is given twice')
-        inputs[tensor["name"]] = parse_tensor(tensor)
+        inputs[tensor["name"]] = parse_tensor(tensor, tail)
     if declared:
         check(tensors, declared)
     return inputs
 
 
-def parse_tensor(tensor):
+def parse_tensor(tensor, tail):
     where = f'input "{tensor["name"]}"'
     datatype, shape, data = (tensor.get(key) for key in ("datatype", "shape", "data"))
     if datatype not in DATATYPES:
         raise Bad(f"{where}: found datatype {datatype!r}, expected one of {', '.join(DATATYPES)}")
     if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
         raise Bad(f"{where}: found shape {shape!r}, expected a list of sizes such as [1,64]")
+    count = size_of(shape)
+    size = tail.size_of(tensor, where)
+    if size is not None:
+        return nest(tail.take(size, datatype, count, where), shape)
     if not isinstance(data, list):
         raise Bad(f"{where}: expected data, a list of values")
     values = []
     flatten(data, shape, 0, where, values)
-    count = size_of(shape)
     if len(values) != count:
         raise Bad(f"{where}: found {len(values)} values, expected {count} for shape {shape}")
     return nest([element(value, datatype, where) for value in values], shape)

@@ -1,7 +1,7 @@
 """The model server for runtime `python`: a folder with a model.py that has predict(inputs) and, optionally, load().
 
-Standard library only, Python 3.9 or newer. HTTP/1.1 with keep-alive, a thread for each connection; V2 and V1 in
-JSON. What is imported here is part of every cold start, so it is little: the HTTP of the standard library alone
+Standard library only, Python 3.9 or newer. HTTP/1.1 with keep-alive, a thread for each connection; V2 and V1.
+ What is imported here is part of every cold start, so it is little: the HTTP of the standard library alone
 would take longer than all of this. The environment variables are those of src/domain/launch.ts.
 """
 
@@ -77,10 +77,10 @@ class Server:
             return False
         self.mark(connection, True)
         rouse_http.read_body(request, reader, connection)
-        status, answer = rouse_protocol.answer(self.model, request)
+        status, answer, json_length = rouse_protocol.answer(self.model, request)
         with self.changed:
             keep = request.keep_alive and not self.stopping
-        rouse_http.write(connection, status, answer, keep)
+        rouse_http.write(connection, status, answer, keep, json_length)
         return self.mark(connection, False) and keep
 
     def stop(self):
