@@ -49,7 +49,7 @@ export async function runControlPlane(
   const artifacts = await createArtifactFolder({ folder: folder.artifacts });
   const runtime = await places.createRuntime(folder, artifacts);
   const host = await places.createHost();
-  const publisher = createPublisher({ host, epoch: randomUUID(), clock });
+  const publisher = createPublisher({ host, epoch: randomUUID(), clock, log });
   const control = await createControl({
     store,
     artifacts,
