@@ -27,7 +27,7 @@ function reply(response, status, value) {
   response.end(`${JSON.stringify(value)}\n`);
 }
 
-const server = createServer(async (request, response) => {
+async function answer(request, response) {
   if (request.url === '/healthz') return reply(response, 200, { ok: true });
   if (request.method === 'GET') return reply(response, 200, { usage: 'POST a text' });
   if (request.method !== 'POST') return reply(response, 405, { error: 'POST a text' });
@@ -37,7 +37,9 @@ const server = createServer(async (request, response) => {
     if (text.length > MAX_BYTES) return reply(response, 413, { error: 'the text is too long' });
   }
   return reply(response, 200, guess(text));
-});
+}
+
+const server = createServer((request, response) => void answer(request, response));
 
 const port = process.argv[process.argv.indexOf('--port') + 1];
 server.listen(Number(port), '127.0.0.1');

@@ -10,8 +10,8 @@ const [port, version, log, gate] = process.argv.slice(2);
 let running = 0;
 
 const server = createServer((request, response) => {
-  const number = request.headers['x-number'];
-  if (number === undefined) return response.end('ready\n');
+  const number = String(request.headers['x-number'] ?? '');
+  if (number === '') return response.end('ready\n');
   running += 1;
   appendFileSync(log, `begin ${number} ${running} ${process.pid}\n`);
   response.on('finish', () => appendFileSync(log, `end ${number}\n`));
