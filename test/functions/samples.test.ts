@@ -46,7 +46,7 @@ test.each(files)(
   async (file) => {
     const { metadata, spec } = parseModel(parse(await readFile(join(SAMPLES, file), 'utf8')), file);
     expect(`${metadata.name}.yaml`).toBe(file);
-    expect(spec.keepAlive).toEqual({ policy: 'fixed', idle: 60_000 });
+    expect(spec.keepAlive).toMatchObject({ policy: 'fixed', idle: 60_000 });
     for (const revision of spec.revisions ?? [spec.revision]) {
       await stat(join(SAMPLES, revision?.source ?? 'none'));
     }
