@@ -269,6 +269,27 @@ describe('one step after the other', () => {
     expect(other.grants).toBe(1);
   });
 
+  test('the last words of a killed process do not bring its slots back early', () => {
+    const world = makeWorld(1, 2, 1);
+    const [killed, other] = [one(world), two(world)];
+    world.arrive(killed);
+    world.stopControl();
+    world.startControl();
+    world.clock.advance(10 * RECLAIM_MS);
+    killed.connect();
+    killed.kill();
+    world.list();
+    world.deliverLate();
+    other.connect();
+    world.arrive(other);
+    world.clock.advance(RECLAIM_MS - 1);
+    world.deliverAll();
+    expect(other.grants).toBe(0);
+    world.clock.advance(1);
+    world.deliverAll();
+    expect(other.grants).toBe(1);
+  });
+
   test('while control is away all go on with what they have, and keep it when it is back', () => {
     const world = makeWorld(4, 2, 1);
     for (const plane of [one(world), two(world)]) {
