@@ -16,7 +16,7 @@ import type { PlaneLimits } from '#activator/plane.ts';
 import { createLocalClient, createLocalHost } from '#bus/local.ts';
 import { createPublisher, type Publisher, type Report } from '#bus/publisher.ts';
 import type { RoutingInstance, RoutingModel, RoutingRevision } from '#domain/routing.ts';
-import { systemClock } from '#lib/clock.ts';
+import { type Clock, systemClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
 
 export const LIMITS: PlaneLimits = {
@@ -44,12 +44,13 @@ export async function startHarness(
   limits: Partial<PlaneLimits> = {},
   entry: Partial<EntrySettings> = {},
   log = silentLog,
+  clock: Clock = systemClock,
 ): Promise<Harness> {
   const { port1, port2 } = new MessageChannel();
   const publisher = createPublisher({
     host: createLocalHost(port1),
     epoch: 'test',
-    clock: systemClock,
+    clock,
   });
   const reports: Report[] = [];
   const waiting = new Set<(report: Report) => void>();
@@ -64,7 +65,7 @@ export async function startHarness(
     client: createLocalClient(port2),
     dataPlane: 'test',
     limits: { ...LIMITS, ...limits },
-    clock: systemClock,
+    clock,
     version: '0.0.0',
     roll: Math.random,
     randomHex: (bytes) => randomBytes(bytes).toString('hex'),
