@@ -136,7 +136,8 @@ export class MemorySocket extends EventEmitter {
       const length = Math.min(target.length, bytes.length - at);
       target.set(bytes.subarray(at, at + length));
       at += length;
-      onread.callback(length, target);
+      // As `net.Socket` calls it: as a method of its own.
+      onread.callback.call(this, length, target);
       target.fill(0x21, 0, Math.min(target.length, length));
     }
   }
