@@ -290,6 +290,23 @@ describe('one step after the other', () => {
     expect(other.grants).toBe(1);
   });
 
+  test('nor do they take them once more when they come late', () => {
+    const world = makeWorld(1, 2, 1);
+    const [killed, other] = [one(world), two(world)];
+    world.arrive(killed);
+    world.stopControl();
+    world.startControl();
+    killed.connect();
+    killed.kill();
+    world.list();
+    other.connect();
+    world.clock.advance(RECLAIM_MS);
+    world.deliverLate();
+    world.arrive(other);
+    world.deliverAll();
+    expect(other.grants).toBe(1);
+  });
+
   test('while control is away all go on with what they have, and keep it when it is back', () => {
     const world = makeWorld(4, 2, 1);
     for (const plane of [one(world), two(world)]) {
