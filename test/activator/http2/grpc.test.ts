@@ -365,5 +365,9 @@ describe('refusals', () => {
     }
     const nowhere = await callUnary(client, new Metadata());
     expect(nowhere.error?.code).toBe(status.NOT_FOUND);
+    // A stream that is still being sent is told as well.
+    const open = upload(client, metadata({ 'rouse-model': 'none' }));
+    open.stream.write(Buffer.from('more follows'));
+    await expect(open.answer).rejects.toMatchObject({ code: status.NOT_FOUND });
   });
 });
