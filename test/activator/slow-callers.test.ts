@@ -38,7 +38,10 @@ async function startWorld(): Promise<World> {
   const harness = await startHarness({}, {}, silentLog, clock);
   const instance = await startRecordingInstance();
   const timeouts = { hold: 60_000, run: 600_000, idle: 0, drain: 0 };
-  closers.push(() => closeAll(harness, clock), () => instance.close());
+  closers.push(
+    () => closeAll(harness, clock),
+    () => instance.close(),
+  );
   harness.publisher.update({
     models: [makeModel({ revisions: [makeRevision({ timeouts })] }), makeModel({ name: 'asleep' })],
     instances: [makeInstance(instance.port)],
@@ -129,7 +132,10 @@ test('a caller that closes its sending side has left: nothing is answered, the i
     incoming.socket.on('close', () => left.resolve());
     seen.resolve();
   });
-  closers.push(() => harness.close(), () => instance.close());
+  closers.push(
+    () => harness.close(),
+    () => instance.close(),
+  );
   harness.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
   await harness.activator.ready;
   const client = await dial(harness.port);
@@ -156,7 +162,10 @@ test('readers that stand still hold back their own streams only, in bounded memo
     };
     more();
   });
-  closers.push(() => harness.close(), () => instance.close());
+  closers.push(
+    () => harness.close(),
+    () => instance.close(),
+  );
   harness.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
   await harness.activator.ready;
   const before = process.memoryUsage().arrayBuffers;
