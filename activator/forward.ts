@@ -10,13 +10,11 @@ import type { Plane } from './plane.ts';
 import { makeLost, type Refusal, UNASKED_UPGRADE } from './refusals.ts';
 import type { RevisionRoute } from './routes.ts';
 import type { Slot } from './slot.ts';
-import { timingOf } from './timing.ts';
+import { hundredths, makeResponseFields, timingOf } from './timing.ts';
 import { Upstream } from './upstream.ts';
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 const NEVER = Number.POSITIVE_INFINITY;
-const COLD = 'true\r\nServer-Timing: ';
-const WARM = 'false\r\nServer-Timing: ';
 
 const IDLE = 0;
 const CONNECTING = 1;
@@ -253,8 +251,10 @@ export class Forward implements InstanceUser {
     const { granted, route, slot } = this;
     if (!granted || !route || !slot) return '';
     const { arrivedAt, grantedAt, cold, setCookie } = granted;
-    const timing = timingOf(slot, arrivedAt, grantedAt, this.plane.now(), cold);
-    return route.extraFields + (cold ? COLD : WARM) + timing + setCookie;
+    const infer = `${hundredths(this.plane.now() - grantedAt)}\r\n${setCookie}`;
+    const fields = (route.fields ??= makeResponseFields(route.routing.name));
+    if (grantedAt <= arrivedAt) return fields.unheld + infer;
+    return (cold ? fields.cold : fields.warm) + timingOf(slot, arrivedAt, grantedAt, cold) + infer;
   }
 
   private observe(status: number): void {

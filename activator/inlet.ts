@@ -27,6 +27,9 @@ export class Inlet {
   /** Much is coming: from the next read on the socket has buffers of its own. */
   large = false;
   buffer: Buffer = SHARED;
+  private isOpen = false;
+  /** Never set: given no buffer, `node:net` goes on with the one that it has, which is the cheapest. */
+  private readonly sameAgain!: Buffer;
 
   connect(options: NetConnectOpts, reader: Reader): Socket {
     const socket: Read = connect({ ...options, onread: this.options() });
@@ -65,7 +68,8 @@ export class Inlet {
   /** Called before the first read and after each. */
   private nextBuffer(): Buffer {
     const { buffer } = this;
-    if (this.large && isIdle(buffer)) return buffer;
+    if (this.isOpen && (this.large ? isIdle(buffer) : buffer === SHARED)) return this.sameAgain;
+    this.isOpen = true;
     if (buffer !== SHARED) letGo(buffer);
     this.buffer = this.large ? takeLarge() : SHARED;
     return this.buffer;

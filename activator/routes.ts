@@ -6,6 +6,7 @@ import { pickByHash, pickByWeight } from '#policies/traffic.ts';
 import { Gate, type GateEvents, type GateLimits, OWN } from './gate.ts';
 import type { RevisionMetrics } from './metrics.ts';
 import { Slot } from './slot.ts';
+import type { ResponseFields } from './timing.ts';
 
 /** One revision that can be sent to, with its gate and counters; lives as long as the revision is routed. */
 export interface RevisionRoute {
@@ -13,8 +14,8 @@ export interface RevisionRoute {
   readonly model: ModelRoute;
   routing: RoutingRevision;
   readonly gate: Gate<Slot>;
-  /** What its responses carry, up to the value of Rouse-Cold-Start. */
-  readonly extraFields: string;
+  /** Made with the first request, as the counters are. */
+  fields: ResponseFields | undefined;
   /** Made with the first request: a model that sleeps for good costs nothing here. */
   metrics: RevisionMetrics | undefined;
 }
@@ -191,7 +192,7 @@ export class Routes {
       key,
       model,
       routing,
-      extraFields: `Rouse-Revision: ${routing.name}\r\nRouse-Cold-Start: `,
+      fields: undefined,
       gate: new Gate(limits, gateEvents),
       metrics: undefined,
     };

@@ -40,7 +40,7 @@ export function pickClass(high: number, normal: number, low: number): number {
  * @returns `HIGH`, `NORMAL` or `LOW`; -1: there is no such priority.
  */
 export function decidePriority(asked: string, highest: Priority): number {
-  const most = PRIORITIES.indexOf(highest);
+  const most = highest === 'normal' ? NORMAL : PRIORITIES.indexOf(highest);
   if (asked === '') return most;
   const wanted = (PRIORITIES as readonly string[]).indexOf(asked.toLowerCase());
   return wanted < 0 ? -1 : Math.max(wanted, most);

@@ -46,26 +46,35 @@ function isId(text: string, start: number, count: number): boolean {
   return false;
 }
 
-/** Of random digits, for so many traces: one call of the system's generator for all of them. */
+/** So many traces are begun with one call of the system's generator. */
 const POOLED = 256;
 const DIGITS = 32 + 16;
+/** `traceparent: 00-…-…-01` with its end. */
+const LINE = 'traceparent: '.length + LENGTH + '\r\n'.length;
 
 /**
- * Gives the field line of a new trace. The flag says "sampled", docs/decisions/0012 says why.
+ * Gives the field line of a new trace. The flag says "sampled", as docs/decisions/0012 explains.
  *
  * @param randomHex so many random bytes, as hex digits
  */
 export function createTraces(randomHex: (bytes: number) => string): () => string {
-  let pool = '';
+  let lines = '';
   let at = 0;
   return () => {
-    if (at === pool.length) {
-      pool = randomHex((POOLED * DIGITS) / 2);
+    if (at === lines.length) {
+      lines = makeLines(randomHex((POOLED * DIGITS) / 2));
       at = 0;
     }
-    const traceId = pool.slice(at, at + 32);
-    const parentId = pool.slice(at + 32, at + DIGITS);
-    at += DIGITS;
-    return `traceparent: 00-${traceId}-${parentId}-01\r\n`;
+    at += LINE;
+    return lines.slice(at - LINE, at);
   };
+}
+
+function makeLines(digits: string): string {
+  let lines = '';
+  for (let i = 0; i < digits.length; i += DIGITS) {
+    const ids = `${digits.slice(i, i + 32)}-${digits.slice(i + 32, i + DIGITS)}`;
+    lines += `traceparent: 00-${ids}-01\r\n`;
+  }
+  return lines;
 }
