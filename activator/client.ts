@@ -10,6 +10,7 @@ import { indexOfEnd } from './http/fields.ts';
 import { RequestHead } from './http/request-head.ts';
 import { Exchange } from './exchange.ts';
 import { Inlet, keep, type Reader } from './inlet.ts';
+import type { Framed } from './instance-connection.ts';
 import type { Peer } from './listener.ts';
 import { countRefusal } from './metrics.ts';
 import { Outlet } from './outlet.ts';
@@ -183,8 +184,8 @@ export class Client implements Connection, Accepted, Reader {
     this.response.begin(this.head, head, extra, this.keepsAlive());
   }
 
-  writeBody(buffer: Buffer, ranges: readonly number[]): boolean {
-    return this.response.write(buffer, ranges);
+  writeBody(buffer: Buffer, ranges: readonly number[], framed?: Framed): boolean {
+    return this.response.write(buffer, ranges, framed);
   }
 
   endBody(trailers: string): void {

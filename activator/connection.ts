@@ -2,6 +2,7 @@ import type { Caller } from '#domain/records.ts';
 import type { Answer } from './answers.ts';
 import type { RequestHead } from './http/request-head.ts';
 import type { ResponseHead } from './http/response-head.ts';
+import type { Framed } from './instance-connection.ts';
 import type { Refusal } from './refusals.ts';
 
 /** Where a caller's request comes from and its answer goes to: an HTTP/1 connection, or an HTTP/2 stream. */
@@ -42,8 +43,11 @@ export interface Connection {
   writeInformational(head: ResponseHead): void;
   /** `extra`: field lines of our own. */
   writeHead(head: ResponseHead, extra: string): void;
-  /** Bytes of the body, without framing. False: the caller reads slower than this comes. */
-  writeBody(buffer: Buffer, ranges: readonly number[]): boolean;
+  /**
+   * Bytes of the body, without framing, and with it where they came as chunks. False: the caller reads slower than
+   * this comes.
+   */
+  writeBody(buffer: Buffer, ranges: readonly number[], framed?: Framed): boolean;
   /** `trailers`: field lines that ended a chunked body, or ''. */
   endBody(trailers: string): void;
   /** The answer was written whole: the next request may come, or the connection ends. */

@@ -1,7 +1,7 @@
 import type { Address } from '#domain/routing.ts';
 import type { Connection } from './connection.ts';
 import type { HeldBody } from './held-body.ts';
-import type { InstanceConnection, InstanceUser } from './instance-connection.ts';
+import type { Framed, InstanceConnection, InstanceUser } from './instance-connection.ts';
 import { parseTokens } from './http/fields.ts';
 import type { ResponseHead } from './http/response-head.ts';
 import { formatTimeout } from './http2/grpc.ts';
@@ -237,9 +237,9 @@ export class Forward implements InstanceUser {
     }
   }
 
-  onData(buffer: Buffer, ranges: readonly number[]): void {
+  onData(buffer: Buffer, ranges: readonly number[], framed?: Framed): void {
     this.deadline = this.idleDeadline();
-    if (!this.client.writeBody(buffer, ranges)) this.upstream?.pause();
+    if (!this.client.writeBody(buffer, ranges, framed)) this.upstream?.pause();
   }
 
   onEnd(trailers: string): void {

@@ -37,6 +37,9 @@ export interface Home<C> {
   dropIdle(connection: C): void;
 }
 
+/** From where to where bytes are chunks of a chunked body, whole and with nothing but their sizes before them. */
+export type Framed = readonly [from: number, to: number];
+
 /**
  * What the exchange that uses a connection is told. Positions are of the buffer that comes with them, which may be
  * overwritten after the call.
@@ -51,7 +54,7 @@ export interface InstanceUser {
   onInformational(head: ResponseHead): void;
   onHead(head: ResponseHead): void;
   /** Bytes of the body, without framing. */
-  onData(buffer: Buffer, ranges: readonly number[]): void;
+  onData(buffer: Buffer, ranges: readonly number[], framed?: Framed): void;
   /** The whole response has come. `trailers`: field lines that ended a chunked body, or ''. */
   onEnd(trailers: string): void;
   /** Bytes of the other protocol, after a 101. */

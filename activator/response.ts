@@ -1,5 +1,6 @@
 import type { RequestHead } from './http/request-head.ts';
 import type { ResponseHead } from './http/response-head.ts';
+import type { Framed } from './instance-connection.ts';
 import type { Outlet } from './outlet.ts';
 
 const NO_BODY = 0;
@@ -42,8 +43,11 @@ export class Response {
   }
 
   /** False: the caller reads slower than this comes. */
-  write(buffer: Buffer, ranges: readonly number[]): boolean {
-    if (this.framing === CHUNKED) return this.outlet.writeChunk(buffer, ranges);
+  write(buffer: Buffer, ranges: readonly number[], framed?: Framed): boolean {
+    if (this.framing === CHUNKED) {
+      if (framed) return this.outlet.writeBytes(buffer, framed[0], framed[1]);
+      return this.outlet.writeChunk(buffer, ranges);
+    }
     return this.outlet.writeRanges(buffer, ranges);
   }
 

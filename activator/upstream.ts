@@ -6,7 +6,7 @@ import type { RequestHead } from './http/request-head.ts';
 import { ResponseHead } from './http/response-head.ts';
 import { indexOfEnd } from './http/fields.ts';
 import { Inlet, keep, type Reader } from './inlet.ts';
-import type { Home, InstanceConnection, InstanceUser } from './instance-connection.ts';
+import type { Framed, Home, InstanceConnection, InstanceUser } from './instance-connection.ts';
 import { Outlet } from './outlet.ts';
 
 /** A response head larger than this is no answer of a sane server. */
@@ -54,6 +54,7 @@ export class Upstream implements InstanceConnection, Reader {
   private readonly head = new ResponseHead();
   private readonly scanner = new ChunkedScanner();
   private readonly whole = [0, 0];
+  private readonly framed: [number, number] = [0, 0];
   private partial: Buffer | undefined;
   private remaining = 0;
   private requestChunked = false;
@@ -304,8 +305,16 @@ export class Upstream implements InstanceConnection, Reader {
       return;
     }
     this.tellHead();
-    if (this.scanner.data.length > 0) this.user?.onData(buffer, this.scanner.data);
+    const { data, isPlain } = this.scanner;
+    if (data.length > 0)
+      this.user?.onData(buffer, data, isPlain ? this.chunksAt(at, end) : undefined);
     if (this.scanner.done) this.finish(this.scanner.trailerLines, end < length);
+  }
+
+  private chunksAt(from: number, to: number): Framed {
+    this.framed[0] = from;
+    this.framed[1] = to;
+    return this.framed;
   }
 
   private deliver(buffer: Buffer, from: number, to: number): void {

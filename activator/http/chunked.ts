@@ -7,6 +7,8 @@ const MAX_LINE = 4096;
 const MAX_TRAILERS = 8192;
 /** 2^52 bytes in one chunk are more than any body; 13 hex digits keep the number exact. */
 const MAX_SIZE_DIGITS = 13;
+/** Every reader understands sizes of so many digits. */
+const MAX_PLAIN_DIGITS = 8;
 
 const SIZE = 0;
 const EXTENSION = 1;
@@ -53,11 +55,14 @@ const FORBIDDEN_TRAILERS = [
 /**
  * Follows a chunked body byte by byte, across any split of its bytes. `scan` validates the framing and lists
  * the ranges of data in `data`; the next hop gets framing of our own, so extensions end here and all chunks
- * that arrive in one read leave as one.
+ * that arrive in one read leave as one. Chunks that came whole and plainly framed (`isPlain`) may go on as they
+ * are, which is what streams of small chunks are made of.
  */
 export class ChunkedScanner {
   /** Pairs of positions in the buffer that was scanned last. */
   readonly data: number[] = [];
+  /** What was scanned last is a number of whole chunks without extensions, and not the last one. */
+  isPlain = false;
   private state = SIZE;
   private size = 0;
   private digits = 0;
@@ -81,6 +86,7 @@ export class ChunkedScanner {
   /** Returns the position after the last byte that belongs to the body; -1: the framing is broken. */
   scan(buffer: Uint8Array, start: number, end: number): number {
     this.data.length = 0;
+    this.isPlain = this.atStart;
     let i = start;
     while (i < end && this.state < DONE) {
       if (this.state === DATA) i = this.takeData(i, end);
@@ -89,7 +95,13 @@ export class ChunkedScanner {
         i += 1;
       }
     }
+    this.isPlain &&= this.atStart;
     return this.state === BROKEN ? -1 : i;
+  }
+
+  /** Between two chunks. */
+  private get atStart(): boolean {
+    return this.state === SIZE && this.digits === 0;
   }
 
   private startChunk(): void {
@@ -139,8 +151,13 @@ export class ChunkedScanner {
       this.digits += 1;
       this.size = this.size * 16 + digit;
     } else if (this.digits === 0 || digit !== 255) this.state = BROKEN;
-    else if (byte === CR) this.state = SIZE_LF;
-    else this.state = byte === 0x3b ? EXTENSION : BROKEN;
+    else if (byte === CR) this.endSize(SIZE_LF);
+    else this.endSize(byte === 0x3b ? EXTENSION : BROKEN);
+  }
+
+  private endSize(state: number): void {
+    this.state = state;
+    if (state !== SIZE_LF || this.digits > MAX_PLAIN_DIGITS) this.isPlain = false;
   }
 
   private takeTrailer(byte: number): void {

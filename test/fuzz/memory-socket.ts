@@ -23,6 +23,7 @@ export class MemorySocket extends EventEmitter {
   private readonly onread: OnReadOpts | undefined;
   private readonly inbox: Buffer[] = [];
   private written: Buffer[] = [];
+  private target: Uint8Array = new Uint8Array(0);
   private paused = false;
   private peerEnded = false;
 
@@ -124,6 +125,13 @@ export class MemorySocket extends EventEmitter {
     this.emit('end');
   }
 
+  /** As `net.Socket` does: without a new buffer it goes on with the one that it has. */
+  private bufferOf({ buffer }: OnReadOpts): Uint8Array {
+    const made: unknown = typeof buffer === 'function' ? buffer() : buffer;
+    if (made instanceof Uint8Array) this.target = made;
+    return this.target;
+  }
+
   /** Into the reader's own buffer, where it has one; that is overwritten at once, as the next read would. */
   private hand(bytes: Buffer): void {
     if (!this.onread) {
@@ -132,7 +140,7 @@ export class MemorySocket extends EventEmitter {
     }
     for (let at = 0; at < bytes.length && !this.destroyed;) {
       const { onread } = this;
-      const target = typeof onread.buffer === 'function' ? onread.buffer() : onread.buffer;
+      const target = this.bufferOf(onread);
       const length = Math.min(target.length, bytes.length - at);
       target.set(bytes.subarray(at, at + length));
       at += length;
