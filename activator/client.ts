@@ -177,7 +177,7 @@ export class Client implements Connection, Accepted, Reader {
 
   writeInformational(head: ResponseHead): void {
     if (this.head.minor === 0) return;
-    this.outlet.writeText(`${head.forwardHead(true)}\r\n`);
+    this.outlet.writeText(`${head.forwardHead()}\r\n`);
   }
 
   writeHead(head: ResponseHead, extra: string): void {
@@ -199,7 +199,7 @@ export class Client implements Connection, Accepted, Reader {
   writeSwitch(head: ResponseHead, extra: string): void {
     this.response.started = true;
     const fields = `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n${extra}`;
-    this.outlet.writeText(`${head.forwardHead(true)}${fields}\r\n`);
+    this.outlet.writeText(`${head.forwardHead()}${fields}\r\n`);
   }
 
   writeTunnel(buffer: Buffer, length: number): boolean {

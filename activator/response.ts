@@ -36,8 +36,8 @@ export class Response {
     this.chooseFraming(request, head);
     this.endsConnection ||= !keepAlive;
     const { endsConnection, framing } = this;
-    const added = framing === CHUNKED && !head.chunked ? 'Transfer-Encoding: chunked\r\n' : '';
-    const forwarded = head.forwardHead(framing !== CHUNKED);
+    const added = framing === CHUNKED ? 'Transfer-Encoding: chunked\r\n' : '';
+    const forwarded = head.forwardHead();
     const connection = connectionField(request.minor, !endsConnection);
     this.outlet.writeText(`${forwarded}${extra}${added}${connection}\r\n`);
   }

@@ -74,23 +74,6 @@ export class Fields {
     return i + 2;
   }
 
-  /** Whether the line reads `Name: value`, with one space before the value and nothing after it. */
-  isPlain(i: number): boolean {
-    const { at, text } = this;
-    const valueStart = at[i * 4 + 2]!;
-    return (
-      valueStart === at[i * 4 + 1]! + 2 &&
-      text.charCodeAt(valueStart - 1) === SPACE &&
-      text.charCodeAt(at[i * 4 + 3]!) === CR
-    );
-  }
-
-  /** A number with zeros before it: some read it as octal. A zero alone is none of these. */
-  startsWithZero(i: number): boolean {
-    const start = this.at[i * 4 + 2]!;
-    return this.text.charCodeAt(start) === 0x30 && this.at[i * 4 + 3]! > start + 1;
-  }
-
   /** Length of the name of field `i`: the cheap first test before `is`. */
   nameLength(i: number): number {
     return this.at[i * 4 + 1]! - this.at[i * 4]!;

@@ -59,8 +59,10 @@ const METHODS = new Set(
 const ESCAPED_PATH = /^[^?%]*(?:%[0-9A-Fa-f]{2}[^?%]*)*(?:\?|$)/;
 const AUTHORITY = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::[0-9]{0,5})?$/;
 
-/** Fields that end at this hop, or that only this hop may set. */
+/** Fields that end at this hop, or that only this hop may set. The framing is always written anew. */
 const ENDING_HERE = [
+  'content-length',
+  'transfer-encoding',
   'connection',
   'keep-alive',
   'proxy-connection',
@@ -86,7 +88,6 @@ const CUT = makeCutTable(ENDING_HERE);
 const CUT_WITH_KEY = makeCutTable([...ENDING_HERE, 'authorization']);
 const CUT_UNTRACED = makeCutTable([...ENDING_HERE, ...TRACE]);
 const CUT_UNTRACED_WITH_KEY = makeCutTable([...ENDING_HERE, ...TRACE, 'authorization']);
-const FRAMING = ['content-length', 'transfer-encoding'];
 
 /**
  * A parsed request head; one per connection, filled again for each request.
@@ -128,8 +129,6 @@ export class RequestHead {
   private knownHost = '';
   private codingCount = 0;
   private traceCount = 0;
-  /** The framing fields are written as everybody reads them. */
-  private plainFraming = true;
   /** The last result of `forwardHead`: callers send the same head again and again. */
   private forwarded = '';
   private forwardedTo = '';
@@ -199,7 +198,6 @@ export class RequestHead {
     this.forwarded = '';
     this.traced = false;
     this.traceCount = 0;
-    this.plainFraming = true;
     this.upgradeField = '';
     this.fields.text = '';
   }
@@ -271,7 +269,6 @@ export class RequestHead {
           const length = parseLength(fields.value(i));
           if (length < 0 || this.contentLength >= 0) return LENGTH;
           this.contentLength = length;
-          this.plainFraming &&= fields.isPlain(i) && !fields.startsWithZero(i);
         } else if (fields.is(i, 'rouse-revision')) {
           if (this.rouseRevision !== '') return REPEATED;
           this.rouseRevision = fields.value(i);
@@ -286,7 +283,6 @@ export class RequestHead {
           this.codingCount += 1;
           if (this.codingCount > 1 || !fields.valueIs(i, 'chunked')) return CODING;
           this.chunked = true;
-          this.plainFraming &&= fields.isPlain(i) && fields.value(i) === 'chunked';
         } else if (fields.isAlike(i, 'transfer-encoding')) return LOOKALIKE;
         break;
       default:
@@ -369,7 +365,7 @@ export class RequestHead {
     }
     let text = `${this.method} ${target} HTTP/1.1\r\nHost: ${host}\r\n`;
     text += this.fields.forward(this.cutTable(), this.named);
-    if (!this.plainFraming) text += this.framing();
+    text += this.framing();
     if (this.upgrade !== '') text += `Connection: Upgrade\r\nUpgrade: ${this.upgrade}\r\n`;
     this.forwarded = text;
     this.forwardedTo = target;
@@ -378,22 +374,13 @@ export class RequestHead {
   }
 
   private cutTable(): CutTable {
-    if (!this.plainFraming) return this.unusualCutTable();
     if (this.cutsAuthorization) return this.traced ? CUT_WITH_KEY : CUT_UNTRACED_WITH_KEY;
     return this.traced ? CUT : CUT_UNTRACED;
   }
 
-  /** For a length or a coding that is written in an unusual way: it is written anew. */
-  private unusualCutTable(): CutTable {
-    const names = [...ENDING_HERE, ...FRAMING];
-    if (this.cutsAuthorization) names.push('authorization');
-    return makeCutTable(this.traced ? names : [...names, ...TRACE]);
-  }
-
   private framing(): string {
-    return this.chunked
-      ? 'Transfer-Encoding: chunked\r\n'
-      : `Content-Length: ${this.contentLength}\r\n`;
+    if (this.chunked) return 'Transfer-Encoding: chunked\r\n';
+    return this.contentLength < 0 ? '' : `Content-Length: ${this.contentLength}\r\n`;
   }
 }
 

@@ -1,8 +1,10 @@
 import { parseConnection } from './connection-field.ts';
 import { type CutTable, Fields, FIELDS_OK, makeCutTable, parseLength } from './fields.ts';
 
-/** Fields of a response that end at this hop, or that only Rouse may set. */
-const CUT_NAMES = [
+/** Fields of a response that end at this hop, or that only Rouse may set. The framing is always written anew. */
+const CUT = makeCutTable([
+  'content-length',
+  'transfer-encoding',
   'connection',
   'keep-alive',
   'proxy-connection',
@@ -10,12 +12,7 @@ const CUT_NAMES = [
   'upgrade',
   'rouse-revision',
   'rouse-cold-start',
-];
-const CUT = makeCutTable(CUT_NAMES);
-/** For a body that gets framing of our own. */
-const CUT_CODING = makeCutTable([...CUT_NAMES, 'transfer-encoding']);
-/** For what never has a body: 1xx and 204 must not say how long it is. */
-const CUT_FRAMING = makeCutTable([...CUT_NAMES, 'transfer-encoding', 'content-length']);
+]);
 
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?\r\n/;
 /** What nearly all responses start with. */
@@ -34,11 +31,8 @@ export class ResponseHead {
   private connection = '';
   private named: CutTable = [];
   private codings = 0;
-  /** The framing fields are written as everybody reads them. */
-  private plainFraming = true;
   /** The last result of `forwardHead`: servers send the same head again and again. */
   private forwarded = '';
-  private forwardedWithout = false;
 
   /** What was read last. */
   get text(): string {
@@ -53,7 +47,6 @@ export class ResponseHead {
     this.connection = '';
     this.codings = 0;
     this.forwarded = '';
-    this.plainFraming = true;
     if (!this.readLine(text)) return false;
     if (this.fields.read(text, this.statusLineEnd) !== FIELDS_OK) return false;
     for (let i = 0; i < this.fields.count; i += 1) if (!this.readField(i)) return false;
@@ -85,12 +78,10 @@ export class ResponseHead {
       const value = parseLength(fields.value(i));
       if (value < 0 || this.contentLength >= 0) return false;
       this.contentLength = value;
-      this.plainFraming &&= fields.isPlain(i) && !fields.startsWithZero(i);
     } else if (length === 17 && fields.is(i, 'transfer-encoding')) {
       this.codings += 1;
       if (this.codings > 1 || !fields.valueIs(i, 'chunked')) return false;
       this.chunked = true;
-      this.plainFraming &&= fields.isPlain(i) && fields.value(i) === 'chunked';
     }
     return true;
   }
@@ -117,22 +108,15 @@ export class ResponseHead {
   }
 
   /**
-   * The status line and the fields that go on to the caller, without the empty line. `dropCoding`: the body gets
-   * no chunks of ours.
+   * The status line and the fields that go on to the caller, without the empty line. The length is among them, but
+   * not for 1xx and 204, which must not say one; the coding is not.
    */
-  forwardHead(dropCoding: boolean): string {
-    if (this.forwarded !== '' && this.forwardedWithout === dropCoding) return this.forwarded;
-    const anew = this.isBodiless || !this.plainFraming;
-    const cut = anew ? CUT_FRAMING : dropCoding ? CUT_CODING : CUT;
+  forwardHead(): string {
+    if (this.forwarded !== '') return this.forwarded;
     const line = this.fields.text.slice(9, this.statusLineEnd);
-    const framing = anew && !this.isBodiless ? this.framing(dropCoding) : '';
-    this.forwarded = `HTTP/1.1 ${line}${this.fields.forward(cut, this.named)}${framing}`;
-    this.forwardedWithout = dropCoding;
+    const hasLength = this.contentLength >= 0 && !this.isBodiless;
+    const length = hasLength ? `Content-Length: ${this.contentLength}\r\n` : '';
+    this.forwarded = `HTTP/1.1 ${line}${this.fields.forward(CUT, this.named)}${length}`;
     return this.forwarded;
-  }
-
-  private framing(dropCoding: boolean): string {
-    if (!this.chunked) return `Content-Length: ${this.contentLength}\r\n`;
-    return dropCoding ? '' : 'Transfer-Encoding: chunked\r\n';
   }
 }

@@ -242,12 +242,12 @@ export class CallerStream implements GrpcCaller {
 
   writeInformational(head: ResponseHead): void {
     if (this.isClosed || this.stream.headersSent) return;
-    const fields = trailersOfLines(linesOfHead(head.forwardHead(true)));
+    const fields = trailersOfLines(linesOfHead(head.forwardHead()));
     this.stream.additionalHeaders({ ':status': head.status, ...fields });
   }
 
   writeHead(head: ResponseHead, extra: string): void {
-    const fields = fieldsOfLines(linesOfHead(head.forwardHead(true)) + extra);
+    const fields = fieldsOfLines(linesOfHead(head.forwardHead()) + extra);
     // What a status without meaning is to be taken for: RFC 9110, 15.
     const status = head.status < NO_SUCH_STATUS ? head.status : 500;
     this.respond(status, fields, head.hasBody(this.head.method), head.contentLength < 0);

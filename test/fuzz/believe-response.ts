@@ -33,7 +33,7 @@ export function believeResponse({
 }
 
 const DROPPED = new Set(
-  'keep-alive proxy-connection proxy-authenticate upgrade rouse-revision rouse-cold-start'.split(
+  'transfer-encoding content-length keep-alive proxy-connection proxy-authenticate upgrade rouse-revision rouse-cold-start'.split(
     ' ',
   ),
 );
