@@ -44,7 +44,7 @@ export class Upstream implements InstanceConnection, Reader {
   private readonly outlet: Outlet;
   private readonly home: Home<Upstream>;
   connected = false;
-  /** Whether it has served before: then the instance may be closing it this moment. */
+  /** Requests, the one that runs counted. After the first, the instance may be closing it this moment. */
   served = 0;
   /** ms of the clock; while idle. */
   idleUntil = 0;
@@ -84,7 +84,7 @@ export class Upstream implements InstanceConnection, Reader {
     this.socket.on('drain', () => this.user?.onWritable());
   }
 
-  /** Starts one exchange; what it writes to `socket` is its request. */
+  /** Starts one exchange: what is written from now on is its request. */
   use(user: InstanceUser, method: string): void {
     this.user = user;
     this.method = method;

@@ -3,7 +3,7 @@ import { partsOfRevisionKey } from '#domain/names.ts';
 import { readApplied } from '#domain/read-views.ts';
 import { Fault } from '#lib/fault.ts';
 import { type Client, modelPath } from './client.ts';
-import { type Found, findModels, type ModelSource, problemAt } from './documents.ts';
+import { type Found, type ModelSource, problemAt } from './documents.ts';
 import type { Output } from './io.ts';
 import { localSource, localSourcesIn } from './sources.ts';
 import { checkSource, upload } from './upload.ts';
@@ -15,16 +15,6 @@ export interface AppliedModel {
   readonly outcome: 'created' | 'changed' | 'unchanged';
   /** The revisions that the document describes. */
   readonly revisions: readonly string[];
-}
-
-/** Reads all, checks all, and only then changes anything: throws Fault `invalid` with all problems. */
-export async function applyFolder(
-  client: Client,
-  folder: string,
-  options: { cwd: string; namespace?: string | undefined; progress: Output },
-): Promise<AppliedModel[]> {
-  const found = await checkSources(await findModels([folder], options));
-  return await applyFound(client, found, options.progress);
 }
 
 /** Applies what was found, or throws all that is wrong with it. */

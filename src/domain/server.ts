@@ -114,14 +114,13 @@ export type ServerSettings = Omit<ServerSpec, 'memory' | 'tls'> & {
 
 type Kind = 'text' | 'number' | 'boolean' | 'list';
 
-/** A field of the spec, and how it is said elsewhere. Reloadable: it may change while the server runs. */
+/** A field of the spec, and how it is said elsewhere. */
 export interface ServerField {
   readonly path: string;
   readonly flag: string;
   readonly env: string;
   readonly kind: Kind;
   readonly description: string;
-  readonly reloadable: boolean;
 }
 
 export const SERVER_FIELDS: readonly ServerField[] = [
@@ -154,6 +153,5 @@ function field(path: string, kind: Kind, schema: z.ZodType): ServerField {
     description: schema.description ?? '',
     flag: `--${words.join('-').toLowerCase()}`,
     env: `ROUSE_${words.join('_').toUpperCase()}`,
-    reloadable: false,
   };
 }

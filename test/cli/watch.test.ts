@@ -1,12 +1,11 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { applyFolder } from '#cli/apply.ts';
 import { type Client, createClient } from '#cli/client.ts';
 import { type FolderWatch, watchFolder } from '#cli/watch.ts';
 import { systemClock } from '#lib/clock.ts';
 import { ADMIN } from '#test/api/server.ts';
-import { createCapture, createWorld, fileOf, type World } from './world.ts';
+import { createWorld, fileOf, type World } from './world.ts';
 
 let world: World;
 let client: Client;
@@ -47,7 +46,7 @@ beforeEach(async () => {
     stderr: listener,
     signal: new AbortController().signal,
   };
-  await applyFolder(client, 'm', { cwd: world.folder, progress: createCapture() });
+  expect(await world.run(['apply', '-f', 'm'])).toMatchObject({ status: 0 });
   watch = await watchFolder(client, 'm', io);
 });
 afterEach(async () => {
