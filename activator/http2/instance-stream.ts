@@ -8,7 +8,8 @@ import { fieldsOfLines, linesOfHead, readTrailers } from './fields.ts';
 import { readResponse } from './read-response.ts';
 import { type InstanceSession, schemeOf } from './instance-session.ts';
 
-const { NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_REFUSED_STREAM } = constants;
+const { NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } =
+  constants;
 
 /** Said anew for this hop. */
 const REPLACED = new Set(['host', 'grpc-timeout']);
@@ -29,6 +30,8 @@ export class InstanceStream implements InstanceConnection {
   private user: InstanceUser | undefined;
   private stream: ClientHttp2Stream | undefined;
   private trailers = '';
+  /** The frame that ends the answer has been seen. */
+  private isWhole = false;
   private left = false;
 
   constructor(session: InstanceSession, address: Address, now: () => number) {
@@ -140,6 +143,7 @@ export class InstanceStream implements InstanceConnection {
     if (!this.user) return;
     this.isAnswering = true;
     const ended = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
+    this.isWhole = ended;
     if (!readResponse(this.head, raw, ended))
       this.break('response', 'the instance sent a malformed head');
     else if (this.head.status < 200) this.user.onInformational(this.head);
@@ -152,6 +156,7 @@ export class InstanceStream implements InstanceConnection {
   }
 
   private onTrailers(raw: readonly string[]): void {
+    this.isWhole = true;
     const lines = readTrailers(raw);
     if (lines === undefined) this.break('end', 'the instance sent malformed trailers');
     else this.trailers = lines;
@@ -160,9 +165,22 @@ export class InstanceStream implements InstanceConnection {
   private onEnd(): void {
     const { user } = this;
     if (!user || !this.isAnswering) return;
+    // A stream that was reset in the middle ends, too: `close` follows, and tells of it.
+    if (this.wasCut) return;
     this.user = undefined;
     this.leave();
     user.onEnd(this.trailers);
+  }
+
+  /**
+   * A whole answer may have been closed, too, by the time that its end is read: when the caller reads slowly, or
+   * by a reset of what is left of the request. It is known by its trailers, or else by a close without an error.
+   */
+  private get wasCut(): boolean {
+    const { stream } = this;
+    return (
+      stream !== undefined && stream.closed && !this.isWhole && stream.rstCode !== NGHTTP2_NO_ERROR
+    );
   }
 
   private onClose(code: number): void {

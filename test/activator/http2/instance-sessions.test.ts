@@ -1,0 +1,144 @@
+import { once } from 'node:events';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  constants,
+  createServer,
+  type OutgoingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+  type Settings,
+} from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Harness, makeInstance, makeModel, makeRevision, startHarness } from '../harness.ts';
+import { answerOf, openSession } from './client.ts';
+
+/** gRPC by hand on both sides: grpc-js shows neither resets nor sessions, and calls an answer without a status one. */
+
+let harness: Harness;
+let session: ClientHttp2Session;
+const closers: (() => unknown)[] = [];
+
+beforeEach(async () => {
+  harness = await startHarness();
+  session = await openSession(harness.port);
+});
+
+afterEach(async () => {
+  session.destroy();
+  await harness.close();
+  for (const close of closers.splice(0)) await close();
+});
+
+/** An instance that speaks HTTP/2; resolves to its sessions, which grow. */
+async function serve(
+  onStream: (stream: ServerHttp2Stream) => void,
+  settings: Settings = {},
+): Promise<readonly ServerHttp2Session[]> {
+  const sessions: ServerHttp2Session[] = [];
+  const server = createServer({ settings });
+  server.on('session', (each) => sessions.push(each));
+  server.on('stream', (stream) => {
+    stream.on('error', () => {});
+    stream.resume();
+    onStream(stream);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  closers.push(async () => {
+    for (const each of sessions) each.destroy();
+    server.close();
+    await once(server, 'close');
+  });
+  const { port } = server.address() as AddressInfo;
+  const model = makeModel({ revisions: [makeRevision({ concurrency: 0 })] });
+  harness.publisher.update({ models: [model], instances: [makeInstance(port)] });
+  await harness.activator.ready;
+  return sessions;
+}
+
+const CALL: OutgoingHttpHeaders = {
+  ':path': '/test.Echo/Download',
+  ':method': 'POST',
+  'content-type': 'application/grpc',
+  'rouse-model': 'digits',
+  te: 'trailers',
+};
+const HEAD = { ':status': 200, 'content-type': 'application/grpc' };
+/** A message without content. */
+const MESSAGE = Buffer.alloc(5);
+
+/** A call whose request has ended. */
+function begin(): ClientHttp2Stream {
+  const stream = session.request(CALL);
+  stream.end(MESSAGE);
+  return stream;
+}
+
+const breaks: [string, (stream: ServerHttp2Stream) => void][] = [
+  ['reset with CANCEL', (stream) => stream.close(constants.NGHTTP2_CANCEL)],
+  ['reset with INTERNAL_ERROR', (stream) => stream.close(constants.NGHTTP2_INTERNAL_ERROR)],
+  ['cut off with its connection', (stream) => stream.session?.socket.destroy()],
+];
+
+test.each(breaks)(
+  'an answer that is %s in the middle is a reset for its caller',
+  async (_, cut) => {
+    const begun = Promise.withResolvers<ServerHttp2Stream>();
+    await serve((stream) => {
+      stream.respond(HEAD, { waitForTrailers: true });
+      stream.write(MESSAGE);
+      begun.resolve(stream);
+    });
+    const stream = begin();
+    const answered = answerOf(stream);
+    await once(stream, 'data');
+    cut(await begun.promise);
+    expect(await answered).toMatchObject({
+      status: 200,
+      trailers: {},
+      reset: constants.NGHTTP2_INTERNAL_ERROR,
+    });
+  },
+);
+
+/** More than the window of the caller, no more than that and the one of the instance. */
+const LARGE = Buffer.alloc(120_000, 'x');
+
+test.each([
+  ['with trailers', { 'grpc-status': '0' }],
+  ['without', {}],
+])('a whole answer, %s, passes whole to a caller that reads it late', async (_, trailers) => {
+  const over = Promise.withResolvers<void>();
+  await serve((stream) => {
+    stream.respond(HEAD, { waitForTrailers: 'grpc-status' in trailers });
+    stream.once('wantTrailers', () => stream.sendTrailers(trailers));
+    stream.once('close', () => over.resolve());
+    stream.end(LARGE);
+  });
+  const stream = begin();
+  const answered = answerOf(stream);
+  await once(stream, 'response');
+  stream.pause();
+  await over.promise;
+  stream.resume();
+  const { body, ...rest } = await answered;
+  expect(rest).toMatchObject({ trailers, reset: 0 });
+  expect(body.length).toBe(LARGE.length);
+});
+
+test('an answer that comes before the request has ended is whole although the instance resets the stream', async () => {
+  await serve((stream) => {
+    stream.respond(HEAD, { waitForTrailers: true });
+    stream.once('wantTrailers', () => {
+      stream.sendTrailers({ 'grpc-status': '5' });
+      // The trailers leave first.
+      setImmediate(() => setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR)));
+    });
+    stream.end(MESSAGE);
+  });
+  const stream = session.request(CALL);
+  stream.write(MESSAGE);
+  expect(await answerOf(stream)).toMatchObject({ trailers: { 'grpc-status': '5' }, reset: 0 });
+});
