@@ -5,7 +5,7 @@ import { InstanceStream } from './instance-stream.ts';
 /** Requests on one session before another one is opened: they share its bandwidth and its window. */
 const MANY_STREAMS = 100;
 /** Sessions with one instance; with more requests than these take well they share them none the less. */
-const MAX_SESSIONS = 8;
+export const MAX_SESSIONS = 8;
 /** Sessions that nobody uses are closed after this. */
 const IDLE_MS = 60_000;
 
@@ -24,14 +24,19 @@ export class InstanceSessions {
   }
 
   private pick(now: number): InstanceSession {
-    let best: InstanceSession | undefined;
+    let least: InstanceSession | undefined;
+    let free: InstanceSession | undefined;
     for (const session of this.sessions) {
-      if (!session.isUsable) this.sessions.delete(session);
-      else if (session.active < session.maxStreams && session.active < (best?.active ?? Infinity)) {
-        best = session;
+      if (!session.isUsable) {
+        this.sessions.delete(session);
+        continue;
       }
+      if (isLessBusy(session, least)) least = session;
+      if (session.active < session.maxStreams && isLessBusy(session, free)) free = session;
     }
-    if (best && (best.active < MANY_STREAMS || this.sessions.size >= MAX_SESSIONS)) return best;
+    // Beyond what the instance allows, node:http2 keeps a request until another one on its session has ended.
+    if (least && this.sessions.size >= MAX_SESSIONS) return free ?? least;
+    if (free && free.active < MANY_STREAMS) return free;
     const session = new InstanceSession(this.address, now);
     this.sessions.add(session);
     return session;
@@ -51,4 +56,8 @@ export class InstanceSessions {
     for (const session of this.sessions) session.close();
     this.sessions.clear();
   }
+}
+
+function isLessBusy(session: InstanceSession, other: InstanceSession | undefined): boolean {
+  return !other || session.active < other.active;
 }

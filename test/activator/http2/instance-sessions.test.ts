@@ -11,8 +11,9 @@ import {
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { MAX_SESSIONS } from '#activator/http2/instance-sessions.ts';
 import { type Harness, makeInstance, makeModel, makeRevision, startHarness } from '../harness.ts';
-import { answerOf, openSession } from './client.ts';
+import { answerOf, ask, openSession } from './client.ts';
 
 /** gRPC by hand on both sides: grpc-js shows neither resets nor sessions, and calls an answer without a status one. */
 
@@ -74,6 +75,11 @@ function begin(): ClientHttp2Stream {
   const stream = session.request(CALL);
   stream.end(MESSAGE);
   return stream;
+}
+
+function finish(stream: ServerHttp2Stream): void {
+  stream.once('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+  stream.end(MESSAGE);
 }
 
 const breaks: [string, (stream: ServerHttp2Stream) => void][] = [
@@ -141,4 +147,37 @@ test('an answer that comes before the request has ended is whole although the in
   const stream = session.request(CALL);
   stream.write(MESSAGE);
   expect(await answerOf(stream)).toMatchObject({ trailers: { 'grpc-status': '5' }, reset: 0 });
+});
+
+test('when all sessions are as full as the instance allows, more calls share them, and all are served', async () => {
+  const held: ServerHttp2Stream[] = [];
+  let isHolding = true;
+  const sessions = await serve(
+    (stream) => {
+      stream.respond(HEAD, { waitForTrailers: true });
+      if (isHolding) held.push(stream);
+      else finish(stream);
+    },
+    { maxConcurrentStreams: 1 },
+  );
+  const answers: ReturnType<typeof answerOf>[] = [];
+  for (let i = 0; i < MAX_SESSIONS; i += 1) {
+    const stream = begin();
+    answers.push(answerOf(stream));
+    // With its head the settings of its session have come, too.
+    await once(stream, 'response');
+  }
+  expect(sessions.length).toBe(MAX_SESSIONS);
+  isHolding = false;
+  const waiting = Array.from({ length: 2 * MAX_SESSIONS }, begin);
+  const givenUp = begin();
+  givenUp.on('error', () => {});
+  answers.push(...waiting.map(answerOf));
+  // Answered after the calls before it have been read.
+  await ask(session, { ':path': '/v2/health/live' });
+  givenUp.close(constants.NGHTTP2_CANCEL);
+  for (const stream of held) finish(stream);
+  const all = await Promise.all(answers);
+  expect(sessions.length).toBe(MAX_SESSIONS);
+  for (const { trailers } of all) expect(trailers['grpc-status']).toBe('0');
 });
