@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import { labelsOf } from '#activator/histogram.ts';
 import { createApi } from '#api/api.ts';
 import { checkExposure, needsKey } from '#api/exposure.ts';
 import { listenApi } from '#api/listen.ts';
@@ -19,7 +20,7 @@ import { createArtifactFolder } from '#store/artifact-folder.ts';
 import { createSqliteStore } from '#store/sqlite.ts';
 import type { ControlSetup, FromControl } from './control-messages.ts';
 import { type DataFolder, dataFolderAt } from './data-folder.ts';
-import { mergeMetrics } from './metrics-text.ts';
+import { addLabels, mergeMetrics } from './metrics-text.ts';
 import { applyAtStart } from './sources.ts';
 
 const STARTER: Actor = { id: 'system:serve', role: 'deploy' };
@@ -63,7 +64,7 @@ export async function runControlPlane(
   const closing = new AbortController();
   const api = createApi({
     useCases: control.useCases,
-    metrics: () => scrape(control, publisher),
+    metrics: () => scrape(control, publisher, settings.workers > 0),
     ready: () => !closing.signal.aborted,
     allowedHosts: settings.controlHosts,
     requireKey: needsKey(settings.control, settings.requireKey),
@@ -98,9 +99,16 @@ export async function runControlPlane(
   };
 }
 
-async function scrape(control: Control, publisher: Publisher): Promise<string> {
+/**
+ * Several data planes are told apart, not added up: a sum falls when one of them dies or does not answer in time, and
+ * a counter that falls is taken for one that began anew.
+ */
+async function scrape(control: Control, publisher: Publisher, apart: boolean): Promise<string> {
   const [own, planes] = await Promise.all([control.metrics(), publisher.scrape()]);
-  return mergeMetrics([own, ...planes]);
+  const texts = planes.map(({ dataPlane, text }) =>
+    apart ? addLabels(text, labelsOf({ worker: dataPlane })) : text,
+  );
+  return mergeMetrics([own, ...texts]);
 }
 
 /** Each step is tried, whatever became of the one before. */

@@ -1,6 +1,6 @@
 /**
  * Several texts in Prometheus' format as one, as the format wants it: a family has its comments once and its
- * samples together, and a series that several data planes report is their sum.
+ * samples together. No two of the texts may report the same series: see `addLabels`.
  */
 export function mergeMetrics(texts: readonly string[]): string {
   const families = new Map<string, Family>();
@@ -11,32 +11,30 @@ export function mergeMetrics(texts: readonly string[]): string {
       if (name !== undefined) {
         family = familyOf(families, name);
         family.comments.add(line);
-      } else if (line !== '') addSample(family, line);
+      } else if (line !== '') family.samples.push(line);
     }
   }
   const lines: string[] = [];
-  for (const { comments, samples } of families.values()) {
-    lines.push(...comments);
-    for (const [series, value] of samples) lines.push(`${series} ${value}`);
-  }
+  for (const { comments, samples } of families.values()) lines.push(...comments, ...samples);
   return `${lines.join('\n')}\n`;
+}
+
+/** The text with `labels` (`a="x",b="y"`, escaped) before those that each sample has. */
+export function addLabels(text: string, labels: string): string {
+  return text.replace(/^([^#\s{][^\s{]*)(\{?)/gm, (_, name: string, brace: string) =>
+    brace === '' ? `${name}{${labels}}` : `${name}{${labels},`,
+  );
 }
 
 interface Family {
   readonly comments: Set<string>;
-  readonly samples: Map<string, number>;
+  readonly samples: string[];
 }
 
 function familyOf(families: Map<string, Family>, name: string): Family {
   const known = families.get(name);
   if (known) return known;
-  const made = { comments: new Set<string>(), samples: new Map<string, number>() };
+  const made = { comments: new Set<string>(), samples: [] };
   families.set(name, made);
   return made;
-}
-
-function addSample({ samples }: Family, line: string): void {
-  const space = line.lastIndexOf(' ');
-  const series = line.slice(0, space);
-  samples.set(series, (samples.get(series) ?? 0) + Number(line.slice(space + 1)));
 }

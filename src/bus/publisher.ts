@@ -6,7 +6,7 @@ import type { BusHost, Link } from './bus.ts';
 import type { Delta, Downward, Lease, Snapshot, Upward } from './messages.ts';
 import { sendParts } from './parts.ts';
 import { createMailbox } from './signal.ts';
-import { createScrapes } from './scrapes.ts';
+import { createScrapes, type Scraped } from './scrapes.ts';
 
 /** A data plane that was away for longer than so many changes gets a snapshot, which is smaller by then. */
 const KEPT_DELTAS = 1000;
@@ -30,7 +30,7 @@ export interface Publisher {
   /** Its link ended, and it has no other. */
   onLeft(listener: (dataPlane: string) => void): void;
   /** The metrics of the data planes that answer in time. */
-  scrape(): Promise<string[]>;
+  scrape(): Promise<Scraped[]>;
   close(): Promise<void>;
 }
 
@@ -139,7 +139,7 @@ export function createPublisher(options: {
     lease: (dataPlane, leases) => joined.get(dataPlane)?.send({ type: 'lease', leases }),
     onJoined: (listener) => arrivals.listen(({ dataPlane, leases }) => listener(dataPlane, leases)),
     onLeft: departures.listen,
-    scrape: () => scrapes.ask([...joined.values()]),
+    scrape: () => scrapes.ask(joined),
     async close() {
       scrapes.close();
       await host.close();

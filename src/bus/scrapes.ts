@@ -7,9 +7,17 @@ interface Scrapable {
   send(message: { readonly type: 'scrape'; readonly id: number }): void;
 }
 
+/** What a data plane answered. */
+export interface Scraped {
+  readonly dataPlane: string;
+  /** In Prometheus' text form. */
+  readonly text: string;
+}
+
 interface Scrape {
-  readonly waiting: Set<Scrapable>;
-  readonly texts: string[];
+  /** Who has not answered, and its data plane. */
+  readonly waiting: Map<Scrapable, string>;
+  readonly answers: Scraped[];
   readonly finish: () => void;
 }
 
@@ -24,10 +32,12 @@ export function createScrapes(clock: Clock) {
   }
 
   return {
-    async ask(links: readonly Scrapable[]): Promise<string[]> {
-      if (links.length === 0) return [];
+    /** @param links by data plane */
+    async ask(links: ReadonlyMap<string, Scrapable>): Promise<Scraped[]> {
+      if (links.size === 0) return [];
       const id = ++last;
-      const texts: string[] = [];
+      const waiting = new Map(Array.from(links, ([dataPlane, link]) => [link, dataPlane]));
+      const answers: Scraped[] = [];
       await new Promise<void>((resolve) => {
         const timer = clock.after(SCRAPE_MS, finish);
         function finish(): void {
@@ -35,15 +45,16 @@ export function createScrapes(clock: Clock) {
           open.delete(id);
           resolve();
         }
-        open.set(id, { waiting: new Set(links), texts, finish });
-        for (const link of links) link.send({ type: 'scrape', id });
+        open.set(id, { waiting, answers, finish });
+        for (const link of links.values()) link.send({ type: 'scrape', id });
       });
-      return texts;
+      return answers;
     },
     answer(link: Scrapable, { id, text }: { id: number; text: string }): void {
       const scrape = open.get(id);
-      if (!scrape?.waiting.has(link)) return;
-      scrape.texts.push(text);
+      const dataPlane = scrape?.waiting.get(link);
+      if (!scrape || dataPlane === undefined) return;
+      scrape.answers.push({ dataPlane, text });
       settle(scrape, link);
     },
     forget(link: Scrapable): void {

@@ -37,6 +37,8 @@ export interface Harness {
     type: T,
     fits?: (report: Extract<Report, { type: T }>) => boolean,
   ): Promise<Extract<Report, { type: T }>>;
+  /** Its metrics, as control gets them. */
+  scrape(): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -76,6 +78,7 @@ export async function startHarness(
     activator,
     publisher,
     port: activator.port,
+    scrape: async () => (await publisher.scrape()).map(({ text }) => text).join(''),
     reports,
     report: (type, fits = () => true) =>
       new Promise((resolve) => {

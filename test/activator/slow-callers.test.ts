@@ -242,7 +242,7 @@ test(`${IDLE} callers that say nothing are all accepted, and others are served (
   const [message] = (await once(callers, 'message')) as [unknown];
   expect(message).toEqual({ open: IDLE });
   expect(await call(harness.port, '/healthz')).toMatchObject({ status: 200 });
-  const [text = ''] = await harness.publisher.scrape();
+  const text = await harness.scrape();
   expect(Number(/^rouse_client_connections (\d+)$/m.exec(text)?.[1])).toBeGreaterThanOrEqual(IDLE);
   const ended = once(callers, 'exit');
   callers.disconnect();

@@ -307,7 +307,7 @@ test('a port without certificates tells a caller that speaks TLS, and closes', a
 });
 
 async function refusals(): Promise<Record<string, number>> {
-  const [text = ''] = await harness.publisher.scrape();
+  const text = await harness.scrape();
   const found = text.matchAll(/^rouse_connection_refusals_total\{reason="(\w+)"\} (\d+)$/gm);
   return Object.fromEntries([...found].map(([, reason, count]) => [reason, Number(count)]));
 }

@@ -410,13 +410,13 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       publisher.update({});
       const { mirror, subscriber } = subscribe(bus.client);
       await until(() => mirror.changes.length === 1);
-      expect(await publisher.scrape()).toEqual(['']);
+      expect(await publisher.scrape()).toEqual([{ dataPlane: 'dp1', text: '' }]);
       subscriber.onScrape(async () => 'up 1\n');
-      expect(await publisher.scrape()).toEqual(['up 1\n']);
+      expect(await publisher.scrape()).toEqual([{ dataPlane: 'dp1', text: 'up 1\n' }]);
       subscriber.onScrape(() => {
         throw new Error('no metrics');
       });
-      expect(await publisher.scrape()).toEqual(['']);
+      expect(await publisher.scrape()).toEqual([{ dataPlane: 'dp1', text: '' }]);
     });
 
     test('a data plane that does not answer in time, or leaves, is left out of the scrape', async () => {
@@ -456,7 +456,8 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       one.subscriber.onScrape(() => '1');
       two.subscriber.onScrape(() => '2');
       await until(() => one.mirror.changes.length === 1 && two.mirror.changes.length === 1);
-      expect((await publisher.scrape()).sort()).toEqual(['1', '2']);
+      const answers = (await publisher.scrape()).map(({ dataPlane, text }) => [dataPlane, text]);
+      expect(Object.fromEntries(answers)).toEqual({ one: '1', two: '2' });
       await two.subscriber.close();
       await until(() => left.length === 1);
       publisher.update({ models: [modelOf('a', 2)] });

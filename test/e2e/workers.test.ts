@@ -152,7 +152,7 @@ function keepCalling(among: readonly Caller[]) {
   };
 }
 
-test('both workers get connections, each splits exactly, and their metrics are one', async () => {
+test('both workers get connections, each splits exactly, and their metrics add up', async () => {
   const { port, folder, control } = await start();
   await deploy(platform!, { versions: ['v1', 'v2'] });
   await ready(platform!, 'app', 2);
@@ -171,9 +171,9 @@ test('both workers get connections, each splits exactly, and their metrics are o
   );
   const v1 = versions.flat().filter((version) => version === 'v1').length;
   expect(Math.abs(v1 - 900)).toBeLessThanOrEqual(2);
-  const metrics = await (await fetch(`${control}/metrics`)).text();
-  const counted = [...metrics.matchAll(/^rouse_requests_total\{.*code="200"\} (\d+)$/gm)];
-  expect(counted.map(([, count]) => Number(count)).reduce((a, b) => a + b)).toBe(1000);
+  const counted = [...(await served(control)).values()];
+  expect(counted.length).toBe(4);
+  expect(counted.reduce((a, b) => a + b)).toBe(1000);
 });
 
 test('kill -9 of a worker under load: its own connections fail and no others, and another takes its place', async () => {
@@ -203,6 +203,36 @@ test('kill -9 of a worker under load: its own connections fail and no others, an
     return (await ownersOf(port, [fresh])).size > 0;
   });
   await load.stop();
+});
+
+/** Requests that were answered with 200, by series. */
+async function served(control: string): Promise<Map<string, number>> {
+  const text = await (await fetch(`${control}/metrics`)).text();
+  const rows = text.matchAll(/^(rouse_requests_total\{.*code="200".*\}) (\d+)$/gm);
+  return new Map([...rows].map(([, series = '', count]) => [series, Number(count)]));
+}
+
+test('a worker that dies takes its counters along, and those of the others go on: no series falls', async () => {
+  const { port, folder, control } = await start();
+  await deploy(platform!);
+  await ready(platform!);
+  await open(port, 20);
+  const byPid = await ownedBy(port, folder);
+  const [victim = 0, other = 0] = byPid.keys();
+  for (const caller of callers) expect(isServed(await caller.call({}))).toBe(true);
+  const before = await served(control);
+  const counts = (byOwner: readonly number[]): number[] => byOwner.toSorted((a, b) => a - b);
+  expect(counts([...before.values()])).toEqual(
+    counts([...byPid.values()].map((owned) => owned.length)),
+  );
+  process.kill(victim, 'SIGKILL');
+  await until(async () => {
+    const alive = await dataPlanes(folder);
+    return alive.length === 2 && !alive.includes(victim);
+  });
+  const after = await served(control);
+  expect([...after.values()]).toEqual([byPid.get(other)?.length]);
+  for (const [series, count] of after) expect(count).toBe(before.get(series));
 });
 
 const byPort = (a: Caller, b: Caller): number => a.port - b.port;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { mergeMetrics } from '#src/metrics-text.ts';
+import { addLabels, mergeMetrics } from '#src/metrics-text.ts';
 
 test('a family of two texts has its comments once, and its samples together', () => {
   const one = '# HELP a what it is\n# TYPE a counter\na{x="1"} 1\n\n# TYPE b gauge\nb 2\n';
@@ -9,11 +9,19 @@ test('a family of two texts has its comments once, and its samples together', ()
   );
 });
 
-test('a series of two data planes is their sum', () => {
-  const text = '# TYPE a counter\na{x="1"} 1.5\na_inf{le="+Inf"} 2\n';
-  expect(mergeMetrics([text, text])).toBe('# TYPE a counter\na{x="1"} 3\na_inf{le="+Inf"} 4\n');
+test('values stay as they were written', () => {
+  const text = '# TYPE a counter\na{x="1"} 1.50\na{x="2"} +Inf\n';
+  expect(mergeMetrics([text])).toBe(text);
+});
+
+test('labels come before those that a sample has, and comments have none', () => {
+  const text = '# HELP a what {it} is\n# TYPE a counter\na{x="}{"} 1.5\n\nb 2\n';
+  expect(addLabels(text, 'w="1"')).toBe(
+    '# HELP a what {it} is\n# TYPE a counter\na{w="1",x="}{"} 1.5\n\nb{w="1"} 2\n',
+  );
 });
 
 test('nothing gives an empty text', () => {
   expect(mergeMetrics(['', '\n'])).toBe('\n');
+  expect(addLabels('', 'w="1"')).toBe('');
 });

@@ -270,7 +270,7 @@ describe('limits', () => {
     const answer = await ask(session, { ':path': '/models/default/digits/x' });
     expect(answer.body).toBe('served');
     session.destroy();
-    await expect.poll(async () => inFlight((await harness.publisher.scrape()).join())).toBe(0);
+    await expect.poll(async () => inFlight(await harness.scrape())).toBe(0);
   });
 
   test('resets that the caller provokes count as its own', async () => {
