@@ -5,6 +5,7 @@ import type { RuntimeEvent } from '#runtime/runtime.ts';
  * cold start is also stored when it is far from what was stored before (see `onHealth` in `control.ts`).
  */
 export interface Health {
+  /** For callers of the model, who see no output of its. */
   readonly startFailure?: { readonly message: string; readonly until: number };
   /** 0: not measured. */
   readonly coldStartSeconds: number;
@@ -43,10 +44,10 @@ export function createHealthBook(): HealthBook {
       book.set(revision, { coldStartSeconds: next, told: tell ? next : told });
       return tell;
     },
-    failed({ instance: { revision }, reason, lastLines, failures, retryAt }) {
+    failed({ instance: { revision }, reason, failures, retryAt }) {
       if (failures < FAILED_STARTS) return false;
       const before = book.get(revision) ?? { coldStartSeconds: 0, told: 0 };
-      const message = describeFailure(reason, lastLines, failures);
+      const message = describeFailure(reason, [], failures);
       book.set(revision, { ...before, startFailure: { message, until: retryAt } });
       return true;
     },
@@ -71,6 +72,7 @@ export function isFarFrom(told: number, now: number): boolean {
 const LINES_QUOTED = 10;
 const MESSAGE_LIMIT = 4000;
 
+/** The reason in the first line; below it what the instance wrote, for those who may read its log. */
 export function describeFailure(
   reason: string,
   lastLines: readonly string[],
@@ -78,6 +80,6 @@ export function describeFailure(
 ): string {
   const times = failures > 1 ? ` (${failures} failed starts in a row)` : '';
   const lines = lastLines.slice(-LINES_QUOTED);
-  const quoted = lines.length === 0 ? '' : `; its last lines:\n${lines.join('\n')}`;
+  const quoted = lines.length === 0 ? '' : `\nIts last lines:\n${lines.join('\n')}`;
   return `${reason}${times}${quoted}`.slice(0, MESSAGE_LIMIT);
 }

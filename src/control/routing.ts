@@ -54,16 +54,26 @@ function makeRoutingRevision(
     name: record.name,
     runtime,
     state: record.state,
-    reason: record.reason,
+    reason: firstLineOf(record.reason),
     concurrency,
     timeouts,
     retry,
     coldStartSeconds: health?.coldStartSeconds || record.coldStartSeconds,
-    ...(health?.startFailure && { startFailure: health.startFailure }),
+    ...(health?.startFailure && { startFailure: forCallers(health.startFailure) }),
     platform: record.inspection?.platform ?? runtime,
     inputs: record.inspection?.inputs ?? [],
     outputs: record.inspection?.outputs ?? [],
   };
+}
+
+/** Below its first line a reason quotes what programs wrote, secrets perhaps: callers don't get that. */
+function firstLineOf(reason: string): string {
+  const end = reason.search(/[\r\n]/);
+  return end < 0 ? reason : reason.slice(0, end);
+}
+
+function forCallers({ message, until }: NonNullable<Health['startFailure']>) {
+  return { message: firstLineOf(message), until };
 }
 
 /**

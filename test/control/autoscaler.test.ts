@@ -290,10 +290,16 @@ describe('failures', () => {
   test('a crash loop is told to callers, ends when they leave, and heals', async () => {
     const key = await deployed(harness, FIXED);
     harness.runtime.failStarts(key, 'exited with status 1');
+    harness.runtime.onEvent((event) => {
+      if (event.type !== 'instance' || event.instance.startedAt !== 0) return;
+      harness.runtime.writeLog(event.instance.id, 'boom: token=s3cret');
+    });
     wake(key);
     await harness.pass(15, () => harness.load({ revision: key, queued: 1, concurrency: 1 }));
     const routing = () => harness.outlet.models.get('default/m')?.revisions[0];
     expect(routing()?.startFailure?.message).toContain('exited with status 1');
+    expect(routing()?.startFailure?.message).toMatch(/^exited with status 1.* in a row\)$/);
+    expect((await harness.events('InstanceFailed'))[0]?.why).toContain('boom: token=s3cret');
     expect(routing()?.startFailure?.until).toBeGreaterThan(harness.clock.now() - 60_000);
     const failed = (await harness.events('InstanceFailed')).length;
     expect(failed).toBeLessThan(10);

@@ -122,6 +122,8 @@ describe('proof', () => {
     const { reason } = await revisionOf(KEY);
     expect(reason).toContain('exited with status 3 (3 failed starts in a row)');
     expect(reason).toContain('no such weights');
+    const told = harness.outlet.models.get('default/m')?.revisions[0]?.reason;
+    expect(told).toBe('exited with status 3 (3 failed starts in a row)');
     const orders = harness.runtime.orders.length;
     await harness.pass(300);
     expect(harness.runtime.orders).toHaveLength(orders);
