@@ -9,7 +9,13 @@ import { keep } from '../inlet.ts';
 import type { Peer } from '../listener.ts';
 import { countRefusal } from '../metrics.ts';
 import { Origin } from '../origin.ts';
-import { BODY_TIMEOUT_MS, KEEP_ALIVE_MS, type Plane } from '../plane.ts';
+import {
+  BODY_TIMEOUT_MS,
+  KEEP_ALIVE_MS,
+  LINGER_MS,
+  MAX_ROUTED_BODY,
+  type Plane,
+} from '../plane.ts';
 import {
   BAD_LENGTH,
   BAD_TIMEOUT,
@@ -30,8 +36,16 @@ const NO_SUCH_STATUS = 600;
 /** What tells a gRPC client after how many ms it may try again. */
 const PUSHBACK = 'grpc-retry-pushback-ms';
 
+/** Of a body that nobody wants: as much as a caller may send anyway before it is known where it goes. */
+const MAX_UNWANTED = MAX_ROUTED_BODY;
+
+/**
+ * `OVER`: the answer is made, and on its way. `LINGERING`: it has been sent, and the rest of the request is taken
+ * and thrown away, since there are clients that take a reset for the loss of an answer that they have.
+ */
 const EXCHANGING = 0;
 const OVER = 1;
+const LINGERING = 2;
 
 /**
  * A caller's stream: one request and its answer.
@@ -56,6 +70,8 @@ export class CallerStream implements GrpcCaller {
   /** Between two bytes of a request; a stream of gRPC may be silent for as long as its model allows. */
   private bodyTimeout = BODY_TIMEOUT_MS;
   private bodyBytes = 0;
+  /** What is still taken of the request once it is answered; bytes. */
+  private unwanted = 0;
   private requestTrailers = '';
   private trailers = '';
   private hasBody = false;
@@ -141,7 +157,10 @@ export class CallerStream implements GrpcCaller {
   }
 
   private onData(chunk: Buffer): void {
-    if (this.phase === OVER) return;
+    if (this.phase !== EXCHANGING) {
+      this.throwAway(chunk.length);
+      return;
+    }
     const { plane, head } = this;
     this.deadline = plane.now() + this.bodyTimeout;
     this.bodyBytes += chunk.length;
@@ -156,7 +175,7 @@ export class CallerStream implements GrpcCaller {
   }
 
   private onTrailers(fields: readonly string[]): void {
-    if (this.phase === OVER) return;
+    if (this.phase !== EXCHANGING) return;
     const lines = readTrailers(fields);
     if (lines === undefined) this.user?.onBadBody(BAD_TRAILERS);
     else this.requestTrailers = lines;
@@ -164,7 +183,7 @@ export class CallerStream implements GrpcCaller {
 
   private onEnd(): void {
     // A stream that was reset in the middle ends, too.
-    if (this.phase === OVER || this.bodyDone || this.stream.aborted) return;
+    if (this.phase !== EXCHANGING || this.bodyDone || this.stream.aborted) return;
     if (this.head.contentLength >= 0 && this.bodyBytes !== this.head.contentLength) {
       this.user?.onBadBody(BAD_LENGTH);
       return;
@@ -274,10 +293,22 @@ export class CallerStream implements GrpcCaller {
     const { stream } = this;
     stream.resume();
     if (this.bodyDone || this.isClosed) return;
-    // The rest of the request is not wanted: RFC 9113, 8.1. Trailers leave one turn after the last byte.
-    stream.once('finish', () =>
-      setImmediate(() => setImmediate(() => this.close(NGHTTP2_NO_ERROR))),
-    );
+    const isTooLong = this.head.contentLength - this.bodyBytes > MAX_UNWANTED;
+    this.unwanted = isTooLong ? 0 : MAX_UNWANTED;
+    // Trailers leave one turn after the last byte.
+    stream.once('finish', () => setImmediate(() => setImmediate(() => this.linger())));
+  }
+
+  private linger(): void {
+    this.phase = LINGERING;
+    this.deadline = this.plane.now() + LINGER_MS;
+    this.throwAway(0);
+  }
+
+  /** What goes on beyond the limit is stopped: RFC 9113, 8.1. */
+  private throwAway(bytes: number): void {
+    this.unwanted -= bytes;
+    if (this.phase === LINGERING && this.unwanted <= 0) this.close(NGHTTP2_NO_ERROR);
   }
 
   cut(): void {
@@ -329,13 +360,14 @@ export class CallerStream implements GrpcCaller {
   sweep(now: number): void {
     if (this.phase === EXCHANGING) this.user?.sweep(now);
     if (now < this.deadline) return;
-    if (this.phase === OVER) this.close(NGHTTP2_INTERNAL_ERROR);
+    if (this.phase === LINGERING) this.close(NGHTTP2_NO_ERROR);
+    else if (this.phase === OVER) this.close(NGHTTP2_INTERNAL_ERROR);
     else if (this.stream.isPaused()) this.deadline = now + BODY_TIMEOUT_MS;
     else this.user?.onBodyStalled();
   }
 
   private onGone(): void {
-    if (this.phase === OVER) return;
+    if (this.phase !== EXCHANGING) return;
     this.phase = OVER;
     this.user?.onCallerGone();
   }

@@ -1,7 +1,15 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ClientHttp2Session } from 'node:http2';
+import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { LINGER_MS } from '#activator/plane.ts';
+import { silentLog } from '#lib/log.ts';
+import { createFakeClock } from '#test/fake-clock.ts';
 import {
   call,
   dial,
@@ -46,6 +54,15 @@ async function bodyOf(incoming: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
+/** Writes for as long as it is taken. */
+async function endlessly(stream: ClientHttp2Stream): Promise<void> {
+  const piece = Buffer.alloc(64 * 1024);
+  while (!stream.closed && !stream.destroyed) {
+    await new Promise((resolve) => stream.write(piece, resolve));
+  }
+}
+
+const run = promisify(execFile);
 const PATH = '/models/default/digits/x?y=1';
 
 describe('forwarding', () => {
@@ -170,9 +187,49 @@ describe('forwarding', () => {
       response.end('enough');
     });
     const stream = session.request({ ':path': PATH, ':method': 'POST' });
+    const answer = answerOf(stream);
+    await endlessly(stream);
+    expect(await answer).toMatchObject({ status: 413, body: 'enough', reset: 0 });
+  });
+
+  test('a body that nobody wants is not waited for, once it is answered', async () => {
+    const clock = createFakeClock();
+    const other = await startHarness({}, {}, silentLog, clock);
+    const its = await openSession(other.port);
+    closers.push(async () => {
+      its.destroy();
+      const closed = other.close();
+      clock.advance(LINGER_MS + 1000);
+      await closed;
+    });
+    other.publisher.update({ models: [makeModel()] });
+    await other.activator.ready;
+    const stream = its.request({ ':path': '/v2/models/none/infer', ':method': 'POST' });
     stream.write('some');
-    const answer = await answerOf(stream);
-    expect(answer).toMatchObject({ status: 413, body: 'enough', reset: 0 });
+    const answer = answerOf(stream);
+    await once(stream, 'end');
+    // Answered after what was sent before it, so that the first stream is being waited for.
+    for (let i = 0; i < 3; i += 1) await ask(its, { ':path': '/v2/health/live' });
+    expect(stream.closed).toBe(false);
+    clock.advance(LINGER_MS + 1000);
+    expect(await answer).toMatchObject({ status: 404, reset: 0 });
+  });
+
+  test.each([
+    ['10 bytes', 10],
+    ['more than all windows', 2_000_000],
+  ])('curl gets an answer that comes before its body, of %s (needs curl)', async (_, size) => {
+    await serve((__, response) => response.end('ok'));
+    const folder = await mkdtemp(join(tmpdir(), 'rouse-http2-'));
+    closers.push(() => rm(folder, { recursive: true }));
+    const file = join(folder, 'body');
+    await writeFile(file, Buffer.alloc(size, 'x'));
+    const url = `http://127.0.0.1:${harness.port}/v2/models/none/infer`;
+    const fixed = ['--http2-prior-knowledge', '-sS', '-o', join(folder, 'answer')];
+    for (let i = 0; i < 10; i += 1) {
+      const given = [...fixed, '-w', '%{http_code}', '--data-binary', `@${file}`, url];
+      expect((await run('curl', given)).stdout).toBe('404');
+    }
   });
 
   test('the preface may come in pieces, and only first', async () => {
