@@ -32,7 +32,7 @@ const EPSILON = 1e-9;
 /**
  * How many slots each data plane shall have; in all as many as there are.
  *
- * @param capacity slots of all instances.
+ * @param capacity slots of all instances that can be shared out; 0 or less: all keep what they have.
  * @param memory credits, one for each data plane; they add up to no more than 0 and who waits for nothing has none.
  * @param elapsedMs since the last decision.
  */
@@ -42,6 +42,13 @@ export function decideShares(
   memory: readonly number[],
   elapsedMs: number,
 ): { decision: number[]; memory: number[] } {
+  // What there is rests with a process that died: nothing can be shared out, and nobody is charged for that.
+  if (capacity <= 0) {
+    return {
+      decision: planes.map(({ held }) => held),
+      memory: planes.map((_, at) => memory[at] ?? 0),
+    };
+  }
   const due = dueOf(capacity, planes);
   if (planes.every(({ queued }) => queued === 0)) {
     return { decision: fill(capacity, planes, due), memory: planes.map(() => 0) };
@@ -167,7 +174,7 @@ export function decideSlots(
   for (const [plane, share] of shares.entries()) {
     let lack = share - sum(slots.map((row) => row[plane]!));
     for (const [at, { capacity }] of instances.entries()) {
-      const given = Math.min(Math.max(0, lack), capacity - sum(slots[at]!));
+      const given = Math.max(0, Math.min(lack, capacity - sum(slots[at]!)));
       slots[at]![plane]! += given;
       lack -= given;
     }

@@ -209,6 +209,19 @@ describe('grants go in proportion to who waits', () => {
   });
 });
 
+/** Requests of a millisecond each; at every data plane ten always wait. */
+function contend(world: World, ms: number): void {
+  for (let at = 0; at < ms; at++) {
+    for (const plane of world.planes.values()) {
+      for (const slot of plane.running.slice()) world.finish(plane, slot);
+      while (world.waitingAt(plane) < 10) world.arrive(plane);
+    }
+    world.deliverAll();
+    expect(world.overloaded()).toEqual([]);
+    world.clock.advance(1);
+  }
+}
+
 describe('one step after the other', () => {
   const one = (world: World): Plane => planeAt(world, 0)!;
   const two = (world: World): Plane => planeAt(world, 1)!;
@@ -268,6 +281,29 @@ describe('one step after the other', () => {
     world.deliverAll();
     expect(other.grants).toBe(1);
   });
+
+  test.each([1, 3])(
+    'contest of %i, then kill the holder: the survivor and the replacement share again',
+    (concurrency) => {
+      const world = makeWorld(concurrency, 2, 1);
+      contend(world, 100);
+      const holder = [...world.planes.values()].find(({ running }) => running.length > 0)!;
+      holder.kill();
+      world.list();
+      contend(world, RECLAIM_MS / 2);
+      world.startPlane();
+      world.list();
+      world.deliverAll();
+      contend(world, RECLAIM_MS);
+      const before = [one(world).grants, two(world).grants];
+      contend(world, 1000);
+      const [survivor, replacement] = [one(world), two(world)].map(
+        ({ grants }, at) => grants - before[at]!,
+      );
+      expect(survivor! + replacement!).toBeGreaterThan(900 * concurrency);
+      expect(Math.abs(survivor! - replacement!)).toBeLessThan(100 * concurrency);
+    },
+  );
 
   test('the last words of a killed process do not bring its slots back early', () => {
     const world = makeWorld(1, 2, 1);

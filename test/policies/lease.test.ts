@@ -72,23 +72,32 @@ describe('shares', () => {
     heldMs: fc.nat(30),
   });
 
-  test('are whole, no less than 0, and as many as there are', () => {
+  test('are whole, no less than 0, and as many as there are or as are held', () => {
     fc.assert(
       fc.property(
         fc.array(seen, { minLength: 1, maxLength: 6 }),
-        fc.nat(100),
+        fc.integer({ min: -150, max: 100 }),
         fc.array(fc.integer({ min: -LONG, max: LONG }), { maxLength: 6 }),
         fc.nat(LONG),
         (planes, spare, credits, elapsed) => {
-          const capacity = Math.max(1, sum(planes.map(({ held }) => held)) + spare);
+          const held = sum(planes.map((each) => each.held));
+          const capacity = held + spare;
           const { decision, memory } = decideShares(capacity, planes, credits, elapsed);
-          expect(sum(decision)).toBe(capacity);
+          if (spare >= 0 && capacity > 0) expect(sum(decision)).toBe(capacity);
+          else expect([capacity, held]).toContain(sum(decision));
           expect(decision.every((share) => Number.isInteger(share) && share >= 0)).toBe(true);
           expect(memory.every(Number.isFinite)).toBe(true);
         },
       ),
       { numRuns: 5000 },
     );
+  });
+
+  test.each([0, -1])('with a capacity of %i all stays as it is, credits included', (capacity) => {
+    const planes = [plane(5, 1, 1), plane(5, 0, 0)];
+    const { decision, memory } = decideShares(capacity, planes, [-LONG, LONG], LONG);
+    expect(decision).toEqual([1, 0]);
+    expect(memory).toEqual([-LONG, LONG]);
   });
 });
 
@@ -126,6 +135,15 @@ describe('slots of each instance', () => {
       [
         [1, 1],
         [5, 3],
+      ],
+    ],
+    [
+      'of one with less than none, nothing is given or taken',
+      [instance(-1, [0, 0]), instance(2, [0, 0])],
+      [1, 1],
+      [
+        [0, 0],
+        [1, 1],
       ],
     ],
   ] as const)('%s', (_, instances, shares, wanted) => {
