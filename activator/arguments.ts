@@ -8,17 +8,7 @@ import { parseServer } from '#domain/server-sources.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 import type { DataPlaneStart } from './process-messages.ts';
 
-/** Settings of the server that are none of a data plane's. */
-const OTHERS = new Set([
-  'control',
-  'controlHosts',
-  'requireKey',
-  'data',
-  'memory',
-  'pool',
-  'workers',
-]);
-const FIELDS = SERVER_FIELDS.filter(({ path }) => !OTHERS.has(path));
+const FIELDS = SERVER_FIELDS.filter(({ scope }) => scope === 'data plane');
 
 const OWN = {
   bus: { type: 'string' },

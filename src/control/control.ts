@@ -24,6 +24,7 @@ import {
   createReadUseCases,
   createRevisionUseCases,
 } from './other-usecases.ts';
+import { createPresence } from './presence.ts';
 import { type Outlet, createPublishing } from './publish.ts';
 import { isSuperseded, updateRevision } from './revision-update.ts';
 import { createRevisionLoop } from './revisions.ts';
@@ -187,20 +188,23 @@ export async function createControl(options: {
   runtime.onEvent((event) => tell(watchers, event));
   const running = runtime.instances();
   publishing.all({ keys: keys.map((stored) => stored.value), running });
-  const present = createPresence({ joined: (id) => drain.joined(id), left });
+  const presence =
+    onProcesses && createPresence({ clock, log, onJoined: (id) => drain.joined(id), onLeft: left });
   onProcesses?.((alive) => {
-    present(alive);
+    presence?.list(alive);
     leases?.onProcesses(alive);
   });
   instances.adopt(running);
   autoscaler.adopt();
   publisher.onJoined((dataPlane, held) => {
     if (!onProcesses) drain.joined(dataPlane);
+    presence?.linked(dataPlane);
     leases?.joined(dataPlane, held);
   });
   publisher.onUpward(onUpward);
   publisher.onLeft((dataPlane) => {
     if (!onProcesses) left(dataPlane);
+    presence?.unlinked(dataPlane);
     leases?.left(dataPlane);
   });
   for (const model of catalog.keys({ prefix: '', limit: catalog.size })) {
@@ -223,20 +227,10 @@ export async function createControl(options: {
       await revisions.close();
       autoscaler.close();
       leases?.close();
+      presence?.close();
       await usage.close();
       await journal.flush();
     },
-  };
-}
-
-/** Who has come and who has gone, from lists of who is there. */
-function createPresence(events: { joined: (id: string) => void; left: (id: string) => void }) {
-  let present = new Set<string>();
-  return (alive: readonly string[]): void => {
-    const before = present;
-    present = new Set(alive);
-    for (const id of before) if (!present.has(id)) events.left(id);
-    for (const id of present) if (!before.has(id)) events.joined(id);
   };
 }
 

@@ -113,10 +113,13 @@ export type ServerSettings = Omit<ServerSpec, 'memory' | 'tls'> & {
 };
 
 type Kind = 'text' | 'number' | 'boolean' | 'list';
+/** Whether a data plane of its own has the setting, too, or only the platform as a whole. */
+type Scope = 'data plane' | 'platform';
 
 /** A field of the spec, and how it is said elsewhere. */
 export interface ServerField {
   readonly path: string;
+  readonly scope: Scope;
   readonly flag: string;
   readonly env: string;
   readonly kind: Kind;
@@ -124,31 +127,32 @@ export interface ServerField {
 }
 
 export const SERVER_FIELDS: readonly ServerField[] = [
-  field('listen', 'text', serverSpec.shape.listen),
-  field('control', 'text', serverSpec.shape.control),
-  field('controlHosts', 'list', serverSpec.shape.controlHosts),
-  field('requireKey', 'boolean', serverSpec.shape.requireKey),
-  field('data', 'text', serverSpec.shape.data),
-  field('memory', 'text', serverSpec.shape.memory),
-  field('pool', 'number', serverSpec.shape.pool),
-  field('workers', 'number', serverSpec.shape.workers),
-  field('domain', 'text', serverSpec.shape.domain),
-  field('logLevel', 'text', serverSpec.shape.logLevel),
-  field('drain', 'text', serverSpec.shape.drain),
-  field('tls.certificate', 'list', tls.shape.certificate),
-  field('tls.key', 'list', tls.shape.key),
-  field('trustedProxies', 'list', serverSpec.shape.trustedProxies),
-  field('proxyProtocol', 'boolean', serverSpec.shape.proxyProtocol),
-  field('limits.headerBytes', 'text', limits.shape.headerBytes),
-  field('limits.bodyBytes', 'text', limits.shape.bodyBytes),
-  field('limits.heldBytes', 'text', limits.shape.heldBytes),
-  field('limits.connections', 'number', limits.shape.connections),
+  field('listen', 'data plane', 'text', serverSpec.shape.listen),
+  field('control', 'platform', 'text', serverSpec.shape.control),
+  field('controlHosts', 'platform', 'list', serverSpec.shape.controlHosts),
+  field('requireKey', 'platform', 'boolean', serverSpec.shape.requireKey),
+  field('data', 'platform', 'text', serverSpec.shape.data),
+  field('memory', 'platform', 'text', serverSpec.shape.memory),
+  field('pool', 'platform', 'number', serverSpec.shape.pool),
+  field('workers', 'platform', 'number', serverSpec.shape.workers),
+  field('domain', 'data plane', 'text', serverSpec.shape.domain),
+  field('logLevel', 'data plane', 'text', serverSpec.shape.logLevel),
+  field('drain', 'data plane', 'text', serverSpec.shape.drain),
+  field('tls.certificate', 'data plane', 'list', tls.shape.certificate),
+  field('tls.key', 'data plane', 'list', tls.shape.key),
+  field('trustedProxies', 'data plane', 'list', serverSpec.shape.trustedProxies),
+  field('proxyProtocol', 'data plane', 'boolean', serverSpec.shape.proxyProtocol),
+  field('limits.headerBytes', 'data plane', 'text', limits.shape.headerBytes),
+  field('limits.bodyBytes', 'data plane', 'text', limits.shape.bodyBytes),
+  field('limits.heldBytes', 'data plane', 'text', limits.shape.heldBytes),
+  field('limits.connections', 'data plane', 'number', limits.shape.connections),
 ];
 
-function field(path: string, kind: Kind, schema: z.ZodType): ServerField {
+function field(path: string, scope: Scope, kind: Kind, schema: z.ZodType): ServerField {
   const words = path.replace(/[A-Z]/g, (letter) => `.${letter}`).split('.');
   return {
     path,
+    scope,
     kind,
     description: schema.description ?? '',
     flag: `--${words.join('-').toLowerCase()}`,

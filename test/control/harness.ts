@@ -9,7 +9,7 @@ import type { Outlet } from '#control/publish.ts';
 import type { ModelInput, RevisionSpecInput } from '#domain/model.ts';
 import type { Actor, EventRecord } from '#domain/records.ts';
 import type { RoutingInstance, RoutingModel } from '#domain/routing.ts';
-import { silentLog } from '#lib/log.ts';
+import { type Log, silentLog } from '#lib/log.ts';
 import type { Artifacts } from '#store/artifacts.ts';
 import { createArtifactFolder } from '#store/artifact-folder.ts';
 import { createSqliteStore } from '#store/sqlite.ts';
@@ -137,9 +137,11 @@ export async function createHarness(
     memory?: boolean;
     /** Several data-plane processes instead of one that shares control's fate. */
     onProcesses?: OnProcesses;
+    log?: Log;
   } = {},
 ): Promise<Harness> {
   const { memoryBudget = 1000 * MIB, startMs = 100, proofsAtOnce = 4, onProcesses } = options;
+  const { log = silentLog } = options;
   const folder = await mkdtemp(join(tmpdir(), 'rouse-control-'));
   const clock = createFakeClock();
   const store = await createSqliteStore({
@@ -154,7 +156,7 @@ export async function createHarness(
   ): Promise<Pick<Harness, 'runtime' | 'outlet' | 'control'>> {
     const outlet = createFakeOutlet();
     const settings = { memoryBudget, proofsAtOnce };
-    const base = { store, artifacts, runtime, publisher: outlet, clock, log: silentLog };
+    const base = { store, artifacts, runtime, publisher: outlet, clock, log };
     return { runtime, outlet, control: await createControl({ ...base, ...more, settings }) };
   }
 

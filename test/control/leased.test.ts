@@ -1,3 +1,4 @@
+import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createHarness, deployed, type Harness, program } from './harness.ts';
 
@@ -5,8 +6,12 @@ import { createHarness, deployed, type Harness, program } from './harness.ts';
 
 let harness: Harness;
 let tell: (alive: readonly string[]) => void;
+let warned: unknown[] = [];
 beforeEach(async () => {
+  warned = [];
+  const write = (line: string): void => void warned.push(JSON.parse(line));
   harness = await createHarness({
+    log: pino({ level: 'warn' }, { write }),
     onProcesses(listener) {
       tell = listener;
       listener(['plane-1', 'plane-2']);
@@ -65,4 +70,26 @@ test('a process that died leaves no load behind; a link that broke does, for a w
   tell(['plane-2']);
   await harness.pass(3);
   expect(state()).toBe('draining');
+});
+
+test('a data plane with a link that nobody has listed gets no slots, and that is said', async () => {
+  const key = await deployed(harness, { revision: program({ concurrency: 2 }) });
+  const { outlet } = harness;
+  for (const plane of ['plane-1', 'late', 'gone', 'stranger']) {
+    outlet.say({ type: 'demand', revisions: [{ revision: key, queued: 1, inFlight: 0 }] }, plane);
+  }
+  outlet.leave('gone');
+  tell(['plane-1', 'plane-2', 'late']);
+  await rouse(key, 'plane-1');
+  expect(outlet.leases.map(({ dataPlane }) => dataPlane)).not.toContain('stranger');
+  expect(warned).toMatchObject([
+    { dataPlane: 'stranger', msg: 'a data plane that Rouse did not start: it gets no slots' },
+  ]);
+});
+
+test('after its end control warns of nobody', async () => {
+  harness.outlet.say({ type: 'demand', revisions: [] }, 'stranger');
+  await harness.control.close();
+  await harness.pass(2);
+  expect(warned).toEqual([]);
 });
