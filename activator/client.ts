@@ -16,6 +16,7 @@ import { countRefusal } from './metrics.ts';
 import { Outlet } from './outlet.ts';
 import {
   BAD_CHUNKS,
+  BARE_LF,
   HEAD_STALLED,
   makeBodyTooLarge,
   makeHeadTooLarge,
@@ -91,6 +92,8 @@ export class Client implements Connection, Accepted, Reader {
   /** Behind the present request there is more in the buffer that is being read. */
   private hasMore = false;
   private bodyLeft = 0;
+  /** Bytes of a head that is not whole in which no bare LF was found. */
+  private headSeen = 0;
   private bodyBytes = 0;
   /** When the present phase of reading ends; ms. */
   private deadline: number;
@@ -358,7 +361,10 @@ export class Client implements Connection, Accepted, Reader {
       this.refuseUnread(NOT_HTTP);
     } else if (length - start > this.plane.limits.head) {
       this.refuseUnread(makeHeadTooLarge(this.plane.limits.head));
+    } else if (hasBareLf(buffer, start + this.headSeen, length)) {
+      this.refuseUnread(BARE_LF);
     } else {
+      this.headSeen = length - start;
       const latest = this.plane.now() + HEAD_TIMEOUT_MS;
       if (this.deadline === FRESH || this.deadline > latest) this.deadline = latest;
     }
@@ -369,6 +375,7 @@ export class Client implements Connection, Accepted, Reader {
   private begin(buffer: Buffer, at: number, length: number, repeated: boolean): number {
     const { head } = this;
     this.phase = EXCHANGING;
+    this.headSeen = 0;
     this.deadline = Number.POSITIVE_INFINITY;
     this.bodyDone = !head.hasBody;
     this.continued = false;
@@ -477,6 +484,13 @@ export class Client implements Connection, Accepted, Reader {
     if (wasExchanging) this.exchange.onCallerGone();
     this.socket.destroySoon();
   }
+}
+
+/** Whether an LF from `from` to `to` has no CR before it: such a head would never come to its end. */
+function hasBareLf(buffer: Buffer, from: number, to: number): boolean {
+  let at = buffer.indexOf(LF, from);
+  while (at >= 0 && at < to && buffer[at - 1] === CR) at = buffer.indexOf(LF, at + 1);
+  return at >= 0 && at < to;
 }
 
 const CLIENT = Symbol('client');

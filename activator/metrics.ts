@@ -11,6 +11,7 @@ const CODES = 500;
 /** Why a request was refused by Rouse itself: the label values of `rouse_refusals_total`. */
 const REFUSALS = [
   'bad_request',
+  'request_timeout',
   'header_too_large',
   'too_large',
   'unauthorized',

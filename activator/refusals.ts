@@ -24,9 +24,14 @@ export const NOT_HTTP: Refusal = {
   code: 'bad_request',
   detail: 'This is not HTTP/1.1.',
 };
+export const BARE_LF: Refusal = {
+  status: 400,
+  code: 'bad_request',
+  detail: 'A line of the request head ends with a bare LF; it must end with CR LF.',
+};
 export const HEAD_STALLED: Refusal = {
   status: 408,
-  code: 'bad_request',
+  code: 'request_timeout',
   detail: 'The request came too slowly.',
 };
 export const BAD_CHUNKS: Refusal = {
@@ -93,7 +98,7 @@ export const UNKNOWN_KEY: Refusal = {
 };
 export const BODY_STALLED: Refusal = {
   status: 408,
-  code: 'bad_request',
+  code: 'request_timeout',
   detail: 'The request body came too slowly.',
 };
 export const BAD_FORWARDED: Refusal = {

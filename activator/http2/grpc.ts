@@ -25,6 +25,7 @@ const STATUS_OF_CODE: Readonly<Record<FaultCode, number>> = {
   forbidden: GRPC.permissionDenied,
   not_found: GRPC.notFound,
   method_not_allowed: GRPC.unimplemented,
+  request_timeout: GRPC.deadlineExceeded,
   conflict: GRPC.failedPrecondition,
   precondition_failed: GRPC.failedPrecondition,
   too_large: GRPC.resourceExhausted,

@@ -9,6 +9,7 @@ export const FAULTS = {
   forbidden: { status: 403, retryable: false },
   not_found: { status: 404, retryable: false },
   method_not_allowed: { status: 405, retryable: false },
+  request_timeout: { status: 408, retryable: true },
   conflict: { status: 409, retryable: false },
   precondition_failed: { status: 412, retryable: true },
   too_large: { status: 413, retryable: false },

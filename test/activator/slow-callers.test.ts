@@ -86,7 +86,25 @@ test('slowloris: a head that comes byte by byte ends with 408 when its time is o
     await turn();
     expect(i).toBeLessThan(50);
   }
-  expect(await client.closed).toMatch(/HTTP\/1\.1 408 [^]*Connection: close/);
+  expect(await client.closed).toMatch(/HTTP\/1\.1 408 [^]*Connection: close[^]*request_timeout/);
+});
+
+test('a bare LF is refused as soon as it comes, and one on the border of two reads after its CR is none', async () => {
+  const { harness } = await startWorld();
+  const client = await dial(harness.port);
+  client.socket.setNoDelay(true);
+  for (const byte of '\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n') {
+    client.socket.write(byte);
+    await turn();
+  }
+  await client.until(/ok\n/);
+  for (const byte of `GET ${P}/ HTTP/1.1\r\nHost: a\n`) {
+    client.socket.write(byte);
+    await turn();
+  }
+  const text = await client.closed;
+  expect(text.match(/HTTP\/1\.1 \d{3} /g)).toEqual(['HTTP/1.1 200 ', 'HTTP/1.1 400 ']);
+  expect(text).toContain('bare LF');
 });
 
 test('slowloris: a body that does not come ends with 408, and the instance is left', async () => {
@@ -95,7 +113,7 @@ test('slowloris: a body that does not come ends with 408, and the instance is le
   client.socket.write(`POST ${P}/ HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\na`);
   await until(() => instance.leftovers().length === 1);
   clock.advance(BODY_TIMEOUT_MS + 1000);
-  expect(await client.closed).toMatch(/^HTTP\/1\.1 408 [^]*Connection: close/);
+  expect(await client.closed).toMatch(/^HTTP\/1\.1 408 [^]*Connection: close[^]*request_timeout/);
   expect(instance.requests).toEqual([]);
 });
 

@@ -8,9 +8,10 @@ test('each code has a status of an error', () => {
   }
 });
 
-test('what helps when tried again is not an error of the request itself', () => {
+test('what helps when tried again is not an error of what the request says', () => {
   const retryable = Object.entries(FAULTS).filter(([, row]) => row.retryable);
   expect(retryable.map(([, { status }]) => status).filter((status) => status < 500)).toEqual([
+    FAULTS.request_timeout.status,
     FAULTS.precondition_failed.status,
     FAULTS.caller_over_share.status,
   ]);
