@@ -7,7 +7,7 @@ import type { ResponseHead } from './http/response-head.ts';
 import { formatTimeout } from './http2/grpc.ts';
 import { pieceOf } from './http/pieces.ts';
 import type { Plane } from './plane.ts';
-import { makeLost, type Refusal, UNASKED_UPGRADE } from './refusals.ts';
+import { makeLost, makeNoHttp2, type Refusal, UNASKED_UPGRADE } from './refusals.ts';
 import type { RevisionRoute } from './routes.ts';
 import type { Slot } from './slot.ts';
 import { hundredths, makeResponseFields, timingOf } from './timing.ts';
@@ -188,12 +188,16 @@ export class Forward implements InstanceUser {
     if (body.isFull || !isKept) this.forgetBody();
   }
 
-  onBroken(before: 'connect' | 'refused' | 'response' | 'end', reason: string): void {
-    const { slot, upstream } = this;
+  onBroken(
+    before: 'connect' | 'protocol' | 'refused' | 'response' | 'end',
+    reason: string,
+  ): void {
+    const { route, slot, upstream } = this;
     this.upstream = undefined;
     if (before === 'connect') this.owner.onUnreached(reason);
     else if (this.client.isAnswering) this.owner.onCut();
-    else if (slot && upstream && this.mayReplay(upstream, before)) this.connect(this.open(slot));
+    else if (before === 'protocol' && route) this.owner.onRefusal(makeNoHttp2(route));
+    else if (slot && upstream && before !== 'protocol' && this.mayReplay(upstream, before)) this.connect(this.open(slot));
     else this.owner.onRefusal(makeLost(reason));
   }
 

@@ -48,9 +48,9 @@ export interface InstanceUser {
   onConnected(): void;
   /**
    * It closed or failed. `before`: how far it had come; `refused`: the instance says that it did nothing with
-   * the request.
+   * the request; `protocol`: it answered in another protocol.
    */
-  onBroken(before: 'connect' | 'refused' | 'response' | 'end', reason: string): void;
+  onBroken(before: 'connect' | 'protocol' | 'refused' | 'response' | 'end', reason: string): void;
   onInformational(head: ResponseHead): void;
   onHead(head: ResponseHead): void;
   /** Bytes of the body, without framing. */

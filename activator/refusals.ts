@@ -160,6 +160,11 @@ export function makeNoGrpc({ model, routing }: RevisionRoute): Refusal {
   return { status: 501, code: 'not_implemented', detail };
 }
 
+export function makeNoHttp2({ model }: RevisionRoute): Refusal {
+  const detail = `${model.routing.name} does not speak HTTP/2, which gRPC needs.`;
+  return { status: 501, code: 'not_implemented', detail };
+}
+
 export function makeNoHold(route: RevisionRoute): Refusal {
   const detail = `No instance of ${route.model.routing.name} is free now, and Rouse-Hold says not to wait.`;
   return { status: 503, code: 'unavailable', detail, retryAfter: retryAfterOf(route.routing) };

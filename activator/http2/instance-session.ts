@@ -24,6 +24,8 @@ export class InstanceSession {
   /** ms; since when nobody uses it. */
   idleSince: number;
   connected = false;
+  /** Its SETTINGS came, with which every HTTP/2 connection begins. */
+  speaksHttp2 = false;
   private readonly session: ClientHttp2Session;
   private readonly waiting = new Set<Waiting>();
   private reason = 'the connection was closed';
@@ -41,6 +43,7 @@ export class InstanceSession {
     };
     this.session = connect(`${schemeOf(address)}://instance`, options);
     this.session.on('connect', () => this.onConnect());
+    this.session.on('remoteSettings', () => (this.speaksHttp2 = true));
     this.session.on('error', (error: Error) => (this.reason = error.message));
     this.session.on('goaway', () => (this.isRefusing = true));
     this.session.on('close', () => this.onClose());

@@ -94,7 +94,7 @@ export class InstanceStream implements InstanceConnection {
     stream.on('trailers', (_, __, raw) => this.onTrailers(raw));
     stream.on('end', () => this.onEnd());
     stream.on('drain', () => this.user?.onWritable());
-    stream.on('error', () => {});
+    stream.on('error', (error) => this.onError(error));
     stream.on('close', () => this.onClose(stream.rstCode));
   }
 
@@ -181,6 +181,13 @@ export class InstanceStream implements InstanceConnection {
     return (
       stream !== undefined && stream.closed && !this.isWhole && stream.rstCode !== NGHTTP2_NO_ERROR
     );
+  }
+
+  /** node:http2 could not read what the instance began with: most likely a refusal by HTTP/1. */
+  private onError(error: Error): void {
+    const isUnreadable = 'code' in error && error.code === 'ERR_HTTP2_ERROR';
+    if (!isUnreadable || this.session.speaksHttp2) return;
+    this.break('protocol', 'the instance does not speak HTTP/2');
   }
 
   private onClose(code: number): void {

@@ -185,6 +185,20 @@ function sessionsOf({ server }: GrpcInstance): number {
 }
 
 describe('ends', () => {
+  test('an instance that speaks HTTP/1 only: UNIMPLEMENTED, since trying again does not help', async () => {
+    const instance = await startInstance((_, response) => response.end('no gRPC'));
+    closers.push(() => instance.close());
+    harness.publisher.update({
+      models: [makeModel({ revisions: [makeRevision({ retry: 'safe' })] })],
+      instances: [makeInstance(instance.port)],
+    });
+    await harness.activator.ready;
+    for (const answer of await Promise.all([1, 2].map(() => callUnary(client, metadata())))) {
+      expect(answer.error?.code).toBe(status.UNIMPLEMENTED);
+      expect(answer.error?.details).toContain('digits does not speak HTTP/2');
+    }
+  });
+
   test('a deadline ends the hold, and what is left of it goes to the instance', async () => {
     harness.publisher.update({ models: [makeModel()] });
     await harness.activator.ready;
