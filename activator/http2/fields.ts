@@ -83,9 +83,9 @@ export function fieldsOfLines(lines: string): string[] {
   return fields;
 }
 
-/** The same for `sendTrailers`, which takes no list. */
+/** The same for `sendTrailers`, which takes no list. Without a prototype: any name may come, `constructor` too. */
 export function trailersOfLines(lines: string): Record<string, string[]> {
-  const trailers: Record<string, string[]> = {};
+  const trailers: Record<string, string[]> = Object.create(null);
   const fields = fieldsOfLines(lines);
   for (let i = 0; i < fields.length; i += 2) (trailers[fields[i]!] ??= []).push(fields[i + 1]!);
   return trailers;

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -140,6 +141,35 @@ describe('forwarding', () => {
     expect(hints).toEqual([103, '</style.css>; rel=preload']);
     expect(answer).toMatchObject({ status: 200, body: 'some', trailers: { 'x-sum': '5' } });
   });
+
+  test.each(['constructor', '__proto__', 'etag'])(
+    'a field named %s, twice in a trailer and an informational head, is one like any other',
+    async (name) => {
+      const lines = `${name}: 1\r\n${name}: 2\r\n`;
+      const answers = createServer((socket) => {
+        socket.once('data', () =>
+          socket.write(
+            `HTTP/1.1 103 Early Hints\r\n${lines}\r\nHTTP/1.1 200 OK\r\n` +
+              `Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n${lines}\r\n`,
+          ),
+        );
+      });
+      answers.listen(0, '127.0.0.1');
+      await once(answers, 'listening');
+      closers.push(async () => void answers.close());
+      const { port } = answers.address() as AddressInfo;
+      harness.publisher.update({ models: [makeModel()], instances: [makeInstance(port)] });
+      await harness.activator.ready;
+      const stream = session.request({ ':path': PATH });
+      const seen: unknown[] = [];
+      const keep = (_: unknown, __: unknown, raw: readonly string[]): void => void seen.push(raw);
+      stream.on('headers', keep);
+      stream.on('trailers', keep);
+      expect(await answerOf(stream)).toMatchObject({ status: 200, body: 'hi', reset: 0 });
+      const fields = [name, '1', name, '2'];
+      expect(seen).toEqual([[':status', '103', ...fields], fields]);
+    },
+  );
 
   test('HEAD, 204 and 304 have no body', async () => {
     await serve((incoming, response) => {
