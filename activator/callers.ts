@@ -6,7 +6,10 @@ import type { Caller } from '#domain/records.ts';
 /** As control makes them: an id, and the secret part that is known here by its hash alone. */
 const FORM = /^Bearer +rk_([a-z0-9]{8,32})_([A-Za-z0-9_-]{43})$/i;
 /** What starts like this is meant for Rouse, whatever follows; it is never passed on. */
-const OURS = /^Bearer +rk_/i;
+const MEANT = /^Bearer[ \t]+rk_/i;
+/** A key, wherever it stands: one that is shown in a wrong form is a secret, too, and no model may see it. */
+const KEY = /rk_[a-z0-9]{8,32}_[A-Za-z0-9_-]{43}/i;
+const BASIC = /\bBasic[ \t]+"?([^ \t",]+)/i;
 
 /** A caller that has shown a key. */
 interface KeyHolder {
@@ -54,11 +57,19 @@ export class Callers {
 
   /** Who sent this Authorization. 'foreign': it is none of ours; 'unknown': it is, and there is no such key. */
   private find(authorization: string): KeyHolder | 'foreign' | 'unknown' {
-    if (!OURS.test(authorization)) return 'foreign';
+    if (!isOurs(authorization)) return 'foreign';
     const [, id = '', secret = ''] = FORM.exec(authorization) ?? [];
     const key = this.keys.get(id);
     if (!key) return 'unknown';
     const hash = createHash('sha256').update(secret).digest();
     return hash.length === key.hash.length && timingSafeEqual(hash, key.hash) ? key : 'unknown';
   }
+}
+
+function isOurs(authorization: string): boolean {
+  if (MEANT.test(authorization) || KEY.test(authorization)) return true;
+  const [, credentials] = BASIC.exec(authorization) ?? [];
+  return (
+    credentials !== undefined && KEY.test(Buffer.from(credentials, 'base64').toString('latin1'))
+  );
 }

@@ -231,6 +231,35 @@ describe('keys', () => {
     expect(got).toEqual([undefined, undefined, ...foreign]);
   });
 
+  test('in any other form it is refused, and does not reach the model either', async () => {
+    const { secret, heads } = await start();
+    const basic = (text: string): string => Buffer.from(text).toString('base64');
+    const forms = [
+      `Bearer\t${secret}`,
+      `Bearer \t${secret}`,
+      `Bearer "${secret}"`,
+      `Bearer x, Bearer ${secret}`,
+      `Bearer x,Bearer ${secret}`,
+      `Bearer ${secret}, Bearer x`,
+      `Bearer ${secret}=`,
+      `Bearer ${secret.toUpperCase()}`,
+      secret,
+      `Token ${secret}`,
+      `Digest username="${secret}"`,
+      `Basic ${secret}`,
+      `Basic ${basic(`user:${secret}`)}`,
+      `basic  ${basic(`${secret}:`)}`,
+      `Basic "${basic(`user:${secret}`)}"`,
+      `Basic ${Buffer.from(`é:${secret}`).toString('base64url')}`,
+      'Bearer rk_short',
+    ];
+    for (const authorization of forms) {
+      const answer = await call(harness.port, PATH, { headers: { authorization } });
+      expect(answer.status, authorization).toBe(401);
+    }
+    expect(heads).toEqual([]);
+  });
+
   test('one that is not known, or not any more, is refused on the connection that showed it', async () => {
     const { secret, id, heads } = await start();
     const client = await dial(harness.port);
