@@ -229,8 +229,12 @@ export class Client implements Connection, Accepted, Reader {
     this.phase = READING;
     this.deadline = FRESH;
     this.resume();
+    this.pumpAhead();
+  }
+
+  private pumpAhead(): void {
     const { ahead } = this;
-    if (!ahead || this.pumping) return;
+    if (!ahead || this.pumping || this.phase !== READING) return;
     this.ahead = undefined;
     this.pump(ahead, ahead.length);
   }
@@ -304,7 +308,11 @@ export class Client implements Connection, Accepted, Reader {
   private onExchangeBytes(buffer: Buffer, length: number): void {
     if (this.exchange.isTunnel) this.exchange.onCallerTunnelData(buffer, length);
     else if (this.bodyDone) this.sendAhead(buffer, 0, length);
-    else this.sendAhead(buffer, this.feedBody(buffer, 0, length), length);
+    else {
+      this.sendAhead(buffer, this.feedBody(buffer, 0, length), length);
+      // The end of the body may have brought the answer with it: the next request may be here already.
+      this.pumpAhead();
+    }
   }
 
   /** Keeps what came ahead of its turn. */

@@ -180,8 +180,9 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
       return;
     }
     if (this.state !== PREPARED) this.hold(pieceOf(buffer, ranges));
-    else if (ranges.length === 2) this.body.borrow(buffer.subarray(ranges[0], ranges[1]));
-    else this.body.borrow(pieceOf(buffer, ranges));
+    else if (this.body.bytes === 0 && ranges.length === 2) {
+      this.body.borrow(buffer, ranges[0]!, ranges[1]!);
+    } else this.body.add(pieceOf(buffer, ranges));
   }
 
   /** The buffer of the last `onBody` is about to be read into again. */

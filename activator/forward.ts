@@ -6,7 +6,7 @@ import { parseTokens } from './http/fields.ts';
 import type { ResponseHead } from './http/response-head.ts';
 import { formatTimeout } from './http2/grpc.ts';
 import { pieceOf } from './http/pieces.ts';
-import type { Plane } from './plane.ts';
+import { type Plane, SEND_TIMEOUT_MS } from './plane.ts';
 import { makeLost, makeNoHttp2, type Refusal, UNASKED_UPGRADE } from './refusals.ts';
 import type { RevisionRoute } from './routes.ts';
 import type { Slot } from './slot.ts';
@@ -71,7 +71,6 @@ export class Forward implements InstanceUser {
   private upstream: InstanceConnection | undefined;
   private replayable = true;
   private refusedOnce = false;
-  private readonly range = [0, 0];
 
   constructor(client: Connection, plane: Plane, body: HeldBody, owner: ForwardOwner) {
     this.client = client;
@@ -148,6 +147,7 @@ export class Forward implements InstanceUser {
   }
 
   onCallerWritable(): void {
+    if (this.state >= RESPONDING) this.deadline = this.idleDeadline();
     this.upstream?.resume();
   }
 
@@ -178,12 +178,9 @@ export class Forward implements InstanceUser {
 
   /** A whole, small body is kept until the instance answers if the request may be sent again. */
   private flushHeld(upstream: InstanceConnection): void {
-    const { body, client, range } = this;
+    const { body, client } = this;
     if (body.bytes === 0) return;
-    for (const piece of body.pieces) {
-      range[1] = piece.length;
-      upstream.writeBody(piece, range);
-    }
+    body.writeTo(upstream);
     const isKept = client.isGrpc || (client.bodyDone && this.isRepeatable());
     if (body.isFull || !isKept) this.forgetBody();
   }
@@ -243,7 +240,13 @@ export class Forward implements InstanceUser {
 
   onData(buffer: Buffer, ranges: readonly number[], framed?: Framed): void {
     this.deadline = this.idleDeadline();
-    if (!this.client.writeBody(buffer, ranges, framed)) this.upstream?.pause();
+    if (!this.client.writeBody(buffer, ranges, framed)) this.waitForCaller();
+  }
+
+  /** Nothing is read from the instance until the caller has taken what is there; it may not take for ever. */
+  private waitForCaller(): void {
+    this.upstream?.pause();
+    this.deadline = Math.min(this.deadline, this.plane.now() + SEND_TIMEOUT_MS);
   }
 
   onEnd(trailers: string): void {
@@ -306,7 +309,7 @@ export class Forward implements InstanceUser {
 
   onTunnelData(buffer: Buffer, length: number): void {
     this.deadline = this.idleDeadline();
-    if (!this.client.writeTunnel(buffer, length)) this.upstream?.pause();
+    if (!this.client.writeTunnel(buffer, length)) this.waitForCaller();
   }
 
   onTunnelEnd(): void {

@@ -1,3 +1,5 @@
+import { keep } from './inlet.ts';
+import type { InstanceConnection } from './instance-connection.ts';
 import { MAX_HELD_BODY, MAX_ROUTED_BODY, type Plane } from './plane.ts';
 
 /** Pieces below this are copied together. */
@@ -20,7 +22,8 @@ export class HeldBody {
   private counted = 0;
   private counting = false;
   private routing = false;
-  private borrowed = false;
+  private lent: Buffer | undefined;
+  private lentRange: readonly [number, number] = [0, 0];
 
   constructor(plane: Plane) {
     this.plane = plane;
@@ -41,6 +44,7 @@ export class HeldBody {
   }
 
   add(piece: Buffer): void {
+    this.settle();
     const last = this.pieces.at(-1);
     const joins = last !== undefined && last.length < SMALL && piece.length < SMALL;
     if (joins || this.tail) this.append(piece);
@@ -67,27 +71,38 @@ export class HeldBody {
 
   /** The `model` field of a JSON body. Throws SyntaxError when it is no JSON. */
   findModel(): unknown {
+    this.settle();
     const body: unknown = JSON.parse(Buffer.concat(this.pieces).toString('utf8'));
     return typeof body === 'object' && body !== null && 'model' in body ? body.model : undefined;
   }
 
-  /** What comes together with the head, as a view: it is copied by `settle` if it is still here then. */
-  borrow(view: Buffer): void {
-    this.pieces.push(view);
-    this.bytes = view.length;
-    this.borrowed = true;
+  /**
+   * What comes together with the head is only borrowed: most of it is on its way to the instance before the buffer
+   * is read into again. `settle` keeps what is not.
+   */
+  borrow(buffer: Buffer, from: number, to: number): void {
+    this.lent = buffer;
+    this.lentRange = [from, to];
+    this.bytes = to - from;
   }
 
   /** The buffer that was borrowed from is about to be read into again. */
   settle(): void {
-    if (!this.borrowed) return;
-    this.borrowed = false;
-    const [view] = this.pieces;
-    if (view) this.pieces[0] = Buffer.from(view);
+    const { lent, lentRange } = this;
+    if (!lent) return;
+    this.lent = undefined;
+    this.pieces.push(keep(lent, lentRange[0], lentRange[1]));
+  }
+
+  /** Writes all of it. */
+  writeTo(upstream: InstanceConnection): void {
+    if (this.lent) upstream.writeBody(this.lent, this.lentRange);
+    for (const piece of this.pieces) upstream.writeBody(piece, [0, piece.length]);
   }
 
   /** What was sent on for good is not kept. */
   drop(): void {
+    this.lent = undefined;
     if (this.pieces.length > 0) this.pieces = [];
     this.tail = undefined;
   }

@@ -51,6 +51,8 @@ export const MAX_HOLD_MS = 10 * 60_000;
 export const HEAD_TIMEOUT_MS = 10_000;
 /** Between two bytes of a request body. */
 export const BODY_TIMEOUT_MS = 60_000;
+/** Between two moments at which a caller takes something of an answer that waits for it. */
+export const SEND_TIMEOUT_MS = 60_000;
 /** Between two requests on a connection. */
 export const KEEP_ALIVE_MS = 75_000;
 /** The same once the data plane closes: a request that was sent before its caller could know arrives by then. */

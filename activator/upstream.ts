@@ -144,7 +144,9 @@ export class Upstream implements InstanceConnection, Reader {
   /** The exchange is over. A whole response on a persistent connection goes back to the pool. */
   release(clean: boolean): void {
     this.user = undefined;
-    const whole = clean && this.state === IDLE && !this.ended;
+    // An instance may answer before it has taken the request: what is left of that must not meet the next one.
+    const isWritten = this.socket.writableLength === 0;
+    const whole = clean && isWritten && this.state === IDLE && !this.ended;
     if (!whole || !this.head.keepAlive || !this.mayServeAgain) {
       this.destroy();
       return;
