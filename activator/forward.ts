@@ -185,16 +185,14 @@ export class Forward implements InstanceUser {
     if (body.isFull || !isKept) this.forgetBody();
   }
 
-  onBroken(
-    before: 'connect' | 'protocol' | 'refused' | 'response' | 'end',
-    reason: string,
-  ): void {
+  onBroken(before: 'connect' | 'protocol' | 'refused' | 'response' | 'end', reason: string): void {
     const { route, slot, upstream } = this;
     this.upstream = undefined;
     if (before === 'connect') this.owner.onUnreached(reason);
     else if (this.client.isAnswering) this.owner.onCut();
     else if (before === 'protocol' && route) this.owner.onRefusal(makeNoHttp2(route));
-    else if (slot && upstream && before !== 'protocol' && this.mayReplay(upstream, before)) this.connect(this.open(slot));
+    else if (slot && upstream && before !== 'protocol' && this.mayReplay(upstream, before))
+      this.connect(this.open(slot));
     else this.owner.onRefusal(makeLost(reason));
   }
 

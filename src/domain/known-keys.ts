@@ -9,7 +9,10 @@ const roots = new WeakMap<z.ZodType, Node>();
 /** What to say of a key that the schema does not have at `path`: the likely key, its place, or the choice. */
 export function adviceOn(schema: z.ZodType, path: readonly PropertyKey[], key: string): string {
   const root = rootOf(schema);
-  const here = keysOf(path.reduce<Node[]>(inside, [root]));
+  const nodes = path.reduce<Node[]>(inside, [root]);
+  const companions = companionsOf(key, nodes);
+  if (companions !== '') return `no such key here; ${key} goes with ${companions}`;
+  const here = keysOf(nodes);
   const near = nearest(key, here);
   if (near !== undefined) return `no such key; did you mean ${near}?`;
   const elsewhere = pathTo(key, root);
@@ -17,6 +20,20 @@ export function adviceOn(schema: z.ZodType, path: readonly PropertyKey[], key: s
   if (here.length === 0) return 'no such key';
   const more = here.length > MOST_LISTED ? ', …' : '';
   return `no such key; there are ${here.slice(0, MOST_LISTED).join(', ')}${more}`;
+}
+
+/** The choice that offers `key` where another one was made: `policy fixed`. Empty: none does. */
+function companionsOf(key: string, nodes: readonly Node[]): string {
+  const owner = nodes
+    .flatMap(variantsOf)
+    .find(({ properties }) => Object.hasOwn(properties ?? {}, key));
+  return Object.entries(owner?.properties ?? {})
+    .flatMap(([name, child]) =>
+      typeof child === 'object' && child.const !== undefined
+        ? [`${name} ${String(child.const)}`]
+        : [],
+    )
+    .join(' and ');
 }
 
 type Node = z.core.JSONSchema.BaseSchema;

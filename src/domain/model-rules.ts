@@ -21,8 +21,17 @@ export function rule<T>(check: (value: T, say: Say) => void) {
 
 const WITH_SOURCE = new Set<unknown>(['onnx', 'function', 'python', 'image', 'url']);
 
-export function checkProgram(spec: Loose<'runtime' | 'source' | 'args'>, say: Say): void {
-  const { runtime, source, args } = spec;
+/** Runtimes whose server is ours, and speaks HTTP/1. */
+const OURS = new Set<unknown>(['onnx', 'function', 'python']);
+
+export function checkProgram(
+  spec: Loose<'runtime' | 'source' | 'args' | 'readiness'>,
+  say: Say,
+): void {
+  const { runtime, source, args, readiness } = spec;
+  if (OURS.has(runtime) && keysOf(readiness)['grpc'] === true) {
+    say(['readiness', 'grpc'], `no grpc: a model of runtime ${String(runtime)} is asked by HTTP`);
+  }
   if (WITH_SOURCE.has(runtime) && source === undefined) {
     say(['source'], `a source: runtime ${String(runtime)} needs one`);
   }
@@ -71,8 +80,22 @@ export function checkBounds(scaling: Loose<'min' | 'max' | 'initial'>, say: Say)
   }
 }
 
-export function checkRevisions(spec: Loose<'revision' | 'revisions'>, say: Say): void {
+/** Only what runs here can be frozen. */
+function checkPark(spec: Loose<'revision' | 'revisions' | 'keepAlive'>, say: Say): void {
+  const { park } = keysOf(spec.keepAlive);
+  const revisions = Array.isArray(spec.revisions) ? spec.revisions : [spec.revision];
+  const isElsewhere = revisions.every((each) => keysOf(each)['runtime'] === 'url');
+  if (typeof park === 'number' && park > 0 && isElsewhere) {
+    say(['keepAlive', 'park'], 'no park: what runs elsewhere (runtime url) cannot be frozen');
+  }
+}
+
+export function checkRevisions(
+  spec: Loose<'revision' | 'revisions' | 'keepAlive'>,
+  say: Say,
+): void {
   const { revision, revisions } = spec;
+  checkPark(spec, say);
   if (revision !== undefined && revisions !== undefined) {
     say(['revisions'], 'either `revision` or `revisions`, not both');
   }

@@ -159,7 +159,7 @@ const keepAlive = z.discriminatedUnion('policy', [
 const queue = z.strictObject({
   requests: z
     .int()
-    .min(0)
+    .min(1)
     .max(1_000_000)
     .default(10_000)
     .meta({ description: 'Requests that may wait.' }),

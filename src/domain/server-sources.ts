@@ -59,14 +59,26 @@ function problemsBetween({ tls, trustedProxies, proxyProtocol }: ServerSpec): Pr
   const problems: Problem[] = [];
   const { certificate = [], key = [] } = tls;
   if (certificate.length !== key.length) {
-    const expected = `as many as tls.certificate has: ${certificate.length}`;
-    problems.push({ key: 'tls.key', value: JSON.stringify(key), expected });
+    problems.push(problemOfPairs(certificate, key));
   }
   if (proxyProtocol && trustedProxies.length === 0) {
     const expected = 'the proxies that proxyProtocol is taken from';
     problems.push({ key: 'trustedProxies', value: '[]', expected });
   }
   return problems;
+}
+
+function problemOfPairs(certificate: readonly string[], key: readonly string[]): Problem {
+  if (certificate.length === 0) {
+    const expected = '--tls-certificate (or ROUSE_TLS_CERTIFICATE) with the certificate of the key';
+    return { key: 'tls.certificate', value: 'nothing', expected };
+  }
+  if (key.length === 0) {
+    const expected = '--tls-key (or ROUSE_TLS_KEY) with the key of the certificate';
+    return { key: 'tls.key', value: 'nothing', expected };
+  }
+  const expected = `as many as tls.certificate has: ${certificate.length}`;
+  return { key: 'tls.key', value: JSON.stringify(key), expected };
 }
 
 type Spec = Readonly<Record<string, unknown>>;
@@ -112,7 +124,7 @@ function specFrom(textOf: (row: ServerField) => string | true | undefined): Spec
 function valueOf({ kind }: ServerField, text: string | true): unknown {
   if (text === true || kind === 'text') return text;
   if (kind === 'list') return text.split(',').map((part) => part.trim());
-  if (kind === 'number') return /^[0-9]+$/.test(text) ? Number(text) : text;
+  if (kind === 'number') return /^-?[0-9]+$/.test(text) ? Number(text) : text;
   return text === 'true' || text === '1' ? true : text === 'false' || text === '0' ? false : text;
 }
 

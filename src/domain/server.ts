@@ -36,7 +36,10 @@ const tls = z.strictObject({
 });
 
 const limits = z.strictObject({
-  headerBytes: size.prefault('64Ki').meta({ description: 'Head of a request.' }),
+  headerBytes: size
+    .refine((bytes) => bytes >= 1024, 'at least 1Ki: no smaller head is of use')
+    .prefault('64Ki')
+    .meta({ description: 'Head of a request.' }),
   bodyBytes: size.prefault('1Gi').meta({ description: 'Body of a request.' }),
   heldBytes: size
     .prefault('256Mi')

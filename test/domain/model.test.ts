@@ -39,6 +39,33 @@ test('the fullest file is read, too', () => {
   expect(traffic?.[1]).toEqual({ latest: true, percent: 10, tag: 'canary' });
 });
 
+test('what can never work is refused: parking elsewhere, gRPC readiness of our own servers', () => {
+  const park = { policy: 'fixed', park: '10m' } as const;
+  const url = { runtime: 'url', source: 'http://a.example' } as const;
+  const command = { runtime: 'command' as const, args: ['./server'] };
+  expect(problems(makeSmallModel({ revision: url, keepAlive: park }))).toEqual([
+    'spec.keepAlive.park: "10m": no park: what runs elsewhere (runtime url) cannot be frozen',
+  ]);
+  const mixed = [
+    { name: 'a', ...url },
+    { name: 'b', ...command },
+  ];
+  const { revision: _, ...rest } = makeSmallModel().spec;
+  const spec = { ...rest, revisions: mixed, keepAlive: park };
+  expect(problems({ ...makeSmallModel(), spec })).toEqual([]);
+  expect(problems(makeSmallModel({ revision: url, keepAlive: { ...park, park: '0s' } }))).toEqual(
+    [],
+  );
+  const readiness = { grpc: true };
+  for (const runtime of ['onnx', 'function', 'python'] as const) {
+    const revision = { runtime, source: './m', readiness };
+    expect(problems(makeSmallModel({ revision }))).toEqual([
+      `spec.revision.readiness.grpc: true: no grpc: a model of runtime ${runtime} is asked by HTTP`,
+    ]);
+  }
+  expect(problems(makeSmallModel({ revision: { ...command, readiness } }))).toEqual([]);
+});
+
 /** What of the file is wrong, as `key: value: expected`. */
 function problems(input: unknown): string[] {
   try {
@@ -143,6 +170,12 @@ describe('each wrong value is told with its key, itself, and what would be right
     [['spec', 'scaling', 'min'], 5, 'spec.scaling.min: 5: at most max, which is 4'],
     [['spec', 'scaling', 'max'], 0, 'spec.scaling.max: 0: at least 1'],
     [['spec', 'scaling', 'target'], 0, 'spec.scaling.target: 0: more than 0'],
+    [
+      ['spec', 'keepAlive'],
+      { policy: 'adaptive', park: '10m' },
+      'spec.keepAlive.park: "10m": no such key here; park goes with policy fixed',
+    ],
+    [['spec', 'queue', 'requests'], 0, 'spec.queue.requests: 0: at least 1'],
     [['spec', 'scaling'], null, 'spec.scaling: null: keys and values'],
     [
       ['spec', 'keepAlive', 'policy'],

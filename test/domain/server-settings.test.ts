@@ -122,10 +122,22 @@ test('one certificate is one file, several are lists of the same length', () => 
   expect(tls({ certificate: 'a.pem', key: 'a.key' })).toEqual([A]);
   expect(tls({ certificate: ['a.pem', 'b.pem'], key: ['a.key', 'b.key'] })).toEqual([A, B]);
   expect(problemsOf({ file: file({ tls: { certificate: 'a.pem' } }) })).toEqual(['tls.key']);
-  expect(problemsOf({ flags: { '--tls-key': 'a.key' } })).toEqual(['tls.key']);
+  expect(problemsOf({ flags: { '--tls-key': 'a.key' } })).toEqual(['tls.certificate']);
+  expect(() => settings({ flags: { '--tls-certificate': 'a' } })).toThrow(/expected --tls-key /);
+  expect(() => settings({ flags: { '--tls-key': 'a' } })).toThrow(/expected --tls-certificate /);
   expect(problemsOf({ flags: { '--tls-certificate': 'a,b', '--tls-key': 'a' } })).toEqual([
     'tls.key',
   ]);
+});
+
+test('a number below the least, and a head too small for any request, are told with the bound', () => {
+  expect(() => settings({ flags: { '--pool': '-1' } })).toThrow(
+    '--pool: found -1, expected at least 0',
+  );
+  expect(() => settings({ flags: { '--limits-header-bytes': '5' } })).toThrow(
+    '--limits-header-bytes: found "5", expected at least 1Ki',
+  );
+  expect(settings({ flags: { '--limits-header-bytes': '1Ki' } }).limits.headerBytes).toBe(1024);
 });
 
 test('the PROXY protocol is taken from proxies that are named, and networks are checked', () => {

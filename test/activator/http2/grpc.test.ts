@@ -333,14 +333,6 @@ describe('ends', () => {
     await Promise.all(callers);
     expect(failures).toEqual([]);
   });
-
-  test('an instance that speaks no HTTP/2 is said to be lost', async () => {
-    const instance = await startInstance((_, response) => response.end('HTTP/1'));
-    closers.push(() => instance.close());
-    harness.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
-    await harness.activator.ready;
-    expect((await callUnary(client, metadata())).error?.code).toBe(status.UNAVAILABLE);
-  });
 });
 
 describe('refusals', () => {
