@@ -24,7 +24,7 @@ export interface RuntimeHarness {
   close(): Promise<void>;
 }
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 45_000;
 const STEP_MS = 10;
 
 /** Polls a condition, bounded; the time between is real, for the processes of the local runtime. */
