@@ -1,5 +1,6 @@
 import { DEFAULT_NAMESPACE, modelKey } from '#domain/names.ts';
 import type { RequestHead } from './http/request-head.ts';
+import { quote } from './quote.ts';
 import type { ModelRoute, Routes } from './routes.ts';
 
 /** Whose error envelope a refusal takes. */
@@ -184,9 +185,4 @@ function dialectOf(target: string): Dialect {
 function pathOf(target: string): string {
   const query = target.indexOf('?');
   return query < 0 ? target : target.slice(0, query);
-}
-
-/** Names come from callers: shortened, and quoted so that nobody is fooled by them. */
-function quote(name: string): string {
-  return JSON.stringify(name.length > 130 ? `${name.slice(0, 130)}…` : name);
 }

@@ -26,10 +26,8 @@ import { pieceOf } from './http/pieces.ts';
 import { countRefusal, createRevisionMetrics } from './metrics.ts';
 import type { Plane } from './plane.ts';
 import {
-  BAD_HOLD,
-  BAD_PRIORITY,
-  BAD_REQUEST_ID,
   BODY_STALLED,
+  makeBadHeader,
   BODY_TOO_LARGE_TO_ROUTE,
   makeFull,
   makeGivenUp,
@@ -339,7 +337,7 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
     }
     const holdMs = holdOf(this.client.head, route);
     if (holdMs < 0) {
-      this.refuse(BAD_HOLD);
+      this.refuse(makeBadHeader('Rouse-Hold', this.client.head.rouseHold));
       return;
     }
     const { total } = route.routing.timeouts;
@@ -369,10 +367,10 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
     this.caller = holder === 'foreign' ? caller : holder.caller;
     const highest = holder === 'foreign' ? 'normal' : holder.priority;
     this.priority = decidePriority(head.rousePriority, highest);
-    if (this.priority < 0) return BAD_PRIORITY;
+    if (this.priority < 0) return makeBadHeader('Rouse-Priority', head.rousePriority);
     return head.rouseRequestId === '' || isRequestId(head.rouseRequestId)
       ? undefined
-      : BAD_REQUEST_ID;
+      : makeBadHeader('Rouse-Request-Id', head.rouseRequestId);
   }
 
   // Waiting

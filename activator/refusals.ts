@@ -3,6 +3,7 @@ import type { RoutingRevision } from '#domain/routing.ts';
 import type { FaultCode } from '#lib/fault.ts';
 import type { Refused } from './gate.ts';
 import { MAX_ROUTED_BODY } from './plane.ts';
+import { quote } from './quote.ts';
 import type { RevisionRoute } from './routes.ts';
 
 /** Why a request is not served, in words for its caller. `retryAfter`: seconds. */
@@ -65,26 +66,6 @@ export const NOT_JSON: Refusal = {
   code: 'bad_request',
   detail: 'The body is not JSON, so the model it names is unknown.',
 };
-export const BAD_HOLD: Refusal = {
-  status: 400,
-  code: 'bad_request',
-  detail: 'Rouse-Hold must be a duration such as 500ms, 5s or 0.',
-};
-export const BAD_PRIORITY: Refusal = {
-  status: 400,
-  code: 'bad_request',
-  detail: `Rouse-Priority must be one of ${PRIORITIES.join(', ')}.`,
-};
-export const BAD_REQUEST_ID: Refusal = {
-  status: 400,
-  code: 'bad_request',
-  detail: 'Rouse-Request-Id must be 1 to 128 letters, digits, dots, dashes and underscores.',
-};
-export const BAD_STATUS: Refusal = {
-  status: 400,
-  code: 'bad_request',
-  detail: 'Rouse-Status must be true, or wake to have the model woken meanwhile.',
-};
 export const TOO_MANY_WATCHES: Refusal = {
   status: 503,
   code: 'unavailable',
@@ -121,6 +102,19 @@ export const UNASKED_UPGRADE: Refusal = {
   code: 'bad_upstream',
   detail: 'The instance switched protocols without being asked.',
 };
+
+/** What the header of ours would have to be. */
+const RIGHT = {
+  'Rouse-Hold': 'a duration such as 500ms, 5s or 0',
+  'Rouse-Priority': `one of ${PRIORITIES.join(', ')}`,
+  'Rouse-Request-Id': '1 to 128 letters, digits, dots, dashes and underscores',
+  'Rouse-Status': 'true, or wake to have the model woken meanwhile',
+} as const;
+
+export function makeBadHeader(name: keyof typeof RIGHT, value: string): Refusal {
+  const detail = `${name} is ${quote(value)}; it must be ${RIGHT[name]}.`;
+  return { status: 400, code: 'bad_request', detail };
+}
 
 export function makeHeadTooLarge(limit: number): Refusal {
   const detail = `The request head is larger than ${limit} bytes.`;

@@ -2,7 +2,7 @@ import { duration } from '#domain/units.ts';
 import { parseLength } from './http/fields.ts';
 import type { RequestHead } from './http/request-head.ts';
 import { MAX_HOLD_MS } from './plane.ts';
-import { BAD_STATUS, type Refusal } from './refusals.ts';
+import { makeBadHeader, type Refusal } from './refusals.ts';
 import type { RevisionRoute } from './routes.ts';
 
 /** What a caller may call its request; an index of those that are held. */
@@ -42,7 +42,7 @@ interface StatusQuestion {
 
 export function parseStatusQuestion(head: RequestHead): StatusQuestion | Refusal {
   const { rouseStatus, target, fields } = head;
-  if (!STATUSES.has(rouseStatus)) return BAD_STATUS;
+  if (!STATUSES.has(rouseStatus)) return makeBadHeader('Rouse-Status', rouseStatus);
   const requestId = /[?&]request=([\w.-]{1,128})(?:&|$)/.exec(target)?.[1] ?? '';
   const asEvents = fields.find('accept').includes('text/event-stream');
   return { requestId, wakes: rouseStatus === 'wake', asEvents };

@@ -72,8 +72,8 @@ function triesOf(
   const { name, namespace } = shown.metadata;
   const example = examples.get(name);
   const call = example
-    ? [`curl -s ${shown.status.addresses.infer} -d @${quote(example)}`]
-    : [`curl -s ${shown.status.addresses.infer.replace(/\/infer$/, '')}`];
+    ? [`curl -sS ${shown.status.addresses.infer} -d @${quote(example)}`]
+    : [`curl -sS ${shown.status.addresses.infer.replace(/\/infer$/, '')}`];
   const get = suggest(['get', 'models'], { server, namespace });
   const why = suggest(['why', name], { server, namespace });
   return [...call, `${get}          ${why}`];

@@ -15,16 +15,16 @@ export function makeCurl(
   addresses: { readonly path: string; readonly infer: string },
   inputs: readonly TensorInfo[] | undefined,
 ): string {
-  if (!inputs) return `curl -s ${quote(addresses.path)}`;
+  if (!inputs) return `curl -sS ${quote(addresses.path)}`;
   if (inputs.length === 0) {
-    return `curl -s ${quote(predictAddress(addresses.infer))} -d ${quote(EXAMPLE_ROWS)}`;
+    return `curl -sS ${quote(predictAddress(addresses.infer))} -d ${quote(EXAMPLE_ROWS)}`;
   }
   const total = inputs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   if (total <= MAX_INLINE) {
-    return `curl -s ${quote(addresses.infer)} -d ${quote(formatExample(inputs))}`;
+    return `curl -sS ${quote(addresses.infer)} -d ${quote(formatExample(inputs))}`;
   }
   const script = `console.log(JSON.stringify({inputs:[${inputs.map(makeExpression).join(',')}]}))`;
-  return `node -e ${quote(script)} | curl -s ${quote(addresses.infer)} -d @-`;
+  return `node -e ${quote(script)} | curl -sS ${quote(addresses.infer)} -d @-`;
 }
 
 /** `FP32 [-1, 64] pixels`. */

@@ -206,7 +206,7 @@ describe('priorities', () => {
     const answer = await call(harness.port, PATH, { headers: { 'Rouse-Priority': 'urgent' } });
     expect(answer.status).toBe(400);
     expect(JSON.parse(answer.body)).toMatchObject({
-      detail: 'Rouse-Priority must be one of high, normal, low.',
+      detail: 'Rouse-Priority is "urgent"; it must be one of high, normal, low.',
     });
   });
 });

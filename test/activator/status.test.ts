@@ -162,6 +162,21 @@ describe('the status of a model, as JSON', () => {
     expect((await call(harness.port, path, { headers: { ...headers } })).status).toBe(status);
   });
 
+  test.each([
+    ['rouse-hold', '5 apples', 'Rouse-Hold is "5 apples"; it must be a duration such as'],
+    [
+      'rouse-priority',
+      'x'.repeat(500),
+      `Rouse-Priority is "${'x'.repeat(130)}…"; it must be one of`,
+    ],
+    ['rouse-status', '"yes"', String.raw`Rouse-Status is "\"yes\""; it must be true, or wake`],
+    ['rouse-request-id', 'a b', 'Rouse-Request-Id is "a b"; it must be 1 to 128 letters'],
+  ])('%s: %s is refused with what was found', async (name, value, words) => {
+    const { status, body } = await call(harness.port, PATH, { headers: { [name]: value } });
+    expect(status).toBe(400);
+    expect((JSON.parse(body) as { detail: string }).detail).toContain(words);
+  });
+
   test('what is no GET goes to the model, and the header ends here', async () => {
     let seen: unknown;
     const started = await startInstance((incoming, response) => {

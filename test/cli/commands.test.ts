@@ -115,7 +115,7 @@ describe('deploy', () => {
     await world.write('again.mjs', 'export default () => new Response("2")');
     const run = await world.run(['deploy', 'again', 'again.mjs']);
     expect(run.stdout).toContain('again  changed    00002  Ready\n');
-    expect(run.stdout).toContain(`curl -s http://127.0.0.1:${port}/models/default/again/\n`);
+    expect(run.stdout).toContain(`curl -sS http://127.0.0.1:${port}/models/default/again/\n`);
     expect(run.stdout).toContain(
       `  traffic  100 % went to 00002 at once. To split it: npx rouse traffic again 00001=90 00002=10 --server ${world.server.url}\n`,
     );

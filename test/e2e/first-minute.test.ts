@@ -64,7 +64,7 @@ describe.each([
     expect(output).toMatch(/^5 models, all asleep:$/m);
     for (const name of MODELS) expect(output).toMatch(new RegExp(`^  ${name} +\\w+ +v1`, 'm'));
     expect(output).toMatch(/digits +onnx +v1 90 % · v2 10 %/);
-    expect(output).toMatch(/curl -s \S+\/v2\/models\/digits\/infer -d @\S*three\.json/);
+    expect(output).toMatch(/curl -sS \S+\/v2\/models\/digits\/infer -d @\S*three\.json/);
     await untilAsleep();
   });
 
