@@ -14,6 +14,7 @@ import {
   makeFlagResponse,
   makeModelMetadata,
   makeServerMetadata,
+  type ModelRequest,
   parseInferRequest,
   parseModelRequest,
   type TensorMetadata,
@@ -151,8 +152,9 @@ export class InferenceCall implements StreamUser {
 
   private onMessage(message: Buffer, isFollowed: boolean): void {
     try {
-      if (this.method.endsWith('Infer')) this.findRevision(parseInferRequest(message));
-      else this.describe(parseModelRequest(message));
+      const asked = parseModelRequest(message);
+      if (this.method.endsWith('Infer')) this.findRevision(asked, message);
+      else this.describe(asked);
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       this.refuseWith(400, 'bad_request', `The message is malformed: ${error.message}.`);
@@ -162,19 +164,20 @@ export class InferenceCall implements StreamUser {
     }
   }
 
-  private findRevision(request: InferRequest): void {
-    const model = this.find(request.modelName);
+  /** The message is read as a whole only for a model that is there and needs it. */
+  private findRevision({ name, version }: ModelRequest, message: Uint8Array): void {
+    const model = this.find(name);
     if (!model) return;
     const { plane, caller } = this;
-    const revision = request.modelVersion === '' ? caller.head.rouseRevision : request.modelVersion;
+    const revision = version === '' ? caller.head.rouseRevision : version;
     const choice = chooseRevision(plane, model, revision, this.tag, caller.head.fields);
     if ('detail' in choice) this.refuse(choice);
     else if (speaksGrpc(choice.route)) this.passOn(choice.route);
     else if (this.method === 'ModelStreamInfer') {
       this.refuseWith(501, 'not_implemented', `${model.routing.name} has no streams.`);
     } else {
+      this.pending = { route: choice.route, request: parseInferRequest(message) };
       this.state = WAITING;
-      this.pending = { route: choice.route, request };
     }
   }
 
@@ -219,7 +222,7 @@ export class InferenceCall implements StreamUser {
   }
 
   /** What the routing state knows, without a model being woken. */
-  private describe({ name, version }: { name: string; version: string }): void {
+  private describe({ name, version }: ModelRequest): void {
     const model = this.find(name);
     if (!model) return;
     const what = this.method === 'ModelReady' ? 'v2-model-ready' : 'v2-model';

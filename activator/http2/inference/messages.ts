@@ -19,6 +19,12 @@ export interface InferRequest {
   readonly raw: readonly Uint8Array[];
 }
 
+export interface ModelRequest {
+  readonly name: string;
+  /** '': none. */
+  readonly version: string;
+}
+
 export interface InputTensor {
   readonly name: string;
   readonly datatype: string;
@@ -38,26 +44,64 @@ export interface OutputTensor extends TensorMetadata {
   readonly bytes: Uint8Array;
 }
 
-/** Calls `read` for each field, with its number and wire type. True: it took the value; otherwise it is skipped. */
-export function readFields(
-  bytes: Uint8Array,
-  read: (field: number, reader: BinaryReader, wire: WireType) => boolean,
-): void {
+/** A field takes two bytes and becomes several objects, so a message is read no further than what a model may need. */
+const MAX_TENSORS = 1024;
+const MAX_PARAMETERS = 256;
+const MAX_DIMENSIONS = 256;
+/** Of one message, whatever they are: all of the above, and names that came again. */
+const MAX_FIELDS = 4096;
+
+type Limits = ReadonlyMap<number, { readonly max: number; readonly name: string }>;
+const OF_REQUEST: Limits = new Map([
+  [4, { max: MAX_PARAMETERS, name: 'parameters' }],
+  [5, { max: MAX_TENSORS, name: 'inputs' }],
+  [6, { max: MAX_TENSORS, name: 'outputs' }],
+  [7, { max: MAX_TENSORS, name: 'raw_input_contents' }],
+]);
+const OF_INPUT: Limits = new Map([[4, { max: MAX_PARAMETERS, name: 'parameters of an input' }]]);
+const OF_OUTPUT: Limits = new Map([[2, { max: MAX_PARAMETERS, name: 'parameters of an output' }]]);
+
+type ReadField = (field: number, reader: BinaryReader, wire: WireType) => boolean;
+
+/**
+ * Calls `read` for each field, with its number and wire type. True: it took the value; otherwise it is skipped.
+ * Throws at the first field above `max`, and at a group, which these messages do not have.
+ */
+export function readFields(bytes: Uint8Array, read: ReadField, max = MAX_FIELDS): void {
   const reader = new BinaryReader(bytes);
-  while (reader.pos < reader.len) {
+  for (let count = 1; reader.pos < reader.len; count += 1) {
+    refuseAbove(max, count, 'fields');
     const [field, wire] = reader.tag();
+    if (wire === WireType.StartGroup) throw new RangeError(`field ${field} is a group`);
     if (!read(field, reader, wire)) reader.skip(wire, field);
   }
 }
 
-/** A ModelInferRequest. Throws an Error when it is none. */
+function limited(limits: Limits, read: ReadField): ReadField {
+  const counts = new Map<number, number>();
+  return (field, reader, wire) => {
+    const limit = limits.get(field);
+    if (limit) {
+      const count = (counts.get(field) ?? 0) + 1;
+      refuseAbove(limit.max, count, limit.name);
+      counts.set(field, count);
+    }
+    return read(field, reader, wire);
+  };
+}
+
+export function refuseAbove(max: number, count: number, name: string): void {
+  if (count > max) throw new RangeError(`there are more than ${max} ${name}`);
+}
+
+/** A ModelInferRequest. Throws an Error when it is none, or has more of something than any model needs. */
 export function parseInferRequest(bytes: Uint8Array): InferRequest {
   const names = { modelName: '', modelVersion: '', id: '' };
   const parameters: Record<string, Parameter> = {};
   const inputs: InputTensor[] = [];
   const outputs: { name: string; parameters: Parameters }[] = [];
   const raw: Uint8Array[] = [];
-  readFields(bytes, (field, reader) => {
+  const read: ReadField = (field, reader) => {
     if (field === 1) names.modelName = reader.string();
     else if (field === 2) names.modelVersion = reader.string();
     else if (field === 3) names.id = reader.string();
@@ -67,7 +111,8 @@ export function parseInferRequest(bytes: Uint8Array): InferRequest {
     else if (field === 7) raw.push(reader.bytes());
     else return false;
     return true;
-  });
+  };
+  readFields(bytes, limited(OF_REQUEST, read));
   return { ...names, parameters, inputs, outputs, raw };
 }
 
@@ -76,27 +121,32 @@ function parseInput(bytes: Uint8Array): InputTensor {
   const shape: number[] = [];
   const parameters: Record<string, Parameter> = {};
   let contents: Uint8Array | undefined;
-  readFields(bytes, (field, reader, wire) => {
+  const readSize = (reader: BinaryReader): void => {
+    refuseAbove(MAX_DIMENSIONS, shape.push(numberOf(reader.int64())), 'dimensions in a shape');
+  };
+  const read: ReadField = (field, reader, wire) => {
     if (field === 1) names.name = reader.string();
     else if (field === 2) names.datatype = reader.string();
-    else if (field === 3) readRepeated(reader, wire, () => shape.push(numberOf(reader.int64())));
+    else if (field === 3) readRepeated(reader, wire, () => readSize(reader));
     else if (field === 4) readParameter(reader.bytes(), parameters);
     else if (field === 5) contents = reader.bytes();
     else return false;
     return true;
-  });
+  };
+  readFields(bytes, limited(OF_INPUT, read));
   return { ...names, shape, parameters, contents };
 }
 
 function parseOutput(bytes: Uint8Array): { name: string; parameters: Parameters } {
   let name = '';
   const parameters: Record<string, Parameter> = {};
-  readFields(bytes, (field, reader) => {
+  const read: ReadField = (field, reader) => {
     if (field === 1) name = reader.string();
     else if (field === 2) readParameter(reader.bytes(), parameters);
     else return false;
     return true;
-  });
+  };
+  readFields(bytes, limited(OF_OUTPUT, read));
   return { name, parameters };
 }
 
@@ -146,15 +196,16 @@ function numberOf(value: bigint | string): number {
   return number;
 }
 
-/** A ModelReadyRequest or a ModelMetadataRequest: both have the same fields. */
-export function parseModelRequest(bytes: Uint8Array): { name: string; version: string } {
+/** What a ModelReadyRequest, a ModelMetadataRequest or a ModelInferRequest asks for: it has the same numbers in each. */
+export function parseModelRequest(bytes: Uint8Array): ModelRequest {
   const request = { name: '', version: '' };
-  readFields(bytes, (field, reader) => {
+  const read: ReadField = (field, reader) => {
     if (field === 1) request.name = reader.string();
     else if (field === 2) request.version = reader.string();
     else return false;
     return true;
-  });
+  };
+  readFields(bytes, limited(OF_REQUEST, read));
   return request;
 }
 

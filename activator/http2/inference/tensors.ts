@@ -1,5 +1,5 @@
 import { type BinaryReader, WireType } from '@bufbuild/protobuf/wire';
-import { readFields, readRepeated } from './messages.ts';
+import { readFields, readRepeated, refuseAbove } from './messages.ts';
 
 /**
  * Tensors as the binary tensor extension of V2 has them: little-endian elements in row-major order, each BYTES
@@ -43,6 +43,9 @@ const KINDS = new Map<string, Kind>([
   ],
 ]);
 const BYTES_FIELD = 8;
+/** Typed contents take memory for each value; what has more comes as raw_input_contents, which take none. */
+const MAX_VALUES = 1024 * 1024;
+const TOO_MANY = 'values in typed contents, use raw_input_contents';
 
 const READERS: Readonly<Record<number, (reader: BinaryReader) => unknown>> = {
   1: (reader) => reader.bool(),
@@ -66,22 +69,32 @@ export function packContents(datatype: string, contents: Uint8Array): Uint8Array
   if (!kind || !read)
     throw new RangeError(`${datatype} has no typed contents, use raw_input_contents`);
   const values: unknown[] = [];
-  readFields(contents, (field, reader, wire) => {
-    if (field !== kind.field) throw wrongField(field, datatype);
-    readRepeated(reader, wire, () => values.push(read(reader)));
-    return true;
-  });
+  readFields(
+    contents,
+    (field, reader, wire) => {
+      if (field !== kind.field) throw wrongField(field, datatype);
+      readRepeated(reader, wire, () =>
+        refuseAbove(MAX_VALUES, values.push(read(reader)), TOO_MANY),
+      );
+      return true;
+    },
+    MAX_VALUES + 1,
+  );
   return pack(datatype, values);
 }
 
 function packBytes(contents: Uint8Array): Uint8Array {
   const elements: Uint8Array[] = [];
-  readFields(contents, (field, reader, wire) => {
-    if (field !== BYTES_FIELD || wire !== WireType.LengthDelimited)
-      throw wrongField(field, 'BYTES');
-    elements.push(reader.bytes());
-    return true;
-  });
+  readFields(
+    contents,
+    (field, reader, wire) => {
+      if (field !== BYTES_FIELD || wire !== WireType.LengthDelimited)
+        throw wrongField(field, 'BYTES');
+      refuseAbove(MAX_VALUES, elements.push(reader.bytes()), TOO_MANY);
+      return true;
+    },
+    MAX_VALUES + 1,
+  );
   return joinBytes(elements);
 }
 
@@ -90,13 +103,14 @@ function wrongField(field: number, datatype: string): Error {
 }
 
 function joinBytes(elements: readonly Uint8Array[]): Uint8Array {
-  return Buffer.concat(
-    elements.flatMap((element) => {
-      const length = Buffer.alloc(4);
-      length.writeUInt32LE(element.length);
-      return [length, element];
-    }),
-  );
+  const joined = Buffer.alloc(elements.reduce((sum, { length }) => sum + 4 + length, 0));
+  let at = 0;
+  for (const element of elements) {
+    joined.writeUInt32LE(element.length, at);
+    joined.set(element, at + 4);
+    at += 4 + element.length;
+  }
+  return joined;
 }
 
 /** JSON values, nested as the shape says or flat; big integers as bigints. Throws when they do not fit. */

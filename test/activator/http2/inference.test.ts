@@ -313,6 +313,22 @@ describe('ModelInfer', () => {
     expect((await infer({}, elsewhere)).error?.code).toBe(status.NOT_FOUND);
   });
 
+  test('refused: 4 MiB of empty inputs; of a model that is not there nothing more is read', async () => {
+    await own();
+    const empty = Buffer.alloc(4 * 1024 * 1024 - 64, Buffer.from([0x2a, 0]));
+    const flood = await call('ModelInfer', Buffer.concat([inferRequest({ model: 'echo' }), empty]));
+    expect(flood.error).toMatchObject({ code: status.INVALID_ARGUMENT });
+    expect(flood.error?.details).toMatch(/more than 1024 inputs/);
+    const wrong = Buffer.from([0x2a, 1, 0xff]);
+    for (const [model, code] of [
+      ['echo', status.INVALID_ARGUMENT],
+      ['none', status.NOT_FOUND],
+    ] as const) {
+      const { error } = await call('ModelInfer', Buffer.concat([inferRequest({ model }), wrong]));
+      expect(error).toMatchObject({ code });
+    }
+  });
+
   test('a sleeping model is woken, and the call held for it', async () => {
     harness.publisher.update({ models: [echo] });
     await harness.activator.ready;
