@@ -8,6 +8,11 @@ const CONNECT_TIMEOUT_MS = 5000;
 /** As for callers: what may have come of one response without having been read. */
 const STREAM_WINDOW = 64 * 1024;
 const SESSION_WINDOW = 1024 * 1024;
+/**
+ * nghttp2 ends the whole session over a head above its own 64 KiB. Heads have their limit where they come in,
+ * `limits.headerBytes`; this is far above it.
+ */
+const MAX_SENT_HEAD = 16 * 1024 * 1024;
 
 /** Who wants to send on a session that is being opened. */
 interface Waiting {
@@ -38,6 +43,7 @@ export class InstanceSession {
       createConnection: () => socket,
       settings: { enablePush: false, initialWindowSize: STREAM_WINDOW },
       maxHeaderListPairs: 256,
+      maxSendHeaderBlockLength: MAX_SENT_HEAD,
       // What a caller sends twice the instance gets twice.
       strictSingleValueFields: false,
     };

@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import { connect, createServer, type ServerHttp2Stream } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import {
   type Client,
   Metadata,
@@ -88,6 +90,44 @@ function metadata(fields: Record<string, string> = {}): Metadata {
 }
 
 describe('calls', () => {
+  test('a head as large as may be does not end the session that others use', async () => {
+    const large = await startHarness({ head: 64 * 1024 });
+    closers.push(() => large.close());
+    const sessions = new Set<unknown>();
+    const waiting: ServerHttp2Stream[] = [];
+    const instance = createServer({ settings: { maxHeaderListSize: 256 * 1024 } });
+    instance.on('session', (each) => sessions.add(each));
+    instance.on('stream', (stream, headers) => {
+      const answer = (to: ServerHttp2Stream): void =>
+        to.respond({ 'content-type': 'application/grpc', 'grpc-status': '0' }, { endStream: true });
+      if (headers['x-waits'] !== undefined) waiting.push(stream);
+      else for (const each of [stream, ...waiting.splice(0)]) answer(each);
+    });
+    instance.listen(0, '127.0.0.1');
+    await once(instance, 'listening');
+    closers.push(() => instance.close());
+    const { port } = instance.address() as AddressInfo;
+    large.publisher.update({ models: [makeModel()], instances: [makeInstance(port)] });
+    await large.activator.ready;
+    const session = connect(`http://127.0.0.1:${large.port}`, {
+      maxSendHeaderBlockLength: 2 ** 20,
+    });
+    closers.push(() => session.destroy());
+    const base = {
+      ':method': 'POST',
+      ':path': '/test.Echo/Unary',
+      'content-type': 'application/grpc',
+      'rouse-model': 'digits',
+    };
+    const body = Buffer.alloc(5);
+    const waits = ask(session, { ...base, 'x-waits': '1' }, body);
+    await expect.poll(() => waiting.length).toBe(1);
+    const big = await ask(session, { ...base, 'x-big': 'a'.repeat(65_200) }, body);
+    expect(big).toMatchObject({ status: 200, headers: { 'grpc-status': '0' } });
+    expect(await waits).toMatchObject({ status: 200, headers: { 'grpc-status': '0' } });
+    expect(sessions.size).toBe(1);
+  });
+
   test('unary: metadata, trailers, and our fields as initial metadata', async () => {
     const seen: Metadata[] = [];
     await serve({
