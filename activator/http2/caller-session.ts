@@ -9,6 +9,7 @@ import type { Accepted } from '../accepted.ts';
 import type { Peer } from '../listener.ts';
 import { KEEP_ALIVE_MS, LINGER_MS, type Plane } from '../plane.ts';
 import { CallerStream } from './caller-stream.ts';
+import { MAX_SENT_HEAD } from './fields.ts';
 
 const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_INTERNAL_ERROR } = constants;
 
@@ -60,6 +61,7 @@ export class CallerSession implements Accepted {
         enablePush: false,
       },
       maxHeaderListPairs: 256,
+      maxSendHeaderBlockLength: MAX_SENT_HEAD,
       streamResetBurst: MAX_RESETS,
       streamResetRate: RESETS_PER_SECOND,
       strictSingleValueFields: false,

@@ -1,6 +1,12 @@
 import { TOKEN } from '../http/characters.ts';
 import { isTrailerSection } from '../http/chunked.ts';
 
+/**
+ * nghttp2 gives up a stream, or the whole session, over a head above its own 64 KiB, by an estimate above the head's
+ * length. Heads have their limits where they come in; this is far above those.
+ */
+export const MAX_SENT_HEAD = 16 * 1024 * 1024;
+
 /** Fields that HTTP/2 does not have: RFC 9113, 8.2.2. `te` may say `trailers`. */
 const CONNECTION_SPECIFIC = new Set([
   'connection',

@@ -2,17 +2,13 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:h
 import { connect as connectSocket, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Address } from '#domain/routing.ts';
+import { MAX_SENT_HEAD } from './fields.ts';
 
 /** An instance that does not take a connection within this is as good as unreachable. */
 const CONNECT_TIMEOUT_MS = 5000;
 /** As for callers: what may have come of one response without having been read. */
 const STREAM_WINDOW = 64 * 1024;
 const SESSION_WINDOW = 1024 * 1024;
-/**
- * nghttp2 ends the whole session over a head above its own 64 KiB. Heads have their limit where they come in,
- * `limits.headerBytes`; this is far above it.
- */
-const MAX_SENT_HEAD = 16 * 1024 * 1024;
 
 /** Who wants to send on a session that is being opened. */
 interface Waiting {
