@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { StateChange } from '#bus/subscriber.ts';
 import type { Priority } from '#domain/priority.ts';
 import type { Caller } from '#domain/records.ts';
+import type { RequestHead } from './http/request-head.ts';
 
 /** As control makes them: an id, and the secret part that is known here by its hash alone. */
 const FORM = /^Bearer +rk_([a-z0-9]{8,32})_([A-Za-z0-9_-]{43})$/i;
@@ -9,6 +10,9 @@ const FORM = /^Bearer +rk_([a-z0-9]{8,32})_([A-Za-z0-9_-]{43})$/i;
 const MEANT = /^Bearer[ \t]+rk_/i;
 /** A key, wherever it stands: one that is shown in a wrong form is a secret, too, and no model may see it. */
 const KEY = /rk_[a-z0-9]{8,32}_[A-Za-z0-9_-]{43}/i;
+/** What may be the id of a key, where `PREFIX` stands. */
+const ID = /rk_([a-z0-9]{8,32})_/y;
+const PREFIX = 'rk_';
 const BASIC = /\bBasic[ \t]+"?([^ \t",]+)/i;
 
 /** A caller that has shown a key. */
@@ -53,6 +57,18 @@ export class Callers {
     const { version } = this;
     if (shown.authorization === authorization && shown.version === version) return shown;
     return { authorization, version, holder: this.find(authorization) };
+  }
+
+  /** Whether a key stands outside of the head's Authorization, where it would go on to the model. */
+  isMisplaced({ text, authorization }: RequestHead): boolean {
+    if (this.keys.size === 0) return false;
+    const own = authorization === '' ? -1 : text.indexOf(authorization);
+    for (let at = text.indexOf(PREFIX); at >= 0; at = text.indexOf(PREFIX, at + 1)) {
+      ID.lastIndex = at;
+      const isOwn = own >= 0 && at >= own && at < own + authorization.length;
+      if (!isOwn && this.keys.has(ID.exec(text)?.[1] ?? '')) return true;
+    }
+    return false;
   }
 
   /** Who sent this Authorization. 'foreign': it is none of ours; 'unknown': it is, and there is no such key. */

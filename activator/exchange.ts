@@ -36,6 +36,7 @@ import {
   makeNoHold,
   makeOverShare,
   makeRunEnded,
+  MISPLACED_KEY,
   NOT_JSON,
   retryAfterOf,
   STARTING,
@@ -363,6 +364,7 @@ export class Exchange implements Waiter<Slot>, ForwardOwner, Granted {
     }
     const holder = head.authorization === '' ? 'foreign' : this.shown.holder;
     if (holder === 'unknown') return UNKNOWN_KEY;
+    if (this.plane.callers.isMisplaced(head)) return MISPLACED_KEY;
     head.cutAuthorization(holder !== 'foreign');
     this.caller = holder === 'foreign' ? caller : holder.caller;
     const highest = holder === 'foreign' ? 'normal' : holder.priority;

@@ -77,6 +77,12 @@ export const UNKNOWN_KEY: Refusal = {
   code: 'unauthorized',
   detail: 'This key of Rouse is not known. A request without a key needs no Authorization.',
 };
+export const MISPLACED_KEY: Refusal = {
+  status: 401,
+  code: 'unauthorized',
+  detail:
+    'A key of Rouse belongs in "Authorization: Bearer" alone: elsewhere the model would see it.',
+};
 export const BODY_STALLED: Refusal = {
   status: 408,
   code: 'request_timeout',

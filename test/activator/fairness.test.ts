@@ -260,6 +260,40 @@ describe('keys', () => {
     expect(heads).toEqual([]);
   });
 
+  const places: [
+    string,
+    (secret: string) => { path?: string; headers?: Record<string, string> },
+  ][] = [
+    ['X-Api-Key', (secret) => ({ headers: { 'X-Api-Key': secret } })],
+    ['another scheme', (secret) => ({ headers: { 'api-key': `Bearer ${secret}` } })],
+    ['a cookie', (secret) => ({ headers: { cookie: `a=b; key=${secret}` } })],
+    ['a protocol', (secret) => ({ headers: { 'Sec-WebSocket-Protocol': `v1, key.${secret}` } })],
+    ['the query', (secret) => ({ path: `?api_key=${secret}` })],
+    ['the path', (secret) => ({ path: `/${secret}/x` })],
+    ['a field beside Authorization', beside],
+    [
+      'a field before it',
+      (secret) => ({ headers: { 'x-a': `Bearer ${secret}`, ...beside(secret).headers } }),
+    ],
+  ];
+
+  function beside(secret: string): { headers: Record<string, string> } {
+    return { headers: { authorization: `Bearer ${secret}`, 'x-api-key': `Bearer ${secret}` } };
+  }
+
+  test.each(places)('in %s it is refused, and does not reach the model', async (_, show) => {
+    const { secret, id, heads } = await start();
+    const { path = '', headers } = show(secret);
+    expect(await call(harness.port, `${PATH}${path}`, { headers })).toMatchObject({ status: 401 });
+    expect(heads).toEqual([]);
+    // Keys of others are none of ours, whatever they look like.
+    const foreign = show(secret.replace(id, 'f'.repeat(24)));
+    const other = { ...foreign.headers };
+    delete other.authorization;
+    const answer = await call(harness.port, `${PATH}${foreign.path ?? ''}`, { headers: other });
+    expect(answer.status).toBe(200);
+  });
+
   test('one that is not known, or not any more, is refused on the connection that showed it', async () => {
     const { secret, id, heads } = await start();
     const client = await dial(harness.port);
