@@ -38,7 +38,7 @@ interface ToBody {
 }
 
 /** What is known of a model and of a request that waits for it. Never wakes anything. */
-interface ToStatus {
+export interface ToStatus {
   readonly kind: 'status';
   readonly model: ModelRoute;
   readonly revision: string;

@@ -1,7 +1,7 @@
 import { PRIORITIES } from '#domain/priority.ts';
 import type { RoutingRevision } from '#domain/routing.ts';
 import type { FaultCode } from '#lib/fault.ts';
-import type { Refused } from './gate.ts';
+import { FULL_BYTES, FULL_COUNT, OVER_SHARE, type Refused } from './gate.ts';
 import { MAX_ROUTED_BODY } from './plane.ts';
 import { quote } from './quote.ts';
 import type { RevisionRoute } from './routes.ts';
@@ -137,6 +137,13 @@ export function makeLost(reason: string): Refusal {
   return { status: 502, code: 'instance_lost', detail };
 }
 
+/** The gate has no slot for it and no place to wait, by what its `enter` said. */
+export function makeNotAdmitted(route: RevisionRoute, decision: number): Refusal {
+  if (decision === FULL_COUNT) return makeFull(route, 'count');
+  if (decision === FULL_BYTES) return makeFull(route, 'bytes');
+  return decision === OVER_SHARE ? makeOverShare(route) : makeNoHold(route);
+}
+
 export function makeFull(route: RevisionRoute, what: 'count' | 'bytes'): Refusal {
   const { model, routing } = route;
   const why =
@@ -165,7 +172,7 @@ export function makeNoHttp2({ model }: RevisionRoute): Refusal {
   return { status: 501, code: 'not_implemented', detail };
 }
 
-export function makeNoHold(route: RevisionRoute): Refusal {
+function makeNoHold(route: RevisionRoute): Refusal {
   const detail = `No instance of ${route.model.routing.name} is free now, and Rouse-Hold says not to wait.`;
   return { status: 503, code: 'unavailable', detail, retryAfter: retryAfterOf(route.routing) };
 }

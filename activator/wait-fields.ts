@@ -27,12 +27,14 @@ export function expectedByEnvoy({ fields }: RequestHead): number {
   return value > 0 ? value : Number.POSITIVE_INFINITY;
 }
 
-export function isRequestId(text: string): boolean {
-  return REQUEST_ID.test(text);
+/** Undefined: the caller calls its request by a name that is one, or by none. */
+export function checkRequestId({ rouseRequestId }: RequestHead): Refusal | undefined {
+  if (rouseRequestId === '' || REQUEST_ID.test(rouseRequestId)) return undefined;
+  return makeBadHeader('Rouse-Request-Id', rouseRequestId);
 }
 
 /** What is asked at a status address. */
-interface StatusQuestion {
+export interface StatusQuestion {
   /** Of a held request, or ''. */
   readonly requestId: string;
   readonly wakes: boolean;
