@@ -96,6 +96,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     limits: options.limits,
     version: options.version,
     heldBytes: 0,
+    streams: 0,
     ready: false,
     closing: false,
     now: () => clock.now(),

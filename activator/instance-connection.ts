@@ -2,6 +2,9 @@ import type { Address } from '#domain/routing.ts';
 import type { RequestHead } from './http/request-head.ts';
 import type { ResponseHead } from './http/response-head.ts';
 
+/** More heads than any server sends before one answer; they are passed on without waiting for the caller to read. */
+export const MAX_INFORMATIONAL = 16;
+
 /** Where a granted request goes to: an HTTP/1 connection to the instance, or an HTTP/2 stream. */
 export interface InstanceConnection {
   readonly connected: boolean;

@@ -12,6 +12,7 @@ export interface PlaneLimits {
   readonly body: number;
   /** Bytes of the bodies of all requests that wait, or are read in order to find their model. */
   readonly heldBytes: number;
+  /** Open ones; as many streams of HTTP/2 in all of them together. */
   readonly connections: number;
 }
 
@@ -25,6 +26,8 @@ export interface Plane {
   readonly version: string;
   /** Of `limits.heldBytes`, now. */
   heldBytes: number;
+  /** Of HTTP/2, open now. */
+  streams: number;
   /** There is a routing state: before it every model would be unknown. */
   ready: boolean;
   /** No new requests: connections close after the one they have. */

@@ -6,13 +6,17 @@ import type { RequestHead } from './http/request-head.ts';
 import { ResponseHead } from './http/response-head.ts';
 import { indexOfEnd } from './http/fields.ts';
 import { Inlet, keep, type Reader } from './inlet.ts';
-import type { Framed, Home, InstanceConnection, InstanceUser } from './instance-connection.ts';
+import {
+  type Framed,
+  type Home,
+  type InstanceConnection,
+  type InstanceUser,
+  MAX_INFORMATIONAL,
+} from './instance-connection.ts';
 import { Outlet } from './outlet.ts';
 
 /** A response head larger than this is no answer of a sane server. */
 const MAX_RESPONSE_HEAD = 64 * 1024;
-/** More than any server sends before one answer; they are passed on without waiting for the caller to read. */
-const MAX_INFORMATIONAL = 16;
 /** An instance that does not take a connection within this is as good as unreachable. */
 const CONNECT_TIMEOUT_MS = 5000;
 /**

@@ -7,11 +7,12 @@ import {
 import type { Socket } from 'node:net';
 import type { Accepted } from '../accepted.ts';
 import type { Peer } from '../listener.ts';
+import { countRefusal } from '../metrics.ts';
 import { KEEP_ALIVE_MS, LINGER_MS, type Plane } from '../plane.ts';
 import { CallerStream } from './caller-stream.ts';
 import { MAX_SENT_HEAD } from './fields.ts';
 
-const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_INTERNAL_ERROR } = constants;
+const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_REFUSED_STREAM } = constants;
 
 /** Requests of one connection at once. */
 const MAX_STREAMS = 1000;
@@ -76,9 +77,16 @@ export class CallerSession implements Accepted {
 
   private onStream(stream: ServerHttp2Stream, flags: number, raw: readonly string[]): void {
     const { plane } = this;
+    if (plane.streams >= plane.limits.connections) {
+      countRefusal(plane.metrics, 'unavailable');
+      refuse(stream);
+      return;
+    }
+    plane.streams += 1;
     const each = new CallerStream(stream, plane, this.peer);
     this.streams.add(each);
     stream.on('close', () => {
+      plane.streams -= 1;
       this.streams.delete(each);
       if (this.streams.size === 0) this.startIdling();
       if (stream.aborted) this.countReset();
@@ -95,7 +103,12 @@ export class CallerSession implements Accepted {
   }
 
   sweep(now: number): void {
-    for (const stream of this.streams) stream.sweep(now);
+    for (const stream of this.streams) {
+      stream.sweep(now);
+      if (!stream.isStuck(now)) continue;
+      this.cut();
+      return;
+    }
     if (this.streams.size > 0 || now < this.deadline) return;
     if (this.closing) this.cut();
     else this.beginClose();
@@ -119,4 +132,10 @@ export class CallerSession implements Accepted {
     this.session.destroy(undefined, NGHTTP2_INTERNAL_ERROR);
     this.socket.destroy();
   }
+}
+
+/** Nothing was done with it: it may be sent again. */
+function refuse(stream: ServerHttp2Stream): void {
+  stream.on('error', () => {});
+  stream.close(NGHTTP2_REFUSED_STREAM);
 }

@@ -15,6 +15,7 @@ import {
   LINGER_MS,
   MAX_ROUTED_BODY,
   type Plane,
+  SEND_TIMEOUT_MS,
 } from '../plane.ts';
 import {
   BAD_LENGTH,
@@ -78,6 +79,8 @@ export class CallerStream implements GrpcCaller {
   private readonly range = [0, 0];
   /** When the present phase ends; ms. */
   private deadline = NEVER;
+  /** When a stream that was closed here is taken to be stuck; ms. */
+  private goneBy = NEVER;
 
   constructor(stream: ServerHttp2Stream, plane: Plane, peer: Peer) {
     this.stream = stream;
@@ -338,7 +341,14 @@ export class CallerStream implements GrpcCaller {
   }
 
   private close(code: number): void {
-    if (!this.isClosed) this.stream.close(code);
+    if (this.isClosed) return;
+    this.goneBy = this.plane.now() + SEND_TIMEOUT_MS;
+    this.stream.close(code);
+  }
+
+  /** Its end should have left long ago: the caller takes nothing at all of its connection. */
+  isStuck(now: number): boolean {
+    return now >= this.goneBy;
   }
 
   // Upgrades do not exist here: none is ever asked for

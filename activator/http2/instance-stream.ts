@@ -3,7 +3,11 @@ import type { Address } from '#domain/routing.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { ResponseHead } from '../http/response-head.ts';
 import { keep } from '../inlet.ts';
-import type { InstanceConnection, InstanceUser } from '../instance-connection.ts';
+import {
+  type InstanceConnection,
+  type InstanceUser,
+  MAX_INFORMATIONAL,
+} from '../instance-connection.ts';
 import { fieldsOfLines, linesOfHead, readTrailers } from './fields.ts';
 import { readResponse } from './read-response.ts';
 import { type InstanceSession, schemeOf } from './instance-session.ts';
@@ -30,6 +34,7 @@ export class InstanceStream implements InstanceConnection {
   private user: InstanceUser | undefined;
   private stream: ClientHttp2Stream | undefined;
   private trailers = '';
+  private informational = 0;
   /** The frame that ends the answer has been seen. */
   private isWhole = false;
   private left = false;
@@ -146,8 +151,14 @@ export class InstanceStream implements InstanceConnection {
     this.isWhole = ended;
     if (!readResponse(this.head, raw, ended))
       this.break('response', 'the instance sent a malformed head');
-    else if (this.head.status < 200) this.user.onInformational(this.head);
+    else if (this.head.status < 200) this.onInformational(this.user);
     else this.user.onHead(this.head);
+  }
+
+  private onInformational(user: InstanceUser): void {
+    this.informational += 1;
+    if (this.informational <= MAX_INFORMATIONAL) user.onInformational(this.head);
+    else this.break('response', 'the instance sent informational heads without end');
   }
 
   private onData(chunk: Buffer): void {

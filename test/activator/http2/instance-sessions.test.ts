@@ -149,6 +149,20 @@ test('an answer that comes before the request has ended is whole although the in
   expect(await answerOf(stream)).toMatchObject({ trailers: { 'grpc-status': '5' }, reset: 0 });
 });
 
+test('informational heads without end are a refusal, not passed on without end', async () => {
+  await serve((stream) => {
+    for (let i = 0; i < 100 && !stream.closed; i += 1) stream.additionalHeaders({ ':status': 103 });
+    if (!stream.closed) stream.respond(HEAD);
+    stream.end();
+  });
+  const stream = begin();
+  let informational = 0;
+  stream.on('headers', () => (informational += 1));
+  const { headers } = await answerOf(stream);
+  expect(headers['grpc-status']).toBe('14');
+  expect(informational).toBeLessThan(20);
+});
+
 test('when all sessions are as full as the instance allows, more calls share them, and all are served', async () => {
   const held: ServerHttp2Stream[] = [];
   let isHolding = true;

@@ -295,6 +295,30 @@ describe('limits', () => {
     await expect.poll(answered, { timeout: 20_000 }).toBe(1000);
   });
 
+  test('streams count as connections: beyond these they are refused, and one that ends makes room', async () => {
+    const small = await startHarness({ connections: 5 });
+    closers.push(() => small.close());
+    small.publisher.update({ models: [makeModel()] });
+    await small.activator.ready;
+    const clients = await Promise.all([openRaw(small.port), openRaw(small.port)]);
+    const [first, second] = clients;
+    const open = (id: number): Buffer =>
+      frame(HEADERS, END_HEADERS | END_STREAM, id, fieldBlock(PSEUDO));
+    first.write(open(1), open(3), open(5));
+    const waiting = async (): Promise<number> =>
+      Number(/rouse_queue_depth\{[^}]*\} (\d+)/.exec(await small.scrape())?.[1] ?? -1);
+    await expect.poll(waiting).toBe(3);
+    second.write(open(1), open(3), open(5));
+    const refused = await second.until(({ type }) => type === RST_STREAM);
+    expect(refused).toMatchObject({ stream: 5, payload: Buffer.from([0, 0, 0, 7]) });
+    expect(await waiting()).toBe(5);
+    first.write(frame(RST_STREAM, 0, 1, Buffer.from([0, 0, 0, 8])));
+    await expect.poll(waiting).toBe(4);
+    second.write(open(7));
+    await expect.poll(waiting).toBe(5);
+    for (const { socket } of clients) socket.destroy();
+  });
+
   test('settings are acknowledged, and a ping is answered', async () => {
     raw.write(frame(PING, 0, 0, Buffer.from('rouse123')));
     const ping = await raw.until(({ type, flags }) => type === PING && flags === ACK);
