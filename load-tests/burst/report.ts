@@ -1,6 +1,6 @@
 import { formatMachine, type Machine } from '../measure/machine.ts';
 import type { LoopDelay } from '../measure/rouse.ts';
-import { formatTable } from '../measure/table.ts';
+import { formatTable } from '#lib/table.ts';
 import type { Held } from './held.ts';
 import type { Loop } from './loop.ts';
 import { RATE, type Surge } from './surge.ts';

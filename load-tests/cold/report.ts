@@ -1,5 +1,5 @@
 import { formatMachine, type Machine } from '../measure/machine.ts';
-import { formatTable } from '../measure/table.ts';
+import { formatTable } from '#lib/table.ts';
 import type { Cold, Spread } from './wake.ts';
 
 /** What the JSON file holds. */

@@ -1,5 +1,5 @@
 import { formatMachine, type Machine } from '#load-tests/measure/machine.ts';
-import { formatTable } from '#load-tests/measure/table.ts';
+import { formatTable } from '#lib/table.ts';
 
 /** One script. */
 export interface Ran {

@@ -1,5 +1,6 @@
 import { formatMachine, type Machine } from '../measure/machine.ts';
-import { formatFigure, formatTable } from '../measure/table.ts';
+import { formatTable } from '#lib/table.ts';
+import { formatFigure } from '../measure/table.ts';
 import type { PeerName } from '../peers/peers.ts';
 import type { Compared, PeerRow, Row } from './closed-loop.ts';
 import type { Idle } from './idle.ts';

@@ -1,6 +1,7 @@
 import type { Awake } from './awake.ts';
 import type { Figure } from '../measure/figures.ts';
-import { formatFigure, formatTable } from '../measure/table.ts';
+import { formatTable } from '#lib/table.ts';
+import { formatFigure } from '../measure/table.ts';
 import type { CpuRates, Rest } from './rest.ts';
 import type { Routing } from './routing.ts';
 

@@ -1,5 +1,5 @@
 import { formatMachine, type Machine } from '../measure/machine.ts';
-import { formatTable } from '../measure/table.ts';
+import { formatTable } from '#lib/table.ts';
 import type { State } from './state.ts';
 import type { Count } from './tally.ts';
 

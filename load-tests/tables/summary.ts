@@ -1,5 +1,6 @@
 import type { Report as ColdReport } from '../cold/report.ts';
-import { formatFigure, formatTable } from '../measure/table.ts';
+import { formatTable } from '#lib/table.ts';
+import { formatFigure } from '../measure/table.ts';
 import type { PeerRow } from '../proxy/closed-loop.ts';
 import type { Report as ProxyReport } from '../proxy/report.ts';
 

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { figureOf, quantile, rotate } from '#load-tests/measure/figures.ts';
 import { cpuMicros } from '#load-tests/measure/process.ts';
-import { formatFigure, formatTable } from '#load-tests/measure/table.ts';
+import { formatTable } from '#lib/table.ts';
+import { formatFigure } from '#load-tests/measure/table.ts';
 
 test.each([
   [[1, 2, 3], 0.5, 2],

@@ -1,0 +1,83 @@
+import { type Plan, stateAt, useOf } from '#policies/keepalive/plan.ts';
+import type { Trace } from './trace.ts';
+
+/** What loading ahead of a request takes, besides the time in which the model is then idle. */
+const SPECULATIVE_LOAD_MS = 30_000;
+
+export interface Sums {
+  arrivals: number;
+  cold: number;
+  /** Seconds of cold starts. */
+  coldSeconds: number;
+  /** Memory × ms in which it was loaded and idle, and of the loads ahead of a request. */
+  idleMemory: number;
+  /** Loads ahead of a request. */
+  loads: number;
+}
+
+/** Counts what a policy did to a trace, as a whole and in its second half, when learning is over. */
+export interface Account {
+  arrive(model: number, now: number, cold: boolean): void;
+  /** A model was idle from `from` until `to` under this plan. */
+  idle(model: number, plan: Plan, from: number, to: number): void;
+  /** The same where the policy plans nothing: loaded until it is evicted. */
+  loaded(model: number, from: number, to: number): void;
+  readonly whole: Readonly<Sums>;
+  readonly late: Readonly<Sums>;
+  /** By model. */
+  readonly arrivals: Uint32Array;
+  readonly cold: Uint32Array;
+}
+
+export function createAccount(trace: Trace): Account {
+  const middle = (trace.from + trace.to) / 2;
+  const whole = makeSums();
+  const late = makeSums();
+  const arrivals = new Uint32Array(trace.models.length);
+  const cold = new Uint32Array(trace.models.length);
+
+  function addIdle(model: number, plan: Plan, from: number, to: number, sums: Sums): void {
+    const { memory } = trace.models[model]!;
+    const until = useOf(plan, to - from);
+    const before = useOf(plan, Math.max(0, (sums === late ? middle : from) - from));
+    const loads = until.loads - before.loads;
+    // Nothing here says what a parked model keeps: all of it, to be on the safe side.
+    const ms = until.hot + until.parked - before.hot - before.parked;
+    sums.idleMemory += memory * (ms + loads * SPECULATIVE_LOAD_MS);
+    sums.loads += loads;
+  }
+
+  return {
+    arrive(model, now, wasCold) {
+      arrivals[model]! += 1;
+      if (wasCold) cold[model]! += 1;
+      for (const sums of now >= middle ? [whole, late] : [whole]) {
+        sums.arrivals++;
+        if (!wasCold) continue;
+        sums.cold++;
+        sums.coldSeconds += trace.models[model]!.coldCost;
+      }
+    },
+    idle(model, plan, from, to) {
+      addIdle(model, plan, from, to, whole);
+      if (to > middle) addIdle(model, plan, from, to, late);
+    },
+    loaded(model, from, to) {
+      const { memory } = trace.models[model]!;
+      whole.idleMemory += memory * (to - from);
+      late.idleMemory += memory * Math.max(0, to - Math.max(from, middle));
+    },
+    whole,
+    late,
+    arrivals,
+    cold,
+  };
+}
+
+export function wasCold(plan: Plan, idle: number): boolean {
+  return stateAt(plan, idle) === 'cold';
+}
+
+function makeSums(): Sums {
+  return { arrivals: 0, cold: 0, coldSeconds: 0, idleMemory: 0, loads: 0 };
+}

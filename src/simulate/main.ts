@@ -1,0 +1,41 @@
+import { parseArgs } from 'node:util';
+import { Fault } from '#lib/fault.ts';
+import { compare } from './compare.ts';
+import { readTrace } from './read-trace.ts';
+import { formatComparison } from './report.ts';
+
+/** `npm run simulate -- --trace FILE --policy NAME …`: see policies/README.md. */
+
+const { values } = parseArgs({
+  options: {
+    trace: { type: 'string' },
+    memory: { type: 'string' },
+    policy: { type: 'string', multiple: true, default: ['fixed:10m', 'hybrid'] },
+    cap: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+});
+
+async function main(): Promise<void> {
+  if (values.trace === undefined) throw new Fault('invalid', 'which trace? --trace FILE');
+  const trace = await readTrace(values.trace, values.memory);
+  const rows = compare(trace, values.policy, parseCap(values.cap));
+  const text = values.json ? JSON.stringify(rows, undefined, 2) : formatComparison(rows);
+  process.stdout.write(`${text}\n`);
+}
+
+/** `15%` of the memory of all models, or memory in the unit of the trace. */
+function parseCap(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const cap = text.endsWith('%') ? Number(text.slice(0, -1)) / 100 : Number(text);
+  if (cap > 0) return cap;
+  throw new Fault('invalid', `--cap ${text}: expected memory above 0, or a share such as 15%`);
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof Fault)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}

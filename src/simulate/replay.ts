@@ -1,0 +1,46 @@
+import type { Plan } from '#policies/keepalive/plan.ts';
+import { type Account, createAccount, wasCold } from './account.ts';
+import { walk } from './walk.ts';
+import type { Trace } from './trace.ts';
+
+/**
+ * A policy that plans: when a model becomes idle it says what becomes of it while nobody comes. It may have
+ * several variants that share what they learn, such as prices.
+ */
+export interface Planner {
+  readonly variants: readonly string[];
+  /** A minute has passed; nothing that comes at `now` is known yet. */
+  tick?(now: number): void;
+  /** `idle`: ms since its last request ended; undefined: its first. */
+  arrive?(model: number, idle: number | undefined, now: number): void;
+  /** One plan for each variant. */
+  plan(model: number, now: number): readonly Plan[];
+}
+
+/** One account for each variant. One instance per model: the question is when it goes to zero and comes back. */
+export function replay(trace: Trace, planner: Planner): readonly Account[] {
+  const accounts = planner.variants.map(() => createAccount(trace));
+  const plans: (readonly Plan[] | undefined)[] = trace.models.map(() => undefined);
+  walk(trace, {
+    tick: (now) => planner.tick?.(now),
+    arrive(model, idleSince, now, isBusy) {
+      const idle = now - (idleSince ?? now);
+      accounts.forEach((account, variant) => {
+        const plan = plans[model]?.[variant];
+        if (plan && !isBusy) account.idle(model, plan, idleSince ?? now, now);
+        account.arrive(model, now, !isBusy && (plan === undefined || wasCold(plan, idle)));
+      });
+      if (!isBusy) planner.arrive?.(model, idleSince === undefined ? undefined : idle, now);
+    },
+    idle(model, now) {
+      plans[model] = planner.plan(model, now);
+    },
+    end(model, idleSince, now) {
+      accounts.forEach((account, variant) => {
+        const plan = plans[model]?.[variant];
+        if (plan) account.idle(model, plan, idleSince, now);
+      });
+    },
+  });
+  return accounts;
+}

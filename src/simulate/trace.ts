@@ -1,0 +1,79 @@
+import { Fault } from '#lib/fault.ts';
+
+export interface TraceModel {
+  readonly name: string;
+  /** In the unit of the trace; 1 where it does not say. */
+  readonly memory: number;
+  /** What a cold start costs, in seconds; 1 where the trace does not say. */
+  readonly coldCost: number;
+}
+
+/** Arrivals in the order of their time: columns, because there may be millions. Times in ms since the epoch. */
+export interface Trace {
+  readonly models: readonly TraceModel[];
+  readonly at: Float64Array;
+  /** When the request ended. */
+  readonly end: Float64Array;
+  /** Index into `models`. */
+  readonly model: Uint32Array;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Bounds what a trace takes in memory: 20 bytes each. */
+const MOST_ARRIVALS = 50_000_000;
+const FIRST_CAPACITY = 1024;
+
+export interface TraceBuilder {
+  add(model: number, at: number, end: number): void;
+  finish(models: readonly TraceModel[], span?: { from: number; to: number }): Trace;
+}
+
+export function createTraceBuilder(): TraceBuilder {
+  let at = new Float64Array(FIRST_CAPACITY);
+  let end = new Float64Array(FIRST_CAPACITY);
+  let model = new Uint32Array(FIRST_CAPACITY);
+  let length = 0;
+
+  function grow(): void {
+    if (length >= MOST_ARRIVALS) {
+      throw new Fault('too_large', `the trace has more than ${MOST_ARRIVALS} arrivals`);
+    }
+    const capacity = Math.min(length * 2, MOST_ARRIVALS);
+    at = copyInto(new Float64Array(capacity), at);
+    end = copyInto(new Float64Array(capacity), end);
+    model = copyInto(new Uint32Array(capacity), model);
+  }
+
+  return {
+    add(index, arrival, ended) {
+      if (length === at.length) grow();
+      at[length] = arrival;
+      end[length] = ended;
+      model[length] = index;
+      length++;
+    },
+    finish(models, span) {
+      if (length === 0) throw new Fault('invalid', 'the trace has no arrivals');
+      const order = orderOf(at, length);
+      return {
+        models,
+        at: Float64Array.from(order, (index) => at[index]!),
+        end: Float64Array.from(order, (index) => end[index]!),
+        model: Uint32Array.from(order, (index) => model[index]!),
+        from: span?.from ?? at[order[0]!]!,
+        to: span?.to ?? at[order[length - 1]!]!,
+      };
+    },
+  };
+}
+
+function copyInto<T extends Float64Array | Uint32Array>(wider: T, from: T): T {
+  wider.set(from);
+  return wider;
+}
+
+/** Indices by time; those of one moment stay in the order in which they were read. */
+function orderOf(at: Float64Array, length: number): Uint32Array {
+  return Uint32Array.from({ length }, (_, index) => index).sort((a, b) => at[a]! - at[b]! || a - b);
+}

@@ -1,0 +1,57 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { createGreedyDual, createLru } from '#simulate/evictors.ts';
+import { type Evictor, replayCapped } from '#simulate/replay-capped.ts';
+import { createTraceBuilder } from '#simulate/trace.ts';
+import { makeTrace, MINUTE } from './traces.ts';
+
+describe('under a cap', () => {
+  test('the least recently used goes', () => {
+    const trace = makeTrace({ a: [0, 2, 4], b: [1, 5], c: [3] });
+    // At 3 b goes for c, at 4 a is there, at 5 c goes for b.
+    expect(replayCapped(trace, createLru(trace), 2).whole).toMatchObject({ cold: 4, arrivals: 6 });
+  });
+
+  test('greedy-dual keeps what is used often', () => {
+    const trace = makeTrace({ a: [0, 1, 2, 5], b: [3], c: [4] });
+    expect(replayCapped(trace, createLru(trace), 2).whole.cold).toBe(4);
+    expect(replayCapped(trace, createGreedyDual(trace), 2).whole.cold).toBe(3);
+  });
+
+  test('greedy-dual: the clock lets what was once used often go in the end', () => {
+    const others = [10, 20, 30, 40, 50, 60];
+    const lists = Object.fromEntries(others.map((at) => [`m${at}`, [at, at + 1]]));
+    const trace = makeTrace({ a: [0, 1, 2, 3, 4, 100], ...lists });
+    expect(replayCapped(trace, createGreedyDual(trace), 2).cold[0]).toBe(2);
+  });
+
+  test('nothing that runs is evicted', () => {
+    const builder = createTraceBuilder();
+    builder.add(0, 0, 10 * MINUTE);
+    builder.add(1, MINUTE, 2 * MINUTE);
+    builder.add(0, 3 * MINUTE, 3 * MINUTE);
+    builder.add(1, 11 * MINUTE, 11 * MINUTE);
+    const models = ['a', 'b'].map((name) => ({ name, memory: 1, coldCost: 1 }));
+    const trace = builder.finish(models);
+    const { cold } = replayCapped(trace, createLru(trace), 1);
+    // b goes as soon as it has ended: a was there first, and runs.
+    expect([...cold]).toEqual([1, 2]);
+  });
+
+  test('memory that is loaded and idle stays below the cap', () => {
+    const lists = fc.array(fc.uniqueArray(fc.nat(100), { minLength: 1, maxLength: 20 }), {
+      minLength: 2,
+      maxLength: 6,
+    });
+    fc.assert(
+      fc.property(lists, fc.integer({ min: 1, max: 4 }), fc.boolean(), (all, cap, lru) => {
+        const trace = makeTrace(Object.fromEntries(all.map((list, index) => [`m${index}`, list])));
+        const evictor: Evictor = lru ? createLru(trace) : createGreedyDual(trace);
+        const { whole } = replayCapped(trace, evictor, cap);
+        expect(whole.arrivals).toBe(trace.at.length);
+        expect(whole.idleMemory).toBeLessThanOrEqual(cap * (trace.to - trace.from));
+        expect(whole.cold).toBeGreaterThanOrEqual(all.length);
+      }),
+    );
+  });
+});
