@@ -3,9 +3,9 @@ import type { BusClient } from '#bus/bus.ts';
 import { createSubscriber } from '#bus/subscriber.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
-import type { Accepted } from './accepted.ts';
+import type { AcceptedConnection } from './accepted-connection.ts';
 import { Callers } from './callers.ts';
-import { Client, type House } from './client.ts';
+import { CallerConnection, type CallerConnectionEvents } from './caller-connection.ts';
 import { createDemand } from './demand.ts';
 import { createTraces } from './http/traceparent.ts';
 import { CallerSession } from './http2/caller-session.ts';
@@ -67,7 +67,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
   const { clock } = options;
   const ready = Promise.withResolvers<void>();
   const metrics = createSharedMetrics();
-  const clients = new Set<Accepted>();
+  const connections = new Set<AcceptedConnection>();
   const timers = new Set<Timer>();
   const routes = new Routes(options.domain, {
     onWake(revision, queued) {
@@ -149,38 +149,38 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     const timer = clock.after(ms, () => {
       timers.delete(timer);
       step();
-      if (!plane.closing || clients.size > 0) repeat(ms, step);
+      if (!plane.closing || connections.size > 0) repeat(ms, step);
     });
     timers.add(timer);
   }
 
-  function addClient(client: Accepted): void {
-    clients.add(client);
-    metrics.connections = clients.size;
+  function addConnection(connection: AcceptedConnection): void {
+    connections.add(connection);
+    metrics.connections = connections.size;
   }
 
-  function removeClient(client: Accepted): void {
-    clients.delete(client);
-    metrics.connections = clients.size;
+  function removeConnection(connection: AcceptedConnection): void {
+    connections.delete(connection);
+    metrics.connections = connections.size;
   }
 
-  const house: House = {
-    onHttp2(client, first) {
-      removeClient(client);
-      const session = new CallerSession(client.socket, first, plane, client.peer);
-      addClient(session);
-      client.socket.once('close', () => removeClient(session));
+  const connectionEvents: CallerConnectionEvents = {
+    onHttp2(connection, first) {
+      removeConnection(connection);
+      const session = new CallerSession(connection.socket, first, plane, connection.peer);
+      addConnection(session);
+      connection.socket.once('close', () => removeConnection(session));
     },
-    onClosed: removeClient,
+    onClosed: removeConnection,
   };
 
   function onConnection(socket: Socket, peer: Peer): void {
-    addClient(new Client(socket, plane, peer, house));
+    addConnection(new CallerConnection(socket, plane, peer, connectionEvents));
   }
 
   repeat(SWEEP_MS, () => {
     const now = clock.now();
-    for (const client of clients) client.sweep(now);
+    for (const connection of connections) connection.sweep(now);
     for (const slot of routes.allSlots()) slot.sweep(now);
   });
   repeat(WATCH_EVERY_MS, () => watches.tick(clock.now()));
@@ -226,10 +226,10 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
       plane.closing = true;
       watches.endAll(clock.now());
       const closed = listener.close();
-      for (const client of clients) client.beginClose();
+      for (const connection of connections) connection.beginClose();
       const cut = clock.after(graceMs, () => {
         listener.cut();
-        for (const client of clients) client.cut();
+        for (const connection of connections) connection.cut();
       });
       await closed;
       cut.cancel();

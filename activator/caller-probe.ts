@@ -1,4 +1,4 @@
-import type { Connection } from './connection.ts';
+import type { Downstream } from './downstream.ts';
 import type { HeldBody } from './held-body.ts';
 
 /** Turns of the loop without data after which all that had arrived has been read. */
@@ -13,7 +13,7 @@ const MAX_PROBED = 4 * 1024 * 1024;
  * @param isWanted asked at each turn; false: it is known otherwise by now, and `onPresent` is not called.
  */
 export function probeCaller(
-  client: Connection,
+  downstream: Downstream,
   body: HeldBody,
   isWanted: () => boolean,
   onPresent: () => void,
@@ -27,6 +27,6 @@ export function probeCaller(
     if (quietTurns > QUIET_TURNS || seen > MAX_PROBED) onPresent();
     else setImmediate(look);
   };
-  client.resume();
+  downstream.resume();
   setImmediate(look);
 }

@@ -1,7 +1,7 @@
 import type { ToStatus } from './address.ts';
 import { type Answer, makeRefusal } from './answers.ts';
 import { probeCaller } from './caller-probe.ts';
-import type { Connection } from './connection.ts';
+import type { Downstream } from './downstream.ts';
 import { Forward, type ForwardOwner, type Granted } from './forward.ts';
 import { type Gate, GRANT, HOLD, NO_HOLD, type Refused, type Waiter } from './gate.ts';
 import { HeldBody } from './held-body.ts';
@@ -67,7 +67,7 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
   arrivedAt = 0;
   grantedAt = 0;
   cold = false;
-  private readonly client: Connection;
+  private readonly downstream: Downstream;
   private readonly plane: Plane;
   private readonly identity: Identity;
   private readonly hold: Hold;
@@ -82,14 +82,14 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
   private deadlineAt = NEVER;
   private watch: ReturnType<Watches['add']> | undefined;
 
-  constructor(client: Connection, plane: Plane) {
-    this.client = client;
+  constructor(downstream: Downstream, plane: Plane) {
+    this.downstream = downstream;
     this.plane = plane;
-    this.identity = new Identity(client.caller);
+    this.identity = new Identity(downstream.caller);
     this.hold = new Hold(this, plane);
     this.body = new HeldBody(plane);
-    this.router = new Router(client, plane, this.body, this);
-    this.forward = new Forward(client, plane, this.body, this);
+    this.router = new Router(downstream, plane, this.body, this);
+    this.forward = new Forward(downstream, plane, this.body, this);
   }
 
   get callerId(): string {
@@ -145,18 +145,18 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
   }
 
   onStatusAsked(asked: ToStatus): void {
-    const shown = makeStatusAnswer(asked, this.client.head, this.plane);
+    const shown = makeStatusAnswer(asked, this.downstream.head, this.plane);
     if ('code' in shown) this.refuse(shown);
     else if ('body' in shown) this.finishLocally(shown, 'Cache-Control: no-store\r\n');
     else this.startWatch(shown.route, shown.question);
   }
 
   private startWatch(route: RevisionRoute, what: Parameters<Watches['add']>[2]): void {
-    const { client, plane } = this;
+    const { downstream, plane } = this;
     this.state = WATCHING;
-    this.watch = plane.watches.add(client, route, what, plane.now(), () => {
+    this.watch = plane.watches.add(downstream, route, what, plane.now(), () => {
       this.end(true);
-      client.finish();
+      downstream.finish();
     });
     if (this.state !== WATCHING) this.watch = undefined;
   }
@@ -172,7 +172,7 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
       this.onRefused('failed');
       return;
     }
-    const { head } = this.client;
+    const { head } = this.downstream;
     const wrong = this.check(route);
     const holdMs = holdOf(head, route);
     if (wrong) this.refuse(wrong);
@@ -181,14 +181,14 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
   }
 
   private check(route: RevisionRoute): Refusal | undefined {
-    const { isGrpc, head, caller } = this.client;
+    const { isGrpc, head, caller } = this.downstream;
     if (isGrpc && !speaksGrpc(route)) return makeNoGrpc(route);
     return this.identity.read(head, caller, this.plane.callers) ?? checkRequestId(head);
   }
 
   private askGate(route: RevisionRoute, holdMs: number): void {
     const { total } = route.routing.timeouts;
-    this.deadlineAt = Math.min(this.client.givesUpAt, this.arrivedAt + (total ?? NEVER));
+    this.deadlineAt = Math.min(this.downstream.givesUpAt, this.arrivedAt + (total ?? NEVER));
     this.state = HELD;
     this.hold.prepare(this.arrivedAt + holdMs);
     const decision = route.gate.enter(this, holdMs);
@@ -200,12 +200,12 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
   }
 
   private onHeld(route: RevisionRoute): void {
-    const { client } = this;
+    const { downstream } = this;
     this.waited = true;
-    this.deadlineAt = Math.min(this.deadlineAt, this.arrivedAt + expectedByEnvoy(client.head));
-    this.hold.begin(client.head, route);
+    this.deadlineAt = Math.min(this.deadlineAt, this.arrivedAt + expectedByEnvoy(downstream.head));
+    this.hold.begin(downstream.head, route);
     if (!this.body.startCounting(false)) this.refuse(TOO_MANY_BODIES);
-    else if (this.body.isFull) client.pause();
+    else if (this.body.isFull) downstream.pause();
   }
 
   onRefused(reason: Refused): void {
@@ -218,14 +218,14 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
     this.slot = slot;
     this.hold.end('granted');
     this.body.stopCounting();
-    if (this.client.isPaused) this.probe(slot);
+    if (this.downstream.isPaused) this.probe(slot);
     else this.forwardTo(slot);
   }
 
   private probe(slot: Slot): void {
     this.state = PROBING;
     probeCaller(
-      this.client,
+      this.downstream,
       this.body,
       () => this.state === PROBING && this.slot === slot,
       () => this.forwardTo(slot),
@@ -261,17 +261,17 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
 
   onCut(): void {
     this.abandon();
-    this.client.cut();
+    this.downstream.cut();
   }
 
   onAnswered(clean: boolean): void {
     this.end(clean);
-    this.client.finish();
+    this.downstream.finish();
   }
 
   onTunnelClosed(): void {
     this.end(false);
-    this.client.endTunnel();
+    this.downstream.endTunnel();
   }
 
   // From the caller
@@ -304,7 +304,7 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
     }
     this.body.add(piece);
     if (this.body.isTooLargeToRoute) this.refuse(BODY_TOO_LARGE_TO_ROUTE);
-    else if (this.body.isFull && this.state !== PROBING) this.client.pause();
+    else if (this.body.isFull && this.state !== PROBING) this.downstream.pause();
   }
 
   /** `trailers`: field lines that ended a chunked body, or ''. */
@@ -317,12 +317,12 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
 
   /** What came is no body, or too much of one: whatever follows on the connection is not understood. */
   onBadBody(refusal: Refusal): void {
-    if (this.client.isAnswering) {
+    if (this.downstream.isAnswering) {
       this.onCut();
       return;
     }
     this.abandon();
-    this.client.refuse(refusal);
+    this.downstream.refuse(refusal);
   }
 
   /** No byte of the body for too long. */
@@ -342,7 +342,7 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
 
   onCallerGone(): void {
     if (this.state === OVER) return;
-    if (!this.client.isAnswering) this.countCode(CLIENT_CLOSED);
+    if (!this.downstream.isAnswering) this.countCode(CLIENT_CLOSED);
     this.abandon();
   }
 
@@ -377,13 +377,13 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
 
   /** The instance has the whole request for as long as it may run, and has said nothing. */
   private isIgnored(now: number): boolean {
-    return now >= this.forward.deadline && this.client.bodyDone && this.forward.isUnanswered;
+    return now >= this.forward.deadline && this.downstream.bodyDone && this.forward.isUnanswered;
   }
 
   // Ends
 
   private fail(refusal: Refusal): void {
-    if (this.client.isAnswering) this.onCut();
+    if (this.downstream.isAnswering) this.onCut();
     else this.refuse(refusal);
   }
 
@@ -398,7 +398,7 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
 
   private finishLocally(answer: Answer, extra = ''): void {
     this.abandon();
-    this.client.answer(answer, extra);
+    this.downstream.answer(answer, extra);
   }
 
   /** Ends without a whole response: the wait is cancelled or the upstream connection is dropped. */

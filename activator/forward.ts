@@ -1,5 +1,5 @@
 import type { Address } from '#domain/routing.ts';
-import type { Connection } from './connection.ts';
+import type { Downstream } from './downstream.ts';
 import type { HeldBody } from './held-body.ts';
 import type { Framed, InstanceConnection, InstanceUser } from './instance-connection.ts';
 import { parseTokens } from './http/fields.ts';
@@ -60,7 +60,7 @@ export interface ForwardOwner {
 export class Forward implements InstanceUser {
   /** ms; the nearest of run and idle. */
   deadline = NEVER;
-  private readonly client: Connection;
+  private readonly downstream: Downstream;
   private readonly plane: Plane;
   private readonly body: HeldBody;
   private readonly owner: ForwardOwner;
@@ -72,8 +72,8 @@ export class Forward implements InstanceUser {
   private replayable = true;
   private refusedOnce = false;
 
-  constructor(client: Connection, plane: Plane, body: HeldBody, owner: ForwardOwner) {
-    this.client = client;
+  constructor(downstream: Downstream, plane: Plane, body: HeldBody, owner: ForwardOwner) {
+    this.downstream = downstream;
     this.plane = plane;
     this.body = body;
     this.owner = owner;
@@ -100,7 +100,7 @@ export class Forward implements InstanceUser {
     this.replayable = true;
     this.deadline = granted.grantedAt + route.routing.timeouts.run;
     this.refusedOnce = false;
-    this.connect(this.client.isGrpc ? this.open(slot) : (slot.takeIdle() ?? this.open(slot)));
+    this.connect(this.downstream.isGrpc ? this.open(slot) : (slot.takeIdle() ?? this.open(slot)));
   }
 
   /** Ends, whatever its state. `clean`: the answer was whole. */
@@ -118,9 +118,9 @@ export class Forward implements InstanceUser {
   // To the instance
 
   writeBody(buffer: Buffer, ranges: readonly number[]): void {
-    if (this.client.isGrpc && this.replayable) this.keepForReplay(pieceOf(buffer, ranges));
+    if (this.downstream.isGrpc && this.replayable) this.keepForReplay(pieceOf(buffer, ranges));
     else this.replayable = false;
-    if (this.upstream && !this.upstream.writeBody(buffer, ranges)) this.client.pause();
+    if (this.upstream && !this.upstream.writeBody(buffer, ranges)) this.downstream.pause();
   }
 
   /** The first message of a gRPC call nearly always follows its head: without it hardly a call could be replayed. */
@@ -143,7 +143,7 @@ export class Forward implements InstanceUser {
   }
 
   onWritable(): void {
-    if (this.state !== IDLE) this.client.resume();
+    if (this.state !== IDLE) this.downstream.resume();
   }
 
   onCallerWritable(): void {
@@ -153,35 +153,35 @@ export class Forward implements InstanceUser {
 
   private open(slot: Slot): InstanceConnection {
     const now = (): number => this.plane.now();
-    return this.client.isGrpc ? slot.openStream(now) : new Upstream(slot, now);
+    return this.downstream.isGrpc ? slot.openStream(now) : new Upstream(slot, now);
   }
 
   private connect(upstream: InstanceConnection): void {
     this.state = CONNECTING;
     this.upstream = upstream;
-    upstream.use(this, this.client.head.method);
+    upstream.use(this, this.downstream.head.method);
     if (upstream.connected) this.send(upstream);
   }
 
   private send(upstream: InstanceConnection): void {
-    const { client, granted, slot } = this;
+    const { downstream, granted, slot } = this;
     if (!granted || !slot) return;
     this.state = SENT;
     upstream.cork();
     this.writeHead(upstream, slot.address, granted.path);
     this.flushHeld(upstream);
-    if (client.bodyDone) upstream.endBody(this.body.trailers);
+    if (downstream.bodyDone) upstream.endBody(this.body.trailers);
     upstream.uncork();
-    if (!client.bodyDone) client.sendContinue();
-    if (!upstream.isFull) client.resume();
+    if (!downstream.bodyDone) downstream.sendContinue();
+    if (!upstream.isFull) downstream.resume();
   }
 
   /** A whole, small body is kept until the instance answers if the request may be sent again. */
   private flushHeld(upstream: InstanceConnection): void {
-    const { body, client } = this;
+    const { body, downstream } = this;
     if (body.bytes === 0) return;
     body.writeTo(upstream);
-    const isKept = client.isGrpc || (client.bodyDone && this.isRepeatable());
+    const isKept = downstream.isGrpc || (downstream.bodyDone && this.isRepeatable());
     if (body.isFull || !isKept) this.forgetBody();
   }
 
@@ -189,7 +189,7 @@ export class Forward implements InstanceUser {
     const { route, slot, upstream } = this;
     this.upstream = undefined;
     if (before === 'connect') this.owner.onUnreached(reason);
-    else if (this.client.isAnswering) this.owner.onCut();
+    else if (this.downstream.isAnswering) this.owner.onCut();
     else if (before === 'protocol' && route) this.owner.onRefusal(makeNoHttp2(route));
     else if (slot && upstream && before !== 'protocol' && this.mayReplay(upstream, before))
       this.connect(this.open(slot));
@@ -207,38 +207,38 @@ export class Forward implements InstanceUser {
   }
 
   private isRepeatable(): boolean {
-    return IDEMPOTENT.has(this.client.head.method) || this.route?.routing.retry === 'safe';
+    return IDEMPOTENT.has(this.downstream.head.method) || this.route?.routing.retry === 'safe';
   }
 
   // From the instance
 
   cork(): void {
-    this.client.cork();
+    this.downstream.cork();
   }
 
   uncork(): void {
-    this.client.uncork();
+    this.downstream.uncork();
   }
 
   onInformational(head: ResponseHead): void {
-    if (head.status !== 100) this.client.writeInformational(head);
+    if (head.status !== 100) this.downstream.writeInformational(head);
   }
 
   onHead(head: ResponseHead): void {
     if (head.status === 101) this.beginTunnel(head);
     else {
       this.state = RESPONDING;
-      if (this.client.isGrpc) this.forgetBody();
+      if (this.downstream.isGrpc) this.forgetBody();
       if (this.slot) this.slot.silences = 0;
       this.observe(head.status);
-      this.client.writeHead(head, this.extraFields());
+      this.downstream.writeHead(head, this.extraFields());
       this.deadline = this.idleDeadline();
     }
   }
 
   onData(buffer: Buffer, ranges: readonly number[], framed?: Framed): void {
     this.deadline = this.idleDeadline();
-    if (!this.client.writeBody(buffer, ranges, framed)) this.waitForCaller();
+    if (!this.downstream.writeBody(buffer, ranges, framed)) this.waitForCaller();
   }
 
   /** Nothing is read from the instance until the caller has taken what is there; it may not take for ever. */
@@ -248,8 +248,8 @@ export class Forward implements InstanceUser {
   }
 
   onEnd(trailers: string): void {
-    this.client.endBody(trailers);
-    this.owner.onAnswered(this.client.bodyDone);
+    this.downstream.endBody(trailers);
+    this.owner.onAnswered(this.downstream.bodyDone);
   }
 
   private extraFields(): string {
@@ -286,28 +286,28 @@ export class Forward implements InstanceUser {
   // After a 101
 
   private beginTunnel(head: ResponseHead): void {
-    const asked = parseTokens(this.client.head.upgrade);
+    const asked = parseTokens(this.downstream.head.upgrade);
     if (!asked.includes(head.upgrade.toLowerCase())) {
       this.owner.onRefusal(UNASKED_UPGRADE);
       return;
     }
     this.state = TUNNEL;
     this.observe(101);
-    this.client.writeSwitch(head, this.extraFields());
+    this.downstream.writeSwitch(head, this.extraFields());
     this.deadline = this.idleDeadline();
-    const early = this.client.takeAhead();
+    const early = this.downstream.takeAhead();
     if (early) this.writeTunnel(early, early.length);
-    this.client.resume();
+    this.downstream.resume();
   }
 
   writeTunnel(buffer: Buffer, length: number): void {
     this.deadline = this.idleDeadline();
-    if (this.upstream && !this.upstream.writeTunnel(buffer, length)) this.client.pause();
+    if (this.upstream && !this.upstream.writeTunnel(buffer, length)) this.downstream.pause();
   }
 
   onTunnelData(buffer: Buffer, length: number): void {
     this.deadline = this.idleDeadline();
-    if (!this.client.writeTunnel(buffer, length)) this.waitForCaller();
+    if (!this.downstream.writeTunnel(buffer, length)) this.waitForCaller();
   }
 
   onTunnelEnd(): void {
@@ -316,7 +316,7 @@ export class Forward implements InstanceUser {
 
   /** What goes before the body: the caller's head, for this hop. */
   private writeHead(upstream: InstanceConnection, address: Address, path: string): void {
-    const { head, forwarded } = this.client;
+    const { head, forwarded } = this.downstream;
     const inner = 'host' in address ? address : undefined;
     const host = inner?.authority ?? (head.host === '' ? 'localhost' : head.host);
     const target = inner?.basePath ? inner.basePath + path : path;
@@ -326,7 +326,7 @@ export class Forward implements InstanceUser {
 
   /** What is left of the time that the caller gives, for the instance. */
   private timeoutField(): string {
-    const { isGrpc, givesUpAt } = this.client;
+    const { isGrpc, givesUpAt } = this.downstream;
     if (!isGrpc || givesUpAt === NEVER) return '';
     return `grpc-timeout: ${formatTimeout(givesUpAt - this.plane.now())}\r\n`;
   }

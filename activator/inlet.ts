@@ -42,14 +42,14 @@ export class Inlet {
    * to a new socket. Where that does not work, or bytes of it have been read and put back, it stays as it is.
    */
   adopt(accepted: Socket, reader: Reader): Socket {
-    const inner: Accepted = accepted;
+    const inner: AcceptedSocket = accepted;
     const { _handle: handle, _server: server, allowHalfOpen } = inner;
     const isFresh = accepted.constructor === Socket && accepted.bytesRead === 0;
     if (!isFresh || !handle) return this.listenTo(accepted, reader);
     inner._handle = null;
     inner._server = null;
     const options = { handle, allowHalfOpen, onread: this.options() };
-    const socket: Read & Accepted = new Socket(options);
+    const socket: Read & AcceptedSocket = new Socket(options);
     socket[READER] = reader;
     socket._server = server;
     return socket;
@@ -90,7 +90,7 @@ function onRead(this: Read, length: number): boolean {
 }
 
 /** What `node:net` keeps in a socket that a server has accepted. */
-interface Accepted {
+interface AcceptedSocket {
   _handle?: BoundSocket | null;
   _server?: object | null;
   readonly allowHalfOpen: boolean;

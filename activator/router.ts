@@ -7,7 +7,7 @@ import {
   type ToStatus,
 } from './address.ts';
 import { type Answer, makeLocalAnswer } from './answers.ts';
-import type { Connection } from './connection.ts';
+import type { Downstream } from './downstream.ts';
 import type { HeldBody } from './held-body.ts';
 import type { Plane } from './plane.ts';
 import {
@@ -41,7 +41,7 @@ export class Router {
   setCookie = '';
   /** How the caller is told of a refusal. */
   dialect: Dialect = 'problem';
-  private readonly client: Connection;
+  private readonly downstream: Downstream;
   private readonly plane: Plane;
   private readonly body: HeldBody;
   private readonly events: RouterEvents;
@@ -49,8 +49,8 @@ export class Router {
   private known: ToModel | undefined;
   private knownVersion = 0;
 
-  constructor(client: Connection, plane: Plane, body: HeldBody, events: RouterEvents) {
-    this.client = client;
+  constructor(downstream: Downstream, plane: Plane, body: HeldBody, events: RouterEvents) {
+    this.downstream = downstream;
     this.plane = plane;
     this.body = body;
     this.events = events;
@@ -66,7 +66,7 @@ export class Router {
   }
 
   private find({ routes }: Plane): void {
-    const destination = findDestination(this.client.head, routes);
+    const destination = findDestination(this.downstream.head, routes);
     this.known = destination.kind === 'model' ? destination : undefined;
     this.knownVersion = routes.version;
     this.follow(destination);
@@ -104,7 +104,7 @@ export class Router {
       events.onRouted(picked);
       return;
     }
-    const choice = chooseRevision(plane, model, revision, tag, this.client.head.fields);
+    const choice = chooseRevision(plane, model, revision, tag, this.downstream.head.fields);
     if ('detail' in choice) {
       events.onRefusal(choice);
       return;
@@ -114,19 +114,19 @@ export class Router {
   }
 
   private readBody(): void {
-    const { body, client, events } = this;
+    const { body, downstream, events } = this;
     if (!body.startCounting(true)) events.onRefusal(TOO_MANY_BODIES);
     else if (body.isTooLargeToRoute) events.onRefusal(BODY_TOO_LARGE_TO_ROUTE);
-    else if (client.bodyDone) this.onBodyEnd();
+    else if (downstream.bodyDone) this.onBodyEnd();
     else {
-      client.resume();
-      client.sendContinue();
+      downstream.resume();
+      downstream.sendContinue();
     }
   }
 
   /** The body that names the model is there as a whole. */
   onBodyEnd(): void {
-    const { client, plane, body } = this;
+    const { downstream, plane, body } = this;
     let name: unknown;
     try {
       name = body.findModel();
@@ -135,7 +135,7 @@ export class Router {
       return;
     }
     body.stopCounting();
-    this.follow(findNamed(name, client.head.target, plane.routes));
+    this.follow(findNamed(name, downstream.head.target, plane.routes));
   }
 
   /** Nothing is left of the last request. */

@@ -5,7 +5,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { Socket } from 'node:net';
-import type { Accepted } from '../accepted.ts';
+import type { AcceptedConnection } from '../accepted-connection.ts';
 import type { Peer } from '../listener.ts';
 import { countRefusal } from '../metrics.ts';
 import { KEEP_ALIVE_MS, LINGER_MS, type Plane } from '../plane.ts';
@@ -33,7 +33,7 @@ const RESETS_PER_SECOND = 33;
  * What nghttp2 bounds by itself: CONTINUATION frames in a row, answers to SETTINGS and PING that wait to be
  * sent, the header table. What is set here: streams, windows, header sizes, resets.
  */
-export class CallerSession implements Accepted {
+export class CallerSession implements AcceptedConnection {
   private readonly session: ServerHttp2Session;
   private readonly socket: Socket;
   private readonly plane: Plane;

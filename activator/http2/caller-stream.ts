@@ -26,7 +26,7 @@ import {
 } from '../refusals.ts';
 import { fieldsOfLines, linesOfHead, readTrailers, trailersOfLines } from './fields.ts';
 import { encodeMessage, GRPC, grpcStatusOf, isGrpcType, parseTimeout } from './grpc.ts';
-import type { GrpcCaller, StreamUser } from './caller.ts';
+import type { GrpcDownstream, StreamUser } from './grpc-downstream.ts';
 import { InferenceCall, isInferenceTarget } from './inference/call.ts';
 import { readRequest } from './read-request.ts';
 
@@ -55,7 +55,7 @@ const LINGERING = 2;
  *  1. While `EXCHANGING` the exchange owns the stream; after that nothing is told to it.
  *  2. What has arrived and was not read is at most the window of the stream.
  */
-export class CallerStream implements GrpcCaller {
+export class CallerStream implements GrpcDownstream {
   readonly head = new RequestHead();
   isGrpc = false;
   givesUpAt = NEVER;

@@ -7,7 +7,7 @@ import { BODY_TIMEOUT_MS, type Plane } from '../../plane.ts';
 import { BODY_STALLED, type Refusal, STARTING, TOO_MANY_BODIES } from '../../refusals.ts';
 import { type ModelRoute, type RevisionRoute, speaksGrpc } from '../../routes.ts';
 import { chooseRevision } from '../../split.ts';
-import type { GrpcCaller, StreamUser } from '../caller.ts';
+import type { GrpcDownstream, StreamUser } from '../grpc-downstream.ts';
 import { GRPC } from '../grpc.ts';
 import {
   type InferRequest,
@@ -44,7 +44,7 @@ export function isInferenceTarget(target: string): boolean {
  * Invariant: what `pieces` hold is counted in `plane.heldBytes`, until it is handed on or the call is over.
  */
 export class InferenceCall implements StreamUser {
-  private readonly caller: GrpcCaller;
+  private readonly caller: GrpcDownstream;
   private readonly plane: Plane;
   private readonly method: string;
   /** The model that host or metadata name. */
@@ -58,7 +58,7 @@ export class InferenceCall implements StreamUser {
   /** Who has the call from now on. */
   private next: Exchange | Transcoding | undefined;
 
-  constructor(caller: GrpcCaller, plane: Plane) {
+  constructor(caller: GrpcDownstream, plane: Plane) {
     this.caller = caller;
     this.plane = plane;
     this.method = caller.head.target.slice(SERVICE.length);

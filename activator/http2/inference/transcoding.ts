@@ -1,5 +1,5 @@
 import type { Answer } from '../../answers.ts';
-import type { Connection } from '../../connection.ts';
+import type { Downstream } from '../../downstream.ts';
 import { Exchange } from '../../exchange.ts';
 import { parseLength } from '../../http/fields.ts';
 import { pieceOf } from '../../http/pieces.ts';
@@ -9,7 +9,7 @@ import { keep } from '../../inlet.ts';
 import type { Plane } from '../../plane.ts';
 import type { Refusal } from '../../refusals.ts';
 import type { RevisionRoute } from '../../routes.ts';
-import type { GrpcCaller } from '../caller.ts';
+import type { GrpcDownstream } from '../grpc-downstream.ts';
 import { fieldsOfLines, linesOfHead } from '../fields.ts';
 import { GRPC, grpcStatusOfHttp } from '../grpc.ts';
 import type { InferRequest } from './messages.ts';
@@ -31,13 +31,13 @@ const OF_GRPC =
  *  1. What `pieces` hold is counted in `plane.heldBytes`.
  *  2. The caller gets exactly one answer: `answered` is set with it.
  */
-export class Transcoding implements Connection {
+export class Transcoding implements Downstream {
   readonly head = new RequestHead();
   readonly bodyDone = true;
   readonly isGrpc = false;
   readonly isPaused = false;
   isAnswering = false;
-  private readonly outer: GrpcCaller;
+  private readonly outer: GrpcDownstream;
   private readonly plane: Plane;
   private readonly exchange: Exchange;
   private answered = false;
@@ -47,7 +47,7 @@ export class Transcoding implements Connection {
   private pieces: Buffer[] = [];
   private bytes = 0;
 
-  constructor(outer: GrpcCaller, plane: Plane) {
+  constructor(outer: GrpcDownstream, plane: Plane) {
     this.outer = outer;
     this.plane = plane;
     this.exchange = new Exchange(this, plane);
@@ -96,7 +96,7 @@ export class Transcoding implements Connection {
     );
   }
 
-  get caller(): Connection['caller'] {
+  get caller(): Downstream['caller'] {
     return this.outer.caller;
   }
 

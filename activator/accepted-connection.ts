@@ -1,5 +1,5 @@
 /** A caller's connection, whatever it speaks, as the data plane keeps it. */
-export interface Accepted {
+export interface AcceptedConnection {
   /** Time passes: looks at its deadlines. */
   sweep(now: number): void;
   /** Takes nothing new, ends when what runs has been answered. */

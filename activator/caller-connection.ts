@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import type { Caller } from '#domain/records.ts';
-import type { Accepted } from './accepted.ts';
+import type { AcceptedConnection } from './accepted-connection.ts';
 import { type Answer, makeRefusal, reasonOf } from './answers.ts';
-import type { Connection } from './connection.ts';
+import type { Downstream } from './downstream.ts';
 import type { ResponseHead } from './http/response-head.ts';
 import { CR, LF, TOKEN } from './http/characters.ts';
 import { ChunkedScanner } from './http/chunked.ts';
@@ -56,11 +56,11 @@ const EXCHANGING = 1;
 const LINGERING = 2;
 const CLOSED = 3;
 
-/** Who has the connections. */
-export interface House {
-  /** It turned out to be HTTP/2, with these first bytes; the client has done with it. */
-  onHttp2(client: Client, first: Buffer): void;
-  onClosed(client: Client): void;
+/** What a connection tells of itself. */
+export interface CallerConnectionEvents {
+  /** It turned out to be HTTP/2, with these first bytes; the connection has done with it. */
+  onHttp2(connection: CallerConnection, first: Buffer): void;
+  onClosed(connection: CallerConnection): void;
 }
 
 /**
@@ -68,7 +68,7 @@ export interface House {
  * connection's exchange. The next head is read only when the response before it is complete, so answers
  * keep the order of requests however many are sent ahead.
  */
-export class Client implements Connection, Accepted, Reader {
+export class CallerConnection implements Downstream, AcceptedConnection, Reader {
   readonly head = new RequestHead();
   readonly isGrpc = false;
   readonly givesUpAt = Number.POSITIVE_INFINITY;
@@ -83,7 +83,7 @@ export class Client implements Connection, Accepted, Reader {
   /** Made with the first chunked body: most connections never have one. */
   private scanner: ChunkedScanner | undefined;
   readonly inlet = new Inlet();
-  private readonly house: House;
+  private readonly events: CallerConnectionEvents;
   private paused = false;
   private phase = READING;
   private continued = false;
@@ -101,10 +101,10 @@ export class Client implements Connection, Accepted, Reader {
   /**
    * @param socket it must not be used any more, but for `this.socket`.
    */
-  constructor(socket: Socket, plane: Plane, peer: Peer, house: House) {
+  constructor(socket: Socket, plane: Plane, peer: Peer, events: CallerConnectionEvents) {
     this.socket = this.inlet.adopt(socket, this);
     this.outlet = new Outlet(this.socket);
-    this.house = house;
+    this.events = events;
     this.plane = plane;
     this.origin = new Origin(peer);
     this.response = new Response(this.outlet);
@@ -361,7 +361,7 @@ export class Client implements Connection, Accepted, Reader {
     this.phase = CLOSED;
     forget(this.socket);
     this.socket.pause();
-    this.house.onHttp2(this, first);
+    this.events.onHttp2(this, first);
   }
 
   private waitForHead(buffer: Buffer, start: number, length: number): number {
@@ -482,7 +482,7 @@ export class Client implements Connection, Accepted, Reader {
 
   onClose(): void {
     this.onGone();
-    this.house.onClosed(this);
+    this.events.onClosed(this);
   }
 
   onGone(): void {
@@ -501,15 +501,15 @@ function hasBareLf(buffer: Buffer, from: number, to: number): boolean {
   return at >= 0 && at < to;
 }
 
-const CLIENT = Symbol('client');
+const CONNECTION = Symbol('connection');
 
-/** A socket knows its client, so that the listeners of all are the same functions. */
+/** A socket knows its connection, so that the listeners of all are the same functions. */
 interface Owned extends Socket {
-  [CLIENT]?: Client;
+  [CONNECTION]?: CallerConnection;
 }
 
-function listen(socket: Owned, client: Client): void {
-  socket[CLIENT] = client;
+function listen(socket: Owned, connection: CallerConnection): void {
+  socket[CONNECTION] = connection;
   socket.on('drain', onDrain);
   socket.on('end', onEnd);
   socket.on('error', onEnd);
@@ -525,13 +525,13 @@ function forget(socket: Socket): void {
 }
 
 function onDrain(this: Owned): void {
-  this[CLIENT]?.onWritable();
+  this[CONNECTION]?.onWritable();
 }
 
 function onEnd(this: Owned): void {
-  this[CLIENT]?.onGone();
+  this[CONNECTION]?.onGone();
 }
 
 function onClose(this: Owned): void {
-  this[CLIENT]?.onClose();
+  this[CONNECTION]?.onClose();
 }

@@ -1,8 +1,8 @@
-import type { Connection } from '../connection.ts';
+import type { Downstream } from '../downstream.ts';
 import type { Refusal } from '../refusals.ts';
 
 /** A stream with a gRPC call, which can be answered in gRPC's own words. */
-export interface GrpcCaller extends Connection {
+export interface GrpcDownstream extends Downstream {
   /** Ends the call without a message. `extra`: field lines. */
   answerStatus(status: number, message: string, extra: string): void;
   /** Ends the call with one message. `extra`: field lines. */

@@ -6,7 +6,7 @@ import type { Framed } from './instance-connection.ts';
 import type { Refusal } from './refusals.ts';
 
 /** Where a caller's request comes from and its answer goes to: an HTTP/1 connection, or an HTTP/2 stream. */
-export interface Connection {
+export interface Downstream {
   /** Of the present request. */
   readonly head: RequestHead;
   /** The request's body has come to its end. */
