@@ -55,6 +55,8 @@ export interface Instance {
   readonly readyAt: number;
   /** Since when it is parked; 0 = it is not. */
   readonly parkedAt: number;
+  /** What outside of it is missing for its start, such as room on a node. */
+  readonly waitingFor?: string;
   /** Resident bytes of the whole process group, and its CPU seconds so far; 0 until measured. */
   readonly memoryBytes: number;
   readonly cpuSeconds: number;

@@ -1,0 +1,159 @@
+/** What Rouse reads of the objects of a cluster; what it does not read is not here. Anything may be missing. */
+
+export interface OwnerReference {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly controller?: boolean;
+  readonly blockOwnerDeletion?: boolean;
+}
+
+export type Texts = Readonly<Record<string, string>>;
+
+export interface KubeObject {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly uid?: string;
+    readonly resourceVersion?: string;
+    readonly generation?: number;
+    readonly creationTimestamp?: string;
+    readonly deletionTimestamp?: string;
+    readonly labels?: Texts;
+    readonly annotations?: Texts;
+    readonly ownerReferences?: readonly OwnerReference[];
+  };
+}
+
+export interface Condition {
+  readonly type: string;
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason?: string;
+  readonly message?: string;
+  readonly lastTransitionTime?: string;
+}
+
+interface Conditions {
+  readonly observedGeneration?: number;
+  readonly conditions?: readonly Condition[];
+}
+
+/** A row of a Knative Service's traffic. */
+export interface TrafficEntry {
+  readonly revisionName?: string;
+  readonly latestRevision?: boolean;
+  readonly percent?: number;
+  readonly tag?: string;
+}
+
+export interface KnativeService extends KubeObject {
+  readonly spec?: {
+    readonly template?: RevisionTemplate;
+    readonly traffic?: readonly TrafficEntry[];
+  };
+  readonly status?: Conditions & { readonly latestCreatedRevisionName?: string };
+}
+
+export interface KnativeRevision extends KubeObject {
+  readonly status?: Conditions;
+}
+
+export interface PodAutoscaler extends KubeObject {
+  readonly status?: Conditions;
+}
+
+export interface ContainerStatus {
+  readonly name: string;
+  readonly restartCount?: number;
+  readonly state?: ContainerState;
+  readonly lastState?: ContainerState;
+}
+
+interface ContainerState {
+  readonly waiting?: { readonly reason?: string; readonly message?: string };
+  readonly running?: { readonly startedAt?: string };
+  readonly terminated?: Terminated;
+}
+
+export interface Terminated {
+  readonly exitCode?: number;
+  readonly signal?: number;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly startedAt?: string;
+  readonly finishedAt?: string;
+}
+
+export interface Pod extends KubeObject {
+  readonly spec?: {
+    readonly containers?: readonly {
+      readonly name: string;
+      readonly image?: string;
+      readonly ports?: readonly { readonly name?: string; readonly containerPort: number }[];
+      readonly resources?: { readonly limits?: Texts };
+    }[];
+  };
+  readonly status?: {
+    readonly phase?: string;
+    readonly reason?: string;
+    readonly message?: string;
+    readonly podIP?: string;
+    readonly conditions?: readonly Condition[];
+    readonly containerStatuses?: readonly ContainerStatus[];
+  };
+}
+
+/** The part of a Knative Service that becomes a Revision. */
+export interface RevisionTemplate {
+  readonly metadata: {
+    readonly name: string;
+    readonly labels: Texts;
+    readonly annotations: Texts;
+  };
+  readonly spec: RevisionPodSpec;
+}
+
+export interface RevisionPodSpec {
+  readonly containerConcurrency: number;
+  readonly timeoutSeconds: number;
+  readonly responseStartTimeoutSeconds: number;
+  readonly idleTimeoutSeconds?: number;
+  readonly automountServiceAccountToken: boolean;
+  readonly enableServiceLinks: boolean;
+  readonly containers: readonly Container[];
+  readonly volumes?: readonly Volume[];
+}
+
+export interface Container {
+  readonly name: string;
+  readonly image: string;
+  readonly args?: readonly string[];
+  readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly env: readonly EnvVar[];
+  readonly resources: { readonly requests?: Texts; readonly limits?: Texts };
+  readonly readinessProbe?: Probe;
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
+  readonly securityContext?: Readonly<Record<string, unknown>>;
+  readonly terminationMessagePolicy: string;
+}
+
+export type EnvVar =
+  | { readonly name: string; readonly value: string }
+  | {
+      readonly name: string;
+      readonly valueFrom: {
+        readonly secretKeyRef: { readonly name: string; readonly key: string };
+      };
+    };
+
+export type Probe =
+  | { readonly httpGet: { readonly path: string; readonly port: number } }
+  | { readonly grpc: { readonly port: number; readonly service: string } };
+
+export interface Volume {
+  readonly name: string;
+  readonly emptyDir: { readonly sizeLimit: string };
+}

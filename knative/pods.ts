@@ -1,0 +1,152 @@
+import type { Instance } from '#runtime/runtime.ts';
+import { MODEL_CONTAINER } from './container.ts';
+import { describeEnd, firstLine, lastLinesOf } from './ending.ts';
+import type { Condition, ContainerStatus, Pod, Terminated } from './objects.ts';
+
+/**
+ * Where Knative's queue-proxy takes requests: it counts them, and lets go of a pod only when they are answered.
+ * The number says whether it speaks HTTP/1.1 there (8012) or h2c (8013).
+ */
+const QUEUE_PORT = 'queue-port';
+
+/** A start that failed, or an instance that ended. */
+export interface Failure {
+  readonly instance: Instance;
+  readonly reason: string;
+  readonly lastLines: readonly string[];
+}
+
+/**
+ * A pod is as many instances, one after the other, as its program has been started: when the program ends, that
+ * instance has failed, and Kubernetes starts another one in the same pod.
+ */
+export interface PodReading {
+  /** Absent while nothing runs in it or is about to. */
+  readonly instance?: Instance;
+  readonly failure?: Failure;
+}
+
+/** In these a container waits because something is wrong; each message says what. */
+const BROKEN: Readonly<Record<string, string>> = {
+  ErrImagePull: 'its image cannot be pulled',
+  ImagePullBackOff: 'its image cannot be pulled',
+  ErrImageNeverPull: 'its image is not on the node, and may not be pulled',
+  InvalidImageName: 'its image has no valid name',
+  ImageInspectError: 'its image cannot be read',
+  RegistryUnavailable: 'its registry does not answer',
+  CreateContainerConfigError: 'its container cannot be set up',
+  CreateContainerError: 'its container cannot be made',
+  RunContainerError: 'its program cannot be started',
+};
+const PULL_BACKOFF = /^Back-off pulling image "[^"]*"(: ErrImagePull)?(: )?/;
+
+export function readPod(pod: Pod, revision: string): PodReading {
+  const { metadata, status } = pod;
+  const container = status?.containerStatuses?.find(({ name }) => name === MODEL_CONTAINER);
+  const run = container?.restartCount ?? 0;
+  const make = (number: number): Instance => makeInstance(pod, revision, number, container);
+  if (metadata.deletionTimestamp !== undefined) return { instance: make(run) };
+  if (status?.phase === 'Failed' || status?.phase === 'Succeeded') {
+    return { failure: readPodEnd(pod, make(run), container) };
+  }
+  const broken = describeBroken(pod, container);
+  if (broken !== undefined) {
+    return { failure: { instance: make(run), reason: broken, lastLines: [] } };
+  }
+  const end = readEnd(pod, container);
+  const isBetween = container?.state?.running === undefined && end !== undefined;
+  return {
+    ...(!isBetween && { instance: make(run) }),
+    ...(end && { failure: { ...end, instance: make(isBetween ? run : run - 1) } }),
+  };
+}
+
+type End = Omit<Failure, 'instance'>;
+
+/** How the last run ended, if one has. */
+function readEnd(pod: Pod, container: ContainerStatus | undefined): End | undefined {
+  const end = container?.state?.terminated ?? container?.lastState?.terminated;
+  return end && toEnd(pod, end);
+}
+
+function toEnd(pod: Pod, end: Terminated): End {
+  const container = pod.spec?.containers?.find(({ name }) => name === MODEL_CONTAINER);
+  const limit = container?.resources?.limits?.['memory'];
+  return { reason: describeEnd(end, limit), lastLines: lastLinesOf(end) };
+}
+
+/** The whole pod has ended: its node put it out, or refused it. */
+function readPodEnd(pod: Pod, instance: Instance, container: ContainerStatus | undefined): Failure {
+  const { reason, message } = pod.status ?? {};
+  const end = readEnd(pod, container);
+  if (reason === undefined && end) return { ...end, instance };
+  const why = message === undefined ? (reason ?? 'its pod ended') : firstLine(message);
+  const what = reason === 'Evicted' ? 'put out by its node' : 'its pod has failed';
+  return { instance, reason: `${what}: ${why}`, lastLines: end?.lastLines ?? [] };
+}
+
+function describeBroken(pod: Pod, container: ContainerStatus | undefined): string | undefined {
+  const { reason = '', message } = container?.state?.waiting ?? {};
+  const what = BROKEN[reason];
+  if (what === undefined) return undefined;
+  const image = pod.spec?.containers?.find(({ name }) => name === MODEL_CONTAINER)?.image ?? '';
+  const why = firstLine(message ?? '').replace(PULL_BACKOFF, '');
+  return `${what}: ${why === '' ? image : why}`;
+}
+
+/** What keeps a pod from getting a node: room, most of the time. */
+function waitsFor(pod: Pod): string | undefined {
+  const scheduled = conditionOf(pod, 'PodScheduled');
+  if (scheduled?.status !== 'False') return undefined;
+  const why = firstLine(scheduled.message ?? scheduled.reason ?? '');
+  return scheduled.reason === 'Unschedulable'
+    ? `waits for room: ${why}`
+    : `waits for a node: ${why}`;
+}
+
+function makeInstance(
+  pod: Pod,
+  revision: string,
+  run: number,
+  container: ContainerStatus | undefined,
+): Instance {
+  const { metadata } = pod;
+  const askedAt = timeOf(metadata.creationTimestamp);
+  const isCurrent = run === (container?.restartCount ?? 0);
+  const startedAt = isCurrent ? timeOf(container?.state?.running?.startedAt) : 0;
+  const ready = conditionOf(pod, 'Ready');
+  const isReady = startedAt > 0 && ready?.status === 'True';
+  const isDraining = metadata.deletionTimestamp !== undefined;
+  const address = isReady || isDraining ? addressOf(pod) : undefined;
+  const waitingFor = isDraining ? undefined : waitsFor(pod);
+  const endedAt = timeOf(container?.lastState?.terminated?.finishedAt);
+  return {
+    id: `${metadata.namespace}/${metadata.name}${run === 0 ? '' : `~${run}`}`,
+    revision,
+    state: isDraining ? 'draining' : isReady && address ? 'ready' : 'starting',
+    origin: 'fresh',
+    address,
+    askedAt: run === 0 ? askedAt : Math.max(askedAt, endedAt),
+    startedAt,
+    readyAt: isReady ? Math.max(startedAt, timeOf(ready.lastTransitionTime)) : 0,
+    parkedAt: 0,
+    memoryBytes: 0,
+    cpuSeconds: 0,
+    ...(waitingFor !== undefined && { waitingFor }),
+  };
+}
+
+function addressOf(pod: Pod): Instance['address'] {
+  const ports = pod.spec?.containers?.flatMap((each) => each.ports ?? []);
+  const port = ports?.find(({ name }) => name === QUEUE_PORT)?.containerPort;
+  const host = pod.status?.podIP;
+  return host === undefined || port === undefined ? undefined : { node: 'cluster', host, port };
+}
+
+function conditionOf(pod: Pod, type: string): Condition | undefined {
+  return pod.status?.conditions?.find((each) => each.type === type);
+}
+
+function timeOf(text: string | undefined): number {
+  return text === undefined ? 0 : Date.parse(text);
+}
