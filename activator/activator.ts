@@ -74,8 +74,8 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
       subscriber.send({ type: 'wake', revision, queued, ...demand.follow(revision) });
     },
     onQuiet: (revision) => demand.quiet(revision),
-    onReleased({ id, held, turn }) {
-      subscriber.send({ type: 'released', instance: id, slots: held, turn });
+    onReleased({ id, held, sequence }) {
+      subscriber.send({ type: 'released', instance: id, slots: held, sequence });
     },
     onDrained: (slot) => subscriber.send({ type: 'drained', instance: slot.id }),
     now: () => clock.now(),

@@ -87,18 +87,18 @@ export class Routes {
   }
 
   /** One of an instance that is not known (any more) is no use. */
-  lease({ instance, slots, turn }: Lease): void {
+  lease({ instance, slots, sequence }: Lease): void {
     const slot = this.slots.get(instance);
     if (!slot || slot.leased === OWN) return;
-    slot.turn = turn;
+    slot.sequence = sequence;
     slot.gate.lease(slot, slots);
   }
 
   /** What control may count as used here. */
   leases(): Lease[] {
     const leases: Lease[] = [];
-    for (const { id, held, turn, draining } of this.slots.values()) {
-      if (held > 0 && !draining) leases.push({ instance: id, slots: held, turn });
+    for (const { id, held, sequence, draining } of this.slots.values()) {
+      if (held > 0 && !draining) leases.push({ instance: id, slots: held, sequence });
     }
     return leases;
   }

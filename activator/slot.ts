@@ -28,7 +28,7 @@ export class Slot implements GateSlot, Home<Upstream> {
   leased: number;
   held: number;
   /** Of the newest lease. */
-  turn = 0;
+  sequence = 0;
   private readonly idle: Upstream[] = [];
   private sessions: InstanceSessions | undefined;
   private closed = false;

@@ -11,7 +11,7 @@ type Fields = Readonly<Record<string, 'string' | 'number' | 'list'>>;
 const UPWARD: Readonly<Record<Upward['type'], Fields>> = {
   hello: { dataPlane: 'string' },
   wake: { revision: 'string', queued: 'number' },
-  released: { instance: 'string', slots: 'number', turn: 'number' },
+  released: { instance: 'string', slots: 'number', sequence: 'number' },
   demand: { revisions: 'list' },
   load: { at: 'number', revisions: 'list' },
   drained: { instance: 'string' },

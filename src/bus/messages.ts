@@ -46,7 +46,7 @@ export interface Lease {
   readonly instance: string;
   readonly slots: number;
   /** Grows from lease to lease. */
-  readonly turn: number;
+  readonly sequence: number;
 }
 
 /** From the data plane to control. */
@@ -57,7 +57,7 @@ export type Upward =
       readonly dataPlane: string;
       readonly epoch?: string;
       readonly version?: number;
-      /** Slots that it may be using: what was leased to it and not released, with the last turn it heard of. */
+      /** Slots that it may be using: what was leased to it and not released, with the newest that it heard of. */
       readonly leases?: readonly Lease[];
     }
   /** Requests wait and no capacity is on its way that this data plane knows of. Sent at once. */
@@ -68,7 +68,7 @@ export type Upward =
       /** When slots are leased. */
       readonly inFlight?: number;
     }
-  /** It uses no more than `slots` of this instance, and will not until a later turn; `turn` is the last it heard of. */
+  /** It uses no more than `slots` of this instance, and will not until a later lease; `sequence` is that of the newest it heard of. */
   | ({ readonly type: 'released' } & Lease)
   /** After a `wake` for leased slots: every few milliseconds while somebody waits, and when nobody does any more. */
   | { readonly type: 'demand'; readonly revisions: readonly RevisionDemand[] }

@@ -11,41 +11,41 @@ export interface Holding {
   held: number;
   /** The lease sent last; `UNKNOWN` after a new link. */
   sent: number;
-  turn: number;
+  sequence: number;
   /** When `held` rose last. */
   since: number;
   /** Leases that were not answered and that allow more than all after them; the oldest first. */
-  open: { readonly turn: number; readonly slots: number }[];
+  open: { readonly sequence: number; readonly slots: number }[];
 }
 
 const UNKNOWN = -1;
 
 /** `lease`: what a data plane says of itself on a new link; what was sent over the one before it is void. */
 export function makeHolding(now: number, lease?: Lease): Holding {
-  const { slots = 0, turn = 0 } = lease ?? {};
-  return { held: slots, sent: lease ? UNKNOWN : 0, turn, since: now, open: [] };
+  const { slots = 0, sequence = 0 } = lease ?? {};
+  return { held: slots, sent: lease ? UNKNOWN : 0, sequence, since: now, open: [] };
 }
 
 /** A lease is on its way. */
 export function noteSent(
   holding: Holding,
-  { slots, turn }: Omit<Lease, 'instance'>,
+  { slots, sequence }: Omit<Lease, 'instance'>,
   now: number,
 ): void {
-  holding.turn = turn;
+  holding.sequence = sequence;
   holding.sent = slots;
   holding.open = holding.open.filter((lease) => lease.slots > slots);
-  holding.open.push({ turn, slots });
+  holding.open.push({ sequence, slots });
   if (slots > holding.held) {
     holding.held = slots;
     holding.since = now;
   }
 }
 
-/** It uses no more than `slots` until it hears of a turn after `turn`. */
-export function noteReleased(holding: Holding, { slots, turn }: Lease): void {
-  holding.open = holding.open.filter((lease) => lease.turn > turn);
+/** It uses no more than `slots` until it hears of a lease after `sequence`. */
+export function noteReleased(holding: Holding, { slots, sequence }: Lease): void {
+  holding.open = holding.open.filter((lease) => lease.sequence > sequence);
   holding.held = holding.open.reduce((most, lease) => Math.max(most, lease.slots), slots);
   // It gave back more than was asked for: what it has leased now is this.
-  if (turn === holding.turn && holding.sent > slots) holding.sent = slots;
+  if (sequence === holding.sequence && holding.sent > slots) holding.sent = slots;
 }

@@ -74,7 +74,7 @@ export function createLeases(options: {
   /** There before control, and not heard of yet. */
   let unheard: Set<string> | undefined;
   const contended = new Set<string>();
-  let lastTurn = 0;
+  let lastSequence = 0;
   const timers = new Set<Timer>();
   let turn: Timer | undefined;
 
@@ -161,9 +161,9 @@ export function createLeases(options: {
     const slots = Math.min(wanted, holding.held + Math.max(0, free));
     if (slots === holding.sent) return undefined;
     one.holdings.set(dataPlane, holding);
-    lastTurn += 1;
-    noteSent(holding, { slots, turn: lastTurn }, clock.now());
-    return { instance: one.id, slots, turn: lastTurn };
+    lastSequence += 1;
+    noteSent(holding, { slots, sequence: lastSequence }, clock.now());
+    return { instance: one.id, slots, sequence: lastSequence };
   }
 
   function contend(revision: string): void {
@@ -180,7 +180,7 @@ export function createLeases(options: {
       const { instance: id } = lease;
       const unknown = { id, revision: '', capacity: 0, isNew: false };
       const one = shared.get(id) ?? { ...unknown, holdings: new Map<string, Holding>() };
-      lastTurn = Math.max(lastTurn, lease.turn);
+      lastSequence = Math.max(lastSequence, lease.sequence);
       shared.set(one.id, one);
       one.holdings.set(dataPlane, makeHolding(clock.now(), lease));
     }

@@ -126,7 +126,7 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
         { type: 'wake', revision: 'x', queued: '1' },
         { type: 'load', at: 1, revisions: null },
         { type: 'hello' },
-        { type: 'released', instance: 'i', slots: '1', turn: 1 },
+        { type: 'released', instance: 'i', slots: '1', sequence: 1 },
         { type: 'demand', revisions: {} },
         { ...wake(1), future: { a: 1 } },
       ]) {
@@ -294,12 +294,12 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
     test('leases come after the state, and answers reach control', async () => {
       const bus = await setUp();
       const { publisher } = publish(bus);
-      const held = [{ instance: 'i0', slots: 2, turn: 7 }];
+      const held = [{ instance: 'i0', slots: 2, sequence: 7 }];
       const got: unknown[] = [];
       const joined: unknown[] = [];
       publisher.onJoined((dataPlane, leases) => {
         joined.push([dataPlane, leases]);
-        publisher.lease(dataPlane, [{ instance: 'i1', slots: 1, turn: 8 }]);
+        publisher.lease(dataPlane, [{ instance: 'i1', slots: 1, sequence: 8 }]);
       });
       publisher.update({ instances: [instanceOf('i1')] });
       createSubscriber({
@@ -311,7 +311,7 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       });
       await until(() => got.length === 2);
       expect(joined).toEqual([['dp1', held]]);
-      expect(got).toEqual(['i1', { instance: 'i1', slots: 1, turn: 8 }]);
+      expect(got).toEqual(['i1', { instance: 'i1', slots: 1, sequence: 8 }]);
       publisher.lease('nobody', held);
     });
 

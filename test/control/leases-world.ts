@@ -149,8 +149,8 @@ export function createWorld(concurrency: number) {
         subscriber.send({ type: 'wake', revision, queued, ...demand.follow(revision) });
       },
       onQuiet: (revision) => demand.quiet(revision),
-      onReleased: ({ id: instance, held, turn }) =>
-        subscriber.send({ type: 'released', instance, slots: held, turn }),
+      onReleased: ({ id: instance, held, sequence }) =>
+        subscriber.send({ type: 'released', instance, slots: held, sequence }),
       onDrained: ({ id: instance }) => subscriber.send({ type: 'drained', instance }),
       now: () => clock.now(),
       roll: () => 0.5,
