@@ -1,4 +1,4 @@
-import type { Lease } from '#bus/messages.ts';
+import type { Lease, NewLease } from '#bus/messages.ts';
 import type { StateChange } from '#bus/subscriber.ts';
 import { hostLabel, modelKey, revisionKey } from '#domain/names.ts';
 import type { RoutingInstance, RoutingModel, RoutingRevision } from '#domain/routing.ts';
@@ -87,11 +87,12 @@ export class Routes {
   }
 
   /** One of an instance that is not known (any more) is no use. */
-  lease({ instance, slots, sequence }: Lease): void {
+  lease({ instance, slots, sequence, answer }: NewLease): void {
     const slot = this.slots.get(instance);
     if (!slot || slot.leased === OWN) return;
     slot.sequence = sequence;
     slot.gate.lease(slot, slots);
+    if (answer) this.events.onReleased(slot);
   }
 
   /** What control may count as used here. */

@@ -22,7 +22,7 @@ const UPWARD: Readonly<Record<Upward['type'], Fields>> = {
 const DOWNWARD: Readonly<Record<Downward['type'], Fields>> = {
   snapshot: { epoch: 'string', version: 'number', models: 'list', instances: 'list' },
   delta: { epoch: 'string', version: 'number' },
-  lease: { leases: 'list' },
+  lease: { epoch: 'string', version: 'number', leases: 'list' },
   scrape: { id: 'number' },
 };
 

@@ -9,8 +9,16 @@ import type { RoutingInstance, RoutingKey, RoutingModel } from '#domain/routing.
 export type Downward =
   | Snapshot
   | Delta
-  /** So many slots of each instance are this data plane's. Fewer than before: `released` says when they are free. */
-  | { readonly type: 'lease'; readonly leases: readonly Lease[] }
+  /**
+   * So many slots of each instance are this data plane's. Fewer than before: `released` says when they are free.
+   * `version` is that of the state which they go with.
+   */
+  | {
+      readonly type: 'lease';
+      readonly epoch: string;
+      readonly version: number;
+      readonly leases: readonly NewLease[];
+    }
   /** Answer with `metrics` that carries the same `id`. */
   | { readonly type: 'scrape'; readonly id: number };
 
@@ -49,9 +57,17 @@ export interface Lease {
   readonly sequence: number;
 }
 
+export interface NewLease extends Lease {
+  /** What was sent before may be lost: `released` shall say what is held now, whatever that is. */
+  readonly answer?: true;
+}
+
 /** From the data plane to control. */
 export type Upward =
-  /** First message on a link: who this is, and the state it has, so that only what is newer is sent. */
+  /**
+   * First message on a link: who this is, and the state it has, so that only what is newer is sent. Once more when
+   * something is missing in what came over the link: then all is sent again.
+   */
   | {
       readonly type: 'hello';
       readonly dataPlane: string;

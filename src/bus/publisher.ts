@@ -3,7 +3,7 @@ import { modelKey } from '#domain/names.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import type { BusHost, Link } from './bus.ts';
-import type { Delta, Downward, Lease, Snapshot, Upward } from './messages.ts';
+import type { Delta, Downward, Lease, NewLease, Snapshot, Upward } from './messages.ts';
 import { sendParts } from './parts.ts';
 import { createMailbox } from './signal.ts';
 import { createScrapes, type Scraped } from './scrapes.ts';
@@ -21,12 +21,14 @@ export interface Publisher {
   update(change: RoutingChange): void;
   onUpward(listener: (dataPlane: string, message: Report) => void): void;
   /** To one data plane, after all changes so far; lost when it has no link. */
-  lease(dataPlane: string, leases: readonly Lease[]): void;
+  lease(dataPlane: string, leases: readonly NewLease[]): void;
   /**
    * It has said hello on a new link; what was sent over the one before may be lost, whether or not that has ended.
    * `leases`: slots that it may be using. It may also hold requests of an instance that is to go.
    */
   onJoined(listener: (dataPlane: string, leases: readonly Lease[]) => void): void;
+  /** It found something missing in what came over its link, and has just been sent all of the state again. */
+  onGap(listener: (dataPlane: string) => void): void;
   /** Its link ended, and it has no other. */
   onLeft(listener: (dataPlane: string) => void): void;
   /** The metrics of the data planes that answer in time. */
@@ -58,6 +60,7 @@ export function createPublisher(options: {
   const joined = new Map<string, Link<Downward, Upward>>();
   const reports = createMailbox<{ dataPlane: string; message: Report }>();
   const arrivals = createMailbox<{ dataPlane: string; leases: readonly Lease[] }>();
+  const gaps = createMailbox<string>();
   const departures = createMailbox<string>();
   const scrapes = createScrapes(clock);
   let version = 0;
@@ -102,7 +105,10 @@ export function createPublisher(options: {
 
   function join(dataPlane: string, link: Link<Downward, Upward>, leases: readonly Lease[]): void {
     const former = joined.get(dataPlane);
-    if (former === link) return;
+    if (former === link) {
+      gaps.deliver(dataPlane);
+      return;
+    }
     joined.set(dataPlane, link);
     former?.close();
     arrivals.deliver({ dataPlane, leases });
@@ -136,8 +142,10 @@ export function createPublisher(options: {
     update,
     onUpward: (listener) =>
       reports.listen(({ dataPlane, message }) => listener(dataPlane, message)),
-    lease: (dataPlane, leases) => joined.get(dataPlane)?.send({ type: 'lease', leases }),
+    lease: (dataPlane, leases) =>
+      joined.get(dataPlane)?.send({ type: 'lease', epoch, version, leases }),
     onJoined: (listener) => arrivals.listen(({ dataPlane, leases }) => listener(dataPlane, leases)),
+    onGap: gaps.listen,
     onLeft: departures.listen,
     scrape: () => scrapes.ask(joined),
     async close() {

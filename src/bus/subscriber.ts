@@ -1,5 +1,5 @@
 import type { BusClient, Link } from './bus.ts';
-import type { Delta, Downward, Lease, Snapshot, Upward } from './messages.ts';
+import type { Delta, Downward, Lease, NewLease, Snapshot, Upward } from './messages.ts';
 import { joinParts, type Lists } from './parts.ts';
 
 /** A change of the routing state, to be applied in one turn, removals first. */
@@ -24,6 +24,8 @@ export interface Subscriber {
  * 1. `onState` is called with changes that follow each other without a gap; after a gap or a new epoch the
  *    next call is a full one.
  * 2. While control is away nothing is called: the last good state holds.
+ * 3. Leases that go with a state which is not there show a gap, too. They are taken all the same: they are absolute
+ *    numbers, and control sends them again after the state.
  */
 export function createSubscriber(options: {
   client: BusClient;
@@ -31,7 +33,7 @@ export function createSubscriber(options: {
   onState: (change: StateChange) => void;
   /** Slots that this data plane may be using, for the hello; absent: none are leased to it. */
   leases?: () => readonly Lease[];
-  onLease?: (leases: readonly Lease[]) => void;
+  onLease?: (leases: readonly NewLease[]) => void;
 }): Subscriber {
   const { client, dataPlane, onState } = options;
   let link: Link<Upward, Downward> | undefined;
@@ -47,10 +49,18 @@ export function createSubscriber(options: {
     link?.send({ type: 'hello', dataPlane, ...known, ...(leases.length > 0 && { leases }) });
   }
 
+  function ask(): void {
+    if (asked) return;
+    asked = true;
+    hello(undefined);
+  }
+
   function take(message: Downward): void {
     if (message.type === 'scrape') void answer(message.id);
-    else if (message.type === 'lease') options.onLease?.(message.leases);
-    else gather(message);
+    else if (message.type === 'lease') {
+      if (has?.epoch !== message.epoch || has.version !== message.version) ask();
+      options.onLease?.(message.leases);
+    } else gather(message);
   }
 
   function gather(part: Snapshot | Delta): void {
@@ -69,8 +79,7 @@ export function createSubscriber(options: {
   function follow({ epoch, version }: Delta, change: Lists): void {
     if (asked) return;
     if (has?.epoch !== epoch || version !== has.version + 1) {
-      asked = true;
-      hello(undefined);
+      ask();
       return;
     }
     has = { epoch, version };

@@ -9,6 +9,7 @@ import type { Store } from '#store/store.ts';
 import { createAutoscaler } from './autoscaler.ts';
 import { createBudget } from './budget.ts';
 import { loadCatalog } from './catalog.ts';
+import { followDataPlanes, type OnProcesses } from './data-planes.ts';
 import { createDrain } from './drain.ts';
 import { createHealthBook, isFarFrom } from './health.ts';
 import { createInstances } from './instances.ts';
@@ -24,7 +25,6 @@ import {
   createReadUseCases,
   createRevisionUseCases,
 } from './other-usecases.ts';
-import { createPresence } from './presence.ts';
 import { type Outlet, createPublishing } from './publish.ts';
 import { isSuperseded, updateRevision } from './revision-update.ts';
 import { createRevisionLoop } from './revisions.ts';
@@ -60,11 +60,8 @@ export async function createControl(options: {
   clock: Clock;
   log: Log;
   settings: ControlSettings;
-  /**
-   * Calls back with the data-plane processes that live, at once and at each change. Where it is given, a data
-   * plane has left when its process has ended, not when its link has; absent: the links are all that is known.
-   */
-  onProcesses?: (listener: (alive: readonly string[]) => void) => void;
+  /** Absent: there is one data plane, and it shares control's fate. */
+  onProcesses?: OnProcesses;
 }): Promise<Control> {
   const { store, artifacts, runtime, publisher, clock, log, settings } = options;
   const catalog = await loadCatalog(store);
@@ -139,11 +136,6 @@ export async function createControl(options: {
     budget.forget(revision);
   }
 
-  function left(dataPlane: string): void {
-    drain.left(dataPlane);
-    autoscaler.left(dataPlane);
-  }
-
   function onUpward(dataPlane: string, message: Report): void {
     switch (message.type) {
       case 'wake':
@@ -188,25 +180,17 @@ export async function createControl(options: {
   runtime.onEvent((event) => tell(watchers, event));
   const running = runtime.instances();
   publishing.all({ keys: keys.map((stored) => stored.value), running });
-  const presence =
-    onProcesses && createPresence({ clock, log, onJoined: (id) => drain.joined(id), onLeft: left });
-  onProcesses?.((alive) => {
-    presence?.list(alive);
-    leases?.onProcesses(alive);
-  });
   instances.adopt(running);
   autoscaler.adopt();
-  publisher.onJoined((dataPlane, held) => {
-    if (!onProcesses) drain.joined(dataPlane);
-    presence?.linked(dataPlane);
-    leases?.joined(dataPlane, held);
+  const dataPlanes = followDataPlanes({
+    links: publisher,
+    listed: onProcesses && leases && { onProcesses, leases },
+    drain,
+    onLeft: (dataPlane) => autoscaler.left(dataPlane),
+    clock,
+    log,
   });
   publisher.onUpward(onUpward);
-  publisher.onLeft((dataPlane) => {
-    if (!onProcesses) left(dataPlane);
-    presence?.unlinked(dataPlane);
-    leases?.left(dataPlane);
-  });
   for (const model of catalog.keys({ prefix: '', limit: catalog.size })) {
     autoscaler.refresh(model);
     revisions.refresh(model);
@@ -227,7 +211,7 @@ export async function createControl(options: {
       await revisions.close();
       autoscaler.close();
       leases?.close();
-      presence?.close();
+      dataPlanes.close();
       await usage.close();
       await journal.flush();
     },

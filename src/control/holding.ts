@@ -9,7 +9,7 @@ import type { Lease } from '#bus/messages.ts';
  */
 export interface Holding {
   held: number;
-  /** The lease sent last; `UNKNOWN` after a new link. */
+  /** The lease sent last; `UNKNOWN`: it may be lost. */
   sent: number;
   sequence: number;
   /** When `held` rose last. */
@@ -40,6 +40,15 @@ export function noteSent(
     holding.held = slots;
     holding.since = now;
   }
+}
+
+/** What was sent may be lost; `held` counts it until the data plane has answered the next lease. */
+export function forgetSent(holding: Holding): void {
+  holding.sent = UNKNOWN;
+}
+
+export function isSentKnown({ sent }: Holding): boolean {
+  return sent !== UNKNOWN;
 }
 
 /** It uses no more than `slots` until it hears of a lease after `sequence`. */

@@ -1,7 +1,14 @@
-import type { Lease } from '#bus/messages.ts';
+import type { Lease, NewLease } from '#bus/messages.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
 import { decideShares, decideSlots, type PlaneSeen, TURN_MS } from '#policies/lease.ts';
-import { type Holding, makeHolding, noteReleased, noteSent } from './holding.ts';
+import {
+  forgetSent,
+  type Holding,
+  isSentKnown,
+  makeHolding,
+  noteReleased,
+  noteSent,
+} from './holding.ts';
 import type { LoadBook } from './load.ts';
 
 /**
@@ -13,13 +20,16 @@ import type { LoadBook } from './load.ts';
  *    its process is dead for `RECLAIM_MS`. A link that broke frees nothing: the process may live on, and serve.
  * 2. Of an instance that was there before control, nothing is leased until each process that was there before
  *    control, too, has said what it holds, or is dead for `RECLAIM_MS`. What is held stays untouched.
- * 3. Only processes that live and have a link get leases, and only when the number differs from the last.
+ * 3. Only processes that live and have a link get leases, and only when the number differs from the last, or when
+ *    the last may be lost.
  */
 export interface Leases {
   /** The data planes whose processes live. The first call names all that were there before control. */
   onProcesses(alive: readonly string[]): void;
   /** It has a new link; `leases`: what it may be using. */
   joined(dataPlane: string, leases: readonly Lease[]): void;
+  /** Of what was sent over its link something is missing. */
+  resend(dataPlane: string): void;
   /** Its link ended. */
   left(dataPlane: string): void;
   /** It may be sent to, from now on or again. */
@@ -64,7 +74,7 @@ interface Sharing {
 export function createLeases(options: {
   clock: Clock;
   loads: Pick<LoadBook, 'at'>;
-  send: (dataPlane: string, leases: readonly Lease[]) => void;
+  send: (dataPlane: string, leases: readonly NewLease[]) => void;
 }): Leases {
   const { clock, loads, send } = options;
   const shared = new Map<string, Shared>();
@@ -110,7 +120,7 @@ export function createLeases(options: {
     if (planes.length === 0 || open.length === 0) return;
     const seen = planes.map((id) => seePlane(revision, id, open));
     const wanted = decide(sharing, open, planes, seen);
-    const messages = new Map(planes.map((id): [string, Lease[]] => [id, []]));
+    const messages = new Map(planes.map((id): [string, NewLease[]] => [id, []]));
     for (const [at, one] of open.entries()) {
       for (const [plane, id] of planes.entries()) {
         const lease = carryOut(one, id, wanted[at]![plane]!);
@@ -155,15 +165,17 @@ export function createLeases(options: {
   }
 
   /** What is free is leased, and what is not comes with the word of those who shall give it back. */
-  function carryOut(one: Shared, dataPlane: string, wanted: number): Lease | undefined {
+  function carryOut(one: Shared, dataPlane: string, wanted: number): NewLease | undefined {
     const holding = one.holdings.get(dataPlane) ?? makeHolding(clock.now());
     const free = one.capacity - heldBy(one, () => true);
     const slots = Math.min(wanted, holding.held + Math.max(0, free));
     if (slots === holding.sent) return undefined;
+    const mustAnswer = !isSentKnown(holding);
     one.holdings.set(dataPlane, holding);
     lastSequence += 1;
     noteSent(holding, { slots, sequence: lastSequence }, clock.now());
-    return { instance: one.id, slots, sequence: lastSequence };
+    const lease = { instance: one.id, slots, sequence: lastSequence };
+    return mustAnswer ? { ...lease, answer: true } : lease;
   }
 
   function contend(revision: string): void {
@@ -214,6 +226,13 @@ export function createLeases(options: {
       if (!alive.has(dataPlane)) return;
       adopt(dataPlane, leases);
       unheard?.delete(dataPlane);
+      settleAll();
+    },
+    resend(dataPlane) {
+      for (const { holdings } of shared.values()) {
+        const holding = holdings.get(dataPlane);
+        if (holding) forgetSent(holding);
+      }
       settleAll();
     },
     left(dataPlane) {

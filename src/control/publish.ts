@@ -9,7 +9,10 @@ import type { Health } from './health.ts';
 import { makeRoutingInstance, makeRoutingKey, makeRoutingModel } from './routing.ts';
 
 /** The bus, as control needs it. */
-export type Outlet = Pick<Publisher, 'update' | 'lease' | 'onUpward' | 'onJoined' | 'onLeft'>;
+export type Outlet = Pick<
+  Publisher,
+  'update' | 'lease' | 'onUpward' | 'onJoined' | 'onGap' | 'onLeft'
+>;
 
 /**
  * Tells the data planes what has changed, and only that.

@@ -59,7 +59,14 @@ export async function startServer(
   const store = await createSqliteStore({ path: ':memory:', clock });
   const artifacts = await createArtifactFolder({ folder });
   const runtime = createFakeRuntime({ clock });
-  const publisher = { update: noop, lease: noop, onUpward: noop, onJoined: noop, onLeft: noop };
+  const publisher = {
+    update: noop,
+    lease: noop,
+    onUpward: noop,
+    onJoined: noop,
+    onGap: noop,
+    onLeft: noop,
+  };
   const settings = { memoryBudget: 2 ** 30, proofsAtOnce: 4 };
   const base = { store, artifacts, runtime, publisher, clock, settings };
   const control = await createControl({ ...base, log: silentLog });

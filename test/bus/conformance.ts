@@ -315,6 +315,47 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       publisher.lease('nobody', held);
     });
 
+    test('a lease that goes with a state which is not there shows the gap: the state comes, then leases again', async () => {
+      const bus = await setUp();
+      const { publisher } = publish(bus);
+      const lease = { instance: 'i1', slots: 1, sequence: 8 };
+      const got: unknown[] = [];
+      const joined: string[] = [];
+      publisher.onJoined((dataPlane) => joined.push(dataPlane));
+      publisher.onGap((dataPlane) =>
+        publisher.lease(dataPlane, [{ ...lease, sequence: 9, answer: true }]),
+      );
+      publisher.update({ instances: [instanceOf('i1')] });
+      // Takes the first message, as if the snapshot had been lost.
+      const lossy: BusClient = {
+        close: () => bus.client.close(),
+        onLink: (listener) =>
+          bus.client.onLink((link) =>
+            listener({
+              ...link,
+              onMessage(heard) {
+                let lost = false;
+                link.onMessage((message) => {
+                  if (lost) heard(message);
+                  lost = true;
+                });
+              },
+            }),
+          ),
+      };
+      createSubscriber({
+        client: lossy,
+        dataPlane: 'dp1',
+        onState: ({ instances }) => got.push(...instances.map(({ id }) => id)),
+        onLease: (leases) => got.push(...leases),
+      });
+      await until(() => joined.length === 1);
+      publisher.lease('dp1', [lease]);
+      await until(() => got.length === 3);
+      expect(got).toEqual([lease, 'i1', { ...lease, sequence: 9, answer: true }]);
+      expect(joined).toEqual(['dp1']);
+    });
+
     test('a state of many models arrives as one change, and so does what follows', async () => {
       const bus = await setUp();
       const { publisher } = publish(bus);

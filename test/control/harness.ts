@@ -112,6 +112,7 @@ function createFakeOutlet(): FakeOutlet {
     },
     onUpward: (listener) => speakers.push(listener),
     onJoined: (listener) => joiners.push(listener),
+    onGap: () => {},
     onLeft: (listener) => leavers.push(listener),
     say(message, dataPlane = 'plane-1') {
       if (!present.has(dataPlane)) for (const joiner of joiners) joiner(dataPlane, []);

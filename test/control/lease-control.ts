@@ -1,14 +1,19 @@
 import type { BusHost } from '#bus/bus.ts';
 import { createPublisher, type Publisher } from '#bus/publisher.ts';
+import { followDataPlanes } from '#control/data-planes.ts';
+import { createDrain } from '#control/drain.ts';
 import { createLeases, type Leases } from '#control/leases.ts';
 import { createLoadBook } from '#control/load.ts';
 import type { RoutingInstance, RoutingModel } from '#domain/routing.ts';
 import type { Clock } from '#lib/clock.ts';
+import { silentLog } from '#lib/log.ts';
 
 /** The part of control that leases slots, in front of real data planes. */
 export interface LeaseControl {
   readonly publisher: Publisher;
   readonly leases: Leases;
+  /** The processes that live. */
+  list(alive: readonly string[]): void;
   close(): Promise<void>;
 }
 
@@ -27,12 +32,24 @@ export function startLeaseControl(options: {
   const loads = createLoadBook(() => clock.now());
   const leases = createLeases({ clock, loads, send: (id, sent) => publisher.lease(id, sent) });
   publisher.update({ models, instances });
-  leases.onProcesses(alive);
   for (const { id, revision } of instances) {
     leases.begin({ id, revision, capacity: concurrency, isNew: false });
   }
-  publisher.onJoined((id, held) => leases.joined(id, held));
-  publisher.onLeft((id) => leases.left(id));
+  let list: (ids: readonly string[]) => void = () => {};
+  const dataPlanes = followDataPlanes({
+    links: publisher,
+    listed: {
+      leases,
+      onProcesses(listener) {
+        list = listener;
+        listener(alive);
+      },
+    },
+    drain: createDrain(() => {}),
+    onLeft: (id) => loads.left(id),
+    clock,
+    log: silentLog,
+  });
   publisher.onUpward((dataPlane, message) => {
     if (message.type === 'load') loads.report(dataPlane, message.revisions);
     else if (message.type === 'released') leases.released(dataPlane, message);
@@ -48,8 +65,10 @@ export function startLeaseControl(options: {
   return {
     publisher,
     leases,
+    list: (ids) => list(ids),
     async close() {
       leases.close();
+      dataPlanes.close();
       await publisher.close();
     },
   };

@@ -26,8 +26,12 @@ const NOTICE_MS = 100;
 interface Wire {
   /** As the data plane sees it. */
   readonly isOpen: boolean;
+  /** Everything that the data plane has sent. */
+  readonly sent: readonly Upward[];
   /** One message of this direction arrives. */
   deliver(direction: 'up' | 'down'): boolean;
+  /** The next message to the data plane is lost, if it tells of a change of the state; the link goes on. */
+  lose(): void;
   /** The data plane's end closes; what it had sent may still arrive, what was sent to it does not. */
   breakOff(): void;
   /** Control notices. */
@@ -37,6 +41,7 @@ interface Wire {
 function createWire(host: (link: Link<Downward, Upward>) => void) {
   const up: Upward[] = [];
   const down: Downward[] = [];
+  const sent: Upward[] = [];
   const endings = { near: createEnding(), far: createEnding() };
   const inbox = createMailbox<Downward>();
   const outbox = createMailbox<Upward>();
@@ -47,7 +52,11 @@ function createWire(host: (link: Link<Downward, Upward>) => void) {
     endings.far.end();
   }
   const near: Link<Upward, Downward> = {
-    send: (message) => void (endings.near.ended || up.push(structuredClone(message))),
+    send(message) {
+      if (endings.near.ended) return;
+      sent.push(message);
+      up.push(structuredClone(message));
+    },
     onMessage: inbox.listen,
     onClose: endings.near.onEnd,
     close: end,
@@ -59,6 +68,7 @@ function createWire(host: (link: Link<Downward, Upward>) => void) {
     close: end,
   });
   const wire: Wire = {
+    sent,
     get isOpen() {
       return !endings.near.ended;
     },
@@ -75,6 +85,9 @@ function createWire(host: (link: Link<Downward, Upward>) => void) {
         inbox.deliver(message);
       }
       return message !== undefined;
+    },
+    lose() {
+      if (down[0]?.type === 'snapshot' || down[0]?.type === 'delta') down.shift();
     },
     breakOff() {
       down.length = 0;
@@ -256,7 +269,7 @@ export function createWorld(concurrency: number) {
     },
     /** The supervisor tells who lives. */
     list(): void {
-      control?.leases.onProcesses([...planes.keys()]);
+      control?.list([...planes.keys()]);
     },
     arrive(plane: Plane): void {
       const gate = plane.routes.findRevision(REVISION)?.gate;
@@ -273,6 +286,7 @@ export function createWorld(concurrency: number) {
       plane.running.splice(plane.running.indexOf(slot), 1);
       slot.gate.leave(slot);
     },
+    sent: (plane: Plane): readonly Upward[] => plane.wire?.sent ?? [],
     waitingAt: (plane: Plane): number => plane.routes.findRevision(REVISION)?.gate.waiting ?? 0,
     /** Everything that is on its way arrives. */
     deliverAll(): number {

@@ -61,6 +61,7 @@ const TRAFFIC = [
 const BREAKAGE = [
   often(1, 'wait long', (world) => world.clock.advance(RECLAIM_MS)),
   onPlane(2, 'break', (_, plane) => plane.wire?.breakOff()),
+  onPlane(3, 'lose', (_, plane) => plane.wire?.lose()),
   onPlane(1, 'end link', (_, plane) => plane.wire?.end()),
   onPlane(4, 'connect', (_, plane) => plane.connect()),
   often(2, 'start instance', (world) => {
@@ -88,6 +89,8 @@ function comeToRest(world: World): void {
   if (world.instances.size === 0) world.startInstance();
   world.list();
   for (const plane of world.planes.values()) plane.connect();
+  // With the next change of the state it shows that one was lost.
+  world.control?.publisher.update({});
   for (let round = 0; round < 500; round++) {
     world.deliverAll();
     expect(world.overloaded()).toEqual([]);
@@ -341,6 +344,40 @@ describe('one step after the other', () => {
     world.arrive(other);
     world.deliverAll();
     expect(other.grants).toBe(1);
+  });
+
+  test('a lease of an instance that a data plane has missed shows the gap: no slot is lost', () => {
+    const world = makeWorld(2, 2, 0);
+    for (const plane of [one(world), two(world)]) world.arrive(plane);
+    world.deliverAll();
+    world.startInstance();
+    one(world).wire?.lose();
+    world.deliverAll();
+    expect(one(world).running).toHaveLength(1);
+    expect(two(world).running).toHaveLength(1);
+  });
+
+  test('a gap is asked for once; what was leased before it was heard of is counted once', () => {
+    const world = makeWorld(3, 2, 1);
+    const before = world.sent(one(world)).length;
+    world.startInstance();
+    one(world).wire?.lose();
+    for (let count = 0; count < 2; count++) world.startInstance();
+    world.deliverAll();
+    const hellos = world.sent(one(world)).slice(before);
+    expect(hellos.filter(({ type }) => type === 'hello')).toHaveLength(1);
+    for (const plane of [two(world), one(world)]) {
+      for (let count = 0; count < 12; count++) world.arrive(plane);
+      for (let report = 0; report < 3; report++) {
+        world.deliverAll();
+        world.clock.advance(2 * TURN_MS);
+      }
+      world.deliverAll();
+      expect(plane.running).toHaveLength(12);
+      for (const slot of plane.running.slice()) world.finish(plane, slot);
+      // Longer than what it said of its load counts.
+      world.clock.advance(10_000);
+    }
   });
 
   test('while control is away all go on with what they have, and keep it when it is back', () => {
