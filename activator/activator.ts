@@ -31,7 +31,10 @@ const MAX_SILENCES = 3;
 export interface ActivatorOptions {
   readonly host: string;
   readonly port: number;
-  /** Other data planes of this machine listen there, too. */
+  /**
+   * Other data planes of this machine listen there, too. The system would give a part of the connections to one that
+   * knows no model yet: it listens once it has a routing state.
+   */
   readonly sharePort?: boolean;
   /** What model hosts end with: `digits.default.<domain>`. */
   readonly domain: string;
@@ -52,7 +55,7 @@ export interface ActivatorOptions {
 export interface Activator {
   readonly host: string;
   readonly port: number;
-  /** The first routing state has arrived. */
+  /** The first routing state has arrived, and it listens. Rejects when it could not listen then. */
   readonly ready: Promise<void>;
   /** In Prometheus' text form. */
   metrics(): string;
@@ -64,8 +67,8 @@ export interface Activator {
 
 /** The data plane: listens, routes, holds, wakes, balances, forwards. */
 export async function createActivator(options: ActivatorOptions): Promise<Activator> {
-  const { clock } = options;
-  const ready = Promise.withResolvers<void>();
+  const { clock, sharePort = false } = options;
+  const stated = Promise.withResolvers<void>();
   const metrics = createSharedMetrics();
   const connections = new Set<AcceptedConnection>();
   const timers = new Set<Timer>();
@@ -122,7 +125,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
       callers.apply(change);
       routes.apply(change);
       plane.ready = true;
-      ready.resolve();
+      stated.resolve();
     },
     leases: () => routes.leases(),
     onLease(leases) {
@@ -198,10 +201,11 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     await subscriber.close();
   }
 
-  let listener: Listener;
-  try {
-    const { host, port, sharePort = false, limits } = options;
-    listener = await createListener({
+  let opening: Promise<Listener> | undefined;
+  const { host, port, limits } = options;
+
+  function open(): Promise<Listener> {
+    opening = createListener({
       ...options.entry,
       host,
       port,
@@ -212,23 +216,37 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
       onConnection,
       onRefused: (reason) => countEntryRefusal(metrics, reason),
     });
-  } catch (error) {
-    await stop();
-    throw error;
+    return opening;
   }
+
+  async function openWhenStated(): Promise<void> {
+    await stated.promise;
+    if (!plane.closing) await open();
+  }
+
+  async function openNow(): Promise<Listener> {
+    try {
+      return await open();
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+  }
+
   return {
-    host: listener.host,
-    port: listener.port,
-    ready: ready.promise,
+    host,
+    port: sharePort ? port : (await openNow()).port,
+    ready: sharePort ? openWhenStated() : stated.promise,
     metrics: formatAll,
-    reload: () => listener.reload(),
+    reload: () => void opening?.then((listener) => listener.reload()),
     async close(graceMs) {
       plane.closing = true;
       watches.endAll(clock.now());
-      const closed = listener.close();
+      const listener = await opening;
+      const closed = listener?.close();
       for (const connection of connections) connection.beginClose();
       const cut = clock.after(graceMs, () => {
-        listener.cut();
+        listener?.cut();
         for (const connection of connections) connection.cut();
       });
       await closed;

@@ -11,7 +11,10 @@ export async function createAdmin(
   activator: Activator,
 ): Promise<{ readonly port: number; close(): Promise<void> }> {
   let ready = false;
-  void activator.ready.then(() => (ready = true));
+  activator.ready.then(
+    () => (ready = true),
+    () => {},
+  );
 
   const server = createServer((request, response) => {
     const path = request.url?.split('?')[0];

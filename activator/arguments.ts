@@ -36,8 +36,15 @@ export function parseStart(
   }
   const [bus, name, admin] = ['--bus', '--name', '--admin'].map((flag) => values.get(flag));
   if (typeof bus !== 'string') throw new Fault('invalid', '--bus is missing: where control is');
+  const settings = parseServer({ env, flags, totalMemory: totalmem() });
+  if (values.has('--share-port') && settings.listen.port === 0) {
+    throw new Fault(
+      'invalid',
+      '--share-port with port 0: others can share only a port that is named',
+    );
+  }
   return {
-    settings: parseServer({ env, flags, totalMemory: totalmem() }),
+    settings,
     bus: bus.includes('/') ? { path: bus } : parseAddress('--bus', bus),
     dataPlane: typeof name === 'string' ? name : makeName(),
     processes: 1,

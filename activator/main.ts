@@ -40,7 +40,7 @@ async function run(start: DataPlaneStart): Promise<Running> {
   const admin = start.admin && (await createAdmin(start.admin, activator));
   const { host, port } = activator;
   const requests = urlOf({ host, port }, settings.tls.length > 0 ? 'https' : 'http');
-  log.debug({ dataPlane, requests }, 'listens');
+  log.debug({ dataPlane, requests }, 'begins');
   return {
     activator,
     requests,
@@ -67,8 +67,16 @@ async function runAlone(): Promise<void> {
     });
   }
   if (start.settings.tls.length > 0) process.on('SIGHUP', () => activator.reload());
+  activator.ready.catch(giveUp);
   const also = admin === undefined ? '' : ` · admin ${admin}`;
   process.stdout.write(`Rouse data plane ${start.version} · requests ${requests}${also}\n`);
+}
+
+function giveUp(error: unknown): void {
+  process.stderr.write(`rouse data plane: ${messageOf(error)}\n`);
+  const isUsage = error instanceof Fault && error.code === 'invalid';
+  if (isUsage) process.stderr.write(USAGE);
+  process.exit(isUsage ? WRONG_USAGE : 1);
 }
 
 /** To whoever started this process; dropped when that has gone. */
@@ -98,20 +106,17 @@ function runSupervised(): void {
 async function begin(start: DataPlaneStart): Promise<Running | undefined> {
   try {
     const made = await run(start);
-    void made.activator.ready.then(() => say({ type: 'ready' }));
+    made.activator.ready.then(() => say({ type: 'ready' })).catch(fail);
     return made;
   } catch (error) {
-    say({ type: 'failed', message: messageOf(error) }, () => process.exit(1));
+    fail(error);
     return undefined;
   }
 }
 
-if (process.send) runSupervised();
-else {
-  runAlone().catch((error: unknown) => {
-    process.stderr.write(`rouse data plane: ${messageOf(error)}\n`);
-    const isUsage = error instanceof Fault && error.code === 'invalid';
-    if (isUsage) process.stderr.write(USAGE);
-    process.exit(isUsage ? WRONG_USAGE : 1);
-  });
+function fail(error: unknown): void {
+  say({ type: 'failed', message: messageOf(error) }, () => process.exit(1));
 }
+
+if (process.send) runSupervised();
+else runAlone().catch(giveUp);

@@ -7,6 +7,7 @@ import type { BusClient, Link } from '#bus/bus.ts';
 import type { Downward, RevisionLoad, Upward } from '#bus/messages.ts';
 import { parseServer } from '#domain/server-sources.ts';
 import { silentLog } from '#lib/log.ts';
+import { findSharedPort } from '#src/shared-port.ts';
 import { listening } from '#test/listening.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 import { call, makeInstance, makeModel } from './harness.ts';
@@ -36,7 +37,11 @@ function createHandBus() {
   };
 }
 
-async function createOne(flags: Readonly<Record<string, string>>, processes: number) {
+async function createOne(
+  flags: Readonly<Record<string, string>>,
+  processes: number,
+  sharePort = false,
+) {
   const bus = createHandBus();
   const clock = createFakeClock();
   const settings = parseServer({
@@ -44,7 +49,7 @@ async function createOne(flags: Readonly<Record<string, string>>, processes: num
     flags: { '--listen': '127.0.0.1:0', ...flags },
     totalMemory: 2 ** 30,
   });
-  const own = { dataPlane: 'one', sharePort: false, version: '0.0.0', log: silentLog };
+  const own = { dataPlane: 'one', sharePort, version: '0.0.0', log: silentLog };
   const plane = await createDataPlane(settings, { ...own, client: bus.client, clock, processes });
   return { bus, clock, plane };
 }
@@ -79,4 +84,34 @@ test('of a limit for all connections together, each of several processes has its
   expect(kept.map((socket) => socket.closed)).toEqual([false, false]);
   for (const socket of kept) socket.destroy();
   await plane.close(0);
+});
+
+test('where others listen, too, it takes connections only when it knows the models', async () => {
+  const server = createServer((_, response) => void response.end('served'));
+  const instance = makeInstance(await listening(server));
+  const port = await findSharedPort({ host: '127.0.0.1', port: 0 });
+  const flags = { '--listen': `127.0.0.1:${port}` };
+  const [first, second] = [await createOne(flags, 2, true), await createOne(flags, 2, true)];
+  await expect(call(port, '/models/default/digits/')).rejects.toThrow('ECONNREFUSED');
+  first.bus.link([instance]);
+  await first.plane.ready;
+  // The system gives each of them its part.
+  for (let count = 0; count < 50; count += 1) {
+    expect((await call(port, '/models/default/digits/')).status).toBe(200);
+  }
+  second.bus.link([instance]);
+  await second.plane.ready;
+  await first.plane.close(0);
+  expect((await call(port, '/models/default/digits/')).status).toBe(200);
+  await second.plane.close(0);
+  server.closeAllConnections();
+  server.close();
+});
+
+test('one that never learned of a model ends without having listened', async () => {
+  const port = await findSharedPort({ host: '127.0.0.1', port: 0 });
+  const { bus, plane } = await createOne({ '--listen': `127.0.0.1:${port}` }, 2, true);
+  await plane.close(0);
+  bus.link([]);
+  await expect(call(port, '/models/default/digits/')).rejects.toThrow('ECONNREFUSED');
 });

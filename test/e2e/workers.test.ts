@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
@@ -24,6 +24,8 @@ const ENV = { PATH: `${join(process.execPath, '..')}:${process.env.PATH}` };
 const MANY = 10_000;
 const CALLERS = 16;
 const LOOKS_PER_EDIT = 50;
+/** Its channel to the first process, and its connection to control: then it would listen, too. */
+const SOCKETS_OF_A_WORKER = 2;
 let platform: Platform | undefined;
 let callers: Caller[] = [];
 
@@ -94,6 +96,15 @@ async function open(port: number, count: number): Promise<Caller[]> {
 }
 
 const dataPlanes = (folder: string): Promise<number[]> => processesFor('data plane', folder);
+
+async function socketsOf(pid: number): Promise<number> {
+  const folder = `/proc/${pid}/fd`;
+  const files = await readdir(folder).catch(() => []);
+  const targets = await Promise.all(
+    files.map((file) => readlink(join(folder, file)).catch(() => '')),
+  );
+  return targets.filter((target) => target.startsWith('socket:')).length;
+}
 
 async function until(what: () => Promise<boolean>): Promise<void> {
   while (!(await what())) await new Promise((next) => setTimeout(next, 20));
@@ -270,6 +281,37 @@ test('kill -9 of control under load: no request fails, cold ones are held, and d
   await load.stop();
   expect(load.failed).toEqual([]);
 }, 120_000);
+
+test('a worker that starts while control is away takes no connection before it knows the models', async () => {
+  const { port, folder } = await start();
+  await deploy(platform!);
+  await ready(platform!);
+  const [control = 0] = await processesFor('control', folder);
+  const [victim = 0, other = 0] = await dataPlanes(folder);
+  // Stopped, it is away for as long as the test likes, and nobody takes its place.
+  process.kill(control, 'SIGSTOP');
+  process.kill(victim, 'SIGKILL');
+  let fresh = 0;
+  await until(async () => {
+    fresh = (await dataPlanes(folder)).find((pid) => pid !== victim && pid !== other) ?? 0;
+    return fresh !== 0 && (await socketsOf(fresh)) >= SOCKETS_OF_A_WORKER;
+  });
+  const callAnew = async (): Promise<Caller> => {
+    const [caller] = await open(port, 1);
+    expect(await caller!.call({})).toMatchObject({ status: 200, whole: true });
+    return caller!;
+  };
+  for (let count = 0; count < 100; count += 1) await callAnew();
+  process.kill(control, 'SIGKILL');
+  for (let count = 0; count < 100; count += 1) await callAnew();
+  await until(async () => {
+    await callAnew();
+    return (await ownersOf(port, [fresh])).size > 0;
+  });
+  process.kill(other, 'SIGKILL');
+  await until(async () => !(await dataPlanes(folder)).includes(other));
+  await callAnew();
+});
 
 test('kill -9 of the first process: nothing is left, not even of what is frozen', async () => {
   const { port, folder } = await start();
