@@ -1,7 +1,8 @@
-import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
-import { createFakeClock } from '../fake-clock.ts';
+import type { Socket } from 'node:net';
+import { expect, test } from 'vitest';
+import { createFakeClock } from '#test/fake-clock.ts';
+import { useTeardown } from '#test/teardown.ts';
+import { startBareInstance } from './bare-instance.ts';
 import {
   dial,
   type Harness,
@@ -11,33 +12,18 @@ import {
   startHarness,
 } from './harness.ts';
 
-const closers: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).toReversed()) await close();
-});
+const teardown = useTeardown();
 
 async function startPlane(...args: Parameters<typeof startHarness>): Promise<Harness> {
   const harness = await startHarness(...args);
-  closers.push(() => harness.close());
+  teardown(() => harness.close());
   return harness;
 }
 
-/** An instance that is told what to do with each connection. */
-async function startBareInstance(onConnection: (socket: Socket) => void): Promise<number> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => socket.destroy());
-    onConnection(socket);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  closers.push(async () => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-    await once(server, 'close');
-  });
-  return (server.address() as AddressInfo).port;
+async function serve(onConnection: (socket: Socket) => void): Promise<number> {
+  const instance = await startBareInstance(onConnection);
+  teardown(() => instance.close());
+  return instance.port;
 }
 
 const inFlight = ({ activator }: Harness): boolean =>
@@ -60,7 +46,7 @@ const post = (number: number): Buffer =>
 test('a body that waits for a slow instance is not touched by what is read meanwhile', async () => {
   const received = new Map<Socket, Buffer[]>();
   let latest: Socket | undefined;
-  const port = await startBareInstance((socket) => {
+  const port = await serve((socket) => {
     received.set(socket, []);
     latest = socket;
     socket.on('data', (bytes: Buffer) => received.get(socket)?.push(bytes));
@@ -115,7 +101,7 @@ test('what follows a body that was refused in the middle is served', async () =>
 });
 
 test('a caller that takes nothing of its answer does not keep its slot for ever', async () => {
-  const port = await startBareInstance((socket) => {
+  const port = await serve((socket) => {
     socket.once('data', () => {
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${64 * 1024 * 1024}\r\n\r\n`);
       socket.write(Buffer.alloc(64 * 1024 * 1024));

@@ -1,45 +1,25 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import {
-  call,
-  dial,
-  type Harness,
-  makeInstance,
-  makeModel,
-  makeRevision,
-  startHarness,
-  startInstance,
-} from './harness.ts';
+import { describe, expect, test } from 'vitest';
+import { call, dial, makeInstance, makeModel, makeRevision } from './harness.ts';
+import { useHarness } from './use-harness.ts';
 
 const PATH = '/models/default/digits/x';
 const REQUEST = `GET ${PATH} HTTP/1.1\r\nHost: h\r\n\r\n`;
 /** More than any of these tests needs: what is not over by itself fails by the time limit of the test. */
 const GRACE_MS = 600_000;
 
-let harness: Harness;
-const closing: (() => Promise<void> | void)[] = [];
-
-beforeEach(async () => {
-  harness = await startHarness();
-});
-
-afterEach(async () => {
-  await harness.close();
-  for (const close of closing.splice(0)) await close();
-});
+const harness = useHarness();
 
 /** An instance that answers when it is told to, and at once after that. */
 async function serve() {
   const released = Promise.withResolvers<void>();
   const arrived = Promise.withResolvers<void>();
-  const instance = await startInstance((_incoming, outgoing) => {
+  const instance = await harness.startInstance((_incoming, outgoing) => {
     arrived.resolve();
     void released.promise.then(() => outgoing.end('done'));
   });
-  closing.push(() => instance.close());
-  harness.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
-  await harness.activator.ready;
+  await harness.publish(makeModel(), instance.port);
   return { arrived: arrived.promise, release: () => released.resolve() };
 }
 
@@ -72,7 +52,7 @@ describe('a data plane that closes', () => {
     const callers = Array.from({ length: 50 }, () => {
       const socket = connect(harness.port, '127.0.0.1');
       socket.write(REQUEST);
-      closing.push(() => void socket.destroy());
+      harness.teardown(() => socket.destroy());
       return once(socket, 'data').then(([data]) => String(data));
     });
     // Now they are connected, and the loop has not turned.
@@ -98,13 +78,11 @@ describe('a data plane that closes', () => {
   });
 
   test('serves who waits for an instance, when one comes', async () => {
-    harness.publisher.update({ models: [makeModel()] });
-    await harness.activator.ready;
+    await harness.publish();
     const answer = call(harness.port, PATH);
     await harness.report('wake');
     const closed = harness.activator.close(GRACE_MS);
-    const instance = await startInstance((_incoming, outgoing) => outgoing.end('late'));
-    closing.push(() => instance.close());
+    const instance = await harness.startInstance((_incoming, outgoing) => outgoing.end('late'));
     harness.publisher.update({ instances: [makeInstance(instance.port)] });
     expect(await answer).toMatchObject({ status: 200, body: 'late' });
     await closed;
@@ -153,13 +131,11 @@ describe('an instance that takes requests and answers none', () => {
 
   test('is reported after three in a row, and not for a slow one among others', async () => {
     let hangs = true;
-    const instance = await startInstance((_incoming, outgoing) => {
+    const instance = await harness.startInstance((_incoming, outgoing) => {
       if (!hangs) outgoing.end('well');
     });
-    closing.push(() => instance.close());
     const model = makeModel({ revisions: [makeRevision({ timeouts, concurrency: 1 })] });
-    harness.publisher.update({ models: [model], instances: [makeInstance(instance.port)] });
-    await harness.activator.ready;
+    await harness.publish(model, instance.port);
     const ask = async (): Promise<number> => (await call(harness.port, PATH)).status;
 
     expect([await ask(), await ask()]).toEqual([504, 504]);

@@ -2,56 +2,31 @@ import { fork } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { request } from 'node:http';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { RoutingKey } from '#domain/routing.ts';
 import type { Call, Calls, CallersMessage } from './callers-child.ts';
-import {
-  type Answered,
-  call,
-  dial,
-  type Harness,
-  makeInstance,
-  makeModel,
-  makeRevision,
-  startHarness,
-  startInstance,
-} from './harness.ts';
+import { type Answered, call, dial, makeInstance, makeModel, makeRevision } from './harness.ts';
+import { useHarness } from './use-harness.ts';
 
 const PATH = '/models/default/digits/';
 const one = { concurrency: 1, coldStartSeconds: 2.2 };
 
-let harness: Harness;
-const closers: (() => Promise<void> | void)[] = [];
-
-beforeEach(async () => {
-  harness = await startHarness();
-});
-
-afterEach(async () => {
-  await harness.close();
-  for (const close of closers.splice(0)) await close();
-});
+const harness = useHarness();
 
 async function publish(queue = { requests: 20_000, bytes: 1_000_000 }): Promise<void> {
-  harness.publisher.update({ models: [makeModel({ queue, revisions: [makeRevision(one)] })] });
-  await harness.activator.ready;
+  await harness.publish(makeModel({ queue, revisions: [makeRevision(one)] }));
 }
 
 /** An instance that keeps the order in which requests came to it. */
 async function recorder(): Promise<{ port: number; seen: string[]; heads: string[] }> {
   const seen: string[] = [];
   const heads: string[] = [];
-  const started = await startInstance((incoming, response) => {
+  const started = await harness.startInstance((incoming, response) => {
     seen.push(incoming.url?.slice(1) ?? '');
     heads.push(JSON.stringify(incoming.headers));
     response.end();
   });
-  closers.push(() => started.close());
   return { port: started.port, seen, heads };
-}
-
-async function untilQueued(count: number): Promise<void> {
-  await harness.report('load', (report) => report.revisions.some((load) => load.queued === count));
 }
 
 /** A caller is an address: all of 127.0.0.0/8 is this machine. */
@@ -102,10 +77,10 @@ describe('many who wait', () => {
       calls.push({ from, path: `${PATH}${who}.${priority}.${i}`, fields: asks + lower });
     }
     const child = fork(new URL('callers-child.ts', import.meta.url), { stdio: 'inherit' });
-    closers.push(() => void child.kill());
+    harness.teardown(() => child.kill());
     const answered = once(child, 'message') as Promise<[CallersMessage]>;
     child.send({ port: harness.port, calls } satisfies Calls);
-    await untilQueued(10_000);
+    await harness.untilQueued(10_000);
     const { port, seen } = await recorder();
     harness.publisher.update({ instances: [makeInstance(port)] });
     expect((await answered)[0]).toEqual({ statuses: { '200': 10_000 } });
@@ -120,9 +95,9 @@ describe('many who wait', () => {
   test('a flood by one caller does not starve another: they take turns', async () => {
     await publish();
     const flood = Array.from({ length: 200 }, (_, i) => callFrom('127.0.0.1', `${PATH}flood${i}`));
-    await untilQueued(200);
+    await harness.untilQueued(200);
     const others = Array.from({ length: 5 }, (_, i) => callFrom('127.0.0.2', `${PATH}other${i}`));
-    await untilQueued(205);
+    await harness.untilQueued(205);
     const { port, seen } = await recorder();
     harness.publisher.update({ instances: [makeInstance(port)] });
     for (const answer of await Promise.all([...flood, ...others])) expect(answer.status).toBe(200);
@@ -138,7 +113,7 @@ describe('many who wait', () => {
       settled.push(`a${i}`);
       return answer;
     });
-    await untilQueued(4);
+    await harness.untilQueued(4);
     const alone = await callFrom('127.0.0.1', PATH);
     expect(alone.status).toBe(503);
     expect(JSON.parse(alone.body)).toMatchObject({ code: 'queue_full' });
@@ -163,11 +138,11 @@ describe('many who wait', () => {
     await publish();
     const leaver = await dial(harness.port);
     const first = callFrom('127.0.0.1', `${PATH}first`);
-    await untilQueued(1);
+    await harness.untilQueued(1);
     leaver.socket.write(`GET ${PATH}leaver HTTP/1.1\r\nHost: h\r\n\r\n`);
-    await untilQueued(2);
+    await harness.untilQueued(2);
     const last = callFrom('127.0.0.1', `${PATH}last`);
-    await untilQueued(3);
+    await harness.untilQueued(3);
     leaver.socket.destroy();
     await harness.report('load', (report) =>
       report.revisions.some((load) => load.queued === 2 && load.arrivals === 0),
@@ -188,13 +163,13 @@ describe('priorities', () => {
       callFrom('127.0.0.1', `${PATH}low`, { 'Rouse-Priority': 'low' }),
       callFrom('127.0.0.1', `${PATH}normal`),
     ];
-    await untilQueued(2);
+    await harness.untilQueued(2);
     sent.push(callFrom('127.0.0.1', `${PATH}asks-high`, { 'Rouse-Priority': 'HIGH' }));
-    await untilQueued(3);
+    await harness.untilQueued(3);
     const authorization = `Bearer ${secret}`;
     sent.push(callFrom('127.0.0.1', `${PATH}key`, { authorization }));
     sent.push(callFrom('127.0.0.1', `${PATH}key-low`, { authorization, 'Rouse-Priority': 'low' }));
-    await untilQueued(5);
+    await harness.untilQueued(5);
     const { port, seen } = await recorder();
     harness.publisher.update({ instances: [makeInstance(port)] });
     for (const answer of await Promise.all(sent)) expect(answer.status).toBe(200);

@@ -142,24 +142,25 @@ export function makeInstance(port: number, change: Partial<RoutingInstance> = {}
   };
 }
 
+export interface Instance {
+  readonly server: Server;
+  readonly port: number;
+  close(): Promise<void>;
+}
+
 /** An instance: a real HTTP server. */
-export async function startInstance(
-  handler: RequestListener,
-  at = 0,
-): Promise<{ server: Server; port: number; close(): Promise<void> }> {
+export async function startInstance(handler: RequestListener, at = 0): Promise<Instance> {
   const server = createServer({ keepAliveTimeout: 600_000 }, handler);
   server.listen(at, '127.0.0.1');
   await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  return {
-    server,
-    port,
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
-  };
+  return { server, port: (server.address() as AddressInfo).port, close: () => closeServer(server) };
+}
+
+async function closeServer(server: Server): Promise<void> {
+  server.closeAllConnections();
+  if (!server.listening) return;
+  server.close();
+  await once(server, 'close');
 }
 
 export interface Answered {

@@ -1,52 +1,17 @@
 import { once } from 'node:events';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import {
-  call,
-  dial,
-  type Harness,
-  makeInstance,
-  makeModel,
-  makeRevision,
-  startHarness,
-  startInstance,
-} from './harness.ts';
+import { describe, expect, test } from 'vitest';
+import { call, dial, makeInstance, makeModel, makeRevision, startHarness } from './harness.ts';
+import { useHarness } from './use-harness.ts';
 
-let harness: Harness;
-const closers: (() => Promise<void>)[] = [];
-
-beforeEach(async () => {
-  harness = await startHarness();
-});
-
-afterEach(async () => {
-  await harness.close();
-  for (const close of closers.splice(0)) await close();
-});
-
-async function instance(handler: (request: IncomingMessage, response: ServerResponse) => void) {
-  const started = await startInstance(handler);
-  closers.push(() => started.close());
-  return started;
-}
-
-async function publish(model = makeModel()): Promise<void> {
-  harness.publisher.update({ models: [model] });
-  await harness.activator.ready;
-}
+const harness = useHarness();
 
 const PATH = '/models/default/digits/';
 const one = { concurrency: 1 };
 
-/** Waits until the data plane has reported so many waiting requests. */
-async function untilQueued(count: number): Promise<void> {
-  await harness.report('load', (report) => report.revisions.some((load) => load.queued >= count));
-}
-
 describe('a sleeping model', () => {
   test('wakes at once, and the request is answered by the instance that comes', async () => {
-    await publish();
-    const started = await instance((_, response) => response.end('awake'));
+    await harness.publish();
+    const started = await harness.startInstance((_, response) => response.end('awake'));
     const answer = call(harness.port, PATH);
     expect(await harness.report('wake')).toMatchObject({
       revision: 'default/digits/v1',
@@ -64,11 +29,11 @@ describe('a sleeping model', () => {
 
   test('2,000 requests, one at a time at the instance: all answered, in order, none lost', async () => {
     const total = 2000;
-    await publish(makeModel({ revisions: [makeRevision(one)] }));
+    await harness.publish(makeModel({ revisions: [makeRevision(one)] }));
     const order: number[] = [];
     let running = 0;
     let most = 0;
-    const started = await instance((incoming, response) => {
+    const started = await harness.startInstance((incoming, response) => {
       most = Math.max(most, (running += 1));
       order.push(Number(incoming.url?.slice(1)));
       setImmediate(() => {
@@ -82,7 +47,7 @@ describe('a sleeping model', () => {
       client.socket.write(`GET ${PATH}${i} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`);
       clients.push(client);
     }
-    await untilQueued(total);
+    await harness.untilQueued(total);
     harness.publisher.update({ instances: [makeInstance(started.port)] });
     const texts = await Promise.all(clients.map((client) => client.closed));
     for (const [i, text] of texts.entries()) {
@@ -96,8 +61,8 @@ describe('a sleeping model', () => {
   test('with room for 100, 100 wait and the others are refused at once with 503 and Retry-After', async () => {
     const queue = { requests: 100, bytes: 1_000_000 };
     const revisions = [makeRevision({ ...one, coldStartSeconds: 2.2 })];
-    await publish(makeModel({ queue, revisions }));
-    const started = await instance((_, response) => response.end());
+    await harness.publish(makeModel({ queue, revisions }));
+    const started = await harness.startInstance((_, response) => response.end());
     const answers = Array.from({ length: 2000 }, () => call(harness.port, PATH));
     const settled: { status: number; retry: string | undefined }[] = [];
     const all = Promise.all(
@@ -116,13 +81,13 @@ describe('a sleeping model', () => {
   });
 
   test('waiting bodies are counted: what would pass the limit is refused', async () => {
-    await publish(makeModel({ queue: { requests: 100, bytes: 1000 } }));
-    const started = await instance((incoming, response) => {
+    await harness.publish(makeModel({ queue: { requests: 100, bytes: 1000 } }));
+    const started = await harness.startInstance((incoming, response) => {
       incoming.resume();
       incoming.on('end', () => response.end());
     });
     const first = call(harness.port, PATH, { body: 'a'.repeat(600) });
-    await untilQueued(1);
+    await harness.untilQueued(1);
     const second = await call(harness.port, PATH, { body: 'a'.repeat(600) });
     expect(second.status).toBe(503);
     expect(JSON.parse(second.body)).toMatchObject({ code: 'queue_full' });
@@ -132,6 +97,7 @@ describe('a sleeping model', () => {
 
   test('bodies of all waiting requests share one limit, whatever their models', async () => {
     const small = await startHarness({ heldBytes: 1000 });
+    harness.teardown(() => small.close());
     const models = ['one', 'two'].map((name) => makeModel({ name }));
     small.publisher.update({ models });
     await small.activator.ready;
@@ -140,7 +106,7 @@ describe('a sleeping model', () => {
     const second = await call(small.port, '/models/default/two/', { body: 'a'.repeat(101) });
     expect(second.status).toBe(503);
     expect(JSON.parse(second.body)).toMatchObject({ code: 'unavailable' });
-    const started = await instance((incoming, response) => incoming.pipe(response));
+    const started = await harness.startInstance((incoming, response) => incoming.pipe(response));
     const at = makeInstance(started.port, { revision: 'default/one/v1' });
     small.publisher.update({ instances: [at] });
     expect((await first).body).toBe('a'.repeat(900));
@@ -150,12 +116,11 @@ describe('a sleeping model', () => {
       instances: [makeInstance(started.port, { id: 'other', revision: 'default/two/v1' })],
     });
     expect((await third).status, 'what was held is given back').toBe(200);
-    await small.close();
   });
 
   test('when the hold budget ends: 504 hold_timeout; the caller may ask for less', async () => {
     const timeouts = { hold: 60_000, run: 1000, idle: 0, drain: 0 };
-    await publish(makeModel({ revisions: [makeRevision({ timeouts })] }));
+    await harness.publish(makeModel({ revisions: [makeRevision({ timeouts })] }));
     const answer = await call(harness.port, PATH, { headers: { 'Rouse-Hold': '50ms' } });
     expect(answer.status).toBe(504);
     expect(JSON.parse(answer.body)).toMatchObject({ code: 'hold_timeout' });
@@ -163,14 +128,14 @@ describe('a sleeping model', () => {
   });
 
   test('Rouse-Hold: 0 is refused at once, and still wakes', async () => {
-    await publish();
+    await harness.publish();
     const answer = await call(harness.port, PATH, { headers: { 'Rouse-Hold': '0' } });
     expect(answer.status).toBe(503);
     await harness.report('wake');
   });
 
   test('a Rouse-Hold that is no duration is refused', async () => {
-    await publish();
+    await harness.publish();
     const answer = await call(harness.port, PATH, { headers: { 'Rouse-Hold': 'soon' } });
     expect(answer.status).toBe(400);
   });
@@ -178,9 +143,9 @@ describe('a sleeping model', () => {
   test.each(['destroy', 'end'] as const)(
     'a caller that leaves (%s) while it waits is forgotten',
     async (how) => {
-      await publish(makeModel({ revisions: [makeRevision(one)] }));
+      await harness.publish(makeModel({ revisions: [makeRevision(one)] }));
       const calls: string[] = [];
-      const started = await instance((incoming, response) => {
+      const started = await harness.startInstance((incoming, response) => {
         calls.push(incoming.url ?? '');
         response.end();
       });
@@ -198,9 +163,9 @@ describe('a sleeping model', () => {
   );
 
   test('a caller that leaves while it waits with a large body is found out before a slot is spent', async () => {
-    await publish(makeModel({ revisions: [makeRevision(one)] }));
+    await harness.publish(makeModel({ revisions: [makeRevision(one)] }));
     const calls: string[] = [];
-    const started = await instance((incoming, response) => {
+    const started = await harness.startInstance((incoming, response) => {
       calls.push(incoming.url ?? '');
       incoming.resume();
       incoming.on('end', () => response.end());
@@ -221,7 +186,7 @@ describe('a sleeping model', () => {
   });
 
   test('starts that fail again and again: those who wait are told why, and so are the next', async () => {
-    await publish();
+    await harness.publish();
     const waiting = call(harness.port, PATH);
     await harness.report('wake');
     const startFailure = { message: 'exited with status 3', until: Date.now() + 60_000 };
@@ -237,7 +202,7 @@ describe('a sleeping model', () => {
   });
 
   test('a model that is deleted lets go of those who wait for it', async () => {
-    await publish();
+    await harness.publish();
     const waiting = call(harness.port, PATH);
     await harness.report('wake');
     harness.publisher.update({ removedModels: ['default/digits'] });
@@ -247,12 +212,12 @@ describe('a sleeping model', () => {
 
 describe('instances that come and go', () => {
   test('a draining instance gets nothing new, and is reported drained when its last request ended', async () => {
-    await publish();
+    await harness.publish();
     let finish = (): void => {};
-    const old = await instance((_, response) => {
+    const old = await harness.startInstance((_, response) => {
       finish = () => response.end('old');
     });
-    const fresh = await instance((_, response) => response.end('fresh'));
+    const fresh = await harness.startInstance((_, response) => response.end('fresh'));
     harness.publisher.update({ instances: [makeInstance(old.port)] });
     const running = call(harness.port, PATH);
     await once(old.server, 'request');
@@ -267,13 +232,13 @@ describe('instances that come and go', () => {
   });
 
   test('an instance that refuses connections costs no request: another one or a later one serves', async () => {
-    await publish();
-    const gone = await startInstance(() => {});
+    await harness.publish();
+    const gone = await harness.startInstance(() => {});
     await gone.close();
     harness.publisher.update({ instances: [makeInstance(gone.port)] });
     const waiting = Array.from({ length: 20 }, () => call(harness.port, PATH, { body: 'kept' }));
     await harness.report('suspect');
-    const fresh = await instance((incoming, response) => incoming.pipe(response));
+    const fresh = await harness.startInstance((incoming, response) => incoming.pipe(response));
     harness.publisher.update({
       instances: [makeInstance(fresh.port)],
       removedInstances: [`instance-${gone.port}`],
@@ -283,9 +248,9 @@ describe('instances that come and go', () => {
   });
 
   test('a reused connection that closes under a request: sent again only when that is safe', async () => {
-    await publish();
+    await harness.publish();
     let requests = 0;
-    const flaky = await instance((incoming, response) => {
+    const flaky = await harness.startInstance((incoming, response) => {
       requests += 1;
       if (requests % 2 === 0) incoming.socket.destroy();
       else response.end('ok');

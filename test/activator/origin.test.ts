@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { useTeardown } from '#test/teardown.ts';
 import { makeProxyHeader, makeProxyHeaderFrom } from './entry/make-proxy-header.ts';
 import {
   call,
@@ -14,21 +15,15 @@ import {
 const TRUSTED = ['127.0.0.1', '10.0.0.0/8', 'fd00::/8'];
 const PATH = '/models/default/digits/x';
 
-const closing: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const close of closing.splice(0)) await close();
-});
+const teardown = useTeardown();
 
 async function start(entry: Parameters<typeof startHarness>[1] = {}): Promise<Harness> {
   const harness = await startHarness({}, entry);
+  teardown(() => harness.close());
   const instance = await startInstance((incoming, outgoing) => {
     outgoing.end(JSON.stringify({ ...incoming.headers, lines: incoming.rawHeaders.length / 2 }));
   });
-  closing.push(
-    () => harness.close(),
-    () => instance.close(),
-  );
+  teardown(() => instance.close());
   harness.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
   await harness.activator.ready;
   return harness;

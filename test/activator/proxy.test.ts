@@ -1,52 +1,18 @@
 import { once } from 'node:events';
-import { Agent, type IncomingMessage, request, type ServerResponse } from 'node:http';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { buffer } from 'node:stream/consumers';
+import { describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import {
-  call,
-  dial,
-  type Harness,
-  makeInstance,
-  makeModel,
-  makeRevision,
-  startHarness,
-  startInstance,
-} from './harness.ts';
+import { call, dial, makeModel, makeRevision } from './harness.ts';
+import { useHarness } from './use-harness.ts';
 
-let harness: Harness;
-const closers: (() => Promise<void>)[] = [];
-
-beforeEach(async () => {
-  harness = await startHarness();
-});
-
-afterEach(async () => {
-  await harness.close();
-  for (const close of closers.splice(0)) await close();
-});
-
-async function serve(
-  handler: (request: IncomingMessage, response: ServerResponse) => unknown,
-  model = makeModel(),
-): Promise<Awaited<ReturnType<typeof startInstance>>> {
-  const instance = await startInstance((incoming, response) => void handler(incoming, response));
-  closers.push(() => instance.close());
-  harness.publisher.update({ models: [model], instances: [makeInstance(instance.port)] });
-  await harness.activator.ready;
-  return instance;
-}
-
-async function bodyOf(incoming: IncomingMessage): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  for await (const piece of incoming) pieces.push(piece as Buffer);
-  return Buffer.concat(pieces);
-}
+const harness = useHarness();
 
 const PATH = '/models/default/digits/x?y=1';
 
 describe('forwarding', () => {
   test('a request reaches the instance with its path, and its answer comes back with our fields', async () => {
-    await serve((incoming, response) => {
+    await harness.serve((incoming, response) => {
       response.setHeader('X-Own', 'kept');
       response.end(`${incoming.method} ${incoming.url} ${String(incoming.headers['x-mine'])}`);
     });
@@ -62,7 +28,7 @@ describe('forwarding', () => {
 
   test('hop-by-hop fields and those that Connection names end here', async () => {
     const seen: IncomingMessage['headers'][] = [];
-    await serve((incoming, response) => {
+    await harness.serve((incoming, response) => {
       seen.push(incoming.headers);
       response.writeHead(200, {
         Connection: 'X-Secret, close',
@@ -87,8 +53,8 @@ describe('forwarding', () => {
   test.each([0, 1, 10, 70_000, 5_000_000])(
     'a body of %i bytes arrives whole, by length and in chunks',
     async (size) => {
-      await serve(async (incoming, response) => {
-        const body = await bodyOf(incoming);
+      await harness.serve(async (incoming, response) => {
+        const body = await buffer(incoming);
         response.end(body);
       });
       const body = Buffer.alloc(size, 'abcdefghij');
@@ -104,7 +70,7 @@ describe('forwarding', () => {
 
   test('connections to the instance are used again', async () => {
     let connections = 0;
-    const instance = await serve((_, response) => response.end('ok'));
+    const instance = await harness.serve((_, response) => response.end('ok'));
     instance.server.on('connection', () => (connections += 1));
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     for (let i = 0; i < 20; i += 1) await call(harness.port, PATH, { agent });
@@ -113,7 +79,7 @@ describe('forwarding', () => {
   });
 
   test('requests sent ahead are answered in order', async () => {
-    await serve((incoming, response) => {
+    await harness.serve((incoming, response) => {
       const delay = incoming.url === '/0' ? 20 : 0;
       setTimeout(() => response.end(`<${incoming.url}>`), delay);
     });
@@ -131,7 +97,7 @@ describe('forwarding', () => {
   });
 
   test('thousands of small requests in one write do not overflow the stack', async () => {
-    await serve((_, response) => response.end());
+    await harness.serve((_, response) => response.end());
     const client = await dial(harness.port);
     client.socket.write('GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n'.repeat(5000));
     client.socket.write('GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n');
@@ -141,7 +107,7 @@ describe('forwarding', () => {
 
   test('events of a stream arrive one by one, before the stream has ended', async () => {
     let next = (): void => {};
-    await serve((_, response) => {
+    await harness.serve((_, response) => {
       response.writeHead(200, { 'Content-Type': 'text/event-stream' });
       let n = 0;
       next = () => response.write(`data: ${(n += 1)}\n\n`);
@@ -160,7 +126,7 @@ describe('forwarding', () => {
 
   test('a caller that leaves in the middle of a stream ends it at the instance', async () => {
     const left = Promise.withResolvers<void>();
-    await serve((_, response) => {
+    await harness.serve((_, response) => {
       response.write('first');
       response.on('close', () => left.resolve());
     });
@@ -172,7 +138,7 @@ describe('forwarding', () => {
   });
 
   test('an instance that breaks off in the middle gives the caller an end that is no end', async () => {
-    await serve((_, response) => {
+    await harness.serve((_, response) => {
       response.write('first');
       setTimeout(() => response.socket?.destroy(), 10);
     });
@@ -184,7 +150,7 @@ describe('forwarding', () => {
   });
 
   test('an instance that breaks off before it answers gives 502 with a code', async () => {
-    await serve((incoming) => incoming.socket.destroy());
+    await harness.serve((incoming) => incoming.socket.destroy());
     const answer = await call(harness.port, PATH, { body: 'x' });
     expect(answer.status).toBe(502);
     expect(JSON.parse(answer.body)).toMatchObject({ code: 'instance_lost', status: 502 });
@@ -193,7 +159,7 @@ describe('forwarding', () => {
   test('a slow reader holds back the instance', async () => {
     let written = 0;
     const size = 64 * 1024;
-    await serve((_, response) => {
+    await harness.serve((_, response) => {
       const piece = Buffer.alloc(size);
       const more = (): void => {
         while (written < 50_000_000) {
@@ -224,8 +190,8 @@ describe('forwarding', () => {
   });
 
   test('100-continue: asked for only when somebody reads the body', async () => {
-    await serve(async (incoming, response) => {
-      const body = await bodyOf(incoming);
+    await harness.serve(async (incoming, response) => {
+      const body = await buffer(incoming);
       response.end(`${body.toString()} ${incoming.headers.expect}`);
     });
     const client = await dial(harness.port);
@@ -244,7 +210,7 @@ describe('forwarding', () => {
   });
 
   test('WebSocket goes through, both ways', async () => {
-    const instance = await serve((_, response) => response.end());
+    const instance = await harness.serve((_, response) => response.end());
     const sockets = new WebSocketServer({ server: instance.server });
     sockets.on('connection', (socket) => {
       socket.on('message', (data: Buffer) => socket.send(`echo ${data.toString()}`));
@@ -262,7 +228,7 @@ describe('forwarding', () => {
   });
 
   test('HTTP/1.0 callers get neither chunks nor an endless connection', async () => {
-    await serve((_, response) => {
+    await harness.serve((_, response) => {
       response.write('a');
       response.end('b');
     });
@@ -274,7 +240,7 @@ describe('forwarding', () => {
   });
 
   test('HEAD, 204 and 304 have no body, whatever their fields say', async () => {
-    await serve((incoming, response) => {
+    await harness.serve((incoming, response) => {
       response.statusCode = Number(incoming.url?.slice(1));
       if (incoming.method === 'HEAD') response.setHeader('Content-Length', '5');
       response.end();
@@ -297,31 +263,24 @@ describe('forwarding', () => {
   });
 
   test('a response that ends with its connection is given a proper end', async () => {
-    const instance = await startInstance(() => {});
-    closers.push(() => instance.close());
-    instance.server.removeAllListeners('connection');
-    instance.server.on('connection', (socket) => {
+    const instance = await harness.startBareInstance((socket) => {
       socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\n\r\nwithout length'));
       socket.on('end', () => socket.end());
     });
-    harness.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
-    await harness.activator.ready;
+    await harness.publish(makeModel(), instance.port);
     const answer = await call(harness.port, PATH);
     expect(answer).toMatchObject({ status: 200, body: 'without length' });
     expect(answer.headers['transfer-encoding']).toBe('chunked');
   });
 
   test('a response without length of an instance that was killed in the middle is cut, not completed', async () => {
-    const instance = await startInstance(() => {});
-    instance.server.removeAllListeners('connection');
-    instance.server.on('connection', (socket) => {
+    const instance = await harness.startBareInstance((socket) => {
       socket.once('data', () => {
         instance.server.close();
         socket.end('HTTP/1.0 200 OK\r\n\r\npart one of two');
       });
     });
-    harness.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
-    await harness.activator.ready;
+    await harness.publish(makeModel(), instance.port);
     const client = await dial(harness.port);
     client.socket.write('GET /models/default/digits/ HTTP/1.1\r\nHost: h\r\n\r\n');
     const text = await client.closed;
@@ -330,17 +289,13 @@ describe('forwarding', () => {
   });
 
   test('informational heads without end give 502, and those that come say no length', async () => {
-    const instance = await startInstance(() => {});
-    closers.push(() => instance.close());
-    instance.server.removeAllListeners('connection');
-    instance.server.on('connection', (socket) => {
+    const instance = await harness.startBareInstance((socket) => {
       const hint = 'HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\nLink: </a>\r\n\r\n';
       socket.once('data', () => socket.write(hint.repeat(1000)));
       socket.on('end', () => socket.destroy());
       socket.on('error', () => {});
     });
-    harness.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
-    await harness.activator.ready;
+    await harness.publish(makeModel(), instance.port);
     const client = await dial(harness.port);
     client.socket.write('GET /models/default/digits/ HTTP/1.1\r\nHost: h\r\n\r\n');
     const text = await client.until(/HTTP\/1\.1 502 [^]*instance_lost/);
@@ -350,17 +305,13 @@ describe('forwarding', () => {
   });
 
   test('a 204 says no length, whatever the instance says', async () => {
-    const instance = await startInstance(() => {});
-    closers.push(() => instance.close());
-    instance.server.removeAllListeners('connection');
-    instance.server.on('connection', (socket) => {
+    const instance = await harness.startBareInstance((socket) => {
       socket.once('data', () =>
         socket.write('HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n'),
       );
       socket.on('end', () => socket.end());
     });
-    harness.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
-    await harness.activator.ready;
+    await harness.publish(makeModel(), instance.port);
     const answer = await call(harness.port, PATH);
     expect(answer.status).toBe(204);
     expect(answer.headers).not.toHaveProperty('content-length');
@@ -375,15 +326,11 @@ describe('forwarding', () => {
     ['HTTP/1.1 200 OK\r\nContent-Length : 0\r\n\r\n'],
     ['HTTP/1.1 101 Switching\r\n\r\n'],
   ])('an instance that answers %j gives 502', async (bytes) => {
-    const instance = await startInstance(() => {});
-    closers.push(() => instance.close());
-    instance.server.removeAllListeners('connection');
-    instance.server.on('connection', (socket) => {
+    const instance = await harness.startBareInstance((socket) => {
       socket.once('data', () => socket.end(bytes));
       socket.on('error', () => {});
     });
-    harness.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
-    await harness.activator.ready;
+    await harness.publish(makeModel(), instance.port);
     expect((await call(harness.port, PATH)).status).toBe(502);
   });
 });
@@ -392,7 +339,7 @@ describe('time limits', () => {
   test('run: an instance that does not answer gives 504 run_timeout, and is left', async () => {
     const left = Promise.withResolvers<void>();
     const timeouts = { hold: 1000, run: 50, idle: 0, drain: 0 };
-    await serve(
+    await harness.serve(
       (incoming) => incoming.socket.on('close', () => left.resolve()),
       makeModel({ revisions: [makeRevision({ timeouts })] }),
     );
@@ -404,7 +351,7 @@ describe('time limits', () => {
 
   test('idle: a stream that stalls is cut without a valid end', async () => {
     const timeouts = { hold: 1000, run: 1000, idle: 50, drain: 0 };
-    await serve(
+    await harness.serve(
       (_, response) => void response.write('first'),
       makeModel({ revisions: [makeRevision({ timeouts })] }),
     );

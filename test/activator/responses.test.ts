@@ -1,6 +1,6 @@
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { useTeardown } from '#test/teardown.ts';
+import { startBareInstance } from './bare-instance.ts';
 import { dial, type Harness, makeInstance, makeModel, startHarness } from './harness.ts';
 import { type RecordingInstance, startRecordingInstance } from './recording-instance.ts';
 
@@ -283,6 +283,7 @@ const ROWS: readonly Row[] = [
 let row: Row;
 let harness: Harness;
 let instance: RecordingInstance;
+const teardown = useTeardown();
 
 beforeAll(async () => {
   harness = await startHarness();
@@ -351,16 +352,14 @@ function afterFirst(text: string): string {
 
 test('a response before the request has come to its end: it says close, and then closes', async () => {
   let answerEnd = (): void => {};
-  const server = createServer((socket) => {
-    socket.on('error', () => {});
+  const server = await startBareInstance((socket) => {
     socket.once('data', () => socket.write(`${OK}Content-Length: 5\r\n\r\nhe`));
     answerEnd = () => void socket.write('llo');
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  teardown(() => server.close());
   const own = await startHarness();
-  const { port } = server.address() as AddressInfo;
-  own.publisher.update({ models: [makeModel()], instances: [makeInstance(port)] });
+  teardown(() => own.close());
+  own.publisher.update({ models: [makeModel()], instances: [makeInstance(server.port)] });
   await own.activator.ready;
   const client = await dial(own.port);
   client.socket.write(`POST ${P}/ HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc`);
@@ -368,8 +367,6 @@ test('a response before the request has come to its end: it says close, and then
   client.socket.write(`defghijGET ${P}/late HTTP/1.1\r\nHost: h\r\n\r\n`, answerEnd);
   const text = await client.closed;
   expect(text).toMatch(/\r\n\r\nhello$/);
-  await own.close();
-  server.close();
 });
 
 test('a refusal after HEAD has its body: the method before says nothing about what is no request', async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { useTeardown } from '#test/teardown.ts';
 import {
   call,
   type Harness,
@@ -10,6 +11,7 @@ import {
 } from './harness.ts';
 
 let harness: Harness;
+const teardown = useTeardown();
 let instances: Awaited<ReturnType<typeof startInstance>>[] = [];
 const inputs = [{ name: 'x', datatype: 'FP32', shape: [-1, 64] }];
 
@@ -168,6 +170,7 @@ describe('what is answered without waking anything', () => {
 
 test('before the routing state is there, nobody is told that a model does not exist', async () => {
   const early = await startHarness();
+  teardown(() => early.close());
   for (const path of ['/healthz', '/v2/models/digits/infer', '/v1/models']) {
     const answer = await call(early.port, path);
     expect(answer.status).toBe(503);
@@ -176,7 +179,6 @@ test('before the routing state is there, nobody is told that a model does not ex
   early.publisher.update({});
   await early.activator.ready;
   expect((await call(early.port, '/healthz')).status).toBe(200);
-  await early.close();
 });
 
 describe('splits', () => {

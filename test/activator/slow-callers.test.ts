@@ -1,10 +1,11 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { BODY_TIMEOUT_MS, HEAD_TIMEOUT_MS, KEEP_ALIVE_MS, LINGER_MS } from '#activator/plane.ts';
 import { silentLog } from '#lib/log.ts';
 import { createFakeClock, type FakeClock } from '#test/fake-clock.ts';
+import { useTeardown } from '#test/teardown.ts';
 import {
   call,
   dial,
@@ -21,11 +22,7 @@ import { type RecordingInstance, startRecordingInstance } from './recording-inst
 
 const P = '/models/default/digits';
 const HEALTH = 'GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n';
-const closers: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const close of closers.splice(0)) await close();
-});
+const teardown = useTeardown();
 
 interface World {
   readonly harness: Harness;
@@ -37,11 +34,9 @@ async function startWorld(): Promise<World> {
   const clock = createFakeClock();
   const harness = await startHarness({}, {}, silentLog, clock);
   const instance = await startRecordingInstance();
+  teardown(() => instance.close());
+  teardown(() => closeAll(harness, clock));
   const timeouts = { hold: 60_000, run: 600_000, idle: 0, drain: 0 };
-  closers.push(
-    () => closeAll(harness, clock),
-    () => instance.close(),
-  );
   harness.publisher.update({
     models: [makeModel({ revisions: [makeRevision({ timeouts })] }), makeModel({ name: 'asleep' })],
     instances: [makeInstance(instance.port)],
@@ -146,14 +141,12 @@ test('a caller that closes its sending side has left: nothing is answered, the i
   const left = Promise.withResolvers<void>();
   const seen = Promise.withResolvers<void>();
   const harness = await startHarness();
+  teardown(() => harness.close());
   const instance = await startInstance((incoming) => {
     incoming.socket.on('close', () => left.resolve());
     seen.resolve();
   });
-  closers.push(
-    () => harness.close(),
-    () => instance.close(),
-  );
+  teardown(() => instance.close());
   harness.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
   await harness.activator.ready;
   const client = await dial(harness.port);
@@ -166,6 +159,7 @@ test('a caller that closes its sending side has left: nothing is answered, the i
 
 test('readers that stand still hold back their own streams only, in bounded memory', async () => {
   const harness = await startHarness();
+  teardown(() => harness.close());
   const piece = Buffer.alloc(64 * 1024);
   let written = 0;
   const instance = await startInstance((incoming, response) => {
@@ -180,10 +174,7 @@ test('readers that stand still hold back their own streams only, in bounded memo
     };
     more();
   });
-  closers.push(
-    () => harness.close(),
-    () => instance.close(),
-  );
+  teardown(() => instance.close());
   harness.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
   await harness.activator.ready;
   const before = process.memoryUsage().arrayBuffers;
@@ -224,7 +215,7 @@ test('requests sent ahead without end are not read without end', async () => {
 
 test('connections beyond the limit are closed at once; one that ends makes room', async () => {
   const harness = await startHarness({ connections: 3 });
-  closers.push(() => harness.close());
+  teardown(() => harness.close());
   harness.publisher.update({ models: [makeModel()] });
   await harness.activator.ready;
   const clients = await Promise.all([1, 2, 3].map(() => dial(harness.port)));
@@ -250,7 +241,7 @@ const IDLE = 10_000;
 
 test(`${IDLE} callers that say nothing are all accepted, and others are served (needs 12000 open files)`, async () => {
   const harness = await startHarness();
-  closers.push(() => harness.close());
+  teardown(() => harness.close());
   harness.publisher.update({ models: [makeModel()] });
   await harness.activator.ready;
   const callers = fork(join(import.meta.dirname, 'idle-callers-child.ts'), [

@@ -1,40 +1,22 @@
 import { once } from 'node:events';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { Status } from '#activator/status.ts';
-import {
-  call,
-  dial,
-  type Harness,
-  makeInstance,
-  makeModel,
-  makeRevision,
-  startHarness,
-  startInstance,
-} from './harness.ts';
+import { call, dial, makeInstance, makeModel, makeRevision } from './harness.ts';
+import { useHarness } from './use-harness.ts';
 
 const PATH = '/models/default/digits/';
 const STATUS = '/status/models/default/digits';
 const STREAM = { accept: 'text/event-stream' };
 
-let harness: Harness;
-const closers: (() => Promise<void>)[] = [];
+const harness = useHarness();
 
 beforeEach(async () => {
-  harness = await startHarness();
-  harness.publisher.update({
-    models: [makeModel({ revisions: [makeRevision({ concurrency: 1, coldStartSeconds: 3 })] })],
-  });
-  await harness.activator.ready;
-});
-
-afterEach(async () => {
-  await harness.close();
-  for (const close of closers.splice(0)) await close();
+  const revision = makeRevision({ concurrency: 1, coldStartSeconds: 3 });
+  await harness.publish(makeModel({ revisions: [revision] }));
 });
 
 async function wake(): Promise<void> {
-  const started = await startInstance((_, response) => response.end('model'));
-  closers.push(() => started.close());
+  const started = await harness.startInstance((_, response) => response.end('model'));
   harness.publisher.update({ instances: [makeInstance(started.port)] });
 }
 
@@ -179,11 +161,10 @@ describe('the status of a model, as JSON', () => {
 
   test('what is no GET goes to the model, and the header ends here', async () => {
     let seen: unknown;
-    const started = await startInstance((incoming, response) => {
+    const started = await harness.startInstance((incoming, response) => {
       seen = incoming.headers;
       response.end('model');
     });
-    closers.push(() => started.close());
     harness.publisher.update({ instances: [makeInstance(started.port)] });
     const headers = { 'rouse-status': 'true', 'rouse-request-id': 'x', 'rouse-priority': 'low' };
     const answer = await call(harness.port, PATH, { headers, body: '{}' });
@@ -276,16 +257,12 @@ describe('the status of a model, as events', () => {
   });
 
   test('a data plane that closes ends the streams', async () => {
-    const own = await startHarness();
-    own.publisher.update({ models: [makeModel()] });
-    await own.activator.ready;
-    const client = await dial(own.port);
+    const client = await dial(harness.port);
     client.socket.write(`GET ${STATUS} HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n`);
     await client.until(/event: status/);
-    const closing = own.activator.close(60_000);
+    const closing = harness.activator.close(60_000);
     expect(await client.closed).toMatch(/event: end[^]*\r\n0\r\n\r\n$/);
     client.socket.destroy();
     await closing;
-    await own.publisher.close();
   });
 });

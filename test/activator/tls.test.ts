@@ -8,11 +8,13 @@ import { connect as connectHttp2 } from 'node:http2';
 import { Agent, request } from 'node:https';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import pino from 'pino';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { makeCertificate, type TestCertificate } from '#test/fixtures/certificate.ts';
+import { useTeardown } from '#test/teardown.ts';
 import {
   dial,
   type Harness,
+  type Instance,
   makeInstance,
   makeModel,
   startHarness,
@@ -24,17 +26,20 @@ const B = makeCertificate(['b.test', 'exact.wild.test']);
 
 let folder: string;
 let harness: Harness;
+let instance: Instance;
 let logged: string[];
-const closing: (() => Promise<void> | void)[] = [];
+const teardown = useTeardown();
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'rouse-tls-'));
+  teardown(() => rm(folder, { recursive: true }));
   await put('a', A);
   await put('b', B);
   logged = [];
   const log = pino({ base: null }, { write: (line) => void logged.push(line) });
   harness = await startHarness({}, { tls: [filesOf('a'), filesOf('b')] }, log);
-  const instance = await startInstance((incoming, outgoing) => {
+  teardown(() => harness.close());
+  instance = await startInstance((incoming, outgoing) => {
     if (incoming.url === '/half') {
       outgoing.write('half');
       return;
@@ -45,13 +50,7 @@ beforeEach(async () => {
   });
   harness.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
   await harness.activator.ready;
-  closing.push(() => instance.close());
-});
-
-afterEach(async () => {
-  await harness.close();
-  for (const close of closing.splice(0)) await close();
-  await rm(folder, { recursive: true });
+  teardown(() => instance.close());
 });
 
 function filesOf(name: string) {
@@ -71,7 +70,7 @@ async function shakeHands(options: ConnectionOptions = {}): Promise<TLSSocket> {
     rejectUnauthorized: false,
     ...options,
   });
-  closing.push(() => void socket.destroy());
+  teardown(() => void socket.destroy());
   await once(socket, 'secureConnect');
   // It is cut when the data plane closes.
   socket.on('error', () => {});
@@ -127,7 +126,7 @@ describe('a port with certificates', () => {
 
   test('keeps connections, and carries large bodies both ways', async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    closing.push(() => agent.destroy());
+    teardown(() => agent.destroy());
     const body = 'x'.repeat(3_000_000);
     for (let i = 0; i < 3; i += 1) {
       const answer = await ask({ body, agent });
@@ -205,7 +204,7 @@ describe('a port with certificates', () => {
     });
     socket.write('GET /models/default/digits/half HTTP/1.1\r\nHost: a\r\n\r\n');
     await once(socket, 'data');
-    for (const close of closing.splice(0, 1)) await close();
+    await instance.close();
     expect(await over).toBe('cut');
   });
 
@@ -222,7 +221,7 @@ describe('a port with certificates', () => {
 
   test('of connections that shake no hands there is a bounded number, and others get through', async () => {
     const silent: Socket[] = [];
-    closing.push(() => silent.forEach((socket) => void socket.destroy()));
+    teardown(() => silent.forEach((socket) => void socket.destroy()));
     // Not all at once: the system accepts a few hundred ahead of us.
     for (let batch = 0; batch < 11; batch += 1) {
       const opened = Array.from({ length: 100 }, () => connectPlain(harness.port, '127.0.0.1'));
@@ -238,7 +237,7 @@ describe('a port with certificates', () => {
 describe('certificates', () => {
   test('are read again when the files change; old connections go on', async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    closing.push(() => agent.destroy());
+    teardown(() => agent.destroy());
     await ask({ agent });
     const renewed = makeCertificate(['a.test']);
     await put('a', renewed);
@@ -298,7 +297,7 @@ describe('certificates', () => {
 
 test('a port without certificates tells a caller that speaks TLS, and closes', async () => {
   const plain = await startHarness();
-  closing.push(() => plain.close());
+  teardown(() => plain.close());
   const error = await new Promise<Error>((resolve) => {
     const socket = connect({ port: plain.port, host: '127.0.0.1', rejectUnauthorized: false });
     socket.on('error', resolve);

@@ -1,35 +1,20 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { isNavigation, makeWaitingPage } from '#activator/waiting-page.ts';
-import {
-  call,
-  type Harness,
-  makeInstance,
-  makeModel,
-  makeRevision,
-  startHarness,
-  startInstance,
-} from './harness.ts';
+import { call, makeInstance, makeModel, makeRevision } from './harness.ts';
+import { useHarness } from './use-harness.ts';
 
 const PATH = '/models/default/digits/';
 const BROWSER = {
   accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8',
 };
 
-let harness: Harness;
-const closers: (() => Promise<void>)[] = [];
+const harness = useHarness();
 
 beforeEach(async () => {
-  harness = await startHarness();
   const revisions = [makeRevision({ concurrency: 1, coldStartSeconds: 3.2 })];
-  harness.publisher.update({ models: [makeModel({ revisions })] });
-  await harness.activator.ready;
-});
-
-afterEach(async () => {
-  await harness.close();
-  for (const close of closers.splice(0)) await close();
+  await harness.publish(makeModel({ revisions }));
 });
 
 test.each([
@@ -73,8 +58,7 @@ describe('a browser that opens a sleeping model', () => {
   });
 
   test('gets the model itself when it wakes within the second', async () => {
-    const started = await startInstance((_, response) => response.end('model'));
-    closers.push(() => started.close());
+    const started = await harness.startInstance((_, response) => response.end('model'));
     const answer = call(harness.port, PATH, { headers: BROWSER });
     await harness.report('wake');
     harness.publisher.update({ instances: [makeInstance(started.port)] });
@@ -92,10 +76,9 @@ describe('a browser that opens a sleeping model', () => {
 
   test('a model that is awake and busy is waited for', async () => {
     let finish = (): void => {};
-    const started = await startInstance((_, response) => {
+    const started = await harness.startInstance((_, response) => {
       finish = () => response.end('model');
     });
-    closers.push(() => started.close());
     harness.publisher.update({ instances: [makeInstance(started.port)] });
     const first = call(harness.port, PATH);
     await harness.report('load', ({ revisions }) => revisions.some((load) => load.inFlight === 1));

@@ -13,14 +13,8 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import {
-  type Harness,
-  makeInstance,
-  makeModel,
-  makeRevision,
-  startHarness,
-  startInstance,
-} from '../harness.ts';
+import { makeInstance, makeModel, makeRevision, startHarness } from '../harness.ts';
+import { useHarness } from '../use-harness.ts';
 import { ask, openSession } from './client.ts';
 import {
   both,
@@ -33,19 +27,15 @@ import {
   upload,
 } from './grpc-service.ts';
 
-let harness: Harness;
+const harness = useHarness();
 let client: Client;
-const closers: (() => unknown)[] = [];
 
-beforeEach(async () => {
-  harness = await startHarness();
+beforeEach(() => {
   client = openClient(harness.port);
 });
 
-afterEach(async () => {
+afterEach(() => {
   client.close();
-  await harness.close();
-  for (const close of closers.splice(0)) await close();
 });
 
 type Unary = ServerUnaryCall<Buffer, Buffer>;
@@ -76,9 +66,8 @@ async function serve(
   model = makeModel(),
 ): Promise<GrpcInstance> {
   const instance = await startGrpcInstance({ ...echo, ...handlers });
-  closers.push(() => instance.close());
-  harness.publisher.update({ models: [model], instances: [makeInstance(instance.port)] });
-  await harness.activator.ready;
+  harness.teardown(() => instance.close());
+  await harness.publish(model, instance.port);
   return instance;
 }
 
@@ -92,7 +81,7 @@ function metadata(fields: Record<string, string> = {}): Metadata {
 describe('calls', () => {
   test('a head as large as may be does not end the session that others use', async () => {
     const large = await startHarness({ head: 64 * 1024 });
-    closers.push(() => large.close());
+    harness.teardown(() => large.close());
     const sessions = new Set<unknown>();
     const waiting: ServerHttp2Stream[] = [];
     const instance = createServer({ settings: { maxHeaderListSize: 256 * 1024 } });
@@ -105,14 +94,14 @@ describe('calls', () => {
     });
     instance.listen(0, '127.0.0.1');
     await once(instance, 'listening');
-    closers.push(() => instance.close());
+    harness.teardown(() => instance.close());
     const { port } = instance.address() as AddressInfo;
     large.publisher.update({ models: [makeModel()], instances: [makeInstance(port)] });
     await large.activator.ready;
     const session = connect(`http://127.0.0.1:${large.port}`, {
       maxSendHeaderBlockLength: 2 ** 20,
     });
-    closers.push(() => session.destroy());
+    harness.teardown(() => session.destroy());
     const base = {
       ':method': 'POST',
       ':path': '/test.Echo/Unary',
@@ -172,7 +161,7 @@ describe('calls', () => {
     const byHost = openClient(harness.port, {
       'grpc.default_authority': 'digits.default.localhost',
     });
-    closers.push(() => byHost.close());
+    harness.teardown(() => byHost.close());
     const large = 'x'.repeat(3_000_000);
     expect((await callUnary(byHost, new Metadata(), large)).body).toBe(large);
   });
@@ -201,14 +190,13 @@ describe('calls', () => {
   });
 
   test('a cold start: held, then served, and said to be cold', async () => {
-    harness.publisher.update({ models: [makeModel()] });
-    await harness.activator.ready;
+    await harness.publish();
     const asked = callUnary(client, metadata(), 'cold');
     const stream = upload(client, metadata());
     stream.stream.write(Buffer.from('early'));
     await harness.report('wake', ({ queued }) => queued >= 2);
     const instance = await startGrpcInstance(echo);
-    closers.push(() => instance.close());
+    harness.teardown(() => instance.close());
     harness.publisher.update({ instances: [makeInstance(instance.port)] });
     const { body, initial } = await asked;
     expect([body, initial?.get('rouse-cold-start')]).toEqual(['cold', ['true']]);
@@ -226,8 +214,7 @@ function sessionsOf({ server }: GrpcInstance): number {
 
 describe('ends', () => {
   test('an instance that speaks HTTP/1 only: UNIMPLEMENTED, since trying again does not help', async () => {
-    const instance = await startInstance((_, response) => response.end('no gRPC'));
-    closers.push(() => instance.close());
+    const instance = await harness.startInstance((_, response) => response.end('no gRPC'));
     harness.publisher.update({
       models: [makeModel({ revisions: [makeRevision({ retry: 'safe' })] })],
       instances: [makeInstance(instance.port)],
@@ -240,11 +227,10 @@ describe('ends', () => {
   });
 
   test('a deadline ends the hold, and what is left of it goes to the instance', async () => {
-    harness.publisher.update({ models: [makeModel()] });
-    await harness.activator.ready;
+    await harness.publish();
     // By hand: grpc-js would end it by itself.
     const session = await openSession(harness.port);
-    closers.push(() => session.destroy());
+    harness.teardown(() => session.destroy());
     const headers = {
       ':path': '/test.Echo/Unary',
       ':method': 'POST',
@@ -333,7 +319,7 @@ describe('ends', () => {
       ((await failed)[0] as { code: number }).code,
     );
     const other = await startGrpcInstance(echo);
-    closers.push(() => other.close());
+    harness.teardown(() => other.close());
     harness.publisher.update({
       instances: [makeInstance(other.port)],
       removedInstances: [`instance-${instance.port}`],
@@ -358,7 +344,7 @@ describe('ends', () => {
       const before = served;
       while (served < before + 100) await new Promise((resolve) => setImmediate(resolve));
       const next = await startGrpcInstance(echo);
-      closers.push(() => next.close());
+      harness.teardown(() => next.close());
       const ended = new Promise<void>((resolve) => {
         instance.server.tryShutdown(() => resolve());
       });

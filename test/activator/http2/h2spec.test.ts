@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { hasGo } from '#test/fuzz/go-peer.ts';
-import { makeInstance, makeModel, startHarness, startInstance } from '../harness.ts';
+import { useHarness } from '../use-harness.ts';
 import { KNOWN_FAILURES, OURS } from './h2spec-failures.ts';
 
 /** A case that waits so long in vain has failed. A busy machine needs more than the second that would do. */
@@ -55,6 +55,8 @@ async function failuresAt(port: number, folder: string): Promise<Map<string, str
   return failures;
 }
 
+const harness = useHarness();
+
 test.skipIf(!hasGo())(
   "h2spec finds nothing that is not node:http2's own doing (needs go)",
   async () => {
@@ -67,21 +69,16 @@ test.skipIf(!hasGo())(
       'github.com/summerwind/h2spec/cmd/h2spec',
     ];
     execFileSync('go', build, { cwd: join(import.meta.dirname, 'h2spec'), stdio: 'inherit' });
+    harness.teardown(() => rm(folder, { recursive: true }));
     const bare = createServer((_, response) => answer(response));
+    harness.teardown(() => bare.close());
     await new Promise<void>((resolve) => bare.listen(0, '127.0.0.1', resolve));
-    const harness = await startHarness();
-    const instance = await startInstance((incoming, response) => {
+    await harness.serve((incoming, response) => {
       incoming.resume();
       answer(response);
     });
-    harness.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
-    await harness.activator.ready;
     const ours = await failuresAt(harness.port, folder);
     const nodes = await failuresAt((bare.address() as AddressInfo).port, folder);
-    await rm(folder, { recursive: true });
-    bare.close();
-    await harness.close();
-    await instance.close();
     const unknown = [...ours].filter(([name]) => !Object.hasOwn(KNOWN_FAILURES, name));
     expect(unknown).toEqual([]);
     const notNodes = [...ours.keys()].filter((name) => !nodes.has(name) && !OURS.includes(name));

@@ -1,5 +1,4 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { WireType } from '@bufbuild/protobuf/wire';
 import {
@@ -11,14 +10,8 @@ import {
 } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { makeFolder, removeFolder, serve, type ServerProcess } from '#test/functions/process.ts';
-import {
-  type Harness,
-  makeInstance,
-  makeModel,
-  makeRevision,
-  startHarness,
-  startInstance,
-} from '../harness.ts';
+import { makeInstance, makeModel, makeRevision, startHarness } from '../harness.ts';
+import { useHarness } from '../use-harness.ts';
 import { callUnary, type Called, openClient, startGrpcInstance } from './grpc-service.ts';
 import { fieldsOf, inferRequest, modelRequest, parseInferResponse } from './inference-messages.ts';
 
@@ -27,9 +20,8 @@ const tensors = DATATYPES.map((datatype) => ({ name: datatype, datatype, shape: 
 
 let folder: string;
 let server: ServerProcess;
-let harness: Harness;
 let client: Client;
-const closers: (() => unknown)[] = [];
+const harness = useHarness();
 
 beforeAll(async () => {
   folder = await makeFolder();
@@ -52,15 +44,12 @@ afterAll(async () => {
   await removeFolder(folder);
 });
 
-beforeEach(async () => {
-  harness = await startHarness();
+beforeEach(() => {
   client = openClient(harness.port);
 });
 
-afterEach(async () => {
+afterEach(() => {
   client.close();
-  await harness.close();
-  for (const close of closers.splice(0)) await close();
 });
 
 const echo = makeModel({ name: 'echo', revisions: [makeRevision({ runtime: 'function' })] });
@@ -353,8 +342,7 @@ describe('ModelInfer', () => {
       'no JSON',
       '{"outputs":[{"name":"a","datatype":"FP32","shape":[1],"parameters":{"binary_data_size":4}}]}',
     ];
-    const instance = await startInstance((_, response) => response.end(bodies.shift()));
-    closers.push(() => instance.close());
+    const instance = await harness.startInstance((_, response) => response.end(bodies.shift()));
     await publish(instance.port);
     expect((await inferred({})).raw).toEqual([
       bytes(BigInt64Array.of(9007199254740993n, -1n)),
@@ -369,22 +357,18 @@ describe('ModelInfer', () => {
   });
 
   test('a server that is lost in the middle of its answer is unavailable', async () => {
-    const broken = createServer((socket) => {
+    const broken = await harness.startBareInstance((socket) => {
       socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc'));
     });
-    await new Promise<void>((resolve) => broken.listen(0, '127.0.0.1', resolve));
-    closers.push(() => broken.close());
-    await publish((broken.address() as { port: number }).port);
+    await publish(broken.port);
     expect((await infer({})).error?.code).toBe(status.UNAVAILABLE);
   });
 
   test('messages count against the budget of waiting bodies, and all of it is given back', async () => {
     const small = await startHarness({ heldBytes: 100_000 });
     const other = openClient(small.port);
-    closers.push(
-      () => other.close(),
-      () => small.close(),
-    );
+    harness.teardown(() => other.close());
+    harness.teardown(() => small.close());
     small.publisher.update({ models: [echo] });
     await small.activator.ready;
     const path = '/inference.GRPCInferenceService/ModelInfer';
@@ -418,9 +402,8 @@ describe('models whose server speaks gRPC', () => {
       0,
       '/inference.GRPCInferenceService/ModelInfer',
     );
-    closers.push(() => instance.close());
-    harness.publisher.update({ models: [makeModel()] });
-    await harness.activator.ready;
+    harness.teardown(() => instance.close());
+    await harness.publish();
     const message = inferRequest({ model: 'digits', raw: [Buffer.alloc(300_000, 'x')] });
     const asked = call('ModelInfer', message);
     await harness.report('wake');

@@ -12,24 +12,21 @@ import {
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { MAX_SESSIONS } from '#activator/http2/instance-sessions.ts';
-import { type Harness, makeInstance, makeModel, makeRevision, startHarness } from '../harness.ts';
+import { makeModel, makeRevision } from '../harness.ts';
+import { useHarness } from '../use-harness.ts';
 import { answerOf, ask, openSession } from './client.ts';
 
 /** gRPC by hand on both sides: grpc-js shows neither resets nor sessions, and calls an answer without a status one. */
 
-let harness: Harness;
+const harness = useHarness();
 let session: ClientHttp2Session;
-const closers: (() => unknown)[] = [];
 
 beforeEach(async () => {
-  harness = await startHarness();
   session = await openSession(harness.port);
 });
 
-afterEach(async () => {
+afterEach(() => {
   session.destroy();
-  await harness.close();
-  for (const close of closers.splice(0)) await close();
 });
 
 /** An instance that speaks HTTP/2; resolves to its sessions, which grow. */
@@ -47,15 +44,14 @@ async function serve(
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  closers.push(async () => {
+  harness.teardown(async () => {
     for (const each of sessions) each.destroy();
     server.close();
     await once(server, 'close');
   });
   const { port } = server.address() as AddressInfo;
   const model = makeModel({ revisions: [makeRevision({ concurrency: 0 })] });
-  harness.publisher.update({ models: [model], instances: [makeInstance(port)] });
-  await harness.activator.ready;
+  await harness.publish(model, port);
   return sessions;
 }
 

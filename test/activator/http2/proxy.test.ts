@@ -3,57 +3,28 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LINGER_MS } from '#activator/plane.ts';
 import { silentLog } from '#lib/log.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
-import {
-  call,
-  dial,
-  type Harness,
-  makeInstance,
-  makeModel,
-  makeRevision,
-  startHarness,
-  startInstance,
-} from '../harness.ts';
+import { call, dial, makeInstance, makeModel, makeRevision, startHarness } from '../harness.ts';
+import { useHarness } from '../use-harness.ts';
 import { answerOf, ask, openSession } from './client.ts';
 
-let harness: Harness;
+const harness = useHarness();
 let session: ClientHttp2Session;
-const closers: (() => Promise<void>)[] = [];
 
 beforeEach(async () => {
-  harness = await startHarness();
   session = await openSession(harness.port);
 });
 
-afterEach(async () => {
+afterEach(() => {
   session.destroy();
-  await harness.close();
-  for (const close of closers.splice(0)) await close();
 });
-
-async function serve(
-  handler: (request: IncomingMessage, response: ServerResponse) => unknown,
-  model = makeModel(),
-): Promise<Awaited<ReturnType<typeof startInstance>>> {
-  const instance = await startInstance((incoming, response) => void handler(incoming, response));
-  closers.push(() => instance.close());
-  harness.publisher.update({ models: [model], instances: [makeInstance(instance.port)] });
-  await harness.activator.ready;
-  return instance;
-}
-
-async function bodyOf(incoming: IncomingMessage): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  for await (const piece of incoming) pieces.push(piece as Buffer);
-  return Buffer.concat(pieces);
-}
 
 /** Writes for as long as it is taken. */
 async function endlessly(stream: ClientHttp2Stream): Promise<void> {
@@ -68,7 +39,7 @@ const PATH = '/models/default/digits/x?y=1';
 
 describe('forwarding', () => {
   test('a stream reaches the instance as HTTP/1.1, and its answer comes back with our fields', async () => {
-    await serve((incoming, response) => {
+    await harness.serve((incoming, response) => {
       const { method, url, headers } = incoming;
       response.setHeader('X-Own', 'é');
       response.setHeader('Set-Cookie', ['a=1', 'b=2']);
@@ -110,9 +81,9 @@ describe('forwarding', () => {
   test.each([0, 1, 70_000, 5_000_000])(
     'a body of %i bytes arrives whole, with a length and without',
     async (size) => {
-      await serve(async (incoming, response) => {
+      await harness.serve(async (incoming, response) => {
         response.setHeader('x-framing', incoming.headers['content-length'] ?? 'chunked');
-        response.end(await bodyOf(incoming));
+        response.end(await buffer(incoming));
       });
       const body = Buffer.alloc(size, 'abcdefghij');
       for (const given of [{ 'content-length': String(size) }, {}]) {
@@ -124,8 +95,8 @@ describe('forwarding', () => {
   );
 
   test('trailers pass in both directions, informational heads to the caller', async () => {
-    await serve(async (incoming, response) => {
-      await bodyOf(incoming);
+    await harness.serve(async (incoming, response) => {
+      await buffer(incoming);
       response.writeEarlyHints({ link: '</style.css>; rel=preload' });
       response.writeHead(200, { Trailer: 'X-Sum' });
       response.write('some');
@@ -146,7 +117,7 @@ describe('forwarding', () => {
     'a field named %s, twice in a trailer and an informational head, is one like any other',
     async (name) => {
       const lines = `${name}: 1\r\n${name}: 2\r\n`;
-      const answers = createServer((socket) => {
+      const answers = await harness.startBareInstance((socket) => {
         socket.once('data', () =>
           socket.write(
             `HTTP/1.1 103 Early Hints\r\n${lines}\r\nHTTP/1.1 200 OK\r\n` +
@@ -154,12 +125,7 @@ describe('forwarding', () => {
           ),
         );
       });
-      answers.listen(0, '127.0.0.1');
-      await once(answers, 'listening');
-      closers.push(async () => void answers.close());
-      const { port } = answers.address() as AddressInfo;
-      harness.publisher.update({ models: [makeModel()], instances: [makeInstance(port)] });
-      await harness.activator.ready;
+      await harness.publish(makeModel(), answers.port);
       const stream = session.request({ ':path': PATH });
       const seen: unknown[] = [];
       const keep = (_: unknown, __: unknown, raw: readonly string[]): void => void seen.push(raw);
@@ -172,7 +138,7 @@ describe('forwarding', () => {
   );
 
   test('HEAD, 204 and 304 have no body', async () => {
-    await serve((incoming, response) => {
+    await harness.serve((incoming, response) => {
       response.writeHead(Number(incoming.url?.slice(1) ?? 200), { etag: '"1"' });
       response.end(incoming.method === 'HEAD' ? undefined : '');
     });
@@ -189,7 +155,7 @@ describe('forwarding', () => {
   });
 
   test('Expect: 100-continue is answered when the body is wanted', async () => {
-    await serve(async (incoming, response) => response.end(await bodyOf(incoming)));
+    await harness.serve(async (incoming, response) => response.end(await buffer(incoming)));
     const stream = session.request({ ':path': PATH, ':method': 'POST', expect: '100-continue' });
     await once(stream, 'continue');
     stream.end('body');
@@ -199,7 +165,7 @@ describe('forwarding', () => {
   test('many streams of one connection run at the same time and are answered apart', async () => {
     const waiting: ServerResponse[] = [];
     const model = makeModel({ revisions: [makeRevision({ concurrency: 0 })] });
-    await serve((incoming, response) => {
+    await harness.serve((incoming, response) => {
       waiting.push(response);
       response.setHeader('x-path', incoming.url ?? '');
       if (waiting.length === 1000) for (const each of waiting) each.end('ok');
@@ -212,7 +178,7 @@ describe('forwarding', () => {
   });
 
   test('an early answer ends the stream although the body goes on', async () => {
-    await serve((_, response) => {
+    await harness.serve((_, response) => {
       response.writeHead(413);
       response.end('enough');
     });
@@ -226,7 +192,7 @@ describe('forwarding', () => {
     const clock = createFakeClock();
     const other = await startHarness({}, {}, silentLog, clock);
     const its = await openSession(other.port);
-    closers.push(async () => {
+    harness.teardown(async () => {
       its.destroy();
       const closed = other.close();
       clock.advance(LINGER_MS + 1000);
@@ -249,9 +215,9 @@ describe('forwarding', () => {
     ['10 bytes', 10],
     ['more than all windows', 2_000_000],
   ])('curl gets an answer that comes before its body, of %s (needs curl)', async (_, size) => {
-    await serve((__, response) => response.end('ok'));
+    await harness.serve((__, response) => response.end('ok'));
     const folder = await mkdtemp(join(tmpdir(), 'rouse-http2-'));
-    closers.push(() => rm(folder, { recursive: true }));
+    harness.teardown(() => rm(folder, { recursive: true }));
     const file = join(folder, 'body');
     await writeFile(file, Buffer.alloc(size, 'x'));
     const url = `http://127.0.0.1:${harness.port}/v2/models/none/infer`;
@@ -274,7 +240,7 @@ describe('forwarding', () => {
     await pieces.until(/^[^]{9}/);
     expect(pieces.text().charCodeAt(3)).toBe(4);
     pieces.socket.destroy();
-    await serve((_, response) => response.end('ok'));
+    await harness.serve((_, response) => response.end('ok'));
     const late = await dial(harness.port);
     late.socket.write(`GET ${PATH} HTTP/1.1\r\nHost: h\r\n\r\n${preface}`);
     expect(await late.closed).toMatch(/^HTTP\/1\.1 200 [^]*HTTP\/1\.1 505 /);
@@ -285,7 +251,7 @@ describe('flow', () => {
   test('a caller that reads slowly holds back its own stream only', async () => {
     const size = 8 * 1024 * 1024;
     let written = 0;
-    await serve((incoming, response) => {
+    await harness.serve((incoming, response) => {
       if (incoming.url === '/small') {
         response.end('small');
         return;
@@ -317,7 +283,7 @@ describe('flow', () => {
   test('an instance that reads slowly holds back its own caller only', async () => {
     const size = 8 * 1024 * 1024;
     const held: IncomingMessage[] = [];
-    await serve((incoming, response) => {
+    await harness.serve((incoming, response) => {
       if (incoming.url === '/small') response.end('small');
       else {
         held.push(incoming);
@@ -342,7 +308,7 @@ describe('ends', () => {
   test('a reset by the caller ends its request at the instance and frees its slot', async () => {
     const model = makeModel({ revisions: [makeRevision({ concurrency: 1 })] });
     const gone = Promise.withResolvers<void>();
-    await serve((incoming, response) => {
+    await harness.serve((incoming, response) => {
       if (incoming.url === '/next') response.end('next');
       else incoming.once('close', () => gone.resolve());
     }, model);
@@ -357,7 +323,7 @@ describe('ends', () => {
 
   test('an instance that dies in the middle resets its stream and no other', async () => {
     const broken = Promise.withResolvers<IncomingMessage>();
-    await serve((incoming, response) => {
+    await harness.serve((incoming, response) => {
       if (incoming.url === '/fine') setTimeout(() => response.end('fine'), 20);
       else {
         response.write('some');
@@ -374,7 +340,7 @@ describe('ends', () => {
   test('a caller that goes away ends what it asked for, and its connection is counted off', async () => {
     const gone = Promise.withResolvers<void>();
     const arrived = Promise.withResolvers<void>();
-    await serve((incoming) => {
+    await harness.serve((incoming) => {
       arrived.resolve();
       incoming.once('close', () => gone.resolve());
     });
@@ -388,7 +354,7 @@ describe('ends', () => {
 
   test('a graceful close tells it, and finishes what runs', async () => {
     const running = Promise.withResolvers<ServerResponse>();
-    await serve((_, response) => running.resolve(response));
+    await harness.serve((_, response) => running.resolve(response));
     const slow = ask(session, { ':path': PATH });
     const response = await running.promise;
     const told = once(session, 'goaway');
@@ -400,7 +366,7 @@ describe('ends', () => {
   });
 
   test('an idle connection ends with a graceful close', async () => {
-    await serve((_, response) => response.end('ok'));
+    await harness.serve((_, response) => response.end('ok'));
     await ask(session, { ':path': PATH });
     const ended = once(session, 'close');
     await harness.activator.close(10_000);
@@ -419,11 +385,10 @@ describe('holding', () => {
       ask(session, { ':path': `/models/default/digits/${i}`, ':method': 'POST' }, `body ${i}`),
     );
     await harness.report('wake', ({ queued }) => queued >= 16);
-    const instance = await startInstance((incoming, response) => {
+    const instance = await harness.startInstance((incoming, response) => {
       order.push(incoming.url ?? '');
       incoming.pipe(response);
     });
-    closers.push(() => instance.close());
     harness.publisher.update({ instances: [makeInstance(instance.port)] });
     const answers = await Promise.all(asked);
     expect(answers.map(({ body }) => body)).toEqual(answers.map((_, i) => `body ${i}`));
@@ -432,7 +397,7 @@ describe('holding', () => {
   });
 
   test('refusals are those of HTTP/1.1', async () => {
-    await serve((_, response) => response.end('ok'));
+    await harness.serve((_, response) => response.end('ok'));
     for (const path of ['/models/default/none/', '/v2/models/none/infer', '/v1/chat/completions']) {
       const body = '{"model": "none"}';
       const one = await call(harness.port, path, { body });

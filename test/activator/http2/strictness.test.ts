@@ -1,13 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import {
-  type Harness,
-  makeInstance,
-  makeModel,
-  makeRevision,
-  startHarness,
-  startInstance,
-} from '../harness.ts';
+import { makeModel, makeRevision } from '../harness.ts';
+import { useHarness } from '../use-harness.ts';
 import { ask, openSession } from './client.ts';
 import {
   ACK,
@@ -27,30 +21,24 @@ import {
   SETTINGS,
 } from './frames.ts';
 
-let harness: Harness;
+const harness = useHarness();
 let raw: RawClient;
 let seen: IncomingMessage[];
-const closers: (() => Promise<void>)[] = [];
 
 beforeEach(async () => {
   seen = [];
-  harness = await startHarness();
-  const instance = await startInstance((incoming, response) => {
+  const instance = await harness.startInstance((incoming, response) => {
     seen.push(incoming);
     incoming.resume();
     incoming.once('end', () => response.end('served'));
   });
-  closers.push(() => instance.close());
   const model = makeModel({ revisions: [makeRevision({ concurrency: 0 })] });
-  harness.publisher.update({ models: [model], instances: [makeInstance(instance.port)] });
-  await harness.activator.ready;
+  await harness.publish(model, instance.port);
   raw = await openRaw(harness.port);
 });
 
-afterEach(async () => {
+afterEach(() => {
   raw.socket.destroy();
-  await harness.close();
-  for (const close of closers.splice(0)) await close();
 });
 
 /** What the instance is told besides the caller's fields. */
