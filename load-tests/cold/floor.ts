@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { readlinkSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { ENV_MODEL, ENV_READY_FD, ENV_SOCKET } from '#domain/launch.ts';
+import { ENV_READY_FD, ENV_SOCKET } from '#domain/launch.ts';
 import { exchange, type Place } from '../measure/exchange.ts';
+import { instancesOf, wordsOf } from '../measure/instances.ts';
 
 /** The descriptor that the runtime hands over: a listening socket, or the readiness pipe. */
 const EXTRA_FD = 3;
@@ -24,35 +25,16 @@ export interface Floor {
   readonly loadMs: number;
 }
 
-/** Of the instance of `model` that `parent` started. */
-export function learn(parent: number, model: string): Learnt {
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    const found = inspect(Number(name), parent);
-    if (found?.environment[ENV_MODEL] === model) return found;
-  }
-  throw new Error(`no process runs ${model}`);
-}
-
-function inspect(pid: number, parent: number): Learnt | undefined {
-  const read = (file: string): string => readFileSync(`/proc/${pid}/${file}`, 'utf8');
-  try {
-    if (Number(/^PPid:\s+(\d+)$/m.exec(read('status'))?.[1]) !== parent) return undefined;
-    const environment = Object.fromEntries(words(read('environ')).map(splitVariable));
-    return { argv: words(read('cmdline')), environment, cwd: readlinkSync(`/proc/${pid}/cwd`) };
-  } catch {
-    // It has ended meanwhile.
-    return undefined;
-  }
-}
-
-function words(text: string): string[] {
-  return text.split('\0').slice(0, -1);
-}
-
-function splitVariable(word: string): [string, string] {
-  const at = word.indexOf('=');
-  return [word.slice(0, at), word.slice(at + 1)];
+/** Of the instance of `model` that the Rouse with this pid runs. */
+export function learn(rouse: number, model: string): Learnt {
+  const found = instancesOf(rouse).find((each) => each.model === model);
+  if (!found) throw new Error(`no process runs ${model}`);
+  const { pid, environment } = found;
+  return {
+    argv: wordsOf(`/proc/${pid}/cmdline`),
+    environment,
+    cwd: readlinkSync(`/proc/${pid}/cwd`),
+  };
 }
 
 /** A bare loop: what any platform takes at least. */

@@ -1,5 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { ENV_MODEL } from '#domain/launch.ts';
+import { instancesOf } from '../measure/instances.ts';
 import { hostOf, putModel } from '../measure/model.ts';
 import { pause } from '../measure/program.ts';
 import type { Rouse } from '../measure/rouse.ts';
@@ -84,22 +83,4 @@ export async function createChurn(rouse: Rouse, program: string, tally: Tally): 
     disturb,
     done: () => done,
   };
-}
-
-/** Processes that Rouse has started, with the model that each runs. */
-function instancesOf(parent: number): { pid: number; model: string }[] {
-  const found: { pid: number; model: string }[] = [];
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      const ppid = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${name}/status`, 'utf8'))?.[1];
-      if (Number(ppid) !== parent) continue;
-      const environment = readFileSync(`/proc/${name}/environ`, 'utf8').split('\0');
-      const model = environment.find((each) => each.startsWith(`${ENV_MODEL}=`));
-      if (model !== undefined) found.push({ pid: Number(name), model: model.split('=')[1] ?? '' });
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  return found;
 }

@@ -4,7 +4,13 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemProcesses } from '#runtime/local/proc.ts';
 import type { Instance, Workload } from '#runtime/runtime.ts';
 import { until, wanted } from './conformance.ts';
-import { createLocalSetup, pidsMarked, programArgs, type LocalSetup } from './local-harness.ts';
+import {
+  createLocalSetup,
+  pidsMarked,
+  programArgs,
+  spawners,
+  type LocalSetup,
+} from './local-harness.ts';
 import { ask } from './request.ts';
 
 let setup: LocalSetup;
@@ -101,6 +107,28 @@ test('what an instance leaves behind ends with it, wherever it went', async () =
   await until('the crash is told', () => setup.events.some(({ type }) => type === 'failed'));
   await until('nothing is left', () => pidsMarked(mark).length === 0);
   // The one with neither mark nor session is lost sight of: decision 0006.
+  for (const pid of family.filter(isThere)) process.kill(pid, 'SIGKILL');
+});
+
+test('when the process that starts programs is killed, its instances end, and the next one starts', async () => {
+  const workload = command(...programArgs('family'));
+  const first = await setup.ready(workload);
+  const family = await familyOf(first);
+  const [spawner = 0] = spawners(setup.stateId);
+  process.kill(spawner, 'SIGKILL');
+  await until('the crash is told', () => setup.events.some(({ type }) => type === 'failed'));
+  const failed = setup.events.find(({ type }) => type === 'failed');
+  expect(failed).toMatchObject({
+    instance: { id: first.id },
+    reason: 'was ended: the process that starts programs has died',
+  });
+  await until('nothing is left', () => pidsMarked(`${setup.stateId}/${first.id}\0`).length === 0);
+  await until('another one is ready', () =>
+    setup.runtime
+      .instances(workload.key)
+      .some(({ id, state }) => id !== first.id && state === 'ready'),
+  );
+  expect(spawners(setup.stateId)).not.toContain(spawner);
   for (const pid of family.filter(isThere)) process.kill(pid, 'SIGKILL');
 });
 

@@ -164,12 +164,24 @@ export function programArgs(mode: string, ...more: string[]): string[] {
   return [PYTHON, fixture('program.py'), mode, '${PORT}', ...more];
 }
 
-/** The pids of living processes with this mark in their environment. */
+/** The pids of living processes with this mark in their environment; those of Rouse itself not among them. */
 export function pidsMarked(mark: string): number[] {
-  const needle = `ROUSE_INSTANCE=${mark}`;
+  return livingWith(`ROUSE_INSTANCE=${mark}`).filter((pid) => !isRouse(pid));
+}
+
+/** The process that starts the programs of this state. */
+export function spawners(stateId: string): number[] {
+  return livingWith(`ROUSE_INSTANCE=${stateId}/`).filter(isRouse);
+}
+
+function isRouse(pid: number): boolean {
+  return systemProcesses.environment(pid)?.includes('-rouse\0') === true;
+}
+
+function livingWith(variable: string): number[] {
   return systemProcesses
     .list()
     .filter((stat) => !stat.isDead)
-    .filter((stat) => systemProcesses.environment(stat.pid)?.includes(needle) === true)
+    .filter((stat) => systemProcesses.environment(stat.pid)?.includes(variable) === true)
     .map((stat) => stat.pid);
 }

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemProcesses } from '#runtime/local/proc.ts';
 import { until } from './conformance.ts';
-import { fixture, pidsMarked, programArgs } from './local-harness.ts';
+import { fixture, pidsMarked, programArgs, spawners } from './local-harness.ts';
 
 /** Enough moments to hit a start, a stop, a sweep and the quiet between them. */
 const KILLS = 24;
@@ -86,6 +86,7 @@ test(`${KILLS} times killed at any moment, it leaves nothing behind`, async () =
     });
     await kill(host);
     await until('nothing is left', () => pidsMarked(stateId).length === 0);
+    await until('nothing starts programs', () => spawners(stateId).length === 0);
   };
   const moment = fc.integer({ min: 0, max: LATEST_KILL_MS });
   await fc.assert(fc.asyncProperty(moment, round), { numRuns: KILLS, endOnFailure: true });

@@ -1,8 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Clock, Timer } from '#lib/clock.ts';
+import type { Clock } from '#lib/clock.ts';
 import { entryUrl } from '#lib/entry.ts';
 import type { Log } from '#lib/log.ts';
+import { createKeptProcess } from './kept-process.ts';
 import type { Leader } from './sweep.ts';
 
 /**
@@ -20,10 +21,6 @@ export interface Guard {
   close(): Promise<void>;
 }
 
-/** A watchdog that cannot run must not keep Rouse busy with starting it. */
-const FIRST_RESTART_MS = 100;
-const LONGEST_RESTART_MS = 60_000;
-
 export function createGuard(options: {
   node: string;
   mark: string;
@@ -33,45 +30,27 @@ export function createGuard(options: {
 }): Guard {
   const { node, mark, runFolder, clock, log } = options;
   const leaders = new Map<number, Leader>();
-  let child: ChildProcess | undefined;
-  let timer: Timer | undefined;
-  let restartMs = FIRST_RESTART_MS;
-  let closed = false;
+  const kept = createKeptProcess({ name: 'the watchdog', start, clock, log });
 
-  function tell(line: string): void {
-    child?.stdin?.write(`${line}\n`);
-  }
-
-  function begin(): void {
+  function start(): ChildProcess {
     const program = fileURLToPath(entryUrl('./watchdog', import.meta.url));
     const args = ['--max-old-space-size=32', '--no-warnings', program, mark, runFolder];
-    const started = spawn(node, args, {
+    const child = spawn(node, args, {
       env: { PATH: process.env['PATH'] ?? '' },
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
     });
-    child = started;
-    const startedAt = clock.now();
     // Broken pipe: its end is told by `exit`.
-    started.stdin.on('error', () => {});
-    started.once('error', (error) => lost(error.message, startedAt));
-    started.once('exit', (status, signal) => lost(signal ?? `status ${status}`, startedAt));
-    for (const { pid, startTicks } of leaders.values()) tell(`+${pid} ${startTicks}`);
+    child.stdin.on('error', () => {});
+    for (const { pid, startTicks } of leaders.values())
+      child.stdin.write(`+${pid} ${startTicks}\n`);
+    return child;
   }
 
-  function lost(how: string, startedAt: number): void {
-    child = undefined;
-    if (closed || timer) return;
-    log.warn({ how }, 'the watchdog ended and is started again');
-    if (clock.now() - startedAt > LONGEST_RESTART_MS) restartMs = FIRST_RESTART_MS;
-    timer = clock.after(restartMs, () => {
-      timer = undefined;
-      begin();
-    });
-    restartMs = Math.min(restartMs * 2, LONGEST_RESTART_MS);
+  function tell(line: string): void {
+    kept.current()?.stdin?.write(`${line}\n`);
   }
 
-  begin();
   return {
     add(leader) {
       leaders.set(leader.pid, leader);
@@ -81,17 +60,7 @@ export function createGuard(options: {
       leaders.delete(pid);
       tell(`-${pid}`);
     },
-    pid: () => child?.pid,
-    async close() {
-      closed = true;
-      timer?.cancel();
-      const ending = child;
-      if (!ending?.pid || ending.exitCode !== null || ending.signalCode !== null) return;
-      const exited = new Promise((resolve) => {
-        ending.once('exit', resolve);
-      });
-      tell('.');
-      await exited;
-    },
+    pid: () => kept.current()?.pid,
+    close: () => kept.close((child) => child.stdin?.write('.\n')),
   };
 }

@@ -1,16 +1,9 @@
-import type { Clock } from '#lib/clock.ts';
-import {
-  NO_GROUP,
-  startGroup,
-  type Extra,
-  type Group,
-  type GroupEvents,
-  type Program,
-} from './group.ts';
+import { NO_GROUP, type Extra, type Group, type GroupEvents, type Program } from './group.ts';
 import type { Guard } from './guard.ts';
 import type { Meter } from './meter.ts';
 import { systemProcesses } from './proc.ts';
 import type { Reaper } from './reaper.ts';
+import type { Spawner } from './spawner.ts';
 import { descendantsOf, ENV_INSTANCE, type Identity } from './sweep.ts';
 
 /**
@@ -30,12 +23,12 @@ export type HostEvents = Omit<GroupEvents, 'onExit'> & {
 
 export function createHost(options: {
   stateId: string;
-  clock: Clock;
+  spawner: Spawner;
   guard: Guard;
   meter: Meter;
   reaper: Reaper;
 }): Host {
-  const { stateId, clock, guard, meter, reaper } = options;
+  const { stateId, spawner, guard, meter, reaper } = options;
   const groups = new Set<Group>();
   const allGone = Promise.withResolvers<void>();
   let isClosed = false;
@@ -49,27 +42,29 @@ export function createHost(options: {
       const mark = `${stateId}/${id}`;
       const environment = { ...program.environment, [ENV_INSTANCE]: mark };
       const members = new Map<number, Identity>();
-      const started = startGroup({ ...program, environment }, extra, clock, {
-        ...events,
-        onExit() {
-          const { leader } = group;
-          if (!leader) return;
-          meter.remove(leader.pid);
-          reaper.bury({ mark, leader, members: Array.from(members.values()) });
-          events.onExit?.();
-        },
-        onEnd(how) {
-          groups.delete(group);
-          events.onEnd(how);
-          if (isClosed && groups.size === 0) allGone.resolve();
-        },
-      });
-      const group = noting(started, members);
+      const group = noting(
+        spawner.start({ ...program, environment }, extra, {
+          ...events,
+          onStart(leader) {
+            guard.add(leader);
+            meter.add(leader.pid, (bytes, seconds) => events.onUsage?.(bytes, seconds));
+            events.onStart?.(leader);
+          },
+          onExit() {
+            const { leader } = group;
+            if (leader) meter.remove(leader.pid);
+            reaper.bury({ mark, leader, members: Array.from(members.values()) });
+            events.onExit?.();
+          },
+          onEnd(how) {
+            groups.delete(group);
+            events.onEnd(how);
+            if (isClosed && groups.size === 0) allGone.resolve();
+          },
+        }),
+        members,
+      );
       groups.add(group);
-      if (group.leader) {
-        guard.add(group.leader);
-        meter.add(group.leader.pid, (bytes, seconds) => events.onUsage?.(bytes, seconds));
-      }
       return group;
     },
     async close() {
@@ -87,17 +82,20 @@ export function createHost(options: {
  * at the system's processes: nobody has come or gone while all were frozen.
  */
 function noting(group: Group, members: Map<number, Identity>): Group {
-  const { leader } = group;
-  if (!leader) return group;
   return {
-    ...group,
+    get leader() {
+      return group.leader;
+    },
+    assign: (text) => group.assign(text),
     signal(signal) {
+      const { leader } = group;
       if (signal === 'SIGCONT') {
         group.signal(signal);
         signalAll(members.values(), signal);
         return;
       }
-      for (const member of descendantsOf(systemProcesses, leader)) members.set(member.pid, member);
+      const found = leader ? descendantsOf(systemProcesses, leader) : [];
+      for (const member of found) members.set(member.pid, member);
       group.signal(signal);
       if (signal === 'SIGSTOP') signalAll(members.values(), signal);
     },

@@ -79,6 +79,16 @@ export function createLauncher(options: LauncherOptions): Launcher {
         environment: { ...environment, ...ready.variables, ...transport.variables },
       };
       const started = start(id, program, transport.extra, {
+        onStart() {
+          transport.started({
+            onReady: (metadata) => reports.ready(transport.address, metadata),
+            onError(message) {
+              loadError = message;
+              group?.signal('SIGKILL');
+            },
+          });
+          reports.started(started.origin);
+        },
         onLine,
         onExtra: (text) => transport.heard(text),
         onExit: () => transport.close(),
@@ -91,14 +101,6 @@ export function createLauncher(options: LauncherOptions): Launcher {
         },
       });
       group = started.group;
-      transport.started({
-        onReady: (metadata) => reports.ready(transport.address, metadata),
-        onError(message) {
-          loadError = message;
-          group?.signal('SIGKILL');
-        },
-      });
-      if (group.leader) reports.started(started.origin);
     }
 
     function cancel(): void {

@@ -20,6 +20,7 @@ import { createPool } from './pool.ts';
 import { createPreparer, type Prepared, type Programs } from './prepare.ts';
 import { hasProc, systemProcesses } from './proc.ts';
 import { createReaper } from './reaper.ts';
+import { createSpawner } from './spawner.ts';
 import { ENV_INSTANCE, sweep } from './sweep.ts';
 import { createTools } from './tool.ts';
 import { createVenvs } from './venv.ts';
@@ -85,8 +86,10 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
   });
   const meter = createMeter({ clock, everyMs: MEASURE_MS });
   const toolMeter = createMeter({ clock, everyMs: MEASURE_TOOLS_MS });
-  const host = createHost({ stateId, clock, guard, reaper, meter });
-  const toolHost = createHost({ stateId, clock, guard, reaper, meter: toolMeter });
+  const environment = { [ENV_INSTANCE]: `${mark}rouse` };
+  const spawner = createSpawner({ environment, clock, log });
+  const host = createHost({ stateId, spawner, guard, reaper, meter });
+  const toolHost = createHost({ stateId, spawner, guard, reaper, meter: toolMeter });
   const runTool = createTools({ host: toolHost, clock, newId });
 
   const base = baseEnvironment(process.env);
@@ -148,7 +151,7 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
 
   return {
     ...fleet,
-    life: { environment: { [ENV_INSTANCE]: `${mark}rouse` }, folder: runFolder },
+    life: { environment, folder: runFolder },
     capabilities: { exactCount: true, parks: true },
     ...(pool && { pool }),
     inspect: createInspector({
@@ -173,6 +176,7 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
       pager.close();
       await Promise.all([fleet.close(graceMs), toolHost.close()]);
       await host.close();
+      await spawner.close();
       reaper.close();
       meter.close();
       toolMeter.close();

@@ -260,8 +260,13 @@ export function createPool(options: {
     const environment = { ...program.environment, [ENV_INSTANCE]: `${stateId}/${member.id}` };
     const work: Assignment = { environment, cwd: program.cwd };
     member.group?.assign(`${JSON.stringify(work)}\n`);
+    queueMicrotask(() => {
+      if (member.group?.leader) events.onStart?.(member.group.leader);
+    });
     const group: Group = {
-      leader: member.group?.leader,
+      get leader() {
+        return current?.leader;
+      },
       signal(signal) {
         if (signal === 'SIGTERM' || signal === 'SIGKILL') isTold = true;
         current?.signal(signal);

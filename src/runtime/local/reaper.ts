@@ -14,7 +14,8 @@ export interface Reaper {
 
 interface Dead {
   readonly mark: string;
-  readonly leader: Leader;
+  /** Undefined: whether it ever ran is not known. */
+  readonly leader: Leader | undefined;
   /** What hung on it before it was told to end. */
   readonly members: readonly Identity[];
 }
@@ -43,11 +44,11 @@ export function createReaper(options: {
     const before = clock.now();
     // A mark ends with NUL: `…/1` must not mean `…/10`.
     const prefixes = batch.map(({ mark }) => `${mark}\0`);
-    const leaders = batch.map(({ leader }) => leader);
-    const sinceTicks = Math.min(...leaders.map((leader) => leader.startTicks));
+    const leaders = batch.flatMap(({ leader }) => leader ?? []);
+    const sinceTicks = Math.min(...batch.map(({ leader }) => leader?.startTicks ?? 0));
     const members = batch.flatMap((one) => one.members);
     sweep(systemProcesses, { prefixes, leaders, members, sinceTicks }, spared);
-    for (const { leader } of batch) onDone(leader);
+    leaders.forEach(onDone);
     const after = clock.now();
     nextAt = after + (after - before) * PAUSE_FACTOR;
   }
@@ -55,6 +56,7 @@ export function createReaper(options: {
   return {
     bury(one) {
       if (!canLook) {
+        if (!one.leader) return;
         systemProcesses.signal(-one.leader.pid, 'SIGKILL');
         onDone(one.leader);
         return;

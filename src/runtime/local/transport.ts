@@ -11,7 +11,7 @@ import {
 } from '#domain/launch.ts';
 import type { Address } from '#domain/routing.ts';
 import type { Clock } from '#lib/clock.ts';
-import { Fault, messageOf } from '#lib/fault.ts';
+import { messageOf } from '#lib/fault.ts';
 import type { Workload } from '../runtime.ts';
 import type { Environment } from './environment.ts';
 import { EXTRA_FD, type Extra } from './group.ts';
@@ -30,7 +30,7 @@ export interface Transport {
   readonly variables: Environment;
   /** What stands for `${NAME}` in the arguments. */
   readonly words: Readonly<Record<string, string>>;
-  /** The program was started (or not: `close` follows). */
+  /** The program runs. */
   started(events: TransportEvents): void;
   /** What the program wrote to its readiness pipe so far. */
   heard(text: string): void;
@@ -104,11 +104,10 @@ export async function openPort(
   let probe: { close(): void } | undefined;
   return {
     address: { node, host: '127.0.0.1', port },
-    extra: takesSocket ? descriptorOf(server) : undefined,
+    extra: takesSocket ? server : undefined,
     variables,
     words: { PORT: String(port), LISTEN_FD: String(EXTRA_FD) },
     started(events) {
-      // In the turn of the loop in which the program was started: later we would take connections ourselves.
       if (takesSocket) server.close();
       const { path, grpc } = workload.spec.readiness;
       probe = createProbe({
@@ -145,14 +144,4 @@ async function listen(used: ReadonlySet<number>): Promise<Server> {
 function portOf(server: Server): number {
   const address = server.address();
   return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
-/** Node has no public way to ask for it; without one the program cannot be given the socket. */
-function descriptorOf(server: Server): number {
-  const handle: unknown = Reflect.get(server, '_handle');
-  const fd: unknown =
-    typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
-  if (typeof fd === 'number' && fd >= 0) return fd;
-  server.close();
-  throw new Fault('invalid', '${LISTEN_FD} is not to be had on this system: use ${PORT}');
 }

@@ -1,0 +1,87 @@
+import type { Server } from 'node:net';
+import { systemClock } from '#lib/clock.ts';
+import { Fault, messageOf } from '#lib/fault.ts';
+import type { Group } from './group.ts';
+import { spawnGroup } from './spawn-group.ts';
+import type { FromSpawner, ToSpawner } from './spawner-messages.ts';
+
+/**
+ * The process that all programs are started by: see `spawner.ts`. It does what it is told and says what it sees.
+ * When Rouse has gone it goes, too; the watchdog ends what it started.
+ */
+
+/** Output that Rouse has not read yet. What comes beyond it is counted and dropped. */
+const MOST_UNREAD_CHARS = 16 * 1024 * 1024;
+
+const groups = new Map<number, Group>();
+let unread = 0;
+let dropped = 0;
+
+/** When it cannot be said, Rouse has gone: `disconnect` follows. */
+function say(message: FromSpawner, onSaid: () => void = () => {}): void {
+  process.send?.(message, onSaid);
+}
+
+function sayLine(id: number, stream: 'stdout' | 'stderr', text: string): void {
+  if (unread > MOST_UNREAD_CHARS) {
+    dropped++;
+    return;
+  }
+  if (dropped > 0) {
+    const note = `… ${dropped} lines of all models dropped: Rouse was too busy to read them`;
+    dropped = 0;
+    say({ type: 'line', id, stream, text: note });
+  }
+  unread += text.length;
+  say({ type: 'line', id, stream, text }, () => {
+    unread -= text.length;
+  });
+}
+
+function start(message: Extract<ToSpawner, { type: 'start' }>, socket?: Server): void {
+  const { id, program } = message;
+  const extra = socket ? descriptorOf(socket) : message.extra === 'pipe' ? 'pipe' : undefined;
+  const group = spawnGroup(program, extra, systemClock, {
+    onLine: (stream, text) => sayLine(id, stream, text),
+    onExtra: (chunk, isFirst) => say({ type: 'extra', id, chunk, isFirst }),
+    onExit: () => say({ type: 'exit', id }),
+    onEnd(how) {
+      groups.delete(id);
+      say({ type: 'end', id, how });
+    },
+  });
+  groups.set(id, group);
+  if (group.leader) say({ type: 'started', id, leader: group.leader });
+}
+
+/** Node has no public way to ask for it; without one the program cannot be given the socket. */
+function descriptorOf(server: Server): number {
+  const handle: unknown = Reflect.get(server, '_handle');
+  const fd: unknown =
+    typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
+  if (typeof fd === 'number' && fd >= 0) return fd;
+  throw new Fault('invalid', '${LISTEN_FD} is not to be had on this system: use ${PORT}');
+}
+
+function begin(message: Extract<ToSpawner, { type: 'start' }>, socket?: Server): void {
+  try {
+    start(message, socket);
+  } catch (error) {
+    say({ type: 'end', id: message.id, how: `cannot be started: ${messageOf(error)}` });
+  } finally {
+    // In the turn of the loop in which it came: later we would take connections ourselves.
+    socket?.close();
+  }
+}
+
+function obey(message: ToSpawner, socket?: Server): void {
+  if (message.type === 'start') begin(message, socket);
+  else if (message.type === 'signal') groups.get(message.id)?.signal(message.signal);
+  else groups.get(message.id)?.assign(message.text);
+}
+
+if (!process.send) throw new Error('the spawner is started by Rouse only');
+// Ends with Rouse only: a signal to all processes of a terminal or a service is not for it.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+process.on('message', obey);
+process.once('disconnect', () => process.exit());
