@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { makeModel, makeRevision } from '../harness.ts';
+import { makeModel, makeRevision, startHarness } from '../harness.ts';
 import { useHarness } from '../use-harness.ts';
 import { ask, openSession } from './client.ts';
 import {
@@ -285,7 +285,7 @@ describe('limits', () => {
 
   test('streams count as connections: beyond these they are refused, and one that ends makes room', async () => {
     const small = await startHarness({ connections: 5 });
-    closers.push(() => small.close());
+    harness.teardown(() => small.close());
     small.publisher.update({ models: [makeModel()] });
     await small.activator.ready;
     const clients = await Promise.all([openRaw(small.port), openRaw(small.port)]);
