@@ -12,9 +12,11 @@ import { CallerSession } from './http2/caller-session.ts';
 import { createListener, type EntrySettings, type Listener, type Peer } from './listener.ts';
 import { reportLoad } from './load.ts';
 import { countEntryRefusal, createSharedMetrics, formatMetrics } from './metrics.ts';
+import { createPeers } from './peers.ts';
 import type { Plane, PlaneLimits } from './plane.ts';
 import { Routes } from './routes.ts';
 import type { Slot } from './slot.ts';
+import { NOTHING_WAITS } from './waits.ts';
 import { WATCH_EVERY_MS, Watches } from './watches.ts';
 
 /** Deadlines are looked at this often: the precision of every time limit of the data plane. */
@@ -41,6 +43,8 @@ export interface ActivatorOptions {
   readonly client: BusClient;
   /** A name of this data plane, unique among those of one control. */
   readonly dataPlane: string;
+  /** There may be others at the same control: what waits there is asked for, too. */
+  readonly hasPeers?: boolean;
   readonly limits: PlaneLimits;
   readonly clock: Clock;
   readonly version: string;
@@ -85,7 +89,14 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     roll: options.roll,
   });
   const callers = new Callers();
-  const watches = new Watches();
+  const peers = createPeers({
+    clock,
+    send(question) {
+      subscriber.send({ type: 'ask', ...question });
+      return subscriber.linked;
+    },
+  });
+  const watches = new Watches(options.hasPeers ? peers : undefined);
   const demand = createDemand({
     routes,
     clock,
@@ -131,6 +142,11 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     onLease(leases) {
       for (const lease of leases) routes.lease(lease);
     },
+    tell({ revision, request }) {
+      const route = routes.findRevision(revision);
+      return route ? watches.waitsOf(route, request, clock.now()) : NOTHING_WAITS;
+    },
+    onAnswers: (answers) => peers.onAnswers(answers),
   });
   subscriber.onLink(() => {
     for (const route of routes.allRevisions()) route.gate.wakeAgain();
@@ -197,6 +213,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
   async function stop(): Promise<void> {
     for (const timer of timers) timer.cancel();
     demand.close();
+    peers.close();
     for (const slot of routes.allSlots()) slot.closeIdle();
     await subscriber.close();
   }

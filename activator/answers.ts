@@ -1,7 +1,10 @@
 import type { RoutingRevision } from '#domain/routing.ts';
 import type { FaultCode } from '#lib/fault.ts';
 import type { Destination, Dialect } from './address.ts';
-import type { ModelRoute, Routes } from './routes.ts';
+import type { Plane } from './plane.ts';
+import { type ModelRoute, mustRefuse, type Routes } from './routes.ts';
+import { failureOf, type RevisionState, stateOf } from './state.ts';
+import { waitsOf } from './waits.ts';
 
 /** An answer that the activator makes itself. */
 export interface Answer {
@@ -11,6 +14,8 @@ export interface Answer {
   /** What it says, when it is a refusal: for protocols that put it otherwise. */
   readonly refusal?: { readonly code: FaultCode; readonly detail: string };
 }
+
+const BEST_FIRST = ['awake', 'starting', 'parked', 'asleep', 'preparing', 'failed'] as const;
 
 const REASONS: Readonly<Record<number, string>> = {
   200: 'OK',
@@ -60,16 +65,17 @@ export function makeRefusal(
 
 /** Server and model metadata, health: all that is answered without an instance. */
 export function makeLocalAnswer(
-  destination: Extract<Destination, { kind: 'local' }>,
-  routes: Routes,
-  version: string,
+  { model, revision, what }: Extract<Destination, { kind: 'local' }>,
+  plane: Pick<Plane, 'routes' | 'version' | 'now'>,
 ): Answer {
-  const { model, revision, what } = destination;
-  if (what === 'v2-server') return makeV2Server(version);
-  if (what === 'openai-models') return makeOpenAiModels(routes);
+  if (what === 'v2-server') return makeV2Server(plane.version);
+  if (what === 'openai-models') return makeOpenAiModels(plane.routes);
   if (what === 'health' || !model) return makeHealth();
-  if (what === 'v2-model') return makeV2Model(model, revision);
-  return what === 'v1-model' ? makeV1Model(model, revision) : makeV2Ready(model, revision);
+  const shown = revisionOf(model, revision);
+  if (!shown) return noRevision(model, revision);
+  const now = plane.now();
+  if (what === 'v2-model') return makeV2Model(model, shown, now);
+  return what === 'v1-model' ? makeV1Model(model, shown, now) : makeV2Ready(model, shown, now);
 }
 
 function json(body: unknown, status = 200): Answer {
@@ -85,39 +91,36 @@ function makeHealth(): Answer {
 }
 
 /** Metadata of a model or of one revision; `state` says whether it sleeps. Wakes nothing. */
-function makeV2Model(model: ModelRoute, name: string): Answer {
-  const shown = revisionOf(model, name);
-  if (!shown) return noRevision(model, name);
+function makeV2Model(model: ModelRoute, shown: RoutingRevision, now: number): Answer {
   return json({
     name: model.routing.name,
     versions: model.routing.revisions.map((revision) => revision.name),
     platform: shown.platform,
     inputs: shown.inputs,
     outputs: shown.outputs,
-    state: stateOf(model),
+    state: stateOfModel(model, now),
     parameters: { revision: shown.name },
   });
 }
 
-/** Asleep is ready: it can serve. */
-function makeV2Ready(model: ModelRoute, name: string): Answer {
-  const shown = revisionOf(model, name);
-  if (!shown) return noRevision(model, name);
-  const ready = shown.state === 'Ready';
-  const body = { name: model.routing.name, ready, state: stateOf(model) };
-  return json(ready ? body : { ...body, error: shown.reason }, ready ? 200 : 503);
+/** Asleep is ready: it can serve. What is refused now is not. */
+function makeV2Ready(model: ModelRoute, shown: RoutingRevision, now: number): Answer {
+  const ready = isReady(shown, now);
+  const body = { name: model.routing.name, ready, state: stateOfModel(model, now) };
+  return json(
+    ready ? body : { ...body, error: failureOf(shown) ?? shown.reason },
+    ready ? 200 : 503,
+  );
 }
 
-function makeV1Model(model: ModelRoute, name: string): Answer {
-  const shown = revisionOf(model, name);
-  if (!shown) return noRevision(model, name);
+function makeV1Model(model: ModelRoute, shown: RoutingRevision, now: number): Answer {
   return json({
     name: model.routing.name,
     id: model.routing.name,
     object: 'model',
     owned_by: model.routing.namespace,
-    ready: shown.state === 'Ready',
-    state: stateOf(model),
+    ready: isReady(shown, now),
+    state: stateOfModel(model, now),
   });
 }
 
@@ -149,11 +152,14 @@ function noRevision(model: ModelRoute, name: string): Answer {
   );
 }
 
-function stateOf(model: ModelRoute): 'asleep' | 'awake' | 'preparing' | 'failed' {
-  for (const revision of model.revisions.values()) if (revision.gate.isWarm) return 'awake';
-  const states = model.routing.revisions.map((revision) => revision.state);
-  if (states.includes('Ready')) return 'asleep';
-  return states.includes('Failed') && states.every((state) => state === 'Failed')
-    ? 'failed'
-    : 'preparing';
+function isReady(shown: RoutingRevision, now: number): boolean {
+  return shown.state === 'Ready' && !mustRefuse(shown, now);
+}
+
+/** The best that is true of a revision. */
+function stateOfModel(model: ModelRoute, now: number): RevisionState {
+  const states = Array.from(model.revisions.values(), (route) =>
+    stateOf(route, waitsOf(route), now),
+  );
+  return BEST_FIRST.find((state) => states.includes(state)) ?? 'preparing';
 }

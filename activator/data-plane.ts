@@ -11,6 +11,7 @@ export async function createDataPlane(
   own: {
     readonly client: BusClient;
     readonly dataPlane: string;
+    readonly hasPeers: boolean;
     /** So many data planes share the limits that are for all connections together. */
     readonly processes: number;
     /** They share the port, too. */
@@ -28,6 +29,7 @@ export async function createDataPlane(
     domain: settings.domain,
     client: own.client,
     dataPlane: own.dataPlane,
+    hasPeers: own.hasPeers,
     limits: {
       head: limits.headerBytes,
       body: limits.bodyBytes,

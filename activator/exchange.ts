@@ -22,7 +22,6 @@ import {
   makeOverShare,
   makeRunEnded,
   type Refusal,
-  retryAfterOf,
   TOO_MANY_BODIES,
 } from './refusals.ts';
 import { Router, type RouterEvents } from './router.ts';
@@ -30,10 +29,12 @@ import { mustRefuse, type RevisionRoute, speaksGrpc } from './routes.ts';
 import type { Line } from './shares.ts';
 import type { Slot } from './slot.ts';
 import { makeStatus } from './status.ts';
-import { makeStatusAnswer } from './status-answer.ts';
+import { findStatus, startStatus } from './status-answer.ts';
+import { holdLimitOf, runLimitOf } from './time-limits.ts';
 import { checkRequestId, expectedByEnvoy, holdOf } from './wait-fields.ts';
-import { makeWaitingPage, PAGE_FIELDS } from './waiting-page.ts';
-import type { Watches } from './watches.ts';
+import { isForPerson, makeWaitingPage, PAGE_FIELDS } from './waiting-page.ts';
+import { retryAfterOf, waitsOf } from './waits.ts';
+import type { Following } from './watches.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 /** A caller that closed its connection, in the metrics: the code that nginx made common. */
@@ -80,7 +81,7 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
   private waited = false;
   /** The caller's own or the model's for the whole of a request, ms. */
   private deadlineAt = NEVER;
-  private watch: ReturnType<Watches['add']> | undefined;
+  private watch: Following | undefined;
 
   constructor(downstream: Downstream, plane: Plane) {
     this.downstream = downstream;
@@ -145,19 +146,18 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
   }
 
   onStatusAsked(asked: ToStatus): void {
-    const shown = makeStatusAnswer(asked, this.downstream.head, this.plane);
-    if ('code' in shown) this.refuse(shown);
-    else if ('body' in shown) this.finishLocally(shown, 'Cache-Control: no-store\r\n');
-    else this.startWatch(shown.route, shown.question);
-  }
-
-  private startWatch(route: RevisionRoute, what: Parameters<Watches['add']>[2]): void {
     const { downstream, plane } = this;
+    const shown = findStatus(asked, downstream.head, plane);
+    if ('code' in shown) {
+      this.refuse(shown);
+      return;
+    }
     this.state = WATCHING;
-    this.watch = plane.watches.add(downstream, route, what, plane.now(), () => {
-      this.end(true);
-      downstream.finish();
+    this.watch = startStatus(shown, downstream, plane, {
+      onAnswer: (answer) => this.finishLocally(answer, 'Cache-Control: no-store\r\n'),
+      onEnd: () => this.onAnswered(true),
     });
+    // It may have ended at once.
     if (this.state !== WATCHING) this.watch = undefined;
   }
 
@@ -195,7 +195,7 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
     if (decision === HOLD) this.onHeld(route);
     else if (decision !== GRANT) {
       if (decision === NO_HOLD) route.gate.knock();
-      this.refuse(makeNotAdmitted(route, decision));
+      this.refuse(makeNotAdmitted(route, decision, this.holdLimit(route)));
     }
   }
 
@@ -211,7 +211,14 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
   onRefused(reason: Refused): void {
     if (!this.route) return;
     if (reason === 'displaced') this.refuse(makeOverShare(this.route));
-    else this.refuse(makeGivenUp(this.route, reason, this.plane.now()));
+    else this.giveUp(makeGivenUp(this.route, reason, this.plane.now()));
+  }
+
+  private giveUp(refusal: Refusal): void {
+    const { route } = this;
+    const isForPage = refusal.status === 503 && isForPerson(this.downstream.head);
+    if (isForPage && route) this.showPage(route, refusal);
+    else this.refuse(refusal);
   }
 
   onGranted(slot: Slot): void {
@@ -355,7 +362,7 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
     if (this.state === HELD) this.sweepHeld(route, now);
     else if (now >= Math.min(this.forward.deadline, this.deadlineAt)) {
       const { slot } = this;
-      const refusal = makeRunEnded(route);
+      const refusal = makeRunEnded(runLimitOf(route, this.downstream.givesUpAt - this.arrivedAt));
       if (slot && this.isIgnored(now)) this.plane.onSilent(slot, refusal.detail);
       this.fail(refusal);
     }
@@ -363,16 +370,26 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
 
   private sweepHeld(route: RevisionRoute, now: number): void {
     if (this.hold.isOver(now) || now >= this.deadlineAt) {
-      this.refuse(makeHoldEnded(route, now - this.arrivedAt));
-    } else if (this.hold.takePage(route, now)) this.showPage(route, now);
+      this.refuse(makeHoldEnded(route, now - this.arrivedAt, this.holdLimit(route)));
+    } else if (this.hold.takePage(route, now)) {
+      this.showPage(route, { retryAfter: retryAfterOf(route) });
+      route.gate.knock();
+    }
   }
 
-  private showPage(route: RevisionRoute, now: number): void {
-    const retryAfter = retryAfterOf(route.routing);
+  private holdLimit(route: RevisionRoute): string {
+    const { head, givesUpAt } = this.downstream;
+    return holdLimitOf(head, route, givesUpAt - this.arrivedAt);
+  }
+
+  /** What a person sees in place of the answer, which is not there yet or, with a refusal, does not come. */
+  private showPage(route: RevisionRoute, refusal: Partial<Refusal>): void {
+    const { code, retryAfter } = refusal;
+    if (code) countRefusal(this.plane.metrics, code);
     this.countCode(503);
-    const page = makeWaitingPage(makeStatus(route, now), retryAfter);
-    this.finishLocally(page, `Retry-After: ${retryAfter}\r\n${PAGE_FIELDS}`);
-    route.gate.knock();
+    const status = makeStatus(route, this.plane.now(), [waitsOf(route)]);
+    const again = retryAfter === undefined ? '' : `Retry-After: ${retryAfter}\r\n`;
+    this.finishLocally(makeWaitingPage(status, retryAfter), again + PAGE_FIELDS);
   }
 
   /** The instance has the whole request for as long as it may run, and has said nothing. */

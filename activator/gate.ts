@@ -86,6 +86,10 @@ export const OWN = -1;
 const KNOCK_EVERY_MS = 100;
 /** So long after the last wake capacity is taken to be on its way though nobody waits for it any more. */
 const STARTING_MS = 60_000;
+/** Weight of the newest request in the mean time that one takes. */
+const SERVICE_WEIGHT = 0.1;
+/** Shorter times between grants are not told apart. */
+const SHORTEST_MS = 0.01;
 
 export class Gate<S extends GateSlot> {
   inFlight = 0;
@@ -102,9 +106,13 @@ export class Gate<S extends GateSlot> {
   private areaAt: number;
   private reportedAt: number;
   private knockedAt = 0;
-  /** Of the first wake since an instance came, and of the last one; ms. */
+  /** Of the first wake since an instance came or failed to start, and of the last one; ms. */
   private wokenAt = 0;
   private wokenLastAt = 0;
+  /** Mean time that a request takes at an instance, ms; undefined: none has ended yet. */
+  private serviceMs: number | undefined;
+  /** Request-milliseconds in flight since the last request ended. */
+  private spentArea = 0;
 
   constructor(limits: GateLimits, events: GateEvents<S>) {
     this.limits = limits;
@@ -127,15 +135,37 @@ export class Gate<S extends GateSlot> {
     return false;
   }
 
-  /** Mean time from one grant to the next while somebody waited, ms; undefined: not measured yet. */
-  get paceMs(): number | undefined {
-    return this.queue.paceMs;
+  /** While somebody waits, by the pace of the queue or else by what requests take; undefined: not measured. */
+  get grantsPerSecond(): number | undefined {
+    const { paceMs } = this.queue;
+    if (paceMs !== undefined) return 1000 / Math.max(paceMs, SHORTEST_MS);
+    const { capacity, serviceMs } = this;
+    if (serviceMs === undefined || capacity === 0) return undefined;
+    return (1000 * capacity) / Math.max(serviceMs, SHORTEST_MS);
   }
 
-  /** When an instance was asked for that is not there yet, ms; undefined: there is one, or none was. */
-  startingSince(now: number): number | undefined {
+  /** Requests that may be in flight at once; of one instance while there is none. */
+  private get capacity(): number {
+    const { concurrency } = this.limits;
+    if (!this.isWarm) return concurrency;
+    let capacity = 0;
+    for (const { leased, draining, suspended } of this.slots) {
+      if (!draining && !suspended) capacity += leased === OWN ? concurrency : leased;
+    }
+    return capacity;
+  }
+
+  /** For how long an instance has been asked for that is not there yet, ms; undefined: there is one, or none was. */
+  get startingMs(): number | undefined {
     if (this.wokenAt === 0 || this.isWarm) return undefined;
-    return this.waiting > 0 || now - this.wokenLastAt < STARTING_MS ? this.wokenAt : undefined;
+    const now = this.events.now();
+    const isAwaited = this.waiting > 0 || now - this.wokenLastAt < STARTING_MS;
+    return isAwaited ? Math.max(0, now - this.wokenAt) : undefined;
+  }
+
+  /** Of what was asked for nothing came. It is tried again for those who wait, and else when it is asked for anew. */
+  startFailed(): void {
+    this.wokenAt = this.waiting > 0 ? this.events.now() : 0;
   }
 
   /** Those who wait, in the order in which they would be served if nobody else came. */
@@ -211,6 +241,7 @@ export class Gate<S extends GateSlot> {
   /** A granted request has ended, at `now`. */
   leave(slot: S, now = this.events.now()): void {
     this.settle(now);
+    this.measure();
     slot.inFlight -= 1;
     this.inFlight -= 1;
     this.refresh(slot);
@@ -334,7 +365,15 @@ export class Gate<S extends GateSlot> {
     if (elapsed <= 0) return;
     this.areaAt = now;
     this.busyArea += this.inFlight * elapsed;
+    this.spentArea += this.inFlight * elapsed;
     this.totalArea += (this.inFlight + this.waiting) * elapsed;
+  }
+
+  /** By Little's law: what all requests spend in flight between two ends is, on the average, what one takes. */
+  private measure(): void {
+    const spent = this.spentArea;
+    this.spentArea = 0;
+    this.serviceMs = spent + ((this.serviceMs ?? spent) - spent) * (1 - SERVICE_WEIGHT);
   }
 
   private pick(): S | undefined {

@@ -3,7 +3,7 @@ import type { RequestHead } from './http/request-head.ts';
 import type { Plane } from './plane.ts';
 import type { RevisionRoute } from './routes.ts';
 import type { Slot } from './slot.ts';
-import { isNavigation, PAGE_AFTER_MS } from './waiting-page.ts';
+import { isForPerson, PAGE_AFTER_MS } from './waiting-page.ts';
 import { nameOf } from './watches.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -34,12 +34,11 @@ export class Hold {
   }
 
   /** It waits. */
-  begin({ rouseHold, rouseRequestId, method, fields }: RequestHead, route: RevisionRoute): void {
+  begin(head: RequestHead, route: RevisionRoute): void {
     const { waiter, plane } = this;
-    const isPatient = rouseHold !== '' || !isNavigation(method, fields.find('accept'));
-    if (!isPatient) this.pageAt = waiter.arrivedAt + PAGE_AFTER_MS;
-    if (rouseRequestId === '') return;
-    this.name = nameOf(route, rouseRequestId);
+    if (isForPerson(head)) this.pageAt = waiter.arrivedAt + PAGE_AFTER_MS;
+    if (head.rouseRequestId === '') return;
+    this.name = nameOf(route, head.rouseRequestId);
     plane.watches.name(this.name, route, waiter);
   }
 

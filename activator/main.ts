@@ -35,7 +35,8 @@ async function run(start: DataPlaneStart): Promise<Running> {
     clock: systemClock,
     random: Math.random,
   });
-  const own = { client, dataPlane, processes, sharePort, version, clock: systemClock, log };
+  const about = { dataPlane, hasPeers: true, processes, sharePort, version };
+  const own = { client, ...about, clock: systemClock, log };
   const activator = await createDataPlane(settings, own);
   const admin = start.admin && (await createAdmin(start.admin, activator));
   const { host, port } = activator;

@@ -1,10 +1,11 @@
 import { PRIORITIES } from '#domain/priority.ts';
-import type { RoutingRevision } from '#domain/routing.ts';
+import { formatDuration } from '#domain/units.ts';
 import type { FaultCode } from '#lib/fault.ts';
 import { FULL_BYTES, FULL_COUNT, OVER_SHARE, type Refused } from './gate.ts';
 import { MAX_ROUTED_BODY } from './plane.ts';
 import { quote } from './quote.ts';
 import type { RevisionRoute } from './routes.ts';
+import { retryAfterOf } from './waits.ts';
 
 /** Why a request is not served, in words for its caller. `retryAfter`: seconds. */
 export interface Refusal {
@@ -137,11 +138,11 @@ export function makeLost(reason: string): Refusal {
   return { status: 502, code: 'instance_lost', detail };
 }
 
-/** The gate has no slot for it and no place to wait, by what its `enter` said. */
-export function makeNotAdmitted(route: RevisionRoute, decision: number): Refusal {
+/** The gate has no slot for it and no place to wait, by what its `enter` said. `limit`: of the wait, in words. */
+export function makeNotAdmitted(route: RevisionRoute, decision: number, limit: string): Refusal {
   if (decision === FULL_COUNT) return makeFull(route, 'count');
   if (decision === FULL_BYTES) return makeFull(route, 'bytes');
-  return decision === OVER_SHARE ? makeOverShare(route) : makeNoHold(route);
+  return decision === OVER_SHARE ? makeOverShare(route) : makeNoHold(route, limit);
 }
 
 export function makeFull(route: RevisionRoute, what: 'count' | 'bytes'): Refusal {
@@ -151,7 +152,7 @@ export function makeFull(route: RevisionRoute, what: 'count' | 'bytes'): Refusal
       ? `${model.routing.queue.requests} requests wait already, as many as may`
       : `waiting requests hold as many bytes as they may, ${model.routing.queue.bytes}`;
   const detail = `Revision ${routing.name} of ${model.routing.name} is overloaded: ${why}.`;
-  return { status: 503, code: 'queue_full', detail, retryAfter: retryAfterOf(routing) };
+  return { status: 503, code: 'queue_full', detail, retryAfter: retryAfterOf(route) };
 }
 
 export function makeOverShare(route: RevisionRoute): Refusal {
@@ -159,7 +160,7 @@ export function makeOverShare(route: RevisionRoute): Refusal {
   const detail =
     `The queue of ${model.routing.name} is full, and no caller has more requests waiting in it than you. ` +
     'What came last of them is refused in favour of others.';
-  return { status: 429, code: 'caller_over_share', detail, retryAfter: retryAfterOf(routing) };
+  return { status: 429, code: 'caller_over_share', detail, retryAfter: retryAfterOf(route) };
 }
 
 export function makeNoGrpc({ model, routing }: RevisionRoute): Refusal {
@@ -172,20 +173,29 @@ export function makeNoHttp2({ model }: RevisionRoute): Refusal {
   return { status: 501, code: 'not_implemented', detail };
 }
 
-function makeNoHold(route: RevisionRoute): Refusal {
-  const detail = `No instance of ${route.model.routing.name} is free now, and Rouse-Hold says not to wait.`;
-  return { status: 503, code: 'unavailable', detail, retryAfter: retryAfterOf(route.routing) };
+function makeNoHold(route: RevisionRoute, limit: string): Refusal {
+  const detail = `No instance of ${route.model.routing.name} is free now, and ${limit} says not to wait.`;
+  return { status: 503, code: 'unavailable', detail, retryAfter: retryAfterOf(route) };
 }
 
-export function makeHoldEnded(route: RevisionRoute, waitedMs: number): Refusal {
-  const state = route.gate.isWarm ? 'all its instances are busy' : 'no instance became ready';
-  const seconds = Math.round(waitedMs / 100) / 10;
-  const detail = `The request waited ${seconds}s for ${route.model.routing.name} and ${state}.`;
-  return { status: 504, code: 'hold_timeout', detail, retryAfter: retryAfterOf(route.routing) };
+/** `limit`: what ended the wait, in words. */
+export function makeHoldEnded(route: RevisionRoute, waitedMs: number, limit: string): Refusal {
+  const { model, gate } = route;
+  const state = gate.isWarm ? 'all its instances are busy' : 'no instance became ready';
+  const detail =
+    `The request waited ${formatDuration(waitedMs)} for ${model.routing.name} and ${state}. ` +
+    `What ended the wait: ${limit}.${tellFailure(route)}`;
+  return { status: 504, code: 'hold_timeout', detail, retryAfter: retryAfterOf(route) };
 }
 
-export function makeRunEnded(route: RevisionRoute): Refusal {
-  const detail = `The model did not answer within ${route.routing.timeouts.run / 1000}s.`;
+function tellFailure({ gate, routing }: RevisionRoute): string {
+  if (gate.isWarm || !routing.startFailure) return '';
+  return ` Its last start failed: ${routing.startFailure.message}`;
+}
+
+/** `limit`: what ended the wait, in words. */
+export function makeRunEnded(limit: string): Refusal {
+  const detail = `The model did not answer in time. What ended the wait: ${limit}.`;
   return { status: 504, code: 'run_timeout', detail };
 }
 
@@ -209,8 +219,4 @@ export function makeGivenUp(
   const what = routing.runtime === 'url' ? 'cannot be reached' : 'does not start';
   const detail = `Revision ${routing.name} ${what}: ${failure?.message ?? routing.reason}`;
   return { status: 503, code: 'start_failed', detail, retryAfter: Math.max(1, Math.ceil(seconds)) };
-}
-
-export function retryAfterOf(revision: RoutingRevision): number {
-  return Math.max(1, Math.ceil(revision.coldStartSeconds));
 }

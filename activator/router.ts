@@ -79,9 +79,7 @@ export class Router {
         this.events.onRefusal({ status: 404, code: 'not_found', detail: destination.detail });
         break;
       case 'local':
-        this.events.onLocalAnswer(
-          makeLocalAnswer(destination, this.plane.routes, this.plane.version),
-        );
+        this.events.onLocalAnswer(makeLocalAnswer(destination, this.plane));
         break;
       case 'status':
         this.events.onStatusAsked(destination);

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Lease, NewLease } from '#bus/messages.ts';
 import type { StateChange } from '#bus/subscriber.ts';
 import { hostLabel, modelKey, revisionKey } from '#domain/names.ts';
@@ -177,8 +178,11 @@ export class Routes {
       this.addRevision(model, routing, limits);
       return;
     }
+    const { startFailure } = routing;
+    const isNews = !isDeepStrictEqual(startFailure, known.routing.startFailure);
     known.routing = routing;
     known.gate.change(limits);
+    if (startFailure && isNews) known.gate.startFailed();
     if (mustRefuse(routing, this.events.now())) known.gate.refuseAll('failed');
   }
 

@@ -7,24 +7,35 @@ import type { RevisionRoute } from './routes.ts';
 import { noRevision } from './split.ts';
 import { findRevision } from './status.ts';
 import { parseStatusQuestion, type StatusQuestion } from './wait-fields.ts';
+import type { Following, Stream } from './watches.ts';
 
-/** Its caller follows the status, as server-sent events. */
-interface Watched {
+interface Asked {
   readonly route: RevisionRoute;
   readonly question: StatusQuestion;
 }
 
-/** What a request to a status address gets. */
-export function makeStatusAnswer(
+/** What a request to a status address asks for. */
+export function findStatus(
   { model, revision, tag }: ToStatus,
   head: RequestHead,
   plane: Plane,
-): Answer | Refusal | Watched {
+): Asked | Refusal {
   const question = parseStatusQuestion(head);
   if ('detail' in question) return question;
   const route = findRevision(model, revision, tag);
   if (!route) return noRevision(model, revision);
-  if (question.asEvents) return plane.watches.isFull ? TOO_MANY_WATCHES : { route, question };
-  const status = plane.watches.status(route, question.requestId, plane.now());
-  return { status: 200, type: 'application/json', body: JSON.stringify(status) };
+  return question.asEvents && plane.watches.isFull ? TOO_MANY_WATCHES : { route, question };
+}
+
+/** As server-sent events to `client`, or as one answer. */
+export function startStatus(
+  { route, question }: Asked,
+  client: Stream,
+  plane: Plane,
+  { onAnswer, onEnd }: { onAnswer: (answer: Answer) => void; onEnd: () => void },
+): Following {
+  if (question.asEvents) return plane.watches.add(client, route, question, plane.now(), onEnd);
+  return plane.watches.ask(route, question.requestId, plane.now(), (status) =>
+    onAnswer({ status: 200, type: 'application/json', body: JSON.stringify(status) }),
+  );
 }

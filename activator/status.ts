@@ -1,18 +1,20 @@
-import { decideExpectedWait } from '#policies/wait.ts';
-import type { Waiter } from './gate.ts';
-import { type ModelRoute, mustRefuse, type RevisionRoute } from './routes.ts';
-import type { Slot } from './slot.ts';
+import type { RevisionWaits } from '#bus/messages.ts';
+import type { ModelRoute, RevisionRoute } from './routes.ts';
+import { failureOf, type RevisionState, stateOf } from './state.ts';
+import { addWaits, expectedWait } from './waits.ts';
 
 /** What a status address tells, as JSON. Durations in seconds; null: nothing was measured that would tell. */
 export interface Status {
   readonly namespace: string;
   readonly model: string;
   readonly revision: string;
-  readonly state: 'asleep' | 'starting' | 'awake' | 'preparing' | 'failed';
-  /** Why it is not ready. */
+  readonly state: RevisionState;
+  /** Why it has failed, or why the last start has while it is tried again. */
   readonly reason?: string;
   readonly waiting: number;
   readonly inFlight: number;
+  /** Not all processes that serve this model have told what waits at them: the numbers are of some. */
+  readonly partial?: true;
   /** Of a request that comes now. */
   readonly expectedWaitSeconds: number | null;
   /** The request that was asked for. */
@@ -44,66 +46,53 @@ export function findRevision(
   return target ? model.revisions.get(target.revision) : [...model.revisions.values()].at(-1);
 }
 
+/**
+ * @param told what each data plane says: this one, and the others if there are any.
+ * @param requestId the request that was asked for, or ''.
+ */
 export function makeStatus(
   route: RevisionRoute,
   now: number,
-  request?: { readonly id: string; readonly waiter: Waiter<Slot> | undefined },
+  told: readonly RevisionWaits[],
+  requestId = '',
 ): Status {
-  const { namespace, name } = route.model.routing;
-  const { routing, gate } = route;
-  const state = stateOf(route, now);
+  const { routing, model } = route;
+  const waits = addWaits(told);
+  const state = stateOf(route, waits, now);
+  const isTrying = state === 'failed' || state === 'starting' || state === 'preparing';
+  const reason = isTrying ? failureOf(routing) : undefined;
   return {
-    namespace,
-    model: name,
+    namespace: model.routing.namespace,
+    model: model.routing.name,
     revision: routing.name,
     state,
-    ...(state === 'failed' && { reason: routing.startFailure?.message ?? routing.reason }),
-    waiting: gate.waiting,
-    inFlight: gate.inFlight,
-    expectedWaitSeconds: expectedWait(route, now, gate.waiting),
-    ...(request && { request: makeRequestStatus(route, now, request) }),
+    ...(reason !== undefined && { reason }),
+    waiting: waits.waiting,
+    inFlight: waits.inFlight,
+    expectedWaitSeconds: state === 'failed' ? null : waitOf(route, waits, waits.waiting),
+    ...(requestId !== '' && { request: makeRequestStatus(route, told, waits, requestId) }),
   };
 }
 
+/** Grants go to data planes in proportion to who waits there, so that all queues move on alike. */
 function makeRequestStatus(
   route: RevisionRoute,
-  now: number,
-  { id, waiter }: { readonly id: string; readonly waiter: Waiter<Slot> | undefined },
+  told: readonly RevisionWaits[],
+  waits: RevisionWaits,
+  id: string,
 ): RequestStatus {
-  if (waiter?.waitsIn !== route.gate) return { id, state: 'unknown' };
-  const ahead = countAhead(route, waiter);
-  const expectedWaitSeconds = expectedWait(route, now, ahead);
+  const holder = told.find(({ ahead }) => ahead !== undefined);
+  if (holder?.ahead === undefined) {
+    return { id, state: told.find(({ ended }) => ended)?.ended ?? 'unknown' };
+  }
+  const ahead = Math.round((holder.ahead * waits.waiting) / Math.max(1, holder.waiting));
+  const expectedWaitSeconds = waitOf(route, waits, ahead);
   return { id, state: 'waiting', position: ahead + 1, expectedWaitSeconds };
 }
 
-function countAhead({ gate }: RevisionRoute, waiter: Waiter<Slot>): number {
-  let ahead = 0;
-  for (const other of gate.inOrder()) {
-    if (other === waiter) break;
-    ahead += 1;
-  }
-  return ahead;
-}
-
-function stateOf({ routing, gate }: RevisionRoute, now: number): Status['state'] {
-  if (mustRefuse(routing, now)) return 'failed';
-  if (gate.isWarm) return 'awake';
-  if (gate.startingSince(now) !== undefined) return 'starting';
-  return routing.state === 'Ready' ? 'asleep' : 'preparing';
-}
-
-/** With `ahead` requests before it; null while nothing tells. A free instance means no wait. */
-function expectedWait({ routing, gate }: RevisionRoute, now: number, ahead: number): number | null {
-  const { concurrency, coldStartSeconds } = routing;
-  const warm = gate.isWarm;
-  if (warm && gate.hasRoom) return 0;
-  const seconds = decideExpectedWait({
-    warm,
-    coldStartSeconds,
-    startingSeconds: (now - (gate.startingSince(now) ?? now)) / 1000,
-    ahead,
-    secondsPerGrant: gate.paceMs === undefined ? undefined : gate.paceMs / 1000,
-    concurrency,
-  });
-  return seconds === undefined ? null : Math.round(seconds * 10) / 10;
+function waitOf(route: RevisionRoute, waits: RevisionWaits, ahead: number): number | null {
+  const seconds = expectedWait(route, waits, ahead);
+  if (seconds === undefined) return null;
+  const unit = seconds < 1 ? 100 : 10;
+  return Math.ceil(seconds * unit) / unit;
 }

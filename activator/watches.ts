@@ -1,8 +1,12 @@
+import type { RevisionWaits } from '#bus/messages.ts';
 import type { Waiter } from './gate.ts';
 import { ResponseHead } from './http/response-head.ts';
+import { NamedRequests, type Outcome } from './named.ts';
+import { NO_PEERS, type Peers } from './peers.ts';
 import type { RevisionRoute } from './routes.ts';
 import type { Slot } from './slot.ts';
 import { makeStatus, type Status } from './status.ts';
+import { waitsOf } from './waits.ts';
 
 /** Each costs a look four times a second; people and scripts that wait are far fewer. */
 const MAX_WATCHES = 256;
@@ -15,21 +19,23 @@ const KNOCK_EVERY_MS = 1000;
 /** Without a change, something is sent this often: proxies close what is silent, usually after 30 s or more. */
 const SIGN_OF_LIFE_MS = 15_000;
 
+const PARTIAL = { partial: true } as const;
+
 const STREAM_HEAD =
   'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\r\n';
 
-/** A held request that its caller has named. */
-interface Named {
-  readonly route: RevisionRoute;
-  readonly waiter: Waiter<Slot>;
-}
-
 /** Where events go: the answer to a request, as it is written. */
-interface Stream {
+export interface Stream {
   writeHead(head: ResponseHead, extra: string): void;
   /** False: the caller reads slower than this comes. */
   writeBody(buffer: Buffer, ranges: readonly number[]): boolean;
   endBody(trailers: string): void;
+}
+
+/** What is under way for who asks. */
+export interface Following {
+  onWritable(): void;
+  stop(): void;
 }
 
 /** A caller that follows a status: what it follows, and what it was told. */
@@ -45,6 +51,14 @@ interface Watch {
   knockedAt: number;
   sentAt: number;
   told: string;
+  /** Why the start had failed that was the last when it came; undefined: it had not. */
+  failure: string | undefined;
+  /** It was told that its request waits. */
+  hasSeen: boolean;
+  /** What became of its request; ''. */
+  outcome: Outcome | '';
+  /** Its status is being asked for. */
+  isAsking: boolean;
   /** Reads more slowly than this comes: it misses states, not the last one. */
   isSlow: boolean;
 }
@@ -53,13 +67,18 @@ interface Watch {
  * Named requests that are held, and those who follow a status as server-sent events.
  *
  * Invariants:
- *  1. A name is known exactly while its request is held; the last that uses it has it.
- *  2. A stream ends with one `end` event: when its request was granted or refused, when its model is awake, or
- *     when nothing more can be told.
+ *  1. A stream ends with one `end` event: when its request was granted or refused, when its model is awake, when
+ *     it waits for a model that does not start, or when nothing more can be told.
+ *  2. What is told is the sum over all data planes, or says that it is not.
  */
 export class Watches {
-  private readonly named = new Map<string, Named>();
+  private readonly named = new NamedRequests();
   private readonly watches = new Set<Watch>();
+  private readonly peers: Peers;
+
+  constructor(peers = NO_PEERS) {
+    this.peers = peers;
+  }
 
   get isFull(): boolean {
     return this.watches.size >= MAX_WATCHES;
@@ -72,7 +91,7 @@ export class Watches {
     { requestId, wakes }: { requestId: string; wakes: boolean },
     now: number,
     onEnd: () => void,
-  ) {
+  ): Following {
     const head = new ResponseHead();
     head.read(STREAM_HEAD);
     client.writeHead(head, '');
@@ -86,15 +105,19 @@ export class Watches {
       knockedAt: 0,
       sentAt: 0,
       told: '',
+      failure: route.routing.startFailure?.message,
+      hasSeen: false,
+      outcome: '',
+      isAsking: false,
       isSlow: false,
     };
     this.watches.add(watch);
     this.look(watch, now);
     return {
-      onWritable: (): void => {
+      onWritable: () => {
         watch.isSlow = false;
       },
-      stop: (): void => {
+      stop: () => {
         this.watches.delete(watch);
       },
     };
@@ -102,29 +125,45 @@ export class Watches {
 
   /** A held request has a name. */
   name(key: string, route: RevisionRoute, waiter: Waiter<Slot>): void {
-    this.named.set(key, { route, waiter });
+    this.named.add(key, route, waiter);
   }
 
   /** It is not held any more. */
-  unname(key: string, waiter: Waiter<Slot>, outcome: 'granted' | 'refused', now: number): void {
-    const { route } = this.named.get(key) ?? {};
-    if (!route || this.named.get(key)?.waiter !== waiter) return;
-    this.named.delete(key);
+  unname(key: string, waiter: Waiter<Slot>, outcome: Outcome, now: number): void {
+    if (!this.named.remove(key, waiter, outcome, now)) return;
     for (const watch of this.watches) {
       if (watch.requestId === '' || nameOf(watch.route, watch.requestId) !== key) continue;
-      const status = {
-        ...makeStatus(route, now),
-        request: { id: watch.requestId, state: outcome },
-      };
-      this.end(watch, status);
+      watch.outcome = outcome;
+      this.look(watch, now);
     }
   }
 
-  /** What is known now of a revision, and of a request if one is asked for. */
-  status(route: RevisionRoute, requestId: string, now: number): Status {
-    if (requestId === '') return makeStatus(route, now);
-    const named = this.named.get(nameOf(route, requestId));
-    return makeStatus(named?.route ?? route, now, { id: requestId, waiter: named?.waiter });
+  /** What is known now of a revision, and of a request if one is asked for; told at once if nobody need be asked. */
+  ask(
+    route: RevisionRoute,
+    requestId: string,
+    now: number,
+    then: (status: Status) => void,
+  ): Following {
+    let isWanted = true;
+    this.askAll(route, requestId, now, (status) => {
+      if (isWanted) then(status);
+    });
+    return {
+      onWritable: () => {},
+      stop: () => {
+        isWanted = false;
+      },
+    };
+  }
+
+  /** What this data plane knows. `request`: a key of `nameOf`, or ''. */
+  waitsOf(route: RevisionRoute, request: string, now: number): RevisionWaits {
+    const waits = waitsOf(route);
+    if (request === '') return waits;
+    const held = this.named.routeOf(request);
+    if (held && held !== route) return { ...waits, heldFor: held.routing.name };
+    return { ...waits, ...this.named.ask(request, now) };
   }
 
   /** Tells what has changed. */
@@ -134,18 +173,56 @@ export class Watches {
 
   endAll(now: number): void {
     for (const watch of this.watches) {
-      this.end(watch, this.status(watch.route, watch.requestId, now));
+      const { route, requestId } = watch;
+      const request = requestId === '' ? '' : nameOf(route, requestId);
+      this.end(watch, makeStatus(route, now, [this.waitsOf(route, request, now)], requestId));
     }
   }
 
+  private askAll(
+    route: RevisionRoute,
+    requestId: string,
+    now: number,
+    then: (status: Status) => void,
+    isAgain = false,
+  ): void {
+    const request = requestId === '' ? '' : nameOf(route, requestId);
+    this.peers.ask({ revision: route.key, request }, (others, isComplete) => {
+      const told = [this.waitsOf(route, request, now), ...others];
+      const holder = told.find(({ heldFor }) => heldFor !== undefined)?.heldFor ?? '';
+      const held = route.model.revisions.get(holder);
+      if (held && !isAgain) this.askAll(held, requestId, now, then, true);
+      else then({ ...makeStatus(route, now, told, requestId), ...(!isComplete && PARTIAL) });
+    });
+  }
+
   private look(watch: Watch, now: number): void {
-    const { route, requestId } = watch;
-    const status = this.status(route, requestId, now);
+    if (watch.isAsking) return;
+    watch.isAsking = true;
+    this.askAll(watch.route, watch.requestId, now, (status) => {
+      watch.isAsking = false;
+      if (this.watches.has(watch)) this.show(watch, status, now);
+    });
+  }
+
+  private show(watch: Watch, status: Status, now: number): void {
+    const { route, requestId, outcome, hasSeen } = watch;
+    const { request, state } = status;
+    if (outcome !== '') {
+      this.end(watch, { ...status, request: { id: requestId, state: outcome } });
+      return;
+    }
+    const isWaiting = request?.state === 'waiting';
+    const isEnded = request?.state === 'granted' || request?.state === 'refused';
     const isGone = route.model.revisions.get(route.routing.name) !== route;
-    const isOver = status.state === 'awake' && status.request?.state !== 'waiting';
-    if (isGone || isOver || now - watch.since > MAX_WATCH_MS) this.end(watch, status);
+    const isOver = (state === 'awake' && !isWaiting) || (isEnded && hasSeen);
+    const isVain = watch.wakes && state === 'failed';
+    if (isGone || isOver || isVain || now - watch.since > MAX_WATCH_MS) this.end(watch, status);
     else {
-      if (watch.wakes && status.state !== 'failed') knock(watch, now);
+      watch.hasSeen ||= isWaiting;
+      // A start that has failed meanwhile is not tried again for who only looks.
+      const isNews = route.routing.startFailure?.message !== watch.failure;
+      if (watch.wakes && !isNews) knock(watch, now);
       this.tell(watch, JSON.stringify(status), now);
     }
   }

@@ -2,31 +2,31 @@
 export interface WaitSeen {
   /** Whether an instance is there. */
   readonly warm: boolean;
-  /** Measured cold starts, seconds; 0: none yet. */
-  readonly coldStartSeconds: number;
+  /** What it usually takes until one is there, seconds; 0: not known. */
+  readonly startSeconds: number;
   /** Since capacity was asked for, seconds. */
   readonly startingSeconds: number;
   /** Requests that are served before this one. */
   readonly ahead: number;
-  /** Measured time from one of the queue's grants to the next, seconds; undefined: none yet. */
+  /** From one grant to the next while requests wait, seconds; undefined: not known. */
   readonly secondsPerGrant: number | undefined;
   /** Requests that an instance takes at once; 0 = no limit. */
   readonly concurrency: number;
 }
 
 /**
- * How long a request waits, in seconds: what is left of a cold start, then those ahead of it, one after the other
- * at the pace that the queue has had. As many as an instance takes at once do not wait for each other; without
- * a measured pace, nobody does.
+ * How long a request waits that is not served at once, in seconds: what is left of a start, then those ahead of
+ * it, one after the other. As many as an instance takes at once do not wait for each other when it comes; of a
+ * model that has not run yet, the start is all that is known.
  *
- * @returns undefined: nothing was measured that would tell.
+ * @returns undefined: nothing is known that would tell. Nor is what is left of a start that takes longer than usual.
  */
 export function decideExpectedWait(seen: WaitSeen): number | undefined {
-  const { warm, coldStartSeconds, startingSeconds, ahead, secondsPerGrant, concurrency } = seen;
-  if (!warm && coldStartSeconds === 0) return undefined;
-  const start = warm ? 0 : Math.max(0, coldStartSeconds - startingSeconds);
-  const atOnce = concurrency === 0 ? Number.POSITIVE_INFINITY : concurrency;
-  if (!warm && ahead < atOnce) return start;
-  const turns = warm ? ahead + 1 : ahead + 1 - atOnce;
-  return secondsPerGrant === undefined ? start : start + turns * secondsPerGrant;
+  const { warm, startSeconds, startingSeconds, ahead, secondsPerGrant, concurrency } = seen;
+  if (!warm && (startSeconds === 0 || startingSeconds > startSeconds)) return undefined;
+  const start = warm ? 0 : startSeconds - startingSeconds;
+  const atOnce = warm ? 0 : concurrency;
+  if (concurrency === 0 || ahead < atOnce) return start;
+  if (secondsPerGrant === undefined) return warm ? undefined : start;
+  return start + (ahead + 1 - atOnce) * secondsPerGrant;
 }

@@ -37,6 +37,7 @@ export async function serve(request: ServeRequest, version: string): Promise<num
     const activator = await createDataPlane(settings, {
       client: createLocalClient(port1),
       dataPlane: 'embedded',
+      hasPeers: false,
       processes: 1,
       sharePort: false,
       version,

@@ -5,7 +5,7 @@ export interface Typed {
   readonly type: string;
 }
 
-type Fields = Readonly<Record<string, 'string' | 'number' | 'list'>>;
+type Fields = Readonly<Record<string, 'string' | 'number' | 'boolean' | 'object' | 'list'>>;
 
 /** Fields that a message cannot do without. Others may be there or not, so that versions may mix. */
 const UPWARD: Readonly<Record<Upward['type'], Fields>> = {
@@ -17,6 +17,8 @@ const UPWARD: Readonly<Record<Upward['type'], Fields>> = {
   drained: { instance: 'string' },
   suspect: { instance: 'string', reason: 'string' },
   metrics: { id: 'number', text: 'string' },
+  ask: { id: 'number', revision: 'string', request: 'string' },
+  told: { id: 'number', waits: 'object' },
 };
 
 const DOWNWARD: Readonly<Record<Downward['type'], Fields>> = {
@@ -24,6 +26,8 @@ const DOWNWARD: Readonly<Record<Downward['type'], Fields>> = {
   delta: { epoch: 'string', version: 'number' },
   lease: { epoch: 'string', version: 'number', leases: 'list' },
   scrape: { id: 'number' },
+  ask: { id: 'number', revision: 'string', request: 'string' },
+  answers: { id: 'number', told: 'list', complete: 'boolean' },
 };
 
 /** False for a type that this version does not know, and for a message that lacks what it needs. */
@@ -40,6 +44,7 @@ function fits(message: Typed, known: Readonly<Record<string, Fields>>): boolean 
   if (fields === undefined) return false;
   return Object.entries(fields).every(([key, type]) => {
     const value: unknown = Reflect.get(message, key);
-    return type === 'list' ? Array.isArray(value) : typeof value === type;
+    if (type === 'list') return Array.isArray(value);
+    return typeof value === type && value !== null;
   });
 }

@@ -20,7 +20,23 @@ export type Downward =
       readonly leases: readonly NewLease[];
     }
   /** Answer with `metrics` that carries the same `id`. */
-  | { readonly type: 'scrape'; readonly id: number };
+  | { readonly type: 'scrape'; readonly id: number }
+  /** Answer with `told` that carries the same `id`. */
+  | ({ readonly type: 'ask'; readonly id: number } & Question)
+  /** To the data plane that has asked: what the others told. `complete`: all of them have. */
+  | {
+      readonly type: 'answers';
+      readonly id: number;
+      readonly told: readonly RevisionWaits[];
+      readonly complete: boolean;
+    };
+
+/** What waits for a revision, and where in the queue a request is. */
+export interface Question {
+  readonly revision: string;
+  /** A name of a held request, with its model's; ''. */
+  readonly request: string;
+}
 
 /** All of the routing state. `epoch` is new with each start of control; `version` counts within it. */
 export interface Snapshot {
@@ -100,13 +116,36 @@ export type Upward =
       /** It takes requests and answers none: no further complaint is needed. */
       readonly hangs?: boolean;
     }
-  | { readonly type: 'metrics'; readonly id: number; readonly text: string };
+  | { readonly type: 'metrics'; readonly id: number; readonly text: string }
+  /** For the other data planes, by way of control. */
+  | ({ readonly type: 'ask'; readonly id: number } & Question)
+  | { readonly type: 'told'; readonly id: number; readonly waits: RevisionWaits };
 
 /** Now, at one data plane. */
 export interface RevisionDemand {
   readonly revision: string;
   readonly inFlight: number;
   readonly queued: number;
+}
+
+/** How a revision's requests wait at one data plane, or at several together. */
+export interface RevisionWaits {
+  readonly waiting: number;
+  readonly inFlight: number;
+  /** An instance is there that may be sent to. */
+  readonly warm: boolean;
+  /** A request that comes now is served at once. */
+  readonly hasRoom: boolean;
+  /** For how long an instance has been asked for that is not there yet, seconds. */
+  readonly startingSeconds?: number;
+  /** While requests wait. Absent: not measured. */
+  readonly grantsPerSecond?: number;
+  /** The revision that the request waits for, where it is another than the one that was asked for. */
+  readonly heldFor?: string;
+  /** Requests before the one that was asked for. Absent: that does not wait here. */
+  readonly ahead?: number;
+  /** What became of the one that was asked for, if it waited here lately. */
+  readonly ended?: 'granted' | 'refused';
 }
 
 /** Since the last report, except `inFlight` and `queued`, which are now. */

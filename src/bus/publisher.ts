@@ -3,18 +3,38 @@ import { modelKey } from '#domain/names.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import type { BusHost, Link } from './bus.ts';
-import type { Delta, Downward, Lease, NewLease, Snapshot, Upward } from './messages.ts';
+import type {
+  Delta,
+  Downward,
+  Lease,
+  NewLease,
+  Question,
+  RevisionWaits,
+  Snapshot,
+  Upward,
+} from './messages.ts';
 import { sendParts } from './parts.ts';
+import { createPolls } from './polls.ts';
 import { createMailbox } from './signal.ts';
-import { createScrapes, type Scraped } from './scrapes.ts';
 
 /** A data plane that was away for longer than so many changes gets a snapshot, which is smaller by then. */
 const KEPT_DELTAS = 1000;
+/** Prometheus waits 10 s by default; a data plane that is busy for a tenth of that is better left out. */
+const SCRAPE_MS = 1000;
+/** Somebody waits for the answer, and can do without those that are late. */
+const ASK_MS = 250;
 
 export type RoutingChange = Omit<Delta, 'type' | 'epoch' | 'version' | 'more'>;
 
 /** What a data plane reports. */
-export type Report = Exclude<Upward, { type: 'hello' | 'metrics' }>;
+export type Report = Exclude<Upward, { type: 'hello' | 'metrics' | 'ask' | 'told' }>;
+
+/** What a data plane answered. */
+interface Scraped {
+  readonly dataPlane: string;
+  /** In Prometheus' text form. */
+  readonly text: string;
+}
 
 export interface Publisher {
   /** Changes the state and tells every data plane. */
@@ -62,7 +82,8 @@ export function createPublisher(options: {
   const arrivals = createMailbox<{ dataPlane: string; leases: readonly Lease[] }>();
   const gaps = createMailbox<string>();
   const departures = createMailbox<string>();
-  const scrapes = createScrapes(clock);
+  const scrapes = createPolls<Downward, string>(clock, SCRAPE_MS);
+  const questions = createPolls<Downward, RevisionWaits>(clock, ASK_MS);
   let version = 0;
 
   function update(change: RoutingChange): void {
@@ -120,6 +141,19 @@ export function createPublisher(options: {
     departures.deliver(dataPlane);
   }
 
+  /** What one data plane wants to know of the others. */
+  async function relay(
+    dataPlane: string,
+    link: Link<Downward, Upward>,
+    { id: asked, revision, request }: Question & { readonly id: number },
+  ): Promise<void> {
+    const others = new Map(joined);
+    others.delete(dataPlane);
+    const answers = await questions.ask(others, (id) => ({ type: 'ask', id, revision, request }));
+    const told = answers.map(({ answer }) => answer);
+    link.send({ type: 'answers', id: asked, told, complete: told.length === others.size });
+  }
+
   function accept(link: Link<Downward, Upward>): void {
     let dataPlane: string | undefined;
     link.onMessage((message) => {
@@ -128,11 +162,14 @@ export function createPublisher(options: {
         for (const answer of since(message)) tell(link, answer);
         join(dataPlane, link, message.leases ?? []);
       } else if (dataPlane === undefined) return;
-      else if (message.type === 'metrics') scrapes.answer(link, message);
+      else if (message.type === 'metrics') scrapes.answer(link, message.id, message.text);
+      else if (message.type === 'told') questions.answer(link, message.id, message.waits);
+      else if (message.type === 'ask') void relay(dataPlane, link, message);
       else reports.deliver({ dataPlane, message });
     });
     link.onClose(() => {
       scrapes.forget(link);
+      questions.forget(link);
       if (dataPlane !== undefined) leave(dataPlane, link);
     });
   }
@@ -147,9 +184,13 @@ export function createPublisher(options: {
     onJoined: (listener) => arrivals.listen(({ dataPlane, leases }) => listener(dataPlane, leases)),
     onGap: gaps.listen,
     onLeft: departures.listen,
-    scrape: () => scrapes.ask(joined),
+    async scrape() {
+      const answers = await scrapes.ask(joined, (id) => ({ type: 'scrape', id }));
+      return answers.map(({ dataPlane, answer }) => ({ dataPlane, text: answer }));
+    },
     async close() {
       scrapes.close();
+      questions.close();
       await host.close();
     },
   };

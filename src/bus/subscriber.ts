@@ -1,5 +1,14 @@
 import type { BusClient, Link } from './bus.ts';
-import type { Delta, Downward, Lease, NewLease, Snapshot, Upward } from './messages.ts';
+import type {
+  Delta,
+  Downward,
+  Lease,
+  NewLease,
+  Question,
+  RevisionWaits,
+  Snapshot,
+  Upward,
+} from './messages.ts';
 import { joinParts, type Lists } from './parts.ts';
 
 /** A change of the routing state, to be applied in one turn, removals first. */
@@ -12,7 +21,7 @@ export interface Subscriber {
   /** What is sent now goes out. */
   readonly linked: boolean;
   /** Dropped while there is no link. */
-  send(message: Exclude<Upward, { type: 'hello' | 'metrics' }>): void;
+  send(message: Exclude<Upward, { type: 'hello' | 'metrics' | 'told' }>): void;
   /** There is a new link, and the hello is sent: whatever control must know is to be said again. */
   onLink(listener: () => void): void;
   onScrape(render: () => string | Promise<string>): void;
@@ -34,6 +43,10 @@ export function createSubscriber(options: {
   /** Slots that this data plane may be using, for the hello; absent: none are leased to it. */
   leases?: () => readonly Lease[];
   onLease?: (leases: readonly NewLease[]) => void;
+  /** Another data plane asks. */
+  tell?: (question: Question) => RevisionWaits;
+  /** The others have answered to an `ask`. */
+  onAnswers?: (answers: Extract<Downward, { type: 'answers' }>) => void;
 }): Subscriber {
   const { client, dataPlane, onState } = options;
   let link: Link<Upward, Downward> | undefined;
@@ -60,7 +73,13 @@ export function createSubscriber(options: {
     else if (message.type === 'lease') {
       if (has?.epoch !== message.epoch || has.version !== message.version) ask();
       options.onLease?.(message.leases);
-    } else gather(message);
+    } else if (message.type === 'answers') options.onAnswers?.(message);
+    else if (message.type === 'ask') tell(message);
+    else gather(message);
+  }
+
+  function tell({ id, ...question }: Extract<Downward, { type: 'ask' }>): void {
+    if (options.tell) link?.send({ type: 'told', id, waits: options.tell(question) });
   }
 
   function gather(part: Snapshot | Delta): void {

@@ -36,7 +36,9 @@ export interface RoutingRevision {
   readonly retry: 'never' | 'safe';
   /** Estimate for `Retry-After`; seconds, 0 = not measured yet. */
   readonly coldStartSeconds: number;
-  /** Starting has failed repeatedly: until `until` (ms) nobody is held for it, callers get the reason. */
+  /** An instance of it is parked: it is ready again at once. */
+  readonly parked?: true;
+  /** The last start has failed. Until `until` (ms; 0: it is tried again) nobody is held for it, callers get the reason. */
   readonly startFailure?: { readonly message: string; readonly until: number };
   readonly platform: string;
   readonly inputs: readonly TensorInfo[];

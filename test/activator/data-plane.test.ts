@@ -49,7 +49,13 @@ async function createOne(
     flags: { '--listen': '127.0.0.1:0', ...flags },
     totalMemory: 2 ** 30,
   });
-  const own = { dataPlane: 'one', sharePort, version: '0.0.0', log: silentLog };
+  const own = {
+    dataPlane: 'one',
+    hasPeers: false,
+    sharePort,
+    version: '0.0.0',
+    log: silentLog,
+  };
   const plane = await createDataPlane(settings, { ...own, client: bus.client, clock, processes });
   return { bus, clock, plane };
 }

@@ -121,11 +121,11 @@ describe('many who wait', () => {
     await harness.report('load', () => settled.length === 1);
     const gone = await Promise.race(waiting);
     expect(gone.status).toBe(429);
-    expect(gone.headers['retry-after']).toBe('3');
+    expect(gone.headers['retry-after']).toMatch(/^[123]$/);
     expect(JSON.parse(gone.body)).toMatchObject({ code: 'caller_over_share' });
     const more = await callFrom('127.0.0.1', PATH);
     expect(more.status).toBe(429);
-    expect(more.headers['retry-after']).toBe('3');
+    expect(more.headers['retry-after']).toMatch(/^[123]$/);
     const { port, seen } = await recorder();
     harness.publisher.update({ instances: [makeInstance(port)] });
     expect((await other).status).toBe(200);

@@ -102,6 +102,41 @@ describe('the status of a model, as JSON', () => {
     expect(preparing).toMatchObject({ state: 'preparing', expectedWaitSeconds: null });
   });
 
+  test('a failed start is told while it is tried again, and after', async () => {
+    const leaver = await dial(harness.port);
+    leaver.socket.write(`GET ${PATH} HTTP/1.1\r\nHost: h\r\n\r\n`);
+    await harness.report('wake');
+    const startFailure = { message: 'exited with status 3', until: 0 };
+    harness.publisher.update({
+      models: [makeModel({ revisions: [makeRevision({ startFailure })] })],
+    });
+    const told = { reason: 'exited with status 3' };
+    let status = await ask();
+    while (status.reason === undefined) status = await ask();
+    expect(status).toMatchObject({ ...told, state: 'starting', waiting: 1 });
+    leaver.socket.destroy();
+    const startAgain = { message: 'exited with status 3 (2 failed starts in a row)', until: 0 };
+    while (status.waiting > 0) status = await ask();
+    harness.publisher.update({
+      models: [makeModel({ revisions: [makeRevision({ startFailure: startAgain })] })],
+    });
+    while (status.state !== 'failed') status = await ask();
+    expect(status).toMatchObject({ reason: startAgain.message, expectedWaitSeconds: null });
+    const metadata = await call(harness.port, '/v2/models/digits');
+    expect(JSON.parse(metadata.body)).toMatchObject({ state: 'failed' });
+  });
+
+  test('parked: with its own wait, which the Retry-After is made of, too', async () => {
+    harness.publisher.update({
+      models: [makeModel({ revisions: [makeRevision({ parked: true, coldStartSeconds: 6 })] })],
+    });
+    let status = await ask();
+    while (status.state === 'asleep') status = await ask();
+    expect(status).toMatchObject({ state: 'parked', expectedWaitSeconds: 0.05 });
+    const refused = await call(harness.port, PATH, { headers: { 'rouse-hold': '0' } });
+    expect([refused.status, refused.headers['retry-after']]).toEqual([503, '1']);
+  });
+
   test('a named request is told its place and its wait', async () => {
     const name = (id: string) => ({ headers: { 'Rouse-Request-Id': id } });
     const sent = [call(harness.port, PATH, name('first'))];
@@ -120,7 +155,8 @@ describe('the status of a model, as JSON', () => {
     expect((await ask(`${STATUS}?request=third`)).request).toEqual(unknown);
     await wake();
     await Promise.all(sent);
-    expect((await ask(`${STATUS}?request=first`)).request).toEqual({ ...unknown, id: 'first' });
+    const granted = { id: 'first', state: 'granted' };
+    expect((await ask(`${STATUS}?request=first`)).request, 'it was asked for').toEqual(granted);
   });
 
   test('a name is forgotten with its request: the next on the connection has none', async () => {
@@ -199,6 +235,22 @@ describe('the status of a model, as events', () => {
     await wake();
     expect((await waking.end()).at(-1)).toMatchObject({ event: 'end', status: { state: 'awake' } });
     expect((await quiet.end()).at(-1)).toMatchObject({ event: 'end' });
+  });
+
+  test('with "wake" it ends when a start has failed, and asks for no other', async () => {
+    const waking = await follow(PATH, { ...STREAM, 'rouse-status': 'wake' });
+    await waking.until(/"starting"/);
+    const startFailure = { message: 'exited with status 3', until: 0 };
+    harness.publisher.update({
+      models: [makeModel({ revisions: [makeRevision({ startFailure })] })],
+    });
+    expect((await waking.end()).at(-1)).toMatchObject({
+      event: 'end',
+      status: { state: 'failed', reason: 'exited with status 3' },
+    });
+    const again = await follow(PATH, { ...STREAM, 'rouse-status': 'wake' });
+    expect((await again.end()).map(({ event }) => event)).toEqual(['end']);
+    expect(harness.reports.filter(({ type }) => type === 'wake')).toHaveLength(1);
   });
 
   test('a named request: its place, then that it was granted', async () => {

@@ -36,7 +36,7 @@ describe('a browser that opens a sleeping model', () => {
     expect(answer.status).toBe(503);
     expect(answer.headers).toMatchObject({
       'content-type': 'text/html; charset=utf-8',
-      'retry-after': '4',
+      'retry-after': '3',
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
     });
@@ -51,8 +51,8 @@ describe('a browser that opens a sleeping model', () => {
       const hash = createHash('sha256').update(text).digest('base64');
       expect(policy).toContain(`${directive} 'sha256-${hash}'`);
     }
-    expect(answer.body).not.toMatch(/(?:src|href|action)=|\son\w+=|https?:/);
-    expect(answer.body).toContain('<noscript><meta http-equiv="refresh" content="4"></noscript>');
+    expect(answer.body).not.toMatch(/(?:src|href|action)="[^"]|\son\w+=|https?:/);
+    expect(answer.body).toContain('<noscript><meta http-equiv="refresh" content="3"></noscript>');
     const wakes = () => harness.reports.filter(({ type }) => type === 'wake');
     await harness.report('wake', () => wakes().length === 2);
   });
@@ -95,6 +95,27 @@ describe('a browser that opens a sleeping model', () => {
     await arrived;
     finish();
     expect(await second).toMatchObject({ status: 200, body: 'model' });
+  });
+
+  test('a model that does not start is said to, with the reason; the page tries nothing by itself', async () => {
+    const startFailure = { message: 'exited with <status> 3', until: Date.now() + 60_000 };
+    harness.publisher.update({
+      models: [makeModel({ revisions: [makeRevision({ startFailure })] })],
+    });
+    let answer = await call(harness.port, PATH, { headers: BROWSER });
+    while (!answer.body.includes('not able')) {
+      answer = await call(harness.port, PATH, { headers: BROWSER });
+    }
+    expect(answer).toMatchObject({
+      status: 503,
+      headers: { 'content-type': 'text/html; charset=utf-8' },
+    });
+    expect(Number(answer.headers['retry-after'])).toBeGreaterThan(50);
+    expect(answer.body).toContain('The last start failed: exited with &#60;status&#62; 3');
+    expect(answer.body).toContain('<p id="again"><a href="">Try again</a></p>');
+    expect(answer.body).not.toMatch(/<script|http-equiv/);
+    const program = await call(harness.port, PATH);
+    expect(JSON.parse(program.body)).toMatchObject({ code: 'start_failed' });
   });
 
   test('names are text, whatever is in them', () => {

@@ -97,11 +97,7 @@ export class InferenceCall implements StreamUser {
     if (method === 'ServerLive') this.answer(makeFlagResponse(true));
     else if (method === 'ServerReady') this.answer(makeFlagResponse(plane.ready));
     else if (method === 'ServerMetadata') {
-      const { body } = makeLocalAnswer(
-        { kind: 'local', what: 'v2-server', revision: '' },
-        plane.routes,
-        plane.version,
-      );
+      const { body } = makeLocalAnswer({ kind: 'local', what: 'v2-server', revision: '' }, plane);
       this.answer(makeServerMetadata(JSON.parse(body)));
     } else if (!/^Model(Ready|Metadata|Infer|StreamInfer)$/.test(method)) {
       this.refuseWith(501, 'not_implemented', `There is no method ${method.slice(0, 64)} here.`);
@@ -227,11 +223,7 @@ export class InferenceCall implements StreamUser {
     if (!model) return;
     const what = this.method === 'ModelReady' ? 'v2-model-ready' : 'v2-model';
     const revision = version === '' ? this.caller.head.rouseRevision : version;
-    const { status, body } = makeLocalAnswer(
-      { kind: 'local', what, model, revision },
-      this.plane.routes,
-      this.plane.version,
-    );
+    const { status, body } = makeLocalAnswer({ kind: 'local', what, model, revision }, this.plane);
     const found: Described = JSON.parse(body);
     if (status === 404) this.refuseWith(404, 'not_found', found.error ?? '');
     else if (what === 'v2-model') this.answer(makeModelMetadata(found));

@@ -1,0 +1,73 @@
+import type { Downward, Question, RevisionWaits } from '#bus/messages.ts';
+import type { Clock, Timer } from '#lib/clock.ts';
+
+/** Control waits half as long for the slowest data plane. */
+const ASK_MS = 500;
+/** Different questions at once; who asks more gets what is known here. */
+const MAX_ASKED = 1000;
+
+/** The other data planes of the same models. */
+export interface Peers {
+  /** `isComplete`: all that there are have told. */
+  ask(
+    question: Question,
+    then: (told: readonly RevisionWaits[], isComplete: boolean) => void,
+  ): void;
+}
+
+/** Of a data plane that is the only one. */
+export const NO_PEERS: Peers = { ask: (_question, then) => then([], true) };
+
+interface Asked {
+  readonly id: number;
+  readonly then: ((told: readonly RevisionWaits[], isComplete: boolean) => void)[];
+  readonly timer: Timer;
+}
+
+/** Asks by way of control. Who asks the same at the same time gets the same answer. */
+export function createPeers(options: {
+  clock: Clock;
+  /** False: control is away. */
+  send: (question: Question & { id: number }) => boolean;
+}): Peers & {
+  onAnswers(answers: Omit<Extract<Downward, { type: 'answers' }>, 'type'>): void;
+  close(): void;
+} {
+  const { clock, send } = options;
+  const open = new Map<string, Asked>();
+  const keys = new Map<number, string>();
+  let last = 0;
+
+  function settle(key: string, told: readonly RevisionWaits[], isComplete: boolean): void {
+    const asked = open.get(key);
+    if (!asked) return;
+    asked.timer.cancel();
+    open.delete(key);
+    keys.delete(asked.id);
+    for (const then of asked.then) then(told, isComplete);
+  }
+
+  return {
+    ask({ revision, request }, then) {
+      const key = `${revision} ${request}`;
+      const asked = open.get(key);
+      if (asked) asked.then.push(then);
+      else if (open.size >= MAX_ASKED || !send({ id: ++last, revision, request })) {
+        then([], false);
+      } else {
+        const timer = clock.after(ASK_MS, () => settle(key, [], false));
+        open.set(key, { id: last, then: [then], timer });
+        keys.set(last, key);
+      }
+    },
+    onAnswers({ id, told, complete }) {
+      const key = keys.get(id);
+      if (key !== undefined) settle(key, told, complete);
+    },
+    close() {
+      for (const { timer } of open.values()) timer.cancel();
+      open.clear();
+      keys.clear();
+    },
+  };
+}
