@@ -158,8 +158,7 @@ function isReady(shown: RoutingRevision, now: number): boolean {
 
 /** The best that is true of a revision. */
 function stateOfModel(model: ModelRoute, now: number): RevisionState {
-  const states = Array.from(model.revisions.values(), (route) =>
-    stateOf(route, waitsOf(route), now),
-  );
-  return BEST_FIRST.find((state) => states.includes(state)) ?? 'preparing';
+  const states = new Set<RevisionState>();
+  for (const route of model.revisions.values()) states.add(stateOf(route, waitsOf(route), now));
+  return BEST_FIRST.find((state) => states.has(state)) ?? 'preparing';
 }

@@ -20,7 +20,7 @@ export const NO_PEERS: Peers = { ask: (_question, then) => then([], true) };
 
 interface Asked {
   readonly id: number;
-  readonly then: ((told: readonly RevisionWaits[], isComplete: boolean) => void)[];
+  readonly listeners: ((told: readonly RevisionWaits[], isComplete: boolean) => void)[];
   readonly timer: Timer;
 }
 
@@ -44,19 +44,19 @@ export function createPeers(options: {
     asked.timer.cancel();
     open.delete(key);
     keys.delete(asked.id);
-    for (const then of asked.then) then(told, isComplete);
+    for (const then of asked.listeners) then(told, isComplete);
   }
 
   return {
     ask({ revision, request }, then) {
       const key = `${revision} ${request}`;
       const asked = open.get(key);
-      if (asked) asked.then.push(then);
+      if (asked) asked.listeners.push(then);
       else if (open.size >= MAX_ASKED || !send({ id: ++last, revision, request })) {
         then([], false);
       } else {
         const timer = clock.after(ASK_MS, () => settle(key, [], false));
-        open.set(key, { id: last, then: [then], timer });
+        open.set(key, { id: last, listeners: [then], timer });
         keys.set(last, key);
       }
     },

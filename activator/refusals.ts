@@ -156,7 +156,7 @@ export function makeFull(route: RevisionRoute, what: 'count' | 'bytes'): Refusal
 }
 
 export function makeOverShare(route: RevisionRoute): Refusal {
-  const { model, routing } = route;
+  const { model } = route;
   const detail =
     `The queue of ${model.routing.name} is full, and no caller has more requests waiting in it than you. ` +
     'What came last of them is refused in favour of others.';

@@ -137,7 +137,7 @@ describe('a sleeping model', () => {
     const timeouts = { hold: 60_000, run: 1000, idle: 0, drain: 0, ...limits };
     const startFailure = { message: 'exited with status 3', until: 0 };
     await publish(makeModel({ revisions: [makeRevision({ timeouts, startFailure })] }));
-    const answer = await call(harness.port, PATH, { headers: { ...headers } as never });
+    const answer = await call(harness.port, PATH, { headers: { ...headers } });
     expect(answer.status).toBe(504);
     const { detail } = JSON.parse(answer.body) as { detail: string };
     expect(detail).toContain(`What ended the wait: ${words}.`);
@@ -163,7 +163,7 @@ describe('a sleeping model', () => {
   ])('who may not wait is told by whom: %j, timeouts.hold %d', async (headers, hold, words) => {
     const timeouts = { hold, run: 1000, idle: 0, drain: 0 };
     await publish(makeModel({ revisions: [makeRevision({ timeouts })] }));
-    const answer = await call(harness.port, PATH, { headers: { ...headers } as never });
+    const answer = await call(harness.port, PATH, { headers: { ...headers } });
     expect(answer.status).toBe(503);
     expect(answer.body).toContain(words);
   });

@@ -85,7 +85,7 @@ async function hold(at: number, name: string): Promise<{ answer: ReturnType<type
 function wake(): void {
   publisher.update({ instances: [makeInstance(instance.port, { leased: true })] });
   for (const dataPlane of ['one', 'two']) {
-    publisher.lease(dataPlane, [{ instance: `instance-${instance.port}`, add: 1 }]);
+    publisher.lease(dataPlane, [{ instance: `instance-${instance.port}`, slots: 1, sequence: 1 }]);
   }
 }
 
