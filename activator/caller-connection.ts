@@ -10,7 +10,7 @@ import { indexOfEnd } from './http/fields.ts';
 import { RequestHead } from './http/request-head.ts';
 import { Exchange } from './exchange.ts';
 import { Inlet, keep, type Reader } from './inlet.ts';
-import type { Framed } from './instance-connection.ts';
+import type { Framed } from './upstream.ts';
 import type { Peer } from './listener.ts';
 import { countRefusal } from './metrics.ts';
 import { Outlet } from './outlet.ts';

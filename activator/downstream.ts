@@ -2,7 +2,7 @@ import type { Caller } from '#domain/records.ts';
 import type { Answer } from './answers.ts';
 import type { RequestHead } from './http/request-head.ts';
 import type { ResponseHead } from './http/response-head.ts';
-import type { Framed } from './instance-connection.ts';
+import type { Framed } from './upstream.ts';
 import type { Refusal } from './refusals.ts';
 
 /** Where a caller's request comes from and its answer goes to: an HTTP/1 connection, or an HTTP/2 stream. */
@@ -11,7 +11,7 @@ export interface Downstream {
   readonly head: RequestHead;
   /** The request's body has come to its end. */
   readonly bodyDone: boolean;
-  /** The client's address. Of the present request. */
+  /** The caller's address. Of the present request. */
   readonly caller: Caller;
   /** Field lines that tell the instance who asks. Of the present request. */
   readonly forwarded: string;
@@ -59,4 +59,24 @@ export interface Downstream {
   writeSwitch(head: ResponseHead, extra: string): void;
   writeTunnel(buffer: Buffer, length: number): boolean;
   endTunnel(): void;
+}
+
+/** What the connection of a request tells of it. */
+export interface DownstreamEvents {
+  /** The head has been read; parts of the body may follow before `begin`. */
+  prepare(): void;
+  /** `repeated`: the head is the same as the one before. */
+  begin(repeated: boolean): void;
+  /** Ranges of `buffer`, without framing. It may be overwritten after the call. */
+  onBody(buffer: Buffer, ranges: readonly number[]): void;
+  /** `trailers`: field lines that ended a chunked body, or ''. */
+  onBodyEnd(trailers: string): void;
+  /** What came is no body, or too much of one: what follows on the connection is not understood. */
+  onBadBody(refusal: Refusal): void;
+  /** No byte of the body for too long. */
+  onBodyStalled(): void;
+  onCallerWritable(): void;
+  onCallerGone(): void;
+  /** Time passes: looks at the deadlines. */
+  sweep(now: number): void;
 }

@@ -1,8 +1,8 @@
 import type { ToStatus } from './address.ts';
 import { type Answer, makeRefusal } from './answers.ts';
 import { probeCaller } from './caller-probe.ts';
-import type { Downstream } from './downstream.ts';
-import { Forward, type ForwardOwner, type Granted } from './forward.ts';
+import type { Downstream, DownstreamEvents } from './downstream.ts';
+import { Forward, type ForwardEvents, type Granted } from './forward.ts';
 import { type Gate, GRANT, HOLD, NO_HOLD, type Refused, type Waiter } from './gate.ts';
 import { HeldBody } from './held-body.ts';
 import { Hold } from './hold.ts';
@@ -58,7 +58,9 @@ const WATCHING = 6;
  *
  * Invariant: `slot` is set exactly while the gate counts this request in flight; `end` gives it back once.
  */
-export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Granted {
+export class Exchange
+  implements DownstreamEvents, Waiter<Slot>, RouterEvents, ForwardEvents, Granted
+{
   previous: Waiter<Slot> | undefined;
   next: Waiter<Slot> | undefined;
   waitsIn: Gate<Slot> | undefined;
@@ -117,7 +119,6 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
     return this.router.setCookie;
   }
 
-  /** A new request: its head has been read, its body may follow before `begin`. */
   prepare(): void {
     this.state = PREPARED;
     this.body.clear();
@@ -127,7 +128,6 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
     this.deadlineAt = NEVER;
   }
 
-  /** `repeated`: the head is the one before, so that it leads to the same place. */
   begin(repeated: boolean): void {
     this.state = ROUTING;
     this.router.begin(repeated);
@@ -314,7 +314,6 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
     else if (this.body.isFull && this.state !== PROBING) this.downstream.pause();
   }
 
-  /** `trailers`: field lines that ended a chunked body, or ''. */
   onBodyEnd(trailers: string): void {
     if (this.state === OVER) return;
     this.body.trailers = trailers;
@@ -322,7 +321,6 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
     else this.forward.endBody();
   }
 
-  /** What came is no body, or too much of one: whatever follows on the connection is not understood. */
   onBadBody(refusal: Refusal): void {
     if (this.downstream.isAnswering) {
       this.onCut();
@@ -332,7 +330,6 @@ export class Exchange implements Waiter<Slot>, RouterEvents, ForwardOwner, Grant
     this.downstream.refuse(refusal);
   }
 
-  /** No byte of the body for too long. */
   onBodyStalled(): void {
     if (this.state === HELD) return;
     this.fail(BODY_STALLED);

@@ -1,7 +1,7 @@
 import type { Address } from '#domain/routing.ts';
 import type { Downstream } from './downstream.ts';
 import type { HeldBody } from './held-body.ts';
-import type { Framed, InstanceConnection, InstanceUser } from './instance-connection.ts';
+import type { Framed, Upstream, UpstreamEvents } from './upstream.ts';
 import { parseTokens } from './http/fields.ts';
 import type { ResponseHead } from './http/response-head.ts';
 import { formatTimeout } from './http2/grpc.ts';
@@ -11,7 +11,7 @@ import { makeLost, makeNoHttp2, type Refusal, UNASKED_UPGRADE } from './refusals
 import type { RevisionRoute } from './routes.ts';
 import type { Slot } from './slot.ts';
 import { hundredths, makeResponseFields, timingOf } from './timing.ts';
-import { Upstream } from './upstream.ts';
+import { InstanceConnection } from './instance-connection.ts';
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 const NEVER = Number.POSITIVE_INFINITY;
@@ -35,7 +35,7 @@ export interface Granted {
 }
 
 /** Who handed the request over, and is told how it went. */
-export interface ForwardOwner {
+export interface ForwardEvents {
   /** Not a byte of it was written. */
   onUnreached(reason: string): void;
   /** It failed before a byte of a response went to the caller. */
@@ -57,26 +57,26 @@ export interface ForwardOwner {
  *  2. After the first byte of a response went to the caller nothing else than the rest of it follows;
  *     what can't be completed is cut.
  */
-export class Forward implements InstanceUser {
+export class Forward implements UpstreamEvents {
   /** ms; the nearest of run and idle. */
   deadline = NEVER;
   private readonly downstream: Downstream;
   private readonly plane: Plane;
   private readonly body: HeldBody;
-  private readonly owner: ForwardOwner;
+  private readonly events: ForwardEvents;
   private state = IDLE;
   private granted: Granted | undefined;
   private route: RevisionRoute | undefined;
   private slot: Slot | undefined;
-  private upstream: InstanceConnection | undefined;
+  private upstream: Upstream | undefined;
   private replayable = true;
   private refusedOnce = false;
 
-  constructor(downstream: Downstream, plane: Plane, body: HeldBody, owner: ForwardOwner) {
+  constructor(downstream: Downstream, plane: Plane, body: HeldBody, events: ForwardEvents) {
     this.downstream = downstream;
     this.plane = plane;
     this.body = body;
-    this.owner = owner;
+    this.events = events;
   }
 
   get isTunnel(): boolean {
@@ -151,19 +151,19 @@ export class Forward implements InstanceUser {
     this.upstream?.resume();
   }
 
-  private open(slot: Slot): InstanceConnection {
+  private open(slot: Slot): Upstream {
     const now = (): number => this.plane.now();
-    return this.downstream.isGrpc ? slot.openStream(now) : new Upstream(slot, now);
+    return this.downstream.isGrpc ? slot.openStream(now) : new InstanceConnection(slot, now);
   }
 
-  private connect(upstream: InstanceConnection): void {
+  private connect(upstream: Upstream): void {
     this.state = CONNECTING;
     this.upstream = upstream;
     upstream.use(this, this.downstream.head.method);
     if (upstream.connected) this.send(upstream);
   }
 
-  private send(upstream: InstanceConnection): void {
+  private send(upstream: Upstream): void {
     const { downstream, granted, slot } = this;
     if (!granted || !slot) return;
     this.state = SENT;
@@ -177,7 +177,7 @@ export class Forward implements InstanceUser {
   }
 
   /** A whole, small body is kept until the instance answers if the request may be sent again. */
-  private flushHeld(upstream: InstanceConnection): void {
+  private flushHeld(upstream: Upstream): void {
     const { body, downstream } = this;
     if (body.bytes === 0) return;
     body.writeTo(upstream);
@@ -188,16 +188,16 @@ export class Forward implements InstanceUser {
   onBroken(before: 'connect' | 'protocol' | 'refused' | 'response' | 'end', reason: string): void {
     const { route, slot, upstream } = this;
     this.upstream = undefined;
-    if (before === 'connect') this.owner.onUnreached(reason);
-    else if (this.downstream.isAnswering) this.owner.onCut();
-    else if (before === 'protocol' && route) this.owner.onRefusal(makeNoHttp2(route));
+    if (before === 'connect') this.events.onUnreached(reason);
+    else if (this.downstream.isAnswering) this.events.onCut();
+    else if (before === 'protocol' && route) this.events.onRefusal(makeNoHttp2(route));
     else if (slot && upstream && before !== 'protocol' && this.mayReplay(upstream, before))
       this.connect(this.open(slot));
-    else this.owner.onRefusal(makeLost(reason));
+    else this.events.onRefusal(makeLost(reason));
   }
 
   /** A reused connection that closed before any byte of a response was most likely closing already. */
-  private mayReplay(upstream: InstanceConnection, before: 'refused' | 'response' | 'end'): boolean {
+  private mayReplay(upstream: Upstream, before: 'refused' | 'response' | 'end'): boolean {
     if (before === 'end' || upstream.isAnswering || !this.replayable) return false;
     if (before === 'refused' && !this.refusedOnce) {
       this.refusedOnce = true;
@@ -249,7 +249,7 @@ export class Forward implements InstanceUser {
 
   onEnd(trailers: string): void {
     this.downstream.endBody(trailers);
-    this.owner.onAnswered(this.downstream.bodyDone);
+    this.events.onAnswered(this.downstream.bodyDone);
   }
 
   private extraFields(): string {
@@ -288,7 +288,7 @@ export class Forward implements InstanceUser {
   private beginTunnel(head: ResponseHead): void {
     const asked = parseTokens(this.downstream.head.upgrade);
     if (!asked.includes(head.upgrade.toLowerCase())) {
-      this.owner.onRefusal(UNASKED_UPGRADE);
+      this.events.onRefusal(UNASKED_UPGRADE);
       return;
     }
     this.state = TUNNEL;
@@ -311,11 +311,11 @@ export class Forward implements InstanceUser {
   }
 
   onTunnelEnd(): void {
-    this.owner.onTunnelClosed();
+    this.events.onTunnelClosed();
   }
 
   /** What goes before the body: the caller's head, for this hop. */
-  private writeHead(upstream: InstanceConnection, address: Address, path: string): void {
+  private writeHead(upstream: Upstream, address: Address, path: string): void {
     const { head, forwarded } = this.downstream;
     const inner = 'host' in address ? address : undefined;
     const host = inner?.authority ?? (head.host === '' ? 'localhost' : head.host);

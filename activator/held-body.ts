@@ -1,5 +1,5 @@
 import { keep } from './inlet.ts';
-import type { InstanceConnection } from './instance-connection.ts';
+import type { Upstream } from './upstream.ts';
 import { MAX_HELD_BODY, MAX_ROUTED_BODY, type Plane } from './plane.ts';
 
 /** Pieces below this are copied together. */
@@ -95,7 +95,7 @@ export class HeldBody {
   }
 
   /** Writes all of it. */
-  writeTo(upstream: InstanceConnection): void {
+  writeTo(upstream: Upstream): void {
     if (this.lent) upstream.writeBody(this.lent, this.lentRange);
     for (const piece of this.pieces) upstream.writeBody(piece, [0, piece.length]);
   }

@@ -1,6 +1,6 @@
 import type { RequestHead } from './http/request-head.ts';
 import type { ResponseHead } from './http/response-head.ts';
-import type { Framed } from './instance-connection.ts';
+import type { Framed } from './upstream.ts';
 import type { Outlet } from './outlet.ts';
 
 const NO_BODY = 0;

@@ -1,8 +1,8 @@
 import type { Address, RoutingInstance } from '#domain/routing.ts';
 import { type Gate, type GateSlot, OWN } from './gate.ts';
 import { InstanceSessions } from './http2/instance-sessions.ts';
-import type { Home, InstanceConnection } from './instance-connection.ts';
-import type { Upstream } from './upstream.ts';
+import type { UpstreamPool, Upstream } from './upstream.ts';
+import type { InstanceConnection } from './instance-connection.ts';
 
 /** Idle connections kept per instance; more than that are closed when they become idle. */
 const MAX_IDLE = 256;
@@ -11,7 +11,7 @@ const MAX_IDLE = 256;
  * An instance as the gate sees it, with its idle connections. The fields of `GateSlot` are written by the
  * gate alone.
  */
-export class Slot implements GateSlot, Home<Upstream> {
+export class Slot implements GateSlot, UpstreamPool<InstanceConnection> {
   readonly id: string;
   readonly address: Address;
   readonly gate: Gate<Slot>;
@@ -29,7 +29,7 @@ export class Slot implements GateSlot, Home<Upstream> {
   held: number;
   /** Of the newest lease. */
   sequence = 0;
-  private readonly idle: Upstream[] = [];
+  private readonly idle: InstanceConnection[] = [];
   private sessions: InstanceSessions | undefined;
   private closed = false;
 
@@ -45,22 +45,22 @@ export class Slot implements GateSlot, Home<Upstream> {
   }
 
   /** The connection that was used last, so that the others grow old and are dropped. */
-  takeIdle(): Upstream | undefined {
+  takeIdle(): InstanceConnection | undefined {
     return this.idle.pop();
   }
 
   /** A place for one request over HTTP/2. */
-  openStream(now: () => number): InstanceConnection {
+  openStream(now: () => number): Upstream {
     this.sessions ??= new InstanceSessions(this.address);
     return this.sessions.open(now);
   }
 
-  keepIdle(upstream: Upstream): void {
+  keepIdle(upstream: InstanceConnection): void {
     if (this.closed || this.draining || this.idle.length >= MAX_IDLE) upstream.destroy();
     else this.idle.push(upstream);
   }
 
-  dropIdle(upstream: Upstream): void {
+  dropIdle(upstream: InstanceConnection): void {
     const at = this.idle.indexOf(upstream);
     if (at >= 0) this.idle.splice(at, 1);
   }

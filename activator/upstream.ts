@@ -1,384 +1,70 @@
-import type { Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
 import type { Address } from '#domain/routing.ts';
-import { ChunkedScanner } from './http/chunked.ts';
 import type { RequestHead } from './http/request-head.ts';
-import { ResponseHead } from './http/response-head.ts';
-import { indexOfEnd } from './http/fields.ts';
-import { Inlet, keep, type Reader } from './inlet.ts';
-import {
-  type Framed,
-  type Home,
-  type InstanceConnection,
-  type InstanceUser,
-  MAX_INFORMATIONAL,
-} from './instance-connection.ts';
-import { Outlet } from './outlet.ts';
+import type { ResponseHead } from './http/response-head.ts';
 
-/** A response head larger than this is no answer of a sane server. */
-const MAX_RESPONSE_HEAD = 64 * 1024;
-/** An instance that does not take a connection within this is as good as unreachable. */
-const CONNECT_TIMEOUT_MS = 5000;
-/**
- * How long an idle connection is kept when the instance does not say how long it keeps it. Shorter than the
- * shortest default in common servers (2 s), so that a request is not written to one that is being closed.
- */
-const IDLE_MS = 1500;
-/** Closed this much before the instance would close it. */
-const IDLE_MARGIN_MS = 1000;
-const MAX_IDLE_MS = 60_000;
+/** More heads than any server sends before one answer; they are passed on without waiting for the caller to read. */
+export const MAX_INFORMATIONAL = 16;
 
-/** With more than this to come, a body is read in large pieces. */
-const LARGE_BODY = 16 * 1024;
-
-const HEAD = 0;
-const LENGTH = 1;
-const CHUNKED = 2;
-const UNTIL_CLOSE = 3;
-const TUNNEL = 4;
-const IDLE = 5;
-
-/**
- * One connection to an instance. Used by one exchange at a time (`user`), then idle at its home.
- * A response is read as strictly as a request: what is not understood breaks the connection.
- */
-export class Upstream implements InstanceConnection, Reader {
-  private readonly socket: Socket;
-  readonly inlet = new Inlet();
-  private readonly outlet: Outlet;
-  private readonly home: Home<Upstream>;
-  connected = false;
-  /** Requests, the one that runs counted. After the first, the instance may be closing it this moment. */
-  served = 0;
-  /** ms of the clock; while idle. */
-  idleUntil = 0;
-  private user: InstanceUser | undefined;
-  private method = '';
-  private state = IDLE;
-  private readonly head = new ResponseHead();
-  private readonly scanner = new ChunkedScanner();
-  private readonly whole = [0, 0];
-  private readonly framed: [number, number] = [0, 0];
-  private partial: Buffer | undefined;
-  private remaining = 0;
-  private requestChunked = false;
-  private paused = false;
-  /** How long the instance keeps an idle connection, as far as is known; ms. */
-  private idleMs = IDLE_MS;
-  private informational = 0;
-  /** The user knows of the response; before, it may still be refused or sent again. */
-  private headTold = false;
-  private ended = false;
-  /** Not after a request for another protocol: some servers read what follows as if it was granted. */
-  private mayServeAgain = true;
-  private readonly now: () => number;
-
-  constructor(home: Home<Upstream>, now: () => number) {
-    this.home = home;
-    this.now = now;
-    this.socket = open(home.address, this, () => this.onConnect());
-    this.outlet = new Outlet(this.socket);
-    this.socket.setNoDelay(true);
-    this.socket.on('end', () => this.onFinish());
-    this.socket.on('error', (error) => this.onGone(error.message));
-    this.socket.on('close', () => {
-      // The end of a response without length is being verified.
-      if (this.state !== UNTIL_CLOSE || !this.ended) this.onGone('the connection was closed');
-    });
-    this.socket.on('drain', () => this.user?.onWritable());
-  }
-
-  /** Starts one exchange: what is written from now on is its request. */
-  use(user: InstanceUser, method: string): void {
-    this.user = user;
-    this.method = method;
-    this.state = HEAD;
-    this.headTold = false;
-    this.informational = 0;
-    this.served += 1;
-  }
-
+/** Where a granted request goes to: an HTTP/1 connection to the instance, or an HTTP/2 stream. */
+export interface Upstream {
+  readonly connected: boolean;
+  /** Requests that it was used for, this one counted. */
+  readonly served: number;
   /** Bytes of a response have come. */
-  get isAnswering(): boolean {
-    return this.state !== HEAD || this.partial !== undefined;
-  }
+  readonly isAnswering: boolean;
+  /** Starts one exchange. */
+  use(events: UpstreamEvents, method: string): void;
 
-  cork(): void {
-    this.outlet.cork();
-  }
+  /** `added`: field lines of our own. What is written between `cork` and `uncork` may leave in one piece. */
+  cork(): void;
+  uncork(): void;
+  writeHead(head: RequestHead, target: string, host: string, added: string): void;
+  /** Bytes of the body, without framing. False: the instance reads slower than this comes. */
+  writeBody(buffer: Buffer, ranges: readonly number[]): boolean;
+  /** `trailers`: field lines that ended a chunked body, or ''. */
+  endBody(trailers: string): void;
+  writeTunnel(buffer: Buffer, length: number): boolean;
+  readonly isFull: boolean;
 
-  uncork(): void {
-    this.outlet.uncork();
-  }
+  // The response
+  pause(): void;
+  resume(): void;
+  /** The exchange is over. `clean`: request and response were whole, so that the connection may be used again. */
+  release(clean: boolean): void;
+}
 
-  writeHead(head: RequestHead, target: string, host: string, added: string): void {
-    this.requestChunked = head.chunked;
-    if (head.upgrade !== '') this.mayServeAgain = false;
-    this.outlet.writeText(`${head.forwardHead(target, host)}${added}\r\n`);
-  }
+/** The instance that a connection leads to, which keeps it while nobody uses it. */
+export interface UpstreamPool<C> {
+  readonly address: Address;
+  keepIdle(connection: C): void;
+  dropIdle(connection: C): void;
+}
 
-  writeBody(buffer: Buffer, ranges: readonly number[]): boolean {
-    if (this.requestChunked) return this.outlet.writeChunk(buffer, ranges);
-    return this.outlet.writeRanges(buffer, ranges);
-  }
+/** From where to where bytes are chunks of a chunked body, whole and with nothing but their sizes before them. */
+export type Framed = readonly [from: number, to: number];
 
-  endBody(trailers: string): void {
-    if (this.requestChunked) this.outlet.writeText(`0\r\n${trailers}\r\n`);
-  }
-
-  writeTunnel(buffer: Buffer, length: number): boolean {
-    return this.outlet.writeBytes(buffer, 0, length);
-  }
-
-  get isFull(): boolean {
-    return this.outlet.isFull;
-  }
-
-  pause(): void {
-    this.paused = true;
-    this.socket.pause();
-  }
-
-  resume(): void {
-    if (!this.paused) return;
-    this.paused = false;
-    this.socket.resume();
-  }
-
-  /** The exchange is over. A whole response on a persistent connection goes back to the pool. */
-  release(clean: boolean): void {
-    this.user = undefined;
-    // An instance may answer before it has taken the request: what is left of that must not meet the next one.
-    const isWritten = this.socket.writableLength === 0;
-    const whole = clean && isWritten && this.state === IDLE && !this.ended;
-    if (!whole || !this.head.keepAlive || !this.mayServeAgain) {
-      this.destroy();
-      return;
-    }
-    this.idleUntil = this.now() + this.idleMs;
-    this.resume();
-    this.home.keepIdle(this);
-  }
-
-  destroy(): void {
-    this.user = undefined;
-    this.socket.destroy();
-  }
-
-  private onConnect(): void {
-    this.connected = true;
-    this.user?.onConnected();
-  }
-
-  private onGone(reason: string): void {
-    if (!this.user) {
-      this.home.dropIdle(this);
-      this.socket.destroy();
-      return;
-    }
-    const { user } = this;
-    this.user = undefined;
-    this.socket.destroy();
-    if (!this.connected) user.onBroken('connect', reason);
-    else user.onBroken(this.headTold ? 'end' : 'response', reason);
-  }
-
-  /** The instance has closed its side. Only a response without length ends well this way. */
-  private onFinish(): void {
-    this.ended = true;
-    if (this.state === TUNNEL) this.user?.onTunnelEnd();
-    else if (this.state === UNTIL_CLOSE) this.verifyEnd();
-    else this.onGone('the instance closed the connection');
-  }
-
+/**
+ * What the exchange that uses a connection is told. Positions are of the buffer that comes with them, which may be
+ * overwritten after the call.
+ */
+export interface UpstreamEvents {
+  onConnected(): void;
   /**
-   * A response without length ends with its connection, and so does one whose instance was killed in the
-   * middle. An instance that lives still takes connections.
+   * It closed or failed. `before`: how far it had come; `refused`: the instance says that it did nothing with
+   * the request; `protocol`: it answered in another protocol.
    */
-  private verifyEnd(): void {
-    const probe = open(this.home.address, makeProbe(), () => {
-      probe.destroy();
-      if (this.user) this.finish('');
-    });
-    probe.on('error', () => this.onGone('the instance went away in the middle of its response'));
-  }
-
-  onBytes(buffer: Buffer, length: number): void {
-    const { user } = this;
-    user?.cork();
-    if (this.partial) {
-      const joined = Buffer.concat([this.partial, buffer.subarray(0, length)]);
-      this.partial = undefined;
-      this.takeBytes(joined, joined.length);
-    } else this.takeBytes(buffer, length);
-    user?.uncork();
-  }
-
-  private takeBytes(buffer: Buffer, length: number): void {
-    if (this.state === IDLE) {
-      this.onGone('the instance spoke without being asked');
-      return;
-    }
-    const bodyAt = this.state === HEAD ? this.readHeads(buffer, length) : 0;
-    if (bodyAt < 0 || !this.user) return;
-    if (this.isChunked()) {
-      this.readChunks(buffer, bodyAt, length);
-      return;
-    }
-    this.tellHead();
-    if (!this.isTunnel()) this.readBody(buffer, bodyAt, length);
-    else if (bodyAt === 0) this.user?.onTunnelData(buffer, length);
-    else if (bodyAt < length) {
-      this.user?.onTunnelData(keep(buffer, bodyAt, length), length - bodyAt);
-    }
-  }
-
-  private tellHead(): void {
-    if (this.headTold) return;
-    this.headTold = true;
-    this.user?.onHead(this.head);
-  }
-
-  /** Reads heads, informational ones included, until the final one; -1: more is needed, or it broke. */
-  private readHeads(buffer: Buffer, length: number): number {
-    let at = 0;
-    while (true) {
-      const end = this.readHead(buffer, at, length);
-      if (end < 0) return -1;
-      at = end;
-      if (this.head.status >= 200 || this.head.status === 101) break;
-      this.informational += 1;
-      if (this.informational > MAX_INFORMATIONAL)
-        return this.breakWith('informational heads without end');
-      this.user?.onInformational(this.head);
-    }
-    this.beginBody();
-    return at;
-  }
-
-  private readHead(buffer: Buffer, at: number, length: number): number {
-    const known = this.head.text;
-    const after = at + known.length;
-    if (known !== '' && after <= length && buffer.toString('latin1', at, after) === known)
-      return after;
-    const end = indexOfEnd(buffer, at, length);
-    if (end < 0) return this.waitForHead(buffer, at, length);
-    if (!this.head.read(buffer.toString('latin1', at, end)))
-      return this.breakWith('a malformed head');
-    this.idleMs = idleTimeOf(this.head);
-    return end;
-  }
-
-  private waitForHead(buffer: Buffer, at: number, length: number): number {
-    if (length - at > MAX_RESPONSE_HEAD) return this.breakWith('a head over 64 KiB');
-    if (at < length) this.partial = keep(buffer, at, length);
-    return -1;
-  }
-
-  private beginBody(): void {
-    const { head } = this;
-    if (head.status === 101) this.state = TUNNEL;
-    else if (!head.hasBody(this.method)) {
-      this.state = LENGTH;
-      this.remaining = 0;
-    } else if (head.chunked) {
-      this.state = CHUNKED;
-      this.scanner.start();
-    } else {
-      this.state = head.contentLength < 0 ? UNTIL_CLOSE : LENGTH;
-      this.remaining = head.contentLength;
-    }
-  }
-
-  private readBody(buffer: Buffer, at: number, length: number): void {
-    if (this.state === LENGTH) this.readLength(buffer, at, length);
-    else if (this.state === UNTIL_CLOSE) this.deliver(buffer, at, length);
-  }
-
-  private readLength(buffer: Buffer, at: number, length: number): void {
-    const end = Math.min(length, at + this.remaining);
-    this.remaining -= end - at;
-    this.inlet.large = this.remaining > LARGE_BODY;
-    this.deliver(buffer, at, end);
-    if (this.remaining === 0) this.finish('', end < length);
-  }
-
-  /** What came with the head is looked at before the head is told: a broken body may still become a refusal. */
-  private readChunks(buffer: Buffer, at: number, length: number): void {
-    const end = this.scanner.scan(buffer, at, length);
-    if (end < 0) {
-      this.breakWith('malformed chunks');
-      return;
-    }
-    this.tellHead();
-    const { data, isPlain } = this.scanner;
-    if (data.length > 0)
-      this.user?.onData(buffer, data, isPlain ? this.chunksAt(at, end) : undefined);
-    if (this.scanner.done) this.finish(this.scanner.trailerLines, end < length);
-  }
-
-  private chunksAt(from: number, to: number): Framed {
-    this.framed[0] = from;
-    this.framed[1] = to;
-    return this.framed;
-  }
-
-  private deliver(buffer: Buffer, from: number, to: number): void {
-    if (from === to) return;
-    this.whole[0] = from;
-    this.whole[1] = to;
-    this.user?.onData(buffer, this.whole);
-  }
-
-  /** `excess`: bytes after the end, which nobody asked for; the connection is not used again. */
-  private finish(trailers: string, excess = false): void {
-    this.state = IDLE;
-    if (excess) this.ended = true;
-    this.user?.onEnd(trailers);
-  }
-
-  private breakWith(what: string): number {
-    this.onGone(`the instance sent ${what}`);
-    return -1;
-  }
-
-  private isChunked(): boolean {
-    return this.state === CHUNKED;
-  }
-
-  private isTunnel(): boolean {
-    return this.state === TUNNEL;
-  }
-}
-
-/** Reads what nobody needs. */
-function makeProbe(): Reader {
-  return { inlet: new Inlet(), onBytes: () => {} };
-}
-
-/** A connection to the address that fails when it is not there in time. */
-function open(address: Address, reader: Reader, onReady: () => void): Socket {
-  const socket = connectTo(address, reader);
-  socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy(new Error('no connection within 5s')));
-  socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => {
-    socket.setTimeout(0);
-    onReady();
-  });
-  return socket;
-}
-
-function connectTo(address: Address, reader: Reader): Socket {
-  const { inlet } = reader;
-  if ('socket' in address)
-    return inlet.connect({ path: address.socket, allowHalfOpen: true }, reader);
-  const { host, port } = address;
-  if (!address.tls) return inlet.connect({ host, port, allowHalfOpen: true }, reader);
-  return inlet.listenTo(connectTls({ host, port, servername: host }), reader);
-}
-
-/** How long a connection may be idle here: shorter than the instance says that it keeps it. */
-function idleTimeOf({ fields }: ResponseHead): number {
-  const hint = /timeout=(\d{1,6})/.exec(fields.find('keep-alive'))?.[1];
-  if (hint === undefined) return IDLE_MS;
-  return Math.min(MAX_IDLE_MS, Math.max(0, Number(hint) * 1000 - IDLE_MARGIN_MS));
+  onBroken(before: 'connect' | 'protocol' | 'refused' | 'response' | 'end', reason: string): void;
+  onInformational(head: ResponseHead): void;
+  onHead(head: ResponseHead): void;
+  /** Bytes of the body, without framing. */
+  onData(buffer: Buffer, ranges: readonly number[], framed?: Framed): void;
+  /** The whole response has come. `trailers`: field lines that ended a chunked body, or ''. */
+  onEnd(trailers: string): void;
+  /** Bytes of the other protocol, after a 101. */
+  onTunnelData(buffer: Buffer, length: number): void;
+  onTunnelEnd(): void;
+  onWritable(): void;
+  /** What is told between these two came in one read; it may leave in one write. */
+  cork(): void;
+  uncork(): void;
 }

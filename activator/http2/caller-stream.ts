@@ -2,6 +2,7 @@ import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { Caller } from '#domain/records.ts';
 import type { Answer } from '../answers.ts';
 import { makeRefusal } from '../answers.ts';
+import type { DownstreamEvents } from '../downstream.ts';
 import { Exchange } from '../exchange.ts';
 import { RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
@@ -26,7 +27,7 @@ import {
 } from '../refusals.ts';
 import { fieldsOfLines, linesOfHead, readTrailers, trailersOfLines } from './fields.ts';
 import { encodeMessage, GRPC, grpcStatusOf, isGrpcType, parseTimeout } from './grpc.ts';
-import type { GrpcDownstream, StreamUser } from './grpc-downstream.ts';
+import type { GrpcDownstream } from './grpc-downstream.ts';
 import { InferenceCall, isInferenceTarget } from './inference/call.ts';
 import { readRequest } from './read-request.ts';
 
@@ -65,7 +66,7 @@ export class CallerStream implements GrpcDownstream {
   private readonly stream: ServerHttp2Stream;
   private readonly plane: Plane;
   /** Set when the head was understood. */
-  private user: StreamUser | undefined;
+  private events: DownstreamEvents | undefined;
   private phase = EXCHANGING;
   private continued = false;
   /** Between two bytes of a request; a stream of gRPC may be silent for as long as its model allows. */
@@ -111,12 +112,12 @@ export class CallerStream implements GrpcDownstream {
     stream.on('data', (chunk: Buffer) => this.onData(chunk));
     stream.on('trailers', (_, __, fields: readonly string[]) => this.onTrailers(fields));
     stream.on('end', () => this.onEnd());
-    stream.on('drain', () => this.user?.onCallerWritable());
+    stream.on('drain', () => this.events?.onCallerWritable());
     stream.on('wantTrailers', () => stream.sendTrailers(trailersOfLines(this.trailers)));
     const isInference = this.isGrpc && isInferenceTarget(this.head.target);
-    this.user = isInference ? new InferenceCall(this, plane) : new Exchange(this, plane);
-    this.user.prepare();
-    this.user.begin(false);
+    this.events = isInference ? new InferenceCall(this, plane) : new Exchange(this, plane);
+    this.events.prepare();
+    this.events.begin(false);
   }
 
   /** How long a gRPC call may take. */
@@ -168,19 +169,19 @@ export class CallerStream implements GrpcDownstream {
     this.deadline = plane.now() + this.bodyTimeout;
     this.bodyBytes += chunk.length;
     if (this.bodyBytes > plane.limits.body) {
-      this.user?.onBadBody(makeBodyTooLarge(plane.limits.body));
+      this.events?.onBadBody(makeBodyTooLarge(plane.limits.body));
     } else if (head.contentLength >= 0 && this.bodyBytes > head.contentLength) {
-      this.user?.onBadBody(BAD_LENGTH);
+      this.events?.onBadBody(BAD_LENGTH);
     } else {
       this.range[1] = chunk.length;
-      this.user?.onBody(chunk, this.range);
+      this.events?.onBody(chunk, this.range);
     }
   }
 
   private onTrailers(fields: readonly string[]): void {
     if (this.phase !== EXCHANGING) return;
     const lines = readTrailers(fields);
-    if (lines === undefined) this.user?.onBadBody(BAD_TRAILERS);
+    if (lines === undefined) this.events?.onBadBody(BAD_TRAILERS);
     else this.requestTrailers = lines;
   }
 
@@ -188,12 +189,12 @@ export class CallerStream implements GrpcDownstream {
     // A stream that was reset in the middle ends, too.
     if (this.phase !== EXCHANGING || this.bodyDone || this.stream.aborted) return;
     if (this.head.contentLength >= 0 && this.bodyBytes !== this.head.contentLength) {
-      this.user?.onBadBody(BAD_LENGTH);
+      this.events?.onBadBody(BAD_LENGTH);
       return;
     }
     this.bodyDone = true;
     this.deadline = NEVER;
-    this.user?.onBodyEnd(this.requestTrailers);
+    this.events?.onBodyEnd(this.requestTrailers);
   }
 
   // An answer made here
@@ -368,17 +369,17 @@ export class CallerStream implements GrpcDownstream {
   // Time and ends
 
   sweep(now: number): void {
-    if (this.phase === EXCHANGING) this.user?.sweep(now);
+    if (this.phase === EXCHANGING) this.events?.sweep(now);
     if (now < this.deadline) return;
     if (this.phase === LINGERING) this.close(NGHTTP2_NO_ERROR);
     else if (this.phase === OVER) this.close(NGHTTP2_INTERNAL_ERROR);
     else if (this.stream.isPaused()) this.deadline = now + BODY_TIMEOUT_MS;
-    else this.user?.onBodyStalled();
+    else this.events?.onBodyStalled();
   }
 
   private onGone(): void {
     if (this.phase !== EXCHANGING) return;
     this.phase = OVER;
-    this.user?.onCallerGone();
+    this.events?.onCallerGone();
   }
 }

@@ -3,11 +3,7 @@ import type { Address } from '#domain/routing.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { ResponseHead } from '../http/response-head.ts';
 import { keep } from '../inlet.ts';
-import {
-  type InstanceConnection,
-  type InstanceUser,
-  MAX_INFORMATIONAL,
-} from '../instance-connection.ts';
+import { type Upstream, type UpstreamEvents, MAX_INFORMATIONAL } from '../upstream.ts';
 import { fieldsOfLines, linesOfHead, readTrailers } from './fields.ts';
 import { readResponse } from './read-response.ts';
 import { type InstanceSession, schemeOf } from './instance-session.ts';
@@ -21,9 +17,9 @@ const REPLACED = new Set(['host', 'grpc-timeout']);
 /**
  * One gRPC request to an instance, as a stream of a session.
  *
- * Invariant: after `release`, or after `onBroken` or `onEnd` was told, nothing more is told to the user.
+ * Invariant: after `release`, or after `onBroken` or `onEnd` was told, nothing more is told of it.
  */
-export class InstanceStream implements InstanceConnection {
+export class InstanceStream implements Upstream {
   readonly served: number;
   isAnswering = false;
   private readonly session: InstanceSession;
@@ -31,7 +27,7 @@ export class InstanceStream implements InstanceConnection {
   private readonly now: () => number;
   private readonly head = new ResponseHead();
   private readonly range = [0, 0];
-  private user: InstanceUser | undefined;
+  private events: UpstreamEvents | undefined;
   private stream: ClientHttp2Stream | undefined;
   private trailers = '';
   private informational = 0;
@@ -52,13 +48,13 @@ export class InstanceStream implements InstanceConnection {
     return this.session.connected;
   }
 
-  use(user: InstanceUser): void {
-    this.user = user;
+  use(events: UpstreamEvents): void {
+    this.events = events;
     if (!this.connected) this.session.whenConnected(this);
   }
 
   onConnected(): void {
-    this.user?.onConnected();
+    this.events?.onConnected();
   }
 
   onUnreached(reason: string): void {
@@ -98,7 +94,7 @@ export class InstanceStream implements InstanceConnection {
     stream.on('data', (chunk: Buffer) => this.onData(chunk));
     stream.on('trailers', (_, __, raw) => this.onTrailers(raw));
     stream.on('end', () => this.onEnd());
-    stream.on('drain', () => this.user?.onWritable());
+    stream.on('drain', () => this.events?.onWritable());
     stream.on('error', (error) => this.onError(error));
     stream.on('close', () => this.onClose(stream.rstCode));
   }
@@ -138,32 +134,32 @@ export class InstanceStream implements InstanceConnection {
   }
 
   release(): void {
-    this.user = undefined;
+    this.events = undefined;
     this.leave();
     const { stream } = this;
     if (stream && !stream.destroyed && !stream.closed) stream.close(NGHTTP2_CANCEL);
   }
 
   private onHead(flags: number, raw: readonly string[]): void {
-    if (!this.user) return;
+    if (!this.events) return;
     this.isAnswering = true;
     const ended = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
     this.isWhole = ended;
     if (!readResponse(this.head, raw, ended))
       this.break('response', 'the instance sent a malformed head');
-    else if (this.head.status < 200) this.onInformational(this.user);
-    else this.user.onHead(this.head);
+    else if (this.head.status < 200) this.onInformational(this.events);
+    else this.events.onHead(this.head);
   }
 
-  private onInformational(user: InstanceUser): void {
+  private onInformational(events: UpstreamEvents): void {
     this.informational += 1;
-    if (this.informational <= MAX_INFORMATIONAL) user.onInformational(this.head);
+    if (this.informational <= MAX_INFORMATIONAL) events.onInformational(this.head);
     else this.break('response', 'the instance sent informational heads without end');
   }
 
   private onData(chunk: Buffer): void {
     this.range[1] = chunk.length;
-    this.user?.onData(chunk, this.range);
+    this.events?.onData(chunk, this.range);
   }
 
   private onTrailers(raw: readonly string[]): void {
@@ -174,13 +170,13 @@ export class InstanceStream implements InstanceConnection {
   }
 
   private onEnd(): void {
-    const { user } = this;
-    if (!user || !this.isAnswering) return;
+    const { events } = this;
+    if (!events || !this.isAnswering) return;
     // A stream that was reset in the middle ends, too: `close` follows, and tells of it.
     if (this.wasCut) return;
-    this.user = undefined;
+    this.events = undefined;
     this.leave();
-    user.onEnd(this.trailers);
+    events.onEnd(this.trailers);
   }
 
   /**
@@ -209,12 +205,12 @@ export class InstanceStream implements InstanceConnection {
     this.break(wasRefused ? 'refused' : this.isAnswering ? 'end' : 'response', reason);
   }
 
-  private break(before: Parameters<InstanceUser['onBroken']>[0], reason: string): void {
-    const { user } = this;
-    this.user = undefined;
+  private break(before: Parameters<UpstreamEvents['onBroken']>[0], reason: string): void {
+    const { events } = this;
+    this.events = undefined;
     this.leave();
     if (this.stream && !this.stream.closed) this.stream.close(NGHTTP2_CANCEL);
-    user?.onBroken(before, reason);
+    events?.onBroken(before, reason);
   }
 
   private leave(): void {

@@ -1,13 +1,14 @@
 import type { FaultCode } from '#lib/fault.ts';
 import { findDestination, lookup } from '../../address.ts';
 import { makeLocalAnswer } from '../../answers.ts';
+import type { DownstreamEvents } from '../../downstream.ts';
 import { Exchange } from '../../exchange.ts';
 import { pieceOf } from '../../http/pieces.ts';
 import { BODY_TIMEOUT_MS, type Plane } from '../../plane.ts';
 import { BODY_STALLED, type Refusal, STARTING, TOO_MANY_BODIES } from '../../refusals.ts';
 import { type ModelRoute, type RevisionRoute, speaksGrpc } from '../../routes.ts';
 import { chooseRevision } from '../../split.ts';
-import type { GrpcDownstream, StreamUser } from '../grpc-downstream.ts';
+import type { GrpcDownstream } from '../grpc-downstream.ts';
 import { GRPC } from '../grpc.ts';
 import {
   type InferRequest,
@@ -43,7 +44,7 @@ export function isInferenceTarget(target: string): boolean {
  *
  * Invariant: what `pieces` hold is counted in `plane.heldBytes`, until it is handed on or the call is over.
  */
-export class InferenceCall implements StreamUser {
+export class InferenceCall implements DownstreamEvents {
   private readonly caller: GrpcDownstream;
   private readonly plane: Plane;
   private readonly method: string;
