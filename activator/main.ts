@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { createStreamClient } from '#bus/stream.ts';
 import { urlOf } from '#domain/address.ts';
 import { systemClock } from '#lib/clock.ts';
@@ -105,6 +106,8 @@ function runSupervised(): void {
 }
 
 async function begin(start: DataPlaneStart): Promise<Running | undefined> {
+  // For those that take its place. Else only an orderly end would write it.
+  flushCompileCache();
   try {
     const made = await run(start);
     made.activator.ready.then(() => say({ type: 'ready' })).catch(fail);

@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { createStreamHost } from '#bus/stream.ts';
 import { systemClock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
@@ -35,6 +36,8 @@ async function run(start: ControlProcessStart): Promise<void> {
       listener(alive);
     },
   });
+  // Else only an orderly end would write it.
+  flushCompileCache();
 }
 
 function onMessage(message: ToControlProcess): void {

@@ -76,7 +76,9 @@ async function runWith(
 ): Promise<number> {
   const { settings, version } = setup;
   const { drain } = settings;
-  const { environment } = runtime.life;
+  // What is started again need not read its program anew: callers may be waiting for it.
+  const bytecode = join(runtime.life.folder, 'bytecode');
+  const environment = { ...runtime.life.environment, NODE_COMPILE_CACHE: bytecode };
   const bus = { path: join(runtime.life.folder, 'bus.sock') };
   const dataPlanes = createDataPlaneProcesses({
     count: settings.workers,

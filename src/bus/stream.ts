@@ -17,6 +17,8 @@ export type StreamAddress =
 const LINK_LIMIT = 1000;
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 5000;
+/** On one machine an attempt costs microseconds, and callers may be waiting for what control will say. */
+const LONGEST_LOCAL_RETRY_MS = 100;
 
 /** The bus over sockets: control's end. Resolves when it listens; Fault `unavailable` when it cannot. */
 export async function createStreamHost(options: {
@@ -49,7 +51,7 @@ export async function createStreamHost(options: {
 
 /**
  * The data plane's end. At any time there is one connection, or one attempt, or one timer for the next. The
- * time between attempts doubles, and falls back once a link has brought a message.
+ * time between attempts doubles up to a limit, and falls back once a link has brought a message.
  */
 export function createStreamClient(options: {
   connect: StreamAddress;
@@ -59,6 +61,7 @@ export function createStreamClient(options: {
   backlog?: number;
 }): BusClient {
   const { clock, random, backlog = BACKLOG_LIMIT } = options;
+  const limit = 'path' in options.connect ? LONGEST_LOCAL_RETRY_MS : LONGEST_RETRY_MS;
   const links = createMailbox<Link<Upward, Downward>>();
   let closed = false;
   let failures = 0;
@@ -81,7 +84,7 @@ export function createStreamClient(options: {
   function again(): void {
     link = undefined;
     if (closed) return;
-    const longest = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** failures++);
+    const longest = Math.min(limit, FIRST_RETRY_MS * 2 ** failures++);
     retry = clock.after(longest * (0.5 + random() / 2), () => (socket = open()));
   }
 
