@@ -147,6 +147,9 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
       return route ? watches.waitsOf(route, request, clock.now()) : NOTHING_WAITS;
     },
     onAnswers: (answers) => peers.onAnswers(answers),
+    onUnlinked() {
+      for (const slot of routes.allSlots()) slot.gate.keepHeld(slot);
+    },
   });
   subscriber.onLink(() => {
     for (const route of routes.allRevisions()) route.gate.wakeAgain();

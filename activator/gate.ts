@@ -29,6 +29,7 @@ import type { Queued } from './shares.ts';
  *  7. A draining slot is told drained once nothing of it is in flight; again only when control asks anew.
  *  8. Of an instance whose slots are leased no more are granted than the lease allows. `held` is what control may
  *     count on at most: it falls only when so many are neither leased nor in flight, and each fall is told once.
+ *     While control cannot be told it does not fall: what was recalled and not given back is leased again.
  */
 
 /** One instance, as the gate sees it. Written by the gate alone. */
@@ -312,6 +313,14 @@ export class Gate<S extends GateSlot> {
     this.refresh(slot);
     this.release(slot);
     if (slot.inFlight > slots) this.releaseIdle(slot.inFlight - slots);
+    this.serve();
+  }
+
+  /** Control has gone: what it counts as used here nobody else can get from it. */
+  keepHeld(slot: S): void {
+    if (slot.leased === OWN) return;
+    slot.leased = slot.held;
+    this.refresh(slot);
     this.serve();
   }
 

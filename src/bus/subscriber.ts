@@ -47,6 +47,8 @@ export function createSubscriber(options: {
   tell?: (question: Question) => RevisionWaits;
   /** The others have answered to an `ask`. */
   onAnswers?: (answers: Extract<Downward, { type: 'answers' }>) => void;
+  /** The link has ended, and nothing can be said until there is another. */
+  onUnlinked?: () => void;
 }): Subscriber {
   const { client, dataPlane, onState } = options;
   let link: Link<Upward, Downward> | undefined;
@@ -129,7 +131,9 @@ export function createSubscriber(options: {
     asked = false;
     parts = [];
     made.onClose(() => {
-      if (link === made) link = undefined;
+      if (link !== made) return;
+      link = undefined;
+      options.onUnlinked?.();
     });
     hello(has);
     made.onMessage(take);

@@ -333,6 +333,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: index.map((i) => (w: World) => {
       const slot = w.slotAt(i);
+      if (slot) w.gate.keepHeld(slot);
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: index.map((i) => (w: World) => {
+      const slot = w.slotAt(i);
       if (slot) w.gate.drain(slot);
     }),
   },

@@ -179,6 +179,9 @@ export function createWorld(concurrency: number) {
       onState: (change) => routes.apply(change),
       leases: () => routes.leases(),
       onLease: (leases) => leases.forEach((lease) => routes.lease(lease)),
+      onUnlinked() {
+        for (const slot of routes.allSlots()) slot.gate.keepHeld(slot);
+      },
     });
     subscriber.onLink(() => {
       for (const { gate } of routes.allRevisions()) gate.wakeAgain();

@@ -380,6 +380,33 @@ describe('one step after the other', () => {
     }
   });
 
+  test('what was recalled and not given back when control went stays in use, and goes when control is back', () => {
+    const world = makeWorld(1, 2, 1);
+    world.arrive(one(world));
+    world.deliverAll();
+    world.arrive(two(world));
+    world.clock.advance(TURN_MS);
+    world.deliverAll();
+    expect([...one(world).routes.leases()]).toMatchObject([{ slots: 1 }]);
+    for (let count = 0; count < 2; count++) world.arrive(one(world));
+    world.stopControl();
+    for (let count = 0; count < 2; count++) {
+      expect(one(world).running).toHaveLength(1);
+      world.finish(one(world), one(world).running[0]);
+    }
+    expect(one(world).grants).toBe(3);
+    expect(two(world).grants).toBe(0);
+    world.startControl();
+    for (const plane of [one(world), two(world)]) plane.connect();
+    world.deliverAll();
+    world.clock.advance(RECLAIM_MS);
+    world.deliverAll();
+    expect(two(world).grants).toBe(0);
+    world.finish(one(world), one(world).running[0]);
+    world.deliverAll();
+    expect(two(world).grants).toBe(1);
+  });
+
   test('while control is away all go on with what they have, and keep it when it is back', () => {
     const world = makeWorld(4, 2, 1);
     for (const plane of [one(world), two(world)]) {
