@@ -136,7 +136,7 @@ describe('a sleeping model', () => {
   ])('a 504 says which limit ended the wait: %j %j', async (headers, limits, words) => {
     const timeouts = { hold: 60_000, run: 1000, idle: 0, drain: 0, ...limits };
     const startFailure = { message: 'exited with status 3', until: 0 };
-    await publish(makeModel({ revisions: [makeRevision({ timeouts, startFailure })] }));
+    await harness.publish(makeModel({ revisions: [makeRevision({ timeouts, startFailure })] }));
     const answer = await call(harness.port, PATH, { headers: { ...headers } });
     expect(answer.status).toBe(504);
     const { detail } = JSON.parse(answer.body) as { detail: string };
@@ -149,8 +149,8 @@ describe('a sleeping model', () => {
     [{ run: 5000, total: 100 }, 'timeouts.total of the model, 100ms'],
   ])('so does that of a model that does not answer: %j', async (limits, words) => {
     const timeouts = { hold: 60_000, idle: 0, drain: 0, ...limits };
-    await publish(makeModel({ revisions: [makeRevision({ timeouts })] }));
-    const started = await instance(() => {});
+    await harness.publish(makeModel({ revisions: [makeRevision({ timeouts })] }));
+    const started = await harness.startInstance(() => {});
     harness.publisher.update({ instances: [makeInstance(started.port)] });
     const answer = await call(harness.port, PATH);
     expect(JSON.parse(answer.body)).toMatchObject({ code: 'run_timeout' });
@@ -162,7 +162,7 @@ describe('a sleeping model', () => {
     [{}, 0, 'timeouts.hold of the model'],
   ])('who may not wait is told by whom: %j, timeouts.hold %d', async (headers, hold, words) => {
     const timeouts = { hold, run: 1000, idle: 0, drain: 0 };
-    await publish(makeModel({ revisions: [makeRevision({ timeouts })] }));
+    await harness.publish(makeModel({ revisions: [makeRevision({ timeouts })] }));
     const answer = await call(harness.port, PATH, { headers: { ...headers } });
     expect(answer.status).toBe(503);
     expect(answer.body).toContain(words);
