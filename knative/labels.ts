@@ -4,7 +4,7 @@ import type { Texts } from './objects.ts';
 /** What Rouse made says so, and of which model and revision it is. Nothing else is ever changed or deleted. */
 
 /** Of server-side apply: what this manager has set belongs to Rouse, all else to others. */
-const FIELD_MANAGER = 'rouse';
+export const FIELD_MANAGER = 'rouse';
 
 const MANAGED_BY = 'app.kubernetes.io/managed-by';
 const MODEL = 'rouse.dev/model';

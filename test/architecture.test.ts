@@ -119,6 +119,7 @@ const TABLE: Table = {
     '@readme/openapi-parser': ['test'],
     ws: ['test', 'load-tests'],
     '@grpc/grpc-js': ['test'],
+    '@kubernetes/client-node': ['knative/client.ts'],
   },
   aliases: aliasesOf(),
 };

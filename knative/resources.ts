@@ -1,0 +1,58 @@
+import type { KnativeRevision, KnativeService, KubeObject, Pod } from './objects.ts';
+
+/** A kind of objects in the cluster, by its path in the API. */
+export interface Resource<T extends KubeObject = KubeObject> {
+  /** `/api/v1` or `/apis/group/version`. */
+  readonly root: string;
+  readonly plural: string;
+  /** Of the type only: what its objects are. */
+  readonly holds?: T;
+}
+
+export const SERVICES: Resource<KnativeService> = {
+  root: '/apis/serving.knative.dev/v1',
+  plural: 'services',
+};
+export const REVISIONS: Resource<KnativeRevision> = {
+  root: '/apis/serving.knative.dev/v1',
+  plural: 'revisions',
+};
+export const PODS: Resource<Pod> = { root: '/api/v1', plural: 'pods' };
+export const DEFINITIONS: Resource = {
+  root: '/apis/apiextensions.k8s.io/v1',
+  plural: 'customresourcedefinitions',
+};
+
+/** One object, or all of a kind. Absent namespace: in all of them, or it has none. */
+export interface Place {
+  readonly namespace?: string | undefined;
+  readonly name?: string | undefined;
+  readonly subresource?: string;
+}
+
+export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+export function pathOf(resource: Resource, place: Place, query: Query = {}): string {
+  const { namespace, name, subresource } = place;
+  const parts = [
+    resource.root,
+    ...(namespace === undefined ? [] : ['namespaces', encodeURIComponent(namespace)]),
+    resource.plural,
+    ...(name === undefined ? [] : [encodeURIComponent(name)]),
+    ...(subresource === undefined ? [] : [subresource]),
+  ];
+  const search = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) {
+    if (value !== undefined) search.set(key, String(value));
+  }
+  const text = search.toString();
+  return parts.join('/') + (text === '' ? '' : `?${text}`);
+}
+
+/** For messages: `services.serving.knative.dev digits in namespace shop`. */
+export function describePlace(resource: Resource, { namespace, name }: Place): string {
+  const group = resource.root.split('/')[2];
+  const kind = resource.root.startsWith('/apis/') ? `${resource.plural}.${group}` : resource.plural;
+  const what = name === undefined ? kind : `${kind} ${name}`;
+  return namespace === undefined ? what : `${what} in namespace ${namespace}`;
+}
