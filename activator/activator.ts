@@ -222,9 +222,10 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
   }
 
   let opening: Promise<Listener> | undefined;
+  let listener: Listener | undefined;
   const { host, port, limits } = options;
 
-  function open(): Promise<Listener> {
+  async function open(): Promise<Listener> {
     opening = createListener({
       ...options.entry,
       host,
@@ -236,7 +237,8 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
       onConnection,
       onRefused: (reason) => countEntryRefusal(metrics, reason),
     });
-    return opening;
+    listener = await opening;
+    return listener;
   }
 
   async function openWhenStated(): Promise<void> {
@@ -258,11 +260,11 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     port: sharePort ? port : (await openNow()).port,
     ready: sharePort ? openWhenStated() : stated.promise,
     metrics: formatAll,
-    reload: () => void opening?.then((listener) => listener.reload()),
+    reload: () => listener?.reload(),
     async close(graceMs) {
       plane.closing = true;
       watches.endAll(clock.now());
-      const listener = await opening;
+      if (!listener) await opening;
       const closed = listener?.close();
       for (const connection of connections) connection.beginClose();
       const cut = clock.after(graceMs, () => {
