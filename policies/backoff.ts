@@ -1,3 +1,5 @@
+import { backoffMs } from '#lib/backoff.ts';
+
 const FIRST_MS = 1000;
 /** Long enough to harm nobody, short enough that a source that is back is found within a minute. */
 const MOST_MS = 60_000;
@@ -20,7 +22,7 @@ export function decideRestart(
 
 /** How long to wait before attempt number `attempt` + 1; `attempt` counts from 1. */
 export function decideBackoff(attempt: number): { decision: number; why: string } {
-  const decision = Math.min(MOST_MS, FIRST_MS * 2 ** Math.max(0, attempt - 1));
+  const decision = backoffMs(attempt, FIRST_MS, MOST_MS);
   return {
     decision,
     why: `attempt ${attempt} failed, the next follows after ${decision / 1000} s`,

@@ -80,6 +80,7 @@ async function runWith(
   const bytecode = join(runtime.life.folder, 'bytecode');
   const environment = { ...runtime.life.environment, NODE_COMPILE_CACHE: bytecode };
   const bus = { path: join(runtime.life.folder, 'bus.sock') };
+  const host = createRuntimeHost({ runtime, clock });
   const dataPlanes = createDataPlaneProcesses({
     count: settings.workers,
     start: { settings, bus, version },
@@ -90,7 +91,7 @@ async function runWith(
   const control = createControlChild({
     setup,
     bus,
-    host: createRuntimeHost({ runtime, clock }),
+    host,
     dataPlanes,
     environment,
     onSettled: (started) => void begun.then((at) => announceModels(setup, at, started)),
@@ -139,6 +140,7 @@ async function runWith(
     return await ended.promise;
   } finally {
     closing = true;
+    host.close();
     kill();
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);

@@ -22,7 +22,7 @@ const TABLE: Table = {
     {
       path: 'policies',
       holds: 'pure decisions, each with its reason',
-      imports: [DOMAIN],
+      imports: [DOMAIN, 'src/lib/backoff.ts'],
       noBuiltins: true,
       pure: true,
     },

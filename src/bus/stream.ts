@@ -1,5 +1,6 @@
 import { chmod, lstat, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { backoffMs } from '#lib/backoff.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 import type { BusClient, BusHost, Link } from './bus.ts';
@@ -84,7 +85,7 @@ export function createStreamClient(options: {
   function again(): void {
     link = undefined;
     if (closed) return;
-    const longest = Math.min(limit, FIRST_RETRY_MS * 2 ** failures++);
+    const longest = backoffMs(++failures, FIRST_RETRY_MS, limit);
     retry = clock.after(longest * (0.5 + random() / 2), () => (socket = open()));
   }
 

@@ -1,3 +1,5 @@
+import { backoffMs } from '#lib/backoff.ts';
+
 /**
  * When a revision whose instances fail may be started again. Pure: the fleet keeps one record per revision.
  * A strike is a failure that makes the next wait longer. Instances launched before the last strike were on
@@ -44,13 +46,12 @@ export function afterFailure(
   const recovered = backoff.readyAt > 0 && seen.now - backoff.readyAt >= HEALTHY_MS;
   // What ran soundly is replaced at once; if the replacement fails soon, that is a strike.
   const strikes = (recovered ? 0 : backoff.strikes) + (recovered && seen.wasReady ? 0 : 1);
-  const wait = strikes === 0 ? 0 : Math.min(LONGEST_MS, FIRST_MS * 2 ** (strikes - 1));
   return {
     failures,
     strikes,
     struckLaunches: seen.launches,
     readyAt: 0,
-    retryAt: seen.now + wait,
+    retryAt: seen.now + backoffMs(strikes, FIRST_MS, LONGEST_MS),
   };
 }
 

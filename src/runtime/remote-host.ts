@@ -1,4 +1,4 @@
-import type { Clock } from '#lib/clock.ts';
+import type { Clock, Timer } from '#lib/clock.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 import type { Answer, Call, Channel, FromRuntime, PlainFault } from './remote-messages.ts';
 import type { Runtime } from './runtime.ts';
@@ -10,12 +10,15 @@ import type { Runtime } from './runtime.ts';
  * 1. A borrower hears no event before the list of instances, and every event after it, in order.
  * 2. An answer goes out after the events that its call brought about at once.
  * 3. What stands by in the pool is told when it has changed, at most `POOL_MS` later: nothing depends on it at once.
+ *    Nobody looks at it while there is no borrower.
  */
 const POOL_MS = 500;
 
 export interface RuntimeHost {
   /** Serves this borrower. The one before, if any, hears nothing any more. */
   serve(channel: Channel): void;
+  /** Nobody is told anything any more. The runtime goes on. */
+  close(): void;
 }
 
 export function createRuntimeHost(options: { runtime: Runtime; clock: Clock }): RuntimeHost {
@@ -23,13 +26,20 @@ export function createRuntimeHost(options: { runtime: Runtime; clock: Clock }): 
   let borrower: Channel | undefined;
   let listed = false;
   let toldPool = '';
+  let timer: Timer | undefined;
 
   function tellPool(): void {
     const views = runtime.pool?.views();
     const text = JSON.stringify(views);
-    if (views && listed && text !== toldPool) borrower?.send({ type: 'runtime-pool', views });
+    if (views && text !== toldPool) borrower?.send({ type: 'runtime-pool', views });
     toldPool = text;
-    if (views) clock.after(POOL_MS, tellPool);
+    timer = clock.after(POOL_MS, tellPool);
+  }
+
+  function leave(): void {
+    borrower = undefined;
+    listed = false;
+    timer?.cancel();
   }
 
   runtime.onEvent((event) => {
@@ -47,13 +57,16 @@ export function createRuntimeHost(options: { runtime: Runtime; clock: Clock }): 
     const instances = runtime.instances();
     const pool = runtime.pool?.views();
     channel.send({ type: 'runtime-instances', capabilities, instances, ...(pool && { pool }) });
+    if (!pool) return;
+    toldPool = JSON.stringify(pool);
+    timer?.cancel();
+    timer = clock.after(POOL_MS, tellPool);
   }
 
-  tellPool();
   return {
     serve(channel) {
+      leave();
       borrower = channel;
-      listed = false;
       channel.onMessage((message) => {
         if (message.type === 'runtime-hello') introduce(channel);
         else if (message.type === 'runtime-release') runtime.release(message.instance);
@@ -61,9 +74,10 @@ export function createRuntimeHost(options: { runtime: Runtime; clock: Clock }): 
         else if (message.type === 'runtime-call') void answer(channel, message.id, message.call);
       });
       channel.onClose(() => {
-        if (borrower === channel) borrower = undefined;
+        if (borrower === channel) leave();
       });
     },
+    close: leave,
   };
 }
 

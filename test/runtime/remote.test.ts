@@ -115,6 +115,29 @@ test('what stands by is mirrored, and what shall stand by is passed on', async (
   idle = 2;
   clock.advance(500);
   await until('the change is told', () => runtime.pool?.views()[0]?.idle === 2);
+  expect(clock.pending).toBe(1);
+  port2.close();
+  await until('nobody looks any more', () => clock.pending === 0);
+});
+
+test('a lender that closes tells nobody anything any more', async () => {
+  const { harness } = createLender();
+  const pool = { keep: () => {}, views: () => [] };
+  const clock = createFakeClock();
+  const host = createRuntimeHost({ runtime: { ...harness.runtime, pool }, clock });
+  const { port1, port2 } = new MessageChannel();
+  ends.push(() => port2.close());
+  host.serve(createPortChannel(port1));
+  const channel = createPortChannel(port2);
+  const runtime = await createRemoteRuntime({ channel, log: silentLog });
+  expect(clock.pending).toBe(1);
+  host.close();
+  expect(clock.pending).toBe(0);
+  const workload = await harness.workload('sound');
+  await runtime.prepare(workload);
+  await runtime.want(workload, wanted(1));
+  await until('it is there', () => harness.runtime.instances().length === 1);
+  expect(runtime.instances()).toEqual([]);
 });
 
 test('when the lender has gone, calls end, those under way and later ones', async () => {

@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { backoffMs } from '#lib/backoff.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 
@@ -25,7 +26,7 @@ export function createKeptProcess(options: {
   const { name, start, onLost, clock, log } = options;
   let child: ChildProcess | undefined;
   let timer: Timer | undefined;
-  let restartMs = FIRST_RESTART_MS;
+  let failures = 0;
   let closed = false;
 
   function begin(): void {
@@ -44,9 +45,8 @@ export function createKeptProcess(options: {
     if (closed) return;
     log.warn({ how }, `${name} ended and is started again`);
     onLost?.();
-    if (clock.now() - startedAt > LONGEST_RESTART_MS) restartMs = FIRST_RESTART_MS;
-    timer = clock.after(restartMs, begin);
-    restartMs = Math.min(restartMs * 2, LONGEST_RESTART_MS);
+    failures = clock.now() - startedAt > LONGEST_RESTART_MS ? 1 : failures + 1;
+    timer = clock.after(backoffMs(failures, FIRST_RESTART_MS, LONGEST_RESTART_MS), begin);
   }
 
   begin();
