@@ -9,6 +9,7 @@ import { CallerConnection, type CallerConnectionEvents } from './caller-connecti
 import { createDemand } from './demand.ts';
 import { createTraces } from './http/traceparent.ts';
 import { CallerSession } from './http2/caller-session.ts';
+import { formatLeaseMetrics } from './lease-metrics.ts';
 import { createListener, type EntrySettings, type Listener, type Peer } from './listener.ts';
 import { reportLoad } from './load.ts';
 import { countEntryRefusal, createSharedMetrics, formatMetrics } from './metrics.ts';
@@ -155,7 +156,9 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     for (const route of routes.allRevisions()) route.gate.wakeAgain();
     for (const slot of routes.allSlots()) slot.gate.drainAgain(slot);
   });
-  const formatAll = (): string => formatMetrics(routes.allRevisions(), metrics);
+  const formatAll = (): string =>
+    formatMetrics(routes.allRevisions(), metrics) +
+    formatLeaseMetrics(routes.allRevisions(), subscriber.linked);
   subscriber.onScrape(formatAll);
 
   function suspendFor(slot: Slot, ms: number): void {

@@ -329,6 +329,12 @@ export class Gate<S extends GateSlot> {
     return this.slots.some((slot) => slot.leased !== OWN);
   }
 
+  /** Slots of such instances that this gate may use. */
+  get leasedSlots(): number {
+    const usable = this.slots.filter((slot) => slot.leased !== OWN && !slot.draining);
+    return usable.reduce((sum, { leased }) => sum + leased, 0);
+  }
+
   change(limits: GateLimits): void {
     this.limits = limits;
     for (const slot of this.slots) this.refresh(slot);

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { createDataPlane } from '#activator/data-plane.ts';
 import type { BusClient, Link } from '#bus/bus.ts';
-import type { Downward, RevisionLoad, Upward } from '#bus/messages.ts';
+import type { Downward, NewLease, RevisionLoad, Upward } from '#bus/messages.ts';
 import { parseServer } from '#domain/server-sources.ts';
 import { silentLog } from '#lib/log.ts';
 import { findSharedPort } from '#src/shared-port.ts';
@@ -22,14 +22,19 @@ function createHandBus() {
     drop: () => drop(),
     link(instances: Extract<Downward, { type: 'snapshot' }>['instances']) {
       const sent: Upward[] = [];
+      let say: (message: Downward) => void = () => {};
       accept({
         send: (message) => sent.push(message),
-        onMessage: (listener) =>
-          listener({ type: 'snapshot', epoch: 'e', version: 1, models: [makeModel()], instances }),
+        onMessage(listener) {
+          say = listener;
+          say({ type: 'snapshot', epoch: 'e', version: 1, models: [makeModel()], instances });
+        },
         onClose: (listener) => (drop = listener),
         close: () => {},
       });
       return {
+        lease: (...leases: readonly NewLease[]) =>
+          say({ type: 'lease', epoch: 'e', version: 1, leases }),
         loads: (): RevisionLoad[] =>
           sent.flatMap((message) => (message.type === 'load' ? message.revisions : [])),
       };
@@ -77,6 +82,36 @@ test('what came while control was away is in the first report that it hears', as
   await plane.close(0);
   server.closeAllConnections();
   server.close();
+});
+
+test('its metrics say which slots are leased to it, and whether control is there', async () => {
+  const { bus, plane } = await createOne({}, 2);
+  const found = (name: string): string[] =>
+    plane
+      .metrics()
+      .split('\n')
+      .filter((line) => line.startsWith(name));
+  expect(found('rouse_control_linked')).toEqual(['rouse_control_linked 0']);
+  const one = makeInstance(1, { leased: true });
+  const two = makeInstance(2, { leased: true });
+  const { lease } = bus.link([one, two]);
+  const labels = '{namespace="default",model="digits",revision="v1"}';
+  expect(found('rouse_leased_slots')).toEqual([`rouse_leased_slots${labels} 0`]);
+  lease({ instance: one.id, slots: 5, sequence: 1 }, { instance: two.id, slots: 2, sequence: 2 });
+  expect(found('rouse_leased_slots')).toEqual([`rouse_leased_slots${labels} 7`]);
+  expect(found('rouse_control_linked')).toEqual(['rouse_control_linked 1']);
+  lease({ instance: one.id, slots: 1, sequence: 3 });
+  bus.drop();
+  expect(found('rouse_leased_slots')).toEqual([`rouse_leased_slots${labels} 3`]);
+  expect(found('rouse_control_linked')).toEqual(['rouse_control_linked 0']);
+  await plane.close(0);
+});
+
+test('where all slots are its own, none is leased', async () => {
+  const { bus, plane } = await createOne({}, 1);
+  bus.link([makeInstance(1)]);
+  expect(plane.metrics()).not.toMatch(/^rouse_leased_slots/m);
+  await plane.close(0);
 });
 
 test('of a limit for all connections together, each of several processes has its share', async () => {
