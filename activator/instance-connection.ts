@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Address } from '#domain/routing.ts';
 import { ChunkedScanner } from './http/chunked.ts';
@@ -193,9 +193,14 @@ export class InstanceConnection implements Upstream, Reader {
 
   /**
    * A response without length ends with its connection, and so does one whose instance was killed in the
-   * middle. An instance that lives still takes connections.
+   * middle. An instance that lives still takes connections. By TLS whoever is on the way can end it, too, and
+   * `node:tls` does not tell whether the instance said that it would: such a response has no known end.
    */
   private verifyEnd(): void {
+    if (isTls(this.home.address)) {
+      this.onGone('the instance sent a response without length by TLS');
+      return;
+    }
     const probe = open(this.pool.address, makeProbe(), () => {
       probe.destroy();
       if (this.events) this.finish('');
@@ -351,6 +356,10 @@ export class InstanceConnection implements Upstream, Reader {
   }
 }
 
+function isTls(address: Address): boolean {
+  return 'tls' in address && address.tls === true;
+}
+
 /** Reads what nobody needs. */
 function makeProbe(): Reader {
   return { inlet: new Inlet(), onBytes: () => {} };
@@ -373,7 +382,10 @@ function connectTo(address: Address, reader: Reader): Socket {
     return inlet.connect({ path: address.socket, allowHalfOpen: true }, reader);
   const { host, port } = address;
   if (!address.tls) return inlet.connect({ host, port, allowHalfOpen: true }, reader);
-  return inlet.listenTo(connectTls({ host, port, servername: host }), reader);
+  return inlet.listenTo(
+    connectTls({ host, port, servername: isIP(host) === 0 ? host : '' }),
+    reader,
+  );
 }
 
 /** How long a connection may be idle here: shorter than the instance says that it keeps it. */

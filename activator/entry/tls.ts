@@ -55,7 +55,10 @@ export function createHandshakes(files: readonly CertificateFiles[]): Handshakes
     start(socket, onSecure, onFailed) {
       const path = pathOf(socket);
       started.set(path, { socket, onSecure, onFailed });
-      socket.once('close', () => started.delete(path));
+      socket.once('close', () => {
+        // The next connection may have the same port, and be here before the end of this one is heard.
+        if (started.get(path)?.socket === socket) started.delete(path);
+      });
       // Whoever closes half of it in the middle of a handshake has left.
       socket.allowHalfOpen = false;
       server.emit('connection', socket);

@@ -1,5 +1,5 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
-import { connect as connectSocket, type Socket } from 'node:net';
+import { connect as connectSocket, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Address } from '#domain/routing.ts';
 import { MAX_SENT_HEAD } from './fields.ts';
@@ -117,5 +117,10 @@ function connectTo(address: Address): Socket {
   if ('socket' in address) return connectSocket({ path: address.socket });
   const { host, port } = address;
   if (!address.tls) return connectSocket({ host, port });
-  return connectTls({ host, port, servername: host, ALPNProtocols: ['h2'] });
+  return connectTls({
+    host,
+    port,
+    servername: isIP(host) === 0 ? host : '',
+    ALPNProtocols: ['h2'],
+  });
 }
