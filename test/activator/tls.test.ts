@@ -277,7 +277,7 @@ describe('certificates', () => {
   ])('%s in place of a file changes nothing, and is logged', async (_what, breakIt, reason) => {
     await breakIt();
     harness.activator.reload();
-    expect(logged.join('\n')).toContain(reason);
+    await expect.poll(() => logged.join('\n')).toContain(reason);
     expect(await nameSeen({ servername: 'a.test' })).toBe('a.test');
     expect(await nameSeen({ servername: 'b.test' })).toBe('b.test');
     await put('b', B);

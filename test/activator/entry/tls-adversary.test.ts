@@ -291,7 +291,9 @@ test('a caller that comes again from the same port, before the end of the first 
   await once(server, 'listening');
   closing.push(() => server.close());
   const { port } = server.address() as AddressInfo;
-  const first = connect({ port, host: '127.0.0.1' });
+  // An address that nobody else has here, so that its ports are free.
+  const from = { host: '127.0.0.1', localAddress: '127.7.7.7' };
+  const first = connect({ port, ...from });
   await once(first, 'connect');
   const { localPort } = first;
   await expect.poll(() => accepted.length).toBe(1);
@@ -299,12 +301,12 @@ test('a caller that comes again from the same port, before the end of the first 
   await once(first, 'close');
   const second = connectTls({
     port,
-    host: '127.0.0.1',
+    ...from,
     localPort,
     rejectUnauthorized: false,
   } as ConnectionOptions);
   closing.push(() => second.destroy());
-  await expect.poll(() => accepted.length).toBe(2);
+  await expect.poll(() => accepted.length, { timeout: 10_000 }).toBe(2);
   const secured = Promise.withResolvers<void>();
   const gone = new Promise((resolve) => accepted[0]?.once('close', resolve));
   accepted[0]?.on('error', () => {});
