@@ -197,7 +197,7 @@ export class InstanceConnection implements Upstream, Reader {
    * `node:tls` does not tell whether the instance said that it would: such a response has no known end.
    */
   private verifyEnd(): void {
-    if (isTls(this.home.address)) {
+    if (isTls(this.pool.address)) {
       this.onGone('the instance sent a response without length by TLS');
       return;
     }
