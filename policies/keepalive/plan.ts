@@ -30,6 +30,11 @@ export function stateAt(plan: Plan, idle: number): Temperature {
   return state;
 }
 
+/** As of this idle time, for as long as nobody comes. */
+export function stateAfter(plan: Plan, idle: number): Temperature {
+  return plan.findLast(({ after }) => after <= idle)?.state ?? 'hot';
+}
+
 /** What a plan has cost after this idle time. */
 export function useOf(plan: Plan, idle: number): PlanUse {
   const use = { hot: 0, parked: 0, loads: 0 };

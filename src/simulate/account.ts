@@ -2,7 +2,7 @@ import { type Plan, stateAt, useOf } from '#policies/keepalive/plan.ts';
 import type { Trace } from './trace.ts';
 
 /** What loading ahead of a request takes, besides the time in which the model is then idle. */
-const SPECULATIVE_LOAD_MS = 30_000;
+export const SPECULATIVE_LOAD_MS = 30_000;
 
 export interface Sums {
   arrivals: number;
@@ -15,13 +15,24 @@ export interface Sums {
   loads: number;
 }
 
+/** What was decided: plans, those of them that unload at once and that load ahead of a request; evictions. */
+export interface Decisions {
+  plans: number;
+  atOnce: number;
+  ahead: number;
+  evictions: number;
+}
+
 /** Counts what a policy did to a trace, as a whole and in its second half, when learning is over. */
 export interface Account {
   arrive(model: number, now: number, cold: boolean): void;
+  plan(plan: Plan): void;
   /** A model was idle from `from` until `to` under this plan. */
   idle(model: number, plan: Plan, from: number, to: number): void;
-  /** The same where the policy plans nothing: loaded until it is evicted. */
+  /** The same where the policy plans nothing: it was loaded and idle. */
   loaded(model: number, from: number, to: number): void;
+  evict(): void;
+  readonly decisions: Readonly<Decisions>;
   readonly whole: Readonly<Sums>;
   readonly late: Readonly<Sums>;
   /** By model. */
@@ -33,6 +44,7 @@ export function createAccount(trace: Trace): Account {
   const middle = (trace.from + trace.to) / 2;
   const whole = makeSums();
   const late = makeSums();
+  const decisions = { plans: 0, atOnce: 0, ahead: 0, evictions: 0 };
   const arrivals = new Uint32Array(trace.models.length);
   const cold = new Uint32Array(trace.models.length);
 
@@ -58,6 +70,13 @@ export function createAccount(trace: Trace): Account {
         sums.coldSeconds += trace.models[model]!.coldCost;
       }
     },
+    plan(plan) {
+      decisions.plans++;
+      if (plan[0]?.after === 0) decisions.atOnce++;
+      if (plan.some(({ state }) => state === 'hot')) decisions.ahead++;
+    },
+    evict: () => void decisions.evictions++,
+    decisions,
     idle(model, plan, from, to) {
       addIdle(model, plan, from, to, whole);
       if (to > middle) addIdle(model, plan, from, to, late);

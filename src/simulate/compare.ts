@@ -1,5 +1,6 @@
 import { Fault } from '#lib/fault.ts';
-import type { Account } from './account.ts';
+import type { Account, Decisions } from './account.ts';
+import { meetTargets } from './bisect.ts';
 import { createFrontier } from './frontier.ts';
 import { parsePolicy } from './policy-names.ts';
 import { replay } from './replay.ts';
@@ -15,6 +16,7 @@ export interface PolicyRow {
   readonly idleMemory: number;
   /** Loads ahead of a request. */
   readonly loads: number;
+  readonly decisions: Decisions;
   /** Share of a model's arrivals that were cold: percentiles over the models. */
   readonly p50: number;
   readonly p75: number;
@@ -23,19 +25,41 @@ export interface PolicyRow {
   readonly toFrontier: number;
 }
 
-/** Replays a trace through each policy. `cap`: memory for those that evict; a share of all models' when below 1. */
-export function compare(trace: Trace, names: readonly string[], cap?: number): PolicyRow[] {
+export interface Limits {
+  /** Mean of memory that is loaded and idle, or the name of the policy that uses as much as is to be used. */
+  readonly budget?: string | undefined;
+  /** Memory for those that evict; below 1 a share of what all models take. */
+  readonly cap?: number | undefined;
+}
+
+/** Replays a trace through each policy. */
+export function compare(trace: Trace, names: readonly string[], limits: Limits = {}): PolicyRow[] {
   const frontier = createFrontier(trace);
-  return names.flatMap((name) => {
-    const policy = parsePolicy(name);
-    if (policy.kind === 'planner') {
-      const planner = policy.create(trace);
-      const accounts = replay(trace, planner);
-      return accounts.map((one, index) => makeRow(planner.variants[index]!, trace, one, frontier));
-    }
-    const account = replayCapped(trace, policy.create(trace), capOf(trace, name, cap));
-    return [makeRow(name, trace, account, frontier)];
-  });
+  return names.map((name) => makeRow(name, trace, run(trace, name, limits), frontier));
+}
+
+function run(trace: Trace, name: string, { budget, cap }: Limits): Account {
+  const policy = parsePolicy(name);
+  const span = trace.to - trace.from;
+  if (policy.kind === 'planner') return replay(trace, policy.create(trace))[0]!;
+  if (policy.kind === 'evictor')
+    return replayCapped(trace, policy.create(trace), capOf(trace, name, cap));
+  const idleMemory = budgetOf(trace, name, budget);
+  if (policy.kind === 'online') return replay(trace, policy.create(trace, idleMemory / span))[0]!;
+  const target = { budget: idleMemory, usedOf: ({ whole }: Account) => whole.idleMemory };
+  return meetTargets(trace, [target])[0]!.account;
+}
+
+/** As memory × ms. */
+function budgetOf(trace: Trace, name: string, budget: string | undefined): number {
+  if (budget === undefined) throw new Fault('invalid', `${name} needs a budget: give --budget`);
+  if (Number(budget) > 0) return Number(budget) * (trace.to - trace.from);
+  const policy = parsePolicy(budget);
+  if (policy.kind === 'planner') return replay(trace, policy.create(trace))[0]!.whole.idleMemory;
+  throw new Fault(
+    'invalid',
+    `--budget ${budget}: expected memory above 0, or a policy that needs no budget or cap`,
+  );
 }
 
 function capOf(trace: Trace, name: string, cap: number | undefined): number {
@@ -61,6 +85,7 @@ function makeRow(
     coldSeconds: whole.coldSeconds,
     idleMemory: whole.idleMemory / (trace.to - trace.from),
     loads: whole.loads,
+    decisions: account.decisions,
     p50: percentile(shares, 0.5),
     p75: percentile(shares, 0.75),
     p99: percentile(shares, 0.99),

@@ -11,6 +11,7 @@ const { values } = parseArgs({
     trace: { type: 'string' },
     memory: { type: 'string' },
     policy: { type: 'string', multiple: true, default: ['fixed:10m', 'hybrid'] },
+    budget: { type: 'string' },
     cap: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
@@ -19,7 +20,8 @@ const { values } = parseArgs({
 async function main(): Promise<void> {
   if (values.trace === undefined) throw new Fault('invalid', 'which trace? --trace FILE');
   const trace = await readTrace(values.trace, values.memory);
-  const rows = compare(trace, values.policy, parseCap(values.cap));
+  const limits = { budget: values.budget, cap: parseCap(values.cap) };
+  const rows = compare(trace, values.policy, limits);
   const text = values.json ? JSON.stringify(rows, undefined, 2) : formatComparison(rows);
   process.stdout.write(`${text}\n`);
 }

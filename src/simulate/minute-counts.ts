@@ -42,7 +42,7 @@ export async function readMinuteCounts(
     models.push({ name: ids.map((index) => cells[index]).join('/'), memory, coldCost: 1 });
   }
   const to = begin + (columns.length - first) * MINUTE_MS;
-  return builder.finish(models, { from: begin, to });
+  return builder.finish(models, MINUTE_MS, { from: begin, to });
 }
 
 function countOf(cell: string, row: number): number {

@@ -37,6 +37,7 @@ export function replayCapped(trace: Trace, evictor: Evictor, cap: number): Accou
       idleSince.delete(model);
       loaded.delete(model);
       used -= memoryOf(model);
+      account.evict();
       evictor.evicted?.(model, worth);
     }
   }

@@ -33,7 +33,9 @@ export function replay(trace: Trace, planner: Planner): readonly Account[] {
       if (!isBusy) planner.arrive?.(model, idleSince === undefined ? undefined : idle, now);
     },
     idle(model, now) {
-      plans[model] = planner.plan(model, now);
+      const planned = planner.plan(model, now);
+      plans[model] = planned;
+      accounts.forEach((account, variant) => account.plan(planned[variant]!));
     },
     end(model, idleSince, now) {
       accounts.forEach((account, variant) => {

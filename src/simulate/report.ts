@@ -4,30 +4,38 @@ import type { PolicyRow } from './compare.ts';
 const HEAD = [
   'policy',
   'cold starts',
-  'idle memory',
-  'loads ahead',
   'cold p50',
   'p75',
   'p99',
+  'idle memory',
+  'plans',
+  'unload at once',
+  'load ahead',
+  'evictions',
   '× frontier',
 ];
 
+/**
+ * Percentiles are over models, of the share of its arrivals that were cold. `load ahead`: plans that would, and loads
+ * that were carried out.
+ */
 export function formatComparison(rows: readonly PolicyRow[]): string {
   return formatTable(
     HEAD,
     rows.map((row) => [
       row.policy,
-      `${row.cold} (${percent(row.cold / row.arrivals)})`,
+      `${row.cold} (${formatShare(row.cold / row.arrivals)})`,
+      ...[row.p50, row.p75, row.p99].map(formatShare),
       row.idleMemory.toPrecision(5),
-      String(row.loads),
-      percent(row.p50),
-      percent(row.p75),
-      percent(row.p99),
+      String(row.decisions.plans),
+      String(row.decisions.atOnce),
+      `${row.decisions.ahead}, ${row.loads} loads`,
+      String(row.decisions.evictions),
       row.toFrontier.toFixed(2),
     ]),
   );
 }
 
-function percent(share: number): string {
+function formatShare(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
 }

@@ -8,6 +8,7 @@ import { createTraceBuilder, type Trace, type TraceModel } from './trace.ts';
  */
 
 const NEEDED = ['timestamp', 'model', 'duration'] as const;
+const SECOND_MS = 1000;
 /** Seconds since the epoch stay below this for 3,000 years; milliseconds have been above it since 1973. */
 const MILLISECONDS_FROM = 1e11;
 
@@ -39,9 +40,9 @@ export async function readRequestLog(lines: AsyncIterable<string>, header: strin
     one.memory ??= positive(cells[memory!], 'memory', row);
     const arrival = timeOf(cells[at!], row);
     const lasted = positive(cells[duration!], 'duration', row) ?? 0;
-    builder.add(index, arrival, arrival + lasted * 1000);
+    builder.add(index, arrival, arrival + lasted * SECOND_MS);
   }
-  return builder.finish(found.map(modelOf));
+  return builder.finish(found.map(modelOf), SECOND_MS);
 }
 
 function modelOf({ name, coldCost, memory }: Partial<TraceModel> & { name: string }): TraceModel {
@@ -65,7 +66,7 @@ function timeOf(cell: string | undefined, row: number): number {
     ? Date.parse(cell ?? '')
     : number >= MILLISECONDS_FROM
       ? number
-      : number * 1000;
+      : number * SECOND_MS;
   if (cell && Number.isFinite(time)) return time;
   const found = JSON.stringify((cell ?? '').slice(0, 40));
   throw new Fault(

@@ -18,6 +18,8 @@ export interface Trace {
   readonly model: Uint32Array;
   readonly from: number;
   readonly to: number;
+  /** To how many ms the times are known. */
+  readonly resolution: number;
 }
 
 /** Bounds what a trace takes in memory: 20 bytes each. */
@@ -26,7 +28,11 @@ const FIRST_CAPACITY = 1024;
 
 export interface TraceBuilder {
   add(model: number, at: number, end: number): void;
-  finish(models: readonly TraceModel[], span?: { from: number; to: number }): Trace;
+  finish(
+    models: readonly TraceModel[],
+    resolution: number,
+    span?: { from: number; to: number },
+  ): Trace;
 }
 
 export function createTraceBuilder(): TraceBuilder {
@@ -53,11 +59,12 @@ export function createTraceBuilder(): TraceBuilder {
       model[length] = index;
       length++;
     },
-    finish(models, span) {
+    finish(models, resolution, span) {
       if (length === 0) throw new Fault('invalid', 'the trace has no arrivals');
       const order = orderOf(at, length);
       return {
         models,
+        resolution,
         at: Float64Array.from(order, (index) => at[index]!),
         end: Float64Array.from(order, (index) => end[index]!),
         model: Uint32Array.from(order, (index) => model[index]!),

@@ -32,7 +32,7 @@ describe('under a cap', () => {
     builder.add(0, 3 * MINUTE, 3 * MINUTE);
     builder.add(1, 11 * MINUTE, 11 * MINUTE);
     const models = ['a', 'b'].map((name) => ({ name, memory: 1, coldCost: 1 }));
-    const trace = builder.finish(models);
+    const trace = builder.finish(models, 1);
     const { cold } = replayCapped(trace, createLru(trace), 1);
     // b goes as soon as it has ended: a was there first, and runs.
     expect([...cold]).toEqual([1, 2]);

@@ -57,7 +57,7 @@ describe('replay', () => {
     builder.add(0, 50, 300);
     builder.add(0, 250, 250);
     builder.add(0, 1000, 1000);
-    const trace = builder.finish([{ name: 'a', memory: 1, coldCost: 1 }]);
+    const trace = builder.finish([{ name: 'a', memory: 1, coldCost: 1 }], 1);
     const planned: number[] = [];
     const idle: (number | undefined)[] = [];
     const [account] = replay(trace, {
@@ -127,7 +127,7 @@ describe('compare', () => {
 
   test.each(['fixed', 'fixed:', 'fixed:x', 'toString', 'adaptiv'])('%s is no policy', (name) => {
     expect(() => compare(trace, [name])).toThrow(
-      /no policy .*there are fixed:10m, knative, hybrid/,
+      /no policy .*there are fixed:10m, adaptive, .*knative, hybrid/,
     );
   });
 

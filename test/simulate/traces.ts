@@ -15,5 +15,5 @@ export function makeTrace(
   });
   const to = (until ?? Math.max(...Object.values(minutes).flat())) * MINUTE;
   const models = names.map((name) => ({ name, memory, coldCost }));
-  return builder.finish(models, { from: 0, to });
+  return builder.finish(models, MINUTE, { from: 0, to });
 }

@@ -1,0 +1,52 @@
+import { type Plan, stateAfter, type Step } from './plan.ts';
+
+/** A time in which a model is to be ready, ms since the epoch: one of a schedule, expanded. */
+export interface Window {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * The plan, but hot for at least `least` ms before anything else, and for at most `most` in all. With a fifth
+ * and five times what a cold start is worth, each idle time costs at most six times what it would have cost to
+ * know the future, loads ahead aside, whatever the hazards said: the ski rental argument.
+ */
+export function boundHot(plan: Plan, least: number, most: number): Plan {
+  const bounded: Step[] = [];
+  let hot = 0;
+  let since: number | undefined = 0;
+  for (const step of keepAtFirst(plan, least)) {
+    if (since !== undefined) {
+      const left = most - hot;
+      if (step.after - since > left) return [...bounded, { after: since + left, state: 'cold' }];
+      hot += step.after - since;
+    }
+    since = step.state === 'hot' ? step.after : undefined;
+    bounded.push(step);
+  }
+  return since === undefined ? bounded : [...bounded, { after: since + most - hot, state: 'cold' }];
+}
+
+function keepAtFirst(plan: Plan, least: number): Plan {
+  if (plan.length === 0 || plan[0]!.after >= least) return plan;
+  const later = plan.filter(({ after }) => after > least);
+  const state = stateAfter(plan, least);
+  return state === 'hot' ? later : [{ after: least, state }, ...later];
+}
+
+/** The plan of a model that becomes idle now, but hot within the windows. */
+export function keepThrough(plan: Plan, windows: readonly Window[], now: number): Plan {
+  const ages = windows.map(({ from, to }) => ({ from: from - now, to: to - now }));
+  const within = (age: number): boolean => ages.some(({ from, to }) => from <= age && age < to);
+  const turns = [
+    0,
+    ...plan.map(({ after }) => after),
+    ...ages.flatMap(({ from, to }) => [from, to]),
+  ];
+  const kept: Step[] = [];
+  for (const after of turns.filter((turn) => turn >= 0).toSorted((a, b) => a - b)) {
+    const state = within(after) ? 'hot' : stateAfter(plan, after);
+    if (state !== (kept.at(-1)?.state ?? 'hot')) kept.push({ after, state });
+  }
+  return kept;
+}

@@ -1,0 +1,209 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  type AdaptiveMemory,
+  type AdaptiveSeen,
+  decideAdaptive,
+} from '#policies/keepalive/adaptive.ts';
+import { binOf, makeMinuteBins, makeSecondBins } from '#policies/keepalive/bins.ts';
+import {
+  beginIdle,
+  learnArrival,
+  learnSurvival,
+  makeFleet,
+  makeModelHistory,
+} from '#policies/keepalive/hazard.ts';
+import { type Plan, stateAt } from '#policies/keepalive/plan.ts';
+
+const MINUTE = 60_000;
+const SEEN: AdaptiveSeen = { memory: 1, coldCost: 1 };
+
+/** The price at which a cold start is worth so many minutes of the memory of `SEEN`. */
+const worthMinutes = (minutes: number): number => 1 / (minutes * MINUTE);
+
+function makeMemory(bins = makeMinuteBins()): AdaptiveMemory {
+  const fleet = makeFleet(bins, 0);
+  return { fleet, history: makeModelHistory(fleet) };
+}
+
+/** One model that is asked after each of these idle times, in minutes. Returns its last plan. */
+function planAfter(
+  idle: readonly number[],
+  part: { price?: number; seen?: Partial<AdaptiveSeen>; memory?: AdaptiveMemory } = {},
+): { plan: Plan; why: string; now: number } {
+  const { price = worthMinutes(10), seen, memory = makeMemory() } = part;
+  let now = 0;
+  const decide = () => decideAdaptive({ price }, { ...SEEN, ...seen }, memory, now);
+  learnArrival(memory.fleet, memory.history, now);
+  let decided = decide();
+  for (const minutes of idle) {
+    now += minutes * MINUTE;
+    learnArrival(memory.fleet, memory.history, now);
+    decided = decide();
+  }
+  return { plan: decided.decision.plan, why: decided.why, now };
+}
+
+const times = (count: number, ...minutes: number[]): number[] =>
+  Array.from({ length: count }, () => minutes).flat();
+
+describe('the learned policy', () => {
+  test('unloads at once and loads again just before a timer', () => {
+    const { plan } = planAfter(times(60, 45));
+    expect(plan[0]).toEqual({ after: 0, state: 'cold' });
+    expect(stateAt(plan, 30 * MINUTE)).toBe('cold');
+    expect(stateAt(plan, 45 * MINUTE)).toBe('hot');
+    expect(stateAt(plan, 60 * MINUTE)).toBe('cold');
+  });
+
+  test('forgets a timer that has changed', () => {
+    const { plan } = planAfter([...times(60, 45), ...times(60, 80)]);
+    expect(stateAt(plan, 80 * MINUTE)).toBe('hot');
+    expect(stateAt(plan, 60 * MINUTE)).toBe('cold');
+  });
+
+  test('keeps a busy model through its usual idle times, and lets go after them', () => {
+    const { plan } = planAfter(times(40, 1, 2, 3));
+    expect(stateAt(plan, 3 * MINUTE)).toBe('hot');
+    expect(stateAt(plan, 60 * MINUTE)).toBe('cold');
+  });
+
+  test('a model without history follows what other models show', () => {
+    const taught = (gap: number): Plan => {
+      const memory = makeMemory();
+      for (let other = 0; other < 30; other++) {
+        planAfter(times(10, gap), {
+          memory: { ...memory, history: makeModelHistory(memory.fleet) },
+        });
+      }
+      return planAfter([gap], { memory }).plan;
+    };
+    const ofQuick = taught(4);
+    const ofSlow = taught(300);
+    expect(stateAt(ofQuick, 4 * MINUTE)).toBe('hot');
+    expect(stateAt(ofSlow, 4 * MINUTE)).toBe('cold');
+  });
+
+  test('who is still idle teaches, too', () => {
+    const memory = makeMemory();
+    const { fleet } = memory;
+    const hazardOfNew = (now: number): number => {
+      beginIdle(fleet, makeModelHistory(fleet), now);
+      return fleet.hazards[30]!;
+    };
+    const others = times(50, 0).map(() => makeModelHistory(fleet));
+    for (const history of others) {
+      learnArrival(fleet, history, 0);
+      beginIdle(fleet, history, 0);
+    }
+    const before = hazardOfNew(0);
+    for (const history of others) learnSurvival(fleet, history, 600 * MINUTE);
+    expect(hazardOfNew(0)).toBeLessThan(before / 2);
+  });
+
+  test('without history it keeps for a fifth to five times what a cold start is worth', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 500 }),
+        fc.array(fc.nat(400), { maxLength: 2 }),
+        (worth, idle) => {
+          const { plan } = planAfter(idle, { price: worthMinutes(worth) });
+          expect(plan[0]!.after).toBeGreaterThanOrEqual(0.2 * worth * MINUTE - 1);
+          expect(plan[0]!.after).toBeLessThanOrEqual(5 * worth * MINUTE + 1);
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
+  test('memory that is dearer is not kept longer: cost, size and price trade as they should', () => {
+    const idle = times(30, 1, 7, 2, 15, 3, 40);
+    const kept = (price: number, seen: Partial<AdaptiveSeen> = {}): number =>
+      planAfter(idle, { price, seen }).plan[0]!.after;
+    const all = [1, 4, 16, 64, 256].map((minutes) => kept(worthMinutes(minutes)));
+    expect(all.toSorted((a, b) => a - b)).toEqual(all);
+    expect(all[0]).toBeLessThan(all[4]!);
+    expect(kept(worthMinutes(10), { memory: 2 })).toBe(kept(worthMinutes(5)));
+    expect(kept(worthMinutes(10), { coldCost: 2 })).toBe(kept(worthMinutes(20)));
+  });
+
+  test('where parking is cheap it is parked before it is unloaded', () => {
+    const { plan } = planAfter(times(30, 1, 7, 2, 15), {
+      seen: { parked: { share: 0.05, wake: 0.02 } },
+    });
+    expect(plan.map(({ state }) => state)).toContain('parked');
+    expect(plan.at(-1)!.state).toBe('cold');
+  });
+
+  test('shadows are the plans at their prices', () => {
+    const memory = makeMemory();
+    planAfter(times(20, 5, 30), { memory });
+    learnArrival(memory.fleet, memory.history, 1e9);
+    const [low, high] = [worthMinutes(5), worthMinutes(50)];
+    const { decision } = decideAdaptive({ price: low, shadows: [high, low] }, SEEN, memory, 1e9);
+    expect(decision.shadows[1]).toEqual(decision.plan);
+    expect(decision.shadows[0]).not.toEqual(decision.plan);
+  });
+});
+
+describe('what people wrote overrides it', () => {
+  test('min keeps it', () => {
+    const { plan, why } = planAfter(times(30, 45), { seen: { min: 1 } });
+    expect(plan).toEqual([]);
+    expect(why).toBe('kept: min is 1');
+  });
+
+  test('a schedule keeps it through its window', () => {
+    const memory = makeMemory();
+    const { now } = planAfter(times(30, 45), { memory });
+    learnArrival(memory.fleet, memory.history, now + MINUTE);
+    const windows = [{ from: now + 100 * MINUTE, to: now + 500 * MINUTE }];
+    const price = worthMinutes(10);
+    const { decision, why } = decideAdaptive({ price }, { ...SEEN, windows }, memory, now + MINUTE);
+    expect(stateAt(decision.plan, 98 * MINUTE)).toBe('cold');
+    expect(stateAt(decision.plan, 100 * MINUTE)).toBe('hot');
+    expect(stateAt(decision.plan, 499 * MINUTE)).toBe('hot');
+    expect(stateAt(decision.plan, 500 * MINUTE)).toBe('cold');
+    expect(why).toContain('by its schedule');
+  });
+});
+
+test('the reason tells the plan, the history and the worth', () => {
+  expect(planAfter([]).why).toMatch(
+    /^cold after .*: never idle before; a cold start is worth 10m of its memory$/,
+  );
+  expect(planAfter(times(12, 45)).why).toMatch(/idle 12 times before, last for 45m/);
+});
+
+describe('bins', () => {
+  test.each([
+    ['minutes', makeMinuteBins()],
+    ['seconds', makeSecondBins()],
+  ])('%s: every idle time up to a day is in one', (_, bins) => {
+    expect(bins.to.at(-1)).toBe(24 * 60 * MINUTE);
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 24 * 60 * MINUTE }), (idle) => {
+        const bin = binOf(bins, idle);
+        expect(bins.from[bin]).toBeLessThan(idle);
+        expect(bins.to[bin]).toBeGreaterThanOrEqual(idle);
+      }),
+    );
+    expect(binOf(bins, 0)).toBe(0);
+    expect(binOf(bins, 24 * 60 * MINUTE + 1)).toBe(bins.count);
+  });
+
+  test('a minute each up to four hours', () => {
+    const bins = makeMinuteBins();
+    expect(Array.from(bins.to.slice(0, 240), (to) => to / MINUTE)).toEqual(
+      Array.from({ length: 240 }, (_, minute) => minute + 1),
+    );
+  });
+});
+
+test('with seconds it tells timers of seconds apart', () => {
+  const memory = makeMemory(makeSecondBins());
+  const { plan } = planAfter(times(80, 0.5), { memory, price: worthMinutes(0.1) });
+  expect(stateAt(plan, 15_000)).toBe('cold');
+  expect(stateAt(plan, 30_000)).toBe('hot');
+  expect(stateAt(plan, 60_000)).toBe('cold');
+});
