@@ -28,6 +28,8 @@ import {
 import { type Outlet, createPublishing } from './publish.ts';
 import { isSuperseded, updateRevision } from './revision-update.ts';
 import { createRevisionLoop } from './revisions.ts';
+import type { Told } from './routing.ts';
+import { parkedIn } from './seen.ts';
 import { createStandby } from './standby.ts';
 import { createTeller } from './tell.ts';
 import { createUsage } from './usage.ts';
@@ -75,10 +77,14 @@ export async function createControl(options: {
   const drain = createDrain((instance) => runtime.release(instance));
   const { onProcesses } = options;
   const leases = onProcesses && createLeases({ clock, loads, send: publisher.lease });
+  const told: Told = {
+    healthOf: (revision) => health.of(revision),
+    isParked: (revision) => parkedIn(runtime, revision).length > 0,
+  };
   const publishing = createPublishing({
     catalog,
     outlet: publisher,
-    healthOf: (revision) => health.of(revision),
+    of: told,
     startedAt: clock.now(),
     isShared: onProcesses !== undefined,
   });
@@ -200,7 +206,7 @@ export async function createControl(options: {
   const alone = createTurns();
   return {
     useCases: {
-      ...createModelUseCases({ ...base, alone }),
+      ...createModelUseCases({ ...base, alone, healthOf: told.healthOf }),
       ...createRevisionUseCases({ ...base, alone }),
       ...createReadUseCases({ ...base, store }),
       ...createArtifactUseCases(artifacts),

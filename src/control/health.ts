@@ -5,7 +5,7 @@ import type { RuntimeEvent } from '#runtime/runtime.ts';
  * cold start is also stored when it is far from what was stored before (see `onHealth` in `control.ts`).
  */
 export interface Health {
-  /** For callers of the model, who see no output of its. */
+  /** The last start failed. For callers of the model, who see no output of its. `until` 0: they are held on. */
   readonly startFailure?: { readonly message: string; readonly until: number };
   /** 0: not measured. */
   readonly coldStartSeconds: number;
@@ -21,7 +21,7 @@ export interface HealthBook {
   forget(revision: string): void;
 }
 
-/** Failed starts in a row after which a proof has failed, and callers are told instead of held: two can be bad luck. */
+/** Failed starts in a row after which a proof has failed, and callers are refused instead of held: two can be bad luck. */
 export const FAILED_STARTS = 3;
 /** Weight of the newest start in the mean. */
 const NEWEST = 0.3;
@@ -45,10 +45,11 @@ export function createHealthBook(): HealthBook {
       return tell;
     },
     failed({ instance: { revision }, reason, failures, retryAt }) {
-      if (failures < FAILED_STARTS) return false;
+      if (failures === 0) return false;
       const before = book.get(revision) ?? { coldStartSeconds: 0, told: 0 };
       const message = describeFailure(reason, [], failures);
-      book.set(revision, { ...before, startFailure: { message, until: retryAt } });
+      const until = failures < FAILED_STARTS ? 0 : retryAt;
+      book.set(revision, { ...before, startFailure: { message, until } });
       return true;
     },
     impossible(revision, message, until) {

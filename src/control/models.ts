@@ -12,6 +12,7 @@ import { type ApplyPlan, planApply } from './apply.ts';
 import { type Catalog, type ModelEntry, heldKey } from './catalog.ts';
 import { checkLabels, checkMatch, checkTraffic, requireModel, resolveSources } from './checks.ts';
 import type { Journal, NewEvent } from './journal.ts';
+import type { Health } from './health.ts';
 import { MAX_MODELS, MAX_PAGE } from './limits.ts';
 import { makeModelEvents } from './model-events.ts';
 import { resolveTraffic, sharesOf } from './resolve.ts';
@@ -25,6 +26,7 @@ export interface ModelOptions {
   artifacts: Artifacts;
   runtime: Runtime;
   clock: Clock;
+  healthOf: (revision: string) => Health | undefined;
   /** One change of models at a time: what it checks still holds when it writes. */
   alone: <T>(work: () => Promise<T>) => Promise<T>;
 }
@@ -35,7 +37,7 @@ type ModelUseCases = Pick<
 >;
 
 export function createModelUseCases(options: ModelOptions): ModelUseCases {
-  const { catalog, journal, artifacts, runtime, clock, alone } = options;
+  const { catalog, journal, artifacts, runtime, clock, healthOf, alone } = options;
 
   async function apply(actor: Actor, input: ModelInput, ifMatch?: number): Promise<Applied> {
     const parsed = parseModel(input);
@@ -109,7 +111,7 @@ export function createModelUseCases(options: ModelOptions): ModelUseCases {
   }
 
   function viewOf(namespace: string, name: string): ModelView {
-    return makeView(requireModel(catalog, namespace, name), runtime);
+    return makeView(requireModel(catalog, namespace, name), runtime, healthOf);
   }
 
   return {
@@ -128,7 +130,7 @@ export function createModelUseCases(options: ModelOptions): ModelUseCases {
       const after = page.after === undefined ? {} : { after: page.after };
       return catalog.keys({ prefix, ...after, limit }).flatMap((key) => {
         const entry = catalog.model(key);
-        return entry ? [makeView(entry, runtime)] : [];
+        return entry ? [makeView(entry, runtime, healthOf)] : [];
       });
     },
     async deleteModel(actor, namespace, model, ifMatch) {

@@ -12,12 +12,15 @@ import { type ModelEntry, revisionsOf } from './catalog.ts';
 import { specOf } from './facts.ts';
 import type { Health } from './health.ts';
 
+/** What data planes are told of a revision beside its record. */
+export interface Told {
+  healthOf(revision: string): Health | undefined;
+  /** An instance of it is. */
+  isParked(revision: string): boolean;
+}
+
 /** What the data plane needs to know of a model. */
-export function makeRoutingModel(
-  entry: ModelEntry,
-  generation: number,
-  healthOf: (revision: string) => Health | undefined,
-): RoutingModel {
+export function makeRoutingModel(entry: ModelEntry, generation: number, of: Told): RoutingModel {
   const { sticky, queue } = specOf(entry);
   return {
     namespace: entry.namespace,
@@ -30,7 +33,8 @@ export function makeRoutingModel(
       makeRoutingRevision(
         record,
         revisionSpec.parse(record.spec),
-        healthOf(revisionKey(entry.namespace, entry.name, record.name)),
+        revisionKey(entry.namespace, entry.name, record.name),
+        of,
       ),
     ),
   };
@@ -47,8 +51,10 @@ function makeSticky(sticky: {
 function makeRoutingRevision(
   record: RevisionRecord,
   spec: RevisionSpec,
-  health: Health | undefined,
+  key: string,
+  { healthOf, isParked }: Told,
 ): RoutingRevision {
+  const health = healthOf(key);
   const { runtime, concurrency, timeouts, retry } = spec;
   return {
     name: record.name,
@@ -59,6 +65,7 @@ function makeRoutingRevision(
     timeouts,
     retry,
     coldStartSeconds: health?.coldStartSeconds || record.coldStartSeconds,
+    ...(isParked(key) && { parked: true }),
     ...(health?.startFailure && { startFailure: forCallers(health.startFailure) }),
     platform: record.inspection?.platform ?? runtime,
     inputs: record.inspection?.inputs ?? [],

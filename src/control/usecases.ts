@@ -20,7 +20,7 @@ export interface ModelView extends Stored<'model'> {
   readonly revisions: readonly Stored<'revision'>[];
   /** `latest` resolved; empty while nothing is ready. */
   readonly targets: readonly TrafficTarget[];
-  /** Asleep: no instance; Awake: one is ready; Waking: starting; Parked: frozen; Preparing, Failed: no ready revision. */
+  /** Asleep: no instance; Awake: one is ready; Waking: starting; Parked: frozen; Preparing: no ready revision; Failed: nor will there be, or what is served does not start. */
   readonly state: 'Asleep' | 'Parked' | 'Waking' | 'Awake' | 'Preparing' | 'Failed';
   readonly instances: readonly Instance[];
 }

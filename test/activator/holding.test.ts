@@ -60,7 +60,7 @@ describe('a sleeping model', () => {
 
   test('with room for 100, 100 wait and the others are refused at once with 503 and Retry-After', async () => {
     const queue = { requests: 100, bytes: 1_000_000 };
-    const revisions = [makeRevision({ ...one, coldStartSeconds: 2.2 })];
+    const revisions = [makeRevision({ ...one, coldStartSeconds: 600 })];
     await harness.publish(makeModel({ queue, revisions }));
     const started = await harness.startInstance((_, response) => response.end());
     const answers = Array.from({ length: 2000 }, () => call(harness.port, PATH));
@@ -76,8 +76,10 @@ describe('a sleeping model', () => {
     await all;
     const refused = settled.filter((answer) => answer.status === 503);
     expect(refused).toHaveLength(1900);
-    expect(refused[0]?.retry).toBe('3');
-    for (const { retry } of refused) expect(['3', '2', '1'], 'what is left').toContain(retry);
+    for (const { retry } of refused) {
+      expect(Number(retry), 'what is left of the start').toBeGreaterThan(500);
+      expect(Number(retry)).toBeLessThanOrEqual(600);
+    }
     expect(settled.filter((answer) => answer.status === 200)).toHaveLength(100);
   });
 

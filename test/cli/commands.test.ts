@@ -219,7 +219,7 @@ describe('get', () => {
   test('tables', async () => {
     const models = await shown.run(['get', 'models']);
     expect(models.stdout).toMatch(
-      /^NAME +RUNTIME +STATE +TRAFFIC +INSTANCES +AGE\nalpha +command +Awake +v1 100 % +1 +\S+\nbeta +command +\S+ +v1 100 % +\d +\S+\n$/,
+      /^NAME +RUNTIME +STATE +TRAFFIC +INSTANCES +AGE +REASON\nalpha +command +Awake +v1 100 % +1 +\S+\nbeta +command +\S+ +v1 100 % +\d +\S+\n$/,
     );
     expect((await shown.run(['get', 'model', 'beta'])).stdout).toMatch(/^NAME.*\nbeta .*\n$/);
     const revisions = await shown.run(['get', 'revisions']);

@@ -287,6 +287,26 @@ describe('failures', () => {
     expect(event).toMatchObject({ revision: '00001', why: 'ended by signal SIGKILL' });
   });
 
+  test('the first failed start is told, by one story to all who ask', async () => {
+    const key = await deployed(harness, FIXED);
+    harness.runtime.failStarts(key, 'exited with status 1');
+    wake(key);
+    await harness.pass(2);
+    const told = harness.outlet.updates.flatMap(
+      ({ models = [] }) => models[0]?.revisions[0]?.startFailure ?? [],
+    );
+    expect(told[0], 'callers are held on').toEqual({ message: 'exited with status 1', until: 0 });
+    harness.load({});
+    await harness.pass(70);
+    const message =
+      harness.outlet.models.get('default/m')?.revisions[0]?.startFailure?.message ?? 'none';
+    const { useCases } = harness.control;
+    const view = await useCases.getModel(ADMIN, 'default', 'm');
+    const reason = `the last start failed: ${message}`;
+    expect([view.state, view.revisions[0]?.value.reason]).toEqual(['Failed', reason]);
+    expect((await harness.events('InstanceFailed')).at(-1)?.why).toContain(message);
+  });
+
   test('a crash loop is told to callers, ends when they leave, and heals', async () => {
     const key = await deployed(harness, FIXED);
     harness.runtime.failStarts(key, 'exited with status 1');

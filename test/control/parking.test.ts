@@ -53,6 +53,7 @@ describe('parking', () => {
     expect(await harness.events('InstanceParked')).toMatchObject([{ data: { instance: id } }]);
     const view = await harness.control.useCases.getModel(ADMIN, 'default', 'm');
     expect(view.state).toBe('Parked');
+    expect(harness.outlet.models.get('default/m')?.revisions[0]?.parked).toBe(true);
     expect(await harness.control.metrics()).toContain('rouse_instances{state="parked"} 1');
     expect(key).toBe('default/m/00001');
   });
@@ -66,6 +67,7 @@ describe('parking', () => {
       state: 'ready',
       readyAt: harness.clock.now(),
     });
+    expect(harness.outlet.models.get('default/m')?.revisions[0]).not.toHaveProperty('parked');
     const text = await harness.control.metrics();
     expect(text).toContain(starts);
     expect(text).toContain('rouse_cold_start_seconds_count{phase="start"} 3');

@@ -34,7 +34,10 @@ export function makeRevisionRoutes({ useCases }: ApiOptions): Route[] {
       responses: { 200: jsonResponse('ETag is what If-Match takes.', 'Revision') },
       async handle({ context, actor, params }) {
         const stored = await useCases.getRevision(actor, keyOf(params));
-        return context.json(makeRevisionView(stored), 200, { etag: etagOf(stored.version) });
+        const { revisions } = await useCases.getModel(actor, params.namespace, params.model);
+        // As in the list: with what is known now beside what is stored.
+        const shown = revisions.find(({ key }) => key === stored.key) ?? stored;
+        return context.json(makeRevisionView(shown), 200, { etag: etagOf(stored.version) });
       },
     }),
     defineRoute({

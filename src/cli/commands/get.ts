@@ -77,8 +77,16 @@ function makeModelRows(models: readonly ModelAnswer[], now: number): string[][] 
     formatTraffic(status.traffic) || '-',
     String(status.instances.length),
     formatAge(now, status.createdAt),
+    reasonOf(status),
   ]);
-  return [['NAME', 'RUNTIME', 'STATE', 'TRAFFIC', 'INSTANCES', 'AGE'], ...rows];
+  return [['NAME', 'RUNTIME', 'STATE', 'TRAFFIC', 'INSTANCES', 'AGE', 'REASON'], ...rows];
+}
+
+/** Why no request is served, of the newest revision that says so. */
+function reasonOf({ state, revisions }: ModelAnswer['status']): string {
+  if (state !== 'Failed' && state !== 'Preparing') return '';
+  const [line = ''] = revisions.at(-1)?.reason.split('\n') ?? [];
+  return line;
 }
 
 async function getRevisions({ client, namespace, name, now }: Question): Promise<Listing> {
