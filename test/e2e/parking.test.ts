@@ -69,6 +69,41 @@ test('a first call begins in a process that stood by, the next ones in the same 
   expect(instances.stdout).toMatch(/parked +[0-9.]+Mi/);
 });
 
+test('calls that come at any moment of parking and waking are all answered, by the same process', async () => {
+  const rouse = await start();
+  const { pid } = await call(rouse);
+  let woken = 0;
+  for (let round = 0; woken < 8; round++) {
+    // One of these finds it awake, parking, parked or on its way back, as it happens.
+    const answers = await Promise.all(Array.from({ length: 1 + (round % 3) }, () => call(rouse)));
+    for (const answer of answers) expect(answer.pid).toBe(pid);
+    if (answers.some(({ isCold }) => isCold)) woken++;
+    for (let i = 0; i < round % 7; i++) await fetch(`${rouse.control}/healthz`);
+  }
+});
+
+test('killed while it is parked, the next call is answered by another; deleted, it ends', async () => {
+  const rouse = await start();
+  const { pid } = await call(rouse);
+  await rouse.untilModel('pid', ({ status }) => status.state === 'Parked');
+  process.kill(pid, 'SIGKILL');
+  const pids = new Set<number>();
+  for (let round = 0; round < 2; round++) {
+    const many = await Promise.all(Array.from({ length: 50 }, () => call(rouse)));
+    for (const answer of many) pids.add(answer.pid);
+    await rouse.untilModel('pid', ({ status }) => status.state === 'Parked');
+  }
+  expect(pids).not.toContain(pid);
+  expect(await rouse.rouse('delete', 'pid')).toMatchObject({ status: 0 });
+  for (const each of pids) await untilDead(each);
+});
+
+async function untilDead(pid: number): Promise<void> {
+  while (systemProcesses.stat(pid)?.isDead === false) {
+    await new Promise((next) => setTimeout(next, 50));
+  }
+}
+
 test.each(['SIGTERM', 'SIGKILL'] as const)(
   'ended by %s, it leaves nothing parked',
   async (signal) => {
@@ -77,8 +112,6 @@ test.each(['SIGTERM', 'SIGKILL'] as const)(
     await rouse.untilModel('pid', ({ status }) => status.state === 'Parked');
     expect(systemProcesses.stat(pid)?.isDead).toBe(false);
     await rouse.end(signal);
-    while (systemProcesses.stat(pid)?.isDead === false) {
-      await new Promise((next) => setTimeout(next, 50));
-    }
+    await untilDead(pid);
   },
 );
