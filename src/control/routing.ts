@@ -14,9 +14,9 @@ import type { Health } from './health.ts';
 
 /** What data planes are told of a revision beside its record. */
 export interface Told {
-  healthOf(revision: string): Health | undefined;
+  readonly healthOf: (revision: string) => Health | undefined;
   /** An instance of it is. */
-  isParked(revision: string): boolean;
+  readonly isParked: (revision: string) => boolean;
 }
 
 /** What the data plane needs to know of a model. */

@@ -37,7 +37,8 @@ export function createLog(options: { level?: string; terminal: boolean }): Log {
       destination: 2,
       sync: true,
       colorize: true,
-      translateTime: 'HH:MM:ss',
+      // The time of where it is read, and by how much that is off from the time of all.
+      translateTime: "SYS:yyyy-mm-dd'T'HH:MM:ss.lo",
       ignore: 'pid',
     }),
   );

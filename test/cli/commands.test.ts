@@ -264,7 +264,10 @@ describe('get', () => {
     const index = (type: string): number => rows.findIndex((row) => row.includes(type));
     expect(index('RevisionReady')).toBeLessThan(index('ModelCreated'));
     const scaled = rows.find((row) => row.includes('ScaleDecided v1'));
-    expect(scaled).toMatch(/\(decided .*desired 1.*; seen .*\)$/);
+    expect(scaled).toMatch(
+      /\(decided: 1 wanted, .*because of .*; seen: mean load .* over 60 s, .*\)$/,
+    );
+    expect(why.stdout, 'words, not the names of fields').not.toMatch(/parkedFor|inFlight|queued/);
     expect((await shown.run(['why', 'alpha', '--limit', '1'])).stdout.split('\n')).toHaveLength(2);
   });
 });

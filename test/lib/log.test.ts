@@ -31,6 +31,15 @@ test('one line of JSON each, on stderr', () => {
   ]);
 });
 
+test('a terminal is told the time of the place, with its offset; JSON keeps milliseconds', () => {
+  const zone = `process.env.TZ = 'Asia/Kolkata';`;
+  const { stderr } = logged(`${zone} log.info('one')`, true);
+  const [, time = ''] = /^\[(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0530)\]/.exec(stderr) ?? [];
+  expect(Math.abs(Date.parse(time) - Date.now())).toBeLessThan(600_000);
+  const line = JSON.parse(logged(`log.info('one')`).stderr) as { time: unknown };
+  expect(line.time).toBeTypeOf('number');
+});
+
 test.each([
   `log.info({ token: 'S3CRET' })`,
   `log.info({ headers: { Authorization: 'Bearer S3CRET' } })`,

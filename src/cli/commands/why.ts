@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { type EventAnswer, readEvents } from '#domain/read-views.ts';
+import { formatDuration } from '#domain/units.ts';
 import { modelPath } from '../client.ts';
 import type { Io } from '../io.ts';
 import { modelClientFor } from '../models.ts';
@@ -28,16 +29,36 @@ function makeRow(event: EventAnswer): string[] {
   const decided = data?.['decision'];
   const seen = data?.['seen'];
   const facts = [
-    ...(decided === undefined ? [] : [`decided ${formatFacts(decided)}`]),
-    ...(seen === undefined ? [] : [`seen ${formatFacts(seen)}`]),
+    ...(decided === undefined ? [] : [`decided: ${formatFacts(decided)}`]),
+    ...(seen === undefined ? [] : [`seen: ${formatFacts(seen)}`]),
   ];
   const because = why.replaceAll(/\s*\n\s*/g, ' | ');
   return [formatTime(at), what, facts.length === 0 ? because : `${because}  (${facts.join('; ')})`];
 }
 
+/** What a decision and what was seen are called in the data, in words; the rest by its own name. */
+const WORDS: Readonly<Record<string, (value: unknown) => string>> = {
+  desired: (count) => `${String(count)} wanted`,
+  asked: (count) => `${String(count)} asked for`,
+  reason: (reason) => `because of ${String(reason)}`,
+  stable: (load) => `mean load ${String(load)} over 60 s`,
+  panic: (load) => `${String(load)} over 6 s`,
+  ready: (count) => `${String(count)} ready`,
+  instances: (count) => `${String(count)} starting or ready`,
+  parked: (count) => `${String(count)} parked`,
+  parkedFor: (ms) => (ms === 0 ? '' : `the first for ${formatDuration(Number(ms))}`),
+  queued: (count) => `${String(count)} waiting`,
+  inFlight: (count) => `${String(count)} running`,
+};
+
 function formatFacts(facts: unknown): string {
   if (typeof facts !== 'object' || facts === null) return JSON.stringify(facts);
   return Object.entries(facts)
-    .map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .map(([name, value]) => WORDS[name]?.(value) ?? formatFact(name, value))
+    .filter((words) => words !== '')
     .join(', ');
+}
+
+function formatFact(name: string, value: unknown): string {
+  return `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`;
 }
