@@ -140,9 +140,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
       stated.resolve();
     },
     leases: () => routes.leases(),
-    onLease(leases) {
-      for (const lease of leases) routes.lease(lease);
-    },
+    onLease: (leases) => routes.lease(leases),
     tell({ revision, request }) {
       const route = routes.findRevision(revision);
       return route ? watches.waitsOf(route, request, clock.now()) : NOTHING_WAITS;

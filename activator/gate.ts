@@ -306,13 +306,21 @@ export class Gate<S extends GateSlot> {
     this.serve();
   }
 
-  /** What runs there beyond `slots` goes on; idle slots of other instances are given back in its place. */
+  /** What runs there beyond `slots` goes on. When all that came together is said, `afterLeases` follows. */
   lease(slot: S, slots: number): void {
     slot.leased = slots;
     if (slot.held < slots) slot.held = slots;
     this.refresh(slot);
     this.release(slot);
-    if (slot.inFlight > slots) this.releaseIdle(slot.inFlight - slots);
+  }
+
+  /** In the place of what runs beyond a lease, idle slots of other instances are given back. */
+  afterLeases(): void {
+    let beyond = 0;
+    for (const { leased, inFlight, draining } of this.slots) {
+      if (leased !== OWN && !draining) beyond += Math.max(0, inFlight - leased);
+    }
+    if (beyond > 0) this.releaseIdle(beyond);
     this.serve();
   }
 

@@ -87,13 +87,18 @@ export class Routes {
     return this.revisions.get(key);
   }
 
-  /** One of an instance that is not known (any more) is no use. */
-  lease({ instance, slots, sequence, answer }: NewLease): void {
-    const slot = this.slots.get(instance);
-    if (!slot || slot.leased === OWN) return;
-    slot.sequence = sequence;
-    slot.gate.lease(slot, slots);
-    if (answer) this.events.onReleased(slot);
+  /** Those that came together. One of an instance that is not known (any more) is no use. */
+  lease(leases: readonly NewLease[]): void {
+    const gates = new Set<Gate<Slot>>();
+    for (const { instance, slots, sequence, answer } of leases) {
+      const slot = this.slots.get(instance);
+      if (!slot || slot.leased === OWN) continue;
+      slot.sequence = sequence;
+      slot.gate.lease(slot, slots);
+      if (answer) this.events.onReleased(slot);
+      gates.add(slot.gate);
+    }
+    for (const gate of gates) gate.afterLeases();
   }
 
   /** What control may count as used here. */

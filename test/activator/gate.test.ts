@@ -158,6 +158,7 @@ class World {
     if (slot.leased === OWN) return;
     this.countedOn.set(slot, Math.max(this.counted(slot), slots));
     this.gate.lease(slot, slots);
+    this.gate.afterLeases();
   }
 
   /** A displaced one makes room for the one that is entering, which is in by now. */

@@ -178,7 +178,7 @@ export function createWorld(concurrency: number) {
       dataPlane: id,
       onState: (change) => routes.apply(change),
       leases: () => routes.leases(),
-      onLease: (leases) => leases.forEach((lease) => routes.lease(lease)),
+      onLease: (leases) => routes.lease(leases),
       onUnlinked() {
         for (const slot of routes.allSlots()) slot.gate.keepHeld(slot);
       },

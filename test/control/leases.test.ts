@@ -265,6 +265,21 @@ describe('one step after the other', () => {
     }
   });
 
+  test('nobody waits while slots are idle elsewhere, though the busy instance was the one recalled', () => {
+    const world = makeWorld(3, 2, 1);
+    for (let count = 0; count < 3; count++) world.arrive(two(world));
+    world.deliverAll();
+    for (let count = 0; count < 3; count++) world.startInstance();
+    world.deliverAll();
+    for (let count = 0; count < 9; count++) world.arrive(one(world));
+    for (let report = 0; report < 3; report++) {
+      world.deliverAll();
+      world.clock.advance(2 * TURN_MS);
+    }
+    expect(one(world).running).toHaveLength(9);
+    expect(two(world).running).toHaveLength(3);
+  });
+
   test('a link that breaks frees nothing, the death of a process does, after a moment', () => {
     const world = makeWorld(1, 2, 1);
     world.arrive(one(world));
