@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
@@ -11,6 +12,7 @@ import { createPublisher, type Publisher } from '#bus/publisher.ts';
 import { createStreamHost } from '#bus/stream.ts';
 import { systemClock } from '#lib/clock.ts';
 import { listening } from '#test/listening.ts';
+import { until } from '#test/until.ts';
 import { call, makeInstance, makeModel } from './harness.ts';
 
 /** A data plane on its own feet: `activator/main.ts`, with the test in control's place. */
@@ -61,12 +63,8 @@ function run(...args: string[]) {
 async function control(port: number): Promise<void> {
   const listen = { path: join(folder, 'bus') };
   const host = await createStreamHost({ listen, clock: systemClock });
-  publisher = createPublisher({ host, epoch: String(Math.random()), clock: systemClock });
+  publisher = createPublisher({ host, epoch: randomUUID(), clock: systemClock });
   publisher.update({ models: [makeModel()], instances: [makeInstance(port)] });
-}
-
-async function until(what: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await what())) await new Promise((next) => setTimeout(next, 10));
 }
 
 async function start() {
@@ -76,7 +74,7 @@ async function start() {
   const at = '127.0.0.1:0';
   const ran = run('--bus', bus, '--listen', at, '--admin', at, '--name', 'one', '--drain', '20s');
   const [, requests = '', admin = ''] = /requests (\S+) · admin (\S+)$/.exec(await ran.first) ?? [];
-  await until(async () => (await fetch(`${admin}/readyz`)).ok);
+  await until('it is ready', async () => (await fetch(`${admin}/readyz`)).ok);
   return { ...ran, instancePort: port, requests: Number(new URL(requests).port), admin };
 }
 
@@ -89,9 +87,9 @@ test('it serves, says how it is, and finishes what it has when it is told to end
   );
   expect((await fetch(`${admin}/`)).status).toBe(404);
   const open = call(requests, PATH, { headers: { 'x-hold': 'yes' } });
-  await until(() => held.length === 1);
+  await until('the request is there', () => held.length === 1);
   child.kill('SIGTERM');
-  await until(async () => !(await accepts(requests)));
+  await until('no connection is taken', async () => !(await accepts(requests)));
   held[0]?.();
   expect(await open).toMatchObject({ status: 200, body: 'served' });
   expect(await ended).toMatchObject({ status: 0 });
@@ -115,7 +113,7 @@ test('while control is away it serves what it knows, and takes what the next one
   }
   await control(instancePort);
   publisher?.update({ removedModels: ['default/digits'] });
-  await until(async () => (await call(requests, PATH)).status === 404);
+  await until('the model has gone', async () => (await call(requests, PATH)).status === 404);
 });
 
 test('wrong usage is told with what would be right', async () => {

@@ -4,6 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { call, dial, makeModel, makeRevision } from './harness.ts';
+import { untilStill } from './until-still.ts';
 import { useHarness } from './use-harness.ts';
 
 const harness = useHarness();
@@ -138,12 +139,15 @@ describe('forwarding', () => {
   });
 
   test('an instance that breaks off in the middle gives the caller an end that is no end', async () => {
+    let breakOff = (): void => {};
     await harness.serve((_, response) => {
       response.write('first');
-      setTimeout(() => response.socket?.destroy(), 10);
+      breakOff = () => response.socket?.destroy();
     });
     const client = await dial(harness.port);
     client.socket.write('GET /models/default/digits/ HTTP/1.1\r\nHost: h\r\n\r\n');
+    await client.until(/first/);
+    breakOff();
     const text = await client.closed;
     expect(text).toMatch(/first/);
     expect(text).not.toMatch(/\r\n0\r\n\r\n$/);
@@ -159,7 +163,11 @@ describe('forwarding', () => {
   test('a slow reader holds back the instance', async () => {
     let written = 0;
     const size = 64 * 1024;
-    await harness.serve((_, response) => {
+    await harness.serve((incoming, response) => {
+      if (incoming.url === '/small') {
+        response.end('small');
+        return;
+      }
       const piece = Buffer.alloc(size);
       const more = (): void => {
         while (written < 50_000_000) {
@@ -178,11 +186,10 @@ describe('forwarding', () => {
     client.socket.write(
       'GET /models/default/digits/ HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n',
     );
-    let before = -1;
-    while (before !== written || written === 0) {
-      before = written;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+    await untilStill(
+      () => written,
+      () => call(harness.port, '/models/default/digits/small'),
+    );
     expect(written).toBeLessThan(30_000_000);
     client.socket.resume();
     await client.closed;

@@ -17,6 +17,7 @@ import {
   startInstance,
 } from './harness.ts';
 import { type RecordingInstance, startRecordingInstance } from './recording-instance.ts';
+import { untilStill } from './until-still.ts';
 
 /** Callers that are slow, silent or greedy: each pays for itself only. */
 
@@ -183,14 +184,11 @@ test('readers that stand still hold back their own streams only, in bounded memo
     socket.pause();
     socket.write(`GET ${P}/endless HTTP/1.1\r\nHost: h\r\n\r\n`);
   }
-  // Each of these takes a way through the whole loop; the streams stand still when none moves meanwhile.
-  let last = -1;
-  while (written === 0 || written !== last) {
-    last = written;
-    for (let i = 0; i < 50; i += 1) {
-      expect(await call(harness.port, `${P}/small`)).toMatchObject({ status: 200, body: 'small' });
-    }
-  }
+  await untilStill(
+    () => written,
+    async () =>
+      expect(await call(harness.port, `${P}/small`)).toMatchObject({ status: 200, body: 'small' }),
+  );
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(50 * 1024 * 1024);
   for (const { socket } of readers) socket.destroy();
 });

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { dial } from '#test/activator/harness.ts';
+import { until } from '#test/until.ts';
 import { makeFolder, type Platform, removeFolder, startPlatform } from './platform.ts';
 
 const PROGRAM = resolve(import.meta.dirname, 'programs/numbered.mjs');
@@ -55,14 +56,11 @@ async function sendAll(port: number): Promise<Awaited<ReturnType<typeof dial>>[]
 }
 
 async function untilQueued(held: Platform, count: number): Promise<void> {
-  for (;;) {
+  const depth = /^rouse_queue_depth\{[^}]*model="slow"[^}]*\} (\d+)/m;
+  await until(`${count} wait`, async () => {
     const text = await (await fetch(`${held.control}/metrics`)).text();
-    const depth = Number(
-      /^rouse_queue_depth\{[^}]*model="slow"[^}]*\} (\d+)/m.exec(text)?.[1] ?? 0,
-    );
-    if (depth >= count) return;
-    await new Promise((next) => setTimeout(next, 50));
-  }
+    return Number(depth.exec(text)?.[1] ?? 0) >= count;
+  });
 }
 
 test('2,000 requests for one cold model: all answered, in order, one at a time', async () => {

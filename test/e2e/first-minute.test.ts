@@ -3,6 +3,7 @@ import { Agent } from 'node:http';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { call } from '#test/activator/harness.ts';
+import { until } from '#test/until.ts';
 import {
   makeFolder,
   type Platform,
@@ -35,7 +36,7 @@ async function copySamples(folder: string): Promise<string> {
 const instances = (): Promise<number[]> => processesFor('instance', platform.folder);
 
 async function untilAsleep(): Promise<void> {
-  while ((await instances()).length > 0) await new Promise((next) => setTimeout(next, 50));
+  await until('no instance is left', async () => (await instances()).length === 0);
 }
 
 describe.each([

@@ -2,12 +2,18 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { join, resolve } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { createRandom, type Random } from '#test/fuzz/random.ts';
+import { until } from '#test/until.ts';
 import { makeFolder, type Platform, processesOf, removeFolder, startPlatform } from './platform.ts';
 
 const PROGRAM = resolve(import.meta.dirname, 'programs/numbered.mjs');
 const KILLS = 20;
 /** 200 requests a second. */
 const EVERY_MS = 5;
+/** Requests between the moment that all instances are ready and the next kill, and after the scale-down. */
+const MOST_BETWEEN = 20;
+const AFTER_SCALE_DOWN = 200;
+const SEED = Date.now() % 1_000_000_000;
 let platform: Platform | undefined;
 
 afterEach(async () => {
@@ -62,21 +68,19 @@ spec:
 }
 
 /** Pids of the instances that have begun to listen, by what they have logged. */
-async function killOne(folder: string): Promise<number> {
+async function killOne(folder: string, random: Random): Promise<number> {
   const pids: number[] = [];
   for (const pid of await processesOf(folder)) {
     const line = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');
     if (line.includes('numbered.mjs')) pids.push(pid);
   }
-  const pid = pids[Math.floor(Math.random() * pids.length)] ?? 0;
-  expect(pid).toBeGreaterThan(0);
+  expect(pids.length).toBeGreaterThan(0);
+  const pid = random.pick(pids);
   process.kill(pid, 'SIGKILL');
   return pid;
 }
 
-const pause = (ms: number): Promise<void> => new Promise((next) => setTimeout(next, ms));
-
-test(`${KILLS} kills of instances, a new revision, a new split and a scale-down at 200 requests/s lose only what the killed had in hand`, async () => {
+test(`${KILLS} kills of instances, a new revision, a new split and a scale-down at 200 requests/s (seed ${SEED}) lose only what the killed had in hand`, async () => {
   const folder = await makeFolder();
   const log = join(folder, 'log');
   const file = join(folder, 'model.yaml');
@@ -94,11 +98,16 @@ test(`${KILLS} kills of instances, a new revision, a new split and a scale-down 
   const agent = new Agent({ keepAlive: true });
   const outcomes: Promise<Outcome>[] = [];
   const load = setInterval(() => outcomes.push(send(port, outcomes.length, agent)), EVERY_MS);
+  const random = createRandom(SEED, 0);
   const killed = new Set<number>();
+  const sendMore = async (count: number): Promise<void> => {
+    const wanted = outcomes.length + count;
+    await until(`${count} more are sent`, () => outcomes.length >= wanted);
+  };
   for (let i = 0; i < KILLS; i += 1) {
     await platform.untilModel('app', twoReady('v1'));
-    await pause(Math.random() * 100);
-    killed.add(await killOne(folder));
+    await sendMore(random.int(MOST_BETWEEN));
+    killed.add(await killOne(folder, random));
     if (i === 5) {
       await writeFile(file, model(log, ['v1', 'v2'], '{ min: 2, max: 2 }'));
       expect(await platform.rouse('apply', '-f', file)).toMatchObject({ status: 0 });
@@ -114,7 +123,7 @@ test(`${KILLS} kills of instances, a new revision, a new split and a scale-down 
   );
   await writeFile(file, scaled);
   expect(await platform.rouse('apply', '-f', file)).toMatchObject({ status: 0 });
-  await pause(1000);
+  await sendMore(AFTER_SCALE_DOWN);
   clearInterval(load);
   const results = await Promise.all(outcomes);
   agent.destroy();

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { systemProcesses } from '#runtime/local/proc.ts';
+import { until } from '#test/until.ts';
 import { makeFolder, type Platform, removeFolder, startPlatform } from './platform.ts';
 
 let platform: Platform | undefined;
@@ -43,11 +44,10 @@ async function call(to: Platform): Promise<{ pid: number; isCold: boolean }> {
 /** The proof's instance has gone, and a process stands by. */
 async function untilIdle(of: Platform): Promise<void> {
   await of.untilModel('pid', ({ status }) => status.instances.length === 0);
-  for (;;) {
+  await until('one stands by', async () => {
     const text = await (await fetch(`${of.control}/metrics`)).text();
-    if (text.includes('rouse_pool_processes{runtime="function",state="idle"} 1')) return;
-    await new Promise((next) => setTimeout(next, 50));
-  }
+    return text.includes('rouse_pool_processes{runtime="function",state="idle"} 1');
+  });
 }
 
 test('a first call begins in a process that stood by, the next ones in the same one, parked meanwhile', async () => {
@@ -99,9 +99,7 @@ test('killed while it is parked, the next call is answered by another; deleted, 
 });
 
 async function untilDead(pid: number): Promise<void> {
-  while (systemProcesses.stat(pid)?.isDead === false) {
-    await new Promise((next) => setTimeout(next, 50));
-  }
+  await until(`process ${pid} has ended`, () => systemProcesses.stat(pid)?.isDead !== false);
 }
 
 test.each(['SIGTERM', 'SIGKILL'] as const)(

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { until as untilHolds } from '#test/until.ts';
 
 /** A command that hangs is ended, so that it outlives no test. */
 const COMMAND_MS = 50_000;
@@ -123,11 +124,12 @@ export async function startPlatform(
     rouse: (...args) => runRouse([...args, '--server', control], folder),
     model,
     async untilModel(name, fits) {
-      for (;;) {
-        const found = await model(name);
-        if (found.status && fits(found)) return found;
-        await new Promise((next) => setTimeout(next, 20));
-      }
+      let found = await model(name);
+      await untilHolds(`model ${name} is as wanted`, async () => {
+        found = await model(name);
+        return Boolean(found.status) && fits(found);
+      });
+      return found;
     },
     async end(signal = 'SIGTERM') {
       if (child.exitCode === null && child.signalCode === null) child.kill(signal);
@@ -188,7 +190,5 @@ export async function processesFor(role: Role, folder: string): Promise<number[]
 
 /** Resolves when no process of the folder is left. */
 export async function untilNoProcess(folder: string): Promise<void> {
-  while ((await processesOf(folder)).length > 0) {
-    await new Promise((next) => setTimeout(next, 20));
-  }
+  await untilHolds('no process is left', async () => (await processesOf(folder)).length === 0);
 }

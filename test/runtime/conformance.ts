@@ -1,6 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { RevisionSpecInput } from '#domain/model.ts';
 import type { Instance, Runtime, RuntimeEvent, Wanted, Workload } from '#runtime/runtime.ts';
+import { until } from '#test/until.ts';
+
+/** Of `test/until.ts`, where it is imported from. */
+export { until } from '#test/until.ts';
 
 /** What a test workload does. `broken` ends at its start until `repair`; `mute` never gets ready. */
 export type Behaviour = 'sound' | 'broken' | 'mute' | 'stubborn' | 'hungry';
@@ -22,23 +26,6 @@ export interface RuntimeHarness {
   /** When it resolves, what this brought about at once has been told. */
   advance(ms: number): Promise<void>;
   close(): Promise<void>;
-}
-
-const PATIENCE_MS = 45_000;
-const STEP_MS = 10;
-
-/** Polls a condition, bounded; the time between is real, for the processes of the local runtime. */
-export async function until(
-  what: string,
-  condition: () => boolean | Promise<boolean>,
-): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`waited in vain: ${what}`);
-    await new Promise((resolve) => {
-      setTimeout(resolve, STEP_MS);
-    });
-  }
 }
 
 export function wanted(desired: number, max = 10): Wanted {

@@ -1,7 +1,8 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createFakeClock } from '#test/fake-clock.ts';
-import { testRuntime, until, type RuntimeHarness } from './conformance.ts';
+import { until } from '#test/until.ts';
+import { testRuntime, type RuntimeHarness } from './conformance.ts';
 import { createLocalSetup, pidsMarked } from './local-harness.ts';
 
 /** So many that several stand by for most tests; what is wanted beyond that is started afresh. */

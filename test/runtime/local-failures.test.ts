@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemProcesses } from '#runtime/local/proc.ts';
 import type { Instance, Workload } from '#runtime/runtime.ts';
-import { until, wanted } from './conformance.ts';
+import { until } from '#test/until.ts';
+import { wanted } from './conformance.ts';
 import {
   createLocalSetup,
   pidsMarked,

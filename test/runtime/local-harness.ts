@@ -15,7 +15,8 @@ import { systemProcesses } from '#runtime/local/proc.ts';
 import type { Instance, Runtime, RuntimeEvent, Workload } from '#runtime/runtime.ts';
 import { createArtifactFolder } from '#store/artifact-folder.ts';
 import type { Artifacts } from '#store/artifacts.ts';
-import { until, wanted } from './conformance.ts';
+import { until } from '#test/until.ts';
+import { wanted } from './conformance.ts';
 
 const WORKLOADS = fileURLToPath(new URL('../fixtures/workloads/', import.meta.url));
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import type { Workload } from '#runtime/runtime.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
-import { until } from './conformance.ts';
+import { until } from '#test/until.ts';
 import { createLocalSetup, pidsMarked, type LocalSetup } from './local-harness.ts';
 
 let setup: LocalSetup;

@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemProcesses } from '#runtime/local/proc.ts';
-import { until } from './conformance.ts';
+import { until } from '#test/until.ts';
 import { fixture, pidsMarked, programArgs, spawners } from './local-harness.ts';
 
 /** Enough moments to hit a start, a stop, a sweep and the quiet between them. */

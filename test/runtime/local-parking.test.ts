@@ -7,7 +7,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemProcesses } from '#runtime/local/proc.ts';
 import type { Instance, Workload } from '#runtime/runtime.ts';
 import { createFakeClock, type FakeClock } from '#test/fake-clock.ts';
-import { until, wanted } from './conformance.ts';
+import { until } from '#test/until.ts';
+import { wanted } from './conformance.ts';
 import { createLocalSetup, pidsMarked, programArgs, type LocalSetup } from './local-harness.ts';
 import { ask } from './request.ts';
 

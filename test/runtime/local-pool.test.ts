@@ -3,7 +3,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { RevisionSpecInput } from '#domain/model.ts';
 import { systemProcesses } from '#runtime/local/proc.ts';
 import type { Instance, PoolView, Workload } from '#runtime/runtime.ts';
-import { until, wanted } from './conformance.ts';
+import { until } from '#test/until.ts';
+import { wanted } from './conformance.ts';
 import { createLocalSetup, pidsMarked, type LocalSetup } from './local-harness.ts';
 import { ask } from './request.ts';
 

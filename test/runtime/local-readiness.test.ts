@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { RevisionSpecInput } from '#domain/model.ts';
 import type { Workload } from '#runtime/runtime.ts';
-import { until, wanted } from './conformance.ts';
+import { until } from '#test/until.ts';
+import { wanted } from './conformance.ts';
 import { createLocalSetup, pidsMarked, programArgs, type LocalSetup } from './local-harness.ts';
 import { ask, seenBy } from './request.ts';
 

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { until } from './conformance.ts';
+import { until } from '#test/until.ts';
 import { createLocalSetup, type LocalSetup } from './local-harness.ts';
 import { ask } from './request.ts';
 

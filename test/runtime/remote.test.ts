@@ -7,7 +7,8 @@ import { createRemoteRuntime } from '#runtime/remote.ts';
 import { createRuntimeHost } from '#runtime/remote-host.ts';
 import type { Runtime, RuntimeEvent } from '#runtime/runtime.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
-import { testRuntime, until, wanted } from './conformance.ts';
+import { until } from '#test/until.ts';
+import { testRuntime, wanted } from './conformance.ts';
 import { createFakeHarness } from './fake-harness.ts';
 import { createPortChannel } from './port-channel.ts';
 

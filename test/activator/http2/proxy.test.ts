@@ -323,8 +323,9 @@ describe('ends', () => {
 
   test('an instance that dies in the middle resets its stream and no other', async () => {
     const broken = Promise.withResolvers<IncomingMessage>();
+    const waiting = Promise.withResolvers<ServerResponse>();
     await harness.serve((incoming, response) => {
-      if (incoming.url === '/fine') setTimeout(() => response.end('fine'), 20);
+      if (incoming.url === '/fine') waiting.resolve(response);
       else {
         response.write('some');
         broken.resolve(incoming);
@@ -332,8 +333,10 @@ describe('ends', () => {
     });
     const cut = ask(session, { ':path': '/models/default/digits/cut' });
     const fine = ask(session, { ':path': '/models/default/digits/fine' });
+    const other = await waiting.promise;
     (await broken.promise).socket.destroy();
     expect(await cut).toMatchObject({ status: 200, body: 'some', reset: 2 });
+    other.end('fine');
     expect(await fine).toMatchObject({ status: 200, body: 'fine', reset: 0 });
   });
 
