@@ -31,11 +31,10 @@ import {
   HEAD_TIMEOUT_MS,
   KEEP_ALIVE_MS,
   LINGER_MS,
+  NEVER,
   type Plane,
 } from './plane.ts';
 
-/** With more than this to come, a body is read in large pieces. */
-const LARGE_BODY = 16 * 1024;
 /** Bytes of requests that are sent ahead of their turn; then the socket is paused. */
 const MAX_AHEAD = 64 * 1024;
 
@@ -71,7 +70,7 @@ export interface CallerConnectionEvents {
 export class CallerConnection implements Downstream, AcceptedConnection, Reader {
   readonly head = new RequestHead();
   readonly isGrpc = false;
-  readonly givesUpAt = Number.POSITIVE_INFINITY;
+  readonly givesUpAt = NEVER;
   /** The request's body has come to its end. */
   bodyDone = true;
   readonly socket: Socket;
@@ -384,7 +383,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, Reader 
     const { head } = this;
     this.phase = EXCHANGING;
     this.headSeen = 0;
-    this.deadline = Number.POSITIVE_INFINITY;
+    this.deadline = NEVER;
     this.bodyDone = !head.hasBody;
     this.continued = false;
     let end = at;
@@ -426,9 +425,9 @@ export class CallerConnection implements Downstream, AcceptedConnection, Reader 
       : this.feedLength(buffer, from, to);
     if (end < 0 || this.phase !== EXCHANGING) return to;
     this.bodyDone = chunks ? chunks.done : this.bodyLeft === 0;
-    this.inlet.large = this.bodyLeft > LARGE_BODY;
+    this.inlet.expect(this.bodyLeft);
     if (!this.bodyDone) return to;
-    this.deadline = Number.POSITIVE_INFINITY;
+    this.deadline = NEVER;
     this.exchange.onBodyEnd(chunks?.trailerLines ?? '');
     return end;
   }

@@ -9,7 +9,7 @@ import { Hold } from './hold.ts';
 import { pieceOf } from './http/pieces.ts';
 import { Identity } from './identity.ts';
 import { countRefusal, createRevisionMetrics } from './metrics.ts';
-import type { Plane } from './plane.ts';
+import { NEVER, type Plane } from './plane.ts';
 import {
   BODY_STALLED,
   BODY_TOO_LARGE_TO_ROUTE,
@@ -36,7 +36,6 @@ import { isForPerson, makeWaitingPage, PAGE_FIELDS } from './waiting-page.ts';
 import { retryAfterOf, waitsOf } from './waits.ts';
 import type { Following } from './watches.ts';
 
-const NEVER = Number.POSITIVE_INFINITY;
 /** A caller that closed its connection, in the metrics: the code that nginx made common. */
 const CLIENT_CLOSED = 499;
 

@@ -6,7 +6,7 @@ import { parseTokens } from './http/fields.ts';
 import type { ResponseHead } from './http/response-head.ts';
 import { formatTimeout } from './http2/grpc.ts';
 import { pieceOf } from './http/pieces.ts';
-import { type Plane, SEND_TIMEOUT_MS } from './plane.ts';
+import { NEVER, type Plane, SEND_TIMEOUT_MS } from './plane.ts';
 import { makeLost, makeNoHttp2, type Refusal, UNASKED_UPGRADE } from './refusals.ts';
 import type { RevisionRoute } from './routes.ts';
 import type { Slot } from './slot.ts';
@@ -14,7 +14,6 @@ import { hundredths, makeResponseFields, timingOf } from './timing.ts';
 import { InstanceConnection } from './instance-connection.ts';
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
-const NEVER = Number.POSITIVE_INFINITY;
 
 const IDLE = 0;
 const CONNECTING = 1;

@@ -1,12 +1,10 @@
 import type { Waiter } from './gate.ts';
 import type { RequestHead } from './http/request-head.ts';
-import type { Plane } from './plane.ts';
+import { NEVER, type Plane } from './plane.ts';
 import type { RevisionRoute } from './routes.ts';
 import type { Slot } from './slot.ts';
 import { isForPerson, PAGE_AFTER_MS } from './waiting-page.ts';
 import { nameOf } from './watches.ts';
-
-const NEVER = Number.POSITIVE_INFINITY;
 
 /**
  * What holds for a request while it waits: until when it may, under which name others may ask for it, and when a

@@ -7,6 +7,9 @@ import { type BoundSocket, connect, type NetConnectOpts, type OnReadOpts, Socket
  * pool, which may be written on without a copy.
  */
 
+/** With more than this to come, a body is read in large pieces. */
+const LARGE_BODY = 16 * 1024;
+
 const SHARED = Buffer.allocUnsafeSlow(16 * 1024);
 
 /** Who reads a socket. */
@@ -25,11 +28,16 @@ export function keep(buffer: Buffer, from: number, to: number): Buffer {
 /** The way one socket is read. */
 export class Inlet {
   /** Much is coming: from the next read on the socket has buffers of its own. */
-  large = false;
+  private large = false;
   buffer: Buffer = SHARED;
   private isOpen = false;
   /** Never set: given no buffer, `node:net` goes on with the one that it has, which is the cheapest. */
   private readonly sameAgain!: Buffer;
+
+  /** So many bytes of a body are to come. */
+  expect(bytes: number): void {
+    this.large = bytes > LARGE_BODY;
+  }
 
   connect(options: NetConnectOpts, reader: Reader): Socket {
     const socket: Read = connect({ ...options, onread: this.options() });

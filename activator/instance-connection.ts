@@ -1,6 +1,7 @@
-import { isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import type { NetConnectOpts, Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { Address } from '#domain/routing.ts';
+import { openSocket } from './connect.ts';
 import { ChunkedScanner } from './http/chunked.ts';
 import type { RequestHead } from './http/request-head.ts';
 import { ResponseHead } from './http/response-head.ts';
@@ -17,8 +18,6 @@ import { Outlet } from './outlet.ts';
 
 /** A response head larger than this is no answer of a sane server. */
 const MAX_RESPONSE_HEAD = 64 * 1024;
-/** An instance that does not take a connection within this is as good as unreachable. */
-const CONNECT_TIMEOUT_MS = 5000;
 /**
  * How long an idle connection is kept when the instance does not say how long it keeps it. Shorter than the
  * shortest default in common servers (2 s), so that a request is not written to one that is being closed.
@@ -27,9 +26,6 @@ const IDLE_MS = 1500;
 /** Closed this much before the instance would close it. */
 const IDLE_MARGIN_MS = 1000;
 const MAX_IDLE_MS = 60_000;
-
-/** With more than this to come, a body is read in large pieces. */
-const LARGE_BODY = 16 * 1024;
 
 const HEAD = 0;
 const LENGTH = 1;
@@ -303,7 +299,7 @@ export class InstanceConnection implements Upstream, Reader {
   private readLength(buffer: Buffer, at: number, length: number): void {
     const end = Math.min(length, at + this.remaining);
     this.remaining -= end - at;
-    this.inlet.large = this.remaining > LARGE_BODY;
+    this.inlet.expect(this.remaining);
     this.deliver(buffer, at, end);
     if (this.remaining === 0) this.finish('', end < length);
   }
@@ -365,27 +361,14 @@ function makeProbe(): Reader {
   return { inlet: new Inlet(), onBytes: () => {} };
 }
 
-/** A connection to the address that fails when it is not there in time. */
+/** Each side of it is closed by itself. */
 function open(address: Address, reader: Reader, onReady: () => void): Socket {
-  const socket = connectTo(address, reader);
-  socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy(new Error('no connection within 5s')));
-  socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => {
-    socket.setTimeout(0);
-    onReady();
-  });
-  return socket;
-}
-
-function connectTo(address: Address, reader: Reader): Socket {
   const { inlet } = reader;
-  if ('socket' in address)
-    return inlet.connect({ path: address.socket, allowHalfOpen: true }, reader);
-  const { host, port } = address;
-  if (!address.tls) return inlet.connect({ host, port, allowHalfOpen: true }, reader);
-  return inlet.listenTo(
-    connectTls({ host, port, servername: isIP(host) === 0 ? host : '' }),
-    reader,
-  );
+  const connectors = {
+    plain: (to: NetConnectOpts) => inlet.connect({ ...to, allowHalfOpen: true }, reader),
+    secure: (to: ConnectionOptions) => inlet.listenTo(connectTls(to), reader),
+  };
+  return openSocket(address, connectors, onReady);
 }
 
 /** How long a connection may be idle here: shorter than the instance says that it keeps it. */

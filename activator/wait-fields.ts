@@ -1,7 +1,7 @@
 import { duration } from '#domain/units.ts';
 import { parseLength } from './http/fields.ts';
 import type { RequestHead } from './http/request-head.ts';
-import { MAX_HOLD_MS } from './plane.ts';
+import { MAX_HOLD_MS, NEVER } from './plane.ts';
 import { makeBadHeader, type Refusal } from './refusals.ts';
 import type { RevisionRoute } from './routes.ts';
 
@@ -24,7 +24,7 @@ export function holdOf(head: RequestHead, { routing }: RevisionRoute): number {
  */
 export function expectedByEnvoy({ fields }: RequestHead): number {
   const value = parseLength(fields.find('x-envoy-expected-rq-timeout-ms'));
-  return value > 0 ? value : Number.POSITIVE_INFINITY;
+  return value > 0 ? value : NEVER;
 }
 
 /** Undefined: the caller calls its request by a name that is one, or by none. */

@@ -11,15 +11,12 @@ import { countRefusal } from '../metrics.ts';
 import { KEEP_ALIVE_MS, LINGER_MS, type Plane } from '../plane.ts';
 import { CallerStream } from './caller-stream.ts';
 import { MAX_SENT_HEAD } from './fields.ts';
+import { SESSION_WINDOW, STREAM_WINDOW } from './windows.ts';
 
 const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_REFUSED_STREAM } = constants;
 
 /** Requests of one connection at once. */
 const MAX_STREAMS = 1000;
-/** What may be on its way in one stream without having been read; as much as is held of a waiting body. */
-const STREAM_WINDOW = 64 * 1024;
-/** For all streams together: node:http2 gives it back as data comes, so a paused stream stops no other. */
-const SESSION_WINDOW = 1024 * 1024;
 /** More than the limit of a head, so that one that is a little too large gets an answer, not a reset. */
 const HEAD_MARGIN = 16 * 1024;
 /** Streams that ended without an answer: so many at once, and so many a second (rapid reset, CVE-2023-44487). */

@@ -15,6 +15,7 @@ import {
   KEEP_ALIVE_MS,
   LINGER_MS,
   MAX_ROUTED_BODY,
+  NEVER,
   type Plane,
   SEND_TIMEOUT_MS,
 } from '../plane.ts';
@@ -32,7 +33,6 @@ import { InferenceCall, isInferenceTarget } from './inference/call.ts';
 import { readRequest } from './read-request.ts';
 
 const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
-const NEVER = Number.POSITIVE_INFINITY;
 const NO_SUCH_STATUS = 600;
 
 /** What tells a gRPC client after how many ms it may try again. */

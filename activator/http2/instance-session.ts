@@ -1,14 +1,10 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
-import { connect as connectSocket, isIP, type Socket } from 'node:net';
+import { connect as connectSocket, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Address } from '#domain/routing.ts';
+import { openSocket } from '../connect.ts';
 import { MAX_SENT_HEAD } from './fields.ts';
-
-/** An instance that does not take a connection within this is as good as unreachable. */
-const CONNECT_TIMEOUT_MS = 5000;
-/** As for callers: what may have come of one response without having been read. */
-const STREAM_WINDOW = 64 * 1024;
-const SESSION_WINDOW = 1024 * 1024;
+import { SESSION_WINDOW, STREAM_WINDOW } from './windows.ts';
 
 /** Who wants to send on a session that is being opened. */
 interface Waiting {
@@ -34,7 +30,7 @@ export class InstanceSession {
 
   constructor(address: Address, now: number) {
     this.idleSince = now;
-    const socket = openSocket(address);
+    const socket = connectTo(address);
     const options = {
       createConnection: () => socket,
       settings: { enablePush: false, initialWindowSize: STREAM_WINDOW },
@@ -106,21 +102,9 @@ export function schemeOf(address: Address): 'http' | 'https' {
   return 'tls' in address && address.tls ? 'https' : 'http';
 }
 
-function openSocket(address: Address): Socket {
-  const socket = connectTo(address);
-  socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy(new Error('no connection within 5s')));
-  socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => socket.setTimeout(0));
-  return socket;
-}
-
 function connectTo(address: Address): Socket {
-  if ('socket' in address) return connectSocket({ path: address.socket });
-  const { host, port } = address;
-  if (!address.tls) return connectSocket({ host, port });
-  return connectTls({
-    host,
-    port,
-    servername: isIP(host) === 0 ? host : '',
-    ALPNProtocols: ['h2'],
+  return openSocket(address, {
+    plain: (to) => connectSocket(to),
+    secure: (to) => connectTls({ ...to, ALPNProtocols: ['h2'] }),
   });
 }

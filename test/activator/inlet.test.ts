@@ -22,7 +22,7 @@ async function startEcho(way: (socket: Socket) => Socket) {
     const reader: Reader = {
       inlet,
       onBytes(buffer, length) {
-        inlet.large = length > 8192;
+        inlet.expect(length > 8192 ? 100_000 : 0);
         if (outlet.writeBytes(buffer, 0, length)) return;
         socket.pause();
         full.resolve();
