@@ -25,13 +25,13 @@ import {
 } from './refusals.ts';
 import { connectionField, Response } from './response.ts';
 import { Origin } from './origin.ts';
+import { NEVER } from './never.ts';
 import {
   BODY_TIMEOUT_MS,
   CLOSING_MS,
   HEAD_TIMEOUT_MS,
   KEEP_ALIVE_MS,
   LINGER_MS,
-  NEVER,
   type Plane,
 } from './plane.ts';
 

@@ -9,7 +9,8 @@ import { Hold } from './hold.ts';
 import { pieceOf } from './http/pieces.ts';
 import { Identity } from './identity.ts';
 import { countRefusal, createRevisionMetrics } from './metrics.ts';
-import { NEVER, type Plane } from './plane.ts';
+import { NEVER } from './never.ts';
+import type { Plane } from './plane.ts';
 import {
   BODY_STALLED,
   BODY_TOO_LARGE_TO_ROUTE,

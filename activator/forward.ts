@@ -4,14 +4,13 @@ import type { HeldBody } from './held-body.ts';
 import type { Framed, Upstream, UpstreamEvents } from './upstream.ts';
 import { parseTokens } from './http/fields.ts';
 import type { ResponseHead } from './http/response-head.ts';
-import { formatTimeout } from './http2/grpc.ts';
 import { pieceOf } from './http/pieces.ts';
-import { NEVER, type Plane, SEND_TIMEOUT_MS } from './plane.ts';
+import { NEVER } from './never.ts';
+import { type Plane, SEND_TIMEOUT_MS } from './plane.ts';
 import { makeLost, makeNoHttp2, type Refusal, UNASKED_UPGRADE } from './refusals.ts';
 import type { RevisionRoute } from './routes.ts';
 import type { Slot } from './slot.ts';
 import { hundredths, makeResponseFields, timingOf } from './timing.ts';
-import { InstanceConnection } from './instance-connection.ts';
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 
@@ -99,7 +98,7 @@ export class Forward implements UpstreamEvents {
     this.replayable = true;
     this.deadline = granted.grantedAt + route.routing.timeouts.run;
     this.refusedOnce = false;
-    this.connect(this.downstream.isGrpc ? this.open(slot) : (slot.takeIdle() ?? this.open(slot)));
+    this.connect(slot.take(this.downstream.isGrpc));
   }
 
   /** Ends, whatever its state. `clean`: the answer was whole. */
@@ -117,12 +116,13 @@ export class Forward implements UpstreamEvents {
   // To the instance
 
   writeBody(buffer: Buffer, ranges: readonly number[]): void {
-    if (this.downstream.isGrpc && this.replayable) this.keepForReplay(pieceOf(buffer, ranges));
+    const { upstream } = this;
+    if (upstream?.canRefuse && this.replayable) this.keepForReplay(pieceOf(buffer, ranges));
     else this.replayable = false;
-    if (this.upstream && !this.upstream.writeBody(buffer, ranges)) this.downstream.pause();
+    if (upstream && !upstream.writeBody(buffer, ranges)) this.downstream.pause();
   }
 
-  /** The first message of a gRPC call nearly always follows its head: without it hardly a call could be replayed. */
+  /** The first message of a call nearly always follows its head: without it hardly one could be sent again. */
   private keepForReplay(piece: Buffer): void {
     this.body.add(piece);
     if (this.body.isFull) this.forgetBody();
@@ -150,15 +150,11 @@ export class Forward implements UpstreamEvents {
     this.upstream?.resume();
   }
 
-  private open(slot: Slot): Upstream {
-    const now = (): number => this.plane.now();
-    return this.downstream.isGrpc ? slot.openStream(now) : new InstanceConnection(slot, now);
-  }
-
   private connect(upstream: Upstream): void {
     this.state = CONNECTING;
     this.upstream = upstream;
-    upstream.use(this, this.downstream.head.method);
+    const { head, givesUpAt } = this.downstream;
+    upstream.use(this, head.method, givesUpAt);
     if (upstream.connected) this.send(upstream);
   }
 
@@ -180,7 +176,7 @@ export class Forward implements UpstreamEvents {
     const { body, downstream } = this;
     if (body.bytes === 0) return;
     body.writeTo(upstream);
-    const isKept = downstream.isGrpc || (downstream.bodyDone && this.isRepeatable());
+    const isKept = upstream.canRefuse || (downstream.bodyDone && this.isRepeatable());
     if (body.isFull || !isKept) this.forgetBody();
   }
 
@@ -191,7 +187,7 @@ export class Forward implements UpstreamEvents {
     else if (this.downstream.isAnswering) this.events.onCut();
     else if (before === 'protocol' && route) this.events.onRefusal(makeNoHttp2(route));
     else if (slot && upstream && before !== 'protocol' && this.mayReplay(upstream, before))
-      this.connect(this.open(slot));
+      this.connect(slot.open(this.downstream.isGrpc));
     else this.events.onRefusal(makeLost(reason));
   }
 
@@ -227,7 +223,7 @@ export class Forward implements UpstreamEvents {
     if (head.status === 101) this.beginTunnel(head);
     else {
       this.state = RESPONDING;
-      if (this.downstream.isGrpc) this.forgetBody();
+      this.forgetBody();
       if (this.slot) this.slot.silences = 0;
       this.observe(head.status);
       this.downstream.writeHead(head, this.extraFields());
@@ -320,13 +316,6 @@ export class Forward implements UpstreamEvents {
     const host = inner?.authority ?? (head.host === '' ? 'localhost' : head.host);
     const target = inner?.basePath ? inner.basePath + path : path;
     const trace = head.traced ? '' : this.plane.startTrace();
-    upstream.writeHead(head, target, host, forwarded + trace + this.timeoutField());
-  }
-
-  /** What is left of the time that the caller gives, for the instance. */
-  private timeoutField(): string {
-    const { isGrpc, givesUpAt } = this.downstream;
-    if (!isGrpc || givesUpAt === NEVER) return '';
-    return `grpc-timeout: ${formatTimeout(givesUpAt - this.plane.now())}\r\n`;
+    upstream.writeHead(head, target, host, forwarded + trace);
   }
 }

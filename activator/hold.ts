@@ -1,6 +1,7 @@
 import type { Waiter } from './gate.ts';
 import type { RequestHead } from './http/request-head.ts';
-import { NEVER, type Plane } from './plane.ts';
+import { NEVER } from './never.ts';
+import type { Plane } from './plane.ts';
 import type { RevisionRoute } from './routes.ts';
 import type { Slot } from './slot.ts';
 import { isForPerson, PAGE_AFTER_MS } from './waiting-page.ts';

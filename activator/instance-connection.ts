@@ -94,6 +94,11 @@ export class InstanceConnection implements Upstream, Reader {
     this.served += 1;
   }
 
+  /** HTTP/1 has no word for it. */
+  get canRefuse(): boolean {
+    return false;
+  }
+
   /** Bytes of a response have come. */
   get isAnswering(): boolean {
     return this.state !== HEAD || this.partial !== undefined;

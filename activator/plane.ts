@@ -44,8 +44,6 @@ export interface Plane {
   onSilent(slot: Slot, reason: string): void;
 }
 
-/** Of a time that does not come, ms. */
-export const NEVER = Number.POSITIVE_INFINITY;
 /** A body that is read in order to find its model, at most; also what a caller may send to an OpenAI path. */
 export const MAX_ROUTED_BODY = 8 * 1024 * 1024;
 /** Of a held request's body this much is read and counted; the rest stays in the socket. */

@@ -232,7 +232,7 @@ export class Routes {
     }
     const revision = this.revisions.get(instance.revision);
     if (!revision) return;
-    const slot = new Slot(instance, revision.gate);
+    const slot = new Slot(instance, revision.gate, this.events.now);
     if (instance.state === 'draining') {
       this.events.onDrained(slot);
       return;

@@ -2,7 +2,7 @@ import type { Address, RoutingInstance } from '#domain/routing.ts';
 import { type Gate, type GateSlot, OWN } from './gate.ts';
 import { InstanceSessions } from './http2/instance-sessions.ts';
 import type { UpstreamPool, Upstream } from './upstream.ts';
-import type { InstanceConnection } from './instance-connection.ts';
+import { InstanceConnection } from './instance-connection.ts';
 
 /** Idle connections kept per instance; more than that are closed when they become idle. */
 const MAX_IDLE = 256;
@@ -29,11 +29,13 @@ export class Slot implements GateSlot, UpstreamPool<InstanceConnection> {
   held: number;
   /** Of the newest lease. */
   sequence = 0;
+  private readonly now: () => number;
   private readonly idle: InstanceConnection[] = [];
   private sessions: InstanceSessions | undefined;
   private closed = false;
 
-  constructor(instance: RoutingInstance, gate: Gate<Slot>) {
+  constructor(instance: RoutingInstance, gate: Gate<Slot>, now: () => number) {
+    this.now = now;
     this.id = instance.id;
     this.address = instance.address;
     this.askedAt = instance.askedAt;
@@ -44,15 +46,16 @@ export class Slot implements GateSlot, UpstreamPool<InstanceConnection> {
     this.held = this.leased;
   }
 
-  /** The connection that was used last, so that the others grow old and are dropped. */
-  takeIdle(): InstanceConnection | undefined {
-    return this.idle.pop();
+  /** A place for one request: on the connection that was used last, so that the others grow old and are dropped. */
+  take(isGrpc: boolean): Upstream {
+    return isGrpc ? this.open(true) : (this.idle.pop() ?? this.open(false));
   }
 
-  /** A place for one request over HTTP/2. */
-  openStream(now: () => number): Upstream {
+  /** A place for one request that is on no connection of the pool. */
+  open(isGrpc: boolean): Upstream {
+    if (!isGrpc) return new InstanceConnection(this, this.now);
     this.sessions ??= new InstanceSessions(this.address);
-    return this.sessions.open(now);
+    return this.sessions.open(this.now);
   }
 
   keepIdle(upstream: InstanceConnection): void {

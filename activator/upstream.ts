@@ -12,8 +12,10 @@ export interface Upstream {
   readonly served: number;
   /** Bytes of a response have come. */
   readonly isAnswering: boolean;
-  /** Starts one exchange. */
-  use(events: UpstreamEvents, method: string): void;
+  /** The instance may say that it did nothing with a request, so that this can be sent again. */
+  readonly canRefuse: boolean;
+  /** Starts one exchange. `givesUpAt`: when its caller stops waiting, ms; told where the protocol has a field for it. */
+  use(events: UpstreamEvents, method: string, givesUpAt: number): void;
 
   /** `added`: field lines of our own. What is written between `cork` and `uncork` may leave in one piece. */
   cork(): void;

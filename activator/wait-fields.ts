@@ -1,7 +1,8 @@
 import { duration } from '#domain/units.ts';
 import { parseLength } from './http/fields.ts';
 import type { RequestHead } from './http/request-head.ts';
-import { MAX_HOLD_MS, NEVER } from './plane.ts';
+import { NEVER } from './never.ts';
+import { MAX_HOLD_MS } from './plane.ts';
 import { makeBadHeader, type Refusal } from './refusals.ts';
 import type { RevisionRoute } from './routes.ts';
 

@@ -10,12 +10,12 @@ import { keep } from '../inlet.ts';
 import type { Peer } from '../listener.ts';
 import { countRefusal } from '../metrics.ts';
 import { Origin } from '../origin.ts';
+import { NEVER } from '../never.ts';
 import {
   BODY_TIMEOUT_MS,
   KEEP_ALIVE_MS,
   LINGER_MS,
   MAX_ROUTED_BODY,
-  NEVER,
   type Plane,
   SEND_TIMEOUT_MS,
 } from '../plane.ts';

@@ -4,7 +4,9 @@ import type { RequestHead } from '../http/request-head.ts';
 import { ResponseHead } from '../http/response-head.ts';
 import { keep } from '../inlet.ts';
 import { type Upstream, type UpstreamEvents, MAX_INFORMATIONAL } from '../upstream.ts';
+import { NEVER } from '../never.ts';
 import { fieldsOfLines, linesOfHead, readTrailers } from './fields.ts';
+import { formatTimeout } from './grpc.ts';
 import { readResponse } from './read-response.ts';
 import { type InstanceSession, schemeOf } from './instance-session.ts';
 
@@ -33,6 +35,7 @@ export class InstanceStream implements Upstream {
   private informational = 0;
   /** The frame that ends the answer has been seen. */
   private isWhole = false;
+  private givesUpAt = NEVER;
   private left = false;
 
   constructor(session: InstanceSession, address: Address, now: () => number) {
@@ -48,8 +51,14 @@ export class InstanceStream implements Upstream {
     return this.session.connected;
   }
 
-  use(events: UpstreamEvents): void {
+  /** With REFUSED_STREAM. */
+  get canRefuse(): boolean {
+    return true;
+  }
+
+  use(events: UpstreamEvents, _: string, givesUpAt: number): void {
     this.events = events;
+    this.givesUpAt = givesUpAt;
     if (!this.connected) this.session.whenConnected(this);
   }
 
@@ -83,6 +92,7 @@ export class InstanceStream implements Upstream {
       target,
       ...without(fieldsOfLines(linesOfHead(head.forwardHead(target, host))), REPLACED),
       ...fieldsOfLines(added),
+      ...this.timeout(),
       'te',
       'trailers',
     ]);
@@ -97,6 +107,12 @@ export class InstanceStream implements Upstream {
     stream.on('drain', () => this.events?.onWritable());
     stream.on('error', (error) => this.onError(error));
     stream.on('close', () => this.onClose(stream.rstCode));
+  }
+
+  /** What is left of the time that the caller gives. */
+  private timeout(): string[] {
+    if (this.givesUpAt === NEVER) return [];
+    return ['grpc-timeout', formatTimeout(this.givesUpAt - this.now())];
   }
 
   writeBody(buffer: Buffer, ranges: readonly number[]): boolean {

@@ -237,7 +237,7 @@ class World {
       readyAt: 0,
       ...(leased && { leased }),
     };
-    const slot = new Slot(instance, this.gate);
+    const slot = new Slot(instance, this.gate, () => this.now);
     this.slots.push(slot);
     this.wakeOutstanding = false;
     this.gate.add(slot);
