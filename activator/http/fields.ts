@@ -164,6 +164,17 @@ export function indexOfEnd(buffer: Buffer, from: number, to: number): number {
 /** Field names in lower case, by their length: most fields are told apart by that alone. */
 export type CutTable = readonly (readonly string[] | undefined)[];
 
+/** Fields that end at each hop, in requests and in responses. The framing is always written anew. */
+export const HOP_BY_HOP: readonly string[] = [
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'upgrade',
+];
+
 export function makeCutTable(names: readonly string[]): CutTable {
   const table: string[][] = [];
   for (const name of names) (table[name.length] ??= []).push(name);

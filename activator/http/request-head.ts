@@ -6,6 +6,7 @@ import {
   Fields,
   FIELDS_OK,
   FIELDS_TOO_MANY,
+  HOP_BY_HOP,
   makeCutTable,
   parseLength,
   parseTokens,
@@ -59,17 +60,11 @@ const METHODS = new Set(
 const ESCAPED_PATH = /^[^?%]*(?:%[0-9A-Fa-f]{2}[^?%]*)*(?:\?|$)/;
 const AUTHORITY = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::[0-9]{0,5})?$/;
 
-/** Fields that end at this hop, or that only this hop may set. The framing is always written anew. */
+/** Fields that end at this hop, or that only this hop may set. */
 const ENDING_HERE = [
-  'content-length',
-  'transfer-encoding',
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authenticate',
+  ...HOP_BY_HOP,
   'proxy-authorization',
   'te',
-  'upgrade',
   'expect',
   'http2-settings',
   'forwarded',

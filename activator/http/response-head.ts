@@ -1,18 +1,15 @@
 import { parseConnection } from './connection-field.ts';
-import { type CutTable, Fields, FIELDS_OK, makeCutTable, parseLength } from './fields.ts';
+import {
+  type CutTable,
+  Fields,
+  FIELDS_OK,
+  HOP_BY_HOP,
+  makeCutTable,
+  parseLength,
+} from './fields.ts';
 
-/** Fields of a response that end at this hop, or that only Rouse may set. The framing is always written anew. */
-const CUT = makeCutTable([
-  'content-length',
-  'transfer-encoding',
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authenticate',
-  'upgrade',
-  'rouse-revision',
-  'rouse-cold-start',
-]);
+/** Fields of a response that end at this hop, or that only Rouse may set. */
+const CUT = makeCutTable([...HOP_BY_HOP, 'rouse-revision', 'rouse-cold-start']);
 
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?\r\n/;
 /** What nearly all responses start with. */
