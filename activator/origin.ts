@@ -1,5 +1,5 @@
 import type { Caller } from '#domain/records.ts';
-import { plainAddress, type Trust } from './entry/addresses.ts';
+import { networkOf, plainAddress, type Trust } from './entry/addresses.ts';
 import {
   addressOfEntry,
   addressOfNode,
@@ -33,7 +33,7 @@ export class Origin {
 
   constructor(peer: Peer) {
     this.peer = peer;
-    this.caller = { id: peer.address, kind: 'address' };
+    this.caller = { id: networkOf(peer.address), kind: 'address' };
   }
 
   /** Reads what a trusted proxy says. Undefined: understood, or not asked. */
@@ -74,7 +74,7 @@ export class Origin {
     const forHost = fields.findAll('x-forwarded-host') || from.host || host;
     if (!PROTOCOLS.test(protocol) || (forHost !== '' && !HOSTS.test(forHost))) return BAD_FORWARDED;
 
-    this.caller = { id: (byList ?? byElements)?.address ?? address, kind: 'address' };
+    this.caller = { id: networkOf((byList ?? byElements)?.address ?? address), kind: 'address' };
     const before = list || nodes?.slice(byElements?.at).filter(Boolean).join(', ') || '';
     const hop = `for=${nodeOf(address)}${host === '' ? '' : `;host="${host}"`};proto=${protocolOf(this.peer)}`;
     this.lines =

@@ -28,3 +28,24 @@ export function createTrust(networks: readonly string[]): Trust {
 function familyOf(address: string): 'ipv4' | 'ipv6' {
   return address.includes(':') ? 'ipv6' : 'ipv4';
 }
+
+/**
+ * Who counts as one caller: of IPv6 everybody has at least a /64, and with it more addresses than there are places
+ * in any queue. What is no address stays as it is.
+ */
+export function networkOf(address: string): string {
+  if (isIP(address) !== 6) return address;
+  const [before = '', after] = address.toLowerCase().split('::');
+  const first = groupsOf(before);
+  const missing = after === undefined ? 0 : 8 - first.length - groupsOf(after).length;
+  const all = [...first, ...Array<string>(missing).fill('0'), ...groupsOf(after ?? '')];
+  const network = all.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, ''));
+  return `${network.join(':')}::/64`;
+}
+
+/** An IPv4 address at the end, and a zone, stand beyond the first half: only their number counts. */
+function groupsOf(part: string): string[] {
+  return part === ''
+    ? []
+    : part.split(':').flatMap((group) => (group.includes('.') ? ['', ''] : [group]));
+}
