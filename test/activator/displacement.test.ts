@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { FULL_COUNT, Gate, HOLD, OVER_SHARE, type Waiter } from '#activator/gate.ts';
 import type { Line } from '#activator/shares.ts';
-import { Slot } from '#activator/slot.ts';
+import type { Slot } from '#activator/slot.ts';
 import { HIGH, LOW, NORMAL } from '#policies/priority.ts';
 
 /** A full queue, and thousands who want a place in it. */
