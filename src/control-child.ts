@@ -8,7 +8,7 @@ import type { RuntimeHost } from '#runtime/remote-host.ts';
 import type { ControlSetup, FromControl, ToControlProcess } from './control-messages.ts';
 import type { DataPlaneProcesses } from './data-plane-processes.ts';
 import { createRuntimeChannel, sendTo } from './ipc.ts';
-import { createSeat } from './seat.ts';
+import { createSupervisor } from './supervisor.ts';
 import type { Started } from './sources.ts';
 
 /** Control as a process: there is one at most, and when it dies the next one takes over what it left. */
@@ -79,15 +79,15 @@ export function createControlChild(options: {
 
   listening.promise.catch(() => {});
   dataPlanes.onAlive((alive) => say({ type: 'alive', alive }));
-  const seat = createSeat({ name: 'control', start, clock, log });
+  const supervisor = createSupervisor({ name: 'control', start, clock, log });
   return {
     listening: listening.promise,
     async close(graceMs) {
       closing = true;
-      const ended = seat.close();
+      const ended = supervisor.close();
       say({ type: 'close', graceMs });
       await ended;
     },
-    kill: () => seat.kill(),
+    kill: () => supervisor.kill(),
   };
 }

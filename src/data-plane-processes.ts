@@ -5,7 +5,7 @@ import { entryUrl } from '#lib/entry.ts';
 import { Fault } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import { sendTo } from './ipc.ts';
-import { createSeat } from './seat.ts';
+import { createSupervisor } from './supervisor.ts';
 
 /**
  * The data planes as processes that share a port.
@@ -79,11 +79,11 @@ export function createDataPlaneProcesses(options: {
       } else if (!closing) {
         relieved.add(child);
         child.once('exit', () => relieved.delete(child));
-        seat.relieve();
+        supervisor.relieve();
       }
     }
 
-    const seat = createSeat({
+    const supervisor = createSupervisor({
       name: 'a data plane',
       start() {
         const child = begin(`worker-${++started}`);
@@ -93,10 +93,10 @@ export function createDataPlaneProcesses(options: {
       clock,
       log,
     });
-    return seat;
+    return supervisor;
   }
 
-  const seats = Array.from({ length: count }, createPlace);
+  const supervisors = Array.from({ length: count }, createPlace);
   allReady.promise.catch(() => {});
   return {
     ready: allReady.promise,
@@ -107,12 +107,12 @@ export function createDataPlaneProcesses(options: {
     },
     async close(graceMs) {
       closing = true;
-      const ended = seats.map((seat) => seat.close());
+      const ended = supervisors.map((supervisor) => supervisor.close());
       for (const child of living.values()) say(child, { type: 'close', graceMs });
       await Promise.all(ended);
     },
     kill() {
-      for (const seat of seats) seat.kill();
+      for (const supervisor of supervisors) supervisor.kill();
     },
   };
 }

@@ -7,7 +7,7 @@ import { MAX_SENT_HEAD } from './fields.ts';
 import { SESSION_WINDOW, STREAM_WINDOW } from './windows.ts';
 
 /** Who wants to send on a session that is being opened. */
-interface Waiting {
+interface SessionEvents {
   onConnected(): void;
   onUnreached(reason: string): void;
 }
@@ -24,7 +24,7 @@ export class InstanceSession {
   /** Its SETTINGS came, with which every HTTP/2 connection begins. */
   speaksHttp2 = false;
   private readonly session: ClientHttp2Session;
-  private readonly waiting = new Set<Waiting>();
+  private readonly waiting = new Set<SessionEvents>();
   private reason = 'the connection was closed';
   private isRefusing = false;
 
@@ -63,11 +63,11 @@ export class InstanceSession {
     return this.reason;
   }
 
-  whenConnected(waiting: Waiting): void {
+  whenConnected(waiting: SessionEvents): void {
     this.waiting.add(waiting);
   }
 
-  forget(waiting: Waiting): void {
+  forget(waiting: SessionEvents): void {
     this.waiting.delete(waiting);
   }
 

@@ -4,12 +4,12 @@ import type { Log } from '#lib/log.ts';
 import { decideRestart } from '#policies/backoff.ts';
 
 /**
- * A place that shall always have a process in it.
+ * Keeps one place filled: there is always a process in it.
  *
  * 1. At any time, until it is closed, there is one that holds the place, or a timer for the next.
  * 2. One that is relieved lives on beside its successor until it ends; its end starts nobody.
  */
-export interface Seat {
+export interface Supervisor {
   /** Has another process take the place at once. */
   relieve(): void;
   /** Nobody takes the place any more. Resolves when the last one that had it has ended. */
@@ -17,13 +17,13 @@ export interface Seat {
   kill(): void;
 }
 
-export function createSeat(options: {
+export function createSupervisor(options: {
   /** For the log: "a data plane". */
   name: string;
   start: () => ChildProcess;
   clock: Clock;
   log: Log;
-}): Seat {
+}): Supervisor {
   const { name, clock, log } = options;
   const living = new Set<ChildProcess>();
   const empty = Promise.withResolvers<void>();

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import { silentLog } from '#lib/log.ts';
-import { createSeat } from '#src/seat.ts';
+import { createSupervisor } from '#src/supervisor.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 
 const children: ChildProcess[] = [];
@@ -10,24 +10,24 @@ afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
 });
 
-function sit() {
+function supervise() {
   const clock = createFakeClock();
   const start = (): ChildProcess => {
     const child = spawn('sleep', ['3600'], { stdio: 'ignore' });
     children.push(child);
     return child;
   };
-  const seat = createSeat({ name: 'a test', start, clock, log: silentLog });
+  const supervisor = createSupervisor({ name: 'a test', start, clock, log: silentLog });
   async function end(child: ChildProcess | undefined): Promise<void> {
     child?.kill('SIGKILL');
     if (child) await once(child, 'exit');
     clock.advance(0);
   }
-  return { clock, seat, end };
+  return { clock, supervisor, end };
 }
 
 test('what ends is replaced: at once after a first accident, then later and later', async () => {
-  const { clock, seat, end } = sit();
+  const { clock, supervisor, end } = supervise();
   await end(children[0]);
   expect(children).toHaveLength(2);
   for (const wait of [1000, 2000, 4000]) {
@@ -41,33 +41,33 @@ test('what ends is replaced: at once after a first accident, then later and late
   clock.advance(10_000);
   await end(children.at(-1));
   expect(children).toHaveLength(6);
-  seat.kill();
-  await seat.close();
+  supervisor.kill();
+  await supervisor.close();
 });
 
 test('one that is relieved lives on, and its end starts nobody', async () => {
-  const { seat, end } = sit();
-  seat.relieve();
+  const { supervisor, end } = supervise();
+  supervisor.relieve();
   expect(children.map(({ exitCode, signalCode }) => exitCode ?? signalCode)).toEqual([null, null]);
   await end(children[0]);
   expect(children).toHaveLength(2);
   await end(children[1]);
   expect(children).toHaveLength(3);
-  seat.kill();
-  await seat.close();
+  supervisor.kill();
+  await supervisor.close();
 });
 
 test('closed, it waits for all that had the place, and starts nobody', async () => {
-  const { clock, seat, end } = sit();
-  seat.relieve();
+  const { clock, supervisor, end } = supervise();
+  supervisor.relieve();
   let closed = false;
-  const closing = seat.close().then(() => (closed = true));
+  const closing = supervisor.close().then(() => (closed = true));
   await end(children[1]);
   expect(closed).toBe(false);
   await end(children[0]);
   await closing;
   clock.advance(100_000);
-  seat.relieve();
+  supervisor.relieve();
   expect(children).toHaveLength(2);
 });
 
@@ -78,10 +78,10 @@ test('a program that cannot be started is tried again', async () => {
     tries += 1;
     return spawn('/nowhere/at/all', { stdio: 'ignore' });
   };
-  const seat = createSeat({ name: 'a test', start, clock, log: silentLog });
+  const supervisor = createSupervisor({ name: 'a test', start, clock, log: silentLog });
   while (tries < 3) {
     await new Promise((next) => setImmediate(next));
     clock.advance(1000);
   }
-  await seat.close();
+  await supervisor.close();
 });
