@@ -89,11 +89,11 @@ const KNOCK_EVERY_MS = 100;
 const STARTING_MS = 60_000;
 /** Weight of the newest request in the mean time that one takes. */
 const SERVICE_WEIGHT = 0.1;
-/** Shorter times between grants are not told apart. */
-const SHORTEST_MS = 0.01;
 
 export class Gate<S extends GateSlot> {
   inFlight = 0;
+  /** Mean time that a request takes at an instance, ms; undefined: none has ended yet. */
+  serviceMs: number | undefined;
   /** Integral over time of in flight plus waiting since the last report; request-milliseconds. */
   totalArea = 0;
   private busyArea = 0;
@@ -110,8 +110,6 @@ export class Gate<S extends GateSlot> {
   /** Of the first wake since an instance came or failed to start, and of the last one; ms. */
   private wokenAt = 0;
   private wokenLastAt = 0;
-  /** Mean time that a request takes at an instance, ms; undefined: none has ended yet. */
-  private serviceMs: number | undefined;
   /** Request-milliseconds in flight since the last request ended. */
   private spentArea = 0;
 
@@ -136,22 +134,11 @@ export class Gate<S extends GateSlot> {
     return false;
   }
 
-  /** While somebody waits, by the pace of the queue or else by what requests take; undefined: not measured. */
-  get grantsPerSecond(): number | undefined {
-    const { paceMs } = this.queue;
-    if (paceMs !== undefined) return 1000 / Math.max(paceMs, SHORTEST_MS);
-    const { capacity, serviceMs } = this;
-    if (serviceMs === undefined || capacity === 0) return undefined;
-    return (1000 * capacity) / Math.max(serviceMs, SHORTEST_MS);
-  }
-
-  /** Requests that may be in flight at once; of one instance while there is none. */
-  private get capacity(): number {
-    const { concurrency } = this.limits;
-    if (!this.isWarm) return concurrency;
+  /** Requests that may be in flight at once, where there is a limit. */
+  get capacity(): number {
     let capacity = 0;
     for (const { leased, draining, suspended } of this.slots) {
-      if (!draining && !suspended) capacity += leased === OWN ? concurrency : leased;
+      if (!draining && !suspended) capacity += leased === OWN ? this.limits.concurrency : leased;
     }
     return capacity;
   }
@@ -424,7 +411,7 @@ export class Gate<S extends GateSlot> {
       if (!slot || !waiter) return;
       this.settle();
       waiter.waitsIn = undefined;
-      this.queue.take(waiter, this.areaAt);
+      this.queue.take(waiter);
       if (this.waiting === 0) this.nextWake = 1;
       this.grant(waiter, slot, this.areaAt);
       if (this.waiting === 0) this.events.onQuiet();

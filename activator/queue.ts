@@ -19,8 +19,6 @@ import { type Line, type Queued, Ring, Shares } from './shares.ts';
  */
 
 const NO_RINGS: readonly never[] = [];
-/** Weight of the newest interval in the pace. */
-const PACE_WEIGHT = 0.1;
 const NOBODY = Number.POSITIVE_INFINITY;
 
 export class Queue<W extends Queued<W>> {
@@ -31,10 +29,6 @@ export class Queue<W extends Queued<W>> {
   private shares: Shares<W> | undefined;
   /** Numbers of arrivals and turns, each given once. */
   private tickets = 0;
-  /** Mean time from one grant to the next while somebody waited, ms; undefined: not measured yet. */
-  paceMs: number | undefined;
-  /** Of the last grant, if somebody has waited ever since. */
-  private takenAt: number | undefined;
 
   /** Who is next. */
   get first(): W | undefined {
@@ -89,17 +83,15 @@ export class Queue<W extends Queued<W>> {
   }
 
   /** It is served: its caller's next request of this class has to wait for the others' turns. */
-  take(waiter: W, now: number): void {
+  take(waiter: W): void {
     const line = this.leave(waiter);
     if (!line) return;
-    this.measure(now);
     line.ring.remove(line);
     if (line.first) this.giveTurn(line);
   }
 
   /** It is not to be served any more. */
   remove(waiter: W): void {
-    if (this.count === 1) this.takenAt = undefined;
     const wasFirst = waiter.line?.first === waiter;
     const line = this.leave(waiter);
     if (!line || !wasFirst) return;
@@ -120,14 +112,6 @@ export class Queue<W extends Queued<W>> {
       if (waiter.next) queueUp(heads[c]!, at[c]!, waiter.next);
       yield waiter;
     }
-  }
-
-  private measure(now: number): void {
-    if (this.takenAt !== undefined) {
-      const interval = now - this.takenAt;
-      this.paceMs = interval + ((this.paceMs ?? interval) - interval) * (1 - PACE_WEIGHT);
-    }
-    this.takenAt = this.count > 0 ? now : undefined;
   }
 
   private giveTurn(line: Line<W>): void {

@@ -13,31 +13,34 @@ export const NOTHING_WAITS: RevisionWaits = {
   inFlight: 0,
   warm: false,
   hasRoom: false,
+  capacity: 0,
 };
 
 export function waitsOf({ gate }: RevisionRoute): RevisionWaits {
-  const { startingMs, grantsPerSecond } = gate;
+  const { startingMs, serviceMs } = gate;
   return {
     waiting: gate.waiting,
     inFlight: gate.inFlight,
     warm: gate.isWarm,
     hasRoom: gate.hasRoom,
+    capacity: gate.capacity,
     ...(startingMs !== undefined && { startingSeconds: startingMs / 1000 }),
-    ...(grantsPerSecond !== undefined && { grantsPerSecond }),
+    ...(serviceMs !== undefined && { serviceSeconds: serviceMs / 1000 }),
   };
 }
 
-/** Of several data planes: what waits in all queues, and how fast they go together. */
+/** Of several data planes: what waits in all queues, and what they share. */
 export function addWaits(told: readonly RevisionWaits[]): RevisionWaits {
   const starting = told.flatMap(({ startingSeconds }) => startingSeconds ?? []);
-  const grants = told.flatMap(({ grantsPerSecond }) => grantsPerSecond ?? []);
+  const service = told.flatMap(({ serviceSeconds }) => serviceSeconds ?? []);
   return {
     waiting: sum(told.map(({ waiting }) => waiting)),
     inFlight: sum(told.map(({ inFlight }) => inFlight)),
     warm: told.some(({ warm }) => warm),
     hasRoom: told.some(({ hasRoom }) => hasRoom) && told.every(({ waiting }) => waiting === 0),
     ...(starting.length > 0 && { startingSeconds: Math.max(...starting) }),
-    ...(grants.length > 0 && { grantsPerSecond: sum(grants) }),
+    capacity: sum(told.map(({ capacity }) => capacity)),
+    ...(service.length > 0 && { serviceSeconds: sum(service) / service.length }),
   };
 }
 
@@ -51,15 +54,18 @@ export function expectedWait(
   waits: RevisionWaits,
   ahead: number,
 ): number | undefined {
-  const { warm, hasRoom, startingSeconds = 0, grantsPerSecond } = waits;
+  const { warm, hasRoom, startingSeconds = 0, serviceSeconds } = waits;
+  const { concurrency } = routing;
+  // Slots that go from one data plane to another are nobody's for a moment.
+  const capacity = waits.capacity || concurrency;
   if (warm && hasRoom) return 0;
   return decideExpectedWait({
     warm,
     startSeconds: routing.parked ? UNPARK_SECONDS : routing.coldStartSeconds,
     startingSeconds,
     ahead,
-    secondsPerGrant: grantsPerSecond === undefined ? undefined : 1 / grantsPerSecond,
-    concurrency: routing.concurrency,
+    secondsPerGrant: serviceSeconds === undefined ? undefined : serviceSeconds / capacity,
+    concurrency,
   });
 }
 

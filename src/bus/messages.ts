@@ -138,8 +138,10 @@ export interface RevisionWaits {
   readonly hasRoom: boolean;
   /** For how long an instance has been asked for that is not there yet, seconds. */
   readonly startingSeconds?: number;
-  /** While requests wait. Absent: not measured. */
-  readonly grantsPerSecond?: number;
+  /** Requests that may be in flight at once; 0 also where there is no limit. */
+  readonly capacity: number;
+  /** Mean time that a request takes at an instance. Absent: not measured. */
+  readonly serviceSeconds?: number;
   /** The revision that the request waits for, where it is another than the one that was asked for. */
   readonly heldFor?: string;
   /** Requests before the one that was asked for. Absent: that does not wait here. */

@@ -54,7 +54,7 @@ class World {
     expect(request).toBe(this.naive.next());
     if (!request) return undefined;
     this.checkOvertaking(request);
-    this.queue.take(request, this.now);
+    this.queue.take(request);
     this.naive.take(request);
     this.served.push(request);
     for (const other of this.naive.entries) {

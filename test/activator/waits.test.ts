@@ -82,6 +82,24 @@ test('the next in line waits for the one that runs, by what requests have taken;
   expect(retryAfterOf(route)).toBe(14);
 });
 
+test('what one data plane has measured counts for the slots of another', () => {
+  const { world, route } = createWorld();
+  const one = { waiting: 2, inFlight: 0, warm: true, hasRoom: false };
+  const told = [
+    { ...one, capacity: 0, serviceSeconds: 2 },
+    { ...one, inFlight: 1, capacity: 1, ahead: 1 },
+  ];
+  expect(makeStatus(route, world.now, told, 'x')).toMatchObject({
+    waiting: 4,
+    inFlight: 1,
+    expectedWaitSeconds: 10,
+    request: { position: 3, expectedWaitSeconds: 6 },
+  });
+  const [first, second] = told;
+  const moving = [first!, { ...second!, capacity: 0 }];
+  expect(makeStatus(route, world.now, moving).expectedWaitSeconds, 'a slot moves').toBe(10);
+});
+
 test('what is left of a cold start is the same at the status and in Retry-After', () => {
   const { world, route } = createWorld();
   expect([waitNow(route, world.now), retryAfterOf(route)]).toEqual([3, 3]);
