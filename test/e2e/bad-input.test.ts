@@ -4,7 +4,14 @@ import { once } from 'node:events';
 import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { call, dial, startInstance } from '#test/activator/harness.ts';
-import { makeFolder, type Platform, removeFolder, runRouse, startPlatform } from './platform.ts';
+import {
+  makeFolder,
+  type Platform,
+  removeFolder,
+  runRouse,
+  startPlatform,
+  serveArguments,
+} from './platform.ts';
 
 const PROGRAM = resolve(import.meta.dirname, 'programs/numbered.mjs');
 let platform: Platform;
@@ -340,18 +347,7 @@ describe('a server that cannot start', () => {
   });
 
   test('a data folder that another Rouse has', async () => {
-    const ran = await runRouse(
-      [
-        'serve',
-        '--listen',
-        '127.0.0.1:0',
-        '--control',
-        '127.0.0.1:0',
-        '--data',
-        join(folder, 'state'),
-      ],
-      folder,
-    );
+    const ran = await runRouse(serveArguments(folder), folder);
     expect(ran.status).toBe(1);
     expect(ran.stderr).toMatch(new RegExp(`in use by the Rouse with process id ${platform.pid}`));
     await expectGoodAnswers();
@@ -361,18 +357,7 @@ describe('a server that cannot start', () => {
     const other = await makeFolder();
     await mkdir(join(other, 'state'));
     await writeFile(join(other, 'state', 'rouse.db'), 'this is no database'.repeat(1000));
-    const ran = await runRouse(
-      [
-        'serve',
-        '--listen',
-        '127.0.0.1:0',
-        '--control',
-        '127.0.0.1:0',
-        '--data',
-        join(other, 'state'),
-      ],
-      other,
-    );
+    const ran = await runRouse(serveArguments(other), other);
     expect(ran.status).toBe(1);
     expect(ran.stderr).toMatch(/rouse\.db/);
     await removeFolder(other);

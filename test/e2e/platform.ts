@@ -56,23 +56,19 @@ export async function removeFolder(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 }
 
+/** On free ports, with its state in the folder. */
+export function serveArguments(folder: string): string[] {
+  const any = '127.0.0.1:0';
+  return ['serve', '--listen', any, '--control', any, '--data', join(folder, 'state')];
+}
+
 export async function startPlatform(
   folder: string,
   options: { args?: readonly string[]; env?: Record<string, string>; cwd?: string } = {},
 ): Promise<Platform> {
   const child = spawn(
     process.execPath,
-    [
-      MAIN,
-      'serve',
-      '--listen',
-      '127.0.0.1:0',
-      '--control',
-      '127.0.0.1:0',
-      '--data',
-      join(folder, 'state'),
-      ...(options.args ?? []),
-    ],
+    [MAIN, ...serveArguments(folder), ...(options.args ?? [])],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: options.cwd ?? folder,
