@@ -1,8 +1,10 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // They make a Kubernetes cluster: `npm run test:cluster`.
+    exclude: [...configDefaults.exclude, 'test/cluster/live/**'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,

@@ -1,0 +1,52 @@
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { delimiter, dirname, join } from 'node:path';
+import { Fault } from '#lib/fault.ts';
+import { enterArgs } from './box.ts';
+import { FILES, partsOf } from './folders.ts';
+import { type Plan, programOf } from './plan.ts';
+import { type BoxRecord, isAlive, readRecord } from './record.ts';
+import { untilEnded } from './run-program.ts';
+
+/** The box of a running cluster. Throws a Fault when there is none. */
+export async function findBox(state: string): Promise<BoxRecord> {
+  const box = await readRecord(partsOf(state).record);
+  if (box && isAlive(box)) return box;
+  throw new Fault('not_found', 'no cluster is up; npm run cluster -- up makes one');
+}
+
+/** What starts a command in the box: its words and its environment, in which `kubectl` is found and works. */
+async function makeEntry(
+  state: string,
+  command: readonly string[],
+  folder: string,
+): Promise<{ readonly words: readonly string[]; readonly env: NodeJS.ProcessEnv }> {
+  const box = await findBox(state);
+  const plan: Plan = JSON.parse(await readFile(partsOf(state).plan, 'utf8'));
+  const path = [dirname(programOf(plan, 'kubectl')), process.env['PATH'] ?? ''].join(delimiter);
+  const env = { ...process.env, PATH: path, KUBECONFIG: `${FILES}/admin.kubeconfig` };
+  return { words: [...enterArgs(box, folder), ...command], env };
+}
+
+/** Runs a command in the box, with the terminal of this process. Resolves with its status. */
+export async function runInside(
+  state: string,
+  command: readonly string[],
+  options: { readonly folder?: string; readonly signal?: AbortSignal } = {},
+): Promise<number> {
+  const { folder = process.cwd(), signal } = options;
+  const { words, env } = await makeEntry(state, command, folder);
+  const [program = '', ...args] = words;
+  const child = spawn(program, args, { stdio: 'inherit', env, signal });
+  return (await untilEnded(child)) ?? 1;
+}
+
+/** Runs a part of the harness itself in the box: `inside-child.ts`. */
+export async function runHarness(
+  state: string,
+  part: 'up' | 'status',
+  signal?: AbortSignal,
+): Promise<number> {
+  const command = [process.execPath, join(import.meta.dirname, 'inside-child.ts'), part];
+  return await runInside(state, command, { folder: import.meta.dirname, signal });
+}

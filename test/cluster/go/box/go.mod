@@ -1,0 +1,3 @@
+module rouse.test/cluster/box
+
+go 1.24

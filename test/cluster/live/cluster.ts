@@ -1,0 +1,74 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stateFolder } from '#test/cluster/folders.ts';
+import { findMissing, thisMachine } from '#test/cluster/requirements.ts';
+
+/** A cluster of a test's own, driven as a user would: by commands. */
+
+/** What this machine lacks for a cluster. */
+export const MISSING = findMissing(thisMachine(process.env));
+export const NEEDS = '(needs root, Go and packages of Debian: see test/cluster/README.md)';
+
+const MAIN = join(import.meta.dirname, '../main.ts');
+
+export interface Ran {
+  readonly pid: number;
+  /** Null: a signal ended it. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface TestCluster {
+  readonly state: string;
+  /** Runs a command of the harness to its end. `onPrinted` gets all that was printed so far, each time. */
+  run(args: readonly string[], onPrinted?: (all: string, pid: number) => void): Promise<Ran>;
+  /** Runs one that has to succeed; gives its output. */
+  must(...args: string[]): Promise<string>;
+  /** Takes down whatever is up. */
+  close(): Promise<void>;
+}
+
+export function createTestCluster(env: NodeJS.ProcessEnv = {}): TestCluster {
+  const folder = mkdtempSync(join(tmpdir(), 'rouse-cluster-'));
+  const all = { ...process.env, ...env, XDG_STATE_HOME: folder };
+  const run: TestCluster['run'] = async (args, onPrinted) => {
+    // In a process group of its own, as in a terminal: there Ctrl-C is for the whole group.
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      env: all,
+      detached: true,
+      stdio: 'pipe',
+    });
+    const pid = child.pid ?? 0;
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (piece: string) => {
+      stdout += piece;
+      onPrinted?.(stdout, pid);
+    });
+    child.stderr.setEncoding('utf8').on('data', (piece: string) => {
+      stderr += piece;
+    });
+    const code = await new Promise<number | null>((resolve) => {
+      // Not `close`: a killed harness may leave others that hold its output.
+      child.once('exit', resolve);
+    });
+    return { pid, code, stdout, stderr };
+  };
+  const must = async (...args: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await run(args);
+    if (code !== 0) throw new Error(`${args.join(' ')}: status ${code}\n${stdout}${stderr}`);
+    return stdout;
+  };
+  return {
+    state: stateFolder(all),
+    run,
+    must,
+    async close() {
+      await must('down');
+      rmSync(folder, { recursive: true });
+    },
+  };
+}

@@ -1,0 +1,70 @@
+import { readFile } from 'node:fs/promises';
+import { messageOf } from '#lib/fault.ts';
+import { takeDown } from './down.ts';
+import { findBox, runHarness, runInside } from './enter.ts';
+import { cacheFolder, partsOf, stateFolder } from './folders.ts';
+import { thisMachine } from './requirements.ts';
+import { bringClusterUp } from './up.ts';
+
+/** `npm run cluster -- COMMAND`: see the README beside this file. */
+
+const USAGE = `npm run cluster -- COMMAND
+
+  up          makes a cluster with Knative, in place of one that is there
+  down        takes it down, without a trace
+  status      shows what runs; ends with status 1 when something does not
+  kubeconfig  prints the file by which clients in the box find the cluster
+  exec …      runs a command in the box, such as: exec kubectl get pods -A
+`;
+/** As shells say it of a program that Ctrl-C ended. */
+const INTERRUPTED = 130;
+
+const state = stateFolder(process.env);
+const aborted = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(name, () => aborted.abort(new Error(`ended by ${name}`)));
+}
+
+const started = performance.now();
+function say(text: string): void {
+  const seconds = ((performance.now() - started) / 1000).toFixed(1).padStart(6);
+  process.stdout.write(`${seconds} s  ${text}\n`);
+}
+
+async function run(command: string | undefined, rest: readonly string[]): Promise<number> {
+  switch (command) {
+    case 'up':
+      await up();
+      return 0;
+    case 'down':
+      await takeDown(state);
+      return 0;
+    case 'status':
+      process.stdout.write(`box: process ${(await findBox(state)).pid}\n`);
+      return await runHarness(state, 'status');
+    case 'kubeconfig':
+      await findBox(state);
+      process.stdout.write(await readFile(partsOf(state).kubeconfig));
+      return 0;
+    case 'exec':
+      return await runInside(state, rest);
+    default:
+      process.stderr.write(USAGE);
+      return 2;
+  }
+}
+
+async function up(): Promise<void> {
+  const cache = cacheFolder(process.env);
+  const machine = thisMachine(process.env);
+  await bringClusterUp({ state, cache, machine, say, signal: aborted.signal });
+  say('the cluster is up');
+}
+
+try {
+  const [, , command, ...rest] = process.argv;
+  process.exitCode = await run(command, rest);
+} catch (error) {
+  process.stderr.write(`${messageOf(error)}\n`);
+  process.exitCode = aborted.signal.aborted ? INTERRUPTED : 1;
+}

@@ -1,0 +1,55 @@
+import { writeFile } from 'node:fs/promises';
+import { Fault } from '#lib/fault.ts';
+import { runAll, startBox } from './box.ts';
+import { findHierarchies, makeCgroups } from './cgroups.ts';
+import { takeDown } from './down.ts';
+import { runHarness } from './enter.ts';
+import { cgroupName, partsOf } from './folders.ts';
+import { makePlan } from './make-plan.ts';
+import { makeMounts } from './mounts.ts';
+import { type Plan, programOf } from './plan.ts';
+import { prepareState } from './prepare.ts';
+import type { Machine } from './requirements.ts';
+
+/**
+ * Makes a cluster. What an earlier run left, running or not, is taken down first. When it does not come up, or is
+ * aborted, it is taken down again before the promise rejects.
+ */
+export async function bringClusterUp(options: {
+  readonly state: string;
+  readonly cache: string;
+  readonly machine: Machine;
+  readonly say: (text: string) => void;
+  readonly signal: AbortSignal;
+}): Promise<void> {
+  const { state, say, signal } = options;
+  const plan = await makePlan(options);
+  await takeDown(state);
+  try {
+    await startCluster(state, plan, say, signal);
+  } catch (error) {
+    await takeDown(state);
+    throw error;
+  }
+}
+
+async function startCluster(
+  state: string,
+  plan: Plan,
+  say: (text: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const parts = partsOf(state);
+  await prepareState(state, programOf(plan, 'certificates'));
+  await writeFile(parts.plan, JSON.stringify(plan));
+  signal.throwIfAborted();
+  const box = await startBox(programOf(plan, 'first'), parts.record);
+  say(`box: process ${box.pid}`);
+  const hierarchies = findHierarchies();
+  makeCgroups(cgroupName(state), hierarchies);
+  await runAll(box, makeMounts(parts, cgroupName(state), hierarchies));
+  signal.throwIfAborted();
+  const status = await runHarness(state, 'up', signal);
+  signal.throwIfAborted();
+  if (status !== 0) throw new Fault('start_failed', 'the cluster did not come up');
+}

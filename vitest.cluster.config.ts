@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+/** The tests that make a Kubernetes cluster: minutes each, and as root. `npm test` leaves them out. */
+export default defineConfig({
+  test: {
+    include: ['test/cluster/live/*.test.ts'],
+    pool: 'forks',
+    // One cluster at a time is enough for a small machine.
+    maxWorkers: 1,
+    testTimeout: 300_000,
+    // The first time all programs are built.
+    hookTimeout: 1_800_000,
+  },
+});
