@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { Fault } from '#lib/fault.ts';
 import { enterArgs } from './box.ts';
 import { FILES, partsOf } from './folders.ts';
@@ -28,16 +29,24 @@ async function makeEntry(
   return { words: [...enterArgs(box, folder), ...command], env };
 }
 
-/** Runs a command in the box, with the terminal of this process. Resolves with its status. */
+/**
+ * Runs a command in the box, with the terminal of this process. Resolves with its status. With `onLine` its output is
+ * not printed but given line by line.
+ */
 export async function runInside(
   state: string,
   command: readonly string[],
-  options: { readonly folder?: string; readonly signal?: AbortSignal } = {},
+  options: {
+    readonly folder?: string;
+    readonly onLine?: (line: string) => void;
+  } = {},
 ): Promise<number> {
-  const { folder = process.cwd(), signal } = options;
+  const { folder = process.cwd(), onLine } = options;
   const { words, env } = await makeEntry(state, command, folder);
   const [program = '', ...args] = words;
-  const child = spawn(program, args, { stdio: 'inherit', env, signal });
+  const output = onLine ? 'pipe' : 'inherit';
+  const child = spawn(program, args, { stdio: ['inherit', output, 'inherit'], env });
+  if (child.stdout && onLine) createInterface(child.stdout).on('line', onLine);
   return (await untilEnded(child)) ?? 1;
 }
 
@@ -45,8 +54,8 @@ export async function runInside(
 export async function runHarness(
   state: string,
   part: 'up' | 'status',
-  signal?: AbortSignal,
+  onLine?: (line: string) => void,
 ): Promise<number> {
   const command = [process.execPath, join(import.meta.dirname, 'inside-child.ts'), part];
-  return await runInside(state, command, { folder: import.meta.dirname, signal });
+  return await runInside(state, command, { folder: import.meta.dirname, onLine });
 }

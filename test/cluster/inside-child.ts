@@ -6,11 +6,9 @@ import type { Plan } from './plan.ts';
 
 /** Started in the box, with `up` or `status`. What fails is told on standard error. */
 
-const started = performance.now();
-function say(text: string): void {
-  const seconds = ((performance.now() - started) / 1000).toFixed(1).padStart(6);
-  process.stdout.write(`${seconds} s  ${text}\n`);
-}
+const say = (text: string): void => {
+  process.stdout.write(`${text}\n`);
+};
 
 try {
   const plan: Plan = JSON.parse(await readFile(`${FILES}/plan.json`, 'utf8'));

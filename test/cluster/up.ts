@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { Fault } from '#lib/fault.ts';
-import { runAll, startBox } from './box.ts';
+import { endBox, runAll, startBox } from './box.ts';
 import { findHierarchies, makeCgroups } from './cgroups.ts';
 import { takeDown } from './down.ts';
 import { runHarness } from './enter.ts';
@@ -9,7 +9,7 @@ import { makePlan } from './make-plan.ts';
 import { makeMounts } from './mounts.ts';
 import { type Plan, programOf } from './plan.ts';
 import { prepareState } from './prepare.ts';
-import type { Machine } from './requirements.ts';
+import { type Machine, requireOutside } from './requirements.ts';
 
 /**
  * Makes a cluster. What an earlier run left, running or not, is taken down first. When it does not come up, or is
@@ -23,6 +23,7 @@ export async function bringClusterUp(options: {
   readonly signal: AbortSignal;
 }): Promise<void> {
   const { state, say, signal } = options;
+  requireOutside([state]);
   const plan = await makePlan(options);
   await takeDown(state);
   try {
@@ -49,7 +50,13 @@ async function startCluster(
   makeCgroups(cgroupName(state), hierarchies);
   await runAll(box, makeMounts(parts, cgroupName(state), hierarchies));
   signal.throwIfAborted();
-  const status = await runHarness(state, 'up', signal);
+  // With the box ends what was started in it, and what waits for that.
+  const end = (): void => {
+    endBox(box).catch(() => {});
+  };
+  signal.addEventListener('abort', end);
+  const status = await runHarness(state, 'up', say);
+  signal.removeEventListener('abort', end);
   signal.throwIfAborted();
   if (status !== 0) throw new Fault('start_failed', 'the cluster did not come up');
 }

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createTestCluster, MISSING, NEEDS, type TestCluster } from './cluster.ts';
-import { findTraces, namespaceOf, seeMachine } from './traces.ts';
+import { createTestCluster, MISSING, NEEDS, type Ran, type TestCluster } from './cluster.ts';
+import { findComponent, findTraces, namespaceOf, seeMachine } from './traces.ts';
 
 describe.skipIf(MISSING.length > 0)(`a harness that is interrupted ${NEEDS}`, () => {
   let cluster: TestCluster;
@@ -17,21 +17,24 @@ describe.skipIf(MISSING.length > 0)(`a harness that is interrupted ${NEEDS}`, ()
     await cluster.close();
   });
 
-  /** Starts `up`, and once this was printed sends a signal: to the process, or with Ctrl-C to its group. */
-  async function interrupt(
+  /** Starts `up`, and does something once this was printed. Gives what came of `up`, and the box that it was in. */
+  async function disturb(
     printed: string,
-    signal: NodeJS.Signals,
-    whom: 'process' | 'group',
-  ): Promise<{ code: number | null; namespace: string }> {
-    let namespace: Promise<string> | undefined;
-    const { code } = await cluster.run(['up'], (all, pid) => {
-      if (namespace || !all.includes(printed)) return;
-      namespace = namespaceOf(cluster.state);
-      namespace.finally(() => process.kill(whom === 'group' ? -pid : pid, signal)).catch(() => {});
+    act: (pid: number) => unknown,
+  ): Promise<Ran & { namespace: string }> {
+    let acted: Promise<string> | undefined;
+    const ran = await cluster.run(['up'], (all, pid) => {
+      if (!all.includes(printed)) return;
+      acted ??= namespaceOf(cluster.state).then(async (namespace) => {
+        await act(pid);
+        return namespace;
+      });
     });
-    if (!namespace) throw new Error(`it never said ${printed}`);
-    return { code, namespace: await namespace };
+    if (!acted) throw new Error(`it never said ${printed}:\n${ran.stderr}`);
+    return { ...ran, namespace: await acted };
   }
+  const kill = (pid: number): unknown => process.kill(pid, 'SIGKILL');
+  const pressCtrlC = (pid: number): unknown => process.kill(-pid, 'SIGINT');
 
   test.each([
     'box: process',
@@ -39,14 +42,25 @@ describe.skipIf(MISSING.length > 0)(`a harness that is interrupted ${NEEDS}`, ()
     'kube-apiserver: ready',
     'Knative: applied',
   ])('Ctrl-C after "%s" leaves nothing', async (printed) => {
-    const { code, namespace } = await interrupt(printed, 'SIGINT', 'group');
+    const { code, namespace } = await disturb(printed, pressCtrlC);
     expect(code).toBe(130);
     expect(findTraces(cluster.state, before, namespace)).toEqual([]);
   });
 
   test('a signal to the harness alone leaves nothing', async () => {
-    const { code, namespace } = await interrupt('containerd, etcd: ready', 'SIGTERM', 'process');
+    const { code, namespace } = await disturb('containerd, etcd: ready', (pid) =>
+      process.kill(pid, 'SIGTERM'),
+    );
     expect(code).toBe(130);
+    expect(findTraces(cluster.state, before, namespace)).toEqual([]);
+  });
+
+  test('a component that ends while the others come up is named, with its last words; nothing is left', async () => {
+    const { code, stderr, namespace } = await disturb('kube-apiserver: ready', async () =>
+      kill(await findComponent(cluster.state, 'etcd')),
+    );
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/etcd ended with SIGKILL; its log ends with\n {4}{"level":/);
     expect(findTraces(cluster.state, before, namespace)).toEqual([]);
   });
 
@@ -67,7 +81,7 @@ describe.skipIf(MISSING.length > 0)(`a harness that is interrupted ${NEEDS}`, ()
   });
 
   test('after kill -9 the next up works, and down leaves nothing', async () => {
-    const killed = await interrupt('kube-apiserver: ready', 'SIGKILL', 'process');
+    const killed = await disturb('kube-apiserver: ready', kill);
     expect(killed.code).toBeNull();
     expect(findTraces(cluster.state, before, killed.namespace)).not.toEqual([]);
     await cluster.must('up');
@@ -79,7 +93,7 @@ describe.skipIf(MISSING.length > 0)(`a harness that is interrupted ${NEEDS}`, ()
   });
 
   test('after kill -9 down alone leaves nothing', async () => {
-    const { namespace } = await interrupt('containerd, etcd: ready', 'SIGKILL', 'process');
+    const { namespace } = await disturb('containerd, etcd: ready', kill);
     await cluster.must('down');
     expect(findTraces(cluster.state, before, namespace)).toEqual([]);
   });

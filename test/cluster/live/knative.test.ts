@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestCluster, MISSING, NEEDS, type TestCluster } from './cluster.ts';
-import { findTraces, namespaceOf, seeMachine } from './traces.ts';
+import { findComponent, findTraces, namespaceOf, seeMachine } from './traces.ts';
 
 const ASK = join(import.meta.dirname, 'ask-child.ts');
 const REVISION = 'hello-00001';
@@ -65,7 +65,7 @@ describe.skipIf(MISSING.length > 0)(`a cluster with Knative ${NEEDS}`, () => {
 
   test('status says that all is well', async () => {
     const status = await cluster.must('status');
-    expect(status).toMatch(/ready +kube-apiserver/);
+    expect(status).toMatch(/^ready +kube-apiserver$/m);
     expect(status).not.toContain('not ready');
   });
 
@@ -100,6 +100,14 @@ describe.skipIf(MISSING.length > 0)(`a cluster with Knative ${NEEDS}`, () => {
       r.resolve4('${address}').then((found) => console.log(found[0]))`;
     const found = await cluster.must('exec', process.execPath, '-e', code);
     expect(found).toMatch(/^10\.96\.\d+\.\d+\n$/);
+  });
+
+  test('status tells which component has ended', async () => {
+    process.kill(await findComponent(cluster.state, 'kube-scheduler'), 'SIGKILL');
+    const { code, stdout } = await cluster.run(['status']);
+    expect(stdout).toMatch(/^not ready +kube-scheduler$/m);
+    expect(stdout).toMatch(/^ready +kube-apiserver$/m);
+    expect(code).toBe(1);
   });
 
   test('taken down, it leaves nothing', async () => {

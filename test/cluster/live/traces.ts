@@ -47,6 +47,16 @@ export async function namespaceOf(state: string): Promise<string> {
   return readlinkSync(`/proc/${box.pid}/ns/pid`);
 }
 
+/** The pid, as the machine sees it, of a component that runs in the box of this state. */
+export async function findComponent(state: string, name: string): Promise<number> {
+  const namespace = await namespaceOf(state);
+  const found = namesIn('/proc').find(
+    (pid) => isIn(pid, namespace) && commandOf(pid).split(' ')[0]?.endsWith(`/${name}`),
+  );
+  if (found === undefined) throw new Error(`${name} does not run`);
+  return Number(found);
+}
+
 /** What is there of a cluster that should be gone: processes of its box or its state, cgroups, new things. */
 export function findTraces(
   state: string,
