@@ -8,7 +8,7 @@ import type { RuntimeHost } from '#runtime/remote-host.ts';
 import type { ControlSetup, FromControl, ToControlProcess } from './control-messages.ts';
 import type { DataPlaneProcesses } from './data-plane-processes.ts';
 import { createRuntimeChannel, sendTo } from './ipc.ts';
-import { createSupervisor } from './supervisor.ts';
+import { createSupervisor } from '#lib/supervisor.ts';
 import type { Started } from './sources.ts';
 
 /** Control as a process: there is one at most, and when it dies the next one takes over what it left. */

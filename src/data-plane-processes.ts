@@ -5,7 +5,7 @@ import { entryUrl } from '#lib/entry.ts';
 import { Fault } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import { sendTo } from './ipc.ts';
-import { createSupervisor } from './supervisor.ts';
+import { createSupervisor } from '#lib/supervisor.ts';
 
 /**
  * The data planes as processes that share a port.

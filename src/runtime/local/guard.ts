@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '#lib/clock.ts';
 import { entryUrl } from '#lib/entry.ts';
 import type { Log } from '#lib/log.ts';
-import { createKeptProcess } from './kept-process.ts';
+import { createSupervisor } from '#lib/supervisor.ts';
 import type { Leader } from './sweep.ts';
 
 /**
@@ -30,7 +30,7 @@ export function createGuard(options: {
 }): Guard {
   const { node, mark, runFolder, clock, log } = options;
   const leaders = new Map<number, Leader>();
-  const kept = createKeptProcess({ name: 'the watchdog', start, clock, log });
+  const supervisor = createSupervisor({ name: 'the watchdog', start, clock, log });
 
   function start(): ChildProcess {
     const program = fileURLToPath(entryUrl('./watchdog', import.meta.url));
@@ -48,7 +48,7 @@ export function createGuard(options: {
   }
 
   function tell(line: string): void {
-    kept.current()?.stdin?.write(`${line}\n`);
+    supervisor.holder()?.stdin?.write(`${line}\n`);
   }
 
   return {
@@ -60,7 +60,10 @@ export function createGuard(options: {
       leaders.delete(pid);
       tell(`-${pid}`);
     },
-    pid: () => kept.current()?.pid,
-    close: () => kept.close((child) => child.stdin?.write('.\n')),
+    pid: () => supervisor.holder()?.pid,
+    async close() {
+      tell('.');
+      await supervisor.close();
+    },
   };
 }

@@ -3,9 +3,9 @@ import type { Server } from 'node:net';
 import type { Clock } from '#lib/clock.ts';
 import { entryUrl } from '#lib/entry.ts';
 import type { Log } from '#lib/log.ts';
+import { createSupervisor } from '#lib/supervisor.ts';
 import type { Environment } from './environment.ts';
 import { NO_GROUP, type Extra, type Group, type GroupEvents, type Program } from './group.ts';
-import { createKeptProcess } from './kept-process.ts';
 import type { FromSpawner, ToSpawner } from './spawner-messages.ts';
 import type { Leader } from './sweep.ts';
 
@@ -43,7 +43,7 @@ export function createSpawner(options: {
   const { environment, clock, log } = options;
   const groups = new Map<number, Started>();
   let count = 0;
-  const kept = createKeptProcess({
+  const supervisor = createSupervisor({
     name: 'the process that starts programs',
     start,
     onLost,
@@ -103,14 +103,14 @@ export function createSpawner(options: {
 
   /** A message that does not arrive belongs to a spawner that has died: `onLost` tells of it. */
   function send(message: ToSpawner, socket?: Server): void {
-    kept.current()?.send(message, socket, () => {});
+    supervisor.holder()?.send(message, socket, () => {});
   }
 
   return {
     start(program, extra, events) {
       const id = count++;
       const started: Started = { events, leader: undefined, said: '' };
-      if (!kept.current()?.connected) {
+      if (!supervisor.holder()?.connected) {
         queueMicrotask(() => events.onEnd(`cannot be started: ${LOST}`));
         return NO_GROUP;
       }
@@ -126,7 +126,11 @@ export function createSpawner(options: {
         assign: (text) => send({ type: 'assign', id, text }),
       };
     },
-    pid: () => kept.current()?.pid,
-    close: () => kept.close((child) => child.disconnect()),
+    pid: () => supervisor.holder()?.pid,
+    async close() {
+      const closed = supervisor.close();
+      supervisor.holder()?.disconnect();
+      await closed;
+    },
   };
 }

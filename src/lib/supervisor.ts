@@ -1,7 +1,13 @@
 import type { ChildProcess } from 'node:child_process';
-import type { Clock, Timer } from '#lib/clock.ts';
-import type { Log } from '#lib/log.ts';
-import { decideRestart } from '#policies/backoff.ts';
+import { backoffMs } from './backoff.ts';
+import type { Clock, Timer } from './clock.ts';
+import type { Log } from './log.ts';
+
+/** A program that cannot run must not keep Rouse busy with starting it. */
+const FIRST_RESTART_MS = 1000;
+const LONGEST_RESTART_MS = 60_000;
+/** What ran for so long was not broken from the start. */
+const SOUND_MS = 10_000;
 
 /**
  * Keeps one place filled: there is always a process in it.
@@ -10,6 +16,8 @@ import { decideRestart } from '#policies/backoff.ts';
  * 2. One that is relieved lives on beside its successor until it ends; its end starts nobody.
  */
 export interface Supervisor {
+  /** Who has the place; undefined: nobody, until the next is started. */
+  holder(): ChildProcess | undefined;
   /** Has another process take the place at once. */
   relieve(): void;
   /** Nobody takes the place any more. Resolves when the last one that had it has ended. */
@@ -21,6 +29,8 @@ export function createSupervisor(options: {
   /** For the log: "a data plane". */
   name: string;
   start: () => ChildProcess;
+  /** The place is empty. */
+  onLost?: () => void;
   clock: Clock;
   log: Log;
 }): Supervisor {
@@ -29,7 +39,8 @@ export function createSupervisor(options: {
   const empty = Promise.withResolvers<void>();
   let holder: ChildProcess | undefined;
   let timer: Timer | undefined;
-  let memory = 0;
+  /** That ended soon after their start, in a row. The first can be bad luck. */
+  let failures = 0;
   let closed = false;
 
   function begin(): void {
@@ -49,15 +60,19 @@ export function createSupervisor(options: {
     living.delete(child);
     if (closed && living.size === 0) empty.resolve();
     if (closed || holder !== child) return;
-    const ranMs = clock.now() - startedAt;
-    const next = decideRestart(memory, ranMs);
-    memory = next.memory;
-    log.warn({ pid: child.pid, how, ranMs: Math.round(ranMs) }, `${name} ended: ${next.why}`);
-    timer = clock.after(next.decision, begin);
+    holder = undefined;
+    const ranMs = Math.round(clock.now() - startedAt);
+    failures = ranMs >= SOUND_MS ? 0 : failures + 1;
+    const pause = backoffMs(failures - 1, FIRST_RESTART_MS, LONGEST_RESTART_MS);
+    const when = pause === 0 ? 'at once' : `after ${pause / 1000} s`;
+    log.warn({ pid: child.pid, how, ranMs }, `${name} ended, and is started again ${when}`);
+    timer = clock.after(pause, begin);
+    options.onLost?.();
   }
 
   begin();
   return {
+    holder: () => holder,
     relieve() {
       if (closed) return;
       timer?.cancel();

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import { silentLog } from '#lib/log.ts';
-import { createSupervisor } from '#src/supervisor.ts';
+import { createSupervisor } from '#lib/supervisor.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 
 const children: ChildProcess[] = [];
