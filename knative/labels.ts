@@ -1,5 +1,5 @@
-import { partsOfRevisionKey } from '#domain/names.ts';
-import type { Texts } from './objects.ts';
+import { modelKey, partsOfRevisionKey, revisionKey } from '#domain/names.ts';
+import type { KubeObject, Texts } from './objects.ts';
 
 /** What Rouse made says so, and of which model and revision it is. Nothing else is ever changed or deleted. */
 
@@ -10,6 +10,9 @@ const MANAGED_BY = 'app.kubernetes.io/managed-by';
 const MODEL = 'rouse.dev/model';
 const REVISION = 'rouse.dev/revision';
 
+/** Selects what Rouse has made, and what Knative has made from it. */
+export const OURS = `${MANAGED_BY}=${FIELD_MANAGER}`;
+
 export function makeModelLabels(model: string): Texts {
   return { [MANAGED_BY]: FIELD_MANAGER, [MODEL]: model };
 }
@@ -18,4 +21,17 @@ export function makeModelLabels(model: string): Texts {
 export function makeRevisionLabels(key: string): Texts {
   const { model, revision } = partsOfRevisionKey(key);
   return { ...makeModelLabels(model), [REVISION]: revision };
+}
+
+/** `namespace/model` of what Rouse has made. */
+export function modelKeyOf({ metadata }: KubeObject): string | undefined {
+  const model = metadata.labels?.[MODEL];
+  return model === undefined ? undefined : modelKey(metadata.namespace ?? '', model);
+}
+
+/** `namespace/model/revision` of what belongs to one revision. */
+export function revisionKeyOf({ metadata }: KubeObject): string | undefined {
+  const { [MODEL]: model, [REVISION]: revision } = metadata.labels ?? {};
+  if (model === undefined || revision === undefined) return undefined;
+  return revisionKey(metadata.namespace ?? '', model, revision);
 }

@@ -23,7 +23,10 @@ export interface Failure {
 export interface PodReading {
   /** Absent while nothing runs in it or is about to. */
   readonly instance?: Instance;
-  readonly failure?: Failure;
+  /** How its last run ended, or the pod itself. */
+  readonly end?: Failure;
+  /** It cannot start, and Kubernetes tries again and again. */
+  readonly broken?: Failure;
 }
 
 /** In these a container waits because something is wrong; each message says what. */
@@ -45,19 +48,19 @@ export function readPod(pod: Pod, revision: string): PodReading {
   const container = status?.containerStatuses?.find(({ name }) => name === MODEL_CONTAINER);
   const run = container?.restartCount ?? 0;
   const make = (number: number): Instance => makeInstance(pod, revision, number, container);
-  if (metadata.deletionTimestamp !== undefined) return { instance: make(run) };
+  const last = readEnd(pod, container);
+  const isBetween = container?.state?.running === undefined && last !== undefined;
+  if (metadata.deletionTimestamp !== undefined) return isBetween ? {} : { instance: make(run) };
   if (status?.phase === 'Failed' || status?.phase === 'Succeeded') {
-    return { failure: readPodEnd(pod, make(run), container) };
+    return { end: readPodEnd(pod, make(run), last) };
   }
   const broken = describeBroken(pod, container);
   if (broken !== undefined) {
-    return { failure: { instance: make(run), reason: broken, lastLines: [] } };
+    return { broken: { instance: make(run), reason: broken, lastLines: [] } };
   }
-  const end = readEnd(pod, container);
-  const isBetween = container?.state?.running === undefined && end !== undefined;
   return {
     ...(!isBetween && { instance: make(run) }),
-    ...(end && { failure: { ...end, instance: make(isBetween ? run : run - 1) } }),
+    ...(last && { end: { ...last, instance: make(isBetween ? run : run - 1) } }),
   };
 }
 
@@ -76,9 +79,8 @@ function toEnd(pod: Pod, end: Terminated): End {
 }
 
 /** The whole pod has ended: its node put it out, or refused it. */
-function readPodEnd(pod: Pod, instance: Instance, container: ContainerStatus | undefined): Failure {
+function readPodEnd(pod: Pod, instance: Instance, end: End | undefined): Failure {
   const { reason, message } = pod.status ?? {};
-  const end = readEnd(pod, container);
   if (reason === undefined && end) return { ...end, instance };
   const why = message === undefined ? (reason ?? 'its pod ended') : firstLine(message);
   const what = reason === 'Evicted' ? 'put out by its node' : 'its pod has failed';

@@ -1,4 +1,4 @@
-import type { KnativeRevision, KnativeService, KubeObject, Pod } from './objects.ts';
+import type { KnativeRevision, KnativeService, KubeObject, Pod, PodAutoscaler } from './objects.ts';
 
 /** A kind of objects in the cluster, by its path in the API. */
 export interface Resource<T extends KubeObject = KubeObject> {
@@ -16,6 +16,10 @@ export const SERVICES: Resource<KnativeService> = {
 export const REVISIONS: Resource<KnativeRevision> = {
   root: '/apis/serving.knative.dev/v1',
   plural: 'revisions',
+};
+export const PODAUTOSCALERS: Resource<PodAutoscaler> = {
+  root: '/apis/autoscaling.internal.knative.dev/v1alpha1',
+  plural: 'podautoscalers',
 };
 export const PODS: Resource<Pod> = { root: '/api/v1', plural: 'pods' };
 export const DEFINITIONS: Resource = {

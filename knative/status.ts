@@ -12,9 +12,9 @@ export interface KnativeStatus {
 }
 
 interface Told {
-  readonly service: KnativeService | undefined;
-  readonly revision: KnativeRevision | undefined;
-  readonly autoscaler: PodAutoscaler | undefined;
+  readonly service?: KnativeService | undefined;
+  readonly revision?: KnativeRevision | undefined;
+  readonly autoscaler?: PodAutoscaler | undefined;
 }
 
 /** Reasons that Knative says of a failure, in our words; what it says besides follows. */

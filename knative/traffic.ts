@@ -30,6 +30,11 @@ export function makeTraffic(options: {
   ];
 }
 
+/** Of a model whose first Revision this is. */
+export function makeFirstTraffic(revisionName: string): TrafficEntry[] {
+  return [makeRow(revisionName, 100)];
+}
+
 /** The split that rows say; those that only keep a revision reachable are no part of it. */
 export function targetsOf(
   rows: readonly TrafficEntry[],

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import type { RevisionSpec } from './model.ts';
+import type { Address } from './routing.ts';
 
 const MAX_PORT = 65_535;
 
@@ -30,6 +32,24 @@ export function urlOf(address: HostPort, scheme: 'http' | 'https' = 'http'): str
 /** An address that only this machine reaches. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^(::ffff:)?127(\.[0-9]{1,3}){3}$/.test(host);
+}
+
+/** Where a `url` revision points to. */
+export function addressOf(
+  { runtime, source }: Pick<RevisionSpec, 'runtime' | 'source'>,
+  node: string,
+): Address | undefined {
+  if (runtime !== 'url' || source === undefined) return undefined;
+  const url = new URL(source);
+  const isTls = url.protocol === 'https:';
+  return {
+    node,
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: Number(url.port === '' ? (isTls ? 443 : 80) : url.port),
+    tls: isTls,
+    authority: url.host,
+    basePath: url.pathname.replace(/\/$/, ''),
+  };
 }
 
 function portOf(text: string): number {

@@ -95,11 +95,19 @@ export async function startApiServer(): Promise<ApiServer> {
       if (!known) reply(response, 404, notFound(resource, name));
       else if (preconditions && preconditions.uid !== known.metadata.uid) {
         reply(response, 409, makeStatus(409, 'Conflict', 'Precondition failed: UID'));
-      } else reply(response, 200, store.delete(resource, namespace, name));
+      } else reply(response, 200, remove(resource, known));
     } else {
       const known = store.get(resource, namespace, name);
       reply(response, known ? 200 : 404, known ?? notFound(resource, name));
     }
+  }
+
+  /** A pod has a grace: others end it. */
+  function remove(resource: Resource, known: Stored): Stored | undefined {
+    const { namespace = '', name } = known.metadata;
+    if (resource.plural !== 'pods') return store.delete(resource, namespace, name);
+    const deletionTimestamp = new Date().toISOString();
+    return store.put(resource, { ...known, metadata: { ...known.metadata, deletionTimestamp } });
   }
 
   function list(resource: Resource, query: URLSearchParams): unknown {

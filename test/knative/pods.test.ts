@@ -97,7 +97,7 @@ describe('a pod as an instance', () => {
     };
     const reading = readPod(pod(status, { deletionTimestamp: READY }), KEY);
     expect(reading.instance).toMatchObject({ state: 'draining', address });
-    expect(reading.failure).toBeUndefined();
+    expect(reading.end).toBeUndefined();
   });
 
   test('for which there is no room says so, and has not failed', () => {
@@ -135,13 +135,13 @@ describe('a program that ended', () => {
     const waiting = { reason: 'CrashLoopBackOff', message: 'back-off 10s' };
     const between = model({ restartCount: 2, state: { waiting }, lastState: { terminated } });
     expect(readPod(pod({ containerStatuses: between }), KEY)).toEqual({
-      failure: expect.objectContaining({
+      end: expect.objectContaining({
         reason,
         instance: expect.objectContaining({ id: 'shop/digits-v2-0-deployment-abc~2' }),
       }),
     });
     const ended = model({ restartCount: 2, state: { terminated } });
-    expect(readPod(pod({ containerStatuses: ended }), KEY).failure?.reason).toBe(reason);
+    expect(readPod(pod({ containerStatuses: ended }), KEY).end?.reason).toBe(reason);
   });
 
   test('and runs again is another instance', () => {
@@ -158,7 +158,7 @@ describe('a program that ended', () => {
         askedAt: at(ENDED),
         startedAt: at(READY),
       }),
-      failure: {
+      end: {
         reason: 'exited with status 1 after 3s',
         lastLines: ['a', 'b'],
         instance: expect.objectContaining({ id: 'shop/digits-v2-0-deployment-abc', startedAt: 0 }),
@@ -195,14 +195,14 @@ describe('what keeps a container from starting', () => {
   ])('%s: %s', (reason, message, expected) => {
     const waiting = { reason, ...(message !== undefined && { message }) };
     const reading = readPod(pod({ containerStatuses: model({ state: { waiting } }) }), KEY);
-    expect(reading.failure?.reason).toBe(expected);
+    expect(reading.broken?.reason).toBe(expected);
     expect(reading.instance).toBeUndefined();
   });
 
   test('a container that is being made has not failed', () => {
     const waiting = { reason: 'ContainerCreating' };
     const reading = readPod(pod({ containerStatuses: model({ state: { waiting } }) }), KEY);
-    expect(reading.failure).toBeUndefined();
+    expect(reading.broken).toBeUndefined();
     expect(reading.instance?.state).toBe('starting');
   });
 });
@@ -211,22 +211,20 @@ describe('a pod that has ended as a whole', () => {
   test('because its node needs the room', () => {
     const message = 'The node was low on resource: memory.\nmore';
     const reading = readPod(pod({ phase: 'Failed', reason: 'Evicted', message }), KEY);
-    expect(reading.failure?.reason).toBe(
-      'put out by its node: The node was low on resource: memory.',
-    );
+    expect(reading.end?.reason).toBe('put out by its node: The node was low on resource: memory.');
     expect(reading.instance).toBeUndefined();
   });
 
   test('because its node refuses it', () => {
     const message = 'Pod was rejected: Node had taints';
     const reading = readPod(pod({ phase: 'Failed', reason: 'TaintToleration', message }), KEY);
-    expect(reading.failure?.reason).toBe(`its pod has failed: ${message}`);
+    expect(reading.end?.reason).toBe(`its pod has failed: ${message}`);
   });
 
   test('with its program', () => {
     const terminated = { exitCode: 9, startedAt: STARTED, finishedAt: ENDED };
     const containerStatuses = model({ state: { terminated } });
     const reading = readPod(pod({ phase: 'Failed', containerStatuses }), KEY);
-    expect(reading.failure?.reason).toBe('exited with status 9 after 3s');
+    expect(reading.end?.reason).toBe('exited with status 9 after 3s');
   });
 });

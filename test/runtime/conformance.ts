@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { RevisionSpecInput } from '#domain/model.ts';
 import type { Instance, Runtime, RuntimeEvent, Wanted, Workload } from '#runtime/runtime.ts';
 import { until } from '#test/until.ts';
@@ -32,13 +32,25 @@ export function wanted(desired: number, max = 10): Wanted {
   return { min: 0, max, desired };
 }
 
-/** The suite that makes an implementation a `Runtime`. */
-export function testRuntime(name: string, create: () => Promise<RuntimeHarness>): void {
+/**
+ * The suite that makes an implementation a `Runtime`. `skips` are tests that cannot be asked of it, with the reason.
+ */
+export function testRuntime(
+  name: string,
+  create: () => Promise<RuntimeHarness>,
+  skips: Readonly<Record<string, string>> = {},
+): void {
   describe(`runtime ${name}`, () => {
     let harness: RuntimeHarness;
     let runtime: Runtime;
     let events: RuntimeEvent[];
+    const skipped = new Set<string>();
 
+    beforeEach((context) => {
+      const why = skips[context.task.name];
+      if (why !== undefined) skipped.add(context.task.name);
+      context.skip(why !== undefined, why);
+    });
     beforeEach(async () => {
       harness = await create();
       runtime = harness.runtime;
@@ -48,6 +60,9 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
     afterEach(async () => {
       await runtime.close(0);
       await harness.close();
+    });
+    afterAll(() => {
+      expect(Array.from(skipped).toSorted()).toEqual(Object.keys(skips).toSorted());
     });
 
     async function prepared(
@@ -76,6 +91,13 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
     const gone = (): Promise<void> =>
       until('nothing is left', () => runtime.instances().length === 0);
 
+    /** So many are left in all, when what drains is released. */
+    const left = (count: number): Promise<void> =>
+      until(`${count} in all`, () => {
+        for (const instance of inState('draining')) runtime.release(instance.id);
+        return runtime.instances().length === count;
+      });
+
     function ended(type: 'stopped' | 'failed'): RuntimeEvent[] {
       return events.filter((event) => event.type === type);
     }
@@ -96,8 +118,7 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
       const workload = await prepared('sound');
       for (const count of [2, 3, 1]) {
         await runtime.want(workload, wanted(count));
-        for (const instance of inState('draining')) runtime.release(instance.id);
-        await until(`${count} in all`, () => runtime.instances().length === count);
+        await left(count);
         await ready(count, workload);
       }
     });
@@ -137,8 +158,7 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
       const workload = await prepared('sound');
       for (const count of [1, 0, 3, 0, 2]) await runtime.want(workload, wanted(count));
       await ready(2, workload);
-      for (const instance of inState('draining')) runtime.release(instance.id);
-      await until('two in all', () => runtime.instances().length === 2);
+      await left(2);
     });
 
     test('the same order again changes nothing', async () => {
@@ -187,6 +207,7 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
       const workload = await prepared('sound');
       const [old] = await started(workload);
       await runtime.want(workload, wanted(0));
+      await until('it drains', () => inState('draining').length === 1);
       const [fresh] = await started(workload);
       expect(fresh?.id).not.toBe(old?.id);
       expect(inState('draining').map(({ id }) => id)).toEqual([old?.id]);
@@ -341,8 +362,7 @@ export function testRuntime(name: string, create: () => Promise<RuntimeHarness>)
       await harness.loseOriginal(workload);
       await started(workload);
       await runtime.want(workload, wanted(0));
-      for (const instance of inState('draining')) runtime.release(instance.id);
-      await gone();
+      await left(0);
       await started(workload);
     });
 

@@ -1,4 +1,4 @@
-import type { Address } from '#domain/routing.ts';
+import { addressOf } from '#domain/address.ts';
 import type { Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { Launcher } from '../replica.ts';
@@ -42,7 +42,7 @@ export function createLauncher(options: LauncherOptions): Launcher {
   }
 
   return ({ id, workload }, reports) => {
-    const url = addressOf(workload, options.node);
+    const url = addressOf(workload.spec, options.node);
     if (url) {
       queueMicrotask(() => {
         reports.started();
@@ -133,20 +133,4 @@ export function createLauncher(options: LauncherOptions): Launcher {
 
 function fillIn(arg: string, words: Readonly<Record<string, string>>): string {
   return arg.replace(/\$\{([A-Z_]+)\}/g, (whole, name: string) => words[name] ?? whole);
-}
-
-/** Where a `url` revision points to. */
-function addressOf(workload: Workload, node: string): Address | undefined {
-  const { runtime, source } = workload.spec;
-  if (runtime !== 'url' || source === undefined) return undefined;
-  const url = new URL(source);
-  const isTls = url.protocol === 'https:';
-  return {
-    node,
-    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: Number(url.port === '' ? (isTls ? 443 : 80) : url.port),
-    tls: isTls,
-    authority: url.host,
-    basePath: url.pathname.replace(/\/$/, ''),
-  };
 }

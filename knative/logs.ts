@@ -1,0 +1,36 @@
+import type { LogLine } from '#runtime/runtime.ts';
+import { MODEL_CONTAINER } from './container.ts';
+import type { Kube } from './kube.ts';
+import type { Pod } from './objects.ts';
+
+/** As Kubernetes gives it when it is asked for the times: one before each line, in nanoseconds. */
+const STAMPED = /^(\S+)Z (.*)$/;
+
+/** The last lines of these pods' programs, oldest first. */
+export async function readLogs(
+  kube: Pick<Kube, 'logs'>,
+  pods: readonly { readonly pod: Pod; readonly instance: string }[],
+  limit: number,
+): Promise<LogLine[]> {
+  const pages = await Promise.all(
+    pods.map(async ({ pod, instance }) => {
+      const { namespace, name } = pod.metadata;
+      return parseLog(await kube.logs({ namespace, name }, MODEL_CONTAINER, limit), instance);
+    }),
+  );
+  return pages
+    .flat()
+    .toSorted((a, b) => a.at - b.at)
+    .slice(-limit);
+}
+
+/** Kubernetes keeps the two streams of a program as one. */
+function parseLog(text: string, instance: string): LogLine[] {
+  return text.split('\n').flatMap((line) => {
+    const [, time = '', said] = STAMPED.exec(line) ?? [];
+    const at = Date.parse(`${time.slice(0, 23)}Z`);
+    return said === undefined || Number.isNaN(at)
+      ? []
+      : [{ at, instance, stream: 'stdout' as const, text: said }];
+  });
+}

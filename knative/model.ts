@@ -1,0 +1,246 @@
+import { isDeepStrictEqual } from 'node:util';
+import { partsOfRevisionKey } from '#domain/names.ts';
+import type { RoutingTarget } from '#domain/routing.ts';
+import type { Clock, Timer } from '#lib/clock.ts';
+import { messageOf } from '#lib/fault.ts';
+import type { Log } from '#lib/log.ts';
+import { createLoop } from '#lib/loop.ts';
+import type { Wanted, Workload } from '#runtime/runtime.ts';
+import { applyOurs } from './apply.ts';
+import { type ScaleCarrier, hasBounds, makeBounds } from './autoscaling.ts';
+import type { Servers } from './container.ts';
+import { type Failures, makeMissing } from './failures.ts';
+import type { Kube } from './kube.ts';
+import type { Mirror } from './mirror.ts';
+import { revisionName, serviceName } from './names.ts';
+import type {
+  KnativeRevision,
+  KnativeService,
+  OwnerReference,
+  PodAutoscaler,
+  RevisionTemplate,
+  TrafficEntry,
+} from './objects.ts';
+import { PODAUTOSCALERS, REVISIONS } from './resources.ts';
+import { type ClusterLimits, makeRevisionTemplate } from './revision.ts';
+import { createRevisionNames } from './revision-names.ts';
+import { makeService } from './service.ts';
+import { readStatus } from './status.ts';
+import { makeFirstTraffic, makeTraffic, targetsOf } from './traffic.ts';
+
+/**
+ * Brings one model's Knative Service to what is wanted of it: its Revisions, their bounds, its split. Asked for
+ * after every order and every change that the cluster tells; what is right already is not touched.
+ *
+ * 1. One step at a time, and a Revision at a time: Knative makes one Revision of what a Service's template is, so the
+ *    next template waits until the one before has become a Revision, or has failed to.
+ * 2. A Service that Rouse did not make is never changed: it is applied by force only when it is ours, and then only
+ *    that one (its uid).
+ * 3. A Revision is made when an instance of it is wanted first. It gets no traffic but what `route` says; the first
+ *    of a model has all of it until then.
+ */
+export interface ModelLoop {
+  want(workload: Workload, wanted: Wanted): void;
+  route(targets: readonly RoutingTarget[]): void;
+  /** Something of it has changed in the cluster. */
+  ask(): void;
+  /** Its Service is not there any more. */
+  serviceGone(): void;
+  close(): Promise<void>;
+}
+
+export interface ModelCluster {
+  readonly kube: Pick<Kube, 'apply' | 'annotate'>;
+  readonly services: Pick<Mirror<KnativeService>, 'get'>;
+  readonly revisions: Pick<Mirror<KnativeRevision>, 'get'>;
+  /** Of a model. */
+  readonly revisionsOf: (model: string) => Iterable<KnativeRevision>;
+  readonly autoscalers: Pick<Mirror<PodAutoscaler>, 'get'>;
+  readonly carrier: ScaleCarrier;
+  readonly servers: Servers;
+  readonly limits: ClusterLimits;
+  /** What a model belongs to, if it belongs to something. */
+  readonly ownerOf: (model: string) => OwnerReference | undefined;
+  readonly hasPods: (revision: string) => boolean;
+  readonly failures: Pick<Failures, 'lasts'>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+interface Order {
+  readonly workload: Workload;
+  readonly wanted: Wanted;
+}
+
+/** All is compared again, should anything have been missed. */
+const RESYNC_MS = 600_000;
+/** After what the cluster refused. */
+const RETRY_MS = 10_000;
+const NOTHING: Wanted = { min: 0, max: 0, desired: 0 };
+
+export function createModelLoop(
+  { namespace, model }: { namespace: string; model: string },
+  cluster: ModelCluster,
+): ModelLoop {
+  const { kube, services, revisions, autoscalers, failures, clock, log } = cluster;
+  const orders = new Map<string, Order>();
+  const name = serviceName(model);
+  const made = createRevisionNames({
+    model: `${namespace}/${model}`,
+    revisionsOf: cluster.revisionsOf,
+    ordered: (key) => orders.get(key)?.workload,
+  });
+  let targets: readonly RoutingTarget[] | undefined;
+  /** As applied last: what the mirror tells may be older. */
+  let applied: KnativeService | undefined;
+  const loop = createLoop({ clock, everyMs: RESYNC_MS, step, onError: onTrouble });
+  let retry: Timer | undefined;
+
+  async function step(): Promise<void> {
+    for (const order of orders.values()) {
+      const { key } = order.workload;
+      const problem = await settle(order).catch(problemOf);
+      const instance = makeMissing(
+        `${namespace}/${revisionName(order.workload)}`,
+        key,
+        clock.now(),
+      );
+      const failure =
+        problem === undefined ? undefined : { instance, reason: problem, lastLines: [] };
+      failures.lasts(sourceOf(key), failure);
+    }
+    await settleTraffic();
+  }
+
+  function problemOf(error: unknown): string {
+    onTrouble(error);
+    return messageOf(error);
+  }
+
+  function onTrouble(error: unknown): void {
+    log.warn({ model: `${namespace}/${model}`, err: messageOf(error) }, 'the cluster refuses it');
+    retry?.cancel();
+    retry = clock.after(RETRY_MS, () => loop.ask());
+  }
+
+  /** What keeps it from running, when there is no pod that would say it. */
+  async function settle({ workload, wanted }: Order): Promise<string | undefined> {
+    const revision = revisions.get(namespace, revisionName(workload));
+    for (const each of made.of(workload.key)) {
+      // One of other content, from before the revision was made again, is not what is wanted.
+      await bound(each, each === revision ? wanted : NOTHING);
+    }
+    if (!revision && wanted.desired > 0) await create(workload);
+    if (wanted.desired === 0 || cluster.hasPods(workload.key)) return undefined;
+    const service = isOffered(workload) ? current() : undefined;
+    const { state, reason } = readStatus({ service, revision });
+    return state === 'Failed' ? reason : undefined;
+  }
+
+  /** What the Service says is said of its template. */
+  function isOffered(workload: Workload): boolean {
+    return current()?.spec?.template?.metadata.name === revisionName(workload);
+  }
+
+  async function bound(revision: KnativeRevision, wanted: Wanted): Promise<void> {
+    const place = { namespace, name: revision.metadata.name };
+    const isLive = cluster.carrier === 'revisions';
+    const carrier = isLive ? revision : autoscalers.get(namespace, place.name);
+    const bounds = makeBounds(wanted);
+    if (!carrier || hasBounds(carrier.metadata.annotations, bounds)) return;
+    await kube.annotate(isLive ? REVISIONS : PODAUTOSCALERS, place, bounds);
+  }
+
+  async function create(workload: Workload): Promise<void> {
+    const service = current();
+    const wantedName = revisionName(workload);
+    if (isOffered(workload) || (service && !isMade(service))) return;
+    const template = makeRevisionTemplate(workload, cluster);
+    await apply(template, service?.spec?.traffic ?? makeFirstTraffic(wantedName));
+  }
+
+  /** Or never will be. */
+  function isMade(service: KnativeService): boolean {
+    const revision = revisions.get(namespace, service.spec?.template?.metadata.name ?? '');
+    return revision !== undefined || readStatus({ service }).state === 'Failed';
+  }
+
+  async function settleTraffic(): Promise<void> {
+    const service = current();
+    const template = service?.spec?.template;
+    if (!template) return;
+    const shown = (service.spec?.traffic ?? []).map(plainRow);
+    const split = targets ?? targetsOf(shown, (name) => made.revisionOf(name));
+    // Until all its Revisions are made there is no split that Knative would take.
+    if (split.some(({ revision }) => made.nameOf(revision) === undefined)) return;
+    if (split.reduce((sum, { percent }) => sum + percent, 0) !== 100) return;
+    const rows = makeTraffic({ model, targets: split, kept: keptOf(), nameOf });
+    if (!isDeepStrictEqual(rows, shown)) await apply(template, rows);
+  }
+
+  /** Asked for revisions that have one. */
+  function nameOf(revision: string): string {
+    return made.nameOf(revision) ?? '';
+  }
+
+  async function apply(
+    template: RevisionTemplate,
+    traffic: readonly TrafficEntry[],
+  ): Promise<void> {
+    const service = current();
+    const uid = service?.metadata.uid;
+    const owner = cluster.ownerOf(`${namespace}/${model}`);
+    const object = makeService({ namespace, model, template, traffic, owner, uid });
+    applied = await applyOurs(kube, object, service !== undefined);
+  }
+
+  function current(): KnativeService | undefined {
+    const seen = services.get(namespace, name);
+    const isBehind = (seen?.metadata.generation ?? 0) < (applied?.metadata.generation ?? 0);
+    return isBehind ? applied : seen;
+  }
+
+  /** Those that shall run: Knative lets go of what no row names. One that is not ready would hold up all rows. */
+  function keptOf(): string[] {
+    return Array.from(orders.values()).flatMap(({ workload, wanted }) => {
+      const revision = revisions.get(namespace, revisionName(workload));
+      const isKept = wanted.desired > 0 && readStatus({ revision }).state === 'Ready';
+      return isKept ? partsOfRevisionKey(workload.key).revision : [];
+    });
+  }
+
+  return {
+    want(workload, wanted) {
+      orders.set(workload.key, { workload, wanted });
+      loop.ask();
+    },
+    route(split) {
+      targets = split;
+      loop.ask();
+    },
+    ask: () => loop.ask(),
+    serviceGone() {
+      applied = undefined;
+      loop.ask();
+    },
+    async close() {
+      retry?.cancel();
+      await loop.close();
+      for (const key of orders.keys()) failures.lasts(sourceOf(key), undefined);
+    },
+  };
+}
+
+/** Only what is compared and applied. */
+function plainRow({ revisionName, percent = 0, tag }: TrafficEntry): TrafficEntry {
+  return {
+    ...(revisionName !== undefined && { revisionName }),
+    latestRevision: false,
+    percent,
+    ...(tag !== undefined && { tag }),
+  };
+}
+
+function sourceOf(revision: string): string {
+  return `order ${revision}`;
+}

@@ -1,0 +1,149 @@
+import { modelOf } from '#domain/names.ts';
+import type { Inspection } from '#domain/records.ts';
+import type { RoutingTarget } from '#domain/routing.ts';
+import type { Clock } from '#lib/clock.ts';
+import { messageOf } from '#lib/fault.ts';
+import type { Log } from '#lib/log.ts';
+import type { Runtime, RuntimeEvent, Workload } from '#runtime/runtime.ts';
+import { rehearse } from './apply.ts';
+import { decideScaleCarrier } from './autoscaling.ts';
+import { createCluster } from './cluster.ts';
+import type { Servers } from './container.ts';
+import { createFailures } from './failures.ts';
+import { createPodInstances } from './instances.ts';
+import type { Kube } from './kube.ts';
+import { readLogs } from './logs.ts';
+import { type ModelLoop, createModelLoop } from './model.ts';
+import { serviceName } from './names.ts';
+import type { OwnerReference } from './objects.ts';
+import { DEFINITIONS, PODS, SERVICES } from './resources.ts';
+import type { ClusterLimits } from './revision.ts';
+import { createUrlInstances } from './urls.ts';
+
+/** Instances are pods of Knative Services. */
+export interface KnativeRuntime extends Runtime {
+  /** A model's split, for those who reach it by Knative's addresses. Each of its revisions was ready once. */
+  route(model: string, targets: readonly RoutingTarget[]): void;
+  /** Removes all that was made for a model. Repeatable. */
+  forget(model: string): Promise<void>;
+}
+
+export interface KnativeRuntimeOptions {
+  readonly kube: Kube;
+  readonly servers: Servers;
+  readonly limits: ClusterLimits;
+  /** What a model belongs to, by the model's key, if it belongs to something. */
+  readonly ownerOf: (model: string) => OwnerReference | undefined;
+  /** Looks into files: it needs no cluster. */
+  readonly inspect: (workload: Workload) => Promise<Inspection>;
+  readonly clock: Clock;
+  /** A number from 0 to 1. */
+  readonly roll: () => number;
+  readonly log: Log;
+}
+
+/** Its label says which Knative is installed. */
+const DEFINITION = { name: 'services.serving.knative.dev' };
+const VERSION_LABEL = 'app.kubernetes.io/version';
+
+/**
+ * When it resolves it knows what there is in the cluster. Throws Fault `unavailable` when that cannot be found out.
+ *
+ * What runs is the cluster's: `close` leaves it as it is, and the next life finds it. A pod that is to go drains by
+ * itself, so nothing waits for `release`.
+ */
+export async function createKnativeRuntime(
+  options: KnativeRuntimeOptions,
+): Promise<KnativeRuntime> {
+  const { kube, clock, log } = options;
+  const definition = await kube.get(DEFINITIONS, DEFINITION);
+  const carrier = decideScaleCarrier(definition?.metadata.labels?.[VERSION_LABEL]);
+  const listeners: ((event: RuntimeEvent) => void)[] = [];
+  const failures = createFailures({ clock, emit });
+  const pods = createPodInstances({ failures, emit });
+  const urls = createUrlInstances({ clock, emit });
+  const hasPods = (revision: string): boolean => pods.hasPods(revision);
+  const models = new Map<string, ModelLoop>();
+  let closed = false;
+
+  function emit(event: RuntimeEvent): void {
+    for (const listener of listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        log.error({ event: event.type, err: messageOf(error) }, 'a runtime listener failed');
+      }
+    }
+  }
+
+  const cluster = createCluster({
+    ...options,
+    listener: {
+      onModel: (model) => models.get(model)?.ask(),
+      onServiceGone: (model) => models.get(model)?.serviceGone(),
+      onPod: (pod, isNew) => pods.set(pod, isNew),
+      onPodGone: (pod) => pods.gone(pod),
+    },
+  });
+  await cluster.synced.catch(async (error: unknown) => {
+    await cluster.close();
+    throw error;
+  });
+
+  function loopOf(model: string): ModelLoop {
+    const known = models.get(model);
+    if (known) return known;
+    const [namespace = '', name = ''] = model.split('/');
+    const made = createModelLoop(
+      { namespace, model: name },
+      { ...options, ...cluster, carrier, failures, hasPods },
+    );
+    models.set(model, made);
+    return made;
+  }
+
+  /** Another pod takes its place. */
+  async function replace(id: string): Promise<void> {
+    const pod = pods.podOf(id);
+    if (!pod) return;
+    const { namespace, name, uid } = pod.metadata;
+    await kube.remove(PODS, { namespace, name }, uid);
+  }
+
+  return {
+    capabilities: { exactCount: false, parks: false },
+    inspect: (workload) => options.inspect(workload),
+    async prepare(workload) {
+      if (workload.spec.runtime === 'url') urls.want(workload);
+      else await rehearse(workload, { ...options, cluster });
+    },
+    async want(workload, wanted) {
+      if (closed) return;
+      // Of what was deleted while Rouse was away nothing is known but its key: whatever it was, it is a `url` then.
+      const isElsewhere = workload.spec.runtime === 'url' && !pods.hasPods(workload.key);
+      if (isElsewhere) urls.want(workload, wanted);
+      else loopOf(modelOf(workload.key)).want(workload, wanted);
+      for (const id of wanted.replace ?? []) await replace(id);
+    },
+    release: (id) => urls.release(id),
+    instances: (revision) => [...pods.list(revision), ...urls.list(revision)],
+    onEvent: (listener) => void listeners.push(listener),
+    logs: (revision, limit) => readLogs(kube, pods.podsOf(revision), limit),
+    route: (model, targets) => loopOf(model).route(targets),
+    async forget(model) {
+      await models.get(model)?.close();
+      models.delete(model);
+      const [namespace = '', name = ''] = model.split('/');
+      const made = cluster.services.get(namespace, serviceName(name));
+      if (made)
+        await kube.remove(SERVICES, { namespace, name: made.metadata.name }, made.metadata.uid);
+    },
+    async close() {
+      closed = true;
+      urls.close();
+      await Promise.all(Array.from(models.values(), (loop) => loop.close()));
+      await cluster.close();
+      failures.close();
+    },
+  };
+}

@@ -1,0 +1,116 @@
+import { createConnection } from '#knative/client.ts';
+import { createKube, type Kube } from '#knative/kube.ts';
+import type { Inspection } from '#domain/records.ts';
+import { REVISIONS, SERVICES } from '#knative/resources.ts';
+import { DEFAULT_LIMITS } from '#knative/revision.ts';
+import {
+  createKnativeRuntime,
+  type KnativeRuntime,
+  type KnativeRuntimeOptions,
+} from '#knative/runtime.ts';
+import { systemClock, type Clock } from '#lib/clock.ts';
+import { silentLog } from '#lib/log.ts';
+import type { RuntimeEvent } from '#runtime/runtime.ts';
+import { startApiServer, type ApiServer } from './api-server.ts';
+import { createFakeKnative, type FakeKnative } from './fake-knative.ts';
+
+/** A runtime on an API server with something that does as Knative. */
+export interface KnativeSetup {
+  readonly server: ApiServer;
+  readonly knative: FakeKnative;
+  readonly kube: Kube;
+  readonly runtime: KnativeRuntime;
+  readonly options: Omit<KnativeRuntimeOptions, 'kube' | 'clock'>;
+  readonly events: readonly RuntimeEvent[];
+  /** Another life of Rouse, on the same cluster. */
+  another(): Promise<KnativeRuntime>;
+  /** All Revisions have the lower bound that was wanted of them, by key. */
+  isOrdered(desired: ReadonlyMap<string, number>): boolean;
+  close(): Promise<void>;
+}
+
+const MIN_SCALE = 'autoscaling.knative.dev/min-scale';
+
+export async function createKnativeSetup(
+  options: Partial<KnativeRuntimeOptions> & {
+    /** Of the cluster's own doings. */
+    clock?: Clock;
+    /** Of the runtime; the system's unless it is said. */
+    runtimeClock?: Clock;
+    version?: string;
+    carrier?: 'revisions' | 'podautoscalers';
+  } = {},
+): Promise<KnativeSetup> {
+  const { clock = systemClock, version = '1.23.0', carrier } = options;
+  const server = await startApiServer();
+  server.store.put(
+    { root: '/apis/apiextensions.k8s.io/v1', plural: 'customresourcedefinitions' },
+    {
+      metadata: {
+        name: 'services.serving.knative.dev',
+        labels: { 'app.kubernetes.io/version': version },
+      },
+    },
+  );
+  const knative = createFakeKnative({ store: server.store, clock, ...(carrier && { carrier }) });
+  const connection = await createConnection(server.kubeconfig);
+  const kube = createKube(connection, systemClock);
+  const lives: KnativeRuntime[] = [];
+
+  const settings = {
+    servers: { image: 'registry.example/rouse:1', artifactsUrl: 'http://rouse/artifacts' },
+    limits: DEFAULT_LIMITS,
+    ownerOf: () => undefined,
+    inspect: async (): Promise<Inspection> => ({
+      platform: 'test',
+      inputs: [],
+      outputs: [],
+      properties: {},
+    }),
+    roll: () => 0,
+    log: silentLog,
+    ...options,
+  };
+
+  async function another(): Promise<KnativeRuntime> {
+    const runtimeClock = options.runtimeClock ?? systemClock;
+    const life = await createKnativeRuntime({ ...settings, kube, clock: runtimeClock });
+    lives.push(life);
+    return life;
+  }
+
+  const runtime = await another();
+  const events: RuntimeEvent[] = [];
+  runtime.onEvent((event) => events.push(event));
+  return {
+    server,
+    knative,
+    kube,
+    runtime,
+    options: settings,
+    events,
+    another,
+    isOrdered(desired) {
+      return Array.from(desired).every(([key, count]) => {
+        const [namespace, model] = key.split('/');
+        const made = server.store
+          .all(REVISIONS)
+          .find(
+            ({ metadata }) =>
+              metadata.namespace === namespace && metadata.labels?.['rouse.dev/model'] === model,
+          );
+        if (!made)
+          return (
+            count === 0 && server.store.get(SERVICES, namespace ?? '', model ?? '') === undefined
+          );
+        return made.metadata.annotations?.[MIN_SCALE] === String(count);
+      });
+    },
+    async close() {
+      await Promise.all(lives.map((life) => life.close(0)));
+      connection.close();
+      knative.close();
+      await server.close();
+    },
+  };
+}

@@ -1,0 +1,361 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { revisionSpec, type RevisionSpecInput } from '#domain/model.ts';
+import type { KnativeService, Pod } from '#knative/objects.ts';
+import { PODAUTOSCALERS, PODS, REVISIONS, SERVICES } from '#knative/resources.ts';
+import { revisionName } from '#knative/names.ts';
+import { silentLog, type Log } from '#lib/log.ts';
+import { createKnativeRuntime } from '#knative/runtime.ts';
+import type { RuntimeEvent, Workload } from '#runtime/runtime.ts';
+import { createFakeClock } from '#test/fake-clock.ts';
+import { until, wanted } from '#test/runtime/conformance.ts';
+import { makeStatus } from './api-server.ts';
+import { createKnativeSetup, type KnativeSetup } from './runtime-setup.ts';
+
+const MIN = 'autoscaling.knative.dev/min-scale';
+const MAX = 'autoscaling.knative.dev/max-scale';
+
+let setup: KnativeSetup;
+
+afterEach(() => setup.close());
+
+function workload(revision: string, spec: Partial<RevisionSpecInput> = {}): Workload {
+  const source = 'registry.example/digits:1';
+  return {
+    key: `shop/digits/${revision}`,
+    spec: revisionSpec.parse({ runtime: 'image', source, ...spec }),
+  };
+}
+
+const service = (): KnativeService | undefined =>
+  setup.server.store.get(SERVICES, 'shop', 'digits') as KnativeService | undefined;
+
+const rows = (): string[] =>
+  (service()?.spec?.traffic ?? []).map(({ revisionName: name, percent, tag = '' }) =>
+    `${name?.replace(/-[0-9a-f]{10}$/, '')} ${percent} ${tag}`.trim(),
+  );
+
+const failed = (): Extract<RuntimeEvent, { type: 'failed' }>[] =>
+  setup.events.filter((event) => event.type === 'failed');
+
+async function ready(made: Workload, count = 1): Promise<void> {
+  await setup.runtime.want(made, wanted(count));
+  await until(`${count} of ${made.key} ready`, () => {
+    const states = setup.runtime.instances(made.key).map(({ state }) => state);
+    return states.filter((state) => state === 'ready').length === count;
+  });
+}
+
+describe('a model', () => {
+  test('has a Revision of each revision, made one after the other, and traffic as it is told', async () => {
+    setup = await createKnativeSetup();
+    const { runtime } = setup;
+    const [one, two, three] = ['v1', 'v2', 'v3'].map((name) => workload(name)) as [
+      Workload,
+      Workload,
+      Workload,
+    ];
+    await Promise.all([one, two, three].map((each) => runtime.want(each, wanted(1))));
+    await until('all are ready', () => runtime.instances().length === 3);
+    const names = setup.server.store.all(REVISIONS).map(({ metadata }) => metadata.name);
+    expect(names).toEqual([one, two, three].map(revisionName));
+    await until('all are kept', () => rows().length === 3);
+    expect(rows()).toEqual(['digits-v1 100', 'digits-v2 0', 'digits-v3 0']);
+    runtime.route('shop/digits', [
+      { revision: 'v1', percent: 90 },
+      { revision: 'v2', percent: 10, tag: 'canary' },
+    ]);
+    await until('the split is there', () => rows()[1] === 'digits-v2 10 canary');
+    expect(rows()).toEqual(['digits-v1 90', 'digits-v2 10 canary', 'digits-v3 0']);
+    await runtime.want(three, wanted(0));
+    await until('what sleeps has no row', () => rows().length === 2);
+    expect(setup.server.store.all(SERVICES)).toHaveLength(1);
+  });
+
+  test('is not split until all its Revisions are there', async () => {
+    setup = await createKnativeSetup();
+    const { runtime } = setup;
+    await ready(workload('v1'));
+    runtime.route('shop/digits', [
+      { revision: 'v1', percent: 50 },
+      { revision: 'v2', percent: 50 },
+    ]);
+    await setup.runtime.prepare(workload('v2'));
+    expect(rows()).toEqual(['digits-v1 100']);
+    await ready(workload('v2'));
+    await until('the split is there', () => rows().join() === 'digits-v1 50,digits-v2 50');
+  });
+
+  test('whose revision was made again with other content has another Revision, and none of the old', async () => {
+    setup = await createKnativeSetup();
+    const [old, fresh] = [workload('v1'), workload('v1', { concurrency: 3 })];
+    await ready(old);
+    await setup.runtime.want(fresh, wanted(1));
+    const least = (made: Workload): string | undefined =>
+      setup.server.store.get(REVISIONS, 'shop', revisionName(made))?.metadata.annotations?.[MIN];
+    await until('the new one runs', () => least(fresh) === '1');
+    await until('the old one does not', () => least(old) === '0');
+    await until('traffic goes to the new one', () => {
+      const [row] = service()?.spec?.traffic ?? [];
+      return row?.revisionName === revisionName(fresh);
+    });
+  });
+
+  test('belongs to its owner, and is forgotten with all that was made of it', async () => {
+    const owner = { apiVersion: 'rouse.dev/v1alpha1', kind: 'Model', name: 'digits', uid: '1' };
+    setup = await createKnativeSetup({
+      ownerOf: (model) => (model === 'shop/digits' ? owner : undefined),
+    });
+    await ready(workload('v1'));
+    expect(service()?.metadata.ownerReferences).toEqual([
+      { ...owner, controller: true, blockOwnerDeletion: false },
+    ]);
+    await setup.runtime.forget('shop/digits');
+    await setup.runtime.forget('shop/digits');
+    expect(setup.server.store.all(SERVICES)).toEqual([]);
+    await until('its pods drain', () => setup.runtime.instances()[0]?.state === 'draining');
+    await ready(workload('v1'));
+  });
+
+  test('of a stranger is refused, and stays as it is', async () => {
+    setup = await createKnativeSetup();
+    const before = setup.server.store.put(SERVICES, {
+      metadata: { name: 'digits', namespace: 'shop' },
+    });
+    await expect(setup.runtime.prepare(workload('v1'))).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringMatching(
+        /^Knative Service digits in namespace shop is not Rouse's, and is not touched: /,
+      ),
+    });
+    await setup.runtime.want(workload('v1'), wanted(1));
+    await until('it is told', () => failed().length === 1);
+    expect(failed()[0]?.reason).toContain("is not Rouse's");
+    await setup.runtime.forget('shop/digits');
+    expect(service()).toEqual(before);
+  });
+
+  test('is rehearsed when it is prepared, with what webhooks say, and nothing is made', async () => {
+    setup = await createKnativeSetup();
+    await setup.runtime.prepare(workload('v1'));
+    const message = 'admission webhook "w" denied the request: no such image policy';
+    setup.server.refuse(/^PATCH.*dryRun=All/, 400, makeStatus(400, 'BadRequest', message));
+    await expect(setup.runtime.prepare(workload('v1'))).rejects.toMatchObject({
+      code: 'invalid',
+      message: expect.stringContaining('refused by webhook w: no such image policy'),
+    });
+    await expect(
+      setup.runtime.prepare(workload('v1', { timeouts: { run: '1h' } })),
+    ).rejects.toMatchObject({ code: 'invalid' });
+    expect(service()).toBeUndefined();
+  });
+});
+
+describe('bounds', () => {
+  test.each([
+    ['1.23.0', REVISIONS, 'revisions'],
+    ['1.20.2', PODAUTOSCALERS, 'podautoscalers'],
+  ] as const)('of Knative %s are set where they are live', async (version, resource, carrier) => {
+    setup = await createKnativeSetup({ version, carrier });
+    const made = workload('v1');
+    await ready(made, 2);
+    const { metadata } = setup.server.store.get(resource, 'shop', revisionName(made)) ?? {};
+    expect(metadata?.annotations).toMatchObject({ [MIN]: '2', [MAX]: '10' });
+    await setup.runtime.want(made, { min: 0, max: 5, desired: 1 });
+    await until('one drains', () =>
+      setup.runtime.instances().some(({ state }) => state === 'draining'),
+    );
+  });
+});
+
+describe('what goes wrong is told', () => {
+  test('what the cluster refuses, again after a while, and no more when it does not', async () => {
+    const runtimeClock = createFakeClock();
+    setup = await createKnativeSetup({ runtimeClock });
+    const refused = makeStatus(403, 'Forbidden', 'cannot patch resource "services"');
+    setup.server.refuse(/^PATCH/, 403, refused, 2);
+    await setup.runtime.want(workload('v1'), wanted(1));
+    await until('it is told', () => failed().length === 1);
+    expect(failed()[0]).toMatchObject({
+      reason: 'the cluster does not let Rouse: cannot patch resource "services"',
+      failures: 1,
+      retryAt: runtimeClock.now() + 10_000,
+    });
+    runtimeClock.advance(10_000);
+    await until('it is told again', () => failed().length === 2);
+    expect(failed()[1]).toMatchObject({ failures: 2, retryAt: runtimeClock.now() + 20_000 });
+    const requests = (): number =>
+      setup.server.requests.filter(({ method }) => method === 'PATCH').length;
+    await until('it is refused again', () => requests() === 2);
+    runtimeClock.advance(10_000);
+    await until('it is ready', () => setup.runtime.instances()[0]?.state === 'ready');
+    runtimeClock.advance(600_000);
+    expect(failed()).toHaveLength(2);
+  });
+
+  test('a Revision without pods: a quota', async () => {
+    setup = await createKnativeSetup();
+    const made = workload('v1');
+    setup.knative.onPod((pod) => ({ ...pod, metadata: { ...pod.metadata, labels: {} } }));
+    await setup.runtime.want(made, wanted(1));
+    const find = () => setup.server.store.get(REVISIONS, 'shop', revisionName(made));
+    await until('its Revision is there', () => find() !== undefined);
+    const revision = find();
+    if (!revision) throw new Error('no Revision');
+    const conditions = [
+      {
+        type: 'ResourcesAvailable',
+        status: 'False',
+        reason: 'FailedCreate',
+        message: 'exceeded quota',
+      },
+      { type: 'Ready', status: 'False', reason: 'FailedCreate', message: 'exceeded quota' },
+    ];
+    setup.server.store.put(REVISIONS, { ...revision, status: { conditions } } as never);
+    await until('it is told', () => failed().length === 1);
+    expect(failed()[0]).toMatchObject({
+      reason: 'the cluster refuses its pods: exceeded quota',
+      instance: { id: `shop/${revisionName(made)}`, revision: made.key },
+    });
+  });
+
+  test('an image that cannot be pulled lasts until it can', async () => {
+    const runtimeClock = createFakeClock();
+    setup = await createKnativeSetup({ runtimeClock });
+    const waiting = { reason: 'ErrImagePull', message: 'not found' };
+    setup.knative.onPod((pod) => withContainer(pod, { restartCount: 0, state: { waiting } }));
+    await setup.runtime.want(workload('v1'), wanted(1));
+    await until('it is told', () => failed().length === 1);
+    runtimeClock.advance(30_000);
+    expect(failed().map(({ reason, failures }) => [reason, failures])).toEqual([
+      ['its image cannot be pulled: not found', 1],
+      ['its image cannot be pulled: not found', 2],
+      ['its image cannot be pulled: not found', 3],
+    ]);
+    expect(setup.runtime.instances()).toEqual([]);
+    const [pod] = setup.server.store.all(PODS) as Pod[];
+    if (!pod) throw new Error('no pod');
+    setup.knative.onPod((each) => each);
+    setup.server.store.put(PODS, {
+      ...pod,
+      status: {
+        podIP: '10.0.0.9',
+        conditions: [{ type: 'Ready', status: 'True' }],
+        containerStatuses: [
+          { name: 'model', state: { running: { startedAt: '2030-01-01T00:00:00Z' } } },
+        ],
+      },
+    } as Pod);
+    await until('it is ready', () => setup.runtime.instances()[0]?.state === 'ready');
+    runtimeClock.advance(600_000);
+    expect(failed()).toHaveLength(3);
+  });
+
+  test('no room is waited for, and is no failure', async () => {
+    setup = await createKnativeSetup();
+    const message = '0/1 nodes are available: 1 Insufficient cpu.';
+    const conditions = [
+      { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message },
+    ];
+    setup.knative.onPod((pod) => ({ ...pod, status: { phase: 'Pending', conditions } }) as Pod);
+    await setup.runtime.want(workload('v1'), wanted(1));
+    await until('it waits', () => setup.runtime.instances()[0]?.waitingFor !== undefined);
+    expect(setup.runtime.instances()[0]).toMatchObject({
+      state: 'starting',
+      waitingFor: `waits for room: ${message}`,
+    });
+    expect(failed()).toEqual([]);
+  });
+
+  function withContainer(pod: Pod, status: object): Pod {
+    return { ...pod, status: { containerStatuses: [{ name: 'model', ...status }] } };
+  }
+});
+
+describe('another life of Rouse', () => {
+  test('finds what runs, and ends what was deleted meanwhile', async () => {
+    setup = await createKnativeSetup();
+    const made = workload('v1');
+    await ready(made, 2);
+    setup.knative.crash(setup.runtime.instances()[0]?.id ?? '');
+    await until('the crash is told', () => failed().length === 1);
+    await until('both are ready', () =>
+      setup.runtime.instances().every(({ state }) => state === 'ready'),
+    );
+    await setup.runtime.close(0);
+    const next = await setup.another();
+    const told: RuntimeEvent[] = [];
+    next.onEvent((event) => told.push(event));
+    expect(
+      next
+        .instances(made.key)
+        .map(({ id }) => id)
+        .toSorted(),
+    ).toEqual(
+      setup.runtime
+        .instances()
+        .map(({ id }) => id)
+        .toSorted(),
+    );
+    // As control knows of it what the database has lost.
+    const lost = {
+      key: made.key,
+      spec: revisionSpec.parse({ runtime: 'url', source: 'http://x/' }),
+    };
+    await next.want(lost, { min: 0, max: 0, desired: 0 });
+    await until('all drain', () => next.instances().every(({ state }) => state === 'draining'));
+    expect(told.filter(({ type }) => type === 'failed')).toEqual([]);
+  });
+
+  test('goes on after the API server was away', async () => {
+    setup = await createKnativeSetup();
+    await ready(workload('v1'));
+    await setup.server.away(true);
+    await setup.runtime.want(workload('v1'), wanted(2));
+    await until('it is told', () => failed().length === 1);
+    expect(failed()[0]?.reason).toMatch(/^the API server of the cluster does not answer: /);
+    expect(setup.runtime.instances()).toHaveLength(1);
+    await setup.server.away(false);
+    await ready(workload('v1'), 2);
+  });
+
+  test.each([
+    ['that has no Knative', 404, '404 page not found', /^the cluster has no /],
+    [
+      'that does not let Rouse look',
+      403,
+      makeStatus(403, 'Forbidden', 'cannot list'),
+      /cannot list$/,
+    ],
+  ])('in a cluster %s does not begin', async (_name, status, body, message) => {
+    setup = await createKnativeSetup();
+    const { server, kube } = setup;
+    server.refuse(/(services|revisions|pods|podautoscalers)\?/, status, body, 1000);
+    const clock = createFakeClock();
+    let warnings = 0;
+    const log = { ...silentLog, warn: () => warnings++ } as unknown as Log;
+    const starting = createKnativeRuntime({ ...setup.options, kube, clock, log });
+    const refused = expect(starting).rejects.toMatchObject({
+      message: expect.stringMatching(message),
+    });
+    // The four lists wait to be asked for again, and the start for all of them.
+    await until('all have been refused', () => warnings === 4 && clock.pending === 5);
+    clock.advance(60_000);
+    await refused;
+    expect(clock.pending).toBe(0);
+  });
+});
+
+test('logs of all pods, in the order of their times', async () => {
+  setup = await createKnativeSetup();
+  setup.knative.onPod((pod) => {
+    const n = pod.metadata.name.at(-1);
+    const log = `2030-01-01T00:00:0${n}.123456789Z line ${n}\n2030-01-01T00:00:05.5Z late ${n}\nnoise\n`;
+    return { ...pod, log } as Pod;
+  });
+  const made = workload('v1');
+  await ready(made, 2);
+  const lines = await setup.runtime.logs(made.key, 3);
+  expect(lines.map(({ text }) => text)).toEqual(['line 2', 'late 1', 'late 2']);
+  expect(lines[0]).toMatchObject({ at: Date.parse('2030-01-01T00:00:02.123Z'), stream: 'stdout' });
+  expect(await setup.runtime.logs('shop/other/v1', 3)).toEqual([]);
+});
