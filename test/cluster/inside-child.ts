@@ -6,6 +6,8 @@ import type { Plan } from './plan.ts';
 
 /** Started in the box, with `up` or `status`. What fails is told on standard error. */
 
+// Whoever asked is gone.
+process.stdout.on('error', () => process.exit(1));
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };

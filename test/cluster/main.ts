@@ -24,6 +24,8 @@ const aborted = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(name, () => aborted.abort(new Error(`ended by ${name}`)));
 }
+// As with `| head`: nobody reads on.
+process.stdout.on('error', (error) => aborted.abort(error));
 
 const started = performance.now();
 function say(text: string): void {

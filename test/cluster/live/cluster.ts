@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,6 @@ export const NEEDS = '(needs root, Go and packages of Debian: see test/cluster/R
 const MAIN = join(import.meta.dirname, '../main.ts');
 
 export interface Ran {
-  readonly pid: number;
   /** Null: a signal ended it. */
   readonly code: number | null;
   readonly stdout: string;
@@ -24,7 +23,10 @@ export interface Ran {
 export interface TestCluster {
   readonly state: string;
   /** Runs a command of the harness to its end. `onPrinted` gets all that was printed so far, each time. */
-  run(args: readonly string[], onPrinted?: (all: string, pid: number) => void): Promise<Ran>;
+  run(
+    args: readonly string[],
+    onPrinted?: (all: string, child: ChildProcess) => void,
+  ): Promise<Ran>;
   /** Runs one that has to succeed; gives its output. */
   must(...args: string[]): Promise<string>;
   /** Takes down whatever is up. */
@@ -41,12 +43,11 @@ export function createTestCluster(env: NodeJS.ProcessEnv = {}): TestCluster {
       detached: true,
       stdio: 'pipe',
     });
-    const pid = child.pid ?? 0;
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (piece: string) => {
       stdout += piece;
-      onPrinted?.(stdout, pid);
+      onPrinted?.(stdout, child);
     });
     child.stderr.setEncoding('utf8').on('data', (piece: string) => {
       stderr += piece;
@@ -55,7 +56,7 @@ export function createTestCluster(env: NodeJS.ProcessEnv = {}): TestCluster {
       // Not `close`: a killed harness may leave others that hold its output.
       child.once('exit', resolve);
     });
-    return { pid, code, stdout, stderr };
+    return { code, stdout, stderr };
   };
   const must = async (...args: string[]): Promise<string> => {
     const { code, stdout, stderr } = await run(args);

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,21 +21,21 @@ describe.skipIf(MISSING.length > 0)(`a harness that is interrupted ${NEEDS}`, ()
   /** Starts `up`, and does something once this was printed. Gives what came of `up`, and the box that it was in. */
   async function disturb(
     printed: string,
-    act: (pid: number) => unknown,
+    act: (child: ChildProcess) => unknown,
   ): Promise<Ran & { namespace: string }> {
     let acted: Promise<string> | undefined;
-    const ran = await cluster.run(['up'], (all, pid) => {
+    const ran = await cluster.run(['up'], (all, child) => {
       if (!all.includes(printed)) return;
       acted ??= namespaceOf(cluster.state).then(async (namespace) => {
-        await act(pid);
+        await act(child);
         return namespace;
       });
     });
     if (!acted) throw new Error(`it never said ${printed}:\n${ran.stderr}`);
     return { ...ran, namespace: await acted };
   }
-  const kill = (pid: number): unknown => process.kill(pid, 'SIGKILL');
-  const pressCtrlC = (pid: number): unknown => process.kill(-pid, 'SIGINT');
+  /** For the whole process group, as a terminal does it. */
+  const pressCtrlC = ({ pid = 0 }: ChildProcess): unknown => process.kill(-pid, 'SIGINT');
 
   test.each([
     'box: process',
@@ -48,8 +49,16 @@ describe.skipIf(MISSING.length > 0)(`a harness that is interrupted ${NEEDS}`, ()
   });
 
   test('a signal to the harness alone leaves nothing', async () => {
-    const { code, namespace } = await disturb('containerd, etcd: ready', (pid) =>
-      process.kill(pid, 'SIGTERM'),
+    const { code, namespace } = await disturb('containerd, etcd: ready', (child) =>
+      child.kill('SIGTERM'),
+    );
+    expect(code).toBe(130);
+    expect(findTraces(cluster.state, before, namespace)).toEqual([]);
+  });
+
+  test('an end of its output, as with `| head`, leaves nothing', async () => {
+    const { code, namespace } = await disturb('containerd, etcd: ready', (child) =>
+      child.stdout?.destroy(),
     );
     expect(code).toBe(130);
     expect(findTraces(cluster.state, before, namespace)).toEqual([]);
@@ -57,7 +66,7 @@ describe.skipIf(MISSING.length > 0)(`a harness that is interrupted ${NEEDS}`, ()
 
   test('a component that ends while the others come up is named, with its last words; nothing is left', async () => {
     const { code, stderr, namespace } = await disturb('kube-apiserver: ready', async () =>
-      kill(await findComponent(cluster.state, 'etcd')),
+      process.kill(await findComponent(cluster.state, 'etcd'), 'SIGKILL'),
     );
     expect(code).toBe(1);
     expect(stderr).toMatch(/etcd ended with SIGKILL; its log ends with\n {4}{"level":/);
@@ -68,8 +77,8 @@ describe.skipIf(MISSING.length > 0)(`a harness that is interrupted ${NEEDS}`, ()
     const cache = mkdtempSync(join(tmpdir(), 'rouse-cache-'));
     const own = createTestCluster({ XDG_CACHE_HOME: cache });
     try {
-      const { code } = await own.run(['up'], (all, pid) => {
-        if (all.endsWith('building first: minutes the first time\n')) process.kill(-pid, 'SIGINT');
+      const { code } = await own.run(['up'], (all, child) => {
+        if (all.endsWith('building first: minutes the first time\n')) pressCtrlC(child);
       });
       expect(code).toBe(130);
       expect(findTraces(cache, before)).toEqual([expect.stringContaining('rouse')]);
@@ -81,7 +90,7 @@ describe.skipIf(MISSING.length > 0)(`a harness that is interrupted ${NEEDS}`, ()
   });
 
   test('after kill -9 the next up works, and down leaves nothing', async () => {
-    const killed = await disturb('kube-apiserver: ready', kill);
+    const killed = await disturb('kube-apiserver: ready', (child) => child.kill('SIGKILL'));
     expect(killed.code).toBeNull();
     expect(findTraces(cluster.state, before, killed.namespace)).not.toEqual([]);
     await cluster.must('up');
@@ -93,7 +102,9 @@ describe.skipIf(MISSING.length > 0)(`a harness that is interrupted ${NEEDS}`, ()
   });
 
   test('after kill -9 down alone leaves nothing', async () => {
-    const { namespace } = await disturb('containerd, etcd: ready', kill);
+    const { namespace } = await disturb('containerd, etcd: ready', (child) =>
+      child.kill('SIGKILL'),
+    );
     await cluster.must('down');
     expect(findTraces(cluster.state, before, namespace)).toEqual([]);
   });
