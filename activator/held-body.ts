@@ -23,7 +23,7 @@ export class HeldBody {
   private counting = false;
   private routing = false;
   private lent: Buffer | undefined;
-  private lentRange: readonly [number, number] = [0, 0];
+  private readonly lentRange: [number, number] = [0, 0];
 
   constructor(plane: Plane) {
     this.plane = plane;
@@ -82,7 +82,8 @@ export class HeldBody {
    */
   borrow(buffer: Buffer, from: number, to: number): void {
     this.lent = buffer;
-    this.lentRange = [from, to];
+    this.lentRange[0] = from;
+    this.lentRange[1] = to;
     this.bytes = to - from;
   }
 
