@@ -5,7 +5,7 @@ import { type Answer, makeRefusal, reasonOf } from './answers.ts';
 import type { Downstream } from './downstream.ts';
 import type { ResponseHead } from './http/response-head.ts';
 import { CR, LF, TOKEN } from './http/characters.ts';
-import { ChunkedScanner } from './http/chunked.ts';
+import { BodyReader } from './http/body-reader.ts';
 import { indexOfEnd } from './http/fields.ts';
 import { RequestHead } from './http/request-head.ts';
 import { Exchange } from './exchange.ts';
@@ -41,11 +41,8 @@ const MAX_AHEAD = 64 * 1024;
 /** How HTTP/2 begins; to a parser of HTTP/1 it looks like a whole head. */
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\n';
 
-/** The one range of what has just been read; whoever needs it for longer copies it. */
-const RANGE = [0, 0];
-
-/** So long before it is closed an idle connection forgets its last request: it is not about to be repeated. */
-const REMEMBER_UNTIL_MS = KEEP_ALIVE_MS - 5000;
+/** So long before it is closed an idle connection forgets its last request: after two seconds it is not about to be repeated. */
+const REMEMBER_UNTIL_MS = KEEP_ALIVE_MS - 2000;
 
 /** Deadline of a connection that has just become idle: the next sweep sets it. */
 const FRESH = -1;
@@ -78,9 +75,10 @@ export class CallerConnection implements Downstream, AcceptedConnection, Reader 
   private readonly response: Response;
   private readonly origin: Origin;
   private readonly plane: Plane;
-  private readonly exchange: Exchange;
-  /** Made with the first chunked body: most connections never have one. */
-  private scanner: ChunkedScanner | undefined;
+  /** While there is a request, and for a while after: an idle connection is to be small. */
+  private exchange: Exchange | undefined;
+  /** Made with the first body. */
+  private body: BodyReader | undefined;
   readonly inlet = new Inlet();
   private readonly events: CallerConnectionEvents;
   private paused = false;
@@ -90,7 +88,6 @@ export class CallerConnection implements Downstream, AcceptedConnection, Reader 
   private pumping = false;
   /** Behind the present request there is more in the buffer that is being read. */
   private hasMore = false;
-  private bodyLeft = 0;
   /** Bytes of a head that is not whole in which no bare LF was found. */
   private headSeen = 0;
   private bodyBytes = 0;
@@ -107,7 +104,6 @@ export class CallerConnection implements Downstream, AcceptedConnection, Reader 
     this.plane = plane;
     this.origin = new Origin(peer);
     this.response = new Response(this.outlet);
-    this.exchange = new Exchange(this, plane);
     this.deadline = plane.now() + this.idleTime();
     this.socket.setNoDelay(true);
     listen(this.socket, this);
@@ -270,7 +266,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, Reader 
   }
 
   sweep(now: number): void {
-    if (this.phase === EXCHANGING) this.exchange.sweep(now);
+    if (this.phase === EXCHANGING) this.exchange?.sweep(now);
     if (this.deadline === FRESH) this.deadline = now + this.idleTime();
     if (now < this.deadline) {
       if (this.phase === READING && now > this.deadline - REMEMBER_UNTIL_MS) this.forgetLast();
@@ -281,7 +277,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, Reader 
       return;
     }
     if (this.phase === READING && this.ahead) this.refuseUnread(HEAD_STALLED);
-    else if (this.phase === EXCHANGING) this.exchange.onBodyStalled();
+    else if (this.phase === EXCHANGING) this.exchange?.onBodyStalled();
     else if (this.phase === READING) this.linger();
     else this.socket.destroy();
   }
@@ -290,7 +286,8 @@ export class CallerConnection implements Downstream, AcceptedConnection, Reader 
   private forgetLast(): void {
     if (this.head.text === '' || this.ahead) return;
     this.head.forget();
-    this.exchange.forget();
+    this.exchange = undefined;
+    this.body = undefined;
     this.origin.forget();
   }
 
@@ -305,7 +302,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, Reader 
   }
 
   private onExchangeBytes(buffer: Buffer, length: number): void {
-    if (this.exchange.isTunnel) this.exchange.onCallerTunnelData(buffer, length);
+    if (this.exchange?.isTunnel) this.exchange.onCallerTunnelData(buffer, length);
     else if (this.bodyDone) this.sendAhead(buffer, 0, length);
     else {
       this.sendAhead(buffer, this.feedBody(buffer, 0, length), length);
@@ -396,19 +393,21 @@ export class CallerConnection implements Downstream, AcceptedConnection, Reader 
       this.refuse(refusal);
       return length;
     }
-    this.exchange.prepare();
+    const exchange = (this.exchange ??= new Exchange(this, this.plane));
+    exchange.prepare();
     if (!this.bodyDone) end = this.beginBody(buffer, at, length);
     this.hasMore = end < length;
     if (this.phase !== EXCHANGING) return end;
-    this.exchange.begin(repeated);
-    this.exchange.settle();
+    exchange.begin(repeated);
+    exchange.settle();
     return end;
   }
 
   private beginBody(buffer: Buffer, at: number, length: number): number {
-    this.bodyLeft = this.head.contentLength;
+    const body = (this.body ??= new BodyReader());
     this.bodyBytes = 0;
-    if (this.head.chunked) this.startChunks();
+    if (this.head.chunked) body.startChunks();
+    else body.startLength(this.head.contentLength);
     this.deadline = this.plane.now() + BODY_TIMEOUT_MS;
     return at < length ? this.feedBody(buffer, at, length) : at;
   }
@@ -418,48 +417,26 @@ export class CallerConnection implements Downstream, AcceptedConnection, Reader 
    * is not done: a refusal meanwhile ends the connection, and nothing of a refused body becomes a request.
    */
   private feedBody(buffer: Buffer, from: number, to: number): number {
+    const { body, exchange } = this;
+    if (!body || !exchange) return to;
     this.deadline = this.plane.now() + BODY_TIMEOUT_MS;
-    const chunks = this.head.chunked ? this.scanner : undefined;
-    const end = chunks
-      ? this.feedChunks(chunks, buffer, from, to)
-      : this.feedLength(buffer, from, to);
-    if (end < 0 || this.phase !== EXCHANGING) return to;
-    this.bodyDone = chunks ? chunks.done : this.bodyLeft === 0;
-    this.inlet.expect(this.bodyLeft);
+    const end = body.read(buffer, from, to);
+    const refusal = end < 0 ? BAD_CHUNKS : this.countBody(body.data);
+    if (refusal) exchange.onBadBody(refusal);
+    else if (body.data.length > 0) exchange.onBody(buffer, body.data);
+    if (refusal || this.phase !== EXCHANGING) return to;
+    this.bodyDone = body.done;
+    this.inlet.expect(body.left);
     if (!this.bodyDone) return to;
     this.deadline = NEVER;
-    this.exchange.onBodyEnd(chunks?.trailerLines ?? '');
+    exchange.onBodyEnd(body.trailers);
     return end;
   }
 
-  private feedLength(buffer: Buffer, from: number, to: number): number {
-    const end = Math.min(to, from + this.bodyLeft);
-    this.bodyLeft -= end - from;
-    RANGE[0] = from;
-    RANGE[1] = end;
-    if (end > from) this.exchange.onBody(buffer, RANGE);
-    return end;
-  }
-
-  private startChunks(): void {
-    this.scanner ??= new ChunkedScanner();
-    this.scanner.start();
-  }
-
-  private feedChunks(chunks: ChunkedScanner, buffer: Buffer, from: number, to: number): number {
-    const end = chunks.scan(buffer, from, to);
-    if (end < 0) {
-      this.exchange.onBadBody(BAD_CHUNKS);
-      return -1;
-    }
-    const { data } = chunks;
+  private countBody(data: readonly number[]): Refusal | undefined {
     for (let i = 0; i < data.length; i += 2) this.bodyBytes += data[i + 1]! - data[i]!;
-    if (this.bodyBytes > this.plane.limits.body) {
-      this.exchange.onBadBody(makeBodyTooLarge(this.plane.limits.body));
-      return -1;
-    }
-    if (data.length > 0) this.exchange.onBody(buffer, data);
-    return end;
+    const { limits } = this.plane;
+    return this.bodyBytes > limits.body ? makeBodyTooLarge(limits.body) : undefined;
   }
 
   /** Refuses what is no request; the connection ends, since nobody knows where the next one would start. */
@@ -476,7 +453,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, Reader 
   }
 
   onWritable(): void {
-    this.exchange.onCallerWritable();
+    this.exchange?.onCallerWritable();
   }
 
   onClose(): void {
@@ -488,7 +465,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, Reader 
     if (this.phase === CLOSED) return;
     const wasExchanging = this.phase === EXCHANGING;
     this.phase = CLOSED;
-    if (wasExchanging) this.exchange.onCallerGone();
+    if (wasExchanging) this.exchange?.onCallerGone();
     this.socket.destroySoon();
   }
 }

@@ -133,12 +133,6 @@ export class Exchange
     this.router.begin(repeated);
   }
 
-  /** Nothing is left of the last request. */
-  forget(): void {
-    this.router.forget();
-    this.identity.forget();
-  }
-
   // Where it goes
 
   onLocalAnswer(answer: Answer): void {

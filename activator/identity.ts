@@ -30,8 +30,4 @@ export class Identity {
     this.priority = decidePriority(head.rousePriority, highest);
     return this.priority < 0 ? makeBadHeader('Rouse-Priority', head.rousePriority) : undefined;
   }
-
-  forget(): void {
-    this.shown = NO_KEY;
-  }
 }

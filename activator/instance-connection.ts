@@ -2,7 +2,7 @@ import type { NetConnectOpts, Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { Address } from '#domain/routing.ts';
 import { openSocket } from './connect.ts';
-import { ChunkedScanner } from './http/chunked.ts';
+import { BodyReader } from './http/body-reader.ts';
 import type { RequestHead } from './http/request-head.ts';
 import { ResponseHead } from './http/response-head.ts';
 import { indexOfEnd } from './http/fields.ts';
@@ -28,11 +28,9 @@ const IDLE_MARGIN_MS = 1000;
 const MAX_IDLE_MS = 60_000;
 
 const HEAD = 0;
-const LENGTH = 1;
-const CHUNKED = 2;
-const UNTIL_CLOSE = 3;
-const TUNNEL = 4;
-const IDLE = 5;
+const BODY = 1;
+const TUNNEL = 2;
+const IDLE = 3;
 
 /**
  * One connection to an instance. Used by one exchange at a time (`events`), then idle in its pool.
@@ -52,11 +50,9 @@ export class InstanceConnection implements Upstream, Reader {
   private method = '';
   private state = IDLE;
   private readonly head = new ResponseHead();
-  private readonly scanner = new ChunkedScanner();
-  private readonly whole = [0, 0];
+  private readonly body = new BodyReader();
   private readonly framed: [number, number] = [0, 0];
   private partial: Buffer | undefined;
-  private remaining = 0;
   private requestChunked = false;
   private paused = false;
   /** How long the instance keeps an idle connection, as far as is known; ms. */
@@ -79,7 +75,7 @@ export class InstanceConnection implements Upstream, Reader {
     this.socket.on('error', (error) => this.onGone(error.message));
     this.socket.on('close', () => {
       // The end of a response without length is being verified.
-      if (this.state !== UNTIL_CLOSE || !this.ended) this.onGone('the connection was closed');
+      if (!this.readsUntilClose || !this.ended) this.onGone('the connection was closed');
     });
     this.socket.on('drain', () => this.events?.onWritable());
   }
@@ -188,7 +184,7 @@ export class InstanceConnection implements Upstream, Reader {
   private onFinish(): void {
     this.ended = true;
     if (this.state === TUNNEL) this.events?.onTunnelEnd();
-    else if (this.state === UNTIL_CLOSE) this.verifyEnd();
+    else if (this.readsUntilClose) this.verifyEnd();
     else this.onGone('the instance closed the connection');
   }
 
@@ -227,16 +223,14 @@ export class InstanceConnection implements Upstream, Reader {
     }
     const bodyAt = this.state === HEAD ? this.readHeads(buffer, length) : 0;
     if (bodyAt < 0 || !this.events) return;
-    if (this.isChunked()) {
-      this.readChunks(buffer, bodyAt, length);
-      return;
-    }
+    if (this.isTunnel()) this.readTunnel(buffer, bodyAt, length);
+    else this.readBody(buffer, bodyAt, length);
+  }
+
+  private readTunnel(buffer: Buffer, at: number, length: number): void {
     this.tellHead();
-    if (!this.isTunnel()) this.readBody(buffer, bodyAt, length);
-    else if (bodyAt === 0) this.events?.onTunnelData(buffer, length);
-    else if (bodyAt < length) {
-      this.events?.onTunnelData(keep(buffer, bodyAt, length), length - bodyAt);
-    }
+    if (at === 0) this.events?.onTunnelData(buffer, length);
+    else if (at < length) this.events?.onTunnelData(keep(buffer, at, length), length - at);
   }
 
   private tellHead(): void {
@@ -282,58 +276,37 @@ export class InstanceConnection implements Upstream, Reader {
   }
 
   private beginBody(): void {
-    const { head } = this;
-    if (head.status === 101) this.state = TUNNEL;
-    else if (!head.hasBody(this.method)) {
-      this.state = LENGTH;
-      this.remaining = 0;
-    } else if (head.chunked) {
-      this.state = CHUNKED;
-      this.scanner.start();
-    } else {
-      this.state = head.contentLength < 0 ? UNTIL_CLOSE : LENGTH;
-      this.remaining = head.contentLength;
-    }
+    const { head, body } = this;
+    this.state = head.status === 101 ? TUNNEL : BODY;
+    if (!head.hasBody(this.method)) body.startLength(0);
+    else if (head.chunked) body.startChunks();
+    else if (head.contentLength < 0) body.startUntilClose();
+    else body.startLength(head.contentLength);
   }
 
-  private readBody(buffer: Buffer, at: number, length: number): void {
-    if (this.state === LENGTH) this.readLength(buffer, at, length);
-    else if (this.state === UNTIL_CLOSE) this.deliver(buffer, at, length);
-  }
-
-  private readLength(buffer: Buffer, at: number, length: number): void {
-    const end = Math.min(length, at + this.remaining);
-    this.remaining -= end - at;
-    this.inlet.expect(this.remaining);
-    this.deliver(buffer, at, end);
-    if (this.remaining === 0) this.finish('', end < length);
+  private get readsUntilClose(): boolean {
+    return this.state === BODY && this.body.endsWithConnection;
   }
 
   /** What came with the head is looked at before the head is told: a broken body may still become a refusal. */
-  private readChunks(buffer: Buffer, at: number, length: number): void {
-    const end = this.scanner.scan(buffer, at, length);
+  private readBody(buffer: Buffer, at: number, length: number): void {
+    const { body } = this;
+    const end = body.read(buffer, at, length);
     if (end < 0) {
       this.breakWith('malformed chunks');
       return;
     }
     this.tellHead();
-    const { data, isPlain } = this.scanner;
-    if (data.length > 0)
-      this.events?.onData(buffer, data, isPlain ? this.chunksAt(at, end) : undefined);
-    if (this.scanner.done) this.finish(this.scanner.trailerLines, end < length);
+    this.inlet.expect(body.left);
+    if (body.data.length > 0)
+      this.events?.onData(buffer, body.data, body.isPlain ? this.chunksAt(at, end) : undefined);
+    if (body.done) this.finish(body.trailers, end < length);
   }
 
   private chunksAt(from: number, to: number): Framed {
     this.framed[0] = from;
     this.framed[1] = to;
     return this.framed;
-  }
-
-  private deliver(buffer: Buffer, from: number, to: number): void {
-    if (from === to) return;
-    this.whole[0] = from;
-    this.whole[1] = to;
-    this.events?.onData(buffer, this.whole);
   }
 
   /** `excess`: bytes after the end, which nobody asked for; the connection is not used again. */
@@ -346,10 +319,6 @@ export class InstanceConnection implements Upstream, Reader {
   private breakWith(what: string): number {
     this.onGone(`the instance sent ${what}`);
     return -1;
-  }
-
-  private isChunked(): boolean {
-    return this.state === CHUNKED;
   }
 
   private isTunnel(): boolean {

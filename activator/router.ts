@@ -135,10 +135,4 @@ export class Router {
     body.stopCounting();
     this.follow(findNamed(name, downstream.head.target, plane.routes));
   }
-
-  /** Nothing is left of the last request. */
-  forget(): void {
-    this.known = undefined;
-    this.path = '';
-  }
 }

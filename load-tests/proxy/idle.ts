@@ -5,8 +5,8 @@ import { pause } from '../measure/program.ts';
 import { HOST, type Peer, type PeerName, startRouseFor } from '../peers/peers.ts';
 
 const AT_ONCE = 100;
-/** Until what was needed to accept them has been given back. */
-const SETTLE_MS = 2000;
+/** Until what was needed to accept them has been given back, and what was kept of their last request. */
+const SETTLE_MS = 5000;
 const WARM = 200;
 const GET = `GET / HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`;
 
