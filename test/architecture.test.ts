@@ -18,7 +18,7 @@ const TABLE: Table = {
       imports: ['src/lib/fault.ts'],
       noBuiltins: true,
     },
-    { path: LIB, holds: 'clock, fault, loop, log, metrics', imports: [] },
+    { path: LIB, holds: 'clock, fault, loop, log: what every part needs', imports: [] },
     {
       path: 'policies',
       holds: 'pure decisions, each with its reason',
