@@ -1,6 +1,7 @@
 import { modelOf } from '#domain/names.ts';
 import type { Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
+import { callEach } from '#lib/listeners.ts';
 import type { Log } from '#lib/log.ts';
 import type { Report } from '#bus/publisher.ts';
 import type { Runtime, RuntimeEvent } from '#runtime/runtime.ts';
@@ -31,7 +32,6 @@ import { createRevisionLoop } from './revisions.ts';
 import type { Told } from './routing.ts';
 import { parkedIn } from './seen.ts';
 import { createStandby } from './standby.ts';
-import { createTeller } from './tell.ts';
 import { createUsage } from './usage.ts';
 import type { UseCases } from './usecases.ts';
 
@@ -179,11 +179,10 @@ export async function createControl(options: {
   journal.onDeleted(forget);
   // Data planes first: they hear of an instance before anything is decided on it. Then the proofs: a revision
   // is proven by an instance that the autoscaler may let go in the same turn.
-  const tell = createTeller(log);
   const watchers = [instances, revisions, autoscaler].map(
     (part) => (event: RuntimeEvent) => part.onRuntime(event),
   );
-  runtime.onEvent((event) => tell(watchers, event));
+  runtime.onEvent((event) => callEach(watchers, event, log));
   const running = runtime.instances();
   publishing.all({ keys: keys.map((stored) => stored.value), running });
   instances.adopt(running);

@@ -1,10 +1,10 @@
 import type { EventRecord } from '#domain/records.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
+import { callEach } from '#lib/listeners.ts';
 import type { Log } from '#lib/log.ts';
 import type { EventQuery, Store, Write } from '#store/store.ts';
 import type { Catalog } from './catalog.ts';
-import { createTeller } from './tell.ts';
 
 export type NewEvent = Omit<EventRecord, 'id'>;
 
@@ -52,7 +52,6 @@ export function createJournal(options: {
   const { store, catalog, clock, log } = options;
   const changeListeners: ((model: string) => void)[] = [];
   const deletionListeners: ((revision: string) => void)[] = [];
-  const tell = createTeller(log);
   const watchers = new Set<() => void>();
   let pending: NewEvent[] = [];
   let writing: Promise<void> | undefined;
@@ -88,10 +87,10 @@ export function createJournal(options: {
       writeNow();
       const versions = await store.write(writes, { events });
       const touched = catalog.accept(writes, versions);
-      for (const key of touched) tell(changeListeners, key);
+      for (const key of touched) callEach(changeListeners, key, log);
       for (const { kind, key, value } of writes) {
         if (kind !== 'revision' || value !== undefined) continue;
-        tell(deletionListeners, key);
+        callEach(deletionListeners, key, log);
       }
       announce();
     },

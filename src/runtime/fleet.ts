@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '#lib/clock.ts';
-import { messageOf } from '#lib/fault.ts';
+import { callEach } from '#lib/listeners.ts';
 import type { Log } from '#lib/log.ts';
 import { NO_BACKOFF, afterFailure, afterReady, isProbing, type Backoff } from './backoff.ts';
 import { createReplica, type Launcher, type Replica } from './replica.ts';
@@ -60,15 +60,7 @@ export function createFleet(options: {
   let closed = false;
   const allGone = Promise.withResolvers<void>();
 
-  function emit(event: RuntimeEvent): void {
-    for (const listener of listeners) {
-      try {
-        listener(event);
-      } catch (error) {
-        log.error({ event: event.type, err: messageOf(error) }, 'a runtime listener failed');
-      }
-    }
-  }
+  const emit = (event: RuntimeEvent): void => callEach(listeners, event, log);
 
   function replicaSetOf(workload: Workload): ReplicaSet {
     const known = replicaSets.get(workload.key);

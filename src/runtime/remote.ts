@@ -1,4 +1,5 @@
-import { Fault, messageOf } from '#lib/fault.ts';
+import { Fault } from '#lib/fault.ts';
+import { callEach } from '#lib/listeners.ts';
 import type { Log } from '#lib/log.ts';
 import type { Answer, Call, Channel, FromRuntime, PlainFault } from './remote-messages.ts';
 import type { Instance, PoolView, Runtime, RuntimeEvent } from './runtime.ts';
@@ -22,15 +23,7 @@ export async function createRemoteRuntime(options: {
   let pool: readonly PoolView[] | undefined;
   const listed = Promise.withResolvers<Extract<FromRuntime, { type: 'runtime-instances' }>>();
 
-  function emit(event: RuntimeEvent): void {
-    for (const listener of listeners) {
-      try {
-        listener(event);
-      } catch (error) {
-        log.error({ event: event.type, err: messageOf(error) }, 'a runtime listener failed');
-      }
-    }
-  }
+  const emit = (event: RuntimeEvent): void => callEach(listeners, event, log);
 
   channel.onClose(() => {
     calls.end();
