@@ -30,6 +30,7 @@ interface ToActivator {
     | 'openai-models';
   readonly model?: ModelRoute;
   readonly revision: string;
+  readonly tag?: string | undefined;
 }
 
 /** The body's `model` field decides. */
@@ -63,8 +64,8 @@ export function findDestination(head: RequestHead, routes: Routes): Destination 
   const found = findModel(head, routes);
   if (head.rouseStatus === '' || head.method !== 'GET') return found;
   if ((found.kind !== 'model' && found.kind !== 'local') || !found.model) return found;
-  const tag = found.kind === 'model' ? found.tag : undefined;
-  return { kind: 'status', model: found.model, revision: found.revision, tag };
+  const { model, revision, tag } = found;
+  return { kind: 'status', model, revision, tag };
 }
 
 /** Header, host, path, V2, V1, OpenAI; the first that applies wins. */

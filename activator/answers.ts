@@ -3,6 +3,7 @@ import type { FaultCode } from '#lib/fault.ts';
 import type { Destination, Dialect } from './address.ts';
 import type { Plane } from './plane.ts';
 import { type ModelRoute, mustRefuse, type Routes } from './routes.ts';
+import { noRevision, revisionShown } from './shown-revision.ts';
 import { failureOf, type RevisionState, stateOf } from './state.ts';
 import { waitsOf } from './waits.ts';
 
@@ -65,14 +66,17 @@ export function makeRefusal(
 
 /** Server and model metadata, health: all that is answered without an instance. */
 export function makeLocalAnswer(
-  { model, revision, what }: Extract<Destination, { kind: 'local' }>,
+  { model, revision, tag, what }: Extract<Destination, { kind: 'local' }>,
   plane: Pick<Plane, 'routes' | 'version' | 'now'>,
 ): Answer {
   if (what === 'v2-server') return makeV2Server(plane.version);
   if (what === 'openai-models') return makeOpenAiModels(plane.routes);
   if (what === 'health' || !model) return makeHealth();
-  const shown = revisionOf(model, revision);
-  if (!shown) return noRevision(model, revision);
+  const shown = revisionShown(model, revision, tag)?.routing;
+  if (!shown) {
+    const { status, code, detail } = noRevision(model, revision);
+    return makeRefusal('v2', status, code, detail);
+  }
   const now = plane.now();
   if (what === 'v2-model') return makeV2Model(model, shown, now);
   return what === 'v1-model' ? makeV1Model(model, shown, now) : makeV2Ready(model, shown, now);
@@ -132,24 +136,6 @@ function makeOpenAiModels(routes: Routes): Answer {
     owned_by: model.routing.namespace,
   }));
   return json({ object: 'list', data });
-}
-
-function revisionOf(model: ModelRoute, name: string): RoutingRevision | undefined {
-  const { routing } = model;
-  const chosen = name === '' ? (routing.targets[0]?.revision ?? '') : name;
-  const known = routing.revisions.find((revision) => revision.name === chosen);
-  return known ?? (name === '' ? routing.revisions.at(-1) : undefined);
-}
-
-function noRevision(model: ModelRoute, name: string): Answer {
-  const { routing } = model;
-  const known = routing.revisions.map((revision) => revision.name).join(', ') || 'none';
-  return makeRefusal(
-    'v2',
-    404,
-    'not_found',
-    `Model ${routing.name} has no revision ${JSON.stringify(name)}; it has: ${known}.`,
-  );
 }
 
 function isReady(shown: RoutingRevision, now: number): boolean {

@@ -199,6 +199,11 @@ export function makeRunEnded(limit: string): Refusal {
   return { status: 504, code: 'run_timeout', detail };
 }
 
+export function makeFailed({ model, routing }: RevisionRoute): Refusal {
+  const detail = `Revision ${routing.name} of ${model.routing.name} has failed: ${routing.reason}`;
+  return { status: 503, code: 'revision_failed', detail };
+}
+
 /** The gate gave up on everybody who waited. */
 export function makeGivenUp(
   route: RevisionRoute,
@@ -210,10 +215,7 @@ export function makeGivenUp(
     const detail = 'The revision was deleted while the request waited for it.';
     return { status: 404, code: 'not_found', detail };
   }
-  if (routing.state === 'Failed') {
-    const detail = `Revision ${routing.name} has failed: ${routing.reason}`;
-    return { status: 503, code: 'revision_failed', detail };
-  }
+  if (routing.state === 'Failed') return makeFailed(route);
   const failure = routing.startFailure;
   const seconds = failure ? (failure.until - now) / 1000 : 1;
   const what = routing.runtime === 'url' ? 'cannot be reached' : 'does not start';

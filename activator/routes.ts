@@ -133,11 +133,6 @@ export class Routes {
     return this.rowOf(model, pickByHash(splitOf(model).weights, hash));
   }
 
-  pickTag(model: ModelRoute, tag: string): RevisionRoute | undefined {
-    const target = model.routing.targets.find((row) => row.tag === tag);
-    return target && model.revisions.get(target.revision);
-  }
-
   private rowOf(model: ModelRoute, row: number): RevisionRoute | undefined {
     const target = model.routing.targets[row];
     return target && model.revisions.get(target.revision);

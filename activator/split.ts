@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Fields } from './http/fields.ts';
 import type { Plane } from './plane.ts';
-import type { Refusal } from './refusals.ts';
+import { makeFailed, type Refusal } from './refusals.ts';
 import type { ModelRoute, RevisionRoute } from './routes.ts';
+import { noRevision, revisionTagged } from './shown-revision.ts';
 
 /** Until a revision is ready for the first time, callers are asked to come back after this many seconds. */
 const PREPARING_RETRY_S = 2;
@@ -19,7 +20,7 @@ export function chooseRevision(
   fields: Fields,
 ): Choice {
   if (revision !== '') return byName(model, revision);
-  if (tag !== undefined) return found(model, plane.routes.pickTag(model, tag));
+  if (tag !== undefined) return found(model, revisionTagged(model, tag));
   if (model.routing.sticky) return bySticky(plane, model, fields);
   return found(model, plane.routes.pick(model));
 }
@@ -29,13 +30,6 @@ function byName(model: ModelRoute, revision: string): Choice {
   if (route)
     return route.routing.state === 'Ready' ? { route, setCookie: '' } : notReady(model, route);
   return noRevision(model, revision);
-}
-
-/** The refusal for a revision that the model does not have. */
-export function noRevision(model: ModelRoute, revision: string): Refusal {
-  const known = [...model.revisions.keys()].join(', ') || 'none';
-  const detail = `Model ${model.routing.name} has no revision ${JSON.stringify(revision.slice(0, 64))}; it has: ${known}.`;
-  return { status: 404, code: 'not_found', detail };
 }
 
 function found(model: ModelRoute, route: RevisionRoute | undefined, setCookie = ''): Choice {
@@ -50,10 +44,7 @@ function notReady(model: ModelRoute, route: RevisionRoute | undefined): Choice {
     return { status: 503, code: 'unavailable', detail, retryAfter: PREPARING_RETRY_S };
   }
   const { routing } = route;
-  if (routing.state === 'Failed') {
-    const detail = `Revision ${routing.name} of ${name} has failed: ${routing.reason}`;
-    return { status: 503, code: 'revision_failed', detail };
-  }
+  if (routing.state === 'Failed') return makeFailed(route);
   const detail = `Revision ${routing.name} of ${name} is not ready yet (${routing.state}): ${routing.reason}`;
   return { status: 503, code: 'unavailable', detail, retryAfter: PREPARING_RETRY_S };
 }

@@ -4,8 +4,7 @@ import type { RequestHead } from './http/request-head.ts';
 import type { Plane } from './plane.ts';
 import { type Refusal, TOO_MANY_WATCHES } from './refusals.ts';
 import type { RevisionRoute } from './routes.ts';
-import { noRevision } from './split.ts';
-import { findRevision } from './status.ts';
+import { noRevision, revisionShown } from './shown-revision.ts';
 import { parseStatusQuestion, type StatusQuestion } from './wait-fields.ts';
 import type { Following, Stream } from './watches.ts';
 
@@ -22,7 +21,7 @@ export function findStatus(
 ): Asked | Refusal {
   const question = parseStatusQuestion(head);
   if ('detail' in question) return question;
-  const route = findRevision(model, revision, tag);
+  const route = revisionShown(model, revision, tag);
   if (!route) return noRevision(model, revision);
   return question.asEvents && plane.watches.isFull ? TOO_MANY_WATCHES : { route, question };
 }

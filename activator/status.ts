@@ -1,5 +1,5 @@
 import type { RevisionWaits } from '#bus/messages.ts';
-import type { ModelRoute, RevisionRoute } from './routes.ts';
+import type { RevisionRoute } from './routes.ts';
 import { failureOf, type RevisionState, stateOf } from './state.ts';
 import { addWaits, expectedWait } from './waits.ts';
 
@@ -30,21 +30,6 @@ type RequestStatus =
       readonly expectedWaitSeconds: number | null;
     }
   | { readonly id: string; readonly state: 'unknown' | 'granted' | 'refused' };
-
-/** The revision that a status speaks of: the one asked for, or the one with the largest part of the split. */
-export function findRevision(
-  model: ModelRoute,
-  revision: string,
-  tag: string | undefined,
-): RevisionRoute | undefined {
-  if (revision !== '') return model.revisions.get(revision);
-  const { targets } = model.routing;
-  const target =
-    tag === undefined
-      ? targets.toSorted((a, b) => b.percent - a.percent)[0]
-      : targets.find((row) => row.tag === tag);
-  return target ? model.revisions.get(target.revision) : [...model.revisions.values()].at(-1);
-}
 
 /**
  * @param told what each data plane says: this one, and the others if there are any.

@@ -44,6 +44,14 @@ beforeAll(async () => {
         ],
         revisions: two,
       }),
+      makeModel({
+        name: 'newest-first',
+        targets: [
+          { revision: 'v2', percent: 10, tag: 'canary' },
+          { revision: 'v1', percent: 90 },
+        ],
+        revisions: two,
+      }),
       makeModel({ name: 'asleep', revisions: [makeRevision({ inputs })] }),
       makeModel({
         name: 'broken',
@@ -158,6 +166,37 @@ describe('what is answered without waking anything', () => {
     if (answer.headers['content-type']?.includes('json'))
       expect(JSON.parse(answer.body)).toMatchObject(body);
     expect(harness.reports.filter((report) => report.type === 'wake')).toEqual([]);
+  });
+
+  test.each([
+    ['/v2/models/newest-first', {}, 'v1'],
+    ['/v2/models/newest-first', { 'Rouse-Revision': 'v2' }, 'v2'],
+    ['/any', { Host: 'newest-first.default.localhost' }, 'v1'],
+    ['/any', { Host: 'canary-newest-first.default.localhost' }, 'v2'],
+  ])('%s with %j: what is shown is of %s', async (path, headers, expected) => {
+    const status = await call(harness.port, path, {
+      headers: { ...headers, 'Rouse-Status': 'true' },
+    });
+    expect(JSON.parse(status.body)).toMatchObject({ revision: expected });
+    if (path === '/any') return;
+    const metadata = await call(harness.port, path, { headers });
+    const shown = { parameters: { revision: expected }, ...(expected === 'v1' && { inputs }) };
+    expect(JSON.parse(metadata.body)).toMatchObject(shown);
+  });
+
+  test('a revision that is not there: one sentence wherever it is asked for, and not a long one', async () => {
+    const name = `9"${'x'.repeat(500)}`;
+    const detail = `Model digits has no revision "9\\"${'x'.repeat(128)}…"; it has: v1, v2.`;
+    const headers = { 'Rouse-Revision': name };
+    for (const path of [
+      '/v2/models/digits',
+      '/models/default/digits/',
+      '/status/models/default/digits',
+    ]) {
+      const { status, body } = await call(harness.port, path, { headers });
+      const said = JSON.parse(body) as { detail?: string; error?: string };
+      expect([status, said.detail ?? said.error], path).toEqual([404, detail]);
+    }
   });
 
   test('a model that failed says why', async () => {

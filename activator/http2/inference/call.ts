@@ -6,6 +6,7 @@ import { Exchange } from '../../exchange.ts';
 import { pieceOf } from '../../http/pieces.ts';
 import { BODY_TIMEOUT_MS, type Plane } from '../../plane.ts';
 import { BODY_STALLED, type Refusal, STARTING, TOO_MANY_BODIES } from '../../refusals.ts';
+import { quote } from '../../quote.ts';
 import { type ModelRoute, type RevisionRoute, speaksGrpc } from '../../routes.ts';
 import { chooseRevision } from '../../split.ts';
 import type { GrpcDownstream } from '../grpc-downstream.ts';
@@ -181,7 +182,7 @@ export class InferenceCall implements DownstreamEvents {
   private find(name: string): ModelRoute | undefined {
     const model = this.addressed ?? lookup(name, this.plane.routes);
     if (!model) {
-      const detail = `There is no model ${JSON.stringify(name.slice(0, 130))}.`;
+      const detail = `There is no model ${quote(name)}.`;
       this.refuseWith(404, 'not_found', detail);
     }
     return model;
@@ -224,7 +225,9 @@ export class InferenceCall implements DownstreamEvents {
     if (!model) return;
     const what = this.method === 'ModelReady' ? 'v2-model-ready' : 'v2-model';
     const revision = version === '' ? this.caller.head.rouseRevision : version;
-    const { status, body } = makeLocalAnswer({ kind: 'local', what, model, revision }, this.plane);
+    const { tag, plane } = this;
+    const destination = { kind: 'local', what, model, revision, tag } as const;
+    const { status, body } = makeLocalAnswer(destination, plane);
     const found: Described = JSON.parse(body);
     if (status === 404) this.refuseWith(404, 'not_found', found.error ?? '');
     else if (what === 'v2-model') this.answer(makeModelMetadata(found));

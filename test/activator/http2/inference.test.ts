@@ -445,4 +445,24 @@ describe('what wakes nothing', () => {
     }
     expect(harness.reports.filter(({ type }) => type === 'wake')).toEqual([]);
   });
+
+  test("what is shown at the host of a tag is the tag's revision, else the one with most of the split", async () => {
+    const revisions = ['v1', 'v2'].map((name) =>
+      makeRevision({ name, runtime: 'onnx', platform: `of ${name}` }),
+    );
+    const targets = [
+      { revision: 'v2', percent: 10, tag: 'canary' },
+      { revision: 'v1', percent: 90 },
+    ];
+    harness.publisher.update({ models: [makeModel({ targets, revisions })] });
+    await harness.activator.ready;
+    const platformAt = async (host: string): Promise<string> => {
+      client.close();
+      client = openClient(harness.port, { 'grpc.default_authority': `${host}.default.localhost` });
+      const { bytes } = await call('ModelMetadata', modelRequest('digits'));
+      return Buffer.from(fieldsOf(bytes)[3]?.[1] as Uint8Array).toString();
+    };
+    expect(await platformAt('digits')).toBe('of v1');
+    expect(await platformAt('canary-digits')).toBe('of v2');
+  });
 });
