@@ -36,7 +36,7 @@ import { makeFirstTraffic, makeTraffic, targetsOf } from './traffic.ts';
  *    next template waits until the one before has become a Revision, or has failed to.
  * 2. A Service that Rouse did not make is never changed: it is applied by force only when it is ours, and then only
  *    that one (its uid).
- * 3. A Revision is made when an instance of it is wanted first. It gets no traffic but what `route` says; the first
+ * 3. A Revision is made when an instance of it is wanted first, and removed when there shall be none at most. It gets no traffic but what `route` says; the first
  *    of a model has all of it until then.
  */
 export interface ModelLoop {
@@ -50,7 +50,7 @@ export interface ModelLoop {
 }
 
 export interface ModelCluster {
-  readonly kube: Pick<Kube, 'apply' | 'annotate'>;
+  readonly kube: Pick<Kube, 'apply' | 'annotate' | 'remove'>;
   readonly services: Pick<Mirror<KnativeService>, 'get'>;
   readonly revisions: Pick<Mirror<KnativeRevision>, 'get'>;
   /** Of a model. */
@@ -129,6 +129,7 @@ export function createModelLoop(
     for (const each of made.of(workload.key)) {
       // One of other content, from before the revision was made again, is not what is wanted.
       await bound(each, each === revision ? wanted : NOTHING);
+      if (each !== revision || wanted.max === 0) await clearAway(each);
     }
     if (!revision && wanted.desired > 0) await create(workload);
     if (wanted.desired === 0 || cluster.hasPods(workload.key)) return undefined;
@@ -140,6 +141,14 @@ export function createModelLoop(
   /** What the Service says is said of its template. */
   function isOffered(workload: Workload): boolean {
     return current()?.spec?.template?.metadata.name === revisionName(workload);
+  }
+
+  /** Not what traffic still goes to, nor the newest: Knative would make that again. */
+  async function clearAway({ metadata: { name: made, uid } }: KnativeRevision): Promise<void> {
+    const spec = current()?.spec;
+    const isRouted = spec?.traffic?.some(({ revisionName: row }) => row === made) === true;
+    if (isRouted || spec?.template?.metadata.name === made) return;
+    await kube.remove(REVISIONS, { namespace, name: made }, uid);
   }
 
   async function bound(revision: KnativeRevision, wanted: Wanted): Promise<void> {

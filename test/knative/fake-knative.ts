@@ -187,6 +187,7 @@ export function createFakeKnative(options: {
   const stop = store.onEvent(({ kind, type, object }) => {
     if (type === 'DELETED') {
       if (kind === kindOf(SERVICES)) removeAllOf(object);
+      if (kind === kindOf(REVISIONS)) removePartsOf(object);
       return;
     }
     if (kind === kindOf(PODS)) onPodChanged(object);
@@ -203,9 +204,12 @@ export function createFakeKnative(options: {
       if (metadata.namespace !== namespace) continue;
       if (metadata.labels?.['serving.knative.dev/service'] !== name) continue;
       store.delete(REVISIONS, namespace, metadata.name);
-      store.delete(PODAUTOSCALERS, namespace, metadata.name);
-      for (const pod of livePods(namespace, metadata.name)) terminate(pod);
     }
+  }
+
+  function removePartsOf({ metadata: { namespace = '', name } }: Stored): void {
+    store.delete(PODAUTOSCALERS, namespace, name);
+    for (const pod of livePods(namespace, name)) terminate(pod);
   }
 
   return {

@@ -90,14 +90,30 @@ describe('a model', () => {
     const [old, fresh] = [workload('v1'), workload('v1', { concurrency: 3 })];
     await ready(old);
     await setup.runtime.want(fresh, wanted(1));
-    const least = (made: Workload): string | undefined =>
-      setup.server.store.get(REVISIONS, 'shop', revisionName(made))?.metadata.annotations?.[MIN];
-    await until('the new one runs', () => least(fresh) === '1');
-    await until('the old one does not', () => least(old) === '0');
+    const find = (made: Workload) => setup.server.store.get(REVISIONS, 'shop', revisionName(made));
+    await until('the new one runs', () => find(fresh)?.metadata.annotations?.[MIN] === '1');
     await until('traffic goes to the new one', () => {
       const [row] = service()?.spec?.traffic ?? [];
       return row?.revisionName === revisionName(fresh);
     });
+    await until('the old one is removed', () => find(old) === undefined);
+  });
+
+  test('keeps no Revision that there shall be none of, but for the newest', async () => {
+    setup = await createKnativeSetup();
+    const made = ['v1', 'v2', 'v3'].map((name) => workload(name));
+    for (const each of made) await ready(each);
+    await until('all have rows', () => rows().length === 3);
+    for (const each of made) await setup.runtime.want(each, { min: 0, max: 0, desired: 0 });
+    await until('nothing runs', () =>
+      setup.runtime.instances().every(({ state }) => state === 'draining'),
+    );
+    const names = (): string[] =>
+      setup.server.store.all(REVISIONS).map(({ metadata }) => metadata.name);
+    // Traffic goes to the first, and the last is what Knative would make anew.
+    const kept = [made[0], made[2]].map((each) => each && revisionName(each));
+    await until('one has gone', () => names().join() === kept.join());
+    await ready(workload('v2'));
   });
 
   test('belongs to its owner, and is forgotten with all that was made of it', async () => {
