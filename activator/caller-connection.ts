@@ -14,6 +14,7 @@ import type { Framed } from './upstream.ts';
 import type { Peer } from './listener.ts';
 import { countRefusal } from './metrics.ts';
 import { Outlet } from './outlet.ts';
+import type { Refusal } from './refusal.ts';
 import {
   BAD_CHUNKS,
   BARE_LF,
@@ -21,7 +22,6 @@ import {
   makeBodyTooLarge,
   makeHeadTooLarge,
   NOT_HTTP,
-  type Refusal,
 } from './refusals.ts';
 import { connectionField, Response } from './response.ts';
 import { Origin } from './origin.ts';

@@ -3,7 +3,7 @@ import type { Answer } from './answers.ts';
 import type { RequestHead } from './http/request-head.ts';
 import type { ResponseHead } from './http/response-head.ts';
 import type { Framed } from './upstream.ts';
-import type { Refusal } from './refusals.ts';
+import type { Refusal } from './refusal.ts';
 
 /** Where a caller's request comes from and its answer goes to: an HTTP/1 connection, or an HTTP/2 stream. */
 export interface Downstream {

@@ -11,6 +11,7 @@ import { Identity } from './identity.ts';
 import { countRefusal, createRevisionMetrics } from './metrics.ts';
 import { NEVER } from './never.ts';
 import type { Plane } from './plane.ts';
+import type { Refusal } from './refusal.ts';
 import {
   BODY_STALLED,
   BODY_TOO_LARGE_TO_ROUTE,
@@ -22,7 +23,6 @@ import {
   makeNotAdmitted,
   makeOverShare,
   makeRunEnded,
-  type Refusal,
   TOO_MANY_BODIES,
 } from './refusals.ts';
 import { Router, type RouterEvents } from './router.ts';

@@ -1,3 +1,5 @@
+import { sample } from '#lib/prometheus.ts';
+
 /** A Prometheus histogram over fixed bounds; `add` allocates nothing. */
 export class Histogram {
   count = 0;
@@ -24,26 +26,12 @@ export class Histogram {
     let running = 0;
     const lines = [...this.bounds, '+Inf'].map((bound, i) => {
       running += this.buckets[i] ?? 0;
-      return line(`${name}_bucket`, `${labels},le="${bound}"`, running);
+      return sample(`${name}_bucket`, `${labels},le="${bound}"`, running);
     });
     return [
       ...lines,
-      line(`${name}_sum`, labels, this.sum),
-      line(`${name}_count`, labels, this.count),
+      sample(`${name}_sum`, labels, this.sum),
+      sample(`${name}_count`, labels, this.count),
     ];
   }
-}
-
-/** `a="x",b="y"`, escaped as the text format wants it. */
-export function labelsOf(values: Readonly<Record<string, string>>): string {
-  return Object.entries(values)
-    .map(
-      ([key, value]) =>
-        `${key}="${value.replaceAll(/[\\"\n]/g, (c) => (c === '\n' ? '\\n' : `\\${c}`))}"`,
-    )
-    .join(',');
-}
-
-export function line(name: string, labels: string, value: number): string {
-  return labels === '' ? `${name} ${value}` : `${name}{${labels}} ${value}`;
 }

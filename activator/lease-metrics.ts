@@ -1,4 +1,4 @@
-import { labelsOf, line } from './histogram.ts';
+import { labelsOf, sample } from '#lib/prometheus.ts';
 import type { RevisionRoute } from './routes.ts';
 
 /** Prometheus text of what control has leased to this data plane, and of whether control is there. */
@@ -8,13 +8,13 @@ export function formatLeaseMetrics(routes: Iterable<RevisionRoute>, linked: bool
     if (!gate.isLeased) continue;
     const { namespace, name } = model.routing;
     const labels = labelsOf({ namespace, model: name, revision: routing.name });
-    leased.push(line('rouse_leased_slots', labels, gate.leasedSlots));
+    leased.push(sample('rouse_leased_slots', labels, gate.leasedSlots));
   }
   return [
     '# TYPE rouse_leased_slots gauge',
     ...leased,
     '# TYPE rouse_control_linked gauge',
-    line('rouse_control_linked', '', linked ? 1 : 0),
+    sample('rouse_control_linked', '', linked ? 1 : 0),
     '',
   ].join('\n');
 }

@@ -1,6 +1,7 @@
 import { COLD_START_BUCKETS } from '#domain/cold-start.ts';
+import { labelsOf, sample } from '#lib/prometheus.ts';
 import { ENTRY_REFUSALS, type EntryRefusal } from './entry/entering.ts';
-import { Histogram, labelsOf, line } from './histogram.ts';
+import { Histogram } from './histogram.ts';
 
 const SECONDS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
@@ -119,24 +120,24 @@ export function formatMetrics(routes: Iterable<Counted>, shared: SharedMetrics):
     ),
     '# TYPE rouse_cold_requests_total counter',
     ...revisions.map(({ metrics }) =>
-      line('rouse_cold_requests_total', metrics.labels, metrics.coldRequests),
+      sample('rouse_cold_requests_total', metrics.labels, metrics.coldRequests),
     ),
     '# TYPE rouse_queue_depth gauge',
-    ...revisions.map((r) => line('rouse_queue_depth', r.metrics.labels, r.gate.waiting)),
+    ...revisions.map((r) => sample('rouse_queue_depth', r.metrics.labels, r.gate.waiting)),
     '# TYPE rouse_queue_bytes gauge',
-    ...revisions.map((r) => line('rouse_queue_bytes', r.metrics.labels, r.gate.waitingBytes)),
+    ...revisions.map((r) => sample('rouse_queue_bytes', r.metrics.labels, r.gate.waitingBytes)),
     '# TYPE rouse_requests_in_flight gauge',
-    ...revisions.map((r) => line('rouse_requests_in_flight', r.metrics.labels, r.gate.inFlight)),
+    ...revisions.map((r) => sample('rouse_requests_in_flight', r.metrics.labels, r.gate.inFlight)),
     '# TYPE rouse_refusals_total counter',
     ...REFUSALS.map((reason, i) =>
-      line('rouse_refusals_total', labelsOf({ reason }), shared.refusals[i] ?? 0),
+      sample('rouse_refusals_total', labelsOf({ reason }), shared.refusals[i] ?? 0),
     ),
     '# TYPE rouse_connection_refusals_total counter',
     ...ENTRY_REFUSALS.map((reason, i) =>
-      line('rouse_connection_refusals_total', labelsOf({ reason }), shared.entryRefusals[i] ?? 0),
+      sample('rouse_connection_refusals_total', labelsOf({ reason }), shared.entryRefusals[i] ?? 0),
     ),
     '# TYPE rouse_client_connections gauge',
-    line('rouse_client_connections', '', shared.connections),
+    sample('rouse_client_connections', '', shared.connections),
     '',
   ].join('\n');
 }
@@ -145,7 +146,7 @@ function formatCodes({ metrics }: Used): string[] {
   const lines: string[] = [];
   for (const [i, count] of metrics.codes.entries()) {
     if (count > 0)
-      lines.push(line('rouse_requests_total', `${metrics.labels},code="${i + 100}"`, count));
+      lines.push(sample('rouse_requests_total', `${metrics.labels},code="${i + 100}"`, count));
   }
   return lines;
 }

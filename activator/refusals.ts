@@ -1,19 +1,11 @@
 import { PRIORITIES } from '#domain/priority.ts';
 import { formatDuration } from '#domain/units.ts';
-import type { FaultCode } from '#lib/fault.ts';
 import { FULL_BYTES, FULL_COUNT, OVER_SHARE, type Refused } from './gate.ts';
 import { MAX_ROUTED_BODY } from './plane.ts';
 import { quote } from './quote.ts';
+import type { Refusal } from './refusal.ts';
 import type { RevisionRoute } from './routes.ts';
 import { retryAfterOf } from './waits.ts';
-
-/** Why a request is not served, in words for its caller. `retryAfter`: seconds. */
-export interface Refusal {
-  readonly status: number;
-  readonly code: FaultCode;
-  readonly detail: string;
-  readonly retryAfter?: number;
-}
 
 export const STARTING: Refusal = {
   status: 503,

@@ -1,5 +1,5 @@
 import { quote } from './quote.ts';
-import type { Refusal } from './refusals.ts';
+import type { Refusal } from './refusal.ts';
 import type { ModelRoute, RevisionRoute } from './routes.ts';
 
 /**

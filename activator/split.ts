@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Fields } from './http/fields.ts';
 import type { Plane } from './plane.ts';
-import { makeFailed, type Refusal } from './refusals.ts';
+import type { Refusal } from './refusal.ts';
+import { makeFailed } from './refusals.ts';
 import type { ModelRoute, RevisionRoute } from './routes.ts';
 import { noRevision, revisionTagged } from './shown-revision.ts';
 

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { labelsOf } from '#activator/histogram.ts';
 import { createApi } from '#api/api.ts';
 import { checkExposure, needsKey } from '#api/exposure.ts';
 import { listenApi } from '#api/listen.ts';
@@ -14,13 +13,13 @@ import type { Actor } from '#domain/records.ts';
 import { systemClock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
+import { addLabels, labelsOf, mergeMetrics } from '#lib/prometheus.ts';
 import type { Runtime } from '#runtime/runtime.ts';
 import { type Artifacts } from '#store/artifacts.ts';
 import { createArtifactFolder } from '#store/artifact-folder.ts';
 import { createSqliteStore } from '#store/sqlite.ts';
 import type { ControlSetup, FromControl } from './control-messages.ts';
 import { type DataFolder, dataFolderAt } from './data-folder.ts';
-import { addLabels, mergeMetrics } from './metrics-text.ts';
 import { applyAtStart } from './sources.ts';
 
 const STARTER: Actor = { id: 'system:serve', role: 'deploy' };

@@ -63,11 +63,6 @@ const TABLE: Table = {
       holds: 'the control API',
       imports: [DOMAIN, LIB, 'src/control'],
     },
-    {
-      path: 'src/dashboard',
-      holds: 'the web page',
-      imports: [DOMAIN, LIB, 'src/control'],
-    },
     { path: 'src/cli', holds: 'the command line', imports: [DOMAIN, LIB] },
     {
       path: 'src',
@@ -105,8 +100,8 @@ const TABLE: Table = {
     'pino-pretty': [LIB],
     'prom-client': ['src/control'],
     yaml: [LIB],
-    hono: ['src/api', 'src/dashboard', 'functions'],
-    '@hono/node-server': ['src/api', 'src/dashboard', 'functions'],
+    hono: ['src/api', 'functions'],
+    '@hono/node-server': ['src/api', 'functions'],
     '@hono/zod-openapi': ['src/api'],
     commander: ['src/cli'],
     'onnxruntime-node': ['functions'],
@@ -288,7 +283,7 @@ describe('what goes the wrong way is found', () => {
 
   test('a package outside of the folder that owns it', () => {
     const found = check({ 'src/cli/a.ts': importing('hono/client') });
-    expect(found[0]).toContain('package hono belongs to src/api, src/dashboard, functions');
+    expect(found[0]).toContain('package hono belongs to src/api, functions');
     expect(check({ 'src/api/a.ts': importing('@hono/zod-openapi') })).toEqual([]);
     expect(check({ 'test/a.ts': importing('hono/client') })).toEqual([]);
     for (const file of ['src/api/a.ts', 'test/a.ts']) {

@@ -11,16 +11,10 @@ import {
   parseLength,
   parseTokens,
 } from './fields.ts';
+import type { Refusal } from '../refusal.ts';
 import { isTraceparent } from './traceparent.ts';
 
-/** Why a head is refused. */
-export interface HeadRefusal {
-  readonly status: number;
-  readonly code: FaultCode;
-  readonly detail: string;
-}
-
-function refusal(status: number, code: FaultCode, detail: string): HeadRefusal {
+function refusal(status: number, code: FaultCode, detail: string): Refusal {
   return { status, code, detail };
 }
 
@@ -146,7 +140,7 @@ export class RequestHead {
   }
 
   /** Reads a whole head, the empty line included. Undefined: understood. */
-  read(text: string): HeadRefusal | undefined {
+  read(text: string): Refusal | undefined {
     this.clear();
     const lineEnd = text.indexOf('\r\n');
     const wrong = this.readLine(text, lineEnd);
@@ -197,7 +191,7 @@ export class RequestHead {
     this.fields.text = '';
   }
 
-  private readLine(text: string, end: number): HeadRefusal | undefined {
+  private readLine(text: string, end: number): Refusal | undefined {
     let i = 0;
     while (TOKEN[text.charCodeAt(i)] === 1) i += 1;
     if (i === 0 || text.charCodeAt(i) !== SPACE) return MALFORMED_LINE;
@@ -217,7 +211,7 @@ export class RequestHead {
   }
 
   /** Only names whose length matches one of interest are looked at closely. */
-  private readField(i: number): HeadRefusal | undefined {
+  private readField(i: number): Refusal | undefined {
     const { fields } = this;
     switch (fields.nameLength(i)) {
       case 4:
@@ -292,7 +286,7 @@ export class RequestHead {
     this.traced = this.traceCount === 1 && isTraceparent(text, at[i * 4 + 2]!, at[i * 4 + 3]!);
   }
 
-  private conclude(): HeadRefusal | undefined {
+  private conclude(): Refusal | undefined {
     if (this.chunked && this.contentLength >= 0) return LENGTH_AND_CODING;
     if (this.chunked && this.minor === 0) return CODING_1_0;
     const bad = this.resolveTarget();
@@ -303,7 +297,7 @@ export class RequestHead {
   }
 
   /** Absolute form overrides Host, whatever Host says; HTTP/1.0 may come without Host. */
-  private resolveTarget(): HeadRefusal | undefined {
+  private resolveTarget(): Refusal | undefined {
     if (this.hostCount > 1 || (this.hostCount === 0 && this.minor === 1)) return HOST;
     if (this.target.charCodeAt(0) !== 0x2f) {
       if (this.target === '*' && this.method === 'OPTIONS') return this.readHost();
@@ -319,7 +313,7 @@ export class RequestHead {
     return this.readHost();
   }
 
-  private readHost(): HeadRefusal | undefined {
+  private readHost(): Refusal | undefined {
     if (this.host === '' && this.minor === 0) {
       this.hostname = '';
       this.knownHost = '';

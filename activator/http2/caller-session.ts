@@ -44,13 +44,13 @@ export class CallerSession implements AcceptedConnection {
   private closing = false;
 
   /** `first`: what has been read of the connection already. */
-  constructor(socket: Socket, first: Buffer | undefined, plane: Plane, peer: Peer) {
+  constructor(socket: Socket, first: Buffer, plane: Plane, peer: Peer) {
     this.socket = socket;
     this.plane = plane;
     this.peer = peer;
     this.resetsAt = plane.now();
     this.deadline = plane.now() + KEEP_ALIVE_MS;
-    if (first) socket.unshift(first);
+    socket.unshift(first);
     this.session = performServerHandshake(socket, {
       settings: {
         maxConcurrentStreams: MAX_STREAMS,

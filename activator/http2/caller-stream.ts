@@ -19,13 +19,8 @@ import {
   type Plane,
   SEND_TIMEOUT_MS,
 } from '../plane.ts';
-import {
-  BAD_LENGTH,
-  BAD_TIMEOUT,
-  BAD_TRAILERS,
-  makeBodyTooLarge,
-  type Refusal,
-} from '../refusals.ts';
+import type { Refusal } from '../refusal.ts';
+import { BAD_LENGTH, BAD_TIMEOUT, BAD_TRAILERS, makeBodyTooLarge } from '../refusals.ts';
 import { fieldsOfLines, linesOfHead, readTrailers, trailersOfLines } from './fields.ts';
 import { encodeMessage, GRPC, grpcStatusOf, isGrpcType, parseTimeout } from './grpc.ts';
 import type { GrpcDownstream } from './grpc-downstream.ts';

@@ -1,20 +1,21 @@
-import type { HeadRefusal, RequestHead } from '../http/request-head.ts';
+import type { RequestHead } from '../http/request-head.ts';
+import type { Refusal } from '../refusal.ts';
 import { makeHeadTooLarge } from '../refusals.ts';
 import { readSection, type Section } from './fields.ts';
 
 const REQUEST_PSEUDO = new Set([':method', ':scheme', ':authority', ':path']);
 
-const MALFORMED: HeadRefusal = {
+const MALFORMED: Refusal = {
   status: 400,
   code: 'bad_request',
   detail: 'The header section is malformed, or names what HTTP/2 does not have.',
 };
-const CONTRADICTION: HeadRefusal = {
+const CONTRADICTION: Refusal = {
   status: 400,
   code: 'bad_request',
   detail: 'Host and :authority contradict each other.',
 };
-const LENGTH: HeadRefusal = {
+const LENGTH: Refusal = {
   status: 400,
   code: 'bad_request',
   detail: 'Content-Length promises a body that does not follow.',
@@ -32,7 +33,7 @@ export function readRequest(
   raw: readonly string[],
   ended: boolean,
   limit: number,
-): HeadRefusal | undefined {
+): Refusal | undefined {
   const section = readSection(raw);
   const line = section && requestLine(section.pseudo);
   if (!section || line === undefined) return MALFORMED;

@@ -7,7 +7,7 @@ import { RequestHead } from '../../http/request-head.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
 import { keep } from '../../inlet.ts';
 import type { Plane } from '../../plane.ts';
-import type { Refusal } from '../../refusals.ts';
+import type { Refusal } from '../../refusal.ts';
 import type { RevisionRoute } from '../../routes.ts';
 import type { GrpcDownstream } from '../grpc-downstream.ts';
 import { fieldsOfLines, linesOfHead } from '../fields.ts';

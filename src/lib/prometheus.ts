@@ -1,3 +1,18 @@
+/** `a="x",b="y"`, escaped as the text format wants it. */
+export function labelsOf(values: Readonly<Record<string, string>>): string {
+  return Object.entries(values)
+    .map(
+      ([key, value]) =>
+        `${key}="${value.replaceAll(/[\\"\n]/g, (c) => (c === '\n' ? '\\n' : `\\${c}`))}"`,
+    )
+    .join(',');
+}
+
+/** One line of the text format. `labels`: as `labelsOf` gives them, or empty. */
+export function sample(name: string, labels: string, value: number): string {
+  return labels === '' ? `${name} ${value}` : `${name}{${labels}} ${value}`;
+}
+
 /**
  * Several texts in Prometheus' format as one, as the format wants it: a family has its comments once and its
  * samples together. No two of the texts may report the same series: see `addLabels`.

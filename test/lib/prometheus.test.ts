@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { addLabels, mergeMetrics } from '#src/metrics-text.ts';
+import { addLabels, mergeMetrics } from '#lib/prometheus.ts';
 
 test('a family of two texts has its comments once, and its samples together', () => {
   const one = '# HELP a what it is\n# TYPE a counter\na{x="1"} 1\n\n# TYPE b gauge\nb 2\n';
