@@ -108,8 +108,16 @@ export function createModelLoop(
       const failure =
         problem === undefined ? undefined : { instance, reason: problem, lastLines: [] };
       failures.lasts(sourceOf(key), failure);
+      // Meanwhile it may be wanted again.
+      if (isDone(order) && orders.get(key) === order) orders.delete(key);
     }
     await settleTraffic();
+  }
+
+  /** Nothing is left of it, and nothing shall be. */
+  function isDone({ workload, wanted }: Order): boolean {
+    const isLeft = made.of(workload.key).length > 0 || isOffered(workload);
+    return wanted.max === 0 && !isLeft;
   }
 
   function problemOf(error: unknown): string {

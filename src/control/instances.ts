@@ -51,8 +51,11 @@ export function createInstances(options: {
     options;
   const known = new Map<string, Instance['state']>();
   const suspicions = new Map<string, number[]>();
+  /** What each was last told to wait for. */
+  const waiting = new Map<string, string>();
 
   function onInstance(instance: Instance): void {
+    tellWaiting(instance);
     const before = known.get(instance.id);
     known.set(instance.id, instance.state);
     if (before === undefined) metrics.started(instance.revision);
@@ -67,6 +70,13 @@ export function createInstances(options: {
     if (instance.state !== 'draining' && instance.state !== 'parking') return;
     if (told) drain.begin(instance.id);
     else runtime.release(instance.id);
+  }
+
+  function tellWaiting(instance: Instance): void {
+    const { id, waitingFor } = instance;
+    if (waitingFor === undefined || waiting.get(id) === waitingFor) return;
+    waiting.set(id, waitingFor);
+    note(instance, 'InstanceWaiting', waitingFor);
   }
 
   function share({ id, revision }: Instance, isNew: boolean): void {
@@ -101,6 +111,7 @@ export function createInstances(options: {
     if (known.get(id) === 'parked') tellParked(instance);
     known.delete(id);
     suspicions.delete(id);
+    waiting.delete(id);
     publishing.instanceGone(id);
     drain.forget(id);
     leases?.end(id);

@@ -287,6 +287,19 @@ describe('failures', () => {
     expect(event).toMatchObject({ revision: '00001', why: 'ended by signal SIGKILL' });
   });
 
+  test('what a start waits for is told, once for each reason', async () => {
+    const key = await deployed(harness, FIXED);
+    harness.runtime.holdStarts(key);
+    wake(key);
+    await harness.pass(1);
+    const id = live(key)[0]?.id ?? '';
+    const [none, less] = ['waits for room: no memory', 'waits for room: no cpu'];
+    for (const why of [none, none, less]) harness.runtime.tellWaiting(id, why);
+    const told = await harness.events('InstanceWaiting');
+    expect(told.map(({ why }) => why).toSorted()).toEqual([less, none]);
+    expect(told[0]).toMatchObject({ revision: '00001', data: { instance: id } });
+  });
+
   test('the first failed start is told, by one story to all who ask', async () => {
     const key = await deployed(harness, FIXED);
     harness.runtime.failStarts(key, 'exited with status 1');

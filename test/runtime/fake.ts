@@ -7,7 +7,14 @@ import { Fault } from '#lib/fault.ts';
 import { silentLog } from '#lib/log.ts';
 import { createFleet } from '#runtime/fleet.ts';
 import type { Launcher, Reports } from '#runtime/replica.ts';
-import type { LogLine, Runtime, RuntimePool, Wanted, Workload } from '#runtime/runtime.ts';
+import type {
+  LogLine,
+  Runtime,
+  RuntimeEvent,
+  RuntimePool,
+  Wanted,
+  Workload,
+} from '#runtime/runtime.ts';
 
 /**
  * A runtime in memory. It has the real fleet, so orders, drains and backoff are those of the local runtime;
@@ -28,6 +35,8 @@ export interface FakeRuntime extends Runtime {
   failStarts(revision: string, reason: string | undefined): void;
   /** Ends an instance as if by itself. */
   crash(instanceId: string, reason?: string): void;
+  /** Tells that something outside of it is missing for its start. */
+  tellWaiting(instanceId: string, waitingFor: string): void;
   setMemory(instanceId: string, bytes: number, cpuSeconds?: number): void;
   /** From now on its instances end only by force; `false`: SIGTERM does it. */
   ignoreTerm(revision: string, ignores: boolean): void;
@@ -112,6 +121,8 @@ export function createFakeRuntime(options: {
 
   const fleet = createFleet({ clock, log: silentLog, newId: () => `fake-${++count}`, launch });
 
+  const listeners: ((event: RuntimeEvent) => void)[] = [];
+
   let kept: readonly RuntimeName[] = [];
   const pool: FakeRuntime['pool'] = {
     bytesEach: 0,
@@ -131,6 +142,10 @@ export function createFakeRuntime(options: {
 
   return {
     ...fleet,
+    onEvent(listener) {
+      listeners.push(listener);
+      fleet.onEvent(listener);
+    },
     pool,
     capabilities: { exactCount: true, parks: true },
     orders,
@@ -170,6 +185,13 @@ export function createFakeRuntime(options: {
       const process = processes.get(instanceId);
       if (!process) throw new Error(`no instance ${instanceId} to crash`);
       process.end(reason);
+    },
+    tellWaiting(instanceId, waitingFor) {
+      const instance = fleet.instances().find(({ id }) => id === instanceId);
+      if (!instance) throw new Error(`no instance ${instanceId} that waits`);
+      for (const listener of listeners) {
+        listener({ type: 'instance', instance: { ...instance, waitingFor } });
+      }
     },
     setMemory(instanceId, bytes, cpuSeconds = 0) {
       fleet.measured(instanceId, bytes, cpuSeconds);
