@@ -9,7 +9,7 @@ import { BodyReader } from './http/body-reader.ts';
 import { indexOfEnd } from './http/fields.ts';
 import { RequestHead } from './http/request-head.ts';
 import { Exchange } from './exchange.ts';
-import { Inlet, keep, type Reader } from './inlet.ts';
+import { Inlet, keep } from './inlet.ts';
 import type { Framed } from './upstream.ts';
 import type { Peer } from './listener.ts';
 import { countRefusal } from './metrics.ts';
@@ -24,6 +24,7 @@ import {
   NOT_HTTP,
 } from './refusals.ts';
 import { connectionField, Response } from './response.ts';
+import { disown, listenFor, type SocketOwner } from './socket-owner.ts';
 import { Origin } from './origin.ts';
 import { NEVER } from './never.ts';
 import {
@@ -64,7 +65,7 @@ export interface CallerConnectionEvents {
  * connection's exchange. The next head is read only when the response before it is complete, so answers
  * keep the order of requests however many are sent ahead.
  */
-export class CallerConnection implements Downstream, AcceptedConnection, Reader {
+export class CallerConnection implements Downstream, AcceptedConnection, SocketOwner {
   readonly head = new RequestHead();
   readonly isGrpc = false;
   readonly givesUpAt = NEVER;
@@ -106,7 +107,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, Reader 
     this.response = new Response(this.outlet);
     this.deadline = plane.now() + this.idleTime();
     this.socket.setNoDelay(true);
-    listen(this.socket, this);
+    listenFor(this.socket, this);
   }
 
   get peer(): Peer {
@@ -355,7 +356,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, Reader 
 
   private becomeHttp2(first: Buffer): void {
     this.phase = CLOSED;
-    forget(this.socket);
+    disown(this.socket);
     this.socket.pause();
     this.events.onHttp2(this, first);
   }
@@ -456,12 +457,20 @@ export class CallerConnection implements Downstream, AcceptedConnection, Reader 
     this.exchange?.onCallerWritable();
   }
 
+  onEnd(): void {
+    this.onGone();
+  }
+
+  onError(): void {
+    this.onGone();
+  }
+
   onClose(): void {
     this.onGone();
     this.events.onClosed(this);
   }
 
-  onGone(): void {
+  private onGone(): void {
     if (this.phase === CLOSED) return;
     const wasExchanging = this.phase === EXCHANGING;
     this.phase = CLOSED;
@@ -475,39 +484,4 @@ function hasBareLf(buffer: Buffer, from: number, to: number): boolean {
   let at = buffer.indexOf(LF, from);
   while (at >= 0 && at < to && buffer[at - 1] === CR) at = buffer.indexOf(LF, at + 1);
   return at >= 0 && at < to;
-}
-
-const CONNECTION = Symbol('connection');
-
-/** A socket knows its connection, so that the listeners of all are the same functions. */
-interface Owned extends Socket {
-  [CONNECTION]?: CallerConnection;
-}
-
-function listen(socket: Owned, connection: CallerConnection): void {
-  socket[CONNECTION] = connection;
-  socket.on('drain', onDrain);
-  socket.on('end', onEnd);
-  socket.on('error', onEnd);
-  socket.on('close', onClose);
-}
-
-function forget(socket: Socket): void {
-  socket.removeAllListeners('data');
-  socket.off('drain', onDrain);
-  socket.off('end', onEnd);
-  socket.off('error', onEnd);
-  socket.off('close', onClose);
-}
-
-function onDrain(this: Owned): void {
-  this[CONNECTION]?.onWritable();
-}
-
-function onEnd(this: Owned): void {
-  this[CONNECTION]?.onGone();
-}
-
-function onClose(this: Owned): void {
-  this[CONNECTION]?.onClose();
 }

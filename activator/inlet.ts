@@ -1,5 +1,6 @@
-import { isIdle, isLarge, letGo, takeLarge } from './large-buffers.ts';
 import { type BoundSocket, connect, type NetConnectOpts, type OnReadOpts, Socket } from 'node:net';
+import { isIdle, isLarge, letGo, takeLarge } from './large-buffers.ts';
+import { type Reader, readInto, readStream, setReader } from './socket-owner.ts';
 
 /**
  * How sockets are read. Small messages of all sockets go through one buffer: a buffer for each read would cost
@@ -12,14 +13,7 @@ const LARGE_BODY = 16 * 1024;
 
 const SHARED = Buffer.allocUnsafeSlow(16 * 1024);
 
-/** Who reads a socket. */
-export interface Reader {
-  readonly inlet: Inlet;
-  /** `buffer` holds `length` bytes. It is overwritten later: who needs them after this returns calls `keep`. */
-  onBytes(buffer: Buffer, length: number): void;
-}
-
-/** Bytes of a buffer that was handed to `OnBytes`, for longer than the call. */
+/** Bytes of a buffer that was handed to `onBytes`, for longer than the call. */
 export function keep(buffer: Buffer, from: number, to: number): Buffer {
   const view = buffer.subarray(from, to);
   return buffer === SHARED || isLarge(buffer) ? Buffer.from(view) : view;
@@ -40,8 +34,8 @@ export class Inlet {
   }
 
   connect(options: NetConnectOpts, reader: Reader): Socket {
-    const socket: Read = connect({ ...options, onread: this.options() });
-    socket[READER] = reader;
+    const socket = connect({ ...options, onread: this.options() });
+    setReader(socket, reader);
     return socket;
   }
 
@@ -57,20 +51,20 @@ export class Inlet {
     inner._handle = null;
     inner._server = null;
     const options = { handle, allowHalfOpen, onread: this.options() };
-    const socket: Read & AcceptedSocket = new Socket(options);
-    socket[READER] = reader;
+    const socket: Socket & AcceptedSocket = new Socket(options);
+    setReader(socket, reader);
     socket._server = server;
     return socket;
   }
 
   /** Reads what the socket emits, in buffers of its own. */
   listenTo<S extends Socket>(socket: S, reader: Reader): S {
-    socket.on('data', (chunk: Buffer) => reader.onBytes(chunk, chunk.length));
+    readStream(socket, reader);
     return socket;
   }
 
   private options(): OnReadOpts {
-    return { buffer: () => this.nextBuffer(), callback: onRead };
+    return readInto(() => this.nextBuffer());
   }
 
   /** Called before the first read and after each. */
@@ -82,19 +76,6 @@ export class Inlet {
     this.buffer = this.large ? takeLarge() : SHARED;
     return this.buffer;
   }
-}
-
-const READER = Symbol('reader');
-
-/** A socket knows its reader, so that all of them share one function. */
-interface Read extends Socket {
-  [READER]?: Reader;
-}
-
-function onRead(this: Read, length: number): boolean {
-  const reader = this[READER];
-  reader?.onBytes(reader.inlet.buffer, length);
-  return true;
 }
 
 /** What `node:net` keeps in a socket that a server has accepted. */

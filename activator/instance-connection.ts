@@ -6,7 +6,7 @@ import { BodyReader } from './http/body-reader.ts';
 import type { RequestHead } from './http/request-head.ts';
 import { ResponseHead } from './http/response-head.ts';
 import { indexOfEnd } from './http/fields.ts';
-import { Inlet, keep, type Reader } from './inlet.ts';
+import { Inlet, keep } from './inlet.ts';
 import {
   type Framed,
   type UpstreamPool,
@@ -15,6 +15,7 @@ import {
   MAX_INFORMATIONAL,
 } from './upstream.ts';
 import { Outlet } from './outlet.ts';
+import { listenFor, type Reader, type SocketOwner } from './socket-owner.ts';
 
 /** A response head larger than this is no answer of a sane server. */
 const MAX_RESPONSE_HEAD = 64 * 1024;
@@ -36,7 +37,7 @@ const IDLE = 3;
  * One connection to an instance. Used by one exchange at a time (`events`), then idle in its pool.
  * A response is read as strictly as a request: what is not understood breaks the connection.
  */
-export class InstanceConnection implements Upstream, Reader {
+export class InstanceConnection implements Upstream, SocketOwner {
   private readonly socket: Socket;
   readonly inlet = new Inlet();
   private readonly outlet: Outlet;
@@ -71,13 +72,7 @@ export class InstanceConnection implements Upstream, Reader {
     this.socket = open(pool.address, this, () => this.onConnect());
     this.outlet = new Outlet(this.socket);
     this.socket.setNoDelay(true);
-    this.socket.on('end', () => this.onFinish());
-    this.socket.on('error', (error) => this.onGone(error.message));
-    this.socket.on('close', () => {
-      // The end of a response without length is being verified.
-      if (!this.readsUntilClose || !this.ended) this.onGone('the connection was closed');
-    });
-    this.socket.on('drain', () => this.events?.onWritable());
+    listenFor(this.socket, this);
   }
 
   /** Starts one exchange: what is written from now on is its request. */
@@ -167,6 +162,19 @@ export class InstanceConnection implements Upstream, Reader {
     this.events?.onConnected();
   }
 
+  onWritable(): void {
+    this.events?.onWritable();
+  }
+
+  onError({ message }: Error): void {
+    this.onGone(message);
+  }
+
+  onClose(): void {
+    // The end of a response without length is being verified.
+    if (!this.readsUntilClose || !this.ended) this.onGone('the connection was closed');
+  }
+
   private onGone(reason: string): void {
     if (!this.events) {
       this.pool.dropIdle(this);
@@ -181,7 +189,7 @@ export class InstanceConnection implements Upstream, Reader {
   }
 
   /** The instance has closed its side. Only a response without length ends well this way. */
-  private onFinish(): void {
+  onEnd(): void {
     this.ended = true;
     if (this.state === TUNNEL) this.events?.onTunnelEnd();
     else if (this.readsUntilClose) this.verifyEnd();
@@ -330,13 +338,17 @@ function isTls(address: Address): boolean {
   return 'tls' in address && address.tls === true;
 }
 
+interface InletReader extends Reader {
+  readonly inlet: Inlet;
+}
+
 /** Reads what nobody needs. */
-function makeProbe(): Reader {
+function makeProbe(): InletReader {
   return { inlet: new Inlet(), onBytes: () => {} };
 }
 
 /** Each side of it is closed by itself. */
-function open(address: Address, reader: Reader, onReady: () => void): Socket {
+function open(address: Address, reader: InletReader, onReady: () => void): Socket {
   const { inlet } = reader;
   const connectors = {
     plain: (to: NetConnectOpts) => inlet.connect({ ...to, allowHalfOpen: true }, reader),

@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, Socket } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Inlet, keep, type Reader } from '#activator/inlet.ts';
+import { Inlet, keep } from '#activator/inlet.ts';
 import { Outlet } from '#activator/outlet.ts';
+import type { Reader } from '#activator/socket-owner.ts';
 
 /** An accepted socket as `adopt` takes over, and one that it leaves as it is. */
 const WAYS = {
