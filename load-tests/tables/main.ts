@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { formatReport as formatBurst } from '../burst/report.ts';
 import { formatReport as formatCold } from '../cold/report.ts';
+import { formatReport as formatKeepAlive } from '../keepalive/report.ts';
 import { formatReport as formatK6 } from '../k6/report.ts';
 import type { Machine } from '../measure/machine.ts';
 import { resultFile, say } from '../measure/results.ts';
@@ -13,6 +14,7 @@ import { summariseCold, summariseProxy } from './summary.ts';
 /** Writes the tables of the READMEs from what `results/` holds: see load-tests/README.md. */
 
 const OWN = resolve(import.meta.dirname, '../README.md');
+const POLICIES = resolve(import.meta.dirname, '../../policies/README.md');
 const PROJECT = resolve(import.meta.dirname, '../../README.md');
 
 function write(file: string, benchmark: string, format: (json: string) => string): void {
@@ -22,8 +24,9 @@ function write(file: string, benchmark: string, format: (json: string) => string
     return;
   }
   const json = readFileSync(result, 'utf8');
-  const { machine }: { machine: Machine } = JSON.parse(json);
-  if (machine.noisy) {
+  // Without a machine it holds counts, which do not depend on one.
+  const { machine }: { machine?: Machine } = JSON.parse(json);
+  if (machine?.noisy === true) {
     throw new Error(`${benchmark}: other programs were running; measure again on a quiet machine`);
   }
   writeFileSync(file, replaceBetween(readFileSync(file, 'utf8'), benchmark, format(json)));
@@ -34,5 +37,6 @@ write(OWN, 'cold', (json) => formatCold(JSON.parse(json)));
 write(OWN, 'burst', (json) => formatBurst(JSON.parse(json)));
 write(OWN, 'k6', (json) => formatK6(JSON.parse(json)));
 write(OWN, 'soak', (json) => formatSoak(JSON.parse(json)));
+write(POLICIES, 'keepalive', (json) => formatKeepAlive(JSON.parse(json)));
 write(PROJECT, 'proxy', (json) => summariseProxy(JSON.parse(json)));
 write(PROJECT, 'cold', (json) => summariseCold(JSON.parse(json)));

@@ -3,7 +3,7 @@ import { boundHot, keepThrough, type Window } from './bounds.ts';
 import { beginIdle, type Fleet } from './hazard.ts';
 import type { History } from './history.ts';
 import type { Plan } from './plan.ts';
-import { decidePlan } from './programme.ts';
+import { makeCheapestPlan } from './programme.ts';
 
 export interface AdaptiveSpec {
   /** What a unit of memory costs for a ms, in seconds of cold start. */
@@ -64,7 +64,7 @@ function cheapest(fleet: Fleet, history: History, seen: AdaptiveSeen, price: num
   const { bins, hazards, reached, choices } = fleet;
   const hot = price * seen.memory;
   const costs = { hot, cold: seen.coldCost, parked: seen.parked };
-  const plan = decidePlan(bins, hazards, reached, costs, choices);
+  const plan = makeCheapestPlan(bins, hazards, reached, costs, choices);
   const worth = seen.coldCost / hot;
   return history.gaps < HISTORY ? boundHot(plan, LEAST * worth, MOST * worth) : plan;
 }

@@ -7,7 +7,7 @@ export interface Evictable {
 }
 
 /** Which go so that `short` of memory is free: the least worth first, no more than are needed. */
-export function decideEviction(idle: readonly Evictable[], short: number): readonly Evictable[] {
+export function leastWorth(idle: readonly Evictable[], short: number): readonly Evictable[] {
   const left = [...idle];
   const chosen: Evictable[] = [];
   // One goes most of the time: looking for it costs less than sorting all.

@@ -47,7 +47,7 @@ export function learnHybrid(memory: HybridMemory, idle: number): HybridMemory {
   return { ...memory, total };
 }
 
-export function decideHybrid({ counts, total, beyond }: HybridMemory): Plan {
+export function makeHybridPlan({ counts, total, beyond }: HybridMemory): Plan {
   if (total > 0 && beyond.length >= OUT_OF_BOUNDS * total) return forecastPlan(beyond);
   const within = total - beyond.length;
   if (within === 0 || variationOf(counts, within) < REPRESENTATIVE_VARIATION) {

@@ -24,6 +24,8 @@ const SHADOWS = 8;
 const SHORTEST_MS = 2 * 60_000;
 const LONGEST_MS = 24 * 3_600_000;
 const HOUR_MS = 3_600_000;
+/** What is used in the first hour does not count: nothing is loaded yet, and every price looks too dear. */
+const FIRST_MS = HOUR_MS;
 const WINDOW_HOURS = 24;
 
 /** `costPerMemory`: of a typical model, the seconds of its cold start over its memory. */
@@ -43,6 +45,7 @@ export function makePriceMemory(costPerMemory: number, now: number): PriceMemory
 /** One shadow has used this much memory × ms just before `now`. In place. */
 export function countUse(memory: PriceMemory, shadow: number, amount: number, now: number): void {
   clearUntil(memory, now);
+  if (now - memory.since <= FIRST_MS) return;
   memory.used[shadow]![memory.hour % WINDOW_HOURS]! += amount;
 }
 
@@ -55,7 +58,10 @@ export function decidePrice(
   clearUntil(memory, now);
   const { prices, since, used } = memory;
   // The hour that has just begun is one of those in the ring.
-  const span = Math.min(now - since, (WINDOW_HOURS - 1) * HOUR_MS + (now % HOUR_MS));
+  const span = Math.min(now - since - FIRST_MS, (WINDOW_HOURS - 1) * HOUR_MS + (now % HOUR_MS));
+  if (now - since <= FIRST_MS) {
+    return { decision: prices[SHADOWS / 2]!, why: 'too early to judge: a price from the middle' };
+  }
   const means = used.map((hours) => hours.reduce((sum, hour) => sum + hour, 0) / Math.max(1, span));
   const over = means.findIndex((mean) => mean > budget);
   const seen = `over ${formatDuration(span)}`;
@@ -66,7 +72,8 @@ export function decidePrice(
     return { decision: prices[end]!, why: `${side} than the budget ${seen}` };
   }
   const [below, above] = [means[over - 1]!, means[over]!];
-  const share = below > 0 ? Math.log(budget / below) / Math.log(above / below) : 1;
+  // A price at which nothing was kept has no logarithm.
+  const share = below > 0 ? Math.log(budget / below) / Math.log(above / below) : budget / above;
   const decision = prices[over - 1]! * (prices[over]! / prices[over - 1]!) ** share;
   return { decision, why: `between prices that used ${round(below)} and ${round(above)} ${seen}` };
 }

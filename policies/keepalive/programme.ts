@@ -22,7 +22,7 @@ const COLD = 2;
  * The cheapest plan against these hazards, by dynamic programming backwards over the bins: in each it is kept,
  * parked or unloaded, or loaded again since a request is near. `choices` is scratch of `STATES` bytes for each bin.
  */
-export function decidePlan(
+export function makeCheapestPlan(
   bins: Bins,
   hazards: Float64Array,
   count: number,

@@ -18,7 +18,7 @@ export interface Target {
 /** The first prices: a typical model is worth its memory for so many minutes. */
 const FIRST_MINUTES = [0.5, 1, 2, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560];
 const MINUTE_MS = 60_000;
-const CLOSE_ENOUGH = 0.002;
+const CLOSE_ENOUGH = 0.001;
 /** Beyond, the steps of the use are what is left. */
 const MOST_PASSES = 6;
 /** How much dearer or cheaper is tried next when no price was enough. */

@@ -2,12 +2,13 @@ import { Fault } from '#lib/fault.ts';
 import type { Account, Decisions } from './account.ts';
 import { meetTargets } from './bisect.ts';
 import { createFrontier } from './frontier.ts';
+import { type Percentiles, percentilesOf } from './percentiles.ts';
 import { parsePolicy } from './policy-names.ts';
 import { replay } from './replay.ts';
 import { replayCapped } from './replay-capped.ts';
 import type { Trace } from './trace.ts';
 
-export interface PolicyRow {
+export interface PolicyRow extends Percentiles {
   readonly policy: string;
   readonly arrivals: number;
   readonly cold: number;
@@ -17,10 +18,6 @@ export interface PolicyRow {
   /** Loads ahead of a request. */
   readonly loads: number;
   readonly decisions: Decisions;
-  /** Share of a model's arrivals that were cold: percentiles over the models. */
-  readonly p50: number;
-  readonly p75: number;
-  readonly p99: number;
   /** Cold starts, over those of keeping with the future known at the same idle memory. */
   readonly toFrontier: number;
 }
@@ -75,9 +72,6 @@ function makeRow(
   frontier: (idleMemory: number) => number,
 ): PolicyRow {
   const { whole } = account;
-  const shares = Array.from(account.cold, (cold, model) => cold / account.arrivals[model]!)
-    .filter((share) => !Number.isNaN(share))
-    .toSorted((a, b) => a - b);
   return {
     policy,
     arrivals: whole.arrivals,
@@ -86,14 +80,7 @@ function makeRow(
     idleMemory: whole.idleMemory / (trace.to - trace.from),
     loads: whole.loads,
     decisions: account.decisions,
-    p50: percentile(shares, 0.5),
-    p75: percentile(shares, 0.75),
-    p99: percentile(shares, 0.99),
+    ...percentilesOf(account),
     toFrontier: whole.cold / frontier(whole.idleMemory),
   };
-}
-
-/** Nearest rank. */
-function percentile(sorted: readonly number[], share: number): number {
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0;
 }

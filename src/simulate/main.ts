@@ -1,29 +1,35 @@
 import { parseArgs } from 'node:util';
-import { Fault } from '#lib/fault.ts';
+import { Fault, messageOf } from '#lib/fault.ts';
 import { compare } from './compare.ts';
 import { readTrace } from './read-trace.ts';
 import { formatComparison } from './report.ts';
 
 /** `npm run simulate -- --trace FILE --policy NAME …`: see policies/README.md. */
 
-const { values } = parseArgs({
-  options: {
-    trace: { type: 'string' },
-    memory: { type: 'string' },
-    policy: { type: 'string', multiple: true, default: ['fixed:10m', 'hybrid'] },
-    budget: { type: 'string' },
-    cap: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
-});
-
 async function main(): Promise<void> {
-  if (values.trace === undefined) throw new Fault('invalid', 'which trace? --trace FILE');
-  const trace = await readTrace(values.trace, values.memory);
-  const limits = { budget: values.budget, cap: parseCap(values.cap) };
-  const rows = compare(trace, values.policy, limits);
-  const text = values.json ? JSON.stringify(rows, undefined, 2) : formatComparison(rows);
-  process.stdout.write(`${text}\n`);
+  const { trace: file, memory, policy, budget, cap, json } = parseOptions();
+  if (file === undefined) throw new Fault('invalid', 'which trace? --trace FILE');
+  const limits = { budget, cap: parseCap(cap) };
+  const rows = compare(await readTrace(file, memory), policy, limits);
+  process.stdout.write(`${json ? JSON.stringify(rows, undefined, 2) : formatComparison(rows)}\n`);
+}
+
+function parseOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        trace: { type: 'string' },
+        memory: { type: 'string' },
+        policy: { type: 'string', multiple: true, default: ['fixed:10m', 'hybrid'] },
+        budget: { type: 'string' },
+        cap: { type: 'string' },
+        json: { type: 'boolean', default: false },
+      },
+    });
+    return values;
+  } catch (cause) {
+    throw new Fault('invalid', messageOf(cause), { cause });
+  }
 }
 
 /** `15%` of the memory of all models, or memory in the unit of the trace. */

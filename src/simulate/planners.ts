@@ -1,11 +1,11 @@
-import { decideFixed } from '#policies/keepalive/fixed.ts';
-import { decideHybrid, learnHybrid, makeHybridMemory } from '#policies/keepalive/hybrid.ts';
+import { makeFixedPlan } from '#policies/keepalive/fixed.ts';
+import { makeHybridPlan, learnHybrid, makeHybridMemory } from '#policies/keepalive/hybrid.ts';
 import type { Planner } from './replay.ts';
 import type { Trace } from './trace.ts';
 
 /** Kept for a fixed time. */
 export function createFixed(name: string, idle: number): Planner {
-  const plans = [decideFixed({ idle })];
+  const plans = [makeFixedPlan({ idle })];
   return { variants: [name], plan: () => plans };
 }
 
@@ -16,6 +16,6 @@ export function createHybrid(trace: Trace): Planner {
     arrive(model, idle) {
       if (idle !== undefined) memory[model] = learnHybrid(memory[model]!, idle);
     },
-    plan: (model) => [decideHybrid(memory[model]!)],
+    plan: (model) => [makeHybridPlan(memory[model]!)],
   };
 }

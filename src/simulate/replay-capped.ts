@@ -1,4 +1,4 @@
-import { decideEviction, type Evictable } from '#policies/keepalive/eviction.ts';
+import { leastWorth, type Evictable } from '#policies/keepalive/eviction.ts';
 import { type Account, createAccount } from './account.ts';
 import { walk } from './walk.ts';
 import type { Trace } from './trace.ts';
@@ -32,7 +32,7 @@ export function replayCapped(trace: Trace, evictor: Evictor, cap: number): Accou
     for (const model of idleSince.keys()) {
       idle.push({ model, memory: memoryOf(model), worth: evictor.worth(model, now) });
     }
-    for (const { model, worth } of decideEviction(idle, short)) {
+    for (const { model, worth } of leastWorth(idle, short)) {
       account.loaded(model, idleSince.get(model)!, now);
       idleSince.delete(model);
       loaded.delete(model);

@@ -25,6 +25,13 @@ describe('under a cap', () => {
     expect(replayCapped(trace, createGreedyDual(trace), 2).cold[0]).toBe(2);
   });
 
+  test('greedy-dual: who was evicted begins anew', () => {
+    // b goes for c, comes back for one use, and goes for c again, for a was used more.
+    const trace = makeTrace({ a: [3, 4, 5, 6, 7, 8, 14], b: [0, 1, 2, 10], c: [9, 11] });
+    const { cold } = replayCapped(trace, createGreedyDual(trace), 2);
+    expect([...cold]).toEqual([1, 2, 2]);
+  });
+
   test('nothing that runs is evicted', () => {
     const builder = createTraceBuilder();
     builder.add(0, 0, 10 * MINUTE);

@@ -73,6 +73,15 @@ describe('replay', () => {
     expect(account?.whole).toMatchObject({ arrivals: 5, cold: 2, idleMemory: 600 });
   });
 
+  test('requests of one model in one moment are one busy time', () => {
+    const idle: (number | undefined)[] = [];
+    const fixed = createFixed('x', 0);
+    const arrive = (_: number, since: number | undefined): void => void idle.push(since);
+    const [account] = replay(makeTrace({ a: [0, 7, 7, 7] }), { ...fixed, arrive });
+    expect(idle).toEqual([undefined, 7 * MINUTE]);
+    expect(account?.whole).toMatchObject({ arrivals: 4, cold: 2 });
+  });
+
   test('every arrival is counted once, and longer is never colder', () => {
     fc.assert(
       fc.property(minutes, fc.nat(200), fc.nat(200), (lists, a, b) => {

@@ -84,6 +84,19 @@ describe('the learned policy', () => {
     expect(stateAt(ofSlow, 4 * MINUTE)).toBe('cold');
   });
 
+  test('what others did after such an idle time counts more than what they did after others', () => {
+    const hazardAfter = (idle: number): number => {
+      const memory = makeMemory();
+      for (let other = 0; other < 30; other++) {
+        const history = makeModelHistory(memory.fleet);
+        planAfter(times(10, other < 15 ? 3 : 100), { memory: { ...memory, history } });
+      }
+      planAfter([idle], { memory });
+      return memory.fleet.hazards[2]!;
+    };
+    expect(hazardAfter(4)).toBeGreaterThan(3 * hazardAfter(61));
+  });
+
   test('who is still idle teaches, too', () => {
     const memory = makeMemory();
     const { fleet } = memory;
@@ -197,6 +210,48 @@ describe('bins', () => {
     expect(Array.from(bins.to.slice(0, 240), (to) => to / MINUTE)).toEqual(
       Array.from({ length: 240 }, (_, minute) => minute + 1),
     );
+  });
+});
+
+describe('edges of what it learns', () => {
+  test('who stays away for more than a day has survived all bins, and nothing breaks', () => {
+    const { plan } = planAfter([3000, 1, 5000, 0.5, 1440], { price: worthMinutes(60) });
+    for (const { after } of plan) expect(after).toBeLessThanOrEqual(1440 * MINUTE);
+    expect(plan.at(-1)!.state).toBe('cold');
+  });
+
+  test('hazards stay between 0 and 1, whatever happened', () => {
+    const idle = fc.array(fc.integer({ min: 1, max: 2000 }), { maxLength: 80 });
+    fc.assert(
+      fc.property(idle, (list) => {
+        const memory = makeMemory();
+        planAfter(list, { memory });
+        const { hazards, reached } = memory.fleet;
+        expect(reached).toBeGreaterThan(0);
+        for (const hazard of hazards.slice(0, reached)) {
+          expect(hazard).toBeGreaterThan(0);
+          expect(hazard).toBeLessThan(1);
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('after some days it knows the hour', () => {
+    const memory = makeMemory();
+    // Asked every ten minutes from 9 to 17 o'clock, for two weeks.
+    const minutes = times(14, 0).flatMap((_, day) =>
+      Array.from({ length: 49 }, (_, ten) => day * 1440 + 540 + ten * 10),
+    );
+    const gaps = minutes.map((minute, index) => minute - (minutes[index - 1] ?? 0));
+    const hazardAt = (upTo: number): number => {
+      const one = makeMemory();
+      planAfter(gaps.slice(0, upTo), { memory: one });
+      return one.fleet.hazards[9]!;
+    };
+    planAfter(gaps, { memory });
+    // Ten minutes after a request at noon another is likely; after the last of the day it is less so.
+    expect(hazardAt(14 * 49)).toBeLessThan(hazardAt(13 * 49 + 20));
   });
 });
 

@@ -33,6 +33,8 @@ describe('bounds of the time that a model is hot', () => {
     expect(boundHot(plan, 20, 30)).toEqual(plan);
     expect(boundHot(plan, 10, 25)).toEqual([...plan.slice(0, 2), { after: 55, state: 'cold' }]);
     expect(boundHot(plan, 55, 100)).toEqual([{ after: 60, state: 'cold' }]);
+    expect(boundHot(plan, 50, 100)).toEqual([{ after: 60, state: 'cold' }]);
+    expect(boundHot(plan, 10, 19)).toEqual([{ after: 19, state: 'cold' }]);
     expect(boundHot(plan, 30, 100)).toEqual([{ after: 30, state: 'cold' }, ...plan.slice(1)]);
   });
 

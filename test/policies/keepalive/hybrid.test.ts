@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { decideFixed } from '#policies/keepalive/fixed.ts';
-import { decideHybrid, learnHybrid, makeHybridMemory } from '#policies/keepalive/hybrid.ts';
+import { makeFixedPlan } from '#policies/keepalive/fixed.ts';
+import { makeHybridPlan, learnHybrid, makeHybridMemory } from '#policies/keepalive/hybrid.ts';
 import { stateAt, useOf } from '#policies/keepalive/plan.ts';
 
 const MINUTE = 60_000;
@@ -9,7 +9,7 @@ const FOUR_HOURS = [{ after: 240 * MINUTE, state: 'cold' }];
 /** In minutes, rounded to a thousandth. */
 function planAfter(...minutes: readonly number[]): { after: number; state: string }[] {
   const memory = minutes.reduce((so, idle) => learnHybrid(so, idle * MINUTE), makeHybridMemory());
-  return decideHybrid(memory).map(({ after, state }) => ({
+  return makeHybridPlan(memory).map(({ after, state }) => ({
     after: Math.round((after / MINUTE) * 1000) / 1000,
     state,
   }));
@@ -20,7 +20,7 @@ const times = (count: number, ...minutes: number[]): number[] =>
 
 describe('the hybrid histogram', () => {
   test('keeps for four hours what it does not know', () => {
-    expect(decideHybrid(makeHybridMemory())).toEqual(FOUR_HOURS);
+    expect(makeHybridPlan(makeHybridMemory())).toEqual(FOUR_HOURS);
     const everywhere = Array.from({ length: 240 }, (_, minute) => minute + 1);
     expect(planAfter(...everywhere)).toEqual([{ after: 240, state: 'cold' }]);
   });
@@ -78,8 +78,8 @@ describe('plans', () => {
   });
 
   test('a fixed time, with and without freezing', () => {
-    expect(decideFixed({ idle: 60 })).toEqual([{ after: 60, state: 'cold' }]);
-    expect(decideFixed({ idle: 60, park: 100 })).toEqual([
+    expect(makeFixedPlan({ idle: 60 })).toEqual([{ after: 60, state: 'cold' }]);
+    expect(makeFixedPlan({ idle: 60, park: 100 })).toEqual([
       { after: 60, state: 'parked' },
       { after: 160, state: 'cold' },
     ]);

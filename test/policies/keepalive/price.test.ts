@@ -2,14 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { makeMinuteBins } from '#policies/keepalive/bins.ts';
 import { countUse, decidePrice, makePriceMemory } from '#policies/keepalive/price.ts';
-import { decideEviction, greedyDualWorth } from '#policies/keepalive/eviction.ts';
+import { leastWorth, greedyDualWorth } from '#policies/keepalive/eviction.ts';
 import { fillWorth } from '#policies/keepalive/worth.ts';
 
 const HOUR = 3_600_000;
 const MINUTE = 60_000;
 
-/** Each shadow used ten times as much as the one before, for so many hours from `from` on. */
-function used(hours: number, factor = 1, memory = makePriceMemory(1, 0), from = 0) {
+/** After the first hour each shadow used ten times as much as the one before, for so many hours. */
+function used(hours: number, factor = 1, memory = makePriceMemory(1, 0), from = 1) {
   for (let hour = 0; hour < hours; hour++) {
     const now = (from + hour + 0.5) * HOUR;
     memory.used.forEach((_, shadow) => countUse(memory, shadow, factor * 10 ** shadow * HOUR, now));
@@ -28,22 +28,38 @@ describe('the price of memory', () => {
   test('is one that used the budget, or between two', () => {
     const memory = used(10);
     const { prices } = memory;
-    expect(decidePrice(1000.001, memory, 10 * HOUR).decision).toBeCloseTo(prices[3]!, 12);
-    const between = decidePrice(10 ** 3.5, memory, 10 * HOUR);
+    expect(decidePrice(1000.001, memory, 11 * HOUR).decision).toBeCloseTo(prices[3]!, 12);
+    const between = decidePrice(10 ** 3.5, memory, 11 * HOUR);
     expect(between.decision).toBeCloseTo(Math.sqrt(prices[3]! * prices[4]!), 12);
     expect(between.why).toBe('between prices that used 1.00e+3 and 1.00e+4 over 10h');
   });
 
   test('ends at the dearest and at the cheapest price', () => {
     const memory = used(10);
-    expect(decidePrice(0.5, memory, 10 * HOUR).decision).toBe(memory.prices[0]);
-    expect(decidePrice(1e9, memory, 10 * HOUR).decision).toBe(memory.prices[7]);
-    const empty = makePriceMemory(1, 0);
-    expect(decidePrice(1, empty, 0).decision).toBe(empty.prices[7]);
+    expect(decidePrice(0.5, memory, 11 * HOUR).decision).toBe(memory.prices[0]);
+    expect(decidePrice(1e9, memory, 11 * HOUR).decision).toBe(memory.prices[7]);
+  });
+
+  test('comes from the middle for an hour, which counts for nothing', () => {
+    const memory = makePriceMemory(1, 5 * HOUR);
+    countUse(memory, 0, 1e12, 5.5 * HOUR);
+    const early = decidePrice(1, memory, 6 * HOUR);
+    expect(early).toEqual({
+      decision: memory.prices[4],
+      why: expect.stringContaining('too early'),
+    });
+    expect(decidePrice(1, memory, 6 * HOUR + 1).decision).toBe(memory.prices[7]);
+  });
+
+  test('between nothing and too much it takes its share', () => {
+    const memory = makePriceMemory(1, 0);
+    for (const shadow of [5, 6, 7]) countUse(memory, shadow, 100 * HOUR, 1.5 * HOUR);
+    const { decision } = decidePrice(25, memory, 2 * HOUR);
+    expect(decision).toBeCloseTo(memory.prices[4]! ** 0.75 * memory.prices[5]! ** 0.25, 12);
   });
 
   test('what was used more than a day ago does not count', () => {
-    const memory = used(24, 1, used(30, 1000), 30);
+    const memory = used(24, 1, used(29, 1000), 30);
     expect(decidePrice(1000, memory, 54 * HOUR - 1).decision).toBeCloseTo(memory.prices[3]!, 8);
     // A day without any use: the cheapest.
     expect(decidePrice(1000, memory, 90 * HOUR).decision).toBe(memory.prices[7]);
@@ -55,9 +71,11 @@ describe('the price of memory', () => {
       fc.property(amounts, fc.nat(2000), fc.nat(2000), (list, a, b) => {
         const memory = makePriceMemory(1, 0);
         let sum = 0;
-        list.forEach((amount, shadow) => countUse(memory, shadow, (sum += amount) * HOUR, 1));
+        list.forEach((amount, shadow) =>
+          countUse(memory, shadow, (sum += amount) * HOUR, HOUR + 1),
+        );
         const [less, more] = [Math.min(a, b), Math.max(a, b)].map(
-          (budget) => decidePrice(budget, memory, HOUR / 2).decision,
+          (budget) => decidePrice(budget, memory, 1.5 * HOUR).decision,
         );
         expect(more!).toBeLessThanOrEqual(less! * (1 + 1e-9));
       }),
@@ -74,6 +92,29 @@ describe('what a loaded model is worth', () => {
     const hazards = bins.to.map((to, bin) => -Math.expm1(-rate * (to - bins.from[bin]!)));
     fillWorth(bins, hazards, bins.count, into);
     for (const bin of [0, 100, 239]) expect(into[bin]! / rate).toBeCloseTo(1, 1);
+  });
+
+  test('the best that any time until which it is kept comes to', () => {
+    const some = fc.array(fc.double({ min: 1e-4, max: 0.99, noNaN: true }), {
+      minLength: 1,
+      maxLength: 12,
+    });
+    fc.assert(
+      fc.property(some, (hazards) => {
+        const into = new Float64Array(bins.count);
+        fillWorth(bins, Float64Array.from(hazards), hazards.length, into);
+        hazards.forEach((_, from) => {
+          let [asked, held, reached, best] = [0, 0, 1, 0];
+          for (const hazard of hazards.slice(from)) {
+            asked += reached * hazard;
+            held += reached * MINUTE * (1 - hazard / 2);
+            reached *= 1 - hazard;
+            best = Math.max(best, asked / held);
+          }
+          expect(into[from]! / best).toBeCloseTo(1, 9);
+        });
+      }),
+    );
   });
 
   test('a timer is worth most just before it is due, little just after', () => {
@@ -111,7 +152,7 @@ describe('eviction', () => {
     [11, [1, 2]],
     [100, [1, 2, 0]],
   ])('%d short: the least worth go, no more than needed', (short, expected) => {
-    expect(decideEviction(idle, short).map(({ model }) => model)).toEqual(expected);
+    expect(leastWorth(idle, short).map(({ model }) => model)).toEqual(expected);
   });
 
   test('greedy-dual: the clock, and uses times cost over size', () => {

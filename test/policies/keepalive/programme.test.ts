@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Bins } from '#policies/keepalive/bins.ts';
 import type { Plan, Temperature } from '#policies/keepalive/plan.ts';
-import { type Costs, decidePlan, STATES } from '#policies/keepalive/programme.ts';
+import { type Costs, makeCheapestPlan, STATES } from '#policies/keepalive/programme.ts';
 
 function makeBins(widths: readonly number[]): Bins {
   const to = widths.map((_, bin) => widths.slice(0, bin + 1).reduce((sum, each) => sum + each, 0));
@@ -16,7 +16,7 @@ function makeBins(widths: readonly number[]): Bins {
 
 function decide(bins: Bins, hazards: readonly number[], costs: Costs): Plan {
   const choices = new Uint8Array(bins.count * STATES);
-  return decidePlan(bins, Float64Array.from(hazards), bins.count, costs, choices);
+  return makeCheapestPlan(bins, Float64Array.from(hazards), bins.count, costs, choices);
 }
 
 /** What a course of states is expected to cost, told forwards, in the words of the method. */

@@ -1,0 +1,57 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const MAIN = join(import.meta.dirname, '../../src/simulate/main.ts');
+let folder: string;
+let trace: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'rouse-simulate-'));
+  trace = join(folder, 'requests.csv');
+  const rows = Array.from(
+    { length: 300 },
+    (_, row) => `${row * 95},m${row % 3},0.2,2,${1 + (row % 3)}`,
+  );
+  writeFileSync(trace, ['timestamp,model,duration,cold_cost,memory', ...rows].join('\n'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function simulate(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  const options = { encoding: 'utf8', timeout: 30_000 } as const;
+  return spawnSync(process.execPath, [MAIN, ...args], options);
+}
+
+test('prints a row for each policy, or figures as JSON', () => {
+  const names = ['fixed:1m', 'hybrid', 'adaptive', 'adaptive:online', 'lru', 'adaptive:evict'];
+  const limits = ['--budget', 'fixed:1m', '--cap', '60%'];
+  const args = ['--trace', trace, ...names.flatMap((name) => ['--policy', name]), ...limits];
+  const table = simulate(...args);
+  expect(table.stderr).toBe('');
+  expect(table.status).toBe(0);
+  expect(
+    table.stdout
+      .split('\n')
+      .slice(2, -1)
+      .map((row) => row.split('|')[1]!.trim()),
+  ).toEqual(names);
+  const rows: Record<string, unknown>[] = JSON.parse(simulate(...args, '--json').stdout);
+  expect(rows.map((row) => row['policy'])).toEqual(names);
+  expect(rows[0]).toMatchObject({ arrivals: 300, cold: 300, coldSeconds: 600 });
+  // One timer each: the learned policy loads just before.
+  expect(Number(rows[2]!['cold'])).toBeLessThan(100);
+});
+
+test.each([
+  [[], 'which trace? --trace FILE'],
+  [['--trace', 'gone.csv'], 'cannot read gone.csv'],
+  [['--cap=-1', '--trace', 'x'], '--cap -1: expected memory above 0'],
+  [['--tracee', 'x'], "Unknown option '--tracee'"],
+])('%j ends with status 1 and one message', (args, message) => {
+  const { status, stderr } = simulate(...args);
+  expect(stderr).toContain(message);
+  expect(stderr).not.toContain('    at ');
+  expect(status).toBe(1);
+});
