@@ -294,9 +294,7 @@ describe('another life of Rouse', () => {
     await ready(made, 2);
     setup.knative.crash(setup.runtime.instances()[0]?.id ?? '');
     await until('the crash is told', () => failed().length === 1);
-    await until('both are ready', () =>
-      setup.runtime.instances().every(({ state }) => state === 'ready'),
-    );
+    await ready(made, 2);
     await setup.runtime.close(0);
     const next = await setup.another();
     const told: RuntimeEvent[] = [];
