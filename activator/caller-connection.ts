@@ -4,10 +4,11 @@ import type { AcceptedConnection } from './accepted-connection.ts';
 import { type Answer, makeRefusal, reasonOf } from './answers.ts';
 import type { Downstream } from './downstream.ts';
 import type { ResponseHead } from './http/response-head.ts';
-import { CR, LF, TOKEN } from './http/characters.ts';
+import { CR, LF } from './http/characters.ts';
 import { BodyReader } from './http/body-reader.ts';
 import { indexOfEnd } from './http/fields.ts';
 import { RequestHead } from './http/request-head.ts';
+import { refuseUnfinished } from './http/unfinished-head.ts';
 import { Exchange } from './exchange.ts';
 import { Inlet, keep } from './inlet.ts';
 import type { Framed } from './upstream.ts';
@@ -15,14 +16,7 @@ import type { Peer } from './listener.ts';
 import { countRefusal } from './metrics.ts';
 import { Outlet } from './outlet.ts';
 import type { Refusal } from './refusal.ts';
-import {
-  BAD_CHUNKS,
-  BARE_LF,
-  HEAD_STALLED,
-  makeBodyTooLarge,
-  makeHeadTooLarge,
-  NOT_HTTP,
-} from './refusals.ts';
+import { BAD_CHUNKS, HEAD_STALLED, makeBodyTooLarge } from './refusals.ts';
 import { connectionField, Response } from './response.ts';
 import { disown, listenFor, type SocketOwner } from './socket-owner.ts';
 import { Origin } from './origin.ts';
@@ -362,13 +356,10 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
   }
 
   private waitForHead(buffer: Buffer, start: number, length: number): number {
-    if (length > start && TOKEN[buffer[start]!] !== 1 && buffer[start] !== CR) {
-      this.refuseUnread(NOT_HTTP);
-    } else if (length - start > this.plane.limits.head) {
-      this.refuseUnread(makeHeadTooLarge(this.plane.limits.head));
-    } else if (hasBareLf(buffer, start + this.headSeen, length)) {
-      this.refuseUnread(BARE_LF);
-    } else {
+    const { head } = this.plane.limits;
+    const refusal = refuseUnfinished(buffer, start, length, this.headSeen, head);
+    if (refusal) this.refuseUnread(refusal);
+    else {
       this.headSeen = length - start;
       const latest = this.plane.now() + HEAD_TIMEOUT_MS;
       if (this.deadline === FRESH || this.deadline > latest) this.deadline = latest;
@@ -477,11 +468,4 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
     if (wasExchanging) this.exchange?.onCallerGone();
     this.socket.destroySoon();
   }
-}
-
-/** Whether an LF from `from` to `to` has no CR before it: such a head would never come to its end. */
-function hasBareLf(buffer: Buffer, from: number, to: number): boolean {
-  let at = buffer.indexOf(LF, from);
-  while (at >= 0 && at < to && buffer[at - 1] === CR) at = buffer.indexOf(LF, at + 1);
-  return at >= 0 && at < to;
 }
