@@ -56,8 +56,17 @@ export interface CallerConnectionEvents {
 
 /**
  * A caller's connection: finds the requests in its bytes, one after the other, and hands each to the
- * connection's exchange. The next head is read only when the response before it is complete, so answers
- * keep the order of requests however many are sent ahead.
+ * connection's exchange.
+ *
+ * Invariants:
+ *  1. Answers keep the order of requests, however many are sent ahead: a head is read only when the response
+ *     before it is complete.
+ *  2. Nothing of a refused body becomes a request. `bodyDone` is set only when the exchange has taken the last of
+ *     the body; a refusal before that ends the connection.
+ *  3. What came ahead of its turn is kept in order, and with more than `MAX_AHEAD` of it the socket is paused
+ *     until that turn has come.
+ *  4. While `EXCHANGING` the exchange is told of the caller; once `CLOSED` nothing is told to it any more.
+ *  5. Two seconds after its last answer an idle connection keeps nothing of the request.
  */
 export class CallerConnection implements Downstream, AcceptedConnection, SocketOwner {
   readonly head = new RequestHead();
@@ -406,7 +415,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
 
   /**
    * Takes what belongs to the body, and returns where the rest starts. Until the exchange has taken it, the body
-   * is not done: a refusal meanwhile ends the connection, and nothing of a refused body becomes a request.
+   * is not done: invariant 2.
    */
   private feedBody(buffer: Buffer, from: number, to: number): number {
     const { body, exchange } = this;

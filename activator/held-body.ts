@@ -11,6 +11,11 @@ const MAX_TAIL = 64 * 1024;
 /**
  * What has been read of a request's body and not been sent on for good. While the request waits, or is read
  * in order to find its model, its bytes count against one budget of the data plane.
+ *
+ * Invariants:
+ *  1. Between `startCounting` and `stopCounting` exactly `bytes` are counted in the budget, else none.
+ *  2. Until it is dropped, the body is what was borrowed or, in order, the `pieces`; never both.
+ *  3. What was borrowed is copied or dropped before its buffer is read into again.
  */
 export class HeldBody {
   pieces: Buffer[] = [];

@@ -6,6 +6,11 @@ import { type Reader, readInto, readStream, setReader } from './socket-owner.ts'
  * How sockets are read. Small messages of all sockets go through one buffer: a buffer for each read would cost
  * more than the rest of the read. A socket on which much is coming has a larger one of its own meanwhile, from a
  * pool, which may be written on without a copy.
+ *
+ * Invariants:
+ *  1. Nothing is read into a buffer of which a write still needs bytes.
+ *  2. What was read is told before the next read, into whichever buffer; who needs it longer keeps a copy.
+ *  3. A socket that has a large buffer lets it go with the first read after which little is to come.
  */
 
 /** With more than this to come, a body is read in large pieces. */

@@ -35,7 +35,13 @@ const IDLE = 3;
 
 /**
  * One connection to an instance. Used by one exchange at a time (`events`), then idle in its pool.
- * A response is read as strictly as a request: what is not understood breaks the connection.
+ *
+ * Invariants:
+ *  1. A response is read as strictly as a request: what is not understood breaks the connection.
+ *  2. After `onBroken`, `release` or `destroy` the exchange is told nothing more.
+ *  3. Only after a whole response and a wholly written request does it go back to its pool, and only if nothing
+ *     came that nobody asked for.
+ *  4. A response whose end is the end of the connection counts as whole only if the instance still lives.
  */
 export class InstanceConnection implements Upstream, SocketOwner {
   private readonly socket: Socket;

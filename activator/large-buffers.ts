@@ -1,6 +1,11 @@
 /**
  * Buffers for large bodies. One is taken by an inlet, which reads into it again and again, and lent to every write
- * that has not taken all of its bytes yet. It is free again when it was let go and all writes are done.
+ * that has not taken all of its bytes yet.
+ *
+ * Invariants:
+ *  1. A buffer has at most one inlet, and is read into only while nothing of it is lent.
+ *  2. It is free again when it was let go and all writes are done, not before and only once.
+ *  3. At most `MAX_FREE` are kept; others are the garbage collector's.
  */
 
 const SIZE = 128 * 1024;

@@ -27,8 +27,12 @@ interface Line {
 }
 
 /**
- * Held requests by their names. A name is known exactly while its request is held, and the last that uses it has
- * it; for a while it is also known how one ended that was asked for.
+ * Held requests by their names.
+ *
+ * Invariants:
+ *  1. A name is known exactly while its request is held, and the last that uses it has it.
+ *  2. A queue is kept exactly while one who waits there has a name.
+ *  3. How a request ended is known for `KEPT_MS`, only if somebody had asked, and of at most `MAX_KEPT`.
  */
 export class NamedRequests {
   private readonly named = new Map<string, Named>();
