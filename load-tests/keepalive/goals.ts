@@ -63,7 +63,7 @@ function goalsOnline({ trace, online, capped }: TraceResult): Goal[] {
         reached: ratio,
       },
       {
-        goal: `${trace}: the same, memory off the budget`,
+        goal: `${trace}: price online for ${budget}, 2nd half, memory off the budget`,
         most: ONLINE_MEMORY,
         reached: Math.abs(lateMemory - 1),
       },

@@ -20,7 +20,7 @@ function formatGoals(traces: readonly TraceResult[]): string {
     checkGoals(traces).map(({ goal, most, reached }) => [
       goal,
       most.toFixed(2),
-      reached.toFixed(3),
+      reached.toFixed(4),
       reached <= most ? 'yes' : 'no',
     ]),
   );
