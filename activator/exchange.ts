@@ -141,7 +141,9 @@ export class Exchange
 
   onStatusAsked(asked: ToStatus): void {
     const { downstream, plane } = this;
-    const shown = findStatus(asked, downstream.head, plane);
+    const { head, caller } = downstream;
+    const wrong = this.identity.read(head, caller, plane.callers);
+    const shown = wrong ?? findStatus(asked, head, this.callerId, plane);
     if ('code' in shown) {
       this.refuse(shown);
       return;

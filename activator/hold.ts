@@ -37,7 +37,7 @@ export class Hold {
     const { waiter, plane } = this;
     if (isForPerson(head)) this.pageAt = waiter.arrivedAt + PAGE_AFTER_MS;
     if (head.rouseRequestId === '') return;
-    this.name = nameOf(route, head.rouseRequestId);
+    this.name = nameOf(route, { callerId: waiter.callerId, requestId: head.rouseRequestId });
     plane.watches.name(this.name, route, waiter);
   }
 

@@ -65,6 +65,12 @@ export const TOO_MANY_WATCHES: Refusal = {
   detail: 'As many follow the status of models as may. Ask without text/event-stream.',
   retryAfter: 1,
 };
+/** `limit`: streams of one caller. */
+export function makeTooManyOfCaller(limit: number): Refusal {
+  const detail = `You follow the status of models ${limit} times already, as often as one caller may. Ask without text/event-stream.`;
+  return { status: 429, code: 'caller_over_share', detail, retryAfter: 1 };
+}
+
 export const UNKNOWN_KEY: Refusal = {
   status: 401,
   code: 'unauthorized',

@@ -10,6 +10,8 @@ import { waitsOf } from './waits.ts';
 
 /** Each costs a look four times a second; people and scripts that wait are far fewer. */
 const MAX_WATCHES = 256;
+/** Of one caller: many people can be behind one address. */
+export const MAX_WATCHES_OF_CALLER = 32;
 /** An event at each change, but no more often than this. */
 export const WATCH_EVERY_MS = 250;
 /** As long as a request may be held; who still wants to know then asks again. */
@@ -32,6 +34,12 @@ export interface Stream {
   endBody(trailers: string): void;
 }
 
+/** Who asks, and for which request: one of its own, or ''. */
+export interface Asker {
+  readonly callerId: string;
+  readonly requestId: string;
+}
+
 /** What is under way for who asks. */
 export interface Following {
   onWritable(): void;
@@ -41,7 +49,9 @@ export interface Following {
 /** A caller that follows a status: what it follows, and what it was told. */
 interface Watch {
   readonly route: RevisionRoute;
-  readonly requestId: string;
+  readonly asker: Asker;
+  /** The name of its request; ''. */
+  readonly name: string;
   readonly client: Stream;
   /** The stream has ended. */
   readonly onEnd: () => void;
@@ -70,10 +80,13 @@ interface Watch {
  *  1. A stream ends with one `end` event: when its request was granted or refused, when its model is awake, when
  *     it waits for a model that does not start, or when nothing more can be told.
  *  2. What is told is the sum over all data planes, or says that it is not.
+ *  3. A request is told of to its own caller alone, and nobody else's name is taken for its name.
+ *  4. `watching` counts the streams of each caller that has one.
  */
 export class Watches {
   private readonly named = new NamedRequests();
   private readonly watches = new Set<Watch>();
+  private readonly watching = new Map<string, number>();
   private readonly peers: Peers;
 
   constructor(peers = NO_PEERS) {
@@ -84,11 +97,15 @@ export class Watches {
     return this.watches.size >= MAX_WATCHES;
   }
 
+  isFullFor(callerId: string): boolean {
+    return this.watchingOf(callerId) >= MAX_WATCHES_OF_CALLER;
+  }
+
   /** `onEnd` gives the connection back. */
   add(
     client: Stream,
     route: RevisionRoute,
-    { requestId, wakes }: { requestId: string; wakes: boolean },
+    { asker, wakes }: { asker: Asker; wakes: boolean },
     now: number,
     onEnd: () => void,
   ): Following {
@@ -97,7 +114,8 @@ export class Watches {
     client.writeHead(head, '');
     const watch: Watch = {
       route,
-      requestId,
+      asker,
+      name: nameOf(route, asker),
       client,
       onEnd,
       since: now,
@@ -112,14 +130,13 @@ export class Watches {
       isSlow: false,
     };
     this.watches.add(watch);
+    this.watching.set(asker.callerId, this.watchingOf(asker.callerId) + 1);
     this.look(watch, now);
     return {
       onWritable: () => {
         watch.isSlow = false;
       },
-      stop: () => {
-        this.watches.delete(watch);
-      },
+      stop: () => this.forget(watch),
     };
   }
 
@@ -132,21 +149,16 @@ export class Watches {
   unname(key: string, waiter: Waiter<Slot>, outcome: Outcome, now: number): void {
     if (!this.named.remove(key, waiter, outcome, now)) return;
     for (const watch of this.watches) {
-      if (watch.requestId === '' || nameOf(watch.route, watch.requestId) !== key) continue;
+      if (watch.name !== key) continue;
       watch.outcome = outcome;
       this.look(watch, now);
     }
   }
 
   /** What is known now of a revision, and of a request if one is asked for; told at once if nobody need be asked. */
-  ask(
-    route: RevisionRoute,
-    requestId: string,
-    now: number,
-    then: (status: Status) => void,
-  ): Following {
+  ask(route: RevisionRoute, asker: Asker, now: number, then: (status: Status) => void): Following {
     let isWanted = true;
-    this.askAll(route, requestId, now, (status) => {
+    this.askAll(route, asker, now, (status) => {
       if (isWanted) then(status);
     });
     return {
@@ -173,43 +185,42 @@ export class Watches {
 
   endAll(now: number): void {
     for (const watch of this.watches) {
-      const { route, requestId } = watch;
-      const request = requestId === '' ? '' : nameOf(route, requestId);
-      this.end(watch, makeStatus(route, now, [this.waitsOf(route, request, now)], requestId));
+      const { route, name, asker } = watch;
+      this.end(watch, makeStatus(route, now, [this.waitsOf(route, name, now)], asker.requestId));
     }
   }
 
   private askAll(
     route: RevisionRoute,
-    requestId: string,
+    asker: Asker,
     now: number,
     then: (status: Status) => void,
     isAgain = false,
   ): void {
-    const request = requestId === '' ? '' : nameOf(route, requestId);
+    const request = nameOf(route, asker);
     this.peers.ask({ revision: route.key, request }, (others, isComplete) => {
       const told = [this.waitsOf(route, request, now), ...others];
       const holder = told.find(({ heldFor }) => heldFor !== undefined)?.heldFor ?? '';
       const held = route.model.revisions.get(holder);
-      if (held && !isAgain) this.askAll(held, requestId, now, then, true);
-      else then({ ...makeStatus(route, now, told, requestId), ...(!isComplete && PARTIAL) });
+      if (held && !isAgain) this.askAll(held, asker, now, then, true);
+      else then({ ...makeStatus(route, now, told, asker.requestId), ...(!isComplete && PARTIAL) });
     });
   }
 
   private look(watch: Watch, now: number): void {
     if (watch.isAsking) return;
     watch.isAsking = true;
-    this.askAll(watch.route, watch.requestId, now, (status) => {
+    this.askAll(watch.route, watch.asker, now, (status) => {
       watch.isAsking = false;
       if (this.watches.has(watch)) this.show(watch, status, now);
     });
   }
 
   private show(watch: Watch, status: Status, now: number): void {
-    const { route, requestId, outcome, hasSeen } = watch;
+    const { route, asker, outcome, hasSeen } = watch;
     const { request, state } = status;
     if (outcome !== '') {
-      this.end(watch, { ...status, request: { id: requestId, state: outcome } });
+      this.end(watch, { ...status, request: { id: asker.requestId, state: outcome } });
       return;
     }
     const isWaiting = request?.state === 'waiting';
@@ -237,17 +248,34 @@ export class Watches {
   }
 
   private end(watch: Watch, status: Status): void {
-    this.watches.delete(watch);
+    this.forget(watch);
     send(watch, `event: end\ndata: ${JSON.stringify(status)}\n\n`);
     watch.client.endBody('');
     watch.onEnd();
   }
+
+  private watchingOf(callerId: string): number {
+    return this.watching.get(callerId) ?? 0;
+  }
+
+  /** Once or more often. */
+  private forget(watch: Watch): void {
+    if (!this.watches.delete(watch)) return;
+    const { callerId } = watch.asker;
+    const left = this.watchingOf(callerId) - 1;
+    if (left > 0) this.watching.set(callerId, left);
+    else this.watching.delete(callerId);
+  }
 }
 
-/** A name is the model's: whoever asks need not know which revision the request was given to. */
-export function nameOf({ model }: RevisionRoute, requestId: string): string {
+/**
+ * A name is a caller's at a model: it need not know which revision the request was given to. '': none. An address may
+ * have slashes, but nothing else here has any.
+ */
+export function nameOf({ model }: RevisionRoute, { callerId, requestId }: Asker): string {
+  if (requestId === '') return '';
   const { namespace, name } = model.routing;
-  return `${namespace}/${name}/${requestId}`;
+  return `${namespace}/${name}/${callerId}/${requestId}`;
 }
 
 function knock(watch: Watch, now: number): void {

@@ -34,7 +34,7 @@ export type Downward =
 /** What waits for a revision, and where in the queue a request is. */
 export interface Question {
   readonly revision: string;
-  /** A name of a held request, with its model's; ''. */
+  /** A name of a held request, with its model's and its caller's; ''. */
   readonly request: string;
 }
 

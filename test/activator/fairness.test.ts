@@ -1,11 +1,10 @@
 import { fork } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { describe, expect, test } from 'vitest';
-import type { RoutingKey } from '#domain/routing.ts';
 import type { Call, Calls, CallersMessage } from './callers-child.ts';
 import { type Answered, call, dial, makeInstance, makeModel, makeRevision } from './harness.ts';
+import { makeKey } from './make-key.ts';
 import { useHarness } from './use-harness.ts';
 
 const PATH = '/models/default/digits/';
@@ -48,13 +47,6 @@ function callFrom(
     });
     sent.end();
   });
-}
-
-function makeKey(priority: RoutingKey['priority']): { key: RoutingKey; secret: string } {
-  const id = randomBytes(12).toString('hex');
-  const random = randomBytes(32).toString('base64url');
-  const hash = createHash('sha256').update(random).digest('hex');
-  return { key: { id, role: 'invoke', hash, priority }, secret: `rk_${id}_${random}` };
 }
 
 describe('many who wait', () => {

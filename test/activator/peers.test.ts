@@ -40,7 +40,8 @@ async function startPlane(path: string, dataPlane: string): Promise<Activator> {
     version: '0.0.0',
     roll: Math.random,
     randomHex: (bytes) => randomBytes(bytes).toString('hex'),
-    entry: { tls: [], trustedProxies: [], proxyProtocol: false },
+    // The test is a proxy for several callers.
+    entry: { tls: [], trustedProxies: ['127.0.0.1'], proxyProtocol: false },
     log: silentLog,
   });
 }
@@ -69,16 +70,20 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
-async function ask(at: number, query = ''): Promise<Status> {
-  const { body } = await call(planes[at]!.port, STATUS + query);
+async function ask(at: number, query = '', headers = {}): Promise<Status> {
+  const { body } = await call(planes[at]!.port, STATUS + query, { headers });
   return JSON.parse(body) as Status;
 }
 
 /** Held at that data plane until there is an instance. */
-async function hold(at: number, name: string): Promise<{ answer: ReturnType<typeof call> }> {
-  const path = `${STATUS}?request=${name}`;
-  const answer = call(planes[at]!.port, PATH, { headers: { 'rouse-request-id': name } });
-  while (!(await call(planes[at]!.port, path)).body.includes('"waiting"'));
+async function hold(
+  at: number,
+  name: string,
+  caller: Record<string, string> = {},
+): Promise<{ answer: ReturnType<typeof call> }> {
+  const headers = { ...caller, 'rouse-request-id': name };
+  const answer = call(planes[at]!.port, PATH, { headers });
+  while ((await ask(at, `?request=${name}`, caller)).request?.state !== 'waiting');
   return { answer };
 }
 
@@ -103,6 +108,20 @@ test('whichever data plane is asked, it tells what waits at all of them, and fin
   wake();
   for (const { answer } of held) expect((await answer).status).toBe(200);
   expect(await ask(1)).toMatchObject({ state: 'awake', waiting: 0 });
+});
+
+test('a name is of its caller alone, at all of them', async () => {
+  const [one, other] = ['192.0.2.1', '192.0.2.2'].map((id) => ({ 'x-forwarded-for': id }));
+  const held = [await hold(0, 'mine', one)];
+  const unknown = { id: 'mine', state: 'unknown' };
+  for (const at of [0, 1]) expect((await ask(at, '?request=mine', other)).request).toEqual(unknown);
+  held.push(await hold(1, 'other', other), await hold(1, 'mine', other));
+  for (const at of [0, 1]) {
+    expect((await ask(at, '?request=mine', one)).request).toMatchObject({ position: 1 });
+    expect((await ask(at, '?request=mine', other)).request).toMatchObject({ position: 3 });
+  }
+  wake();
+  for (const { answer } of held) expect((await answer).status).toBe(200);
 });
 
 test('who follows a request at another data plane is told its end', async () => {

@@ -2,13 +2,16 @@ import { once } from 'node:events';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Status } from '#activator/status.ts';
 import { call, dial, makeInstance, makeModel, makeRevision } from './harness.ts';
+import { makeKey } from './make-key.ts';
 import { useHarness } from './use-harness.ts';
 
 const PATH = '/models/default/digits/';
 const STATUS = '/status/models/default/digits';
 const STREAM = { accept: 'text/event-stream' };
 
-const harness = useHarness();
+/** The test is a proxy for several callers; what says nothing of one is from the test itself. */
+const harness = useHarness({}, { trustedProxies: ['127.0.0.1'] });
+const from = (caller: string) => ({ 'X-Forwarded-For': caller });
 
 beforeEach(async () => {
   const revision = makeRevision({ concurrency: 1, coldStartSeconds: 3 });
@@ -170,6 +173,55 @@ describe('the status of a model, as JSON', () => {
     client.socket.destroy();
   });
 
+  test('a name is of its caller alone: to others it is unknown, and theirs takes nothing away', async () => {
+    const name = { 'Rouse-Request-Id': 'mine' };
+    const own = { ...from('192.0.2.1'), ...name };
+    const path = `${STATUS}?request=mine`;
+    const unknown = { id: 'mine', state: 'unknown' };
+    const sent = call(harness.port, PATH, { headers: own });
+    await harness.report('wake', ({ queued }) => queued === 1);
+    expect((await ask(path, from('192.0.2.1'))).request).toMatchObject({ position: 1 });
+    expect((await ask(path, from('192.0.2.2'))).request).toEqual(unknown);
+    const thief = await dial(harness.port);
+    const fields = 'X-Forwarded-For: 192.0.2.2\r\nRouse-Request-Id: mine\r\n';
+    thief.socket.write(`GET ${PATH} HTTP/1.1\r\nHost: h\r\n${fields}\r\n`);
+    await harness.report('wake', ({ queued }) => queued === 2);
+    expect((await ask(path, from('192.0.2.1'))).request).toMatchObject({ position: 1 });
+    expect((await ask(path, from('192.0.2.2'))).request).toMatchObject({ position: 2 });
+    const stream = await follow(path, { ...STREAM, ...from('192.0.2.1') });
+    await stream.until(/"position":1/);
+    thief.socket.destroy();
+    while ((await ask()).waiting > 1);
+    await wake();
+    expect((await sent).status).toBe(200);
+    expect((await stream.end()).at(-1)?.status.request).toEqual({ id: 'mine', state: 'granted' });
+    expect((await ask(path, from('192.0.2.2'))).request?.state).not.toBe('granted');
+  });
+
+  test('who has named a request with a key asks for it with the key', async () => {
+    const { key, secret } = makeKey('normal');
+    harness.publisher.update({ keys: [key] });
+    const shown = { authorization: `Bearer ${secret}` };
+    while ((await call(harness.port, STATUS, { headers: shown })).status === 401);
+    const headers = { ...shown, 'Rouse-Request-Id': 'mine' };
+    const leaver = await dial(harness.port);
+    const fields = Object.entries(headers).map(([field, value]) => `${field}: ${value}\r\n`);
+    leaver.socket.write(`GET ${PATH} HTTP/1.1\r\nHost: h\r\n${fields.join('')}\r\n`);
+    await harness.report('wake');
+    const path = `${STATUS}?request=mine`;
+    expect((await ask(path)).request?.state).toBe('unknown');
+    expect((await ask(path, shown)).request?.state).toBe('waiting');
+    // On one connection: who asks is read anew each time.
+    const client = await dial(harness.port);
+    const asks = (line: string): string => `GET ${path} HTTP/1.1\r\nHost: h\r\n${line}\r\n`;
+    client.socket.write(asks(`Authorization: Bearer ${secret}\r\n`) + asks(''));
+    await client.until(/"waiting","position[^]*"unknown"/);
+    const wrong = { authorization: `Bearer ${makeKey('normal').secret}` };
+    expect((await call(harness.port, path, { headers: wrong })).status).toBe(401);
+    client.socket.destroy();
+    leaver.socket.destroy();
+  });
+
   test.each([
     [404, '/status/models/default/nothing', {}],
     [404, '/status/else', {}],
@@ -283,29 +335,37 @@ describe('the status of a model, as events', () => {
     }
   });
 
-  test('a watcher that leaves is forgotten; so many may follow, and no more', async () => {
+  test('a watcher that leaves is forgotten; so many of a caller may follow, and so many in all', async () => {
+    const asCaller = (i: number) => ({ ...STREAM, ...from(`192.0.2.${i}`) });
+    const refused = async (i: number) => await call(harness.port, STATUS, { headers: asCaller(i) });
     const streams = [];
     for (let i = 0; i < 256; i += 1) {
-      const stream = await follow(STATUS);
+      if (i === 32) {
+        const tooMany = await refused(0);
+        expect([tooMany.status, tooMany.headers['retry-after']]).toEqual([429, '1']);
+        expect(JSON.parse(tooMany.body)).toMatchObject({ code: 'caller_over_share' });
+        expect(tooMany.body).toContain('32');
+        expect((await ask(STATUS, from('192.0.2.0'))).state, 'without events').toBe('asleep');
+      }
+      const stream = await follow(STATUS, asCaller(Math.floor(i / 32)));
       await stream.until(/event/);
       streams.push(stream);
     }
-    const refused = await call(harness.port, STATUS, { headers: STREAM });
-    expect(refused.status).toBe(503);
-    expect(refused.headers['retry-after']).toBe('1');
+    const full = await refused(9);
+    expect([full.status, full.headers['retry-after']]).toEqual([503, '1']);
     expect((await ask()).state, 'without events').toBe('asleep');
     streams[0]?.socket.destroy();
-    let again = await call(harness.port, `${STATUS}?x`, { headers: STREAM, method: 'HEAD' });
-    expect(again.status, 'only GET').toBe(404);
+    const head = await call(harness.port, `${STATUS}?x`, { headers: STREAM, method: 'HEAD' });
+    expect(head.status, 'only GET').toBe(404);
     const next = await dial(harness.port);
+    const request = `GET ${STATUS} HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\nX-Forwarded-For: 192.0.2.0\r\n\r\n`;
     for (let i = 1; !/ 200 /.test(next.text()); i += 1) {
-      next.socket.write(`GET ${STATUS} HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n\r\n`);
+      next.socket.write(request);
       await next.until(new RegExp(`(?:HTTP/1.1 [^]*){${i}}`));
     }
     for (const stream of [...streams, next]) stream.socket.destroy();
     await once(next.socket, 'close');
-    again = await call(harness.port, STATUS);
-    expect(again.status).toBe(200);
+    expect((await call(harness.port, STATUS)).status).toBe(200);
   });
 
   test('a data plane that closes ends the streams', async () => {
