@@ -32,7 +32,6 @@ const LENGTH_AND_CODING = refusal(
 const CODING = refusal(501, 'not_implemented', 'The only transfer coding taken is chunked.');
 const CODING_1_0 = refusal(400, 'bad_request', 'HTTP/1.0 has no transfer codings.');
 const CONNECT = refusal(405, 'method_not_allowed', 'CONNECT is not served.');
-const AUTHORIZATION = refusal(400, 'bad_request', 'There is more than one Authorization header.');
 const METHOD = refusal(501, 'not_implemented', 'This method is not known here.');
 const ESCAPE = refusal(
   400,
@@ -40,8 +39,25 @@ const ESCAPE = refusal(
   'The path has a % that no two hexadecimal digits follow.',
 );
 const LOOKALIKE = refusal(400, 'bad_request', 'A framing header is written with an underscore.');
-const REPEATED = refusal(400, 'bad_request', 'A Rouse header came twice.');
 const EXPECT = refusal(417, 'bad_request', 'The only expectation taken is 100-continue.');
+
+/** Fields that are Rouse's to understand: which of two would be meant is not known. */
+const AUTHORIZATION = 0;
+const HOLD = 1;
+const MODEL = 2;
+const PRIORITY = 3;
+const REQUEST_ID = 4;
+const REVISION = 5;
+const STATUS = 6;
+const REPEATED = [
+  'Authorization',
+  'Rouse-Hold',
+  'Rouse-Model',
+  'Rouse-Priority',
+  'Rouse-Request-Id',
+  'Rouse-Revision',
+  'Rouse-Status',
+].map((name) => refusal(400, 'bad_request', `There is more than one ${name} header.`));
 
 /** Registered methods. What an instance takes another one for is not known, so others are refused. */
 const METHODS = new Set(
@@ -113,6 +129,8 @@ export class RequestHead {
   private connection = '';
   private named: CutTable = [];
   private upgradeField = '';
+  /** Which of the fields that may come once have come: a bit for each. */
+  private once = 0;
   private hostCount = 0;
   /** What `hostname` was read from. */
   private knownHost = '';
@@ -182,6 +200,7 @@ export class RequestHead {
     this.cutsAuthorization = false;
     this.connection = '';
     this.host = '';
+    this.once = 0;
     this.hostCount = 0;
     this.codingCount = 0;
     this.forwarded = '';
@@ -234,23 +253,26 @@ export class RequestHead {
         if (fields.is(i, 'connection')) {
           this.connection = joinLists(this.connection, fields.value(i));
         } else if (fields.is(i, 'rouse-hold')) {
-          if (this.rouseHold !== '') return REPEATED;
           this.rouseHold = fields.value(i);
+          return this.takeOnce(HOLD);
         }
         break;
       case 11:
         if (fields.is(i, 'rouse-model')) {
-          if (this.rouseModel !== '') return REPEATED;
           this.rouseModel = fields.value(i);
+          return this.takeOnce(MODEL);
         } else if (fields.is(i, 'traceparent')) this.readTraceparent(i);
         break;
       case 12:
-        if (fields.is(i, 'rouse-status')) this.rouseStatus = fields.value(i);
+        if (fields.is(i, 'rouse-status')) {
+          this.rouseStatus = fields.value(i);
+          return this.takeOnce(STATUS);
+        }
         break;
       case 13:
         if (fields.is(i, 'authorization')) {
-          if (this.authorization !== '') return AUTHORIZATION;
           this.authorization = fields.value(i);
+          return this.takeOnce(AUTHORIZATION);
         }
         break;
       case 14:
@@ -259,13 +281,18 @@ export class RequestHead {
           if (length < 0 || this.contentLength >= 0) return LENGTH;
           this.contentLength = length;
         } else if (fields.is(i, 'rouse-revision')) {
-          if (this.rouseRevision !== '') return REPEATED;
           this.rouseRevision = fields.value(i);
-        } else if (fields.is(i, 'rouse-priority')) this.rousePriority = fields.value(i);
-        else if (fields.isAlike(i, 'content-length')) return LOOKALIKE;
+          return this.takeOnce(REVISION);
+        } else if (fields.is(i, 'rouse-priority')) {
+          this.rousePriority = fields.value(i);
+          return this.takeOnce(PRIORITY);
+        } else if (fields.isAlike(i, 'content-length')) return LOOKALIKE;
         break;
       case 16:
-        if (fields.is(i, 'rouse-request-id')) this.rouseRequestId = fields.value(i);
+        if (fields.is(i, 'rouse-request-id')) {
+          this.rouseRequestId = fields.value(i);
+          return this.takeOnce(REQUEST_ID);
+        }
         break;
       case 17:
         if (fields.is(i, 'transfer-encoding')) {
@@ -276,6 +303,13 @@ export class RequestHead {
         break;
       default:
     }
+    return undefined;
+  }
+
+  /** The refusal of a second one, also where one of them is empty. */
+  private takeOnce(field: number): Refusal | undefined {
+    if ((this.once & (1 << field)) !== 0) return REPEATED[field];
+    this.once |= 1 << field;
     return undefined;
   }
 

@@ -53,6 +53,30 @@ test.each(REFUSED)('refused: %s', async (_, input, status) => {
   expect(body).toMatchObject({ status });
 });
 
+const ONCE = [
+  'Authorization',
+  'Rouse-Hold',
+  'Rouse-Model',
+  'Rouse-Priority',
+  'Rouse-Request-Id',
+  'Rouse-Revision',
+  'Rouse-Status',
+];
+
+test.each(ONCE)('refused by its name: a second %s, whatever the first says', async (name) => {
+  const right = name === 'Rouse-Hold' ? '5s' : name === 'Rouse-Priority' ? 'low' : 'digits';
+  for (const first of ['', right]) {
+    seen.length = 0;
+    const client = await dial(harness.port);
+    const fields = `${name}: ${first}\r\n${name.toLowerCase()}: ${right}\r\n`;
+    client.socket.write(`POST ${P}/ HTTP/1.1\r\nHost: h\r\nConnection: close\r\n${fields}\r\n`);
+    const text = await client.closed;
+    expect(text).toMatch(/^HTTP\/1\.1 400 /);
+    expect(text).toContain(`more than one ${name} header`);
+    expect(seen).toEqual([]);
+  }
+});
+
 test.each(ACCEPTED)('accepted: %s, whole and byte by byte', async (_, input, expected) => {
   const bytes = Buffer.from(input, 'latin1');
   for (const size of [bytes.length, 1]) {

@@ -21,7 +21,7 @@ const MAX_ANSWER = 64 * 1024 * 1024;
 
 /** Fields of the gRPC call that are not those of the HTTP request. */
 const OF_GRPC =
-  /^(grpc-.*|te|host|expect|content-type|content-length|transfer-encoding|accept-encoding|rouse-model|rouse-revision)$/;
+  /^(grpc-.*|te|host|expect|content-type|content-length|transfer-encoding|accept-encoding|inference-header-content-length|rouse-model|rouse-revision)$/;
 
 /**
  * A ModelInfer call, shown to an exchange of its own as a V2 request over HTTP; the answer is read whole and

@@ -356,6 +356,24 @@ describe('ModelInfer', () => {
     }
   });
 
+  test('metadata that are fields of V2 over HTTP do not stand beside those that are made', async () => {
+    const seen: string[][] = [];
+    const instance = await harness.startInstance(({ rawHeaders }, response) => {
+      seen.push(rawHeaders.map((text) => text.toLowerCase()));
+      response.end('{"model_name":"echo","outputs":[]}');
+    });
+    await publish(instance.port);
+    const metadata = new Metadata();
+    metadata.set('inference-header-content-length', '1');
+    metadata.set('own', 'kept');
+    expect((await infer({ inputs: [one], raw }, metadata)).error).toBeUndefined();
+    const names = (seen[0] ?? []).filter((_, i) => i % 2 === 0);
+    expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
+    expect(names).toContain('inference-header-content-length');
+    expect(names).toContain('own');
+    expect(seen[0]?.[names.indexOf('inference-header-content-length') * 2 + 1]).not.toBe('1');
+  });
+
   test('a server that is lost in the middle of its answer is unavailable', async () => {
     const broken = await harness.startBareInstance((socket) => {
       socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc'));
