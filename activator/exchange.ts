@@ -1,9 +1,10 @@
+import { GRANT, HOLD, NO_HOLD } from '#policies/admission.ts';
 import type { ToStatus } from './address.ts';
 import { type Answer, makeRefusal } from './answers.ts';
 import { probeCaller } from './caller-probe.ts';
 import type { Downstream, DownstreamEvents } from './downstream.ts';
 import { Forward, type ForwardEvents, type Granted } from './forward.ts';
-import { type Gate, GRANT, HOLD, NO_HOLD, type Refused, type Waiter } from './gate.ts';
+import type { Gate, Refused, Waiter } from './gate.ts';
 import { HeldBody } from './held-body.ts';
 import { Hold } from './hold.ts';
 import { pieceOf } from './http/pieces.ts';
@@ -190,7 +191,7 @@ export class Exchange
     const decision = route.gate.enter(this, holdMs);
     if (decision === HOLD) this.onHeld(route);
     else if (decision !== GRANT) {
-      if (decision === NO_HOLD) route.gate.knock();
+      if (decision === NO_HOLD) route.gate.poke();
       this.refuse(makeNotAdmitted(route, decision, this.holdLimit(route)));
     }
   }
@@ -366,7 +367,7 @@ export class Exchange
       this.refuse(makeHoldEnded(route, now - this.arrivedAt, this.holdLimit(route)));
     } else if (this.hold.takePage(route, now)) {
       this.showPage(route, { retryAfter: retryAfterOf(route) });
-      route.gate.knock();
+      route.gate.poke();
     }
   }
 

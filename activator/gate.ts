@@ -6,12 +6,12 @@ import {
   FULL_COUNT,
   GRANT,
   HOLD,
-  NO_HOLD,
-  OVER_SHARE,
 } from '#policies/admission.ts';
 import { pickLeastLoaded } from '#policies/balance.ts';
+import { ConcurrencyMeter, type Means } from './concurrency-meter.ts';
 import { Queue } from './queue.ts';
 import type { Queued } from './shares.ts';
+import { type WakeEvents, Wakes } from './wakes.ts';
 
 /**
  * The gate of one revision: its slots, and who waits for one (`queue.ts`). A synchronous single writer: no method
@@ -62,20 +62,15 @@ export interface GateLimits {
   readonly bytes: number;
 }
 
-export interface GateEvents<S extends GateSlot> {
-  /** Capacity is wanted: somebody waits. Called when the first comes and each time their number doubles. */
-  onWake(queued: number): void;
+export interface GateEvents<S extends GateSlot> extends WakeEvents {
   onDrained(slot: S): void;
   /** Nobody waits any more. */
   onQuiet(): void;
   /** Of a leased instance only `slot.held` are used here from now on. */
   onReleased(slot: S): void;
-  now(): number;
   /** Uniform in [0, 1). */
   roll(): number;
 }
-
-export { FULL_BYTES, FULL_COUNT, GRANT, HOLD, NO_HOLD, OVER_SHARE };
 
 const FIRST_SIZE = 8;
 /** Shared by all gates without slots, which most are: their models sleep. */
@@ -83,41 +78,23 @@ const NO_SLOTS = new Int32Array(0);
 const UNUSABLE = -1;
 /** All slots of the instance are this gate's: nobody else sends to it. */
 export const OWN = -1;
-/** Callers that do not wait can be many; one wake in this time is enough. */
-const KNOCK_EVERY_MS = 100;
-/** So long after the last wake capacity is taken to be on its way though nobody waits for it any more. */
-const STARTING_MS = 60_000;
-/** Weight of the newest request in the mean time that one takes. */
-const SERVICE_WEIGHT = 0.1;
 
 export class Gate<S extends GateSlot> {
   inFlight = 0;
-  /** Mean time that a request takes at an instance, ms; undefined: none has ended yet. */
-  serviceMs: number | undefined;
-  /** Integral over time of in flight plus waiting since the last report; request-milliseconds. */
-  totalArea = 0;
-  private busyArea = 0;
+  readonly meter: ConcurrencyMeter;
   private readonly events: GateEvents<S>;
   private limits: GateLimits;
   private slots: S[] = [];
   /** Mirror of the slots for the balancing policy; `UNUSABLE` for those that get nothing. */
   private loads = NO_SLOTS;
   private readonly queue = new Queue<Waiter<S>>();
-  private nextWake = 1;
-  private areaAt: number;
-  private reportedAt: number;
-  private knockedAt = 0;
-  /** Of the first wake since an instance came or failed to start, and of the last one; ms. */
-  private wokenAt = 0;
-  private wokenLastAt = 0;
-  /** Request-milliseconds in flight since the last request ended. */
-  private spentArea = 0;
+  private readonly wakes: Wakes;
 
   constructor(limits: GateLimits, events: GateEvents<S>) {
     this.limits = limits;
     this.events = events;
-    this.areaAt = events.now();
-    this.reportedAt = this.areaAt;
+    this.meter = new ConcurrencyMeter(events.now());
+    this.wakes = new Wakes(events);
   }
 
   get waiting(): number {
@@ -145,15 +122,12 @@ export class Gate<S extends GateSlot> {
 
   /** For how long an instance has been asked for that is not there yet, ms; undefined: there is one, or none was. */
   get startingMs(): number | undefined {
-    if (this.wokenAt === 0 || this.isWarm) return undefined;
-    const now = this.events.now();
-    const isAwaited = this.waiting > 0 || now - this.wokenLastAt < STARTING_MS;
-    return isAwaited ? Math.max(0, now - this.wokenAt) : undefined;
+    return this.isWarm ? undefined : this.wakes.awaitedMs(this.waiting);
   }
 
-  /** Of what was asked for nothing came. It is tried again for those who wait, and else when it is asked for anew. */
+  /** The last start of an instance has failed. */
   startFailed(): void {
-    this.wokenAt = this.waiting > 0 ? this.events.now() : 0;
+    this.wakes.onStartFailed(this.waiting);
   }
 
   /** Those who wait, in the order in which they would be served if nobody else came. */
@@ -203,7 +177,7 @@ export class Gate<S extends GateSlot> {
     this.settle();
     waiter.waitsIn = this;
     this.queue.add(waiter);
-    this.wakeIfDue();
+    this.wakes.wakeIfDue(this.waiting);
   }
 
   /** Waits again, at its old place, after its instance could not be reached. */
@@ -212,7 +186,7 @@ export class Gate<S extends GateSlot> {
     waiter.waitsIn = this;
     this.queue.addAgain(waiter);
     this.serve();
-    this.wakeIfDue();
+    this.wakes.wakeIfDue(this.waiting);
   }
 
   cancel(waiter: Waiter<S>): void {
@@ -228,8 +202,8 @@ export class Gate<S extends GateSlot> {
 
   /** A granted request has ended, at `now`. */
   leave(slot: S, now = this.events.now()): void {
-    this.settle(now);
-    this.measure();
+    this.meter.advance(now, this.inFlight, this.waiting);
+    this.meter.end();
     slot.inFlight -= 1;
     this.inFlight -= 1;
     this.refresh(slot);
@@ -247,10 +221,9 @@ export class Gate<S extends GateSlot> {
     slot.index = this.slots.length;
     this.slots.push(slot);
     this.refresh(slot);
-    this.wokenAt = 0;
-    this.nextWake = 1;
+    this.wakes.onInstance();
     this.serve();
-    this.wakeIfDue();
+    this.wakes.wakeIfDue(this.waiting);
   }
 
   /** No more grants to it; `onDrained` follows when it has nothing in flight. */
@@ -258,9 +231,9 @@ export class Gate<S extends GateSlot> {
     if (slot.draining) return;
     slot.draining = true;
     this.refresh(slot);
-    this.nextWake = 1;
+    this.wakes.restart();
     if (slot.inFlight === 0) this.events.onDrained(slot);
-    this.wakeIfDue();
+    this.wakes.wakeIfDue(this.waiting);
   }
 
   /** What was said of a drained slot may have been lost: say it again. */
@@ -277,8 +250,8 @@ export class Gate<S extends GateSlot> {
       this.refresh(last);
     }
     slot.index = -1;
-    this.nextWake = 1;
-    this.wakeIfDue();
+    this.wakes.restart();
+    this.wakes.wakeIfDue(this.waiting);
   }
 
   /** Unreachable for the moment: no grants until `resume`. */
@@ -345,45 +318,27 @@ export class Gate<S extends GateSlot> {
   }
 
   /** Somebody came who does not want to wait: nobody waits, yet capacity is wanted. */
-  knock(): void {
-    const now = this.events.now();
-    if (now - this.knockedAt < KNOCK_EVERY_MS) return;
-    this.knockedAt = now;
-    this.wake(now, Math.max(1, this.waiting));
+  poke(): void {
+    this.wakes.poke(this.waiting);
   }
 
   /** The wake may have been lost (control was away): say again that somebody waits. */
   wakeAgain(): void {
-    this.nextWake = 1;
-    this.wakeIfDue();
+    this.wakes.restart();
+    this.wakes.wakeIfDue(this.waiting);
   }
 
-  /** Request-milliseconds in flight and the mean of in flight plus waiting since the last call. */
-  takeAreas(): { busyMs: number; meanConcurrency: number } {
+  /** What was in flight and waited since the last call. */
+  takeMeans(): Means {
     this.settle();
-    const elapsed = Math.max(1, this.areaAt - this.reportedAt);
-    const areas = { busyMs: this.busyArea, meanConcurrency: this.totalArea / elapsed };
-    this.busyArea = 0;
-    this.totalArea = 0;
-    this.reportedAt = this.areaAt;
-    return areas;
+    return this.meter.take();
   }
 
-  /** Brings the integrals up to `now`. */
-  private settle(now = this.events.now()): void {
-    const elapsed = now - this.areaAt;
-    if (elapsed <= 0) return;
-    this.areaAt = now;
-    this.busyArea += this.inFlight * elapsed;
-    this.spentArea += this.inFlight * elapsed;
-    this.totalArea += (this.inFlight + this.waiting) * elapsed;
-  }
-
-  /** By Little's law: what all requests spend in flight between two ends is, on the average, what one takes. */
-  private measure(): void {
-    const spent = this.spentArea;
-    this.spentArea = 0;
-    this.serviceMs = spent + ((this.serviceMs ?? spent) - spent) * (1 - SERVICE_WEIGHT);
+  /** What is in flight and waits is about to change. */
+  private settle(): number {
+    const now = this.events.now();
+    this.meter.advance(now, this.inFlight, this.waiting);
+    return now;
   }
 
   private pick(): S | undefined {
@@ -397,7 +352,7 @@ export class Gate<S extends GateSlot> {
   }
 
   private grant(waiter: Waiter<S>, slot: S, now: number): void {
-    this.settle(now);
+    this.meter.advance(now, this.inFlight, this.waiting);
     slot.inFlight += 1;
     this.inFlight += 1;
     this.refresh(slot);
@@ -409,11 +364,11 @@ export class Gate<S extends GateSlot> {
       const slot = this.pick();
       const waiter = this.queue.first;
       if (!slot || !waiter) return;
-      this.settle();
+      const now = this.settle();
       waiter.waitsIn = undefined;
       this.queue.take(waiter);
-      if (this.waiting === 0) this.nextWake = 1;
-      this.grant(waiter, slot, this.areaAt);
+      if (this.waiting === 0) this.wakes.restart();
+      this.grant(waiter, slot, now);
       if (this.waiting === 0) this.events.onQuiet();
     }
   }
@@ -423,7 +378,7 @@ export class Gate<S extends GateSlot> {
     waiter.waitsIn = undefined;
     this.queue.remove(waiter);
     if (this.waiting > 0) return;
-    this.nextWake = 1;
+    this.wakes.restart();
     this.events.onQuiet();
   }
 
@@ -454,18 +409,5 @@ export class Gate<S extends GateSlot> {
       this.refresh(slot);
       this.release(slot);
     }
-  }
-
-  private wakeIfDue(): void {
-    if (this.waiting < this.nextWake || this.waiting === 0) return;
-    this.nextWake = this.waiting * 2;
-    this.wake(this.events.now(), this.waiting);
-  }
-
-  private wake(now: number, queued: number): void {
-    const isForgotten = this.waiting <= 1 && now - this.wokenLastAt >= STARTING_MS;
-    if (this.wokenAt === 0 || isForgotten) this.wokenAt = now;
-    this.wokenLastAt = now;
-    this.events.onWake(queued);
   }
 }

@@ -13,10 +13,10 @@ export function reportLoad(routes: Routes, at: number): Extract<Upward, { type: 
 
 function takeLoad({ key, gate, metrics }: RevisionRoute): RevisionLoad | undefined {
   if (!metrics) return undefined;
-  if (metrics.arrivals === 0 && gate.inFlight === 0 && gate.waiting === 0 && gate.totalArea === 0) {
+  if (metrics.arrivals === 0 && gate.inFlight === 0 && gate.waiting === 0 && gate.meter.isEmpty) {
     return undefined;
   }
-  const { busyMs, meanConcurrency } = gate.takeAreas();
+  const { busyMs, meanConcurrency } = gate.takeMeans();
   const load = {
     revision: key,
     inFlight: gate.inFlight,

@@ -1,6 +1,7 @@
 import { PRIORITIES } from '#domain/priority.ts';
 import { formatDuration } from '#domain/units.ts';
-import { FULL_BYTES, FULL_COUNT, OVER_SHARE, type Refused } from './gate.ts';
+import { FULL_BYTES, FULL_COUNT, OVER_SHARE } from '#policies/admission.ts';
+import type { Refused } from './gate.ts';
 import { MAX_ROUTED_BODY } from './plane.ts';
 import { quote } from './quote.ts';
 import type { Refusal } from './refusal.ts';

@@ -17,7 +17,8 @@ export const NOTHING_WAITS: RevisionWaits = {
 };
 
 export function waitsOf({ gate }: RevisionRoute): RevisionWaits {
-  const { startingMs, serviceMs } = gate;
+  const { startingMs, meter } = gate;
+  const { serviceMs } = meter;
   return {
     waiting: gate.waiting,
     inFlight: gate.inFlight,

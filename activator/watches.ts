@@ -17,7 +17,7 @@ export const WATCH_EVERY_MS = 250;
 /** As long as a request may be held; who still wants to know then asks again. */
 const MAX_WATCH_MS = 10 * 60_000;
 /** Capacity that nobody waits for is let go again: who keeps a model waking says so this often. */
-const KNOCK_EVERY_MS = 1000;
+const POKE_EVERY_MS = 1000;
 /** Without a change, something is sent this often: proxies close what is silent, usually after 30 s or more. */
 const SIGN_OF_LIFE_MS = 15_000;
 
@@ -58,7 +58,7 @@ interface Watch {
   readonly since: number;
   /** It wants the model awake, as a request would that waits. */
   readonly wakes: boolean;
-  knockedAt: number;
+  pokedAt: number;
   sentAt: number;
   told: string;
   /** Why the start had failed that was the last when it came; undefined: it had not. */
@@ -120,7 +120,7 @@ export class Watches {
       onEnd,
       since: now,
       wakes,
-      knockedAt: 0,
+      pokedAt: 0,
       sentAt: 0,
       told: '',
       failure: route.routing.startFailure?.message,
@@ -233,7 +233,7 @@ export class Watches {
       watch.hasSeen ||= isWaiting;
       // A start that has failed meanwhile is not tried again for who only looks.
       const isNews = route.routing.startFailure?.message !== watch.failure;
-      if (watch.wakes && !isNews) knock(watch, now);
+      if (watch.wakes && !isNews) poke(watch, now);
       this.tell(watch, JSON.stringify(status), now);
     }
   }
@@ -278,10 +278,10 @@ export function nameOf({ model }: RevisionRoute, { callerId, requestId }: Asker)
   return `${namespace}/${name}/${callerId}/${requestId}`;
 }
 
-function knock(watch: Watch, now: number): void {
-  if (now - watch.knockedAt < KNOCK_EVERY_MS) return;
-  watch.knockedAt = now;
-  watch.route.gate.knock();
+function poke(watch: Watch, now: number): void {
+  if (now - watch.pokedAt < POKE_EVERY_MS) return;
+  watch.pokedAt = now;
+  watch.route.gate.poke();
 }
 
 function send(watch: Watch, text: string): void {

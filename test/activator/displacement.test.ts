@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
-import { FULL_COUNT, Gate, HOLD, OVER_SHARE, type Waiter } from '#activator/gate.ts';
+import { Gate, type Waiter } from '#activator/gate.ts';
+import { FULL_COUNT, HOLD, OVER_SHARE } from '#policies/admission.ts';
 import type { Line } from '#activator/shares.ts';
 import type { Slot } from '#activator/slot.ts';
 import { HIGH, LOW, NORMAL } from '#policies/priority.ts';

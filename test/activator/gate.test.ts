@@ -1,20 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  FULL_BYTES,
-  FULL_COUNT,
-  Gate,
-  GRANT,
-  HOLD,
-  NO_HOLD,
-  OVER_SHARE,
-  OWN,
-  type Refused,
-  type Waiter,
-} from '#activator/gate.ts';
+import { Gate, OWN, type Refused, type Waiter } from '#activator/gate.ts';
 import type { Line } from '#activator/shares.ts';
 import { Slot } from '#activator/slot.ts';
 import type { RoutingInstance } from '#domain/routing.ts';
+import { FULL_BYTES, FULL_COUNT, GRANT, HOLD, NO_HOLD, OVER_SHARE } from '#policies/admission.ts';
 import { NORMAL } from '#policies/priority.ts';
 import { NaiveQueue } from './naive-queue.ts';
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { HOLD, GRANT, type Gate, type Waiter } from '#activator/gate.ts';
+import type { Gate, Waiter } from '#activator/gate.ts';
+import { GRANT, HOLD } from '#policies/admission.ts';
 import { NamedRequests } from '#activator/named.ts';
 import { type RevisionRoute, Routes } from '#activator/routes.ts';
 import type { Slot } from '#activator/slot.ts';
