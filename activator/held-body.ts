@@ -1,3 +1,4 @@
+import { HeldBytes } from './held-bytes.ts';
 import { keep } from './inlet.ts';
 import type { Upstream } from './upstream.ts';
 import { MAX_HELD_BODY, MAX_ROUTED_BODY, type Plane } from './plane.ts';
@@ -13,7 +14,7 @@ const MAX_TAIL = 64 * 1024;
  * in order to find its model, its bytes count against one budget of the data plane.
  *
  * Invariants:
- *  1. Between `startCounting` and `stopCounting` exactly `bytes` are counted in the budget, else none.
+ *  1. After a `startCounting` that had room exactly `bytes` are counted in the budget until `stopCounting`, else none.
  *  2. Until it is dropped, the body is what was borrowed or, in order, the `pieces`; never both.
  *  3. What was borrowed is copied or dropped before its buffer is read into again.
  */
@@ -24,7 +25,8 @@ export class HeldBody {
   trailers = '';
   private readonly plane: Plane;
   private tail: Buffer | undefined;
-  private counted = 0;
+  /** Made with the first wait. */
+  private held: HeldBytes | undefined;
   private counting = false;
   private routing = false;
   private lent: Buffer | undefined;
@@ -45,7 +47,7 @@ export class HeldBody {
 
   /** Whether the budget of the data plane has room for so much more of this body. */
   hasRoomFor(bytes: number): boolean {
-    return !this.counting || this.plane.heldBytes + bytes <= this.plane.limits.heldBytes;
+    return !this.counting || !this.held || this.held.hasRoomFor(bytes);
   }
 
   add(piece: Buffer): void {
@@ -55,21 +57,19 @@ export class HeldBody {
     if (joins || this.tail) this.append(piece);
     else this.pieces.push(piece);
     this.bytes += piece.length;
-    if (this.counting) this.count(piece.length);
+    if (this.counting) this.held?.take(piece.length);
   }
 
   /** The request waits from now on. False: the budget has no room for what it holds. */
   startCounting(routing: boolean): boolean {
     this.counting = true;
     this.routing = routing;
-    const fits = this.hasRoomFor(this.bytes - this.counted);
-    this.count(this.bytes - this.counted);
-    return fits;
+    this.held ??= new HeldBytes(this.plane);
+    return this.held.take(this.bytes - this.held.count);
   }
 
   stopCounting(): void {
-    this.plane.heldBytes -= this.counted;
-    this.counted = 0;
+    if (this.counting) this.held?.letGo();
     this.counting = false;
     this.routing = false;
   }
@@ -137,10 +137,5 @@ export class HeldBody {
     }
     piece.copy(tail, used);
     this.pieces[at] = tail.subarray(0, used + piece.length);
-  }
-
-  private count(bytes: number): void {
-    this.counted += bytes;
-    this.plane.heldBytes += bytes;
   }
 }

@@ -3,6 +3,7 @@ import { findDestination, lookup } from '../../address.ts';
 import { makeLocalAnswer } from '../../answers.ts';
 import type { DownstreamEvents } from '../../downstream.ts';
 import { Exchange } from '../../exchange.ts';
+import { HeldBytes } from '../../held-bytes.ts';
 import { pieceOf } from '../../http/pieces.ts';
 import { BODY_TIMEOUT_MS, type Plane } from '../../plane.ts';
 import { quote } from '../../quote.ts';
@@ -44,7 +45,7 @@ export function isInferenceTarget(target: string): boolean {
  * is where the model's own server speaks gRPC, and as V2 over HTTP to servers of ours. What is asked about
  * servers and models is answered here and wakes nothing.
  *
- * Invariant: what `pieces` hold is counted in `plane.heldBytes`, until it is handed on or the call is over.
+ * Invariant: what `pieces` hold is counted in `held`, until it is handed on or the call is over.
  */
 export class InferenceCall implements DownstreamEvents {
   private readonly caller: GrpcDownstream;
@@ -55,7 +56,7 @@ export class InferenceCall implements DownstreamEvents {
   private tag: string | undefined;
   private state = READING;
   private pieces: Buffer[] = [];
-  private bytes = 0;
+  private readonly held: HeldBytes;
   private readUntil: number;
   private pending: { readonly route: RevisionRoute; readonly request: InferRequest } | undefined;
   /** Who has the call from now on. */
@@ -64,6 +65,7 @@ export class InferenceCall implements DownstreamEvents {
   constructor(caller: GrpcDownstream, plane: Plane) {
     this.caller = caller;
     this.plane = plane;
+    this.held = new HeldBytes(plane);
     this.method = caller.head.target.slice(SERVICE.length);
     this.readUntil = plane.now() + BODY_TIMEOUT_MS;
   }
@@ -121,26 +123,20 @@ export class InferenceCall implements DownstreamEvents {
   }
 
   private hold(piece: Buffer): void {
-    const { plane } = this;
-    if (plane.heldBytes + piece.length > plane.limits.heldBytes) {
-      this.refuse(TOO_MANY_BODIES);
-      return;
-    }
-    plane.heldBytes += piece.length;
-    this.bytes += piece.length;
-    this.pieces.push(piece);
+    if (this.held.take(piece.length)) this.pieces.push(piece);
+    else this.refuse(TOO_MANY_BODIES);
   }
 
   private readMessage(): void {
-    if (this.bytes < PREFIX) return;
+    const bytes = this.held.count;
+    if (bytes < PREFIX) return;
     const first = this.pieces[0]!.length >= PREFIX ? this.pieces[0]! : this.join();
     const end = PREFIX + first.readUInt32BE(1);
     if (first[0] !== 0) {
       this.refuseWith(501, 'not_implemented', 'Compressed messages are not taken here.');
     } else if (end > Math.min(MAX_MESSAGE, this.plane.limits.body)) {
       this.refuseWith(413, 'too_large', `The message is larger than ${MAX_MESSAGE} bytes.`);
-    } else if (this.bytes >= end)
-      this.onMessage(this.join().subarray(PREFIX, end), this.bytes > end);
+    } else if (bytes >= end) this.onMessage(this.join().subarray(PREFIX, end), bytes > end);
   }
 
   private join(): Buffer {
@@ -254,8 +250,7 @@ export class InferenceCall implements DownstreamEvents {
 
   private letGo(state: number): void {
     this.state = state;
-    this.plane.heldBytes -= this.bytes;
-    this.bytes = 0;
+    this.held.letGo();
     this.pieces = [];
     this.pending = undefined;
   }

@@ -2,6 +2,7 @@ import type { Answer } from '../../answers.ts';
 import type { Downstream } from '../../downstream.ts';
 import { Exchange } from '../../exchange.ts';
 import { parseLength } from '../../http/fields.ts';
+import { HeldBytes } from '../../held-bytes.ts';
 import { pieceOf } from '../../http/pieces.ts';
 import { RequestHead } from '../../http/request-head.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
@@ -28,7 +29,7 @@ const OF_GRPC =
  * becomes a message, or a status.
  *
  * Invariants:
- *  1. What `pieces` hold is counted in `plane.heldBytes`.
+ *  1. What `pieces` hold is counted in `held`.
  *  2. The caller gets exactly one answer: `answered` is set with it.
  */
 export class Transcoding implements Downstream {
@@ -38,18 +39,17 @@ export class Transcoding implements Downstream {
   readonly isPaused = false;
   isAnswering = false;
   private readonly outer: GrpcDownstream;
-  private readonly plane: Plane;
   private readonly exchange: Exchange;
   private answered = false;
   private status = 0;
   private extra = '';
   private jsonLength = -1;
   private pieces: Buffer[] = [];
-  private bytes = 0;
+  private readonly held: HeldBytes;
 
   constructor(outer: GrpcDownstream, plane: Plane) {
     this.outer = outer;
-    this.plane = plane;
+    this.held = new HeldBytes(plane);
     this.exchange = new Exchange(this, plane);
   }
 
@@ -171,19 +171,13 @@ export class Transcoding implements Downstream {
   }
 
   writeBody(buffer: Buffer, ranges: readonly number[]): boolean {
-    const { plane } = this;
     const view = pieceOf(buffer, ranges);
-    if (
-      this.bytes + view.length > MAX_ANSWER ||
-      plane.heldBytes + view.length > plane.limits.heldBytes
-    ) {
+    if (this.held.count + view.length > MAX_ANSWER || !this.held.take(view.length)) {
       this.end(GRPC.resourceExhausted, 'The answer is larger than what may be held.');
       this.exchange.onCallerGone();
       return true;
     }
     this.pieces.push(ranges.length === 2 ? keep(buffer, ranges[0]!, ranges[1]!) : view);
-    this.bytes += view.length;
-    plane.heldBytes += view.length;
     return true;
   }
 
@@ -214,8 +208,7 @@ export class Transcoding implements Downstream {
   }
 
   private letGo(): void {
-    this.plane.heldBytes -= this.bytes;
-    this.bytes = 0;
+    this.held.letGo();
     this.pieces = [];
   }
 
