@@ -114,6 +114,8 @@ export function createReplica(options: {
       if (gone || instance.startedAt > 0) return;
       update({ startedAt: clock.now(), origin });
       if (instance.state !== 'starting') return;
+      // Counted from here, not from the launch: making an environment or fetching a model has limits of its own, and
+      // may well take longer.
       const reason = `not ready within ${formatDuration(readiness.timeout)}`;
       schedule(readiness.timeout, () => condemn(reason));
     },

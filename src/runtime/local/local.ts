@@ -61,6 +61,8 @@ const MEASURE_TOOLS_MS = 200;
 /** What was killed is gone in a few ms, unless the system is stuck: then nobody can help it. */
 const LOOK_EVERY_MS = 10;
 const MOST_LOOKS = 200;
+/** After the grace all is killed, which takes milliseconds, on a busy machine a second. */
+const FORCE_MS = 2000;
 /** A Unix socket's path has at most 104 (macOS) to 108 bytes; an id has 16. */
 const LONGEST_RUN_FOLDER = 80;
 
@@ -172,11 +174,13 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
     },
     logs: async (revision, limit) => logs.read(revision, limit),
     async close(graceMs) {
+      const force = clock.after(graceMs + FORCE_MS, () => spawner.kill('not all ended in time'));
       pool?.close();
       pager.close();
       await Promise.all([fleet.close(graceMs), toolHost.close()]);
       await host.close();
       await spawner.close();
+      force.cancel();
       reaper.close();
       meter.close();
       toolMeter.close();

@@ -12,9 +12,19 @@ export type ToSpawner =
       readonly extra: 'none' | 'pipe' | 'socket';
     }
   | { readonly type: 'signal'; readonly id: number; readonly signal: NodeJS.Signals }
-  | { readonly type: 'assign'; readonly id: number; readonly text: string };
+  | { readonly type: 'assign'; readonly id: number; readonly text: string }
+  /** To be answered by the same. */
+  | Confirm;
 
-export type FromSpawner = { readonly id: number } & (
+export type FromSpawner = Confirm | FromGroup;
+
+/** All that was ordered, from the first to this one, is done. */
+interface Confirm {
+  readonly type: 'confirm';
+  readonly upTo: number;
+}
+
+export type FromGroup = { readonly id: number } & (
   | { readonly type: 'started'; readonly leader: Leader }
   | { readonly type: 'line'; readonly stream: LogLine['stream']; readonly text: string }
   /** `isFirst`: what was said before counts no more. */

@@ -75,7 +75,8 @@ function begin(message: Extract<ToSpawner, { type: 'start' }>, socket?: Server):
 }
 
 function obey(message: ToSpawner, socket?: Server): void {
-  if (message.type === 'start') begin(message, socket);
+  if (message.type === 'confirm') say(message);
+  else if (message.type === 'start') begin(message, socket);
   else if (message.type === 'signal') groups.get(message.id)?.signal(message.signal);
   else groups.get(message.id)?.assign(message.text);
 }

@@ -6,7 +6,8 @@ import type { Log } from '#lib/log.ts';
 import { createSupervisor } from '#lib/supervisor.ts';
 import type { Environment } from './environment.ts';
 import { NO_GROUP, type Extra, type Group, type GroupEvents, type Program } from './group.ts';
-import type { FromSpawner, ToSpawner } from './spawner-messages.ts';
+import { createLiveness } from './liveness.ts';
+import type { FromGroup, FromSpawner, ToSpawner } from './spawner-messages.ts';
 import type { Leader } from './sweep.ts';
 
 /**
@@ -16,11 +17,14 @@ import type { Leader } from './sweep.ts';
  *
  * 1. A group's events come in the order in which they happened, `onStart` first, `onEnd` last.
  * 2. When the spawner dies, all that it started counts as ended at once: `onExit`, then `onEnd`.
+ * 3. One that leaves an order unanswered for long is killed: then it has died.
  */
 export interface Spawner {
   start(program: Program, extra: Extra, events: GroupEvents): Group;
-  /** For tests that kill it. */
+  /** For tests that kill or stop it. */
   pid(): number | undefined;
+  /** What it started counts as ended. Another takes its place, unless it is closed. */
+  kill(why: string): void;
   close(): Promise<void>;
 }
 
@@ -51,6 +55,12 @@ export function createSpawner(options: {
     log,
   });
 
+  const liveness = createLiveness({
+    clock,
+    ask: (upTo) => post({ type: 'confirm', upTo }),
+    onSilent: () => kill('it answers nothing'),
+  });
+
   function start(): ChildProcess {
     const child = fork(entryUrl('./spawner-process', import.meta.url), [], {
       env: { ...environment },
@@ -64,6 +74,7 @@ export function createSpawner(options: {
   }
 
   function onLost(): void {
+    liveness.reset();
     for (const [id, { events }] of groups) {
       groups.delete(id);
       events.onExit();
@@ -72,11 +83,16 @@ export function createSpawner(options: {
   }
 
   function hear(message: FromSpawner): void {
+    liveness.heard();
+    if (message.type === 'confirm') {
+      liveness.confirmed(message.upTo);
+      return;
+    }
     const started = groups.get(message.id);
     if (started) tell(started, message);
   }
 
-  function tell(started: Started, message: FromSpawner): void {
+  function tell(started: Started, message: FromGroup): void {
     const { events } = started;
     switch (message.type) {
       case 'started':
@@ -102,8 +118,23 @@ export function createSpawner(options: {
   }
 
   /** A message that does not arrive belongs to a spawner that has died: `onLost` tells of it. */
-  function send(message: ToSpawner, socket?: Server): void {
+  function post(message: ToSpawner, socket?: Server): void {
     supervisor.holder()?.send(message, socket, () => {});
+  }
+
+  function order(id: number, message: ToSpawner, socket?: Server): void {
+    // What has ended with its spawner is none of the next one's.
+    if (!groups.has(id)) return;
+    post(message, socket);
+    liveness.ordered();
+  }
+
+  /** What is stopped can hear no other signal. */
+  function kill(why: string): void {
+    const child = supervisor.holder();
+    if (!child) return;
+    log.error({ pid: child.pid, why }, 'the process that starts programs is killed');
+    child.kill('SIGKILL');
   }
 
   return {
@@ -117,18 +148,20 @@ export function createSpawner(options: {
       groups.set(id, started);
       const socket = extra === 'pipe' ? undefined : extra;
       const kind = socket ? 'socket' : extra === 'pipe' ? 'pipe' : 'none';
-      send({ type: 'start', id, program, extra: kind }, socket);
+      order(id, { type: 'start', id, program, extra: kind }, socket);
       return {
         get leader() {
           return started.leader;
         },
-        signal: (signal) => send({ type: 'signal', id, signal }),
-        assign: (text) => send({ type: 'assign', id, text }),
+        signal: (signal) => order(id, { type: 'signal', id, signal }),
+        assign: (text) => order(id, { type: 'assign', id, text }),
       };
     },
     pid: () => supervisor.holder()?.pid,
+    kill,
     async close() {
       const closed = supervisor.close();
+      liveness.reset();
       supervisor.holder()?.disconnect();
       await closed;
     },
