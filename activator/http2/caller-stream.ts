@@ -22,16 +22,20 @@ import {
 import type { Refusal } from '../refusal.ts';
 import { BAD_LENGTH, BAD_TIMEOUT, BAD_TRAILERS, makeBodyTooLarge } from '../refusals.ts';
 import { fieldsOfLines, linesOfHead, readTrailers, trailersOfLines } from './fields.ts';
-import { encodeMessage, GRPC, grpcStatusOf, isGrpcType, parseTimeout } from './grpc.ts';
+import {
+  GRPC,
+  grpcStatusOf,
+  isGrpcType,
+  makePrefix,
+  makeStatusFields,
+  parseTimeout,
+} from './grpc.ts';
 import type { GrpcDownstream } from './grpc-downstream.ts';
 import { InferenceCall, isInferenceTarget } from './inference/call.ts';
 import { readRequest } from './read-request.ts';
 
 const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
 const NO_SUCH_STATUS = 600;
-
-/** What tells a gRPC client after how many ms it may try again. */
-const PUSHBACK = 'grpc-retry-pushback-ms';
 
 /** Of a body that nobody wants: as much as a caller may send anyway before it is known where it goes. */
 const MAX_UNWANTED = MAX_ROUTED_BODY;
@@ -212,28 +216,15 @@ export class CallerStream implements GrpcDownstream {
 
   /** Ends a gRPC call without a message. `extra`: more field lines. */
   answerStatus(status: number, message: string, extra: string): void {
-    const fields = [
-      'content-type',
-      'application/grpc',
-      'grpc-status',
-      String(status),
-      'grpc-message',
-      encodeMessage(message),
-      ...fieldsOfLines(extra).map((each) => (each === 'retry-after' ? PUSHBACK : each)),
-    ];
-    const at = fields.indexOf(PUSHBACK) + 1;
-    if (at > 0) fields[at] = String(Number(fields[at]) * 1000);
-    this.respond(200, fields, false, false);
+    this.respond(200, makeStatusFields(status, message, fieldsOfLines(extra)), false, false);
     this.finish();
   }
 
   /** Ends a gRPC call with one message. `extra`: more field lines. */
   answerMessage(message: Uint8Array, extra: string): void {
     this.respond(200, ['content-type', 'application/grpc', ...fieldsOfLines(extra)], true, true);
-    const prefix = Buffer.alloc(5);
-    prefix.writeUInt32BE(message.length, 1);
     this.cork();
-    this.writePieces(prefix, message);
+    this.writePieces(makePrefix(message.length), message);
     this.endBody('grpc-status: 0\r\n');
     this.uncork();
     this.finish();

@@ -102,8 +102,43 @@ export function formatTimeout(ms: number): string {
   return `${Math.min(MAX_TIMEOUT, Math.ceil(whole / 1000))}S`;
 }
 
+/** Before each message: whether it is compressed, and its length. */
+export const PREFIX_BYTES = 5;
+
+/** Of a message that is not compressed. */
+export function makePrefix(length: number): Buffer {
+  const prefix = Buffer.alloc(PREFIX_BYTES);
+  prefix.writeUInt32BE(length, 1);
+  return prefix;
+}
+
+/** What tells a client after how many ms it may try again. */
+const PUSHBACK = 'grpc-retry-pushback-ms';
+
+/** The fields of an answer without a message, names and values in turn. `extra`: more of them. */
+export function makeStatusFields(
+  status: number,
+  message: string,
+  extra: readonly string[],
+): string[] {
+  const fields = [
+    'content-type',
+    'application/grpc',
+    'grpc-status',
+    String(status),
+    'grpc-message',
+    encodeMessage(message),
+  ];
+  for (let i = 0; i < extra.length; i += 2) {
+    const [name, value] = [extra[i]!, extra[i + 1]!];
+    if (name === 'retry-after') fields.push(PUSHBACK, String(Number(value) * 1000));
+    else fields.push(name, value);
+  }
+  return fields;
+}
+
 /** `grpc-message`: UTF-8, percent-encoded but for visible ASCII and space. */
-export function encodeMessage(text: string): string {
+function encodeMessage(text: string): string {
   let encoded = '';
   for (const byte of Buffer.from(text)) {
     const plain = byte >= 0x20 && byte <= 0x7e && byte !== 0x25;

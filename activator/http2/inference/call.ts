@@ -12,7 +12,7 @@ import { BODY_STALLED, STARTING, TOO_MANY_BODIES } from '../../refusals.ts';
 import { type ModelRoute, type RevisionRoute, speaksGrpc } from '../../routes.ts';
 import { chooseRevision } from '../../split.ts';
 import type { GrpcDownstream } from '../grpc-downstream.ts';
-import { GRPC } from '../grpc.ts';
+import { GRPC, PREFIX_BYTES } from '../grpc.ts';
 import {
   type InferRequest,
   makeFlagResponse,
@@ -28,8 +28,6 @@ import { Transcoding } from './transcoding.ts';
 const SERVICE = '/inference.GRPCInferenceService/';
 /** A message is held whole to be turned into a request; our servers take no more. */
 const MAX_MESSAGE = 64 * 1024 * 1024;
-/** Before each message: whether it is compressed, and its length. */
-const PREFIX = 5;
 
 const READING = 0;
 const WAITING = 1;
@@ -129,14 +127,14 @@ export class InferenceCall implements DownstreamEvents {
 
   private readMessage(): void {
     const bytes = this.held.count;
-    if (bytes < PREFIX) return;
-    const first = this.pieces[0]!.length >= PREFIX ? this.pieces[0]! : this.join();
-    const end = PREFIX + first.readUInt32BE(1);
+    if (bytes < PREFIX_BYTES) return;
+    const first = this.pieces[0]!.length >= PREFIX_BYTES ? this.pieces[0]! : this.join();
+    const end = PREFIX_BYTES + first.readUInt32BE(1);
     if (first[0] !== 0) {
       this.refuseWith(501, 'not_implemented', 'Compressed messages are not taken here.');
     } else if (end > Math.min(MAX_MESSAGE, this.plane.limits.body)) {
       this.refuseWith(413, 'too_large', `The message is larger than ${MAX_MESSAGE} bytes.`);
-    } else if (bytes >= end) this.onMessage(this.join().subarray(PREFIX, end), bytes > end);
+    } else if (bytes >= end) this.onMessage(this.join().subarray(PREFIX_BYTES, end), bytes > end);
   }
 
   private join(): Buffer {

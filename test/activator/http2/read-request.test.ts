@@ -3,7 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { RequestHead } from '#activator/http/request-head.ts';
 import { ResponseHead } from '#activator/http/response-head.ts';
 import { readTrailers } from '#activator/http2/fields.ts';
-import { encodeMessage, formatTimeout, isGrpcType, parseTimeout } from '#activator/http2/grpc.ts';
+import {
+  formatTimeout,
+  isGrpcType,
+  makeStatusFields,
+  parseTimeout,
+} from '#activator/http2/grpc.ts';
 import { readRequest } from '#activator/http2/read-request.ts';
 import { readResponse } from '#activator/http2/read-response.ts';
 
@@ -145,7 +150,11 @@ describe('gRPC', () => {
   });
 
   test('messages and types', () => {
-    expect(encodeMessage('100 % é\r\n')).toBe('100 %25 %C3%A9%0D%0A');
+    const type = ['content-type', 'application/grpc'];
+    const told = ['grpc-status', '14', 'grpc-message', '100 %25 %C3%A9%0D%0A'];
+    const extra = ['retry-after', '2', 'rouse-revision', 'v1'];
+    const added = ['grpc-retry-pushback-ms', '2000', 'rouse-revision', 'v1'];
+    expect(makeStatusFields(14, '100 % é\r\n', extra)).toEqual([...type, ...told, ...added]);
     const types = [
       'application/grpc',
       'application/grpc+proto',
