@@ -12,7 +12,7 @@ import { Identity } from './identity.ts';
 import { countRefusal, createRevisionMetrics } from './metrics.ts';
 import { NEVER } from './never.ts';
 import type { Plane } from './plane.ts';
-import type { Refusal } from './refusal.ts';
+import type { Refusal, TimeLimit } from './refusal.ts';
 import {
   BODY_STALLED,
   BODY_TOO_LARGE_TO_ROUTE,
@@ -21,6 +21,7 @@ import {
   makeGivenUp,
   makeHoldEnded,
   makeNoGrpc,
+  makeNoHold,
   makeNotAdmitted,
   makeOverShare,
   makeRunEnded,
@@ -190,10 +191,15 @@ export class Exchange
     this.hold.prepare(this.arrivedAt + holdMs);
     const decision = route.gate.enter(this, holdMs);
     if (decision === HOLD) this.onHeld(route);
-    else if (decision !== GRANT) {
-      if (decision === NO_HOLD) route.gate.poke();
-      this.refuse(makeNotAdmitted(route, decision, this.holdLimit(route)));
-    }
+    else if (decision === NO_HOLD) this.onNotHeld(route);
+    else if (decision !== GRANT) this.refuse(makeNotAdmitted(route, decision));
+  }
+
+  private onNotHeld(route: RevisionRoute): void {
+    const refusal = makeNoHold(route, this.downstream.head);
+    route.gate.poke();
+    if (route.gate.isWarm) this.refuse(refusal);
+    else this.giveUp(refusal);
   }
 
   private onHeld(route: RevisionRoute): void {
@@ -363,15 +369,16 @@ export class Exchange
   }
 
   private sweepHeld(route: RevisionRoute, now: number): void {
-    if (this.hold.isOver(now) || now >= this.deadlineAt) {
-      this.refuse(makeHoldEnded(route, now - this.arrivedAt, this.holdLimit(route)));
-    } else if (this.hold.takePage(route, now)) {
+    const isOver = this.hold.isOver(now) || now >= this.deadlineAt;
+    if (this.hold.takePage(route, now, isOver)) {
       this.showPage(route, { retryAfter: retryAfterOf(route) });
       route.gate.poke();
+    } else if (isOver) {
+      this.refuse(makeHoldEnded(route, now - this.arrivedAt, this.holdLimit(route)));
     }
   }
 
-  private holdLimit(route: RevisionRoute): string {
+  private holdLimit(route: RevisionRoute): TimeLimit {
     const { head, givesUpAt } = this.downstream;
     return holdLimitOf(head, route, givesUpAt - this.arrivedAt);
   }
@@ -381,7 +388,9 @@ export class Exchange
     const { code, retryAfter } = refusal;
     if (code) countRefusal(this.plane.metrics, code);
     this.countCode(503);
-    const status = makeStatus(route, this.plane.now(), [waitsOf(route)]);
+    const waits = waitsOf(route);
+    const others = waits.waiting - (this.waitsIn ? 1 : 0);
+    const status = makeStatus(route, this.plane.now(), [{ ...waits, waiting: others }]);
     const again = retryAfter === undefined ? '' : `Retry-After: ${retryAfter}\r\n`;
     this.finishLocally(makeWaitingPage(status, retryAfter), again + PAGE_FIELDS);
   }

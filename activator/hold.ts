@@ -45,9 +45,12 @@ export class Hold {
     return now >= this.until;
   }
 
-  /** True once. Not for a model that is awake and merely busy: its answer is worth waiting for. */
-  takePage(route: RevisionRoute, now: number): boolean {
-    if (now < this.pageAt) return false;
+  /**
+   * True once: when it is due, or the wait `isOver` before that. Not for a model that is awake and merely busy: its
+   * answer is worth waiting for.
+   */
+  takePage(route: RevisionRoute, now: number, isOver: boolean): boolean {
+    if (now < this.pageAt && !(isOver && this.pageAt !== NEVER)) return false;
     this.pageAt = NEVER;
     return !route.gate.isWarm;
   }

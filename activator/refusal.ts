@@ -7,3 +7,10 @@ export interface Refusal {
   readonly detail: string;
   readonly retryAfter?: number;
 }
+
+/** How long something may take, ms, and where that is set, by name and in words for who is refused by it. */
+export interface TimeLimit {
+  readonly ms: number;
+  readonly name: string;
+  readonly words: string;
+}

@@ -1,12 +1,19 @@
+import { DEFAULT_NAMESPACE } from '#domain/names.ts';
 import { PRIORITIES } from '#domain/priority.ts';
+import type { RoutingRevision } from '#domain/routing.ts';
 import { formatDuration } from '#domain/units.ts';
-import { FULL_BYTES, FULL_COUNT, OVER_SHARE } from '#policies/admission.ts';
+import { ROUSE } from '#lib/command.ts';
+import { FULL_BYTES, FULL_COUNT } from '#policies/admission.ts';
 import type { Refused } from './gate.ts';
+import type { RequestHead } from './http/request-head.ts';
 import { MAX_ROUTED_BODY } from './plane.ts';
 import { quote } from './quote.ts';
-import type { Refusal } from './refusal.ts';
+import type { Refusal, TimeLimit } from './refusal.ts';
 import type { RevisionRoute } from './routes.ts';
 import { retryAfterOf } from './waits.ts';
+
+/** Nothing tries a failed revision again by itself: it takes somebody who deploys, and that takes a while. */
+const FAILED_RETRY_S = 30;
 
 export const STARTING: Refusal = {
   status: 503,
@@ -137,11 +144,10 @@ export function makeLost(reason: string): Refusal {
   return { status: 502, code: 'instance_lost', detail };
 }
 
-/** The gate has no slot for it and no place to wait, by what its `enter` said. `limit`: of the wait, in words. */
-export function makeNotAdmitted(route: RevisionRoute, decision: number, limit: string): Refusal {
+/** The gate has no place for it to wait, by what its `enter` said. */
+export function makeNotAdmitted(route: RevisionRoute, decision: number): Refusal {
   if (decision === FULL_COUNT) return makeFull(route, 'count');
-  if (decision === FULL_BYTES) return makeFull(route, 'bytes');
-  return decision === OVER_SHARE ? makeOverShare(route) : makeNoHold(route, limit);
+  return decision === FULL_BYTES ? makeFull(route, 'bytes') : makeOverShare(route);
 }
 
 export function makeFull(route: RevisionRoute, what: 'count' | 'bytes'): Refusal {
@@ -172,24 +178,28 @@ export function makeNoHttp2({ model }: RevisionRoute): Refusal {
   return { status: 501, code: 'not_implemented', detail };
 }
 
-function makeNoHold(route: RevisionRoute, limit: string): Refusal {
-  const detail = `No instance of ${route.model.routing.name} is free now, and ${limit} says not to wait.`;
+/** The gate has no slot for it, and it may not wait. */
+export function makeNoHold(route: RevisionRoute, { rouseHold }: RequestHead): Refusal {
+  const limit = rouseHold === '' ? 'timeouts.hold of the model' : 'Rouse-Hold';
+  const detail = `No instance of ${route.model.routing.name} is free now, and the request does not wait (${limit}: 0).`;
   return { status: 503, code: 'unavailable', detail, retryAfter: retryAfterOf(route) };
 }
 
-/** `limit`: what ended the wait, in words. */
-export function makeHoldEnded(route: RevisionRoute, waitedMs: number, limit: string): Refusal {
+/** `limit`: what ended the wait. */
+export function makeHoldEnded(route: RevisionRoute, waitedMs: number, limit: TimeLimit): Refusal {
   const { model, gate } = route;
   const state = gate.isWarm ? 'all its instances are busy' : 'no instance became ready';
   const detail =
     `The request waited ${formatDuration(waitedMs)} for ${model.routing.name} and ${state}. ` +
-    `What ended the wait: ${limit}.${tellFailure(route)}`;
+    `What ended the wait: ${limit.words}.${tellCause(route, limit)}`;
   return { status: 504, code: 'hold_timeout', detail, retryAfter: retryAfterOf(route) };
 }
 
-function tellFailure({ gate, routing }: RevisionRoute): string {
-  if (gate.isWarm || !routing.startFailure) return '';
-  return ` Its last start failed: ${routing.startFailure.message}`;
+function tellCause({ gate, routing }: RevisionRoute, { ms, name }: TimeLimit): string {
+  if (gate.isWarm) return '';
+  if (routing.startFailure) return ` Its last start failed: ${routing.startFailure.message}`;
+  const startMs = routing.coldStartSeconds * 1000;
+  return startMs > ms ? ` A start takes about ${formatDuration(startMs)}: raise ${name}.` : '';
 }
 
 /** `limit`: what ended the wait, in words. */
@@ -198,9 +208,18 @@ export function makeRunEnded(limit: string): Refusal {
   return { status: 504, code: 'run_timeout', detail };
 }
 
-export function makeFailed({ model, routing }: RevisionRoute): Refusal {
-  const detail = `Revision ${routing.name} of ${model.routing.name} has failed: ${routing.reason}`;
-  return { status: 503, code: 'revision_failed', detail };
+function makeFailed({ model, routing }: RevisionRoute, now: number): Refusal {
+  const { namespace, name } = model.routing;
+  const reason = routing.reason.replace(/[.]$/, '');
+  const logs = `${ROUSE} logs ${name}${namespace === DEFAULT_NAMESPACE ? '' : ` -n ${namespace}`}`;
+  const detail = `Revision ${routing.name} of ${name} has failed: ${reason}. See: ${logs}`;
+  const retryAfter = Math.max(FAILED_RETRY_S, secondsLeft(routing, now));
+  return { status: 503, code: 'revision_failed', detail, retryAfter };
+}
+
+/** Until when the last start's failure is remembered. */
+function secondsLeft({ startFailure }: RoutingRevision, now: number): number {
+  return startFailure ? Math.max(1, Math.ceil((startFailure.until - now) / 1000)) : 1;
 }
 
 /** The gate gave up on everybody who waited. */
@@ -214,10 +233,8 @@ export function makeGivenUp(
     const detail = 'The revision was deleted while the request waited for it.';
     return { status: 404, code: 'not_found', detail };
   }
-  if (routing.state === 'Failed') return makeFailed(route);
-  const failure = routing.startFailure;
-  const seconds = failure ? (failure.until - now) / 1000 : 1;
+  if (routing.state === 'Failed') return makeFailed(route, now);
   const what = routing.runtime === 'url' ? 'cannot be reached' : 'does not start';
-  const detail = `Revision ${routing.name} ${what}: ${failure?.message ?? routing.reason}`;
-  return { status: 503, code: 'start_failed', detail, retryAfter: Math.max(1, Math.ceil(seconds)) };
+  const detail = `Revision ${routing.name} ${what}: ${routing.startFailure?.message ?? routing.reason}`;
+  return { status: 503, code: 'start_failed', detail, retryAfter: secondsLeft(routing, now) };
 }

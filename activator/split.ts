@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import type { Fields } from './http/fields.ts';
 import type { Plane } from './plane.ts';
 import type { Refusal } from './refusal.ts';
-import { makeFailed } from './refusals.ts';
 import type { ModelRoute, RevisionRoute } from './routes.ts';
 import { noRevision, revisionTagged } from './shown-revision.ts';
 
@@ -12,7 +11,7 @@ const PREPARING_RETRY_S = 2;
 /** The revision that serves, with what its response must set; or why none can. */
 type Choice = { readonly route: RevisionRoute; readonly setCookie: string } | Refusal;
 
-/** By name, by tag, by what the caller sticks to, or by the split. */
+/** By name, by tag, by what the caller sticks to, or by the split. It may have failed (`mustRefuse`). */
 export function chooseRevision(
   plane: Plane,
   model: ModelRoute,
@@ -28,9 +27,8 @@ export function chooseRevision(
 
 function byName(model: ModelRoute, revision: string): Choice {
   const route = model.revisions.get(revision);
-  if (route)
-    return route.routing.state === 'Ready' ? { route, setCookie: '' } : notReady(model, route);
-  return noRevision(model, revision);
+  if (!route) return noRevision(model, revision);
+  return route.routing.state === 'Ready' ? { route, setCookie: '' } : notReady(model, route);
 }
 
 function found(model: ModelRoute, route: RevisionRoute | undefined, setCookie = ''): Choice {
@@ -45,7 +43,7 @@ function notReady(model: ModelRoute, route: RevisionRoute | undefined): Choice {
     return { status: 503, code: 'unavailable', detail, retryAfter: PREPARING_RETRY_S };
   }
   const { routing } = route;
-  if (routing.state === 'Failed') return makeFailed(route);
+  if (routing.state === 'Failed') return { route, setCookie: '' };
   const detail = `Revision ${routing.name} of ${name} is not ready yet (${routing.state}): ${routing.reason}`;
   return { status: 503, code: 'unavailable', detail, retryAfter: PREPARING_RETRY_S };
 }

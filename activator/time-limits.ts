@@ -1,23 +1,20 @@
 import { formatDuration } from '#domain/units.ts';
 import type { RequestHead } from './http/request-head.ts';
+import type { TimeLimit } from './refusal.ts';
 import type { RevisionRoute } from './routes.ts';
 import { expectedByEnvoy, holdOf } from './wait-fields.ts';
 
-/** How long something may take, ms, and where that is set, in words for who is refused by it. */
-interface TimeLimit {
-  readonly ms: number;
-  readonly words: string;
-}
+const ENVOY = 'x-envoy-expected-rq-timeout-ms';
 
 /** What ends the wait for an instance. `callMs`: what the call itself allows for all. */
-export function holdLimitOf(head: RequestHead, route: RevisionRoute, callMs: number): string {
+export function holdLimitOf(head: RequestHead, route: RevisionRoute, callMs: number): TimeLimit {
   const expectedMs = expectedByEnvoy(head);
   const limits = [
     makeHoldLimit(head, route),
-    { ms: expectedMs, words: `x-envoy-expected-rq-timeout-ms: ${expectedMs}` },
+    { ms: expectedMs, name: ENVOY, words: `${ENVOY}: ${expectedMs}` },
     ...overallLimits(route, callMs),
   ];
-  return nearest(limits).words;
+  return nearest(limits);
 }
 
 /** What ends the wait for an answer. */
@@ -29,17 +26,23 @@ export function runLimitOf(route: RevisionRoute, callMs: number): string {
 function makeHoldLimit(head: RequestHead, route: RevisionRoute): TimeLimit {
   const ms = holdOf(head, route);
   if (head.rouseHold === '') return makeModelLimit('hold', ms);
-  return { ms, words: `Rouse-Hold of the request, which allows ${formatDuration(ms)}` };
+  return {
+    ms,
+    name: 'Rouse-Hold',
+    words: `Rouse-Hold of the request, which allows ${formatDuration(ms)}`,
+  };
 }
 
 function overallLimits({ routing }: RevisionRoute, callMs: number): TimeLimit[] {
   const { total } = routing.timeouts;
-  const call = { ms: callMs, words: `grpc-timeout of the call, ${formatDuration(callMs)}` };
+  const words = `grpc-timeout of the call, ${formatDuration(callMs)}`;
+  const call = { ms: callMs, name: 'grpc-timeout', words };
   return total === undefined ? [call] : [call, makeModelLimit('total', total)];
 }
 
-function makeModelLimit(name: string, ms: number): TimeLimit {
-  return { ms, words: `timeouts.${name} of the model, ${formatDuration(ms)}` };
+function makeModelLimit(timeout: string, ms: number): TimeLimit {
+  const name = `timeouts.${timeout}`;
+  return { ms, name, words: `${name} of the model, ${formatDuration(ms)}` };
 }
 
 function nearest(limits: readonly TimeLimit[]): TimeLimit {

@@ -15,7 +15,7 @@ const SAYS: Readonly<Record<Status['state'], string>> = {
   failed: 'not able to start',
 };
 const UNKNOWN_WAIT = 'How long that takes is not known.';
-const LAST_START = 'The last start failed: ';
+const LAST_ATTEMPT = 'The last attempt failed: ';
 
 const STYLE = `
 :root { color-scheme: light dark; font: 100%/1.5 system-ui, sans-serif; }
@@ -37,7 +37,7 @@ const at = (id) => document.getElementById(id);
 function show(status) {
   const isFailed = status.state === 'failed';
   at('state').textContent = SAYS[status.state] ?? status.state;
-  at('why').textContent = status.reason === undefined ? '' : '${LAST_START}' + status.reason;
+  at('why').textContent = status.reason === undefined ? '' : '${LAST_ATTEMPT}' + status.reason;
   const wait = status.expectedWaitSeconds;
   at('wait').textContent = wait === null ? '${UNKNOWN_WAIT}' : 'It takes about ' + Math.max(1, Math.ceil(wait)) + ' s.';
   at('waiting').hidden = isFailed;
@@ -94,7 +94,7 @@ export function makeWaitingPage(status: Status, retryAfter = 1): Answer {
   const says = isFailed ? SAYS.failed : SAYS.starting;
   const wait = status.expectedWaitSeconds;
   const known = wait === null ? UNKNOWN_WAIT : `It takes about ${Math.max(1, Math.ceil(wait))} s.`;
-  const why = status.reason === undefined ? '' : LAST_START + escape(status.reason);
+  const why = status.reason === undefined ? '' : LAST_ATTEMPT + escape(status.reason);
   const refresh = `<noscript><meta http-equiv="refresh" content="${retryAfter}"></noscript>`;
   const body = `<!doctype html>
 <html lang="en">

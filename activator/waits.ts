@@ -73,6 +73,8 @@ export function expectedWait(
 /** When a request that is not served now is worth sending again, whole seconds. */
 export function retryAfterOf(route: RevisionRoute): number {
   const waits = waitsOf(route);
-  const seconds = expectedWait(route, waits, waits.waiting) ?? UNKNOWN_SECONDS;
+  // Where the pace of the queue is not known, what its first one waits for is.
+  const seconds =
+    expectedWait(route, waits, waits.waiting) ?? expectedWait(route, waits, 0) ?? UNKNOWN_SECONDS;
   return Math.max(1, Math.ceil(seconds));
 }

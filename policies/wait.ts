@@ -16,8 +16,8 @@ export interface WaitSeen {
 
 /**
  * How long a request waits that is not served at once, in seconds: what is left of a start, then those ahead of
- * it, one after the other. As many as an instance takes at once do not wait for each other when it comes; of a
- * model that has not run yet, the start is all that is known.
+ * it, one after the other. As many as an instance takes at once do not wait for each other when it comes; how long
+ * those behind them wait is not known of a model that has not run yet.
  *
  * @returns undefined: nothing is known that would tell. Nor is what is left of a start that takes longer than usual.
  */
@@ -27,6 +27,6 @@ export function decideExpectedWait(seen: WaitSeen): number | undefined {
   const start = warm ? 0 : startSeconds - startingSeconds;
   const atOnce = warm ? 0 : concurrency;
   if (concurrency === 0 || ahead < atOnce) return start;
-  if (secondsPerGrant === undefined) return warm ? undefined : start;
+  if (secondsPerGrant === undefined) return undefined;
   return start + (ahead + 1 - atOnce) * secondsPerGrant;
 }

@@ -147,6 +147,30 @@ describe('a sleeping model', () => {
   });
 
   test.each([
+    [{}, { hold: 60 }, 3.24, ' A start takes about 3.2s: raise timeouts.hold.'],
+    [{ 'rouse-hold': '50ms' }, {}, 3.24, ' A start takes about 3.2s: raise Rouse-Hold.'],
+    [
+      { 'rouse-hold': '9s' },
+      { total: 70 },
+      3.24,
+      ' A start takes about 3.2s: raise timeouts.total.',
+    ],
+    [{}, { hold: 60 }, 0.05, ''],
+    [{}, { hold: 60 }, 0, ''],
+  ])(
+    'and what to raise, when a start takes longer: %j %j %d s',
+    async (headers, limits, seconds, cure) => {
+      const timeouts = { hold: 60_000, run: 1000, idle: 0, drain: 0, ...limits };
+      const revisions = [makeRevision({ timeouts, coldStartSeconds: seconds })];
+      await harness.publish(makeModel({ revisions }));
+      const answer = await call(harness.port, PATH, { headers: { ...headers } });
+      const { code, detail } = JSON.parse(answer.body) as { code: string; detail: string };
+      expect(code).toBe('hold_timeout');
+      expect(/(?: A start takes.*)?$/.exec(detail)?.[0]).toBe(cure);
+    },
+  );
+
+  test.each([
     [{ run: 100 }, 'timeouts.run of the model, 100ms'],
     [{ run: 5000, total: 100 }, 'timeouts.total of the model, 100ms'],
   ])('so does that of a model that does not answer: %j', async (limits, words) => {
@@ -160,8 +184,8 @@ describe('a sleeping model', () => {
   });
 
   test.each([
-    [{ 'rouse-hold': '0' }, 60_000, 'Rouse-Hold of the request'],
-    [{}, 0, 'timeouts.hold of the model'],
+    [{ 'rouse-hold': '0' }, 60_000, 'the request does not wait (Rouse-Hold: 0).'],
+    [{}, 0, 'the request does not wait (timeouts.hold of the model: 0).'],
   ])('who may not wait is told by whom: %j, timeouts.hold %d', async (headers, hold, words) => {
     const timeouts = { hold, run: 1000, idle: 0, drain: 0 };
     await harness.publish(makeModel({ revisions: [makeRevision({ timeouts })] }));

@@ -203,7 +203,25 @@ describe('what is answered without waking anything', () => {
     const answer = await call(harness.port, '/models/default/broken/');
     expect(answer.status).toBe(503);
     expect(JSON.parse(answer.body)).toMatchObject({ code: 'revision_failed' });
-    expect(answer.body).toContain('exited with status 3');
+    const { detail } = JSON.parse(answer.body) as { detail: string };
+    expect(detail).toBe(
+      'Revision v1 of broken has failed: exited with status 3. See: npx rouse logs broken',
+    );
+    expect(Number(answer.headers['retry-after']), 'nothing is tried again').toBe(30);
+    expect(answer.headers['rouse-revision']).toBe('v1');
+  });
+
+  test('one whose failure is remembered for longer is asked for again after that', async () => {
+    const startFailure = { message: 'exited with status 3', until: Date.now() + 90_000 };
+    const revision = makeRevision({ state: 'Failed', reason: 'no memory.', startFailure });
+    const model = { namespace: 'team', name: 'worse', targets: [], revisions: [revision] };
+    harness.publisher.update({ models: [makeModel(model)] });
+    const path = '/models/team/worse/';
+    let answer = await call(harness.port, path);
+    while (answer.status === 404) answer = await call(harness.port, path);
+    expect(answer.body).toContain('has failed: no memory. See: npx rouse logs worse -n team');
+    expect(Number(answer.headers['retry-after'])).toBeGreaterThan(80);
+    expect(Number(answer.headers['retry-after'])).toBeLessThanOrEqual(90);
   });
 });
 

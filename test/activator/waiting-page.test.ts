@@ -51,6 +51,7 @@ describe('a browser that opens a sleeping model', () => {
       const hash = createHash('sha256').update(text).digest('base64');
       expect(policy).toContain(`${directive} 'sha256-${hash}'`);
     }
+    expect(answer.body, 'it does not wait for itself').toContain('It takes about 3 s.');
     expect(answer.body).not.toMatch(/(?:src|href|action)="[^"]|\son\w+=|https?:/);
     expect(answer.body).toContain('<noscript><meta http-equiv="refresh" content="3"></noscript>');
     const wakes = () => harness.reports.filter(({ type }) => type === 'wake');
@@ -111,11 +112,68 @@ describe('a browser that opens a sleeping model', () => {
       headers: { 'content-type': 'text/html; charset=utf-8' },
     });
     expect(Number(answer.headers['retry-after'])).toBeGreaterThan(50);
-    expect(answer.body).toContain('The last start failed: exited with &#60;status&#62; 3');
+    expect(answer.body).toContain('The last attempt failed: exited with &#60;status&#62; 3');
     expect(answer.body).toContain('<p id="again"><a href="">Try again</a></p>');
     expect(answer.body).not.toMatch(/<script|http-equiv/);
     const program = await call(harness.port, PATH);
     expect(JSON.parse(program.body)).toMatchObject({ code: 'start_failed' });
+  });
+
+  test('so is one that failed its proof, by name of the revision, too', async () => {
+    const revisions = [makeRevision({ state: 'Failed', reason: 'exited with <status> 3' })];
+    harness.publisher.update({ models: [makeModel({ name: 'broken', targets: [], revisions })] });
+    const path = '/models/default/broken/';
+    let answer = await call(harness.port, path, { headers: BROWSER });
+    while (answer.status === 404) answer = await call(harness.port, path, { headers: BROWSER });
+    const named = await call(harness.port, path, {
+      headers: { ...BROWSER, 'rouse-revision': 'v1' },
+    });
+    for (const { status, headers, body } of [answer, named]) {
+      expect(status).toBe(503);
+      expect(headers).toMatchObject({ 'content-type': 'text/html; charset=utf-8' });
+      expect(Number(headers['retry-after'])).toBeGreaterThanOrEqual(1);
+      expect(body).toContain('The last attempt failed: exited with &#60;status&#62; 3');
+      expect(body).not.toMatch(/<script|http-equiv/);
+    }
+  });
+
+  test.each([{ hold: 0 }, { hold: 50 }, { hold: 1000 }, { total: 70 }])(
+    'gets the page also where the model allows no longer wait: %j',
+    async (limits) => {
+      const timeouts = { hold: 60_000, run: 1000, idle: 0, drain: 0, ...limits };
+      const revisions = [makeRevision({ timeouts })];
+      harness.publisher.update({ models: [makeModel({ name: 'short', revisions })] });
+      const path = '/models/default/short/';
+      let answer = await call(harness.port, path, { headers: BROWSER });
+      while (answer.status === 404) answer = await call(harness.port, path, { headers: BROWSER });
+      expect(answer).toMatchObject({
+        status: 503,
+        headers: { 'content-type': 'text/html; charset=utf-8' },
+      });
+      expect(answer.body).toContain('waking up');
+      const program = await call(harness.port, path);
+      expect(program.headers['content-type']).toBe('application/problem+json');
+    },
+  );
+
+  test('a model that is awake and busy, and allows no wait, has no page: it is not waking', async () => {
+    const timeouts = { hold: 0, run: 60_000, idle: 0, drain: 0 };
+    const revisions = [makeRevision({ concurrency: 1, timeouts })];
+    let finish = (): void => {};
+    const started = await harness.startInstance((_, response) => {
+      finish = () => response.end('model');
+    });
+    harness.publisher.update({
+      models: [makeModel({ revisions })],
+      instances: [makeInstance(started.port)],
+    });
+    const arrived = once(started.server, 'request');
+    const first = call(harness.port, PATH);
+    await arrived;
+    const second = await call(harness.port, PATH, { headers: BROWSER });
+    expect(JSON.parse(second.body)).toMatchObject({ code: 'unavailable' });
+    finish();
+    await first;
   });
 
   test('names are text, whatever is in them', () => {

@@ -106,7 +106,9 @@ test('what is left of a cold start is the same at the status and in Retry-After'
   expect([waitNow(route, world.now), retryAfterOf(route)]).toEqual([3, 3]);
   route.gate.enter(makeWaiter(world.now), 60_000);
   world.now += 1500;
-  expect([waitNow(route, world.now), retryAfterOf(route)]).toEqual([1.5, 2]);
+  const first = makeStatus(route, world.now, [{ ...waitsOf(route), waiting: 0 }]);
+  expect([first.expectedWaitSeconds, retryAfterOf(route)]).toEqual([1.5, 2]);
+  expect(waitNow(route, world.now), 'behind another, of unknown duration').toBeNull();
   world.now += 1600;
   expect([waitNow(route, world.now), retryAfterOf(route)], 'longer than usual').toEqual([null, 1]);
 });

@@ -377,7 +377,12 @@ describe('refusals', () => {
     await harness.activator.ready;
     const cases: [Record<string, string>, number, RegExp, string[]][] = [
       [{ 'rouse-model': 'none' }, status.NOT_FOUND, /no model "none"/, []],
-      [{ 'rouse-model': 'digits', 'rouse-hold': '0' }, status.UNAVAILABLE, /not to wait/, ['1000']],
+      [
+        { 'rouse-model': 'digits', 'rouse-hold': '0' },
+        status.UNAVAILABLE,
+        /does not wait/,
+        ['1000'],
+      ],
       [{ 'rouse-model': 'digits', 'rouse-hold': 'soon' }, status.INVALID_ARGUMENT, /duration/, []],
       [
         { 'rouse-model': 'digits', 'rouse-hold': '100ms' },
@@ -387,7 +392,7 @@ describe('refusals', () => {
       ],
       [{ 'rouse-model': 'onnx' }, status.UNIMPLEMENTED, /runtime onnx/, []],
       [{ 'rouse-model': 'full' }, status.UNAVAILABLE, /overloaded/, ['1000']],
-      [{ 'rouse-model': 'failed' }, status.FAILED_PRECONDITION, /no é/, []],
+      [{ 'rouse-model': 'failed' }, status.FAILED_PRECONDITION, /no é/, ['30000']],
     ];
     for (const [fields, code, details, pushback] of cases) {
       const { error } = await callUnary(client, metadata(fields));

@@ -402,7 +402,7 @@ describe('ModelInfer', () => {
       const large = await callUnary(other, hold, request(200_000), { path });
       expect(large.error?.details).toMatch(/as large as they may be/);
       const fits = await callUnary(other, hold, request(60_000), { path });
-      expect(fits.error?.details).toMatch(/not to wait/);
+      expect(fits.error?.details).toMatch(/does not wait/);
     }
   });
 });
