@@ -4,7 +4,7 @@ import type { Destination, Dialect } from './address.ts';
 import type { Plane } from './plane.ts';
 import { type ModelRoute, mustRefuse, type Routes } from './routes.ts';
 import { noRevision, revisionShown } from './shown-revision.ts';
-import { failureOf, type RevisionState, stateOf } from './state.ts';
+import { failureOf, type RevisionState, stateOf } from './revision-state.ts';
 import { waitsOf } from './waits.ts';
 
 /** An answer that the activator makes itself. */

@@ -29,7 +29,7 @@ import {
 } from './refusals.ts';
 import { Router, type RouterEvents } from './router.ts';
 import { mustRefuse, type RevisionRoute, speaksGrpc } from './routes.ts';
-import type { Line } from './shares.ts';
+import type { Flow } from './shares.ts';
 import type { Slot } from './slot.ts';
 import { makeStatus } from './status.ts';
 import { findStatus, startStatus } from './status-answer.ts';
@@ -66,7 +66,7 @@ export class Exchange
   previous: Waiter<Slot> | undefined;
   next: Waiter<Slot> | undefined;
   waitsIn: Gate<Slot> | undefined;
-  line: Line<Waiter<Slot>> | undefined;
+  flow: Flow<Waiter<Slot>> | undefined;
   order = 0;
   turn = 0;
   arrivedAt = 0;

@@ -20,7 +20,7 @@ interface Named {
 }
 
 /** The named requests of one queue, and where they stood when that was looked up last. */
-interface Line {
+interface NamedQueue {
   readonly waiters: Set<Waiter<Slot>>;
   readonly ahead: Map<Waiter<Slot>, number>;
   at: number;
@@ -36,16 +36,16 @@ interface Line {
  */
 export class NamedRequests {
   private readonly named = new Map<string, Named>();
-  private readonly lines = new Map<Gate<Slot>, Line>();
+  private readonly queues = new Map<Gate<Slot>, NamedQueue>();
   private readonly ended = new Map<string, { readonly outcome: Outcome; readonly at: number }>();
 
   add(key: string, route: RevisionRoute, waiter: Waiter<Slot>): void {
     this.drop(key);
     this.ended.delete(key);
     this.named.set(key, { route, waiter, isAsked: false });
-    const line = this.lines.get(route.gate) ?? { waiters: new Set(), ahead: new Map(), at: 0 };
-    line.waiters.add(waiter);
-    this.lines.set(route.gate, line);
+    const queue = this.queues.get(route.gate) ?? { waiters: new Set(), ahead: new Map(), at: 0 };
+    queue.waiters.add(waiter);
+    this.queues.set(route.gate, queue);
   }
 
   /** False: it had lost its name to another. */
@@ -75,10 +75,10 @@ export class NamedRequests {
 
   private aheadOf({ route, waiter }: Named, now: number): number {
     const { gate } = route;
-    const line = this.lines.get(gate);
-    if (!line) return 0;
-    if (!line.ahead.has(waiter) || now - line.at >= LOOK_EVERY_MS) lookUp(gate, line, now);
-    return Math.min(line.ahead.get(waiter) ?? 0, Math.max(0, gate.waiting - 1));
+    const queue = this.queues.get(gate);
+    if (!queue) return 0;
+    if (!queue.ahead.has(waiter) || now - queue.at >= LOOK_EVERY_MS) lookUp(gate, queue, now);
+    return Math.min(queue.ahead.get(waiter) ?? 0, Math.max(0, gate.waiting - 1));
   }
 
   private drop(key: string): void {
@@ -86,10 +86,10 @@ export class NamedRequests {
     if (!known) return;
     this.named.delete(key);
     const { gate } = known.route;
-    const line = this.lines.get(gate);
-    line?.waiters.delete(known.waiter);
-    line?.ahead.delete(known.waiter);
-    if (line?.waiters.size === 0) this.lines.delete(gate);
+    const queue = this.queues.get(gate);
+    queue?.waiters.delete(known.waiter);
+    queue?.ahead.delete(known.waiter);
+    if (queue?.waiters.size === 0) this.queues.delete(gate);
   }
 
   private keep(key: string, outcome: Outcome, now: number): void {
@@ -102,13 +102,13 @@ export class NamedRequests {
   }
 }
 
-function lookUp(gate: Gate<Slot>, line: Line, now: number): void {
-  line.at = now;
-  line.ahead.clear();
+function lookUp(gate: Gate<Slot>, queue: NamedQueue, now: number): void {
+  queue.at = now;
+  queue.ahead.clear();
   let ahead = 0;
   for (const waiter of gate.inOrder()) {
-    if (line.waiters.has(waiter)) line.ahead.set(waiter, ahead);
-    if (line.ahead.size === line.waiters.size) return;
+    if (queue.waiters.has(waiter)) queue.ahead.set(waiter, ahead);
+    if (queue.ahead.size === queue.waiters.size) return;
     ahead += 1;
   }
 }

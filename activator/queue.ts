@@ -1,5 +1,5 @@
 import { pickClass } from '#policies/priority.ts';
-import { type Line, type Queued, Ring, Shares } from './shares.ts';
+import { type Flow, type Queued, Ring, Shares } from './shares.ts';
 
 /**
  * Those who wait at one gate, in the order in which they are served. Whether somebody may wait, and when there
@@ -12,7 +12,7 @@ import { type Line, type Queued, Ring, Shares } from './shares.ts';
  *  3. Between classes `pickClass` decides: nobody is overtaken by a request of a higher class that came more
  *     than a head start per class after the one whose turn it is in its class. So, unless somebody comes
  *     back, a request is granted after
- *     at most (its place in its caller's line) × (callers of its class) grants of its class, and what goes
+ *     at most (its place in its caller's flow) × (callers of its class) grants of its class, and what goes
  *     between them was there already or came within the head start.
  *  4. Adding, taking and removing cost the same however many wait; a place for who comes back is looked for
  *     from the front.
@@ -66,37 +66,37 @@ export class Queue<W extends Queued<W>> {
   add(waiter: W): void {
     waiter.order = this.nextTicket();
     waiter.turn = 0;
-    const line = this.join(waiter);
-    line.insert(waiter, undefined);
-    if (line.first === waiter) this.giveTurn(line);
+    const flow = this.join(waiter);
+    flow.insert(waiter, undefined);
+    if (flow.first === waiter) this.giveTurn(flow);
   }
 
   /** Comes back, to its old place. */
   addAgain(waiter: W): void {
-    const line = this.join(waiter);
-    const { first } = line;
+    const flow = this.join(waiter);
+    const { first } = flow;
     let before = first;
     while (before && before.order < waiter.order) before = before.next;
-    if (first && first === before) line.ring.remove(line);
-    line.insert(waiter, before);
-    if (line.first === waiter) this.giveTurn(line);
+    if (first && first === before) flow.ring.remove(flow);
+    flow.insert(waiter, before);
+    if (flow.first === waiter) this.giveTurn(flow);
   }
 
   /** It is served: its caller's next request of this class has to wait for the others' turns. */
   take(waiter: W): void {
-    const line = this.leave(waiter);
-    if (!line) return;
-    line.ring.remove(line);
-    if (line.first) this.giveTurn(line);
+    const flow = this.leave(waiter);
+    if (!flow) return;
+    flow.ring.remove(flow);
+    if (flow.first) this.giveTurn(flow);
   }
 
   /** It is not to be served any more. */
   remove(waiter: W): void {
-    const wasFirst = waiter.line?.first === waiter;
-    const line = this.leave(waiter);
-    if (!line || !wasFirst) return;
-    if (line.first) line.first.turn = waiter.turn;
-    else line.ring.remove(line);
+    const wasFirst = waiter.flow?.first === waiter;
+    const flow = this.leave(waiter);
+    if (!flow || !wasFirst) return;
+    if (flow.first) flow.first.turn = waiter.turn;
+    else flow.ring.remove(flow);
   }
 
   /** All, in the order in which they would be served if nobody else came. */
@@ -114,15 +114,15 @@ export class Queue<W extends Queued<W>> {
     }
   }
 
-  private giveTurn(line: Line<W>): void {
-    const { first, ring } = line;
+  private giveTurn(flow: Flow<W>): void {
+    const { first, ring } = flow;
     if (!first) return;
     if (first.turn > 0) {
-      ring.putBack(line, first.turn);
+      ring.putBack(flow, first.turn);
       return;
     }
     first.turn = this.nextTicket();
-    ring.append(line);
+    ring.append(flow);
   }
 
   private nextTicket(): number {
@@ -130,17 +130,17 @@ export class Queue<W extends Queued<W>> {
     return this.tickets;
   }
 
-  private leave(waiter: W): Line<W> | undefined {
-    const { line } = waiter;
-    if (!line) return undefined;
-    line.remove(waiter);
-    this.shares?.lessen(line);
+  private leave(waiter: W): Flow<W> | undefined {
+    const { flow } = waiter;
+    if (!flow) return undefined;
+    flow.remove(waiter);
+    this.shares?.lessen(flow);
     this.count -= 1;
     this.bytes -= waiter.heldBytes;
-    return line;
+    return flow;
   }
 
-  private join(waiter: W): Line<W> {
+  private join(waiter: W): Flow<W> {
     this.count += 1;
     this.bytes += waiter.heldBytes;
     if (this.rings.length === 0) this.rings = [new Ring(0), new Ring(1), new Ring(2)];

@@ -3,7 +3,7 @@ export interface Queued<W extends Queued<W>> {
   previous: W | undefined;
   next: W | undefined;
   /** Where it waits; undefined: nowhere. */
-  line: Line<W> | undefined;
+  flow: Flow<W> | undefined;
   /** Its place among all that came to this queue. */
   order: number;
   /** Its place among the turns of its class; 0: another one of its caller goes first. */
@@ -19,15 +19,15 @@ export interface Queued<W extends Queued<W>> {
 }
 
 /** What one caller has waiting in one class: first come first served. */
-export class Line<W extends Queued<W>> {
+export class Flow<W extends Queued<W>> {
   readonly share: Share<W>;
   readonly ring: Ring<W>;
   first: W | undefined;
   last: W | undefined;
-  previous: Line<W> | undefined;
-  next: Line<W> | undefined;
+  previous: Flow<W> | undefined;
+  next: Flow<W> | undefined;
   /** The same caller's in another class. */
-  sibling: Line<W> | undefined;
+  sibling: Flow<W> | undefined;
 
   constructor(share: Share<W>, ring: Ring<W>) {
     this.share = share;
@@ -37,7 +37,7 @@ export class Line<W extends Queued<W>> {
   /** Before `next`, or at the end. */
   insert(waiter: W, next: W | undefined): void {
     const previous = next ? next.previous : this.last;
-    waiter.line = this;
+    waiter.flow = this;
     waiter.previous = previous;
     waiter.next = next;
     if (previous) previous.next = waiter;
@@ -51,58 +51,58 @@ export class Line<W extends Queued<W>> {
     else this.first = waiter.next;
     if (waiter.next) waiter.next.previous = waiter.previous;
     else this.last = waiter.previous;
-    waiter.line = undefined;
+    waiter.flow = undefined;
     waiter.previous = undefined;
     waiter.next = undefined;
   }
 }
 
-/** The lines of one class, in the order of their first one's turns. Those without a waiter are not in it. */
+/** The flows of one class, in the order of their first one's turns. Those without a waiter are not in it. */
 export class Ring<W extends Queued<W>> {
   readonly class: number;
-  first: Line<W> | undefined;
-  private last: Line<W> | undefined;
+  first: Flow<W> | undefined;
+  private last: Flow<W> | undefined;
 
   constructor(ofClass: number) {
     this.class = ofClass;
   }
 
   /** With a turn later than all others. */
-  append(line: Line<W>): void {
-    this.insert(line, undefined);
+  append(flow: Flow<W>): void {
+    this.insert(flow, undefined);
   }
 
   /** With a turn that it had before. */
-  putBack(line: Line<W>, turn: number): void {
+  putBack(flow: Flow<W>, turn: number): void {
     let before = this.first;
     while (before?.first && before.first.turn < turn) before = before.next;
-    this.insert(line, before);
+    this.insert(flow, before);
   }
 
-  remove(line: Line<W>): void {
-    if (line.previous) line.previous.next = line.next;
-    else this.first = line.next;
-    if (line.next) line.next.previous = line.previous;
-    else this.last = line.previous;
-    line.previous = undefined;
-    line.next = undefined;
+  remove(flow: Flow<W>): void {
+    if (flow.previous) flow.previous.next = flow.next;
+    else this.first = flow.next;
+    if (flow.next) flow.next.previous = flow.previous;
+    else this.last = flow.previous;
+    flow.previous = undefined;
+    flow.next = undefined;
   }
 
-  /** The first of each line, in the order of turns. */
+  /** The first of each flow, in the order of turns. */
   heads(): W[] {
     const heads: W[] = [];
-    for (let line = this.first; line; line = line.next) if (line.first) heads.push(line.first);
+    for (let flow = this.first; flow; flow = flow.next) if (flow.first) heads.push(flow.first);
     return heads;
   }
 
-  private insert(line: Line<W>, next: Line<W> | undefined): void {
+  private insert(flow: Flow<W>, next: Flow<W> | undefined): void {
     const previous = next ? next.previous : this.last;
-    line.previous = previous;
-    line.next = next;
-    if (previous) previous.next = line;
-    else this.first = line;
-    if (next) next.previous = line;
-    else this.last = line;
+    flow.previous = previous;
+    flow.next = next;
+    if (previous) previous.next = flow;
+    else this.first = flow;
+    if (next) next.previous = flow;
+    else this.last = flow;
   }
 }
 
@@ -110,8 +110,8 @@ export class Ring<W extends Queued<W>> {
 class Share<W extends Queued<W>> {
   readonly callerId: string;
   count = 0;
-  /** Its lines, each linked to its sibling. */
-  lines: Line<W> | undefined;
+  /** Its flows, each linked to its sibling. */
+  flows: Flow<W> | undefined;
   /** Among those with the same count. */
   previous: Share<W> | undefined;
   next: Share<W> | undefined;
@@ -120,21 +120,21 @@ class Share<W extends Queued<W>> {
     this.callerId = callerId;
   }
 
-  get lowest(): Line<W> | undefined {
-    let found: Line<W> | undefined;
-    for (let line = this.lines; line; line = line.sibling) {
-      if (line.first && (!found || line.ring.class > found.ring.class)) found = line;
+  get lowest(): Flow<W> | undefined {
+    let found: Flow<W> | undefined;
+    for (let flow = this.flows; flow; flow = flow.sibling) {
+      if (flow.first && (!found || flow.ring.class > found.ring.class)) found = flow;
     }
     return found;
   }
 
-  /** Its line in that class; made if there is none. */
-  lineIn(ring: Ring<W>): Line<W> {
-    for (let line = this.lines; line; line = line.sibling) if (line.ring === ring) return line;
-    const line = new Line(this, ring);
-    line.sibling = this.lines;
-    this.lines = line;
-    return line;
+  /** Its flow in that class; made if there is none. */
+  flowIn(ring: Ring<W>): Flow<W> {
+    for (let flow = this.flows; flow; flow = flow.sibling) if (flow.ring === ring) return flow;
+    const flow = new Flow(this, ring);
+    flow.sibling = this.flows;
+    this.flows = flow;
+    return flow;
   }
 }
 
@@ -161,8 +161,8 @@ export class Shares<W extends Queued<W>> {
     return this.byCaller.get(callerId);
   }
 
-  /** One request more of that caller; gives the line for it. */
-  grow(callerId: string, ring: Ring<W>): Line<W> {
+  /** One request more of that caller; gives the flow for it. */
+  grow(callerId: string, ring: Ring<W>): Flow<W> {
     let share = this.byCaller.get(callerId);
     if (share) this.unlink(share);
     else {
@@ -172,11 +172,11 @@ export class Shares<W extends Queued<W>> {
     share.count += 1;
     if (share.count > this.most) this.most = share.count;
     this.link(share);
-    return share.lineIn(ring);
+    return share.flowIn(ring);
   }
 
-  /** One request less in that line. */
-  lessen({ share }: Line<W>): void {
+  /** One request less in that flow. */
+  lessen({ share }: Flow<W>): void {
     this.unlink(share);
     share.count -= 1;
     if (share.count > 0) this.link(share);

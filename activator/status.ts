@@ -1,6 +1,6 @@
 import type { RevisionWaits } from '#bus/messages.ts';
 import type { RevisionRoute } from './routes.ts';
-import { failureOf, type RevisionState, stateOf } from './state.ts';
+import { failureOf, type RevisionState, stateOf } from './revision-state.ts';
 import { addWaits, expectedWait } from './waits.ts';
 
 /** What a status address tells, as JSON. Durations in seconds; null: nothing was measured that would tell. */

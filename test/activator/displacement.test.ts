@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { Gate, type Waiter } from '#activator/gate.ts';
 import { FULL_COUNT, HOLD, OVER_SHARE } from '#policies/admission.ts';
-import type { Line } from '#activator/shares.ts';
+import type { Flow } from '#activator/shares.ts';
 import type { Slot } from '#activator/slot.ts';
 import { HIGH, LOW, NORMAL } from '#policies/priority.ts';
 
@@ -32,7 +32,7 @@ function makeWaiter(callerId: string, priority = NORMAL): Waiter<Slot> {
     previous: undefined,
     next: undefined,
     waitsIn: undefined,
-    line: undefined as Line<Waiter<Slot>> | undefined,
+    flow: undefined as Flow<Waiter<Slot>> | undefined,
     order: 0,
     turn: 0,
     heldBytes: BYTES,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Gate, OWN, type Refused, type Waiter } from '#activator/gate.ts';
-import type { Line } from '#activator/shares.ts';
+import type { Flow } from '#activator/shares.ts';
 import { Slot } from '#activator/slot.ts';
 import type { RoutingInstance } from '#domain/routing.ts';
 import { FULL_BYTES, FULL_COUNT, GRANT, HOLD, NO_HOLD, OVER_SHARE } from '#policies/admission.ts';
@@ -23,7 +23,7 @@ class Request implements Waiter<Slot> {
   previous: Waiter<Slot> | undefined;
   next: Waiter<Slot> | undefined;
   waitsIn: Gate<Slot> | undefined;
-  line: Line<Waiter<Slot>> | undefined;
+  flow: Flow<Waiter<Slot>> | undefined;
   order = 0;
   turn = 0;
   heldBytes: number;

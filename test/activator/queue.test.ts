@@ -1,21 +1,21 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Queue } from '#activator/queue.ts';
-import type { Line, Queued } from '#activator/shares.ts';
+import type { Flow, Queued } from '#activator/shares.ts';
 import { HEAD_START_MS, HIGH, LOW, NORMAL } from '#policies/priority.ts';
 import { NaiveQueue } from './naive-queue.ts';
 
 class Request implements Queued<Request> {
   previous: Request | undefined;
   next: Request | undefined;
-  line: Line<Request> | undefined;
+  flow: Flow<Request> | undefined;
   order = 0;
   turn = 0;
   heldBytes = 1;
   readonly callerId: string;
   readonly priority: number;
   readonly arrivedAt: number;
-  /** What it found when it came: its place in its caller's line, and the callers of its class meanwhile. */
+  /** What it found when it came: its place in its caller's flow, and the callers of its class meanwhile. */
   place = 0;
   callers = 0;
   /** Grants of its class since. */
@@ -162,7 +162,7 @@ describe('the queue of a gate', () => {
     const low = world.add('patient', LOW);
     const afterwards: number[] = [];
     // One is served each 100 ms, and two high ones come.
-    for (; low.line; world.now += 100) {
+    for (; low.flow; world.now += 100) {
       world.add('eager', HIGH);
       world.add('eager', HIGH);
       afterwards.push(world.take()!.arrivedAt);

@@ -46,7 +46,7 @@ function makeWaiter(arrivedAt: number, callerId = 'a'): Waiter<Slot> & { slot: S
     previous: undefined,
     next: undefined,
     waitsIn: undefined,
-    line: undefined,
+    flow: undefined,
     order: 0,
     turn: 0,
     callerId,

@@ -1,7 +1,7 @@
 import { createDemand } from '#activator/demand.ts';
 import type { Gate, Waiter } from '#activator/gate.ts';
 import { Routes } from '#activator/routes.ts';
-import type { Line } from '#activator/shares.ts';
+import type { Flow } from '#activator/shares.ts';
 import type { Slot } from '#activator/slot.ts';
 import type { BusClient, BusHost, Link } from '#bus/bus.ts';
 import type { Downward, Upward } from '#bus/messages.ts';
@@ -102,7 +102,7 @@ class Request implements Waiter<Slot> {
   previous: Waiter<Slot> | undefined;
   next: Waiter<Slot> | undefined;
   waitsIn: Gate<Slot> | undefined;
-  line: Line<Waiter<Slot>> | undefined;
+  flow: Flow<Waiter<Slot>> | undefined;
   order = 0;
   turn = 0;
   readonly heldBytes = 0;

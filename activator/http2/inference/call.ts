@@ -91,8 +91,8 @@ export class InferenceCall implements DownstreamEvents {
     if (destination.kind !== 'model') return;
     this.addressed = destination.model;
     this.tag = destination.tag;
-    const models = [...destination.model.revisions.values()];
-    if (models.length > 0 && models.every(speaksGrpc)) this.passOn(undefined);
+    const revisions = [...destination.model.revisions.values()];
+    if (revisions.length > 0 && revisions.every(speaksGrpc)) this.passOn(undefined);
   }
 
   private answerServer(): void {
