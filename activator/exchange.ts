@@ -207,8 +207,16 @@ export class Exchange
     this.waited = true;
     this.deadlineAt = Math.min(this.deadlineAt, this.arrivedAt + expectedByEnvoy(downstream.head));
     this.hold.begin(downstream.head, route);
-    if (!this.body.startCounting(false)) this.refuse(TOO_MANY_BODIES);
-    else if (this.body.isFull) downstream.pause();
+    this.holdBody();
+  }
+
+  /** What there is of the body waits, too. False: it is too much, and the request is refused. */
+  private holdBody(): boolean {
+    const { body, downstream } = this;
+    const fits = body.startCounting(false);
+    if (!fits) this.refuse(TOO_MANY_BODIES);
+    else if (body.isFull) downstream.pause();
+    return fits;
   }
 
   onRefused(reason: Refused): void {
@@ -262,7 +270,7 @@ export class Exchange
     this.waited = true;
     this.plane.onUnreachable(slot, reason);
     slot.gate.leave(slot);
-    route.gate.rejoin(this);
+    if (this.holdBody()) route.gate.rejoin(this);
   }
 
   onRefusal(refusal: Refusal): void {

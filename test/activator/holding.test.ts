@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
+import { silentLog } from '#lib/log.ts';
+import { createFakeClock } from '#test/fake-clock.ts';
 import { call, dial, makeInstance, makeModel, makeRevision, startHarness } from './harness.ts';
 import { useHarness } from './use-harness.ts';
 
@@ -117,6 +119,41 @@ describe('a sleeping model', () => {
     await small.report('wake', (report) => report.revision === 'default/two/v1');
     small.publisher.update({
       instances: [makeInstance(started.port, { id: 'other', revision: 'default/two/v1' })],
+    });
+    expect((await third).status, 'what was held is given back').toBe(200);
+  });
+
+  test('a body that waits again, since its instance could not be reached, is counted again', async () => {
+    // Its time stands still: the instance is not tried again.
+    const clock = createFakeClock();
+    const small = await startHarness({ heldBytes: 1000 }, {}, silentLog, clock);
+    harness.teardown(async () => {
+      const closed = small.close();
+      clock.advance(10_000);
+      await closed;
+    });
+    const gone = await harness.startInstance(() => {});
+    await gone.close();
+    const [one, two] = [makeModel({ name: 'one' }), makeModel({ name: 'two' })];
+    const revision = 'default/one/v1';
+    small.publisher.update({
+      models: [one, two],
+      instances: [makeInstance(gone.port, { revision })],
+    });
+    await small.activator.ready;
+    const first = call(small.port, '/models/default/one/', { body: 'a'.repeat(900) });
+    await small.report('suspect');
+    await small.report('wake');
+    const second = await call(small.port, '/models/default/two/', { body: 'a'.repeat(101) });
+    expect(second.status).toBe(503);
+    expect(JSON.parse(second.body)).toMatchObject({ code: 'unavailable' });
+    const fresh = await harness.startInstance((incoming, response) => incoming.pipe(response));
+    small.publisher.update({ instances: [makeInstance(fresh.port, { revision })] });
+    expect((await first).body).toBe('a'.repeat(900));
+    const third = call(small.port, '/models/default/two/', { body: 'a'.repeat(1000) });
+    await small.report('wake', (report) => report.revision === 'default/two/v1');
+    small.publisher.update({
+      instances: [makeInstance(fresh.port, { id: 'other', revision: 'default/two/v1' })],
     });
     expect((await third).status, 'what was held is given back').toBe(200);
   });
