@@ -58,7 +58,8 @@ const WATCHING = 6;
  * One request's life on a connection: where it goes, who asks, the wait for a slot, the forwarding, the end. Used
  * again for the next.
  *
- * Invariant: `slot` is set exactly while the gate counts this request in flight; `end` gives it back once.
+ * Invariant: `slot` is set exactly while the gate counts this request in flight; `end` gives it back once, or, where
+ * the answer was not whole, has it given back when the instance has let go of the request.
  */
 export class Exchange
   implements DownstreamEvents, Waiter<Slot>, RouterEvents, ForwardEvents, Granted
@@ -446,8 +447,9 @@ export class Exchange
     this.slot = undefined;
     const now = this.plane.now();
     this.route?.metrics?.duration.add((now - this.arrivedAt) / 1000);
-    this.forward.stop(clean);
-    if (slot) slot.gate.leave(slot, now);
+    if (clean || !slot) this.forward.stop(clean);
+    if (clean) slot?.gate.leave(slot, now);
+    else if (slot) this.forward.abandon(() => slot.gate.leave(slot));
   }
 
   private countCode(status: number): void {

@@ -105,13 +105,25 @@ export class Forward implements UpstreamEvents {
   /** Ends, whatever its state. `clean`: the answer was whole. */
   stop(clean: boolean): void {
     const { upstream } = this;
+    this.reset();
+    upstream?.release(clean);
+  }
+
+  /** Ends before the answer does. `onOver`: the instance is free of it, as far as can be known. */
+  abandon(onOver: () => void): void {
+    const { upstream } = this;
+    this.reset();
+    if (upstream) upstream.abandon(onOver);
+    else onOver();
+  }
+
+  private reset(): void {
     this.upstream = undefined;
     this.granted = undefined;
     this.route = undefined;
     this.slot = undefined;
     this.state = IDLE;
     this.deadline = NEVER;
-    upstream?.release(clean);
   }
 
   // To the instance

@@ -28,6 +28,12 @@ const IDLE_MS = 1500;
 const IDLE_MARGIN_MS = 1000;
 const MAX_IDLE_MS = 60_000;
 
+/**
+ * An answer that nobody waits for is given so long to end, once the instance has been told: as long as an instance
+ * needs that looks at its connections. Others may work on.
+ */
+const PARTING_MS = 200;
+
 const HEAD = 0;
 const BODY = 1;
 const TUNNEL = 2;
@@ -70,6 +76,9 @@ export class InstanceConnection implements Upstream, SocketOwner {
   private ended = false;
   /** Not after a request for another protocol: some servers read what follows as if it was granted. */
   private mayServeAgain = true;
+  /** When nobody waits any longer for the instance to close its side; ms. */
+  partsAt = 0;
+  private onOver: (() => void) | undefined;
   private readonly now: () => number;
 
   constructor(pool: UpstreamPool<InstanceConnection>, now: () => number) {
@@ -158,9 +167,34 @@ export class InstanceConnection implements Upstream, SocketOwner {
     this.pool.keepIdle(this);
   }
 
+  abandon(onOver: () => void): void {
+    this.events = undefined;
+    const isUnderWay = this.connected && this.state !== IDLE && !this.ended;
+    if (!isUnderWay || this.socket.destroyed) {
+      this.socket.destroy();
+      onOver();
+      return;
+    }
+    this.onOver = onOver;
+    this.partsAt = this.now() + PARTING_MS;
+    this.pool.part(this);
+    this.socket.end();
+    this.resume();
+  }
+
   destroy(): void {
     this.events = undefined;
     this.socket.destroy();
+    this.part();
+  }
+
+  private part(): void {
+    const { onOver } = this;
+    if (!onOver) return;
+    this.onOver = undefined;
+    this.pool.parted(this);
+    this.socket.destroy();
+    onOver();
   }
 
   private onConnect(): void {
@@ -184,7 +218,7 @@ export class InstanceConnection implements Upstream, SocketOwner {
   private onGone(reason: string): void {
     if (!this.events) {
       this.pool.dropIdle(this);
-      this.socket.destroy();
+      this.destroy();
       return;
     }
     const { events } = this;
@@ -197,7 +231,8 @@ export class InstanceConnection implements Upstream, SocketOwner {
   /** The instance has closed its side. Only a response without length ends well this way. */
   onEnd(): void {
     this.ended = true;
-    if (this.state === TUNNEL) this.events?.onTunnelEnd();
+    if (this.onOver) this.part();
+    else if (this.state === TUNNEL) this.events?.onTunnelEnd();
     else if (this.readsUntilClose) this.verifyEnd();
     else this.onGone('the instance closed the connection');
   }
@@ -220,6 +255,7 @@ export class InstanceConnection implements Upstream, SocketOwner {
   }
 
   onBytes(buffer: Buffer, length: number): void {
+    if (this.onOver) return;
     const { events } = this;
     events?.cork();
     if (this.partial) {

@@ -31,6 +31,7 @@ export class Slot implements GateSlot, UpstreamPool<InstanceConnection> {
   sequence = 0;
   private readonly now: () => number;
   private readonly idle: InstanceConnection[] = [];
+  private readonly parting = new Set<InstanceConnection>();
   private sessions: InstanceSessions | undefined;
   private closed = false;
 
@@ -68,9 +69,18 @@ export class Slot implements GateSlot, UpstreamPool<InstanceConnection> {
     if (at >= 0) this.idle.splice(at, 1);
   }
 
-  /** Closes connections that have been idle for too long. */
+  part(upstream: InstanceConnection): void {
+    this.parting.add(upstream);
+  }
+
+  parted(upstream: InstanceConnection): void {
+    this.parting.delete(upstream);
+  }
+
+  /** Closes connections that have been idle, or waited for the instance, for too long. */
   sweep(now: number): void {
     this.sessions?.sweep(now);
+    for (const upstream of this.parting) if (upstream.partsAt <= now) upstream.destroy();
     for (let i = this.idle.length - 1; i >= 0; i -= 1) {
       const upstream = this.idle[i]!;
       if (upstream.idleUntil > now) continue;
@@ -83,5 +93,6 @@ export class Slot implements GateSlot, UpstreamPool<InstanceConnection> {
     this.closed = true;
     this.sessions?.close();
     for (const upstream of this.idle.splice(0)) upstream.destroy();
+    for (const upstream of this.parting) upstream.destroy();
   }
 }

@@ -33,6 +33,11 @@ export interface Upstream {
   resume(): void;
   /** The exchange is over. `clean`: request and response were whole, so that the connection may be used again. */
   release(clean: boolean): void;
+  /**
+   * The exchange is over before its answer is. `onOver`, at once or later: the instance has seen it, or has had the
+   * time to.
+   */
+  abandon(onOver: () => void): void;
 }
 
 /** The instance that a connection leads to, which keeps it while nobody uses it. */
@@ -40,6 +45,9 @@ export interface UpstreamPool<C> {
   readonly address: Address;
   keepIdle(connection: C): void;
   dropIdle(connection: C): void;
+  /** It is left by its exchange and waits for the instance; until `parted`. */
+  part(connection: C): void;
+  parted(connection: C): void;
 }
 
 /** From where to where bytes are chunks of a chunked body, whole and with nothing but their sizes before them. */

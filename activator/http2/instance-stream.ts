@@ -156,6 +156,12 @@ export class InstanceStream implements Upstream {
     if (stream && !stream.destroyed && !stream.closed) stream.close(NGHTTP2_CANCEL);
   }
 
+  /** A reset overtakes nothing that is sent later in the same session. */
+  abandon(onOver: () => void): void {
+    this.release();
+    onOver();
+  }
+
   private onHead(flags: number, raw: readonly string[]): void {
     if (!this.events) return;
     this.isAnswering = true;
