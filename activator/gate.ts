@@ -231,7 +231,7 @@ export class Gate<S extends GateSlot> {
     if (slot.draining) return;
     slot.draining = true;
     this.refresh(slot);
-    this.wakes.restart();
+    this.wakes.onInstance();
     if (slot.inFlight === 0) this.events.onDrained(slot);
     this.wakes.wakeIfDue(this.waiting);
   }
@@ -250,7 +250,7 @@ export class Gate<S extends GateSlot> {
       this.refresh(last);
     }
     slot.index = -1;
-    this.wakes.restart();
+    this.wakes.onInstance();
     this.wakes.wakeIfDue(this.waiting);
   }
 

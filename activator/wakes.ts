@@ -15,7 +15,7 @@ export class Wakes {
   /** With so many the next wake is due. */
   private due = 1;
   private pokedAt = 0;
-  /** Of the first wake since an instance came or failed to start, and of the last one; ms. */
+  /** Of the first wake since an instance came, went or failed to start, and of the last one; ms. */
   private firstAt = 0;
   private lastAt = 0;
 
@@ -42,7 +42,7 @@ export class Wakes {
     this.wake(now, Math.max(1, waiting));
   }
 
-  /** What was asked for is there. */
+  /** One came or went: how long one was asked for before that says nothing any more. */
   onInstance(): void {
     this.firstAt = 0;
     this.restart();

@@ -38,6 +38,7 @@ function createWorld() {
     world,
     route,
     start: () => routes.apply({ ...change, models: [], instances: [makeInstance(1)] }),
+    stop: () => routes.apply({ ...change, models: [], removedInstances: [makeInstance(1).id] }),
   };
 }
 
@@ -111,6 +112,20 @@ test('what is left of a cold start is the same at the status and in Retry-After'
   expect(waitNow(route, world.now), 'behind another, of unknown duration').toBeNull();
   world.now += 1600;
   expect([waitNow(route, world.now), retryAfterOf(route)], 'longer than usual').toEqual([null, 1]);
+});
+
+test('a model that was awake and sleeps again is not starting, however many waited before', () => {
+  const { world, route, start, stop } = createWorld();
+  const waiters = Array.from({ length: 6 }, () => makeWaiter(world.now));
+  for (const waiter of waiters) route.gate.enter(waiter, 60_000);
+  start();
+  for (const waiter of waiters) route.gate.leave(waiter.slot!);
+  stop();
+  world.now += 5000;
+  expect(makeStatus(route, world.now, [waitsOf(route)])).toMatchObject({
+    state: 'asleep',
+    expectedWaitSeconds: 3,
+  });
 });
 
 test('the places of all who are followed cost one look at the queue', () => {
