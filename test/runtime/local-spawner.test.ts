@@ -1,6 +1,7 @@
 import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Group, GroupEvents } from '#runtime/local/group.ts';
+import { systemProcesses } from '#runtime/local/proc.ts';
 import { createSpawner, type Spawner } from '#runtime/local/spawner.ts';
 import { createFakeClock, type FakeClock } from '#test/fake-clock.ts';
 import { until } from '#test/until.ts';
@@ -131,8 +132,11 @@ test('closing ends what runs, though the process that would end it is stopped', 
 });
 
 test('closing ends it, though it is stopped and has nothing to do', async () => {
-  const setup = await createLocalSetup();
-  stop(spawners(setup.stateId)[0]);
-  await setup.close();
-  expect(spawners(setup.stateId)).toEqual([]);
+  const pid = spawner.pid() ?? 0;
+  stop(pid);
+  const closed = spawner.close();
+  clock.advance(TOO_LONG_MS);
+  await closed;
+  expect(systemProcesses.stat(pid)?.isDead ?? true).toBe(true);
+  expect(logged.join('\n')).toContain('it does not end');
 });

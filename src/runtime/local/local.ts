@@ -179,8 +179,8 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
       pager.close();
       await Promise.all([fleet.close(graceMs), toolHost.close()]);
       await host.close();
-      await spawner.close();
       force.cancel();
+      await spawner.close();
       reaper.close();
       meter.close();
       toolMeter.close();

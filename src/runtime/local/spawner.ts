@@ -30,6 +30,8 @@ export interface Spawner {
 
 /** It holds no more than output that is on its way. */
 const FLAGS = ['--max-old-space-size=64', '--max-semi-space-size=1', '--no-warnings'];
+/** It ends in milliseconds; by then it holds nothing that force could harm. */
+const END_MS = 2000;
 const LOST = 'was ended: the process that starts programs has died';
 
 interface Started {
@@ -162,8 +164,10 @@ export function createSpawner(options: {
     async close() {
       const closed = supervisor.close();
       liveness.reset();
+      const force = clock.after(END_MS, () => kill('it does not end'));
       supervisor.holder()?.disconnect();
       await closed;
+      force.cancel();
     },
   };
 }
