@@ -33,27 +33,24 @@ const EPSILON = 1e-9;
  * How many slots each data plane shall have; in all as many as there are.
  *
  * @param capacity slots of all instances that can be shared out; 0 or less: all keep what they have.
- * @param memory credits, one for each data plane; they add up to no more than 0 and who waits for nothing has none.
+ * @param memory of the last decision: credits, one for each data plane; they add up to no more than 0 and who waits
+ *   for nothing has none. Undefined when nobody waited then: the time since is charged to nobody.
  * @param elapsedMs since the last decision.
  */
 export function decideShares(
   capacity: number,
   planes: readonly PlaneSeen[],
-  memory: readonly number[],
+  memory: readonly number[] | undefined,
   elapsedMs: number,
-): { decision: number[]; memory: number[] } {
-  // What there is rests with a process that died: nothing can be shared out, and nobody is charged for that.
-  if (capacity <= 0) {
-    return {
-      decision: planes.map(({ held }) => held),
-      memory: planes.map((_, at) => memory[at] ?? 0),
-    };
-  }
+): { decision: number[]; memory: number[] | undefined } {
   const due = dueOf(capacity, planes);
   if (planes.every(({ queued }) => queued === 0)) {
-    return { decision: fill(capacity, planes, due), memory: planes.map(() => 0) };
+    return { decision: fill(capacity, planes, due), memory: undefined };
   }
-  const credits = charge(capacity, planes, due, memory, elapsedMs);
+  const before = planes.map((_, at) => memory?.[at] ?? 0);
+  // What there is rests with a process that died: nothing can be shared out, and nobody is charged for that.
+  if (capacity <= 0) return { decision: planes.map(({ held }) => held), memory: before };
+  const credits = memory ? charge(capacity, planes, due, before, elapsedMs) : before;
   const shares = makeWhole(capacity, planes, due, credits);
   const keep = !isWorthMoving(capacity, planes, shares);
   return { decision: keep ? planes.map(({ held }) => held) : shares, memory: credits };
@@ -91,7 +88,7 @@ function charge(
   const used = sum(planes.map(({ held }) => held)) / capacity;
   const limit = capacity * CREDIT_LIMIT_MS;
   return planes.map(({ held, queued }, at) => {
-    const credit = (memory[at] ?? 0) + (due[at]! * used - held) * elapsedMs;
+    const credit = memory[at]! + (due[at]! * used - held) * elapsedMs;
     return Math.max(-limit, Math.min(queued > 0 ? limit : 0, credit));
   });
 }

@@ -67,7 +67,8 @@ interface Shared extends SharedInstance {
 /** What is remembered of a revision from one decision to the next. */
 interface Sharing {
   readonly instances: Set<Shared>;
-  credits: ReadonlyMap<string, number>;
+  /** Undefined: nobody waited at the last decision. */
+  credits: ReadonlyMap<string, number> | undefined;
   decidedAt: number;
 }
 
@@ -117,7 +118,10 @@ export function createLeases(options: {
     const planes = [...linked].filter((id) => alive.has(id));
     const open = [...sharing.instances].filter((one) => one.isNew || unheard?.size === 0);
     contended.delete(revision);
-    if (planes.length === 0 || open.length === 0) return;
+    if (planes.length === 0 || open.length === 0) {
+      sharing.credits = undefined;
+      return;
+    }
     const seen = planes.map((id) => seePlane(revision, id, open));
     const wanted = decide(sharing, open, planes, seen);
     const messages = new Map(planes.map((id): [string, NewLease[]] => [id, []]));
@@ -157,9 +161,10 @@ export function createLeases(options: {
     });
     const capacity = instances.reduce((sum, one) => sum + Math.max(0, one.capacity), 0);
     const elapsed = clock.now() - sharing.decidedAt;
-    const credits = planes.map((id) => sharing.credits.get(id) ?? 0);
-    const shares = decideShares(capacity, seen, credits, elapsed);
-    sharing.credits = new Map(planes.map((id, at) => [id, shares.memory[at]!]));
+    const { credits } = sharing;
+    const memory = credits && planes.map((id) => credits.get(id) ?? 0);
+    const shares = decideShares(capacity, seen, memory, elapsed);
+    sharing.credits = shares.memory && new Map(planes.map((id, at) => [id, shares.memory![at]!]));
     sharing.decidedAt = clock.now();
     return decideSlots(instances, shares.decision);
   }
@@ -204,7 +209,7 @@ export function createLeases(options: {
   function sharingOf(revision: string): Sharing {
     const known = revisions.get(revision);
     if (known) return known;
-    const made = { instances: new Set<Shared>(), credits: new Map(), decidedAt: clock.now() };
+    const made = { instances: new Set<Shared>(), credits: undefined, decidedAt: clock.now() };
     revisions.set(revision, made);
     return made;
   }

@@ -139,22 +139,26 @@ describe(`an instance never has more in flight than it takes, and all are served
 interface Contest {
   readonly concurrency: number;
   readonly serviceMs: number;
-  /** How many always wait at each of two data planes. */
-  readonly waiting: readonly [number, number];
+  /** How many always wait at each data plane. */
+  readonly waiting: readonly number[];
 }
 
 const SECONDS = 20;
 
-/** Messages take a millisecond. `longest`: the longest time, in ms, in which the second had no grant. */
-function contest({ concurrency, serviceMs, waiting }: Contest) {
-  const world = makeWorld(concurrency, 2, 1);
+/** Messages take a millisecond. `longest`: the longest time, in ms, in which each had no grant. */
+function contest(
+  { concurrency, serviceMs, waiting }: Contest,
+  lasts = SECONDS * 1000,
+  world = makeWorld(concurrency, waiting.length, 1),
+) {
   const planes = [...world.planes.values()];
   const ends = planes.map((): number[] => []);
+  const longest = planes.map(() => 0);
+  const last = planes.map(() => 0);
+  const start = planes.map((plane) => plane.grants);
   let messages = 0;
-  let longest = 0;
-  let last = 0;
-  for (let ms = 0; ms < SECONDS * 1000; ms++) {
-    const before = planes[1]!.grants;
+  for (let ms = 0; ms < lasts; ms++) {
+    const before = planes.map((plane) => plane.grants);
     for (const [at, plane] of planes.entries()) {
       const due = ends[at]!;
       for (; due[0] !== undefined && due[0] <= ms; due.shift()) {
@@ -164,15 +168,25 @@ function contest({ concurrency, serviceMs, waiting }: Contest) {
     }
     messages += world.deliverAll();
     expect(world.overloaded()).toEqual([]);
-    for (const [at, { running }] of planes.entries()) {
+    for (const [at, { running, grants }] of planes.entries()) {
       while (ends[at]!.length < running.length) ends[at]!.push(ms + serviceMs);
+      if (grants > before[at]!) last[at] = ms;
+      longest[at] = Math.max(longest[at]!, ms - last[at]!);
     }
-    if (planes[1]!.grants > before) last = ms;
-    longest = Math.max(longest, ms - last);
     world.clock.advance(1);
   }
-  const grants = planes.map((plane) => plane.grants);
-  return { grants, total: grants[0]! + grants[1]!, longest, messages };
+  const grants = planes.map((plane, at) => plane.grants - start[at]!);
+  return { grants, total: grants.reduce((all, each) => all + each, 0), longest, messages };
+}
+
+/**
+ * The longest time without a grant for one at which always some wait: its next turn comes when the turns of the
+ * others have brought it the credit for one. A turn ends with the request that runs then.
+ */
+function longestWait({ concurrency, serviceMs, waiting }: Contest, at: number): number {
+  const fair = waiting[at]! / waiting.reduce((all, each) => all + each, 0);
+  const turn = TURN_MS + serviceMs;
+  return (2 * turn) / Math.min(1, fair * concurrency) + (waiting.length - 1) * turn;
 }
 
 describe('grants go in proportion to who waits', () => {
@@ -188,15 +202,54 @@ describe('grants go in proportion to who waits', () => {
     { concurrency: 100, serviceMs: 20, waiting: [900, 300] },
   ] satisfies Contest[])('$concurrency at once, $serviceMs ms each, waiting $waiting', (each) => {
     const { grants, total, longest, messages } = contest(each);
-    const fair = each.waiting[1] / (each.waiting[0] + each.waiting[1]);
+    const [first, second] = each.waiting as [number, number];
+    const fair = second / (first + second);
     // What is less than a sixteenth of the capacity is not moved for its own sake.
     expect(Math.abs(grants[1]! / total - fair)).toBeLessThan(1 / 16);
-    // Its next turn comes when the turns of the other have brought it the credit for one, or for one request.
-    const turn = Math.max(TURN_MS, each.serviceMs);
-    expect(longest).toBeLessThan((2 * turn) / Math.min(1, fair * each.concurrency) + turn);
+    expect(longest[1]).toBeLessThan(longestWait(each, 1));
     // Handing over costs little, and messages come with the time, not with the requests.
     expect(total).toBeGreaterThan((0.9 * SECONDS * 1000 * each.concurrency) / each.serviceMs);
     expect(messages / SECONDS).toBeLessThan(300);
+  });
+
+  test('an idle time changes nothing: who had the slot then does not keep it for as long', () => {
+    const each = { concurrency: 1, serviceMs: 2, waiting: [60, 25, 55] };
+    const world = makeWorld(1, 3, 1);
+    const holder = planeAt(world, 1)!;
+    world.arrive(holder);
+    world.deliverAll();
+    world.finish(holder, holder.running[0]);
+    world.deliverAll();
+    world.clock.advance(25_000);
+    const { grants, total, longest } = contest(each, 5000, world);
+    for (const [at, waiting] of each.waiting.entries()) {
+      const share = grants[at]! / total;
+      expect(Math.abs(share - waiting / 140)).toBeLessThan(1 / 16);
+      expect(longest[at]).toBeLessThan(longestWait(each, at));
+    }
+  });
+
+  test('with demand that lasts none goes without a grant for longer than its turns take, whatever came before', () => {
+    const contests = fc.record({
+      concurrency: fc.constantFrom(1, 1, 2, 5),
+      serviceMs: fc.constantFrom(1, 4, 15),
+      waiting: fc.array(fc.integer({ min: 1, max: 8 }), { minLength: 2, maxLength: 3 }),
+    });
+    const past = fc.array(fc.record({ at: fc.nat(2), idleMs: fc.nat(60_000) }), { maxLength: 4 });
+    const property = fc.property(contests, past, (each, idles) => {
+      const world = makeWorld(each.concurrency, each.waiting.length, 1);
+      for (const { at, idleMs } of idles) {
+        const plane = planeAt(world, at)!;
+        world.arrive(plane);
+        world.deliverAll();
+        for (const slot of plane.running.slice()) world.finish(plane, slot);
+        world.deliverAll();
+        world.clock.advance(idleMs);
+      }
+      const { longest } = contest(each, 1000, world);
+      for (const [at, ms] of longest.entries()) expect(ms).toBeLessThan(longestWait(each, at));
+    });
+    fc.assert(property, { numRuns: 40 });
   });
 
   test('while nobody waits nothing is said, however many requests there are', () => {

@@ -53,16 +53,26 @@ describe('shares', () => {
     const seen = (heldMs: number) => [plane(5, 1, 1, heldMs), plane(5, 0, 0)];
     const early = decideShares(1, seen(TURN_MS - 1), [0, 0], TURN_MS - 1);
     expect(early.decision).toEqual([1, 0]);
-    expect(early.memory[1]).toBeGreaterThan(early.memory[0]!);
+    expect(early.memory![1]).toBeGreaterThan(early.memory![0]!);
     const late = decideShares(1, seen(TURN_MS), early.memory, 1);
     expect(late.decision).toEqual([0, 1]);
   });
 
   test('who does not wait saves no credit, and a calm forgets all of it', () => {
     const busy = decideShares(2, [plane(9, 2, 2), plane(0, 1, 0)], [0, 0], LONG);
-    expect(busy.memory[1]).toBe(0);
+    expect(busy.memory![1]).toBe(0);
     const calm = decideShares(2, [plane(0, 2, 2), plane(0, 0, 0)], [-LONG, LONG], LONG);
-    expect(calm.memory).toEqual([0, 0]);
+    expect(calm.memory).toBeUndefined();
+  });
+
+  test('a time in which nobody waited is charged to nobody, however long it was', () => {
+    const idle = [plane(0, 0, 0), plane(0, 0, 1), plane(0, 0, 0)];
+    const calm = decideShares(1, idle, [0, 0, 0], LONG);
+    const busy = [plane(30, 0, 0), plane(0, 1, 1, 25 * LONG), plane(0, 0, 0)];
+    const first = decideShares(1, busy, calm.memory, 25 * LONG);
+    expect(first).toEqual({ decision: [1, 0, 0], memory: [0, 0, 0] });
+    const second = decideShares(1, busy, first.memory, 10);
+    expect(second.memory![1]).toBeLessThan(0);
   });
 
   const seen = fc.record({
@@ -86,7 +96,7 @@ describe('shares', () => {
           if (spare >= 0 && capacity > 0) expect(sum(decision)).toBe(capacity);
           else expect([capacity, held]).toContain(sum(decision));
           expect(decision.every((share) => Number.isInteger(share) && share >= 0)).toBe(true);
-          expect(memory.every(Number.isFinite)).toBe(true);
+          expect(memory?.every(Number.isFinite) ?? true).toBe(true);
         },
       ),
       { numRuns: 5000 },
