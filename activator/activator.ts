@@ -1,20 +1,18 @@
-import type { Socket } from 'node:net';
 import type { BusClient } from '#bus/bus.ts';
 import { createSubscriber } from '#bus/subscriber.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
-import type { AcceptedConnection } from './accepted-connection.ts';
 import { Callers } from './callers.ts';
-import { CallerConnection, type CallerConnectionEvents } from './caller-connection.ts';
+import { createConnections } from './connections.ts';
 import { createDemand } from './demand.ts';
 import { createTraces } from './http/traceparent.ts';
-import { CallerSession } from './http2/caller-session.ts';
 import { formatLeaseMetrics } from './lease-metrics.ts';
-import { createListener, type EntrySettings, type Listener, type Peer } from './listener.ts';
+import type { EntrySettings, Listener } from './listener.ts';
 import { reportLoad } from './load.ts';
 import { countEntryRefusal, createSharedMetrics, formatMetrics } from './metrics.ts';
 import { createPeers } from './peers.ts';
 import type { Plane, PlaneLimits } from './plane.ts';
+import { createPort } from './port.ts';
 import { Routes } from './routes.ts';
 import type { Slot } from './slot.ts';
 import { NOTHING_WAITS } from './waits.ts';
@@ -72,10 +70,9 @@ export interface Activator {
 
 /** The data plane: listens, routes, holds, wakes, balances, forwards. */
 export async function createActivator(options: ActivatorOptions): Promise<Activator> {
-  const { clock, sharePort = false } = options;
+  const { clock } = options;
   const stated = Promise.withResolvers<void>();
   const metrics = createSharedMetrics();
-  const connections = new Set<AcceptedConnection>();
   const timers = new Set<Timer>();
   const routes = new Routes(options.domain, {
     onWake(revision, queued) {
@@ -130,6 +127,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
       subscriber.send({ type: 'suspect', instance: slot.id, reason, hangs: true });
     },
   };
+  const connections = createConnections(plane);
   const subscriber = createSubscriber({
     client: options.client,
     dataPlane: options.dataPlane,
@@ -177,33 +175,9 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     timers.add(timer);
   }
 
-  function addConnection(connection: AcceptedConnection): void {
-    connections.add(connection);
-    metrics.connections = connections.size;
-  }
-
-  function removeConnection(connection: AcceptedConnection): void {
-    connections.delete(connection);
-    metrics.connections = connections.size;
-  }
-
-  const connectionEvents: CallerConnectionEvents = {
-    onHttp2(connection, first) {
-      removeConnection(connection);
-      const session = new CallerSession(connection.socket, first, plane, connection.peer);
-      addConnection(session);
-      connection.socket.once('close', () => removeConnection(session));
-    },
-    onClosed: removeConnection,
-  };
-
-  function onConnection(socket: Socket, peer: Peer): void {
-    addConnection(new CallerConnection(socket, plane, peer, connectionEvents));
-  }
-
   repeat(SWEEP_MS, () => {
     const now = clock.now();
-    for (const connection of connections) connection.sweep(now);
+    connections.sweep(now);
     for (const slot of routes.allSlots()) slot.sweep(now);
   });
   repeat(WATCH_EVERY_MS, () => watches.tick(clock.now()));
@@ -222,34 +196,27 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     await subscriber.close();
   }
 
-  let opening: Promise<Listener> | undefined;
-  let listener: Listener | undefined;
-  const { host, port, limits } = options;
-
-  async function open(): Promise<Listener> {
-    opening = createListener({
-      ...options.entry,
-      host,
-      port,
-      sharePort,
-      connections: limits.connections,
-      clock,
-      log: options.log,
-      onConnection,
-      onRefused: (reason) => countEntryRefusal(metrics, reason),
-    });
-    listener = await opening;
-    return listener;
-  }
+  const { host, limits, sharePort = false } = options;
+  const port = createPort({
+    ...options.entry,
+    host,
+    port: options.port,
+    sharePort,
+    connections: limits.connections,
+    clock,
+    log: options.log,
+    onConnection: connections.add,
+    onRefused: (reason) => countEntryRefusal(metrics, reason),
+  });
 
   async function openWhenStated(): Promise<void> {
     await stated.promise;
-    if (!plane.closing) await open();
+    if (!plane.closing) await port.open();
   }
 
   async function openNow(): Promise<Listener> {
     try {
-      return await open();
+      return await port.open();
     } catch (error) {
       await stop();
       throw error;
@@ -258,19 +225,19 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
 
   return {
     host,
-    port: sharePort ? port : (await openNow()).port,
+    port: sharePort ? options.port : (await openNow()).port,
     ready: sharePort ? openWhenStated() : stated.promise,
     metrics: formatAll,
-    reload: () => listener?.reload(),
+    reload: () => port.reload(),
     async close(graceMs) {
       plane.closing = true;
       watches.endAll(clock.now());
-      if (!listener) await opening;
+      const listener = await port.opened();
       const closed = listener?.close();
-      for (const connection of connections) connection.beginClose();
+      connections.beginClose();
       const cut = clock.after(graceMs, () => {
         listener?.cut();
-        for (const connection of connections) connection.cut();
+        connections.cut();
       });
       await closed;
       cut.cancel();
