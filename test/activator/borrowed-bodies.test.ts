@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { createFakeClock } from '#test/fake-clock.ts';
 import { useTeardown } from '#test/teardown.ts';
+import { until } from '#test/until.ts';
 import { startBareInstance } from './bare-instance.ts';
 import {
   dial,
@@ -28,10 +29,6 @@ async function serve(onConnection: (socket: Socket) => void): Promise<number> {
 
 const inFlight = ({ activator }: Harness): boolean =>
   /rouse_requests_in_flight\{[^}]*\} 1/.test(activator.metrics());
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
-}
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const LENGTH = 12_000;
@@ -63,17 +60,17 @@ test('a body that waits for a slow instance is not touched by what is read meanw
   for (let i = 0; i < count; i += 1) {
     const sent = caller.text().length;
     caller.socket.write(post(i));
-    await until(() => inFlight(harness) && latest !== undefined);
+    await until('a request in flight', () => inFlight(harness) && latest !== undefined);
     other.socket.write(noise);
     const heard = other.text().length;
-    await until(() => other.text().length > heard);
+    await until('the answer to the noise', () => other.text().length > heard);
     latest?.write(OK);
-    await until(() => caller.text().length >= sent + OK.length);
+    await until('the whole answer', () => caller.text().length >= sent + OK.length);
   }
   const all = (): string =>
     [...received.values()].map((pieces) => Buffer.concat(pieces).toString('latin1')).join('\n');
   for (const socket of received.keys()) socket.resume();
-  await until(() => all().includes(`POST /${count - 1} `));
+  await until('the last request has come', () => all().includes(`POST /${count - 1} `));
   const text = all();
   const bodies = [...text.matchAll(/POST \/(\d+) HTTP[^]*?\r\n\r\n/g)].map((head) => {
     const body = text.slice(head.index + head[0].length).slice(0, LENGTH);
@@ -116,7 +113,7 @@ test('a caller that takes nothing of its answer does not keep its slot for ever'
   const stalled = await dial(harness.port);
   stalled.socket.pause();
   stalled.socket.write('GET /models/default/digits/x HTTP/1.1\r\nHost: x\r\n\r\n');
-  await until(() => inFlight(harness));
+  await until('a request in flight', () => inFlight(harness));
   for (let second = 0; second < 90 && inFlight(harness); second += 1) {
     clock.advance(1000);
     for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));

@@ -1,9 +1,9 @@
 import { beforeEach, expect, test } from 'vitest';
 import { Gate, type Waiter } from '#activator/gate.ts';
 import { FULL_COUNT, HOLD, OVER_SHARE } from '#policies/admission.ts';
-import type { Flow } from '#activator/shares.ts';
 import type { Slot } from '#activator/slot.ts';
 import { HIGH, LOW, NORMAL } from '#policies/priority.ts';
+import { QueueFields } from './queue-fields.ts';
 
 /** A full queue, and thousands who want a place in it. */
 
@@ -29,12 +29,7 @@ beforeEach(() => {
 function makeWaiter(callerId: string, priority = NORMAL): Waiter<Slot> {
   const count = (): void => void fates.set(callerId, (fates.get(callerId) ?? 0) + 1);
   return {
-    previous: undefined,
-    next: undefined,
-    waitsIn: undefined,
-    flow: undefined as Flow<Waiter<Slot>> | undefined,
-    order: 0,
-    turn: 0,
+    ...new QueueFields(),
     heldBytes: BYTES,
     callerId,
     priority,

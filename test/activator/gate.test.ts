@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Gate, OWN, type Refused, type Waiter } from '#activator/gate.ts';
-import type { Flow } from '#activator/shares.ts';
 import { Slot } from '#activator/slot.ts';
 import type { RoutingInstance } from '#domain/routing.ts';
 import { FULL_BYTES, FULL_COUNT, GRANT, HOLD, NO_HOLD, OVER_SHARE } from '#policies/admission.ts';
 import { NORMAL } from '#policies/priority.ts';
 import { NaiveQueue } from './naive-queue.ts';
+import { QueueFields } from './queue-fields.ts';
 
 const RUNS = 10_000;
 
@@ -19,13 +19,7 @@ interface From {
   readonly bytes: number;
 }
 
-class Request implements Waiter<Slot> {
-  previous: Waiter<Slot> | undefined;
-  next: Waiter<Slot> | undefined;
-  waitsIn: Gate<Slot> | undefined;
-  flow: Flow<Waiter<Slot>> | undefined;
-  order = 0;
-  turn = 0;
+class Request extends QueueFields implements Waiter<Slot> {
   heldBytes: number;
   readonly callerId: string;
   readonly priority: number;
@@ -37,6 +31,7 @@ class Request implements Waiter<Slot> {
   private readonly world: World;
 
   constructor(world: World, { callerId, priority, bytes }: From) {
+    super();
     this.number = world.requests.length;
     this.callerId = callerId;
     this.priority = priority;

@@ -6,6 +6,7 @@ import { BODY_TIMEOUT_MS, HEAD_TIMEOUT_MS, KEEP_ALIVE_MS, LINGER_MS } from '#act
 import { silentLog } from '#lib/log.ts';
 import { createFakeClock, type FakeClock } from '#test/fake-clock.ts';
 import { useTeardown } from '#test/teardown.ts';
+import { until } from '#test/until.ts';
 import {
   call,
   dial,
@@ -66,10 +67,6 @@ async function passUntil(clock: FakeClock, seconds: number, done: () => boolean)
   return seconds;
 }
 
-async function until(done: () => boolean): Promise<void> {
-  while (!done()) await turn();
-}
-
 test('slowloris: a head that comes byte by byte ends with 408 when its time is over', async () => {
   const { harness, clock } = await startWorld();
   const client = await dial(harness.port);
@@ -107,7 +104,7 @@ test('slowloris: a body that does not come ends with 408, and the instance is le
   const { harness, clock, instance } = await startWorld();
   const client = await dial(harness.port);
   client.socket.write(`POST ${P}/ HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\na`);
-  await until(() => instance.leftovers().length === 1);
+  await until('the instance has a part of the request', () => instance.leftovers().length === 1);
   clock.advance(BODY_TIMEOUT_MS + 1000);
   expect(await client.closed).toMatch(/^HTTP\/1\.1 408 [^]*Connection: close[^]*request_timeout/);
   expect(instance.requests).toEqual([]);

@@ -8,6 +8,7 @@ import { makeStatus } from '#activator/status.ts';
 import { retryAfterOf, waitsOf } from '#activator/waits.ts';
 import { NORMAL } from '#policies/priority.ts';
 import { makeInstance, makeModel, makeRevision } from './harness.ts';
+import { QueueFields } from './queue-fields.ts';
 
 /** One revision of concurrency 1, whose time passes when the test says so. */
 function createWorld() {
@@ -44,12 +45,7 @@ function createWorld() {
 
 function makeWaiter(arrivedAt: number, callerId = 'a'): Waiter<Slot> & { slot: Slot | undefined } {
   return {
-    previous: undefined,
-    next: undefined,
-    waitsIn: undefined,
-    flow: undefined,
-    order: 0,
-    turn: 0,
+    ...new QueueFields(),
     callerId,
     priority: NORMAL,
     arrivedAt,

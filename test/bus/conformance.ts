@@ -5,7 +5,8 @@ import type { Downward, Upward } from '#bus/messages.ts';
 import { createPublisher } from '#bus/publisher.ts';
 import { createSubscriber } from '#bus/subscriber.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
-import { createMirror, instanceOf, modelOf, until } from './routing.ts';
+import { until } from '#test/until.ts';
+import { createMirror, instanceOf, modelOf } from './routing.ts';
 
 /** A host with one client, and what a suite cannot do through the interface. */
 export interface BusUnderTest {
@@ -84,7 +85,10 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
         up.send(wake(n));
         down.send({ type: 'scrape', id: n });
       }
-      await until(() => above.length === count && below.length === count);
+      await until(
+        'all messages in both directions',
+        () => above.length === count && below.length === count,
+      );
       const wanted = Array.from({ length: count }, (_, n) => n);
       expect(above).toEqual(wanted);
       expect(below).toEqual(wanted);
@@ -97,7 +101,7 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       down.onMessage((message) => got.push(message));
       up.send({ type: 'metrics', id: 1, text: large });
       up.send(wake(1));
-      await until(() => got.length === 2);
+      await until('2 messages', () => got.length === 2);
       expect(got[0]?.type === 'metrics' && got[0].text === large).toBe(true);
       expect(got[1]).toEqual(wake(1));
     });
@@ -111,7 +115,7 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       await new Promise<void>((resolve) => up.onMessage(() => resolve()));
       const got: Upward[] = [];
       down.onMessage((message) => got.push(message));
-      await until(() => got.length === 2);
+      await until('2 messages', () => got.length === 2);
       expect(got).toEqual([wake(1), wake(2)]);
     });
 
@@ -133,7 +137,9 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
         up.send(JSON.parse(JSON.stringify(odd)));
       }
       up.send(wake(2));
-      await until(() => got.some((message) => message.type === 'wake' && message.queued === 2));
+      await until('the wake', () =>
+        got.some((message) => message.type === 'wake' && message.queued === 2),
+      );
       expect(got).toMatchObject([wake(1), wake(2)]);
       expect(got).toHaveLength(2);
     });
@@ -151,7 +157,7 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       else links.down.send({ type: 'scrape', id: 1 });
       links[side].close();
       links[side].close();
-      await until(() => seen.up > 0 && seen.down > 0);
+      await until('a message in each direction', () => seen.up > 0 && seen.down > 0);
       expect(got).toHaveLength(1);
       links.up.send(wake(2));
       links.down.send({ type: 'scrape', id: 2 });
@@ -167,10 +173,10 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       const { publisher } = publish(bus);
       publisher.update({ models: [modelOf('a'), modelOf('b')], instances: [instanceOf('i1')] });
       const { mirror } = subscribe(bus.client);
-      await until(() => mirror.changes.length === 1);
+      await until('1 change', () => mirror.changes.length === 1);
       publisher.update({ models: [modelOf('a', 2)], removedModels: ['default/b'] });
       publisher.update({ removedInstances: ['i1'], instances: [instanceOf('i2')] });
-      await until(() => mirror.changes.length === 3);
+      await until('3 changes', () => mirror.changes.length === 3);
       expect(mirror.changes.map(({ full }) => full)).toEqual([true, false, false]);
       expect([...mirror.models]).toEqual([['default/a', 2]]);
       expect([...mirror.instances]).toEqual(['i2']);
@@ -183,10 +189,10 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       publisher.update({ keys: [key, { ...key, id: 'k2' }] });
       publisher.update({ removedKeys: ['k2'] });
       const { mirror } = subscribe(bus.client);
-      await until(() => mirror.changes.length === 1);
+      await until('1 change', () => mirror.changes.length === 1);
       expect(mirror.changes[0]).toMatchObject({ full: true, keys: [key] });
       publisher.update({ keys: [{ ...key, id: 'k3' }], removedKeys: ['k1'] });
-      await until(() => mirror.changes.length === 2);
+      await until('2 changes', () => mirror.changes.length === 2);
       expect(mirror.changes[1]).toMatchObject({ full: false, removedKeys: ['k1'] });
       expect(mirror.changes[1]?.keys.map(({ id }) => id)).toEqual(['k3']);
     });
@@ -200,7 +206,7 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       await joined;
       expect(mirror.changes).toEqual([]);
       publisher.update({});
-      await until(() => mirror.changes.length === 1);
+      await until('1 change', () => mirror.changes.length === 1);
       expect(mirror.changes[0]).toMatchObject({ full: true, models: [] });
     });
 
@@ -209,9 +215,9 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       const { publisher } = publish(bus);
       publisher.update({ models: [modelOf('a', 1)] });
       const { mirror } = subscribe(bus.client);
-      await until(() => mirror.changes.length === 1);
+      await until('1 change', () => mirror.changes.length === 1);
       publisher.update({ removedModels: ['default/a'], models: [modelOf('a', 2)] });
-      await until(() => mirror.changes.length === 2);
+      await until('2 changes', () => mirror.changes.length === 2);
       expect(mirror.models.get('default/a')).toBe(2);
     });
 
@@ -229,7 +235,9 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       link.send(wake(0));
       await asked;
       publisher.update({ models: [modelOf('end')] });
-      await until(() => got.some((message) => message.type === 'delta' && message.version === 5));
+      await until('the delta of version 5', () =>
+        got.some((message) => message.type === 'delta' && message.version === 5),
+      );
       return got
         .slice(0, -1)
         .map((message) => [message.type, 'version' in message ? message.version : 0]);
@@ -274,7 +282,7 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       delta('e1', 8);
       delta('e1', 9);
       delta('e1', 7);
-      await until(() => hellos.length === 2);
+      await until('2 hellos', () => hellos.length === 2);
       expect(hellos).toEqual([
         { type: 'hello', dataPlane: 'dp1' },
         { type: 'hello', dataPlane: 'dp1' },
@@ -282,7 +290,7 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       snapshot('e1', 9);
       delta('e1', 10);
       delta('e2', 11);
-      await until(() => hellos.length === 3);
+      await until('3 hellos', () => hellos.length === 3);
       expect(mirror.changes.map((change) => [change.full, change.models[0]?.generation])).toEqual([
         [true, 5],
         [false, 6],
@@ -309,7 +317,7 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
         leases: () => held,
         onLease: (leases) => got.push(...leases),
       });
-      await until(() => got.length === 2);
+      await until('2 messages', () => got.length === 2);
       expect(joined).toEqual([['dp1', held]]);
       expect(got).toEqual(['i1', { instance: 'i1', slots: 1, sequence: 8 }]);
       publisher.lease('nobody', held);
@@ -349,9 +357,9 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
         onState: ({ instances }) => got.push(...instances.map(({ id }) => id)),
         onLease: (leases) => got.push(...leases),
       });
-      await until(() => joined.length === 1);
+      await until('1 data plane that joined', () => joined.length === 1);
       publisher.lease('dp1', [lease]);
-      await until(() => got.length === 3);
+      await until('3 messages', () => got.length === 3);
       expect(got).toEqual([lease, 'i1', { ...lease, sequence: 9, answer: true }]);
       expect(joined).toEqual(['dp1']);
     });
@@ -363,14 +371,14 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       const names = Array.from({ length: count }, (_, at) => `m${at}`);
       const { mirror } = subscribe(bus.client);
       publisher.update({ models: names.map((name) => modelOf(name)) });
-      await until(() => mirror.changes.length === 1);
+      await until('1 change', () => mirror.changes.length === 1);
       expect(mirror.changes[0]).toMatchObject({ full: true });
       expect([...mirror.models.keys()]).toEqual(names.map((name) => `default/${name}`));
       publisher.update({
         removedModels: ['default/m1'],
         models: names.slice(2).map((name) => modelOf(name, 2)),
       });
-      await until(() => mirror.changes.length === 2);
+      await until('2 changes', () => mirror.changes.length === 2);
       expect(mirror.models.size).toBe(count - 1);
       expect(mirror.models.get('default/m0')).toBe(1);
       expect(mirror.models.get(`default/m${count - 1}`)).toBe(2);
@@ -388,13 +396,13 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
         link.onMessage(() => {});
       });
       const { mirror } = subscribe(bus.client);
-      await until(() => links.length === 1);
+      await until('1 link', () => links.length === 1);
       const state = { type: 'snapshot', epoch: 'e1', version: 1, instances: [] } as const;
       links[0]?.send({ ...state, models: [modelOf('a')], more: true });
       bus.cut();
-      await until(() => links.length === 2);
+      await until('2 links', () => links.length === 2);
       links[1]?.send({ ...state, models: [modelOf('b')] });
-      await until(() => mirror.changes.length === 1);
+      await until('1 change', () => mirror.changes.length === 1);
       expect([...mirror.models.keys()]).toEqual(['default/b']);
     });
 
@@ -408,9 +416,9 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       let joined = 0;
       publisher.onJoined(() => void joined++);
       subscribe(bus.client);
-      await until(() => joined === 1);
+      await until('the data plane has joined', () => joined === 1);
       bus.cut();
-      await until(() => joined === 2);
+      await until('it has joined again', () => joined === 2);
     });
 
     test('reports reach control with the name of their data plane; its end is told once', async () => {
@@ -424,10 +432,10 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       subscriber.onLink(() =>
         subscriber.send({ type: 'wake', revision: 'default/a/v1', queued: 3 }),
       );
-      await until(() => reports.length === 1);
+      await until('1 report', () => reports.length === 1);
       expect(reports).toEqual([['dp1', wake(3)]]);
       await subscriber.close();
-      await until(() => left.length === 1);
+      await until('1 data plane that left', () => left.length === 1);
       expect(left).toEqual(['dp1']);
     });
 
@@ -440,7 +448,7 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       link.send(wake(1));
       link.send({ type: 'hello', dataPlane: 'dp' });
       link.send(wake(2));
-      await until(() => reports.length === 1);
+      await until('1 report', () => reports.length === 1);
       expect(reports).toEqual([['dp', wake(2)]]);
     });
 
@@ -450,7 +458,7 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       expect(await publisher.scrape()).toEqual([]);
       publisher.update({});
       const { mirror, subscriber } = subscribe(bus.client);
-      await until(() => mirror.changes.length === 1);
+      await until('1 change', () => mirror.changes.length === 1);
       expect(await publisher.scrape()).toEqual([{ dataPlane: 'dp1', text: '' }]);
       subscriber.onScrape(async () => 'up 1\n');
       expect(await publisher.scrape()).toEqual([{ dataPlane: 'dp1', text: 'up 1\n' }]);
@@ -471,12 +479,12 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       subscriber.onLink(() => subscriber.send({ type: 'drained', instance: 'i' }));
       await joined;
       const scrape = publisher.scrape();
-      await until(() => asked.length === 1);
+      await until('1 question', () => asked.length === 1);
       clock.advance(1000);
       expect(await scrape).toEqual([]);
       asked[0]?.();
       const second = publisher.scrape();
-      await until(() => asked.length === 2);
+      await until('2 questions', () => asked.length === 2);
       await subscriber.close();
       expect(await second).toEqual([]);
       expect(clock.pending).toBe(0);
@@ -496,13 +504,16 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       const two = subscribe(bus.another(), 'two');
       one.subscriber.onScrape(() => '1');
       two.subscriber.onScrape(() => '2');
-      await until(() => one.mirror.changes.length === 1 && two.mirror.changes.length === 1);
+      await until(
+        'a change in both mirrors',
+        () => one.mirror.changes.length === 1 && two.mirror.changes.length === 1,
+      );
       const answers = (await publisher.scrape()).map(({ dataPlane, text }) => [dataPlane, text]);
       expect(Object.fromEntries(answers)).toEqual({ one: '1', two: '2' });
       await two.subscriber.close();
-      await until(() => left.length === 1);
+      await until('1 data plane that left', () => left.length === 1);
       publisher.update({ models: [modelOf('a', 2)] });
-      await until(() => one.mirror.changes.length === 2);
+      await until('2 changes', () => one.mirror.changes.length === 2);
       expect(left).toEqual(['two']);
       expect(two.mirror.models.get('default/a')).toBe(1);
     });
@@ -529,10 +540,10 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       const second = await join(bus.another(), 'twice');
       await closed;
       second.close();
-      await until(() => left.length > 0);
+      await until('a data plane has left', () => left.length > 0);
       const other = await join(bus.another(), 'other');
       other.close();
-      await until(() => left.includes('other'));
+      await until('the other one has left', () => left.includes('other'));
       expect(left).toEqual(['twice', 'other']);
     });
 
@@ -549,15 +560,15 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
         link.onMessage((message) => hellos.push(message));
       });
       const { mirror } = subscribe(bus.client);
-      await until(() => hellos.length === 1);
+      await until('1 hello', () => hellos.length === 1);
       links[0]?.send({ type: 'snapshot', epoch: 'e1', version: 1, models: [], instances: [] });
       links[0]?.send({ type: 'delta', epoch: 'e1', version: 3 });
-      await until(() => hellos.length === 2);
+      await until('2 hellos', () => hellos.length === 2);
       bus.cut();
-      await until(() => hellos.length === 3);
+      await until('3 hellos', () => hellos.length === 3);
       expect(hellos[2]).toEqual({ type: 'hello', dataPlane: 'dp1', epoch: 'e1', version: 1 });
       links[1]?.send({ type: 'delta', epoch: 'e1', version: 2 });
-      await until(() => mirror.changes.length === 2);
+      await until('2 changes', () => mirror.changes.length === 2);
     });
 
     test('after a cut the last state holds; the new link brings only what was missed', async (context) => {
@@ -571,7 +582,7 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       let links = 0;
       const { mirror, subscriber } = subscribe(bus.client);
       subscriber.onLink(() => void links++);
-      await until(() => mirror.changes.length === 1);
+      await until('1 change', () => mirror.changes.length === 1);
       const joined: string[] = [];
       publisher.onJoined((dataPlane) => void joined.push(dataPlane));
       const left = new Promise<string>((resolve) => publisher.onLeft(resolve));
@@ -580,7 +591,7 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       publisher.update({ models: [modelOf('a', 2)] });
       publisher.update({ models: [modelOf('b')] });
       expect([...mirror.models]).toEqual([['default/a', 1]]);
-      await until(() => mirror.changes.length === 3);
+      await until('3 changes', () => mirror.changes.length === 3);
       expect(links).toBe(2);
       expect(joined).toHaveLength(2);
       expect(mirror.changes.map(({ full }) => full)).toEqual([true, false, false]);
@@ -621,7 +632,7 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
             }
           }
           publisher.update({ instances: [instanceOf('last')] });
-          await until(() => mirror.instances.has('last'));
+          await until('the last instance', () => mirror.instances.has('last'));
           expect(mirror.models).toEqual(truth);
           await bus.close();
         }),
@@ -645,7 +656,7 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
         sent += part.length;
         await new Promise((resolve) => setImmediate(resolve));
       }
-      await until(() => closed);
+      await until('the link is closed', () => closed);
       expect(sent).toBeGreaterThan(bus.backlog);
       expect(sent).toBeLessThan(bus.backlog * 4);
     });

@@ -62,8 +62,3 @@ export function createMirror() {
     },
   };
 }
-
-/** Waits for a condition; the test's own time limit is the only one. */
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
-}

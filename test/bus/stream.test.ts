@@ -13,8 +13,9 @@ import { createStreamClient, createStreamHost, type StreamAddress } from '#bus/s
 import { HEARTBEAT_MS } from '#bus/stream-link.ts';
 import { type Clock, systemClock } from '#lib/clock.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
+import { until } from '#test/until.ts';
 import { testBus } from './conformance.ts';
-import { createMirror, modelOf, until } from './routing.ts';
+import { createMirror, modelOf } from './routing.ts';
 import { createStreamBus, portOf, socketFolder } from './stream-bus.ts';
 
 testBus('stream over a Unix socket', async () => {
@@ -64,27 +65,27 @@ describe('host', () => {
   ])('garbage closes its own link only: %s', async (_, bytes) => {
     const { links, address } = await hostOn({ path: await socketPath() });
     const good = await rawSocket(address);
-    await until(() => links.length === 1);
+    await until('1 link', () => links.length === 1);
     const bad = await rawSocket(address);
-    await until(() => links.length === 2);
+    await until('2 links', () => links.length === 2);
     const got: Upward[] = [];
     for (const link of links) link.onMessage((message) => void got.push(message));
     bad.resume().write(Buffer.concat([encodeFrame(wake), bytes]));
     await once(bad, 'close');
     expect(got).toEqual([wake]);
     good.write(encodeFrame(wake));
-    await until(() => got.length === 2);
+    await until('2 messages', () => got.length === 2);
   });
 
   test('a peer that is silent is noticed; one that gives signs of life is not', async () => {
     const clock = createFakeClock();
     const { links, address } = await hostOn({ path: await socketPath() }, clock);
     const silent = await rawSocket(address);
-    await until(() => links.length === 1);
+    await until('1 link', () => links.length === 1);
     const client = createStreamClient({ connect: address, clock, random: () => 0 });
     onTestFinished(() => client.close());
     client.onLink((link) => link.onMessage(() => {}));
-    await until(() => links.length === 2);
+    await until('2 links', () => links.length === 2);
     const closed = [false, false];
     for (const [index, link] of links.entries()) {
       link.onMessage(() => {});
@@ -94,9 +95,12 @@ describe('host', () => {
     silent.on('data', (chunk: Buffer) => signs.push(chunk.length));
     for (let beat = 1; !closed[0] && beat < 10; beat++) {
       clock.advance(HEARTBEAT_MS);
-      await until(() => silent.destroyed || signs.reduce((sum, size) => sum + size, 0) >= 4 * beat);
+      await until(
+        'a sign of life for each beat',
+        () => silent.destroyed || signs.reduce((sum, size) => sum + size, 0) >= 4 * beat,
+      );
     }
-    await until(() => closed[0] === true);
+    await until('the silent link is closed', () => closed[0] === true);
     expect(signs.reduce((sum, size) => sum + size, 0)).toBe(12);
     expect(closed).toEqual([true, false]);
   });
@@ -110,7 +114,7 @@ describe('host', () => {
     expect((await stat(path)).isSocket()).toBe(true);
     const { links, address } = await hostOn({ path });
     await rawSocket(address);
-    await until(() => links.length === 1);
+    await until('1 link', () => links.length === 1);
   });
 
   test('a socket in use, a port in use and a file in the way are refused by name', async () => {
@@ -174,7 +178,7 @@ describe('client', () => {
     });
     onTestFinished(() => client.close());
     for (let attempt = 1; attempt <= 9; attempt++) {
-      await until(() => waits.length === attempt);
+      await until('one more wait', () => waits.length === attempt);
       retry();
     }
     expect(waits.slice(0, 9)).toEqual(wanted);
@@ -203,14 +207,14 @@ describe('client', () => {
     const mirror = createMirror();
     const subscriber = createSubscriber({ client, dataPlane: 'dp', onState: mirror.onState });
     subscriber.onLink(() => subscriber.send({ type: 'drained', instance: 'i' }));
-    await until(() => mirror.changes.length === 1);
+    await until('1 change', () => mirror.changes.length === 1);
     await first.close();
     const second = await control('two');
     onTestFinished(() => second.close());
     await new Promise<void>((resolve) => second.onUpward(() => resolve()));
     expect([...mirror.models.keys()]).toEqual(['default/a', 'default/b']);
     second.update({ models: [modelOf('b', 7)] });
-    await until(() => mirror.changes.length === 2);
+    await until('2 changes', () => mirror.changes.length === 2);
     expect(mirror.changes[1]?.full).toBe(true);
     expect([...mirror.models]).toEqual([['default/b', 7]]);
   });
@@ -230,7 +234,7 @@ describe('client', () => {
     onTestFinished(() => client.close());
     const mirror = createMirror();
     createSubscriber({ client, dataPlane: 'dp', onState: mirror.onState });
-    await until(() => mirror.changes.length === 1);
+    await until('1 change', () => mirror.changes.length === 1);
     expect(mirror.models.size).toBe(count);
   });
 
@@ -238,7 +242,7 @@ describe('client', () => {
     const path = await socketPath();
     const clock = createFakeClock();
     const client = createStreamClient({ connect: { path }, clock, random: () => 0 });
-    await until(() => clock.pending === 1);
+    await until('a heartbeat is planned', () => clock.pending === 1);
     await client.close();
     await client.close();
     expect(clock.pending).toBe(0);
@@ -258,7 +262,7 @@ describe('client', () => {
       link.onMessage(() => {});
     });
     for (let attempt = 1; attempt <= 5; attempt++) {
-      await until(() => waits.length === attempt);
+      await until('one more wait', () => waits.length === attempt);
       expect(links).toBe(attempt);
       retry();
     }

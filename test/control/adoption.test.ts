@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Instance } from '#runtime/runtime.ts';
-import { ADMIN, createHarness, deployed, type Harness, program, until } from './harness.ts';
+import { until } from '#test/until.ts';
+import { ADMIN, createHarness, deployed, type Harness, program } from './harness.ts';
 
 /** Control ends and comes back while the instances live on. */
 

@@ -1,16 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ModelInput } from '#domain/model.ts';
 import type { Instance } from '#runtime/runtime.ts';
-import {
-  ADMIN,
-  type Harness,
-  MIB,
-  createHarness,
-  deployed,
-  program,
-  rest,
-  until,
-} from './harness.ts';
+import { until } from '#test/until.ts';
+import { ADMIN, type Harness, MIB, createHarness, deployed, program, rest } from './harness.ts';
 
 let harness: Harness;
 beforeEach(async () => {

@@ -16,6 +16,7 @@ import { createSqliteStore } from '#store/sqlite.ts';
 import type { Store } from '#store/store.ts';
 import { type FakeClock, createFakeClock } from '#test/fake-clock.ts';
 import { type FakeRuntime, createFakeRuntime } from '#test/runtime/fake.ts';
+import { until } from '#test/until.ts';
 
 export const ADMIN: Actor = { id: 'local', role: 'admin' };
 export const MIB = 2 ** 20;
@@ -52,20 +53,6 @@ export interface Harness {
   /** Ends control alone, and starts it again: instances and data planes live on. */
   restartControl(onProcesses?: Parameters<typeof createControl>[0]['onProcesses']): Promise<void>;
   close(): Promise<void>;
-}
-
-const PATIENCE_MS = 20_000;
-
-/** Polls a condition between turns of the event loop, bounded. */
-export async function until(
-  what: string,
-  condition: () => boolean | Promise<boolean>,
-): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`waited in vain: ${what}`);
-    await turn();
-  }
 }
 
 async function turn(): Promise<void> {

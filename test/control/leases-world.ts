@@ -1,7 +1,6 @@
 import { createDemand } from '#activator/demand.ts';
 import type { Gate, Waiter } from '#activator/gate.ts';
 import { Routes } from '#activator/routes.ts';
-import type { Flow } from '#activator/shares.ts';
 import type { Slot } from '#activator/slot.ts';
 import type { BusClient, BusHost, Link } from '#bus/bus.ts';
 import type { Downward, Upward } from '#bus/messages.ts';
@@ -10,6 +9,7 @@ import { createSubscriber, type Subscriber } from '#bus/subscriber.ts';
 import type { RoutingInstance } from '#domain/routing.ts';
 import { NORMAL } from '#policies/priority.ts';
 import { makeModel, makeRevision } from '#test/activator/harness.ts';
+import { QueueFields } from '#test/activator/queue-fields.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 import { type LeaseControl, startLeaseControl } from './lease-control.ts';
 
@@ -98,13 +98,7 @@ function createWire(host: (link: Link<Downward, Upward>) => void) {
   return { wire, near };
 }
 
-class Request implements Waiter<Slot> {
-  previous: Waiter<Slot> | undefined;
-  next: Waiter<Slot> | undefined;
-  waitsIn: Gate<Slot> | undefined;
-  flow: Flow<Waiter<Slot>> | undefined;
-  order = 0;
-  turn = 0;
+class Request extends QueueFields implements Waiter<Slot> {
   readonly heldBytes = 0;
   readonly callerId = 'somebody';
   readonly priority = NORMAL;
@@ -112,6 +106,7 @@ class Request implements Waiter<Slot> {
   private readonly granted: (slot: Slot) => void;
 
   constructor(granted: (slot: Slot) => void) {
+    super();
     this.granted = granted;
   }
 

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Fault } from '#lib/fault.ts';
+import { until } from '#test/until.ts';
 import {
   ADMIN,
   type Harness,
@@ -10,7 +11,6 @@ import {
   program,
   reaches,
   rest,
-  until,
 } from './harness.ts';
 
 let harness: Harness;

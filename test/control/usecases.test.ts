@@ -3,16 +3,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ModelInput, TrafficTarget } from '#domain/model.ts';
 import type { Actor, EventRecord } from '#domain/records.ts';
 import { Fault, type FaultCode } from '#lib/fault.ts';
-import {
-  ADMIN,
-  type Harness,
-  createHarness,
-  deployed,
-  program,
-  reaches,
-  rest,
-  until,
-} from './harness.ts';
+import { until } from '#test/until.ts';
+import { ADMIN, type Harness, createHarness, deployed, program, reaches, rest } from './harness.ts';
 
 let harness: Harness;
 beforeEach(async () => {

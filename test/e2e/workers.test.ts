@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { listening } from '#test/listening.ts';
+import { until } from '#test/until.ts';
 import { type Caller, openCaller, type Outcome } from './caller.ts';
 import { ownersOf } from './connections.ts';
 import {
@@ -23,7 +24,7 @@ const PROGRAM = resolve(import.meta.dirname, 'programs/numbered.mjs');
 const ENV = { PATH: `${join(process.execPath, '..')}:${process.env.PATH}` };
 const MANY = 10_000;
 const CALLERS = 16;
-const LOOKS_PER_EDIT = 50;
+const LOOKS_PER_EDIT = 100;
 /** Its channel to the first process, and its connection to control: then it would listen, too. */
 const SOCKETS_OF_A_WORKER = 2;
 let platform: Platform | undefined;
@@ -106,14 +107,10 @@ async function socketsOf(pid: number): Promise<number> {
   return targets.filter((target) => target.startsWith('socket:')).length;
 }
 
-async function until(what: () => Promise<boolean>): Promise<void> {
-  while (!(await what())) await new Promise((next) => setTimeout(next, 20));
-}
-
 /** Control listens, for the first time or again. */
 async function untilControl(): Promise<void> {
   const ask = () => fetch(`${platform!.control}/readyz`).catch(() => undefined);
-  await until(async () => (await ask())?.ok === true);
+  await until('control listens', async () => (await ask())?.ok === true);
 }
 
 function isServed({ status, whole }: Outcome): boolean {
@@ -124,7 +121,7 @@ function isServed({ status, whole }: Outcome): boolean {
 async function ownedBy(port: number, folder: string): Promise<Map<number, Caller[]>> {
   const pids = await dataPlanes(folder);
   let owners = new Map<number, number>();
-  await until(async () => {
+  await until('each caller has an owner', async () => {
     owners = await ownersOf(port, pids);
     return callers.every((caller) => owners.has(caller.port));
   });
@@ -154,7 +151,7 @@ function keepCalling(among: readonly Caller[]) {
     served: () => served,
     async more(count: number) {
       const wanted = served + count;
-      await until(async () => served >= wanted);
+      await until('as many answers', async () => served >= wanted);
     },
     async stop() {
       stopped = true;
@@ -198,7 +195,7 @@ test('kill -9 of a worker under load: its own connections fail and no others, an
   await load.more(100);
   process.kill(victim, 'SIGKILL');
   await load.more(100);
-  await until(async () => {
+  await until('another data plane in the place of the killed one', async () => {
     const alive = await dataPlanes(folder);
     return alive.length === 2 && !alive.includes(victim) && alive.includes(other);
   });
@@ -208,7 +205,7 @@ test('kill -9 of a worker under load: its own connections fail and no others, an
     (byPid.get(victim) ?? []).toSorted(byPort),
   );
   const fresh = (await dataPlanes(folder)).find((pid) => pid !== other) ?? 0;
-  await until(async () => {
+  await until('the new data plane has a caller', async () => {
     const [caller] = await open(port, 1);
     expect(isServed((await caller?.call({}))!)).toBe(true);
     return (await ownersOf(port, [fresh])).size > 0;
@@ -237,7 +234,7 @@ test('a worker that dies takes its counters along, and those of the others go on
     counts([...byPid.values()].map((owned) => owned.length)),
   );
   process.kill(victim, 'SIGKILL');
-  await until(async () => {
+  await until('another data plane in the place of the killed one', async () => {
     const alive = await dataPlanes(folder);
     return alive.length === 2 && !alive.includes(victim);
   });
@@ -268,7 +265,7 @@ test('kill -9 of control under load: no request fails, cold ones are held, and d
       expect(held).toMatchObject({ status: 200, headers: { 'rouse-cold-start': 'true' } });
     }
     await load.more(100);
-    await until(async () => {
+    await until('another control in the place of the killed one', async () => {
       const found = await processesFor('control', folder);
       return found.length === 1 && found[0] !== control;
     });
@@ -292,7 +289,7 @@ test('a worker that starts while control is away takes no connection before it k
   process.kill(control, 'SIGSTOP');
   process.kill(victim, 'SIGKILL');
   let fresh = 0;
-  await until(async () => {
+  await until('the new data plane knows control', async () => {
     fresh = (await dataPlanes(folder)).find((pid) => pid !== victim && pid !== other) ?? 0;
     return fresh !== 0 && (await socketsOf(fresh)) >= SOCKETS_OF_A_WORKER;
   });
@@ -304,12 +301,15 @@ test('a worker that starts while control is away takes no connection before it k
   for (let count = 0; count < 100; count += 1) await callAnew();
   process.kill(control, 'SIGKILL');
   for (let count = 0; count < 100; count += 1) await callAnew();
-  await until(async () => {
+  await until('the new data plane has a caller', async () => {
     await callAnew();
     return (await ownersOf(port, [fresh])).size > 0;
   });
   process.kill(other, 'SIGKILL');
-  await until(async () => !(await dataPlanes(folder)).includes(other));
+  await until(
+    'the other data plane has gone',
+    async () => !(await dataPlanes(folder)).includes(other),
+  );
   await callAnew();
 });
 
@@ -325,7 +325,7 @@ test('kill -9 of the first process: nothing is left, not even of what is frozen'
   for (const pid of [worker, control]) process.kill(pid, 'SIGSTOP');
   await platform!.end('SIGKILL');
   await untilNoProcess(folder);
-  await until(async () => !existsSync(sockets));
+  await until('the folder of sockets has gone', async () => !existsSync(sockets));
   await expect(openCaller(port)).rejects.toThrow('ECONNREFUSED');
 });
 
@@ -374,12 +374,15 @@ spec:
   expect(await platform.rouse('traffic', 'app', 'v1=40', 'v2=60')).toMatchObject({ status: 0 });
   const [control = 0] = await processesFor('control', folder);
   process.kill(control, 'SIGKILL');
-  await until(async () => !(await processesFor('control', folder)).includes(control));
+  await until(
+    'control has gone',
+    async () => !(await processesFor('control', folder)).includes(control),
+  );
   await untilControl();
   await percentIs(40);
   // An edit that comes before the folder is watched again is not seen: another one follows, after a while.
   let looks = 0;
-  await until(async () => {
+  await until('the edit is served', async () => {
     const edited = 10 + Math.floor(looks / LOOKS_PER_EDIT);
     if (looks++ % LOOKS_PER_EDIT === 0) await write(edited);
     const percent = (await platform!.model('app')).status.traffic[0]?.percent ?? 0;
@@ -401,12 +404,13 @@ test('Ctrl-C, which reaches all processes, lets requests finish; held ones, too'
       caller.call({ headers: { 'x-number': String(number), 'x-ms': '700' } }),
     );
   await until(
+    '10 requests have begun',
     async () => (await readFile(log, 'utf8').catch(() => '')).match(/begin/g)?.length === 10,
   );
   const held = callers.slice(10).map((caller) => caller.call({ path: '/models/default/cold/' }));
   const metrics = async (): Promise<string> =>
     await (await fetch(`${platform!.control}/metrics`)).text();
-  await until(async () =>
+  await until('the cold requests are queued', async () =>
     /rouse_cold_requests_total\{.*cold.*\} [12]|queue_depth\{.*cold.*\} [12]/.test(await metrics()),
   );
   const all = await processesOf(folder);
@@ -429,7 +433,7 @@ test('a second Ctrl-C ends at once, whatever runs', async () => {
   await ready(platform!);
   const [caller] = await open(port, 1);
   const answer = caller!.call({ headers: { 'x-number': '1', 'x-ms': '3600000' } });
-  await until(async () => existsSync(join(folder, 'log')));
+  await until('the request has begun', async () => existsSync(join(folder, 'log')));
   platform!.process.kill('SIGINT');
   await platform!.until(/once more ends at once/);
   expect(await platform!.end('SIGINT')).toBe(130);
@@ -448,14 +452,18 @@ test('a worker that gets SIGTERM finishes what it has, after another has taken i
     caller.call({ headers: { 'x-number': String(number), 'x-ms': '1500' } }),
   );
   await until(
+    '20 requests have begun',
     async () => (await readFile(log, 'utf8').catch(() => '')).match(/begin/g)?.length === 20,
   );
   process.kill(leaving, 'SIGTERM');
-  await until(async () => (await dataPlanes(folder)).length === 3);
+  await until('three data planes', async () => (await dataPlanes(folder)).length === 3);
   for (const outcome of await Promise.all(answers)) {
     expect(outcome).toMatchObject({ status: 200, whole: true });
   }
-  await until(async () => !(await dataPlanes(folder)).includes(leaving));
+  await until(
+    'the leaving data plane has gone',
+    async () => !(await dataPlanes(folder)).includes(leaving),
+  );
   expect(await dataPlanes(folder)).toHaveLength(2);
   expect(platform!.output()).not.toMatch(/a data plane ended/);
 });
@@ -487,9 +495,9 @@ test(`${MANY} requests at concurrency 1, with kill -9 of a worker and of control
     }
   }
   async function killOnTheWay(): Promise<void> {
-    await until(async () => sent > MANY / 3);
+    await until('a third of the requests is sent', async () => sent > MANY / 3);
     process.kill((await dataPlanes(folder))[0] ?? 0, 'SIGKILL');
-    await until(async () => sent > (2 * MANY) / 3);
+    await until('two thirds of the requests are sent', async () => sent > (2 * MANY) / 3);
     process.kill((await processesFor('control', folder))[0] ?? 0, 'SIGKILL');
   }
   await Promise.all([killOnTheWay(), ...Array.from({ length: CALLERS }, keepSending)]);

@@ -2,7 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type ServerProcess, makeFolder, removeFolder, serve, until } from './process.ts';
+import { until } from '#test/until.ts';
+import { type ServerProcess, makeFolder, removeFolder, serve } from './process.ts';
 
 let folder: string;
 const started: ServerProcess[] = [];
@@ -76,7 +77,7 @@ describe('a fetch handler', () => {
         .once('error', reject)
         .end();
     });
-    await until(() => seen.length > 0);
+    await until('the head of the answer', () => seen.length > 0);
     expect(seen.join('')).toBe('data: one\n\n');
     await server.call('/release');
     await done;
@@ -102,7 +103,10 @@ describe('a fetch handler', () => {
       });
       sent.once('error', reject);
       sent.write('one');
-      void until(async () => (await server.call('/')).text === 'one').then(() => sent.end('two'));
+      void until(
+        'the first part has come',
+        async () => (await server.call('/')).text === 'one',
+      ).then(() => sent.end('two'));
     });
     await done;
     expect(answer).toBe('onetwo');
@@ -121,9 +125,9 @@ describe('a fetch handler', () => {
       };`);
     const sent = request({ socketPath: server.socketPath, path: '/' });
     sent.once('error', () => undefined).end();
-    await until(async () => (await server.call('/state')).text === 'running');
+    await until('it runs', async () => (await server.call('/state')).text === 'running');
     sent.destroy();
-    await until(async () => (await server.call('/state')).text === 'aborted');
+    await until('it is aborted', async () => (await server.call('/state')).text === 'aborted');
     expect((await server.call('/state')).text).toBe('aborted');
   });
 
@@ -136,14 +140,16 @@ describe('a fetch handler', () => {
     expect(reply.headers['content-type']).toMatch(/^application\/problem\+json/);
     expect(JSON.parse(reply.text)).toMatchObject({ status: 500, code: 'internal' });
     expect(reply.text).not.toContain('hunter2');
-    await until(() => server.output().includes('hunter2'));
+    await until('the error in the log', () => server.output().includes('hunter2'));
     expect((await server.call('/')).status).toBe(500);
   });
 
   test('a handler that returns no Response: 500, and the log says what it was', async () => {
     const server = await run(`export default () => ({ not: 'a response' });`);
     expect((await server.call('/')).status).toBe(500);
-    await until(() => server.output().includes("{ not: 'a response' } and no Response"));
+    await until('the error in the log', () =>
+      server.output().includes("{ not: 'a response' } and no Response"),
+    );
   });
 
   test('an unhandled rejection is logged and ends nothing', async () => {
@@ -152,7 +158,9 @@ describe('a fetch handler', () => {
       return new Response('fine');
     };`);
     expect((await server.call('/')).text).toBe('fine');
-    await until(() => server.output().includes('unhandled rejection: Error: forgotten'));
+    await until('the error in the log', () =>
+      server.output().includes('unhandled rejection: Error: forgotten'),
+    );
     expect((await server.call('/')).text).toBe('fine');
   });
 
@@ -342,7 +350,7 @@ describe('load and predict', () => {
       500,
       'the model failed; its log says why',
     ]);
-    await until(() => server.output().includes('hunter2'));
+    await until('the error in the log', () => server.output().includes('hunter2'));
     const yours = await server.call('/v1/models/m:predict', { instances: [{ a: 1 }] });
     expect([yours.status, JSON.parse(yours.text).error]).toEqual([400, 'a must be empty']);
   });

@@ -4,15 +4,8 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import {
-  FIXTURES,
-  type ServerProcess,
-  call,
-  makeFolder,
-  removeFolder,
-  serve,
-  until,
-} from './process.ts';
+import { until } from '#test/until.ts';
+import { FIXTURES, type ServerProcess, call, makeFolder, removeFolder, serve } from './process.ts';
 
 /** How servers begin and end, the same for both languages. */
 
@@ -77,10 +70,10 @@ describe.each(['node', 'python'] as const)('%s', (kind) => {
     await once(idle, 'connect');
     idle.write('GET /v2/health/ready HTTP/1.1\r\nhost: x\r\n\r\n');
     const idleText = text(idle);
-    await until(() => idle.bytesRead > 0);
+    await until('an answer on the idle connection', () => idle.bytesRead > 0);
     const file = join(folder, `release-${kind}`);
     const running = server.call('/v2/models/m/infer', waitFor(file));
-    await until(() => server.output().includes('running'));
+    await until('the call runs', () => server.output().includes('running'));
 
     server.child.kill('SIGTERM');
     // The connections without a request end while the request still runs.
@@ -136,7 +129,7 @@ describe.each(['node', 'python'] as const)('%s', (kind) => {
     connection.write(
       `POST /v2/models/m/infer HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n`,
     );
-    await until(() => seen.includes('100 Continue\r\n\r\n'));
+    await until('100 Continue', () => seen.includes('100 Continue\r\n\r\n'));
     expect(seen).not.toContain('200 OK');
     connection.write(body);
     await once(connection, 'close');

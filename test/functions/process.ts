@@ -122,8 +122,3 @@ export function call(options: RequestOptions, body?: unknown): Promise<Reply> {
     sent.end(body === undefined || raw ? body : JSON.stringify(body));
   });
 }
-
-/** Asks again until it holds; the test's own time limit is the end. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5));
-}

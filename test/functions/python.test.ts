@@ -3,7 +3,8 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type ServerProcess, makeFolder, removeFolder, serve, until } from './process.ts';
+import { until } from '#test/until.ts';
+import { type ServerProcess, makeFolder, removeFolder, serve } from './process.ts';
 
 let folder: string;
 const started: ServerProcess[] = [];
@@ -334,7 +335,7 @@ describe('mistakes of the model', () => {
       500,
       'the model failed; its log says why',
     ]);
-    await until(() => /Traceback[^]*hunter2/.test(server.output()));
+    await until('the error in the log', () => /Traceback[^]*hunter2/.test(server.output()));
   });
 
   test('with a status from 400 to 499 it is the caller who is told', async () => {
@@ -355,7 +356,7 @@ describe('mistakes of the model', () => {
   ])('a result that is no tensor is 500: %s', async (_name, value, message) => {
     const server = await run(`def predict(inputs):\n    return {"y": ${value}}\n`);
     expect((await server.call('/v2/models/m/infer', { inputs: [] })).status).toBe(500);
-    await until(() => message.test(server.output()));
+    await until('the message in the log', () => message.test(server.output()));
   });
 
   const unfit: [string, string | undefined, RegExp][] = [

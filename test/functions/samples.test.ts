@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseModel } from '#domain/parse.ts';
+import { until } from '#test/until.ts';
 import {
   ROOT,
   type ServerProcess,
@@ -14,7 +15,6 @@ import {
   makeFolder,
   removeFolder,
   serve,
-  until,
 } from './process.ts';
 
 const SAMPLES = join(ROOT, 'functions/samples');
@@ -209,7 +209,7 @@ test('lang: a program that only takes a port', async () => {
   const ask = (path: string, body?: string) =>
     call({ host: '127.0.0.1', port, path, agent: false }, body);
   try {
-    await until(() =>
+    await until('the sample is well', () =>
       ask('/healthz').then(
         (reply) => reply.status === 200,
         () => false,

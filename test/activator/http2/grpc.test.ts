@@ -13,6 +13,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { until } from '#test/until.ts';
 import { makeInstance, makeModel, makeRevision, startHarness } from '../harness.ts';
 import { useHarness } from '../use-harness.ts';
 import { ask, openSession } from './client.ts';
@@ -342,7 +343,7 @@ describe('ends', () => {
     const callers = Array.from({ length: 16 }, callOn);
     for (let round = 0; round < 5; round += 1) {
       const before = served;
-      while (served < before + 100) await new Promise((resolve) => setImmediate(resolve));
+      await until('100 more calls', () => served >= before + 100);
       const next = await startGrpcInstance(echo);
       harness.teardown(() => next.close());
       const ended = new Promise<void>((resolve) => {

@@ -1,0 +1,13 @@
+import type { Gate, Waiter } from '#activator/gate.ts';
+import type { Flow } from '#activator/shares.ts';
+import type { Slot } from '#activator/slot.ts';
+
+/** What a gate and its queue keep in who waits, as it is before that. */
+export class QueueFields {
+  previous: Waiter<Slot> | undefined;
+  next: Waiter<Slot> | undefined;
+  waitsIn: Gate<Slot> | undefined;
+  flow: Flow<Waiter<Slot>> | undefined;
+  order = 0;
+  turn = 0;
+}
