@@ -2,7 +2,9 @@ import { flushCompileCache } from 'node:module';
 import { createStreamClient } from '#bus/stream.ts';
 import { urlOf } from '#domain/address.ts';
 import { systemClock } from '#lib/clock.ts';
+import { INTERRUPTED } from '#lib/exit-status.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
+import { sendTo } from '#lib/ipc.ts';
 import { createLog, type Log } from '#lib/log.ts';
 import { readVersion } from '#lib/version.ts';
 import type { Activator } from './activator.ts';
@@ -16,7 +18,6 @@ import type { DataPlaneStart, FromDataPlane, ToDataPlane } from './process-messa
  * `rouse serve --workers` it does what it is told over the channel to that process, and does not outlive it.
  */
 
-const INTERRUPTED = 130;
 const WRONG_USAGE = 2;
 
 interface Running {
@@ -81,9 +82,9 @@ function giveUp(error: unknown): void {
   process.exit(isUsage ? WRONG_USAGE : 1);
 }
 
-/** To whoever started this process; dropped when that has gone. */
-function say(message: FromDataPlane, said: () => void = () => {}): void {
-  process.send?.(message, undefined, undefined, said);
+/** To whoever started this process. */
+function say(message: FromDataPlane, said?: () => void): void {
+  sendTo(process, message, said);
 }
 
 function runSupervised(): void {

@@ -3,12 +3,13 @@ import type { StreamAddress } from '#bus/stream.ts';
 import type { Clock } from '#lib/clock.ts';
 import { entryUrl } from '#lib/entry.ts';
 import { Fault } from '#lib/fault.ts';
+import { sendTo } from '#lib/ipc.ts';
 import type { Log } from '#lib/log.ts';
+import { createSupervisor } from '#lib/supervisor.ts';
 import type { RuntimeHost } from '#runtime/remote-host.ts';
 import type { ControlSetup, FromControl, ToControlProcess } from './control-messages.ts';
 import type { DataPlaneProcesses } from './data-plane-processes.ts';
-import { createRuntimeChannel, sendTo } from './ipc.ts';
-import { createSupervisor } from '#lib/supervisor.ts';
+import { createRuntimeChannel } from './runtime-channel.ts';
 import type { Started } from './sources.ts';
 
 /** Control as a process: there is one at most, and when it dies the next one takes over what it left. */

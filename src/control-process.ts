@@ -2,11 +2,12 @@ import { flushCompileCache } from 'node:module';
 import { createStreamHost } from '#bus/stream.ts';
 import { systemClock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
+import { sendTo } from '#lib/ipc.ts';
 import { createLog } from '#lib/log.ts';
 import { createRemoteRuntime } from '#runtime/remote.ts';
 import type { ControlProcessStart, FromControl, ToControlProcess } from './control-messages.ts';
 import { runControlPlane } from './control-plane.ts';
-import { createRuntimeChannel, sendTo } from './ipc.ts';
+import { createRuntimeChannel } from './runtime-channel.ts';
 
 /**
  * Control as a process of its own, started by `rouse serve --workers`, which it does not outlive. Instances and

@@ -3,8 +3,8 @@ import type { DataPlaneStart, FromDataPlane, ToDataPlane } from '#activator/proc
 import type { Clock } from '#lib/clock.ts';
 import { entryUrl } from '#lib/entry.ts';
 import { Fault } from '#lib/fault.ts';
+import { sendTo } from '#lib/ipc.ts';
 import type { Log } from '#lib/log.ts';
-import { sendTo } from './ipc.ts';
 import { createSupervisor } from '#lib/supervisor.ts';
 
 /**

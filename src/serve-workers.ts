@@ -1,7 +1,5 @@
 import { join } from 'node:path';
 import type { ServeRequest } from '#cli/commands/serve.ts';
-import { urlOf } from '#domain/address.ts';
-import { formatDuration } from '#domain/units.ts';
 import { systemClock } from '#lib/clock.ts';
 import { createLog, type Log } from '#lib/log.ts';
 import { createRuntimeHost } from '#runtime/remote-host.ts';
@@ -10,15 +8,12 @@ import { createArtifactFolder } from '#store/artifact-folder.ts';
 import { announceModels, announceStart, checkFolder } from './announce.ts';
 import { createControlChild } from './control-child.ts';
 import type { ControlSetup } from './control-messages.ts';
-import { takeDataFolder, type TakenFolder } from './data-folder.ts';
+import { makeControlSetup } from './control-setup.ts';
+import { takeDataFolder } from './data-folder.ts';
 import { createDataPlaneProcesses } from './data-plane-processes.ts';
+import { followSignals, gracesOf } from './endings.ts';
 import { createPlatformRuntime } from './local-runtime.ts';
 import { findSharedPort } from './shared-port.ts';
-
-/** Of the drain time this much is kept for stopping instances after the last request has been answered. */
-const STOP_MS = 5000;
-/** The status that a shell expects after Ctrl-C. */
-const INTERRUPTED = 130;
 
 const clock = systemClock;
 
@@ -43,30 +38,13 @@ export async function serveWithWorkers(request: ServeRequest, version: string): 
       const port = await findSharedPort(settings.listen);
       const listen = { ...settings.listen, port };
       const own = { ...request, settings: { ...settings, listen } };
-      return await runWith(makeSetup(own, version, folder), runtime, log);
+      return await runWith(makeControlSetup(own, { version, folder, at: listen }), runtime, log);
     } finally {
-      await runtime.close(Math.min(settings.drain, STOP_MS));
+      await runtime.close(gracesOf(settings).stopMs);
     }
   } finally {
     folder.release();
   }
-}
-
-function makeSetup(
-  { settings, apply, watch }: ServeRequest,
-  version: string,
-  folder: TakenFolder,
-): Omit<ControlSetup, 'applied'> {
-  const scheme = settings.tls.length > 0 ? 'https' : 'http';
-  return {
-    settings,
-    version,
-    dataPlane: urlOf(settings.listen, scheme),
-    folder: { path: folder.path, stateId: folder.stateId },
-    apply,
-    watch,
-    terminal: process.stderr.isTTY,
-  };
 }
 
 async function runWith(
@@ -75,7 +53,6 @@ async function runWith(
   log: Log,
 ): Promise<number> {
   const { settings, version } = setup;
-  const { drain } = settings;
   // What is started again need not read its program anew: callers may be waiting for it.
   const bytecode = join(runtime.life.folder, 'bytecode');
   const environment = { ...runtime.life.environment, NODE_COMPILE_CACHE: bytecode };
@@ -100,50 +77,35 @@ async function runWith(
   });
   const begun = Promise.all([control.listening, dataPlanes.ready]).then(([listening]) => listening);
   const ended = Promise.withResolvers<number>();
-  let closing = false;
 
   function kill(): void {
     dataPlanes.kill();
     control.kill();
   }
 
-  async function close(): Promise<number> {
-    await dataPlanes.close(Math.max(0, drain - STOP_MS));
-    await control.close(Math.min(drain, STOP_MS));
-    return 0;
-  }
-
-  const stop = (signal: NodeJS.Signals): void => {
-    if (closing) {
-      kill();
-      process.exit(INTERRUPTED);
-    }
-    closing = true;
-    log.info(`${signal}: ending within ${formatDuration(drain)}; once more ends at once.`);
-    close().then(ended.resolve, ended.reject);
-    clock.after(drain + STOP_MS, () => {
-      log.warn('Not all processes ended in time; they are ended by force.');
-      kill();
-    });
-  };
-  const reload = (): void => dataPlanes.reload();
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
-  // Without certificates it stays the signal of a terminal that goes away.
-  if (settings.tls.length > 0) process.on('SIGHUP', reload);
+  const signals = followSignals({
+    settings,
+    close({ drainMs, stopMs }) {
+      dataPlanes
+        .close(drainMs)
+        .then(() => control.close(stopMs))
+        .then(() => ended.resolve(0), ended.reject);
+    },
+    kill,
+    reload: () => dataPlanes.reload(),
+    clock,
+    log,
+  });
   try {
     begun
       .then((listening) => announceStart(setup, listening))
       .catch((error: unknown) => {
-        if (!closing) ended.reject(error);
+        if (!signals.isClosing()) ended.reject(error);
       });
     return await ended.promise;
   } finally {
-    closing = true;
+    signals.off();
     host.close();
     kill();
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
-    process.off('SIGHUP', reload);
   }
 }

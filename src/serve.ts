@@ -3,23 +3,19 @@ import type { Activator } from '#activator/activator.ts';
 import { createDataPlane } from '#activator/data-plane.ts';
 import { createLocalClient } from '#bus/local.ts';
 import type { ServeRequest } from '#cli/commands/serve.ts';
-import { urlOf } from '#domain/address.ts';
-import { formatDuration } from '#domain/units.ts';
 import { systemClock } from '#lib/clock.ts';
 import { entryUrl } from '#lib/entry.ts';
 import { Fault } from '#lib/fault.ts';
 import { createLog, type Log } from '#lib/log.ts';
 import { announceModels, announceStart, checkFolder } from './announce.ts';
 import type { ControlStart, FromControl, ToControl } from './control-messages.ts';
+import { makeControlSetup } from './control-setup.ts';
 import { takeDataFolder } from './data-folder.ts';
+import { followSignals } from './endings.ts';
 import { serveWithWorkers } from './serve-workers.ts';
 
-/** Of the drain time this much is kept for stopping instances after the last request has been answered. */
-const STOP_MS = 5000;
 /** Control makes little garbage at a time; without a limit the 10,000 models of a start leave it 100 MiB larger. */
 const CONTROL_YOUNG_MB = 16;
-/** The status that a shell expects after Ctrl-C. */
-const INTERRUPTED = 130;
 
 /**
  * The embedded platform: one process, one fate. The data plane has this thread for itself; control and the
@@ -28,8 +24,7 @@ const INTERRUPTED = 130;
 export async function serve(request: ServeRequest, version: string): Promise<number> {
   if (request.settings.workers > 0) return await serveWithWorkers(request, version);
   const { settings } = request;
-  const terminal = process.stderr.isTTY;
-  const log = createLog({ level: settings.logLevel, terminal });
+  const log = createLog({ level: settings.logLevel, terminal: process.stderr.isTTY });
   checkFolder(request.apply);
   const folder = takeDataFolder(settings.data);
   const { port1, port2 } = new MessageChannel();
@@ -44,20 +39,9 @@ export async function serve(request: ServeRequest, version: string): Promise<num
       clock: systemClock,
       log,
     });
-    const scheme = settings.tls.length > 0 ? 'https' : 'http';
-    const dataPlane = urlOf({ host: activator.host, port: activator.port }, scheme);
-    const start: ControlStart = {
-      settings,
-      version,
-      dataPlane,
-      bus: port2,
-      folder: { path: folder.path, stateId: folder.stateId },
-      apply: request.apply,
-      applied: false,
-      watch: request.watch,
-      terminal,
-    };
-    return await runWith(activator, start, log);
+    const { host, port } = activator;
+    const setup = makeControlSetup(request, { version, folder, at: { host, port } });
+    return await runWith(activator, { ...setup, applied: false, bus: port2 }, log);
   } finally {
     folder.release();
   }
@@ -70,7 +54,6 @@ async function runWith(activator: Activator, start: ControlStart, log: Log): Pro
     resourceLimits: { maxYoungGenerationSizeMb: CONTROL_YOUNG_MB },
   });
   const ended = Promise.withResolvers<number>();
-  let closing = false;
   let control = '';
 
   worker.on('message', (message: FromControl) => {
@@ -82,39 +65,29 @@ async function runWith(activator: Activator, start: ControlStart, log: Log): Pro
   });
   worker.on('error', (error) => ended.reject(error));
   worker.on('exit', (code) => {
-    if (!closing) log.error('The control thread has ended; without it nothing wakes.');
-    ended.resolve(closing ? code : code || 1);
+    if (!signals.isClosing()) log.error('The control thread has ended; without it nothing wakes.');
+    ended.resolve(signals.isClosing() ? code : code || 1);
   });
 
-  const stop = (signal: NodeJS.Signals): void => {
-    if (closing) process.exit(INTERRUPTED);
-    closing = true;
-    const drain = start.settings.drain;
-    log.info(`${signal}: ending within ${formatDuration(drain)}; once more ends at once.`);
-    void activator.close(Math.max(0, drain - STOP_MS)).then(() => {
-      const message: ToControl = { type: 'close', graceMs: Math.min(drain, STOP_MS) };
-      worker.postMessage(message);
-    });
-    systemClock.after(drain + STOP_MS, () => {
-      log.warn('The control thread did not end in time; it is ended by force.');
-      void worker.terminate();
-    });
-  };
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
-  const reload = (): void => activator.reload();
-  // Without certificates it stays the signal of a terminal that goes away.
-  if (start.settings.tls.length > 0) process.on('SIGHUP', reload);
+  const signals = followSignals({
+    settings: start.settings,
+    close({ drainMs, stopMs }) {
+      const message: ToControl = { type: 'close', graceMs: stopMs };
+      void activator.close(drainMs).then(() => worker.postMessage(message));
+    },
+    kill: () => void worker.terminate(),
+    reload: () => activator.reload(),
+    clock: systemClock,
+    log,
+  });
   try {
     return await ended.promise;
   } catch (error) {
-    closing = true;
+    signals.off();
     await activator.close(0);
     await worker.terminate();
     throw error;
   } finally {
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
-    process.off('SIGHUP', reload);
+    signals.off();
   }
 }
