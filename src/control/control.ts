@@ -1,9 +1,7 @@
 import { modelOf } from '#domain/names.ts';
 import type { Clock } from '#lib/clock.ts';
-import { messageOf } from '#lib/fault.ts';
 import { callEach } from '#lib/listeners.ts';
 import type { Log } from '#lib/log.ts';
-import type { Report } from '#bus/publisher.ts';
 import type { Runtime, RuntimeEvent } from '#runtime/runtime.ts';
 import type { Artifacts } from '#store/artifacts.ts';
 import type { Store } from '#store/store.ts';
@@ -12,7 +10,8 @@ import { createBudget } from './budget.ts';
 import { loadCatalog } from './catalog.ts';
 import { followDataPlanes, type OnProcesses } from './data-planes.ts';
 import { createDrain } from './drain.ts';
-import { createHealthBook, isFarFrom } from './health.ts';
+import { createHealthListener } from './health-changes.ts';
+import { createHealthBook } from './health.ts';
 import { createInstances } from './instances.ts';
 import { createJournal } from './journal.ts';
 import { createKeyUseCases } from './keys.ts';
@@ -27,7 +26,7 @@ import {
   createRevisionUseCases,
 } from './other-usecases.ts';
 import { type Outlet, createPublishing } from './publish.ts';
-import { isSuperseded, updateRevision } from './revision-update.ts';
+import { createReportListener } from './reports.ts';
 import { createRevisionLoop } from './revisions.ts';
 import type { Told } from './routing.ts';
 import { parkedIn } from './seen.ts';
@@ -106,7 +105,7 @@ export async function createControl(options: {
     drain,
     health,
     leases,
-    onHealth,
+    onHealth: createHealthListener({ ...base, health, publishing }),
     replace: (instance) => autoscaler.replace(instance),
   });
   const usage = createUsage({
@@ -116,19 +115,6 @@ export async function createControl(options: {
     log,
     activeRevisions: () => autoscaler.active(),
   });
-
-  function onHealth(revision: string): void {
-    publishing.model(modelOf(revision));
-    const stored = catalog.revision(revision)?.value;
-    const seconds = health.of(revision)?.coldStartSeconds ?? 0;
-    if (stored?.state !== 'Ready' || seconds === 0) return;
-    if (!isFarFrom(stored.coldStartSeconds, seconds)) return;
-    const identity = { ...stored, key: revision };
-    updateRevision(base, identity, { coldStartSeconds: seconds }).catch((error: unknown) => {
-      if (isSuperseded(error)) return;
-      log.warn({ revision, error: messageOf(error) }, 'a measured cold start was not stored');
-    });
-  }
 
   function onImpossible(revision: string, why: string): void {
     revisions.onImpossible(revision, why);
@@ -140,33 +126,6 @@ export async function createControl(options: {
     health.forget(revision);
     metrics.forget(revision);
     budget.forget(revision);
-  }
-
-  function onUpward(dataPlane: string, message: Report): void {
-    switch (message.type) {
-      case 'wake':
-        autoscaler.wake(dataPlane, message.revision, message.queued, message.inFlight);
-        leases?.demand(message.revision);
-        return;
-      case 'demand':
-        loads.demand(dataPlane, message.revisions);
-        for (const { revision } of message.revisions) leases?.demand(revision);
-        return;
-      case 'released':
-        leases?.released(dataPlane, message);
-        return;
-      case 'load':
-        autoscaler.report(dataPlane, message.revisions);
-        usage.report(message.revisions.filter((load) => catalog.revision(load.revision)));
-        return;
-      case 'drained':
-        drain.drained(dataPlane, message.instance);
-        return;
-      case 'suspect':
-        instances.suspect(message.instance, message.reason, message.hangs === true);
-        return;
-      default:
-    }
   }
 
   // Data planes first: they must know of a model before the autoscaler acts on it. Then the autoscaler: proofs
@@ -195,7 +154,9 @@ export async function createControl(options: {
     clock,
     log,
   });
-  publisher.onUpward(onUpward);
+  publisher.onUpward(
+    createReportListener({ catalog, autoscaler, leases, loads, usage, drain, instances }),
+  );
   for (const model of catalog.keys({ prefix: '', limit: catalog.size })) {
     autoscaler.refresh(model);
     revisions.refresh(model);

@@ -2,7 +2,7 @@ import type { RuntimeEvent } from '#runtime/runtime.ts';
 
 /**
  * What has been learnt of starting each revision: how long it takes, and whether it fails. In memory; the
- * cold start is also stored when it is far from what was stored before (see `onHealth` in `control.ts`).
+ * cold start is also stored when it is far from what was stored before (see `health-changes.ts`).
  */
 export interface Health {
   /** The last start failed. For callers of the model, who see no output of its. `until` 0: they are held on. */
