@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import type { ModelAnswer } from '#domain/read-views.ts';
 import { Fault } from '#lib/fault.ts';
 import type { ControlSetup } from './control-messages.ts';
-import type { Started } from './sources.ts';
+import type { Started } from './apply-at-start.ts';
 import { formatModels, formatStart } from './welcome.ts';
 
 /** Throws Fault `not_found` when the folder to apply is not there. */

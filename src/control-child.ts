@@ -10,7 +10,7 @@ import type { RuntimeHost } from '#runtime/remote-host.ts';
 import type { ControlSetup, FromControl, ToControlProcess } from './control-messages.ts';
 import type { DataPlaneProcesses } from './data-plane-processes.ts';
 import { createRuntimeChannel } from './runtime-channel.ts';
-import type { Started } from './sources.ts';
+import type { Started } from './apply-at-start.ts';
 
 /** Control as a process: there is one at most, and when it dies the next one takes over what it left. */
 export interface ControlChild {

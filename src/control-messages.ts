@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { StreamAddress } from '#bus/stream.ts';
 import type { ServerSettings } from '#domain/server.ts';
-import type { Started } from './sources.ts';
+import type { Started } from './apply-at-start.ts';
 
 /** What control is started with, wherever it runs. */
 export interface ControlSetup {

@@ -20,7 +20,7 @@ import { createArtifactFolder } from '#store/artifact-folder.ts';
 import { createSqliteStore } from '#store/sqlite.ts';
 import type { ControlSetup, FromControl } from './control-messages.ts';
 import { type DataFolder, dataFolderAt } from './data-folder.ts';
-import { applyAtStart } from './sources.ts';
+import { applyAtStart } from './apply-at-start.ts';
 
 const STARTER: Actor = { id: 'system:serve', role: 'deploy' };
 const clock = systemClock;
@@ -36,11 +36,16 @@ export interface ControlPlaces {
   readonly onProcesses?: Parameters<typeof createControl>[0]['onProcesses'];
 }
 
-/** Control as a whole: store, runtime, policies and API. Resolves when it listens; gives what ends it. */
-export async function runControlPlane(
+export interface ControlPlane {
+  /** Resolves when all is ended that can be; what fails is logged. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Control as a whole: store, runtime, policies and API. Resolves when it listens. */
+export async function createControlPlane(
   setup: ControlSetup,
   places: ControlPlaces,
-): Promise<(graceMs: number) => Promise<void>> {
+): Promise<ControlPlane> {
   const { settings, version } = setup;
   const { log, say, onProcesses } = places;
   const folder = dataFolderAt(setup.folder.path, setup.folder.stateId);
@@ -86,15 +91,17 @@ export async function runControlPlane(
         log.error({ error: messageOf(error) }, 'the folder is not followed'),
       );
   }
-  return async (graceMs) => {
-    closing.abort();
-    await end(log, [
-      () => listener.close(),
-      () => control.close(),
-      () => places.endRuntime(runtime, graceMs),
-      () => publisher.close(),
-      () => store.close(),
-    ]);
+  return {
+    async close(graceMs) {
+      closing.abort();
+      await end(log, [
+        () => listener.close(),
+        () => control.close(),
+        () => places.endRuntime(runtime, graceMs),
+        () => publisher.close(),
+        () => store.close(),
+      ]);
+    },
   };
 }
 

@@ -6,7 +6,7 @@ import { sendTo } from '#lib/ipc.ts';
 import { createLog } from '#lib/log.ts';
 import { createRemoteRuntime } from '#runtime/remote.ts';
 import type { ControlProcessStart, FromControl, ToControlProcess } from './control-messages.ts';
-import { runControlPlane } from './control-plane.ts';
+import { type ControlPlane, createControlPlane } from './control-plane.ts';
 import { createRuntimeChannel } from './runtime-channel.ts';
 
 /**
@@ -14,7 +14,7 @@ import { createRuntimeChannel } from './runtime-channel.ts';
  * data planes are not its children: when it dies they go on, and the next one takes them over.
  */
 
-let close: ((graceMs: number) => Promise<void>) | undefined;
+let control: ControlPlane | undefined;
 let alive: readonly string[] = [];
 let onAlive: (alive: readonly string[]) => void = () => {};
 
@@ -25,7 +25,7 @@ function say(message: FromControl, said?: () => void): void {
 async function run(start: ControlProcessStart): Promise<void> {
   const log = createLog({ level: start.settings.logLevel, terminal: start.terminal });
   alive = start.alive;
-  close = await runControlPlane(start, {
+  control = await createControlPlane(start, {
     log,
     say,
     createRuntime: () => createRemoteRuntime({ channel: createRuntimeChannel(process), log }),
@@ -50,7 +50,7 @@ function onMessage(message: ToControlProcess): void {
     alive = message.alive;
     onAlive(alive);
   } else if (message.type === 'close') {
-    void (close?.(message.graceMs) ?? Promise.resolve()).then(() => process.exit(0));
+    void (control?.close(message.graceMs) ?? Promise.resolve()).then(() => process.exit(0));
   }
 }
 

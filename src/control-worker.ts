@@ -4,7 +4,7 @@ import { systemClock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 import { createLog } from '#lib/log.ts';
 import type { ControlStart, FromControl, ToControl } from './control-messages.ts';
-import { runControlPlane } from './control-plane.ts';
+import { createControlPlane } from './control-plane.ts';
 import { createPlatformRuntime } from './local-runtime.ts';
 
 /** The control thread of the embedded platform: store, runtime, policies and API, away from the requests. */
@@ -18,7 +18,7 @@ function say(message: FromControl): void {
 }
 
 async function run(): Promise<void> {
-  const close = await runControlPlane(start, {
+  const control = await createControlPlane(start, {
     log,
     say,
     createRuntime: (folder, artifacts) =>
@@ -27,7 +27,7 @@ async function run(): Promise<void> {
     endRuntime: (runtime, graceMs) => runtime.close(graceMs),
   });
   parentPort?.once('message', ({ graceMs }: ToControl) => {
-    void close(graceMs).then(() => parentPort?.close());
+    void control.close(graceMs).then(() => parentPort?.close());
   });
 }
 

@@ -2,7 +2,7 @@ import { suggest } from '#cli/suggest.ts';
 import { DEFAULT_NAMESPACE } from '#domain/names.ts';
 import { quote } from '#lib/command.ts';
 import type { ModelAnswer } from '#domain/read-views.ts';
-import type { Started } from './sources.ts';
+import type { Started } from './apply-at-start.ts';
 
 /** Where everything is: the first line that is printed. */
 export function formatStart(where: {

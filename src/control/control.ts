@@ -20,15 +20,13 @@ import { MAX_KEYS } from './limits.ts';
 import { createLoadBook } from './load.ts';
 import { createControlMetrics } from './metrics.ts';
 import { createModelUseCases } from './models.ts';
-import {
-  createArtifactUseCases,
-  createReadUseCases,
-  createRevisionUseCases,
-} from './other-usecases.ts';
-import { type Outlet, createPublishing } from './publish.ts';
+import { createArtifactUseCases } from './artifact-usecases.ts';
+import { createReadUseCases } from './read-usecases.ts';
+import { createRevisionUseCases } from './revision-usecases.ts';
+import { type RoutingOutlet, createPublishing } from './publish.ts';
 import { createReportListener } from './reports.ts';
 import { createRevisionLoop } from './revisions.ts';
-import type { Told } from './routing.ts';
+import type { RoutingFacts } from './routing.ts';
 import { parkedIn } from './seen.ts';
 import { createStandby } from './standby.ts';
 import { createUsage } from './usage.ts';
@@ -57,7 +55,7 @@ export async function createControl(options: {
   store: Store;
   artifacts: Artifacts;
   runtime: Runtime;
-  publisher: Outlet;
+  publisher: RoutingOutlet;
   clock: Clock;
   log: Log;
   settings: ControlSettings;
@@ -76,14 +74,14 @@ export async function createControl(options: {
   const drain = createDrain((instance) => runtime.release(instance));
   const { onProcesses } = options;
   const leases = onProcesses && createLeases({ clock, loads, send: publisher.lease });
-  const told: Told = {
+  const facts: RoutingFacts = {
     healthOf: (revision) => health.of(revision),
     isParked: (revision) => parkedIn(runtime, revision).length > 0,
   };
   const publishing = createPublishing({
     catalog,
     outlet: publisher,
-    of: told,
+    facts,
     startedAt: clock.now(),
     isShared: onProcesses !== undefined,
   });
@@ -166,7 +164,7 @@ export async function createControl(options: {
   const alone = createTurns();
   return {
     useCases: {
-      ...createModelUseCases({ ...base, alone, healthOf: told.healthOf }),
+      ...createModelUseCases({ ...base, alone, healthOf: facts.healthOf }),
       ...createRevisionUseCases({ ...base, alone }),
       ...createReadUseCases({ ...base, store }),
       ...createArtifactUseCases(artifacts),

@@ -5,10 +5,15 @@ import type { RoutingInstance, RoutingModel } from '#domain/routing.ts';
 import type { Instance } from '#runtime/runtime.ts';
 import type { Catalog } from './catalog.ts';
 import { concurrencyOf } from './facts.ts';
-import { makeRoutingInstance, makeRoutingKey, makeRoutingModel, type Told } from './routing.ts';
+import {
+  makeRoutingInstance,
+  makeRoutingKey,
+  makeRoutingModel,
+  type RoutingFacts,
+} from './routing.ts';
 
 /** The bus, as control needs it. */
-export type Outlet = Pick<
+export type RoutingOutlet = Pick<
   Publisher,
   'update' | 'lease' | 'onUpward' | 'onJoined' | 'onGap' | 'onLeft'
 >;
@@ -35,13 +40,13 @@ const GENERATIONS_PER_MS = 1000;
 
 export function createPublishing(options: {
   catalog: Catalog;
-  outlet: Outlet;
-  of: Told;
+  outlet: RoutingOutlet;
+  facts: RoutingFacts;
   startedAt: number;
   /** Whether there may be several data planes, which share the slots of an instance. */
   isShared: boolean;
 }): Publishing {
-  const { catalog, outlet, of } = options;
+  const { catalog, outlet, facts } = options;
   const models = new Map<string, RoutingModel>();
   const instances = new Map<string, RoutingInstance['state']>();
   let generation = Math.floor(options.startedAt) * GENERATIONS_PER_MS;
@@ -55,7 +60,7 @@ export function createPublishing(options: {
     const entry = catalog.model(key);
     if (!entry) return undefined;
     const before = models.get(key);
-    const next = makeRoutingModel(entry, before?.generation ?? ++generation, of);
+    const next = makeRoutingModel(entry, before?.generation ?? ++generation, facts);
     if (before && isDeepStrictEqual(before, next)) return undefined;
     const told = before ? { ...next, generation: ++generation } : next;
     models.set(key, told);

@@ -13,14 +13,18 @@ import { specOf } from './facts.ts';
 import type { Health } from './health.ts';
 
 /** What data planes are told of a revision beside its record. */
-export interface Told {
+export interface RoutingFacts {
   readonly healthOf: (revision: string) => Health | undefined;
   /** An instance of it is. */
   readonly isParked: (revision: string) => boolean;
 }
 
 /** What the data plane needs to know of a model. */
-export function makeRoutingModel(entry: ModelEntry, generation: number, of: Told): RoutingModel {
+export function makeRoutingModel(
+  entry: ModelEntry,
+  generation: number,
+  facts: RoutingFacts,
+): RoutingModel {
   const { sticky, queue } = specOf(entry);
   return {
     namespace: entry.namespace,
@@ -34,7 +38,7 @@ export function makeRoutingModel(entry: ModelEntry, generation: number, of: Told
         record,
         revisionSpec.parse(record.spec),
         revisionKey(entry.namespace, entry.name, record.name),
-        of,
+        facts,
       ),
     ),
   };
@@ -52,7 +56,7 @@ function makeRoutingRevision(
   record: RevisionRecord,
   spec: RevisionSpec,
   key: string,
-  { healthOf, isParked }: Told,
+  { healthOf, isParked }: RoutingFacts,
 ): RoutingRevision {
   const health = healthOf(key);
   const { runtime, concurrency, timeouts, retry } = spec;

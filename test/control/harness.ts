@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Lease, RevisionLoad } from '#bus/messages.ts';
 import type { Report } from '#bus/publisher.ts';
 import { type Control, createControl } from '#control/control.ts';
-import type { Outlet } from '#control/publish.ts';
+import type { RoutingOutlet } from '#control/publish.ts';
 import type { ModelInput, RevisionSpecInput } from '#domain/model.ts';
 import type { Actor, EventRecord } from '#domain/records.ts';
 import type { RoutingInstance, RoutingModel } from '#domain/routing.ts';
@@ -22,11 +22,11 @@ export const ADMIN: Actor = { id: 'local', role: 'admin' };
 export const MIB = 2 ** 20;
 
 /** What the data planes were told, and what they say. */
-export interface FakeOutlet extends Outlet {
+export interface FakeOutlet extends RoutingOutlet {
   readonly models: ReadonlyMap<string, RoutingModel>;
   readonly instances: ReadonlyMap<string, RoutingInstance>;
   /** Changes in the order told. */
-  readonly updates: readonly Parameters<Outlet['update']>[0][];
+  readonly updates: readonly Parameters<RoutingOutlet['update']>[0][];
   /** In the order sent. */
   readonly leases: readonly (Lease & { readonly dataPlane: string })[];
   say(message: Report, dataPlane?: string): void;
@@ -75,9 +75,9 @@ export function program(part: Partial<RevisionSpecInput> = {}): RevisionSpecInpu
 function createFakeOutlet(): FakeOutlet {
   const models = new Map<string, RoutingModel>();
   const instances = new Map<string, RoutingInstance>();
-  const updates: Parameters<Outlet['update']>[0][] = [];
+  const updates: Parameters<RoutingOutlet['update']>[0][] = [];
   const speakers: ((dataPlane: string, message: Report) => void)[] = [];
-  const joiners: Parameters<Outlet['onJoined']>[0][] = [];
+  const joiners: Parameters<RoutingOutlet['onJoined']>[0][] = [];
   const leases: FakeOutlet['leases'][number][] = [];
   const present = new Set<string>();
   const leavers: ((dataPlane: string) => void)[] = [];
