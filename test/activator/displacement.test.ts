@@ -28,15 +28,14 @@ beforeEach(() => {
 
 function makeWaiter(callerId: string, priority = NORMAL): Waiter<Slot> {
   const count = (): void => void fates.set(callerId, (fates.get(callerId) ?? 0) + 1);
-  return {
-    ...new QueueFields(),
+  return Object.assign(new QueueFields(), {
     heldBytes: BYTES,
     callerId,
     priority,
     arrivedAt: 0,
     onGranted: () => {},
     onRefused: count,
-  };
+  });
 }
 
 const enter = (callerId: string, priority?: number): number =>

@@ -44,18 +44,17 @@ function createWorld() {
 }
 
 function makeWaiter(arrivedAt: number, callerId = 'a'): Waiter<Slot> & { slot: Slot | undefined } {
-  return {
-    ...new QueueFields(),
+  return Object.assign(new QueueFields(), {
     callerId,
     priority: NORMAL,
     arrivedAt,
     heldBytes: 0,
-    slot: undefined,
-    onGranted(slot) {
+    slot: undefined as Slot | undefined,
+    onGranted(slot: Slot) {
       this.slot = slot;
     },
     onRefused() {},
-  };
+  });
 }
 
 function waitNow(route: RevisionRoute, now: number): number | null {
