@@ -1,3 +1,4 @@
+import { curl } from '#cli/example.ts';
 import { suggest } from '#cli/suggest.ts';
 import { DEFAULT_NAMESPACE } from '#domain/names.ts';
 import { quote } from '#lib/command.ts';
@@ -72,8 +73,8 @@ function triesOf(
   const { name, namespace } = shown.metadata;
   const example = examples.get(name);
   const call = example
-    ? [`curl -sS ${shown.status.addresses.infer} -d @${quote(example)}`]
-    : [`curl -sS ${shown.status.addresses.infer.replace(/\/infer$/, '')}`];
+    ? [`${curl(shown.status.addresses.infer)} -d @${quote(example)}`]
+    : [curl(shown.status.addresses.infer.replace(/\/infer$/, ''))];
   const get = suggest(['get', 'models'], { server, namespace });
   const why = suggest(['why', name], { server, namespace });
   return [...call, `${get}          ${why}`];

@@ -22,8 +22,13 @@ export const MIN_VERSION = 'TLSv1.2';
 export function readCertificate(files: CertificateFiles): Certificate {
   const chain = readPem(files.certificate);
   const key = readPem(files.key);
-  const certificate = within(files.certificate, () => new X509Certificate(chain));
-  const privateKey = within(files.key, () => createPrivateKey(key));
+  const certificate = parse(
+    files.certificate,
+    'certificate',
+    chain,
+    (pem) => new X509Certificate(pem),
+  );
+  const privateKey = parse(files.key, 'private key', key, createPrivateKey);
   if (!certificate.checkPrivateKey(privateKey)) {
     throw new Fault('invalid', `${files.key} is not the key of ${files.certificate}`);
   }
@@ -51,6 +56,16 @@ function readPem(file: string): Buffer {
     return readFileSync(file);
   } catch (error) {
     throw new Fault('invalid', `${file} cannot be read: ${messageOf(error)}`);
+  }
+}
+
+/** What OpenSSL says of a file that is something else helps nobody. */
+function parse<T>(file: string, what: string, pem: Buffer, read: (pem: Buffer) => T): T {
+  try {
+    return read(pem);
+  } catch {
+    const why = pem.includes('ENCRYPTED') ? 'cannot be used: it is encrypted' : `is no PEM ${what}`;
+    throw new Fault('invalid', `${file} ${why}`);
   }
 }
 

@@ -28,6 +28,13 @@ const network = z
     'an address or a network, such as 10.0.0.0/8 or fd00::/8',
   );
 
+/** Less than the smallest model needs: most likely another unit was meant. */
+const MIN_MEMORY = 64 * 2 ** 20;
+const memory = size.refine(
+  (bytes) => bytes >= MIN_MEMORY,
+  'at least 64Mi, with its unit, such as 2Gi: plain numbers are bytes',
+);
+
 const tls = z.strictObject({
   certificate: files.optional().meta({
     description: 'PEM files of certificate chains; the first serves names that none is for.',
@@ -54,7 +61,7 @@ const limits = z.strictObject({
 
 const serverSpec = z.strictObject({
   listen: address.prefault('127.0.0.1:8080').meta({ description: 'Requests to models.' }),
-  control: address.prefault('127.0.0.1:8081').meta({ description: 'API, dashboard, metrics.' }),
+  control: address.prefault('127.0.0.1:8081').meta({ description: 'API and metrics.' }),
   controlHosts: z
     .array(allowedHost)
     .max(64)
@@ -67,7 +74,7 @@ const serverSpec = z.strictObject({
     .max(4096)
     .default(DEFAULT_DATA)
     .meta({ description: 'Folder of all state.' }),
-  memory: size.optional().meta({ description: 'Budget for all instances.' }),
+  memory: memory.optional().meta({ description: 'Budget for all instances.' }),
   pool: z.int().min(0).max(16).default(1).meta({
     description: 'Processes that stand by for each kind of model server in use; 0 = none.',
   }),

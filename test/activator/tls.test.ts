@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
@@ -21,6 +22,12 @@ import {
   startInstance,
 } from './harness.ts';
 
+const ENCRYPTED_KEY = generateKeyPairSync('ed25519').privateKey.export({
+  type: 'pkcs8',
+  format: 'pem',
+  cipher: 'aes-128-cbc',
+  passphrase: 'secret',
+});
 const A = makeCertificate(['a.test', '*.wild.test']);
 const B = makeCertificate(['b.test', 'exact.wild.test']);
 
@@ -271,7 +278,17 @@ describe('certificates', () => {
     [
       'what is no certificate',
       (): Promise<void> => writeFile(filesOf('a').certificate, 'no'),
-      'a.pem cannot be used',
+      'a.pem is no PEM certificate"',
+    ],
+    [
+      'what is no key',
+      (): Promise<void> => writeFile(filesOf('a').key, 'no'),
+      'a.key is no PEM private key"',
+    ],
+    [
+      'an encrypted key',
+      (): Promise<void> => writeFile(filesOf('a').key, ENCRYPTED_KEY),
+      'a.key cannot be used: it is encrypted',
     ],
     ['nothing', (): Promise<void> => unlink(filesOf('b').key), 'b.key cannot be read'],
   ])('%s in place of a file changes nothing, and is logged', async (_what, breakIt, reason) => {

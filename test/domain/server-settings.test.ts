@@ -111,6 +111,21 @@ test('all problems of all sources are told at once, each by the name of its sour
   );
 });
 
+test.each([
+  ['10', false],
+  ['63Mi', false],
+  ['64Mi', true],
+  ['1G', true],
+])('a budget of memory %s is one: %s', (memory, isOne) => {
+  expect(problemsOf({ flags: { '--memory': memory } })).toEqual(isOne ? [] : ['--memory']);
+});
+
+test('a budget that was meant in other units is refused with what would be right', () => {
+  expect(() => settings({ env: { ROUSE_MEMORY: '10' } })).toThrow(
+    'ROUSE_MEMORY: found "10", expected at least 64Mi, with its unit, such as 2Gi: plain numbers are bytes',
+  );
+});
+
 test('a bad value is told even when a better source hides it', () => {
   const said = { env: { ROUSE_LISTEN: 'x' }, flags: { '--listen': '127.0.0.1:1' } };
   expect(problemsOf(said)).toEqual(['ROUSE_LISTEN']);

@@ -55,7 +55,10 @@ function addCreate(key: Command, io: Io): void {
         .makeOptionMandatory(),
     )
     .addOption(
-      new Option('--priority <priority>', 'the highest that requests to models with it may have')
+      new Option(
+        '--priority <priority>',
+        'the highest that requests to models may have, and have when they ask for none',
+      )
         .choices(PRIORITIES)
         .default('normal'),
     )
