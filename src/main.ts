@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os';
 import { createProgram } from '#cli/program.ts';
 import { systemClock } from '#lib/clock.ts';
-import { serve } from './serve.ts';
+import { serve } from '#serve/serve.ts';
 import { readVersion } from '#lib/version.ts';
 
 /** The command `rouse`: the command line over this process's own streams. */

@@ -65,9 +65,14 @@ const TABLE: Table = {
     },
     { path: 'src/cli', holds: 'the command line', imports: [DOMAIN, LIB] },
     {
+      path: 'src/serve',
+      holds: 'composition: the platform in one process or several',
+      imports: 'everything',
+    },
+    {
       path: 'src',
       direct: true,
-      holds: 'entry points and composition',
+      holds: 'the command',
       imports: 'everything',
     },
     {

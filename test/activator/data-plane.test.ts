@@ -7,7 +7,7 @@ import type { BusClient, Link } from '#bus/bus.ts';
 import type { Downward, NewLease, RevisionLoad, Upward } from '#bus/messages.ts';
 import { parseServer } from '#domain/server-sources.ts';
 import { silentLog } from '#lib/log.ts';
-import { findSharedPort } from '#src/shared-port.ts';
+import { findSharedPort } from '#serve/shared-port.ts';
 import { listening } from '#test/listening.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 import { call, makeInstance, makeModel } from './harness.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
-import { takeDataFolder } from '#src/data-folder.ts';
+import { takeDataFolder } from '#serve/data-folder.ts';
 
 const ROUNDS = 20;
 /** So that all have read of it before it is there. */

@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline';
-import { takeDataFolder } from '#src/data-folder.ts';
+import { takeDataFolder } from '#serve/data-folder.ts';
 
 /**
  * Wants a data folder, named by its argument, at each time (in ms since the epoch) that it reads, and prints

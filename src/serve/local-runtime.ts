@@ -37,8 +37,8 @@ function fileOf(entry: string): string {
 function programs(): { serve: string[]; inspect: string[]; python: string[] } {
   const node = [process.execPath, '--no-warnings'];
   return {
-    serve: [...node, fileOf('../functions/serve')],
-    inspect: [...node, fileOf('../functions/inspect')],
-    python: ['python3', fileURLToPath(new URL('../functions/python/serve.py', import.meta.url))],
+    serve: [...node, fileOf('../../functions/serve')],
+    inspect: [...node, fileOf('../../functions/inspect')],
+    python: ['python3', fileURLToPath(new URL('../../functions/python/serve.py', import.meta.url))],
   };
 }

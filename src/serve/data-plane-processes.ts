@@ -49,7 +49,7 @@ export function createDataPlaneProcesses(options: {
   }
 
   function begin(dataPlane: string): ChildProcess {
-    const child = fork(entryUrl('../activator/main', import.meta.url), {
+    const child = fork(entryUrl('../../activator/main', import.meta.url), {
       env: { ...process.env, ...environment },
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
