@@ -153,7 +153,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     for (const slot of routes.allSlots()) slot.gate.drainAgain(slot);
   });
   const formatAll = (): string =>
-    formatMetrics(routes.allRevisions(), metrics) +
+    formatMetrics(routes.allRevisions(), metrics, plane.heldBytes) +
     formatLeaseMetrics(routes.allRevisions(), subscriber.linked);
   subscriber.onScrape(formatAll);
 

@@ -10,13 +10,14 @@ import { indexOfEnd } from './http/fields.ts';
 import { RequestHead } from './http/request-head.ts';
 import { refuseUnfinished } from './http/unfinished-head.ts';
 import { Exchange } from './exchange.ts';
+import { HeldBytes } from './held-bytes.ts';
 import { Inlet, keep } from './inlet.ts';
 import type { Framed } from './upstream.ts';
 import type { Peer } from './listener.ts';
 import { countRefusal } from './metrics.ts';
 import { Outlet } from './outlet.ts';
 import type { Refusal } from './refusal.ts';
-import { BAD_CHUNKS, HEAD_STALLED, makeBodyTooLarge } from './refusals.ts';
+import { BAD_CHUNKS, HEAD_STALLED, makeBodyTooLarge, TOO_MUCH_AHEAD } from './refusals.ts';
 import { connectionField, Response } from './response.ts';
 import { disown, listenFor, type SocketOwner } from './socket-owner.ts';
 import { Origin } from './origin.ts';
@@ -64,7 +65,8 @@ export interface CallerConnectionEvents {
  *  2. Nothing of a refused body becomes a request. `bodyDone` is set only when the exchange has taken the last of
  *     the body; a refusal before that ends the connection.
  *  3. What came ahead of its turn is kept in order, and with more than `MAX_AHEAD` of it the socket is paused
- *     until that turn has come.
+ *     until that turn has come. `held` counts exactly `ahead`, also of a head that is not whole; what has no room
+ *     there is not kept, and then the connection ends with the present answer.
  *  4. While `EXCHANGING` the exchange is told of the caller; once `CLOSED` nothing is told to it any more.
  *  5. Two seconds after its last answer an idle connection keeps nothing of the request.
  */
@@ -89,6 +91,9 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
   private phase = READING;
   private continued = false;
   private ahead: Buffer | undefined;
+  /** Made with the first bytes that are kept. */
+  private held: HeldBytes | undefined;
+  private dropsAhead = false;
   private pumping = false;
   /** Behind the present request there is more in the buffer that is being read. */
   private hasMore = false;
@@ -234,13 +239,14 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
   private pumpAhead(): void {
     const { ahead } = this;
     if (!ahead || this.pumping || this.phase !== READING) return;
-    this.ahead = undefined;
+    this.takeAhead();
     this.pump(ahead, ahead.length);
   }
 
   /** Breaks off in the middle of a response, so that the caller can't take it for whole. */
   cut(): void {
     this.phase = CLOSED;
+    this.takeAhead();
     if (this.socket.destroyed) return;
     this.socket.resetAndDestroy();
   }
@@ -249,7 +255,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
   private linger(): void {
     this.phase = LINGERING;
     this.deadline = this.plane.now() + LINGER_MS;
-    this.ahead = undefined;
+    this.takeAhead();
     this.outlet.uncork();
     this.socket.end();
     this.resume();
@@ -262,10 +268,11 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
     this.outlet.writeText('HTTP/1.1 100 Continue\r\n\r\n');
   }
 
-  /** What came ahead of its turn, for the protocol that the connection was upgraded to. */
+  /** What came ahead of its turn, and is not kept here any more. */
   takeAhead(): Buffer | undefined {
     const { ahead } = this;
     this.ahead = undefined;
+    this.held?.letGo();
     return ahead;
   }
 
@@ -292,6 +299,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
     this.head.forget();
     this.exchange = undefined;
     this.body = undefined;
+    this.held = undefined;
     this.origin.forget();
   }
 
@@ -300,7 +308,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
     else if (this.phase !== READING) return;
     else if (this.ahead) {
       const joined = Buffer.concat([this.ahead, buffer.subarray(0, length)]);
-      this.ahead = undefined;
+      this.takeAhead();
       this.pump(joined, joined.length);
     } else this.pump(buffer, length);
   }
@@ -317,10 +325,27 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
 
   /** Keeps what came ahead of its turn. */
   private sendAhead(buffer: Buffer, from: number, to: number): void {
-    if (from >= to || this.phase >= LINGERING) return;
+    if (from >= to || this.phase >= LINGERING || this.dropsAhead) return;
+    this.held ??= new HeldBytes(this.plane);
+    if (!this.held.take(to - from)) {
+      this.refuseAhead();
+      return;
+    }
     const bytes = keep(buffer, from, to);
     this.ahead = this.ahead ? Buffer.concat([this.ahead, bytes]) : bytes;
     if (this.phase === EXCHANGING && this.ahead.length > MAX_AHEAD) this.pause();
+  }
+
+  /** There is no room for more. Who has a request that waits gets its answer, and sends the others again. */
+  private refuseAhead(): void {
+    if (this.phase === READING) this.refuseUnread(TOO_MUCH_AHEAD);
+    else if (this.head.upgrade !== '') this.exchange?.onBadBody(TOO_MUCH_AHEAD);
+    else {
+      this.dropsAhead = true;
+      this.head.keepAlive = false;
+      this.takeAhead();
+      this.pause();
+    }
   }
 
   /** Reads requests as long as there are whole heads and nothing to wait for. Not recursive. */
@@ -474,6 +499,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
     if (this.phase === CLOSED) return;
     const wasExchanging = this.phase === EXCHANGING;
     this.phase = CLOSED;
+    this.takeAhead();
     if (wasExchanging) this.exchange?.onCallerGone();
     this.socket.destroySoon();
   }

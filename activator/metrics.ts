@@ -105,8 +105,12 @@ interface Used {
   readonly metrics: RevisionMetrics;
 }
 
-/** Prometheus text of everything that the data plane counts. */
-export function formatMetrics(routes: Iterable<Counted>, shared: SharedMetrics): string {
+/** Prometheus text of everything that the data plane counts. `heldBytes`: of its budget. */
+export function formatMetrics(
+  routes: Iterable<Counted>,
+  shared: SharedMetrics,
+  heldBytes: number,
+): string {
   const revisions: Used[] = [];
   for (const { gate, metrics } of routes) if (metrics) revisions.push({ gate, metrics });
   return [
@@ -138,6 +142,8 @@ export function formatMetrics(routes: Iterable<Counted>, shared: SharedMetrics):
     ),
     '# TYPE rouse_client_connections gauge',
     sample('rouse_client_connections', '', shared.connections),
+    '# TYPE rouse_held_bytes gauge',
+    sample('rouse_held_bytes', '', heldBytes),
     '',
   ].join('\n');
 }

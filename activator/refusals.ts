@@ -62,6 +62,11 @@ export const TOO_MANY_BODIES: Refusal = {
   detail: 'The bodies of all waiting requests together are as large as they may be.',
   retryAfter: 1,
 };
+export const TOO_MUCH_AHEAD: Refusal = {
+  status: 503,
+  code: 'unavailable',
+  detail: 'Requests that wait or are not whole yet are together as large as they may be.',
+};
 export const NOT_JSON: Refusal = {
   status: 400,
   code: 'bad_request',

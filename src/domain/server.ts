@@ -48,9 +48,10 @@ const limits = z.strictObject({
     .prefault('64Ki')
     .meta({ description: 'Head of a request.' }),
   bodyBytes: size.prefault('1Gi').meta({ description: 'Body of a request.' }),
-  heldBytes: size
-    .prefault('256Mi')
-    .meta({ description: 'Bodies held while requests wait, in all; each worker has its share.' }),
+  heldBytes: size.prefault('256Mi').meta({
+    description:
+      'Bodies held while requests wait, and what is sent ahead, in all; each worker has its share.',
+  }),
   connections: z
     .int()
     .min(1)
