@@ -11,12 +11,13 @@ export type Downward =
   | Delta
   /**
    * So many slots of each instance are this data plane's. Fewer than before: `released` says when they are free.
-   * `version` is that of the state which they go with.
+   * `version` is that of the state which they go with; `gaps`: of so many gaps the data plane had told on this link.
    */
   | {
       readonly type: 'lease';
       readonly epoch: string;
       readonly version: number;
+      readonly gaps?: number;
       readonly leases: readonly NewLease[];
     }
   /** Answer with `metrics` that carries the same `id`. */

@@ -78,6 +78,8 @@ export function createPublisher(options: {
   const keys = new Map<string, RoutingKey>();
   const deltas: Delta[] = [];
   const joined = new Map<string, Link<Downward, Upward>>();
+  /** How many gaps each that has joined has told of on its link. */
+  const gapsOf = new Map<string, number>();
   const reports = createMailbox<{ dataPlane: string; message: Report }>();
   const arrivals = createMailbox<{ dataPlane: string; leases: readonly Lease[] }>();
   const gaps = createMailbox<string>();
@@ -127,10 +129,12 @@ export function createPublisher(options: {
   function join(dataPlane: string, link: Link<Downward, Upward>, leases: readonly Lease[]): void {
     const former = joined.get(dataPlane);
     if (former === link) {
+      gapsOf.set(dataPlane, gapsOf.get(dataPlane)! + 1);
       gaps.deliver(dataPlane);
       return;
     }
     joined.set(dataPlane, link);
+    gapsOf.set(dataPlane, 0);
     former?.close();
     arrivals.deliver({ dataPlane, leases });
   }
@@ -138,6 +142,7 @@ export function createPublisher(options: {
   function leave(dataPlane: string, link: Link<Downward, Upward>): void {
     if (joined.get(dataPlane) !== link) return;
     joined.delete(dataPlane);
+    gapsOf.delete(dataPlane);
     departures.deliver(dataPlane);
   }
 
@@ -179,8 +184,10 @@ export function createPublisher(options: {
     update,
     onUpward: (listener) =>
       reports.listen(({ dataPlane, message }) => listener(dataPlane, message)),
-    lease: (dataPlane, leases) =>
-      joined.get(dataPlane)?.send({ type: 'lease', epoch, version, leases }),
+    lease(dataPlane, leases) {
+      const told = gapsOf.get(dataPlane) ?? 0;
+      joined.get(dataPlane)?.send({ type: 'lease', epoch, version, gaps: told, leases });
+    },
     onJoined: (listener) => arrivals.listen(({ dataPlane, leases }) => listener(dataPlane, leases)),
     onGap: gaps.listen,
     onLeft: departures.listen,

@@ -33,8 +33,9 @@ export interface Subscriber {
  * 1. `onState` is called with changes that follow each other without a gap; after a gap or a new epoch the
  *    next call is a full one.
  * 2. While control is away nothing is called: the last good state holds.
- * 3. Leases that go with a state which is not there show a gap, too. They are taken all the same: they are absolute
- *    numbers, and control sends them again after the state.
+ * 3. Leases that go with a state which is not there show a gap, too; those that were sent after the answer to one show
+ *    that the answer is missing. They are taken all the same: they are absolute numbers, and control sends them again
+ *    after the state.
  */
 export function createSubscriber(options: {
   client: BusClient;
@@ -55,6 +56,8 @@ export function createSubscriber(options: {
   let has: { readonly epoch: string; readonly version: number } | undefined;
   /** A gap was found on this link: until the snapshot that was asked for, deltas are of no use. */
   let asked = false;
+  /** Found on this link so far. */
+  let gaps = 0;
   let parts: (Snapshot | Delta)[] = [];
   let listener: (() => void) | undefined;
   let render: (() => string | Promise<string>) | undefined;
@@ -65,15 +68,16 @@ export function createSubscriber(options: {
   }
 
   function ask(): void {
-    if (asked) return;
     asked = true;
+    gaps += 1;
     hello(undefined);
   }
 
   function take(message: Downward): void {
     if (message.type === 'scrape') void answer(message.id);
     else if (message.type === 'lease') {
-      if (has?.epoch !== message.epoch || has.version !== message.version) ask();
+      const isHere = has?.epoch === message.epoch && has.version === message.version;
+      if (!isHere && (!asked || message.gaps === gaps)) ask();
       options.onLease?.(message.leases);
     } else if (message.type === 'answers') options.onAnswers?.(message);
     else if (message.type === 'ask') tell(message);
@@ -129,6 +133,7 @@ export function createSubscriber(options: {
   client.onLink((made) => {
     link = made;
     asked = false;
+    gaps = 0;
     parts = [];
     made.onClose(() => {
       if (link !== made) return;

@@ -425,6 +425,21 @@ describe('one step after the other', () => {
     expect(two(world).running).toHaveLength(1);
   });
 
+  test('when the answer to a gap is missing, too, the leases after it show that', () => {
+    const world = makeWorld(1, 2, 1);
+    for (const plane of [one(world), two(world)]) world.arrive(plane);
+    world.startInstance();
+    const wire = two(world).wire!;
+    // Its wake arrives, the new instance does not; the lease of it shows the gap.
+    wire.deliver('up');
+    wire.lose();
+    wire.deliver('down');
+    wire.deliver('up');
+    wire.lose();
+    world.deliverAll();
+    expect(two(world).running).toHaveLength(1);
+  });
+
   test('a gap is asked for once; what was leased before it was heard of is counted once', () => {
     const world = makeWorld(3, 2, 1);
     const before = world.sent(one(world)).length;
