@@ -1,18 +1,20 @@
+import type { Socket } from 'node:net';
 import type { BusClient } from '#bus/bus.ts';
 import { createSubscriber } from '#bus/subscriber.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
+import type { AcceptedConnection } from './accepted-connection.ts';
 import { Callers } from './callers.ts';
-import { createConnections } from './connections.ts';
+import { CallerConnection, type CallerConnectionEvents } from './caller-connection.ts';
 import { createDemand } from './demand.ts';
 import { createTraces } from './http/traceparent.ts';
+import { CallerSession } from './http2/caller-session.ts';
 import { formatLeaseMetrics } from './lease-metrics.ts';
-import type { EntrySettings, Listener } from './listener.ts';
+import { createListener, type EntrySettings, type Listener, type Peer } from './listener.ts';
 import { reportLoad } from './load.ts';
 import { countEntryRefusal, createSharedMetrics, formatMetrics } from './metrics.ts';
 import { createPeers } from './peers.ts';
 import type { Plane, PlaneLimits } from './plane.ts';
-import { createPort } from './port.ts';
 import { Routes } from './routes.ts';
 import type { Slot } from './slot.ts';
 import { NOTHING_WAITS } from './waits.ts';
@@ -70,9 +72,10 @@ export interface Activator {
 
 /** The data plane: listens, routes, holds, wakes, balances, forwards. */
 export async function createActivator(options: ActivatorOptions): Promise<Activator> {
-  const { clock } = options;
+  const { clock, sharePort = false } = options;
   const stated = Promise.withResolvers<void>();
   const metrics = createSharedMetrics();
+  const connections = new Set<AcceptedConnection>();
   const timers = new Set<Timer>();
   const routes = new Routes(options.domain, {
     onWake(revision, queued) {
@@ -127,7 +130,6 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
       subscriber.send({ type: 'suspect', instance: slot.id, reason, hangs: true });
     },
   };
-  const connections = createConnections(plane);
   const subscriber = createSubscriber({
     client: options.client,
     dataPlane: options.dataPlane,
@@ -175,9 +177,33 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     timers.add(timer);
   }
 
+  function addConnection(connection: AcceptedConnection): void {
+    connections.add(connection);
+    metrics.connections = connections.size;
+  }
+
+  function removeConnection(connection: AcceptedConnection): void {
+    connections.delete(connection);
+    metrics.connections = connections.size;
+  }
+
+  const connectionEvents: CallerConnectionEvents = {
+    onHttp2(connection, first) {
+      removeConnection(connection);
+      const session = new CallerSession(connection.socket, first, plane, connection.peer);
+      addConnection(session);
+      connection.socket.once('close', () => removeConnection(session));
+    },
+    onClosed: removeConnection,
+  };
+
+  function onConnection(socket: Socket, peer: Peer): void {
+    addConnection(new CallerConnection(socket, plane, peer, connectionEvents));
+  }
+
   repeat(SWEEP_MS, () => {
     const now = clock.now();
-    connections.sweep(now);
+    for (const connection of connections) connection.sweep(now);
     for (const slot of routes.allSlots()) slot.sweep(now);
   });
   repeat(WATCH_EVERY_MS, () => watches.tick(clock.now()));
@@ -196,27 +222,34 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     await subscriber.close();
   }
 
-  const { host, limits, sharePort = false } = options;
-  const port = createPort({
-    ...options.entry,
-    host,
-    port: options.port,
-    sharePort,
-    connections: limits.connections,
-    clock,
-    log: options.log,
-    onConnection: connections.add,
-    onRefused: (reason) => countEntryRefusal(metrics, reason),
-  });
+  let opening: Promise<Listener> | undefined;
+  let listener: Listener | undefined;
+  const { host, port, limits } = options;
+
+  async function open(): Promise<Listener> {
+    opening = createListener({
+      ...options.entry,
+      host,
+      port,
+      sharePort,
+      connections: limits.connections,
+      clock,
+      log: options.log,
+      onConnection,
+      onRefused: (reason) => countEntryRefusal(metrics, reason),
+    });
+    listener = await opening;
+    return listener;
+  }
 
   async function openWhenStated(): Promise<void> {
     await stated.promise;
-    if (!plane.closing) await port.open();
+    if (!plane.closing) await open();
   }
 
   async function openNow(): Promise<Listener> {
     try {
-      return await port.open();
+      return await open();
     } catch (error) {
       await stop();
       throw error;
@@ -225,19 +258,19 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
 
   return {
     host,
-    port: sharePort ? options.port : (await openNow()).port,
+    port: sharePort ? port : (await openNow()).port,
     ready: sharePort ? openWhenStated() : stated.promise,
     metrics: formatAll,
-    reload: () => port.reload(),
+    reload: () => listener?.reload(),
     async close(graceMs) {
       plane.closing = true;
       watches.endAll(clock.now());
-      const listener = await port.opened();
+      if (!listener) await opening;
       const closed = listener?.close();
-      connections.beginClose();
+      for (const connection of connections) connection.beginClose();
       const cut = clock.after(graceMs, () => {
         listener?.cut();
-        connections.cut();
+        for (const connection of connections) connection.cut();
       });
       await closed;
       cut.cancel();
