@@ -24,8 +24,11 @@ export interface PlaneSeen {
 export const TURN_MS = 10;
 /** Capacity is moved when it is one such part of the whole: small ones slot by slot, large ones in batches. */
 const PARTS = 16;
-/** Of requests that run for longer than this, a turn is charged with no more. */
-const CREDIT_LIMIT_MS = 60_000;
+/**
+ * What is owed is due within this: one long request must not keep those who wait where it ran from their turns for
+ * minutes. So of requests that run for longer than this times the share, a turn is charged with no more.
+ */
+const CREDIT_LIMIT_MS = 20_000;
 /** Sums of fractions that should be whole are, within this. */
 const EPSILON = 1e-9;
 
@@ -86,11 +89,20 @@ function charge(
   elapsedMs: number,
 ): number[] {
   const used = sum(planes.map(({ held }) => held)) / capacity;
-  const limit = capacity * CREDIT_LIMIT_MS;
-  return planes.map(({ held, queued }, at) => {
+  const credits = planes.map(({ held, queued }, at) => {
     const credit = memory[at]! + (due[at]! * used - held) * elapsedMs;
-    return Math.max(-limit, Math.min(queued > 0 ? limit : 0, credit));
+    const limit = due[at]! * CREDIT_LIMIT_MS;
+    return Math.max(0 - limit, Math.min(queued > 0 ? limit : 0, credit));
   });
+  return forgive(credits);
+}
+
+/** What was forgiven to one is not owed to the others any more: credits add up to no more than 0. */
+function forgive(credits: readonly number[]): number[] {
+  const excess = sum(credits);
+  if (excess <= 0) return [...credits];
+  const owed = sum(credits.filter((credit) => credit > 0));
+  return credits.map((credit) => (credit > 0 ? (credit * (owed - excess)) / owed : credit));
 }
 
 function makeWhole(

@@ -75,6 +75,30 @@ describe('shares', () => {
     expect(second.memory![1]).toBeLessThan(0);
   });
 
+  test.each([0, 120_000])(
+    'a long request that ran %i ms ago keeps nobody waiting for minutes',
+    (idleMs) => {
+      const STEP_MS = 20;
+      const others = [plane(30, 0, 0), plane(30, 0, 0)];
+      let { decision, memory } = decideShares(1, [...others, plane(1, 1, 1)], [0, 0, 0], 0);
+      const pass = (ms: number, last: (held: number) => PlaneSeen): number => {
+        for (let at = 0; at < ms; at += STEP_MS) {
+          const seen = others.map((each, i) => plane(each.queued, decision[i]!, decision[i]!));
+          ({ decision, memory } = decideShares(1, [...seen, last(decision[2]!)], memory, STEP_MS));
+          if (decision[2] === 1) return at;
+        }
+        return Number.POSITIVE_INFINITY;
+      };
+      // It runs on whatever is decided: its slot comes back when it has ended.
+      for (let at = 0; at < 50_000; at += STEP_MS) {
+        ({ memory } = decideShares(1, [...others, plane(0, 1, 1)], memory, STEP_MS));
+      }
+      decision = [1, 0, 0];
+      pass(idleMs, () => plane(0, 0, 0));
+      expect(pass(200_000, (held) => plane(1, held, held))).toBeLessThan(30_000);
+    },
+  );
+
   const seen = fc.record({
     queued: fc.nat(50),
     inFlight: fc.nat(50),
