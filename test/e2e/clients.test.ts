@@ -83,7 +83,8 @@ describe.each(['http', 'https'])('by %s', (scheme) => {
 
   test('the addresses that are printed say so', () => {
     expect(platform.requests).toMatch(new RegExp(`^${scheme}://127\\.0\\.0\\.1:\\d+$`));
-    expect(platform.output()).toContain(`curl -sS ${platform.requests}/v2/models/`);
+    const trust = scheme === 'https' ? '--cacert CERTIFICATE.pem ' : '';
+    expect(platform.output()).toContain(`curl -sS ${trust}${platform.requests}/v2/models/`);
   });
 
   if (scheme === 'https') {

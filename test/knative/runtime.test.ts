@@ -201,7 +201,8 @@ describe('what goes wrong is told', () => {
     expect(failed()[1]).toMatchObject({ failures: 2, retryAt: runtimeClock.now() + 20_000 });
     const requests = (): number =>
       setup.server.requests.filter(({ method }) => method === 'PATCH').length;
-    await until('it is refused again', () => requests() === 2);
+    // Its answer has been read when the next try has its timer, beside those of what is told.
+    await until('it is refused again', () => requests() === 2 && runtimeClock.pending === 3);
     runtimeClock.advance(10_000);
     await until('it is ready', () => setup.runtime.instances()[0]?.state === 'ready');
     runtimeClock.advance(600_000);

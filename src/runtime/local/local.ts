@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { ArtifactRef } from '#domain/records.ts';
-import type { Clock } from '#lib/clock.ts';
+import { systemClock, type Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import { createFleet } from '../fleet.ts';
 import type { Runtime, Workload } from '../runtime.ts';
@@ -89,7 +89,8 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
   const meter = createMeter({ clock, everyMs: MEASURE_MS });
   const toolMeter = createMeter({ clock, everyMs: MEASURE_TOOLS_MS });
   const environment = { [ENV_INSTANCE]: `${mark}rouse` };
-  const spawner = createSpawner({ environment, clock, log });
+  // A process of the system answers in the system's time, not in the clock's.
+  const spawner = createSpawner({ environment, clock: systemClock, log });
   const host = createHost({ stateId, spawner, guard, reaper, meter });
   const toolHost = createHost({ stateId, spawner, guard, reaper, meter: toolMeter });
   const runTool = createTools({ host: toolHost, clock, newId });
