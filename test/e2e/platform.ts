@@ -163,12 +163,13 @@ export async function processesOf(folder: string): Promise<number[]> {
   return found;
 }
 
-type Role = 'watchdog' | 'data plane' | 'control' | 'instance';
+type Role = 'watchdog' | 'spawner' | 'data plane' | 'control' | 'instance';
 
 /** What a process of the platform is for. */
 async function roleOf(pid: number): Promise<Role> {
   const line = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');
   if (line.includes('watchdog')) return 'watchdog';
+  if (line.includes('spawner-process')) return 'spawner';
   if (/activator\/main\.[jt]s/.test(line)) return 'data plane';
   return line.includes('control-process') ? 'control' : 'instance';
 }
