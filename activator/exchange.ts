@@ -447,9 +447,11 @@ export class Exchange
     this.slot = undefined;
     const now = this.plane.now();
     this.route?.metrics?.duration.add((now - this.arrivedAt) / 1000);
-    if (clean || !slot) this.forward.stop(clean);
-    if (clean) slot?.gate.leave(slot, now);
-    else if (slot) this.forward.abandon(() => slot.gate.leave(slot));
+    if (slot && !clean) this.forward.abandon(() => slot.gate.leave(slot));
+    else {
+      this.forward.stop(clean);
+      slot?.gate.leave(slot, now);
+    }
   }
 
   private countCode(status: number): void {

@@ -122,7 +122,8 @@ export class Queue<W extends Queued<W>> {
       return;
     }
     first.turn = this.nextTicket();
-    ring.append(flow);
+    // With a turn later than all others.
+    ring.insert(flow, undefined);
   }
 
   private nextTicket(): number {

@@ -1,7 +1,7 @@
+import { type Linked, LinkedList } from './linked-list.ts';
+
 /** What waits. The fields that are not readonly belong to the queue. */
-export interface Queued<W extends Queued<W>> {
-  previous: W | undefined;
-  next: W | undefined;
+export interface Queued<W extends Queued<W>> extends Linked<W> {
   /** Where it waits; undefined: nowhere. */
   flow: Flow<W> | undefined;
   /** Its place among all that came to this queue. */
@@ -19,57 +19,38 @@ export interface Queued<W extends Queued<W>> {
 }
 
 /** What one caller has waiting in one class: first come first served. */
-export class Flow<W extends Queued<W>> {
+export class Flow<W extends Queued<W>> extends LinkedList<W> implements Linked<Flow<W>> {
   readonly share: Share<W>;
   readonly ring: Ring<W>;
-  first: W | undefined;
-  last: W | undefined;
   previous: Flow<W> | undefined;
   next: Flow<W> | undefined;
   /** The same caller's in another class. */
   sibling: Flow<W> | undefined;
 
   constructor(share: Share<W>, ring: Ring<W>) {
+    super();
     this.share = share;
     this.ring = ring;
   }
 
-  /** Before `next`, or at the end. */
-  insert(waiter: W, next: W | undefined): void {
-    const previous = next ? next.previous : this.last;
+  override insert(waiter: W, next: W | undefined): void {
+    super.insert(waiter, next);
     waiter.flow = this;
-    waiter.previous = previous;
-    waiter.next = next;
-    if (previous) previous.next = waiter;
-    else this.first = waiter;
-    if (next) next.previous = waiter;
-    else this.last = waiter;
   }
 
-  remove(waiter: W): void {
-    if (waiter.previous) waiter.previous.next = waiter.next;
-    else this.first = waiter.next;
-    if (waiter.next) waiter.next.previous = waiter.previous;
-    else this.last = waiter.previous;
+  override remove(waiter: W): void {
+    super.remove(waiter);
     waiter.flow = undefined;
-    waiter.previous = undefined;
-    waiter.next = undefined;
   }
 }
 
 /** The flows of one class, in the order of their first one's turns. Those without a waiter are not in it. */
-export class Ring<W extends Queued<W>> {
+export class Ring<W extends Queued<W>> extends LinkedList<Flow<W>> {
   readonly class: number;
-  first: Flow<W> | undefined;
-  private last: Flow<W> | undefined;
 
   constructor(ofClass: number) {
+    super();
     this.class = ofClass;
-  }
-
-  /** With a turn later than all others. */
-  append(flow: Flow<W>): void {
-    this.insert(flow, undefined);
   }
 
   /** With a turn that it had before. */
@@ -79,30 +60,11 @@ export class Ring<W extends Queued<W>> {
     this.insert(flow, before);
   }
 
-  remove(flow: Flow<W>): void {
-    if (flow.previous) flow.previous.next = flow.next;
-    else this.first = flow.next;
-    if (flow.next) flow.next.previous = flow.previous;
-    else this.last = flow.previous;
-    flow.previous = undefined;
-    flow.next = undefined;
-  }
-
   /** The first of each flow, in the order of turns. */
   heads(): W[] {
     const heads: W[] = [];
     for (let flow = this.first; flow; flow = flow.next) if (flow.first) heads.push(flow.first);
     return heads;
-  }
-
-  private insert(flow: Flow<W>, next: Flow<W> | undefined): void {
-    const previous = next ? next.previous : this.last;
-    flow.previous = previous;
-    flow.next = next;
-    if (previous) previous.next = flow;
-    else this.first = flow;
-    if (next) next.previous = flow;
-    else this.last = flow;
   }
 }
 

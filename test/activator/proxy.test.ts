@@ -81,6 +81,7 @@ describe('forwarding', () => {
 
   test('requests sent ahead are answered in order', async () => {
     await harness.serve((incoming, response) => {
+      // The first answer is the last to be made.
       const delay = incoming.url === '/0' ? 20 : 0;
       setTimeout(() => response.end(`<${incoming.url}>`), delay);
     });

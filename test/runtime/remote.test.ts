@@ -4,7 +4,7 @@ import { systemClock } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
 import { silentLog } from '#lib/log.ts';
 import { createRemoteRuntime } from '#runtime/remote.ts';
-import { createRuntimeHost } from '#runtime/remote-host.ts';
+import { createRuntimeHost, type RuntimeHost } from '#runtime/remote-host.ts';
 import type { Runtime, RuntimeEvent } from '#runtime/runtime.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 import { until } from '#test/until.ts';
@@ -20,21 +20,22 @@ afterEach(() => {
 /** Longer than a message takes, so that several orders reach an instance that starts. */
 const START_MS = 50;
 
+async function borrowFrom(host: RuntimeHost): Promise<{ runtime: Runtime; die: () => void }> {
+  const { port1, port2 } = new MessageChannel();
+  ends.push(() => port2.close());
+  host.serve(createPortChannel(port1));
+  const channel = createPortChannel(port2);
+  return {
+    runtime: await createRemoteRuntime({ channel, log: silentLog }),
+    die: () => port2.close(),
+  };
+}
+
 /** A runtime, and how others get at it: each borrower by a channel of its own. */
 function createLender() {
   const harness = createFakeHarness({ soon: (run) => void setTimeout(run, START_MS) });
   const host = createRuntimeHost({ runtime: harness.runtime, clock: systemClock });
-  async function borrow(): Promise<{ runtime: Runtime; die: () => void }> {
-    const { port1, port2 } = new MessageChannel();
-    ends.push(() => port2.close());
-    host.serve(createPortChannel(port1));
-    const channel = createPortChannel(port2);
-    return {
-      runtime: await createRemoteRuntime({ channel, log: silentLog }),
-      die: () => port2.close(),
-    };
-  }
-  return { harness, borrow };
+  return { harness, borrow: () => borrowFrom(host) };
 }
 
 testRuntime('remote', async () => {
@@ -104,11 +105,7 @@ test('what stands by is mirrored, and what shall stand by is passed on', async (
   const pool = { keep: (all: unknown) => kept.push(all), views: () => [{ ...view, idle }] };
   const clock = createFakeClock();
   const host = createRuntimeHost({ runtime: { ...harness.runtime, pool }, clock });
-  const { port1, port2 } = new MessageChannel();
-  ends.push(() => port2.close());
-  host.serve(createPortChannel(port1));
-  const channel = createPortChannel(port2);
-  const runtime = await createRemoteRuntime({ channel, log: silentLog });
+  const { runtime, die } = await borrowFrom(host);
   expect(runtime.pool?.views()).toEqual([{ ...view, idle: 1 }]);
   runtime.pool?.keep(['function']);
   await until('it is passed on', () => kept.length === 1);
@@ -117,7 +114,7 @@ test('what stands by is mirrored, and what shall stand by is passed on', async (
   clock.advance(500);
   await until('the change is told', () => runtime.pool?.views()[0]?.idle === 2);
   expect(clock.pending).toBe(1);
-  port2.close();
+  die();
   await until('nobody looks any more', () => clock.pending === 0);
 });
 
@@ -126,11 +123,7 @@ test('a lender that closes tells nobody anything any more', async () => {
   const pool = { keep: () => {}, views: () => [] };
   const clock = createFakeClock();
   const host = createRuntimeHost({ runtime: { ...harness.runtime, pool }, clock });
-  const { port1, port2 } = new MessageChannel();
-  ends.push(() => port2.close());
-  host.serve(createPortChannel(port1));
-  const channel = createPortChannel(port2);
-  const runtime = await createRemoteRuntime({ channel, log: silentLog });
+  const { runtime } = await borrowFrom(host);
   expect(clock.pending).toBe(1);
   host.close();
   expect(clock.pending).toBe(0);

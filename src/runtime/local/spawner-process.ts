@@ -40,8 +40,7 @@ function sayLine(id: number, stream: 'stdout' | 'stderr', text: string): void {
 
 function start(message: Extract<ToSpawner, { type: 'start' }>, socket?: Server): void {
   const { id, program } = message;
-  const extra = socket ? descriptorOf(socket) : message.extra === 'pipe' ? 'pipe' : undefined;
-  const group = spawnGroup(program, extra, systemClock, {
+  const group = spawnGroup(program, extraOf(message, socket), systemClock, {
     onLine: (stream, text) => sayLine(id, stream, text),
     onExtra: (chunk, isFirst) => say({ type: 'extra', id, chunk, isFirst }),
     onExit: () => say({ type: 'exit', id }),
@@ -52,6 +51,16 @@ function start(message: Extract<ToSpawner, { type: 'start' }>, socket?: Server):
   });
   groups.set(id, group);
   if (group.leader) say({ type: 'started', id, leader: group.leader });
+}
+
+function extraOf(
+  { extra }: Extract<ToSpawner, { type: 'start' }>,
+  socket?: Server,
+): 'pipe' | number | undefined {
+  if (extra === 'none') return undefined;
+  if (extra === 'pipe') return extra;
+  if (socket) return descriptorOf(socket);
+  throw new Fault('internal', 'the listening socket was lost on its way');
 }
 
 /** Node has no public way to ask for it; without one the program cannot be given the socket. */
