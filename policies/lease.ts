@@ -13,6 +13,8 @@ export interface PlaneSeen {
   readonly inFlight: number;
   /** Slots that it may be using now, recalled ones included. */
   readonly held: number;
+  /** The same, since the last decision until now. */
+  readonly had: number;
   /** Since it got the newest of them. */
   readonly heldMs: number;
 }
@@ -88,9 +90,9 @@ function charge(
   memory: readonly number[],
   elapsedMs: number,
 ): number[] {
-  const used = sum(planes.map(({ held }) => held)) / capacity;
-  const credits = planes.map(({ held, queued }, at) => {
-    const credit = memory[at]! + (due[at]! * used - held) * elapsedMs;
+  const used = sum(planes.map(({ had }) => had)) / capacity;
+  const credits = planes.map(({ had, queued }, at) => {
+    const credit = memory[at]! + (due[at]! * used - had) * elapsedMs;
     const limit = due[at]! * CREDIT_LIMIT_MS;
     return Math.max(0 - limit, Math.min(queued > 0 ? limit : 0, credit));
   });

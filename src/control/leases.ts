@@ -1,8 +1,10 @@
 import type { Lease, NewLease } from '#bus/messages.ts';
-import type { Clock, Timer } from '#lib/clock.ts';
+import type { Clock } from '#lib/clock.ts';
+import { Timers } from '#lib/timers.ts';
 import { decideShares, decideSlots, type PlaneSeen, TURN_MS } from '#policies/lease.ts';
 import {
   forgetSent,
+  isRecalled,
   type Holding,
   isSentKnown,
   makeHolding,
@@ -69,6 +71,8 @@ interface Sharing {
   readonly instances: Set<Shared>;
   /** Undefined: nobody waited at the last decision. */
   credits: ReadonlyMap<string, number> | undefined;
+  /** What each data plane may have been using since then. */
+  had: ReadonlyMap<string, number>;
   decidedAt: number;
 }
 
@@ -86,16 +90,8 @@ export function createLeases(options: {
   let unheard: Set<string> | undefined;
   const contended = new Set<string>();
   let lastSequence = 0;
-  const timers = new Set<Timer>();
-  let turn: Timer | undefined;
-
-  function after(ms: number, run: () => void): void {
-    const timer = clock.after(ms, () => {
-      timers.delete(timer);
-      run();
-    });
-    timers.add(timer);
-  }
+  const timers = new Timers(clock);
+  let isTurnAwaited = false;
 
   function settleAll(): void {
     for (const revision of revisions.keys()) settle(revision);
@@ -105,7 +101,7 @@ export function createLeases(options: {
   function bury(dataPlane: string): void {
     alive.delete(dataPlane);
     linked.delete(dataPlane);
-    after(RECLAIM_MS, () => {
+    timers.after(RECLAIM_MS, () => {
       for (const one of shared.values()) one.holdings.delete(dataPlane);
       unheard?.delete(dataPlane);
       settleAll();
@@ -122,24 +118,29 @@ export function createLeases(options: {
       sharing.credits = undefined;
       return;
     }
-    const seen = planes.map((id) => seePlane(revision, id, open));
+    const seen = planes.map((id) => {
+      const had = sharing.had.get(id) ?? 0;
+      return { ...loads.at(id, revision), ...sumOf(open, id), had };
+    });
     const wanted = decide(sharing, open, planes, seen);
+    const order = orderByCredit(planes, sharing.credits);
     const messages = new Map(planes.map((id): [string, NewLease[]] => [id, []]));
     for (const [at, one] of open.entries()) {
-      for (const [plane, id] of planes.entries()) {
+      for (const plane of order) {
+        const id = planes[plane]!;
         const lease = carryOut(one, id, wanted[at]![plane]!);
         if (lease) messages.get(id)?.push(lease);
       }
     }
+    sharing.had = new Map(planes.map((id) => [id, sumOf(open, id).held]));
     for (const [id, leases] of messages) if (leases.length > 0) send(id, leases);
     if (planes.length > 1 && seen.some(({ queued }) => queued > 0)) contend(revision);
   }
 
-  function seePlane(revision: string, id: string, open: readonly Shared[]): PlaneSeen {
+  function sumOf(open: readonly Shared[], id: string): Pick<PlaneSeen, 'held' | 'heldMs'> {
     const holdings = open.flatMap(({ holdings: all }) => all.get(id) ?? []);
     const newest = Math.max(...holdings.map(({ since }) => since));
     return {
-      ...loads.at(id, revision),
       held: holdings.reduce((sum, { held }) => sum + held, 0),
       heldMs: clock.now() - newest,
     };
@@ -174,7 +175,7 @@ export function createLeases(options: {
     const holding = one.holdings.get(dataPlane) ?? makeHolding(clock.now());
     const free = one.capacity - heldBy(one, () => true);
     const slots = Math.min(wanted, holding.held + Math.max(0, free));
-    if (slots === holding.sent) return undefined;
+    if (slots === holding.sent || isRecalled(holding, slots)) return undefined;
     const mustAnswer = !isSentKnown(holding);
     one.holdings.set(dataPlane, holding);
     lastSequence += 1;
@@ -183,10 +184,19 @@ export function createLeases(options: {
     return mustAnswer ? { ...lease, answer: true } : lease;
   }
 
+  function noteTrade(revision: string, dataPlane: string): void {
+    for (const { holdings } of revisions.get(revision)?.instances ?? []) {
+      const holding = holdings.get(dataPlane);
+      if (holding) holding.traded = true;
+    }
+  }
+
   function contend(revision: string): void {
     contended.add(revision);
-    turn ??= clock.after(TURN_MS, () => {
-      turn = undefined;
+    if (isTurnAwaited) return;
+    isTurnAwaited = true;
+    timers.after(TURN_MS, () => {
+      isTurnAwaited = false;
       for (const each of Array.from(contended)) settle(each);
     });
   }
@@ -209,7 +219,12 @@ export function createLeases(options: {
   function sharingOf(revision: string): Sharing {
     const known = revisions.get(revision);
     if (known) return known;
-    const made = { instances: new Set<Shared>(), credits: undefined, decidedAt: clock.now() };
+    const made = {
+      instances: new Set<Shared>(),
+      credits: undefined,
+      had: new Map<string, number>(),
+      decidedAt: clock.now(),
+    };
     revisions.set(revision, made);
     return made;
   }
@@ -267,15 +282,21 @@ export function createLeases(options: {
       const one = shared.get(lease.instance);
       const holding = one?.holdings.get(dataPlane);
       if (!one || !holding) return;
-      noteReleased(holding, lease);
+      if (noteReleased(holding, lease)) noteTrade(one.revision, dataPlane);
       settle(one.revision);
     },
     demand: settle,
-    close() {
-      turn?.cancel();
-      for (const timer of timers) timer.cancel();
-    },
+    close: () => timers.close(),
   };
+}
+
+/** Of what is free the one that is owed most gets the first. Positions in `planes`. */
+function orderByCredit(
+  planes: readonly string[],
+  credits: ReadonlyMap<string, number> | undefined,
+): number[] {
+  const owed = planes.map((id) => credits?.get(id) ?? 0);
+  return [...planes.keys()].toSorted((a, b) => owed[b]! - owed[a]!);
 }
 
 function heldBy({ holdings }: Shared, counts: (dataPlane: string) => boolean): number {

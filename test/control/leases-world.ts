@@ -20,6 +20,8 @@ import { type LeaseControl, startLeaseControl } from './lease-control.ts';
  */
 
 const REVISION = 'default/m/v1';
+/** More messages than any history of these tests needs to come to rest. */
+const MANY = 100_000;
 /** What a killed process left running at an instance ends within this: less than the leases wait. */
 const NOTICE_MS = 100;
 
@@ -292,7 +294,10 @@ export function createWorld(concurrency: number) {
       for (let before = -1; count > before;) {
         before = count;
         for (const { wire } of planes.values()) {
-          while (wire?.deliver('up') || wire?.deliver('down')) count += 1;
+          while (wire?.deliver('up') || wire?.deliver('down')) {
+            count += 1;
+            if (count > MANY) throw new Error('they talk without end');
+          }
         }
       }
       return count;

@@ -5,7 +5,7 @@ import { decideShares, decideSlots, type PlaneSeen, TURN_MS } from '#policies/le
 const LONG = 1000;
 
 function plane(queued: number, inFlight: number, held: number, heldMs = LONG): PlaneSeen {
-  return { queued, inFlight, held, heldMs };
+  return { queued, inFlight, held, had: held, heldMs };
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((all, each) => all + each, 0);
@@ -58,6 +58,17 @@ describe('shares', () => {
     expect(late.decision).toEqual([0, 1]);
   });
 
+  test('charged is what a data plane had until now, not what it has given back or got at the end of that time', () => {
+    const seen = [
+      { ...plane(1, 0, 0), had: 1 },
+      { ...plane(1, 1, 1), had: 0 },
+    ];
+    expect(decideShares(1, seen, [0, 0], 9).memory).toEqual([
+      expect.closeTo(-6),
+      expect.closeTo(6),
+    ]);
+  });
+
   test('who does not wait saves no credit, and a calm forgets all of it', () => {
     const busy = decideShares(2, [plane(9, 2, 2), plane(0, 1, 0)], [0, 0], LONG);
     expect(busy.memory![1]).toBe(0);
@@ -103,6 +114,7 @@ describe('shares', () => {
     queued: fc.nat(50),
     inFlight: fc.nat(50),
     held: fc.nat(50),
+    had: fc.nat(50),
     heldMs: fc.nat(30),
   });
 

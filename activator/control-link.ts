@@ -1,0 +1,117 @@
+import type { BusClient } from '#bus/bus.ts';
+import { createSubscriber, type Subscriber } from '#bus/subscriber.ts';
+import type { Clock } from '#lib/clock.ts';
+import type { Timers } from '#lib/timers.ts';
+import { Callers } from './callers.ts';
+import { createDemand } from './demand.ts';
+import { reportLoad } from './load.ts';
+import { createPeers } from './peers.ts';
+import { Routes } from './routes.ts';
+import { NOTHING_WAITS } from './waits.ts';
+import { WATCH_EVERY_MS, Watches } from './watches.ts';
+
+const LOAD_MS = 1000;
+
+export interface ControlLinkOptions {
+  readonly client: BusClient;
+  /** A name of this data plane, unique among those of one control. */
+  readonly dataPlane: string;
+  /** There may be others at the same control: what waits there is asked for, too. */
+  readonly hasPeers?: boolean;
+  /** What model hosts end with: `digits.default.<domain>`. */
+  readonly domain: string;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** Uniform in [0, 1). */
+  readonly roll: () => number;
+  /** The routing state has changed. */
+  readonly onState: () => void;
+}
+
+/** What a data plane knows from control, and what it tells control in return. */
+export interface ControlLink {
+  readonly routes: Routes;
+  readonly callers: Callers;
+  readonly watches: Watches;
+  readonly linked: boolean;
+  /** Dropped while control is away. */
+  send: Subscriber['send'];
+  /** Control asks for metrics. */
+  onScrape(format: () => string): void;
+  close(): Promise<void>;
+}
+
+export function createControlLink(options: ControlLinkOptions): ControlLink {
+  const { clock, timers } = options;
+  const send: ControlLink['send'] = (message) => subscriber.send(message);
+  const routes = new Routes(options.domain, {
+    onWake(revision, queued) {
+      send({ type: 'wake', revision, queued, ...demand.follow(revision) });
+    },
+    onQuiet: (revision) => demand.quiet(revision),
+    onReleased: ({ id, held, sequence }) =>
+      send({ type: 'released', instance: id, slots: held, sequence }),
+    onDrained: (slot) => send({ type: 'drained', instance: slot.id }),
+    now: () => clock.now(),
+    roll: options.roll,
+  });
+  const callers = new Callers();
+  const demand = createDemand({
+    routes,
+    clock,
+    send: (revisions) => send({ type: 'demand', revisions }),
+  });
+  const peers = createPeers({
+    clock,
+    send(question) {
+      send({ type: 'ask', ...question });
+      return subscriber.linked;
+    },
+  });
+  const watches = new Watches(options.hasPeers ? peers : undefined);
+  const subscriber = createSubscriber({
+    client: options.client,
+    dataPlane: options.dataPlane,
+    onState(change) {
+      callers.apply(change);
+      routes.apply(change);
+      options.onState();
+    },
+    leases: () => routes.leases(),
+    onLease: (leases) => routes.lease(leases),
+    tell({ revision, request }) {
+      const route = routes.findRevision(revision);
+      return route ? watches.waitsOf(route, request, clock.now()) : NOTHING_WAITS;
+    },
+    onAnswers: (answers) => peers.onAnswers(answers),
+    onUnlinked() {
+      for (const slot of routes.allSlots()) slot.gate.keepHeld(slot);
+    },
+  });
+  subscriber.onLink(() => {
+    for (const route of routes.allRevisions()) route.gate.wakeAgain();
+    for (const slot of routes.allSlots()) slot.gate.drainAgain(slot);
+  });
+  timers.every(WATCH_EVERY_MS, () => watches.tick(clock.now()));
+  timers.every(LOAD_MS, () => {
+    // What nobody hears is not lost: it is in the first report that somebody does.
+    if (!subscriber.linked) return;
+    const report = reportLoad(routes, clock.now());
+    if (report.revisions.length > 0) send(report);
+  });
+  return {
+    routes,
+    callers,
+    watches,
+    get linked() {
+      return subscriber.linked;
+    },
+    send,
+    onScrape: (format) => subscriber.onScrape(format),
+    async close() {
+      demand.close();
+      peers.close();
+      await subscriber.close();
+    },
+  };
+}
