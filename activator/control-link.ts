@@ -4,11 +4,11 @@ import type { Clock } from '#lib/clock.ts';
 import type { Timers } from '#lib/timers.ts';
 import { Callers } from './callers.ts';
 import { createDemand } from './demand.ts';
-import { reportLoad } from './load.ts';
-import { createPeers } from './peers.ts';
+import { reportLoad } from './metrics/load.ts';
+import { createPeers } from './status/peers.ts';
 import { Routes } from './routes.ts';
-import { NOTHING_WAITS } from './waits.ts';
-import { WATCH_EVERY_MS, Watches } from './watches.ts';
+import { NOTHING_WAITS } from './status/waits.ts';
+import { WATCH_EVERY_MS, Watches } from './status/watches.ts';
 
 const LOAD_MS = 1000;
 

@@ -1,5 +1,5 @@
 import type { Caller } from '#domain/records.ts';
-import type { Answer } from './answers.ts';
+import type { Answer } from './exchange/answers.ts';
 import type { RequestHead } from './http/request-head.ts';
 import type { ResponseHead } from './http/response-head.ts';
 import type { Framed } from './upstream.ts';

@@ -11,7 +11,7 @@ import { type Found, readFirst } from './entry/first-bytes.ts';
 import { followFiles } from './entry/follow-files.ts';
 import { parseProxyHeader, type ProxyHeader } from './entry/proxy-header.ts';
 import { createHandshakes, type Handshakes } from './entry/tls.ts';
-import { listen } from './listen.ts';
+import { listen } from './sockets/listen.ts';
 
 /** Who is at the other end of a connection. */
 export interface Peer {

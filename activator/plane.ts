@@ -1,8 +1,8 @@
 import type { Callers } from './callers.ts';
-import type { SharedMetrics } from './metrics.ts';
+import type { SharedMetrics } from './metrics/metrics.ts';
 import type { Routes } from './routes.ts';
 import type { Slot } from './slot.ts';
-import type { Watches } from './watches.ts';
+import type { Watches } from './status/watches.ts';
 
 /** Limits of the data plane; every one is in force for each connection or for all of them together. */
 export interface PlaneLimits {

@@ -4,13 +4,13 @@ import type { RoutingRevision } from '#domain/routing.ts';
 import { formatDuration } from '#domain/units.ts';
 import { ROUSE } from '#lib/command.ts';
 import { FULL_BYTES, FULL_COUNT } from '#policies/admission.ts';
-import type { Refused } from './gate.ts';
+import type { Refused } from './gate/gate.ts';
 import type { RequestHead } from './http/request-head.ts';
 import { MAX_ROUTED_BODY } from './plane.ts';
 import { quote } from './quote.ts';
 import type { Refusal, TimeLimit } from './refusal.ts';
 import type { RevisionRoute } from './routes.ts';
-import { retryAfterOf } from './waits.ts';
+import { retryAfterOf } from './status/waits.ts';
 
 /** Nothing tries a failed revision again by itself: it takes somebody who deploys, and that takes a while. */
 const FAILED_RETRY_S = 30;

@@ -4,10 +4,10 @@ import type { StateChange } from '#bus/subscriber.ts';
 import { hostLabel, modelKey, revisionKey } from '#domain/names.ts';
 import type { RoutingInstance, RoutingModel, RoutingRevision } from '#domain/routing.ts';
 import { pickByHash, pickByWeight } from '#policies/traffic.ts';
-import { Gate, type GateEvents, type GateLimits, OWN } from './gate.ts';
-import type { RevisionMetrics } from './metrics.ts';
+import { Gate, type GateEvents, type GateLimits, OWN } from './gate/gate.ts';
+import type { RevisionMetrics } from './metrics/metrics.ts';
 import { Slot } from './slot.ts';
-import type { ResponseFields } from './timing.ts';
+import type { ResponseFields } from './metrics/timing.ts';
 
 /** One revision that can be sent to, with its gate and counters; lives as long as the revision is routed. */
 export interface RevisionRoute {

@@ -347,7 +347,7 @@ describe('what goes the wrong way is found', () => {
 
 test('the longest row applies, and new folders in src are in none', () => {
   expect(rowOf('activator/main.ts', TABLE)?.imports).toBe('everything');
-  expect(rowOf('activator/gate.ts', TABLE)?.path).toBe('activator');
+  expect(rowOf('activator/gate/gate.ts', TABLE)?.path).toBe('activator');
   expect(rowOf('functions/samples/x/y.ts', TABLE)?.path).toBe('functions/samples');
   expect(rowOf('src/main.ts', TABLE)?.path).toBe('src');
   expect(rowOf('src/other/main.ts', TABLE)).toBeUndefined();

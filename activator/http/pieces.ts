@@ -1,4 +1,4 @@
-import { keep } from '../inlet.ts';
+import { keep } from '../sockets/socket-reader.ts';
 
 /** The ranges of a buffer that was just read, as one piece to keep. */
 export function pieceOf(buffer: Buffer, ranges: readonly number[]): Buffer {

@@ -7,7 +7,7 @@ import {
 import type { Socket } from 'node:net';
 import type { AcceptedConnection } from '../accepted-connection.ts';
 import type { Peer } from '../listener.ts';
-import { countRefusal } from '../metrics.ts';
+import { countRefusal } from '../metrics/metrics.ts';
 import { KEEP_ALIVE_MS, LINGER_MS, type Plane } from '../plane.ts';
 import { CallerStream } from './caller-stream.ts';
 import { MAX_SENT_HEAD } from './fields.ts';

@@ -1,15 +1,15 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { Caller } from '#domain/records.ts';
-import type { Answer } from '../answers.ts';
-import { makeRefusal } from '../answers.ts';
+import type { Answer } from '../exchange/answers.ts';
+import { makeRefusal } from '../exchange/answers.ts';
 import type { DownstreamEvents } from '../downstream.ts';
-import { Exchange } from '../exchange.ts';
+import { Exchange } from '../exchange/exchange.ts';
 import { RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
-import { keep } from '../inlet.ts';
+import { keep } from '../sockets/socket-reader.ts';
 import type { Peer } from '../listener.ts';
-import { countRefusal } from '../metrics.ts';
-import { Origin } from '../origin.ts';
+import { countRefusal } from '../metrics/metrics.ts';
+import { Origin } from '../exchange/origin.ts';
 import { NEVER } from '../never.ts';
 import {
   BODY_TIMEOUT_MS,

@@ -2,7 +2,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:h
 import { connect as connectSocket, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Address } from '#domain/routing.ts';
-import { openSocket } from '../connect.ts';
+import { openSocket } from '../sockets/connect.ts';
 import { MAX_SENT_HEAD } from './fields.ts';
 import { SESSION_WINDOW, STREAM_WINDOW } from './windows.ts';
 

@@ -2,7 +2,7 @@ import { type ClientHttp2Stream, constants } from 'node:http2';
 import type { Address } from '#domain/routing.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { ResponseHead } from '../http/response-head.ts';
-import { keep } from '../inlet.ts';
+import { keep } from '../sockets/socket-reader.ts';
 import { type Upstream, type UpstreamEvents, MAX_INFORMATIONAL } from '../upstream.ts';
 import { NEVER } from '../never.ts';
 import { fieldsOfLines, linesOfHead, readTrailers } from './fields.ts';

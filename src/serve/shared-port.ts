@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import { listen } from '#activator/listen.ts';
+import { listen } from '#activator/sockets/listen.ts';
 import type { HostPort } from '#domain/address.ts';
 
 /**

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { HeldBytes } from '#activator/held-bytes.ts';
+import { HeldBytes } from '#activator/exchange/held-bytes.ts';
 import type { Plane } from '#activator/plane.ts';
 
 const LIMIT = 100;

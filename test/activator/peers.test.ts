@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Activator, createActivator } from '#activator/activator.ts';
-import type { Status } from '#activator/status.ts';
+import type { Status } from '#activator/status/status.ts';
 import { createPublisher, type Publisher } from '#bus/publisher.ts';
 import { createStreamClient, createStreamHost } from '#bus/stream.ts';
 import { systemClock } from '#lib/clock.ts';

@@ -1,5 +1,5 @@
-import type { Gate, Waiter } from '#activator/gate.ts';
-import type { Flow } from '#activator/shares.ts';
+import type { Gate, Waiter } from '#activator/gate/gate.ts';
+import type { Flow } from '#activator/gate/shares.ts';
 import type { Slot } from '#activator/slot.ts';
 
 /** What a gate and its queue keep in who waits, as it is before that. */

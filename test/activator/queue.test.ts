@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Queue } from '#activator/queue.ts';
-import type { Flow, Queued } from '#activator/shares.ts';
+import { Queue } from '#activator/gate/queue.ts';
+import type { Flow, Queued } from '#activator/gate/shares.ts';
 import { HEAD_START_MS, HIGH, LOW, NORMAL } from '#policies/priority.ts';
 import { NaiveQueue } from './naive-queue.ts';
 

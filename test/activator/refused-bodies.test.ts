@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { HeldBody } from '#activator/held-body.ts';
+import { HeldBody } from '#activator/exchange/held-body.ts';
 import type { Plane } from '#activator/plane.ts';
 import {
   dial,

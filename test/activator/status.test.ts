@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { Status } from '#activator/status.ts';
+import type { Status } from '#activator/status/status.ts';
 import { call, dial, makeInstance, makeModel, makeRevision } from './harness.ts';
 import { makeKey } from './make-key.ts';
 import { useHarness } from './use-harness.ts';

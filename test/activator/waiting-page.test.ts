@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { isNavigation, makeWaitingPage } from '#activator/waiting-page.ts';
+import { isNavigation, makeWaitingPage } from '#activator/exchange/waiting-page.ts';
 import { call, makeInstance, makeModel, makeRevision } from './harness.ts';
 import { useHarness } from './use-harness.ts';
 

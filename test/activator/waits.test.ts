@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import type { Gate, Waiter } from '#activator/gate.ts';
+import type { Gate, Waiter } from '#activator/gate/gate.ts';
 import { GRANT, HOLD } from '#policies/admission.ts';
-import { NamedRequests } from '#activator/named.ts';
+import { NamedRequests } from '#activator/status/named.ts';
 import { type RevisionRoute, Routes } from '#activator/routes.ts';
 import type { Slot } from '#activator/slot.ts';
-import { makeStatus } from '#activator/status.ts';
-import { retryAfterOf, waitsOf } from '#activator/waits.ts';
+import { makeStatus } from '#activator/status/status.ts';
+import { retryAfterOf, waitsOf } from '#activator/status/waits.ts';
 import { NORMAL } from '#policies/priority.ts';
 import { makeInstance, makeModel, makeRevision } from './harness.ts';
 import { QueueFields } from './queue-fields.ts';

@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Fault } from '#lib/fault.ts';
-import { systemProcesses } from '#runtime/local/proc.ts';
+import { systemProcesses } from '#runtime/local/process/proc.ts';
 import { lastLines } from './log-tail.ts';
 import { type BoxRecord, isAlive, writeRecord } from './record.ts';
 

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { systemProcesses } from '#runtime/local/proc.ts';
+import { systemProcesses } from '#runtime/local/process/proc.ts';
 
 /** Who the first process of a box is. Its pid alone could be another's by now: together with its start it is not. */
 export interface BoxRecord {

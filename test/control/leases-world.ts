@@ -1,5 +1,5 @@
 import { createDemand } from '#activator/demand.ts';
-import type { Waiter } from '#activator/gate.ts';
+import type { Waiter } from '#activator/gate/gate.ts';
 import { Routes } from '#activator/routes.ts';
 import type { Slot } from '#activator/slot.ts';
 import type { BusClient, BusHost, Link } from '#bus/bus.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createLiveness } from '#runtime/local/liveness.ts';
+import { createLiveness } from '#runtime/local/process/liveness.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 
 function watch() {

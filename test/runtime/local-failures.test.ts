@@ -1,7 +1,7 @@
 import { chmod, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { systemProcesses } from '#runtime/local/proc.ts';
+import { systemProcesses } from '#runtime/local/process/proc.ts';
 import type { Instance, Workload } from '#runtime/runtime.ts';
 import { until } from '#test/until.ts';
 import { wanted } from './conformance.ts';

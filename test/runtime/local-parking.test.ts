@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { systemProcesses } from '#runtime/local/proc.ts';
+import { systemProcesses } from '#runtime/local/process/proc.ts';
 import type { Instance, Workload } from '#runtime/runtime.ts';
 import { createFakeClock, type FakeClock } from '#test/fake-clock.ts';
 import { until } from '#test/until.ts';

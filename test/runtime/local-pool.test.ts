@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { RevisionSpecInput } from '#domain/model.ts';
-import { systemProcesses } from '#runtime/local/proc.ts';
+import { systemProcesses } from '#runtime/local/process/proc.ts';
 import type { Instance, PoolView, Workload } from '#runtime/runtime.ts';
 import { until } from '#test/until.ts';
 import { wanted } from './conformance.ts';

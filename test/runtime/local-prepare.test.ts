@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { revisionSpec } from '#domain/model.ts';
 import type { ArtifactRef } from '#domain/records.ts';
-import { createPreparer } from '#runtime/local/prepare.ts';
+import { createPreparer } from '#runtime/local/prepare/prepare.ts';
 import type { Workload } from '#runtime/runtime.ts';
 
 let folder: string;

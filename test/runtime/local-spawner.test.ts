@@ -1,8 +1,8 @@
 import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Group, GroupEvents } from '#runtime/local/group.ts';
-import { systemProcesses } from '#runtime/local/proc.ts';
-import { createSpawner, type Spawner } from '#runtime/local/spawner.ts';
+import type { Group, GroupEvents } from '#runtime/local/process/group.ts';
+import { systemProcesses } from '#runtime/local/process/proc.ts';
+import { createSpawner, type Spawner } from '#runtime/local/process/spawner.ts';
 import { createFakeClock, type FakeClock } from '#test/fake-clock.ts';
 import { until } from '#test/until.ts';
 import { wanted } from './conformance.ts';

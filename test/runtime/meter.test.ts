@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { sumUp } from '#runtime/local/meter.ts';
-import { parseStat, systemProcesses, type ProcessStat } from '#runtime/local/proc.ts';
+import { sumUp } from '#runtime/local/process/meter.ts';
+import { parseStat, systemProcesses, type ProcessStat } from '#runtime/local/process/proc.ts';
 
 function one(pid: number, parent: number, session: number): ProcessStat {
   return { pid, parent, session, startTicks: 1, isDead: false, cpuSeconds: 0.5, memoryBytes: 10 };

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createLogStore } from '#runtime/local/log-store.ts';
-import { createLines, LINE_CHARS } from '#runtime/local/output.ts';
+import { createLines, LINE_CHARS } from '#runtime/local/process/output.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 
 function collect() {

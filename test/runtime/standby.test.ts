@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { revisionSpec } from '#domain/model.ts';
-import type { Program } from '#runtime/local/group.ts';
-import { misfitOf, refusalOf } from '#runtime/local/standby.ts';
+import type { Program } from '#runtime/local/process/group.ts';
+import { misfitOf, refusalOf } from '#runtime/local/pool/fit.ts';
 
 const standby: Program = {
   path: '/usr/bin/python3',

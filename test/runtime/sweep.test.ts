@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import { systemProcesses, type Processes, type ProcessStat } from '#runtime/local/proc.ts';
-import { descendantsOf, sweep } from '#runtime/local/sweep.ts';
+import { systemProcesses, type Processes, type ProcessStat } from '#runtime/local/process/proc.ts';
+import { descendantsOf, sweep } from '#runtime/local/process/sweep.ts';
 
 interface Fake extends ProcessStat {
   readonly environment: string;

@@ -1,12 +1,12 @@
-import type { Answer } from '../../answers.ts';
+import type { Answer } from '../../exchange/answers.ts';
 import type { Downstream } from '../../downstream.ts';
-import { Exchange } from '../../exchange.ts';
+import { Exchange } from '../../exchange/exchange.ts';
 import { parseLength } from '../../http/fields.ts';
-import { HeldBytes } from '../../held-bytes.ts';
+import { HeldBytes } from '../../exchange/held-bytes.ts';
 import { pieceOf } from '../../http/pieces.ts';
 import { RequestHead } from '../../http/request-head.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
-import { keep } from '../../inlet.ts';
+import { keep } from '../../sockets/socket-reader.ts';
 import type { Plane } from '../../plane.ts';
 import type { Refusal } from '../../refusal.ts';
 import type { RevisionRoute } from '../../routes.ts';

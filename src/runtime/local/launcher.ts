@@ -4,11 +4,11 @@ import { messageOf } from '#lib/fault.ts';
 import type { Launcher } from '../replica.ts';
 import type { InstanceOrigin, LogLine, Workload } from '../runtime.ts';
 import { workloadEnvironment, type Environment, type ReadSecret } from './environment.ts';
-import type { Extra, Group, Program } from './group.ts';
-import type { HostEvents } from './host.ts';
-import type { Prepared } from './prepare.ts';
-import type { Pager } from './pager.ts';
-import { openPort, openSocket, type Transport } from './transport.ts';
+import type { Extra, Group, Program } from './process/group.ts';
+import type { ProcessEvents } from './process/process-host.ts';
+import type { Prepared } from './prepare/prepare.ts';
+import type { Pager } from './parking/pager.ts';
+import { openPort, openSocket, type Transport } from './ready/transport.ts';
 
 /** Lines of output that a failure carries. */
 const LAST_LINES = 20;
@@ -21,7 +21,7 @@ export interface LauncherOptions {
     id: string,
     program: Program,
     extra: Extra,
-    events: HostEvents,
+    events: ProcessEvents,
   ) => { readonly group: Group; readonly origin: InstanceOrigin };
   readonly pager: Pager;
   readonly base: Environment;

@@ -9,21 +9,21 @@ import type { Log } from '#lib/log.ts';
 import { createFleet } from '../fleet.ts';
 import type { Runtime, Workload } from '../runtime.ts';
 import { baseEnvironment, buildEnvironment, type ReadSecret } from './environment.ts';
-import { createGuard } from './guard.ts';
-import { createHost } from './host.ts';
-import { createInspector, type PutArtifact } from './inspect.ts';
+import { createGuard } from './process/guard.ts';
+import { createProcessHost } from './process/process-host.ts';
+import { createInspector, type PutArtifact } from './prepare/inspect.ts';
 import { createLauncher } from './launcher.ts';
 import { createLogStore } from './log-store.ts';
-import { createMeter } from './meter.ts';
-import { createPager } from './pager.ts';
-import { createPool } from './pool.ts';
-import { createPreparer, type Prepared, type Programs } from './prepare.ts';
-import { hasProc, systemProcesses } from './proc.ts';
-import { createReaper } from './reaper.ts';
-import { createSpawner } from './spawner.ts';
-import { ENV_INSTANCE, sweep } from './sweep.ts';
-import { createTools } from './tool.ts';
-import { createVenvs } from './venv.ts';
+import { createMeter } from './process/meter.ts';
+import { createPager } from './parking/pager.ts';
+import { createPool } from './pool/pool.ts';
+import { createPreparer, type Prepared, type Programs } from './prepare/prepare.ts';
+import { hasProc, systemProcesses } from './process/proc.ts';
+import { createReaper } from './process/reaper.ts';
+import { createSpawner } from './process/spawner.ts';
+import { ENV_INSTANCE, sweep } from './process/sweep.ts';
+import { createTools } from './prepare/tool.ts';
+import { createVenvs } from './prepare/venv.ts';
 
 export interface LocalRuntimeOptions {
   /** For what the runtime keeps: environments, sockets, bytecode. Its own, absolute. */
@@ -91,8 +91,8 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
   const environment = { [ENV_INSTANCE]: `${mark}rouse` };
   // A process of the system answers in the system's time, not in the clock's.
   const spawner = createSpawner({ environment, clock: systemClock, log });
-  const host = createHost({ stateId, spawner, guard, reaper, meter });
-  const toolHost = createHost({ stateId, spawner, guard, reaper, meter: toolMeter });
+  const host = createProcessHost({ stateId, spawner, guard, reaper, meter });
+  const toolHost = createProcessHost({ stateId, spawner, guard, reaper, meter: toolMeter });
   const runTool = createTools({ host: toolHost, clock, newId });
 
   const base = baseEnvironment(process.env);

@@ -1,0 +1,150 @@
+import type { RoutingRevision } from '#domain/routing.ts';
+import type { FaultCode } from '#lib/fault.ts';
+import type { Destination, Dialect } from './address.ts';
+import type { Plane } from '../plane.ts';
+import { type ModelRoute, mustRefuse, type Routes } from '../routes.ts';
+import { noRevision, revisionShown } from './shown-revision.ts';
+import { failureOf, type RevisionState, stateOf } from '../status/revision-state.ts';
+import { waitsOf } from '../status/waits.ts';
+
+/** An answer that the activator makes itself. */
+export interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+  /** What it says, when it is a refusal: for protocols that put it otherwise. */
+  readonly refusal?: { readonly code: FaultCode; readonly detail: string };
+}
+
+const BEST_FIRST = ['awake', 'starting', 'parked', 'asleep', 'preparing', 'failed'] as const;
+
+const REASONS: Readonly<Record<number, string>> = {
+  200: 'OK',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  413: 'Content Too Large',
+  417: 'Expectation Failed',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  500: 'Internal Server Error',
+  501: 'Not Implemented',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+  505: 'HTTP Version Not Supported',
+};
+
+export function reasonOf(status: number): string {
+  return REASONS[status] ?? 'Unknown';
+}
+
+/** A refusal in the envelope of the protocol that was spoken. */
+export function makeRefusal(
+  dialect: Dialect,
+  status: number,
+  code: FaultCode,
+  detail: string,
+): Answer {
+  const refusal = { code, detail };
+  if (dialect === 'v2') {
+    const body = JSON.stringify({ error: detail, code });
+    return { status, type: 'application/json', body, refusal };
+  }
+  if (dialect === 'openai') {
+    const type = status < 500 ? 'invalid_request_error' : 'server_error';
+    const error = { message: detail, type, param: null, code };
+    return { status, type: 'application/json', body: JSON.stringify({ error }), refusal };
+  }
+  const problem = { type: 'about:blank', title: reasonOf(status), status, code, detail };
+  const body = JSON.stringify(problem);
+  return { status, type: 'application/problem+json', body, refusal };
+}
+
+/** Server and model metadata, health: all that is answered without an instance. */
+export function makeLocalAnswer(
+  { model, revision, tag, what }: Extract<Destination, { kind: 'local' }>,
+  plane: Pick<Plane, 'routes' | 'version' | 'now'>,
+): Answer {
+  if (what === 'v2-server') return makeV2Server(plane.version);
+  if (what === 'openai-models') return makeOpenAiModels(plane.routes);
+  if (what === 'health' || !model) return makeHealth();
+  const shown = revisionShown(model, revision, tag)?.routing;
+  if (!shown) {
+    const { status, code, detail } = noRevision(model, revision);
+    return makeRefusal('v2', status, code, detail);
+  }
+  const now = plane.now();
+  if (what === 'v2-model') return makeV2Model(model, shown, now);
+  return what === 'v1-model' ? makeV1Model(model, shown, now) : makeV2Ready(model, shown, now);
+}
+
+function json(body: unknown, status = 200): Answer {
+  return { status, type: 'application/json', body: JSON.stringify(body) };
+}
+
+function makeV2Server(version: string): Answer {
+  return json({ name: 'rouse', version, extensions: ['binary_tensor_data'] });
+}
+
+function makeHealth(): Answer {
+  return { status: 200, type: 'text/plain', body: 'ok\n' };
+}
+
+/** Metadata of a model or of one revision; `state` says whether it sleeps. Wakes nothing. */
+function makeV2Model(model: ModelRoute, shown: RoutingRevision, now: number): Answer {
+  return json({
+    name: model.routing.name,
+    versions: model.routing.revisions.map((revision) => revision.name),
+    platform: shown.platform,
+    inputs: shown.inputs,
+    outputs: shown.outputs,
+    state: stateOfModel(model, now),
+    parameters: { revision: shown.name },
+  });
+}
+
+/** Asleep is ready: it can serve. What is refused now is not. */
+function makeV2Ready(model: ModelRoute, shown: RoutingRevision, now: number): Answer {
+  const ready = isReady(shown, now);
+  const body = { name: model.routing.name, ready, state: stateOfModel(model, now) };
+  return json(
+    ready ? body : { ...body, error: failureOf(shown) ?? shown.reason },
+    ready ? 200 : 503,
+  );
+}
+
+function makeV1Model(model: ModelRoute, shown: RoutingRevision, now: number): Answer {
+  return json({
+    name: model.routing.name,
+    id: model.routing.name,
+    object: 'model',
+    owned_by: model.routing.namespace,
+    ready: isReady(shown, now),
+    state: stateOfModel(model, now),
+  });
+}
+
+function makeOpenAiModels(routes: Routes): Answer {
+  const data = [...routes.models.entries()].map(([key, model]) => ({
+    id: model.routing.namespace === 'default' ? model.routing.name : key,
+    object: 'model',
+    created: 0,
+    owned_by: model.routing.namespace,
+  }));
+  return json({ object: 'list', data });
+}
+
+function isReady(shown: RoutingRevision, now: number): boolean {
+  return shown.state === 'Ready' && !mustRefuse(shown, now);
+}
+
+/** The best that is true of a revision. */
+function stateOfModel(model: ModelRoute, now: number): RevisionState {
+  const states = new Set<RevisionState>();
+  for (const route of model.revisions.values()) states.add(stateOf(route, waitsOf(route), now));
+  return BEST_FIRST.find((state) => states.has(state)) ?? 'preparing';
+}

@@ -1,0 +1,461 @@
+import { GRANT, HOLD, NO_HOLD } from '#policies/admission.ts';
+import type { ToStatus } from './address.ts';
+import { type Answer, makeRefusal } from './answers.ts';
+import { probeCaller } from './caller-probe.ts';
+import type { Downstream, DownstreamEvents } from '../downstream.ts';
+import { Forward, type ForwardEvents, type Granted } from './forward.ts';
+import type { Gate, Refused, Waiter } from '../gate/gate.ts';
+import { HeldBody } from './held-body.ts';
+import { Hold } from './hold.ts';
+import { pieceOf } from '../http/pieces.ts';
+import { Identity } from './identity.ts';
+import { countRefusal, createRevisionMetrics } from '../metrics/metrics.ts';
+import { NEVER } from '../never.ts';
+import type { Plane } from '../plane.ts';
+import type { Refusal, TimeLimit } from '../refusal.ts';
+import {
+  BODY_STALLED,
+  BODY_TOO_LARGE_TO_ROUTE,
+  makeBadHeader,
+  makeFull,
+  makeGivenUp,
+  makeHoldEnded,
+  makeNoGrpc,
+  makeNoHold,
+  makeNotAdmitted,
+  makeOverShare,
+  makeRunEnded,
+  TOO_MANY_BODIES,
+} from '../refusals.ts';
+import { Router, type RouterEvents } from './router.ts';
+import { mustRefuse, type RevisionRoute, speaksGrpc } from '../routes.ts';
+import type { Flow } from '../gate/shares.ts';
+import type { Slot } from '../slot.ts';
+import { makeStatus } from '../status/status.ts';
+import { findStatus, startStatus } from './status-answer.ts';
+import { holdLimitOf, runLimitOf } from './time-limits.ts';
+import { checkRequestId, expectedByEnvoy, holdOf } from './wait-fields.ts';
+import { isForPerson, makeWaitingPage, PAGE_FIELDS } from './waiting-page.ts';
+import { retryAfterOf, waitsOf } from '../status/waits.ts';
+import type { Following } from '../status/watches.ts';
+
+/** A caller that closed its connection, in the metrics: the code that nginx made common. */
+const CLIENT_CLOSED = 499;
+
+/**
+ * `ROUTING`: where it goes is being found; that may need its body. `HELD`: in a gate. `PROBING`: granted, and it
+ * is looked whether the caller is still there. `WATCHING`: it follows a status.
+ */
+const OVER = 0;
+const PREPARED = 1;
+const ROUTING = 2;
+const HELD = 3;
+const PROBING = 4;
+const FORWARDED = 5;
+const WATCHING = 6;
+
+/**
+ * One request's life on a connection: where it goes, who asks, the wait for a slot, the forwarding, the end. Used
+ * again for the next.
+ *
+ * Invariant: `slot` is set exactly while the gate counts this request in flight; `end` gives it back once, or, where
+ * the answer was not whole, has it given back when the instance has let go of the request.
+ */
+export class Exchange
+  implements DownstreamEvents, Waiter<Slot>, RouterEvents, ForwardEvents, Granted
+{
+  previous: Waiter<Slot> | undefined;
+  next: Waiter<Slot> | undefined;
+  waitsIn: Gate<Slot> | undefined;
+  flow: Flow<Waiter<Slot>> | undefined;
+  order = 0;
+  turn = 0;
+  arrivedAt = 0;
+  grantedAt = 0;
+  cold = false;
+  private readonly downstream: Downstream;
+  private readonly plane: Plane;
+  private readonly identity: Identity;
+  private readonly hold: Hold;
+  private readonly body: HeldBody;
+  private readonly forward: Forward;
+  private readonly router: Router;
+  private state = OVER;
+  private route: RevisionRoute | undefined;
+  private slot: Slot | undefined;
+  private waited = false;
+  /** The caller's own or the model's for the whole of a request, ms. */
+  private deadlineAt = NEVER;
+  private watch: Following | undefined;
+
+  constructor(downstream: Downstream, plane: Plane) {
+    this.downstream = downstream;
+    this.plane = plane;
+    this.identity = new Identity(downstream.caller);
+    this.hold = new Hold(this, plane);
+    this.body = new HeldBody(plane);
+    this.router = new Router(downstream, plane, this.body, this);
+    this.forward = new Forward(downstream, plane, this.body, this);
+  }
+
+  get callerId(): string {
+    return this.identity.caller.id;
+  }
+
+  get priority(): number {
+    return this.identity.priority;
+  }
+
+  get heldBytes(): number {
+    return this.body.bytes;
+  }
+
+  get isTunnel(): boolean {
+    return this.forward.isTunnel;
+  }
+
+  get path(): string {
+    return this.router.path;
+  }
+
+  get setCookie(): string {
+    return this.router.setCookie;
+  }
+
+  prepare(): void {
+    this.state = PREPARED;
+    this.body.clear();
+    this.route = undefined;
+    this.arrivedAt = this.plane.now();
+    this.waited = false;
+    this.deadlineAt = NEVER;
+  }
+
+  begin(repeated: boolean): void {
+    this.state = ROUTING;
+    this.router.begin(repeated);
+  }
+
+  // Where it goes
+
+  onLocalAnswer(answer: Answer): void {
+    this.finishLocally(answer);
+  }
+
+  onStatusAsked(asked: ToStatus): void {
+    const { downstream, plane } = this;
+    const { head, caller } = downstream;
+    const wrong = this.identity.read(head, caller, plane.callers);
+    const shown = wrong ?? findStatus(asked, head, this.callerId, plane);
+    if ('code' in shown) {
+      this.refuse(shown);
+      return;
+    }
+    this.state = WATCHING;
+    this.watch = startStatus(shown, downstream, plane, {
+      onAnswer: (answer) => this.finishLocally(answer, 'Cache-Control: no-store\r\n'),
+      onEnd: () => this.onAnswered(true),
+    });
+    // It may have ended at once.
+    if (this.state !== WATCHING) this.watch = undefined;
+  }
+
+  // Whether it may, and the wait for a slot
+
+  onRouted(route: RevisionRoute): void {
+    const { namespace, name } = route.model.routing;
+    this.route = route;
+    route.metrics ??= createRevisionMetrics(namespace, name, route.routing.name);
+    route.metrics.arrivals += 1;
+    if (mustRefuse(route.routing, this.arrivedAt)) {
+      this.onRefused('failed');
+      return;
+    }
+    const { head } = this.downstream;
+    const wrong = this.check(route);
+    const holdMs = holdOf(head, route);
+    if (wrong) this.refuse(wrong);
+    else if (holdMs < 0) this.refuse(makeBadHeader('Rouse-Hold', head.rouseHold));
+    else this.askGate(route, holdMs);
+  }
+
+  private check(route: RevisionRoute): Refusal | undefined {
+    const { isGrpc, head, caller } = this.downstream;
+    if (isGrpc && !speaksGrpc(route)) return makeNoGrpc(route);
+    return this.identity.read(head, caller, this.plane.callers) ?? checkRequestId(head);
+  }
+
+  private askGate(route: RevisionRoute, holdMs: number): void {
+    const { total } = route.routing.timeouts;
+    this.deadlineAt = Math.min(this.downstream.givesUpAt, this.arrivedAt + (total ?? NEVER));
+    this.state = HELD;
+    this.hold.prepare(this.arrivedAt + holdMs);
+    const decision = route.gate.enter(this, holdMs);
+    if (decision === HOLD) this.onHeld(route);
+    else if (decision === NO_HOLD) this.onNotHeld(route);
+    else if (decision !== GRANT) this.refuse(makeNotAdmitted(route, decision));
+  }
+
+  private onNotHeld(route: RevisionRoute): void {
+    const refusal = makeNoHold(route, this.downstream.head);
+    route.gate.poke();
+    if (route.gate.isWarm) this.refuse(refusal);
+    else this.giveUp(refusal);
+  }
+
+  private onHeld(route: RevisionRoute): void {
+    const { downstream } = this;
+    this.waited = true;
+    this.deadlineAt = Math.min(this.deadlineAt, this.arrivedAt + expectedByEnvoy(downstream.head));
+    this.hold.begin(downstream.head, route);
+    this.holdBody();
+  }
+
+  /** What there is of the body waits, too. False: it is too much, and the request is refused. */
+  private holdBody(): boolean {
+    const { body, downstream } = this;
+    const fits = body.startCounting(false);
+    if (!fits) this.refuse(TOO_MANY_BODIES);
+    else if (body.isFull) downstream.pause();
+    return fits;
+  }
+
+  onRefused(reason: Refused): void {
+    if (!this.route) return;
+    if (reason === 'displaced') this.refuse(makeOverShare(this.route));
+    else this.giveUp(makeGivenUp(this.route, reason, this.plane.now()));
+  }
+
+  private giveUp(refusal: Refusal): void {
+    const { route } = this;
+    const isForPage = refusal.status === 503 && isForPerson(this.downstream.head);
+    if (isForPage && route) this.showPage(route, refusal);
+    else this.refuse(refusal);
+  }
+
+  onGranted(slot: Slot): void {
+    this.slot = slot;
+    this.hold.end('granted');
+    this.body.stopCounting();
+    if (this.downstream.isPaused) this.probe(slot);
+    else this.forwardTo(slot);
+  }
+
+  private probe(slot: Slot): void {
+    this.state = PROBING;
+    probeCaller(
+      this.downstream,
+      this.body,
+      () => this.state === PROBING && this.slot === slot,
+      () => this.forwardTo(slot),
+    );
+  }
+
+  // Forwarded, and what became of it
+
+  private forwardTo(slot: Slot): void {
+    const { route } = this;
+    if (!route) return;
+    this.state = FORWARDED;
+    this.cold = this.waited && slot.readyAt > this.arrivedAt;
+    this.grantedAt = this.waited ? this.plane.now() : this.arrivedAt;
+    this.forward.start(this, route, slot);
+  }
+
+  onUnreached(reason: string): void {
+    const { slot, route } = this;
+    if (!slot || !route) return;
+    this.forward.stop(false);
+    this.slot = undefined;
+    this.state = HELD;
+    this.waited = true;
+    this.plane.onUnreachable(slot, reason);
+    slot.gate.leave(slot);
+    if (this.holdBody()) route.gate.rejoin(this);
+  }
+
+  onRefusal(refusal: Refusal): void {
+    this.refuse(refusal);
+  }
+
+  onCut(): void {
+    this.abandon();
+    this.downstream.cut();
+  }
+
+  onAnswered(clean: boolean): void {
+    this.end(clean);
+    this.downstream.finish();
+  }
+
+  onTunnelClosed(): void {
+    this.end(false);
+    this.downstream.endTunnel();
+  }
+
+  // From the caller
+
+  onBody(buffer: Buffer, ranges: readonly number[]): void {
+    if (this.state === OVER) return;
+    if (this.forward.takesBody) {
+      this.forward.writeBody(buffer, ranges);
+      return;
+    }
+    if (this.state !== PREPARED) this.holdPiece(pieceOf(buffer, ranges));
+    else if (this.body.bytes === 0 && ranges.length === 2) {
+      this.body.borrow(buffer, ranges[0]!, ranges[1]!);
+    } else this.body.add(pieceOf(buffer, ranges));
+  }
+
+  /** The buffer of the last `onBody` is about to be read into again. */
+  settle(): void {
+    this.body.settle();
+  }
+
+  private holdPiece(piece: Buffer): void {
+    if (!this.body.hasRoomFor(piece.length)) {
+      this.refuse(TOO_MANY_BODIES);
+      return;
+    }
+    if (this.route && this.waitsIn && !this.waitsIn.hold(piece.length)) {
+      this.refuse(makeFull(this.route, 'bytes'));
+      return;
+    }
+    this.body.add(piece);
+    if (this.body.isTooLargeToRoute) this.refuse(BODY_TOO_LARGE_TO_ROUTE);
+    else if (this.body.isFull && this.state !== PROBING) this.downstream.pause();
+  }
+
+  onBodyEnd(trailers: string): void {
+    if (this.state === OVER) return;
+    this.body.trailers = trailers;
+    if (this.state === ROUTING) this.router.onBodyEnd();
+    else this.forward.endBody();
+  }
+
+  onBadBody(refusal: Refusal): void {
+    if (this.downstream.isAnswering) {
+      this.onCut();
+      return;
+    }
+    this.abandon();
+    this.downstream.refuse(refusal);
+  }
+
+  onBodyStalled(): void {
+    if (this.state === HELD) return;
+    this.fail(BODY_STALLED);
+  }
+
+  onCallerWritable(): void {
+    this.forward.onCallerWritable();
+    this.watch?.onWritable();
+  }
+
+  onCallerTunnelData(buffer: Buffer, length: number): void {
+    this.forward.writeTunnel(buffer, length);
+  }
+
+  onCallerGone(): void {
+    if (this.state === OVER) return;
+    if (!this.downstream.isAnswering) this.countCode(CLIENT_CLOSED);
+    this.abandon();
+  }
+
+  // Time
+
+  /** Time passes: the nearest of hold, run, idle and total. */
+  sweep(now: number): void {
+    const { route } = this;
+    if (this.state === OVER || !route) return;
+    if (this.state === HELD) this.sweepHeld(route, now);
+    else if (now >= Math.min(this.forward.deadline, this.deadlineAt)) {
+      const { slot } = this;
+      const refusal = makeRunEnded(runLimitOf(route, this.downstream.givesUpAt - this.arrivedAt));
+      if (slot && this.isIgnored(now)) this.plane.onSilent(slot, refusal.detail);
+      this.fail(refusal);
+    }
+  }
+
+  private sweepHeld(route: RevisionRoute, now: number): void {
+    const isOver = this.hold.isOver(now) || now >= this.deadlineAt;
+    if (this.hold.takePage(route, now, isOver)) {
+      this.showPage(route, { retryAfter: retryAfterOf(route) });
+      route.gate.poke();
+    } else if (isOver) {
+      this.refuse(makeHoldEnded(route, now - this.arrivedAt, this.holdLimit(route)));
+    }
+  }
+
+  private holdLimit(route: RevisionRoute): TimeLimit {
+    const { head, givesUpAt } = this.downstream;
+    return holdLimitOf(head, route, givesUpAt - this.arrivedAt);
+  }
+
+  /** What a person sees in place of the answer, which is not there yet or, with a refusal, does not come. */
+  private showPage(route: RevisionRoute, refusal: Partial<Refusal>): void {
+    const { code, retryAfter } = refusal;
+    if (code) countRefusal(this.plane.metrics, code);
+    this.countCode(503);
+    const waits = waitsOf(route);
+    const others = waits.waiting - (this.waitsIn ? 1 : 0);
+    const status = makeStatus(route, this.plane.now(), [{ ...waits, waiting: others }]);
+    const again = retryAfter === undefined ? '' : `Retry-After: ${retryAfter}\r\n`;
+    this.finishLocally(makeWaitingPage(status, retryAfter), again + PAGE_FIELDS);
+  }
+
+  /** The instance has the whole request for as long as it may run, and has said nothing. */
+  private isIgnored(now: number): boolean {
+    return now >= this.forward.deadline && this.downstream.bodyDone && this.forward.isUnanswered;
+  }
+
+  // Ends
+
+  private fail(refusal: Refusal): void {
+    if (this.downstream.isAnswering) this.onCut();
+    else this.refuse(refusal);
+  }
+
+  private refuse({ status, code, detail, retryAfter }: Refusal): void {
+    countRefusal(this.plane.metrics, code);
+    this.countCode(status);
+    const extra =
+      (retryAfter === undefined ? '' : `Retry-After: ${retryAfter}\r\n`) +
+      (this.route ? `Rouse-Revision: ${this.route.routing.name}\r\n` : '');
+    this.finishLocally(makeRefusal(this.router.dialect, status, code, detail), extra);
+  }
+
+  private finishLocally(answer: Answer, extra = ''): void {
+    this.abandon();
+    this.downstream.answer(answer, extra);
+  }
+
+  /** Ends without a whole response: the wait is cancelled or the upstream connection is dropped. */
+  private abandon(): void {
+    this.waitsIn?.cancel(this);
+    this.end(false);
+  }
+
+  private end(clean: boolean): void {
+    if (this.state === OVER) return;
+    this.state = OVER;
+    this.hold.end('refused');
+    this.watch?.stop();
+    this.watch = undefined;
+    this.body.clear();
+    const { slot } = this;
+    this.slot = undefined;
+    const now = this.plane.now();
+    this.route?.metrics?.duration.add((now - this.arrivedAt) / 1000);
+    if (slot && !clean) this.forward.abandon(() => slot.gate.leave(slot));
+    else {
+      this.forward.stop(clean);
+      slot?.gate.leave(slot, now);
+    }
+  }
+
+  private countCode(status: number): void {
+    const codes = this.route?.metrics?.codes;
+    if (codes) codes[status - 100]! += 1;
+  }
+}

@@ -1,0 +1,334 @@
+import type { Address } from '#domain/routing.ts';
+import type { Downstream } from '../downstream.ts';
+import type { HeldBody } from './held-body.ts';
+import type { Framed, Upstream, UpstreamEvents } from '../upstream.ts';
+import { parseTokens } from '../http/fields.ts';
+import type { ResponseHead } from '../http/response-head.ts';
+import { pieceOf } from '../http/pieces.ts';
+import { NEVER } from '../never.ts';
+import { type Plane, SEND_TIMEOUT_MS } from '../plane.ts';
+import type { Refusal } from '../refusal.ts';
+import { makeLost, makeNoHttp2, UNASKED_UPGRADE } from '../refusals.ts';
+import type { RevisionRoute } from '../routes.ts';
+import type { Slot } from '../slot.ts';
+import { hundredths, makeResponseFields, timingOf } from '../metrics/timing.ts';
+
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
+
+const IDLE = 0;
+const CONNECTING = 1;
+const SENT = 2;
+const RESPONDING = 3;
+const TUNNEL = 4;
+
+/** A request that has been granted a slot. Times in ms since the epoch. */
+export interface Granted {
+  /** What goes to the instance as its target. */
+  readonly path: string;
+  readonly arrivedAt: number;
+  readonly grantedAt: number;
+  /** It waited, and for an instance that was not ready when it came. */
+  readonly cold: boolean;
+  /** A Set-Cookie line for the response, or ''. */
+  readonly setCookie: string;
+}
+
+/** Who handed the request over, and is told how it went. */
+export interface ForwardEvents {
+  /** Not a byte of it was written. */
+  onUnreached(reason: string): void;
+  /** It failed before a byte of a response went to the caller. */
+  onRefusal(refusal: Refusal): void;
+  /** It failed in the middle of the response, which can't be completed. */
+  onCut(): void;
+  /** Answered. `clean`: the connection to the instance can be used again. */
+  onAnswered(clean: boolean): void;
+  /** The other protocol has ended. */
+  onTunnelClosed(): void;
+}
+
+/**
+ * The part of a request's life between grant and answer: written to the instance, its answer written to the
+ * caller. Used again for the next request of the connection.
+ *
+ * Invariants:
+ *  1. As long as the request can be replayed, all that came of its body is in `body`; after that nothing is.
+ *  2. After the first byte of a response went to the caller nothing else than the rest of it follows;
+ *     what can't be completed is cut.
+ */
+export class Forward implements UpstreamEvents {
+  /** ms; the nearest of run and idle. */
+  deadline = NEVER;
+  private readonly downstream: Downstream;
+  private readonly plane: Plane;
+  private readonly body: HeldBody;
+  private readonly events: ForwardEvents;
+  private state = IDLE;
+  private granted: Granted | undefined;
+  private route: RevisionRoute | undefined;
+  private slot: Slot | undefined;
+  private upstream: Upstream | undefined;
+  private replayable = true;
+  private refusedOnce = false;
+
+  constructor(downstream: Downstream, plane: Plane, body: HeldBody, events: ForwardEvents) {
+    this.downstream = downstream;
+    this.plane = plane;
+    this.body = body;
+    this.events = events;
+  }
+
+  get isTunnel(): boolean {
+    return this.state === TUNNEL;
+  }
+
+  /** It was sent, and not a byte of an answer has come. */
+  get isUnanswered(): boolean {
+    return this.state === SENT && this.upstream?.isAnswering === false;
+  }
+
+  /** Bytes of the body go straight on. */
+  get takesBody(): boolean {
+    return this.state >= SENT && this.upstream !== undefined;
+  }
+
+  start(granted: Granted, route: RevisionRoute, slot: Slot): void {
+    this.granted = granted;
+    this.route = route;
+    this.slot = slot;
+    this.replayable = true;
+    this.deadline = granted.grantedAt + route.routing.timeouts.run;
+    this.refusedOnce = false;
+    this.connect(slot.take(this.downstream.isGrpc));
+  }
+
+  /** Ends, whatever its state. `clean`: the answer was whole. */
+  stop(clean: boolean): void {
+    const { upstream } = this;
+    this.reset();
+    upstream?.release(clean);
+  }
+
+  /** Ends before the answer does. `onOver`: the instance is free of it, as far as can be known. */
+  abandon(onOver: () => void): void {
+    const { upstream } = this;
+    this.reset();
+    if (upstream) upstream.abandon(onOver);
+    else onOver();
+  }
+
+  private reset(): void {
+    this.upstream = undefined;
+    this.granted = undefined;
+    this.route = undefined;
+    this.slot = undefined;
+    this.state = IDLE;
+    this.deadline = NEVER;
+  }
+
+  // To the instance
+
+  writeBody(buffer: Buffer, ranges: readonly number[]): void {
+    const { upstream } = this;
+    if (upstream?.canRefuse && this.replayable) this.keepForReplay(pieceOf(buffer, ranges));
+    else this.replayable = false;
+    if (upstream && !upstream.writeBody(buffer, ranges)) this.downstream.pause();
+  }
+
+  /** The first message of a call nearly always follows its head: without it hardly one could be sent again. */
+  private keepForReplay(piece: Buffer): void {
+    this.body.add(piece);
+    if (this.body.isFull) this.forgetBody();
+  }
+
+  private forgetBody(): void {
+    this.replayable = false;
+    this.body.drop();
+  }
+
+  endBody(): void {
+    if (this.takesBody) this.upstream?.endBody(this.body.trailers);
+  }
+
+  onConnected(): void {
+    if (this.upstream) this.send(this.upstream);
+  }
+
+  onWritable(): void {
+    if (this.state !== IDLE) this.downstream.resume();
+  }
+
+  onCallerWritable(): void {
+    if (this.state >= RESPONDING) this.deadline = this.idleDeadline();
+    this.upstream?.resume();
+  }
+
+  private connect(upstream: Upstream): void {
+    this.state = CONNECTING;
+    this.upstream = upstream;
+    const { head, givesUpAt } = this.downstream;
+    upstream.use(this, head.method, givesUpAt);
+    if (upstream.connected) this.send(upstream);
+  }
+
+  private send(upstream: Upstream): void {
+    const { downstream, granted, slot } = this;
+    if (!granted || !slot) return;
+    this.state = SENT;
+    upstream.cork();
+    this.writeHead(upstream, slot.address, granted.path);
+    this.flushHeld(upstream);
+    if (downstream.bodyDone) upstream.endBody(this.body.trailers);
+    upstream.uncork();
+    if (!downstream.bodyDone) downstream.sendContinue();
+    if (!upstream.isFull) downstream.resume();
+  }
+
+  /** A whole, small body is kept until the instance answers if the request may be sent again. */
+  private flushHeld(upstream: Upstream): void {
+    const { body, downstream } = this;
+    if (body.bytes === 0) return;
+    body.writeTo(upstream);
+    const isKept = upstream.canRefuse || (downstream.bodyDone && this.isRepeatable());
+    if (body.isFull || !isKept) this.forgetBody();
+  }
+
+  onBroken(before: 'connect' | 'protocol' | 'refused' | 'response' | 'end', reason: string): void {
+    const { route, slot, upstream } = this;
+    this.upstream = undefined;
+    if (before === 'connect') this.events.onUnreached(reason);
+    else if (this.downstream.isAnswering) this.events.onCut();
+    else if (before === 'protocol' && route) this.events.onRefusal(makeNoHttp2(route));
+    else if (slot && upstream && before !== 'protocol' && this.mayReplay(upstream, before))
+      this.connect(slot.open(this.downstream.isGrpc));
+    else this.events.onRefusal(makeLost(reason));
+  }
+
+  /** A reused connection that closed before any byte of a response was most likely closing already. */
+  private mayReplay(upstream: Upstream, before: 'refused' | 'response' | 'end'): boolean {
+    if (before === 'end' || upstream.isAnswering || !this.replayable) return false;
+    if (before === 'refused' && !this.refusedOnce) {
+      this.refusedOnce = true;
+      return true;
+    }
+    return upstream.served > 1 && this.isRepeatable();
+  }
+
+  private isRepeatable(): boolean {
+    return IDEMPOTENT.has(this.downstream.head.method) || this.route?.routing.retry === 'safe';
+  }
+
+  // From the instance
+
+  cork(): void {
+    this.downstream.cork();
+  }
+
+  uncork(): void {
+    this.downstream.uncork();
+  }
+
+  onInformational(head: ResponseHead): void {
+    if (head.status !== 100) this.downstream.writeInformational(head);
+  }
+
+  onHead(head: ResponseHead): void {
+    if (head.status === 101) this.beginTunnel(head);
+    else {
+      this.state = RESPONDING;
+      this.forgetBody();
+      if (this.slot) this.slot.silences = 0;
+      this.observe(head.status);
+      this.downstream.writeHead(head, this.extraFields());
+      this.deadline = this.idleDeadline();
+    }
+  }
+
+  onData(buffer: Buffer, ranges: readonly number[], framed?: Framed): void {
+    this.deadline = this.idleDeadline();
+    if (!this.downstream.writeBody(buffer, ranges, framed)) this.waitForCaller();
+  }
+
+  /** Nothing is read from the instance until the caller has taken what is there; it may not take for ever. */
+  private waitForCaller(): void {
+    this.upstream?.pause();
+    this.deadline = Math.min(this.deadline, this.plane.now() + SEND_TIMEOUT_MS);
+  }
+
+  onEnd(trailers: string): void {
+    this.downstream.endBody(trailers);
+    this.events.onAnswered(this.downstream.bodyDone);
+  }
+
+  private extraFields(): string {
+    const { granted, route, slot } = this;
+    if (!granted || !route || !slot) return '';
+    const { arrivedAt, grantedAt, cold, setCookie } = granted;
+    const infer = `${hundredths(this.plane.now() - grantedAt)}\r\n${setCookie}`;
+    const fields = (route.fields ??= makeResponseFields(route.routing.name));
+    if (grantedAt <= arrivedAt) return fields.unheld + infer;
+    return (cold ? fields.cold : fields.warm) + timingOf(slot, arrivedAt, grantedAt, cold) + infer;
+  }
+
+  private observe(status: number): void {
+    const metrics = this.route?.metrics;
+    if (!this.granted || !metrics) return;
+    const { arrivedAt, grantedAt, cold } = this.granted;
+    const waitedMs = grantedAt - arrivedAt;
+    metrics.codes[status - 100]! += 1;
+    metrics.wait.add(waitedMs / 1000);
+    if (!cold) return;
+    metrics.coldRequests += 1;
+    metrics.coldArrivals += 1;
+    metrics.coldMs += waitedMs;
+    const { phases } = this.plane.metrics;
+    phases.queue.add(waitedMs / 1000);
+    phases.infer.add((this.plane.now() - grantedAt) / 1000);
+  }
+
+  private idleDeadline(): number {
+    const idle = this.route?.routing.timeouts.idle ?? 0;
+    return idle === 0 ? NEVER : this.plane.now() + idle;
+  }
+
+  // After a 101
+
+  private beginTunnel(head: ResponseHead): void {
+    const asked = parseTokens(this.downstream.head.upgrade);
+    if (!asked.includes(head.upgrade.toLowerCase())) {
+      this.events.onRefusal(UNASKED_UPGRADE);
+      return;
+    }
+    this.state = TUNNEL;
+    this.observe(101);
+    this.downstream.writeSwitch(head, this.extraFields());
+    this.deadline = this.idleDeadline();
+    const early = this.downstream.takeAhead();
+    if (early) this.writeTunnel(early, early.length);
+    this.downstream.resume();
+  }
+
+  writeTunnel(buffer: Buffer, length: number): void {
+    this.deadline = this.idleDeadline();
+    if (this.upstream && !this.upstream.writeTunnel(buffer, length)) this.downstream.pause();
+  }
+
+  onTunnelData(buffer: Buffer, length: number): void {
+    this.deadline = this.idleDeadline();
+    if (!this.downstream.writeTunnel(buffer, length)) this.waitForCaller();
+  }
+
+  onTunnelEnd(): void {
+    this.events.onTunnelClosed();
+  }
+
+  /** What goes before the body: the caller's head, for this hop. */
+  private writeHead(upstream: Upstream, address: Address, path: string): void {
+    const { head, forwarded } = this.downstream;
+    const inner = 'host' in address ? address : undefined;
+    const host = inner?.authority ?? (head.host === '' ? 'localhost' : head.host);
+    const target = inner?.basePath ? inner.basePath + path : path;
+    const trace = head.traced ? '' : this.plane.startTrace();
+    upstream.writeHead(head, target, host, forwarded + trace);
+  }
+}

@@ -1,0 +1,133 @@
+import {
+  type Destination,
+  type Dialect,
+  findDestination,
+  findNamed,
+  type ToModel,
+  type ToStatus,
+} from './address.ts';
+import { type Answer, makeLocalAnswer } from './answers.ts';
+import type { Downstream } from '../downstream.ts';
+import type { HeldBody } from './held-body.ts';
+import type { Plane } from '../plane.ts';
+import type { Refusal } from '../refusal.ts';
+import { BODY_TOO_LARGE_TO_ROUTE, NOT_JSON, STARTING, TOO_MANY_BODIES } from '../refusals.ts';
+import type { RevisionRoute } from '../routes.ts';
+import { chooseRevision } from './split.ts';
+
+/** Where a request goes; exactly one of these is told of each, or a refusal. */
+export interface RouterEvents {
+  onRouted(route: RevisionRoute): void;
+  /** It is answered here. */
+  onLocalAnswer(answer: Answer): void;
+  onStatusAsked(asked: ToStatus): void;
+  onRefusal(refusal: Refusal): void;
+}
+
+/**
+ * Finds the revision for the requests of one connection: by their heads, or by the body where only that names the
+ * model. Callers send the same head again and again: it leads to the same place as long as the routing state is
+ * the same.
+ */
+export class Router {
+  /** What goes to the instance as its target. */
+  path = '';
+  /** A Set-Cookie line for the response, or ''. */
+  setCookie = '';
+  /** How the caller is told of a refusal. */
+  dialect: Dialect = 'problem';
+  private readonly downstream: Downstream;
+  private readonly plane: Plane;
+  private readonly body: HeldBody;
+  private readonly events: RouterEvents;
+  /** Where the last head led, by the routing state of `knownVersion`. */
+  private known: ToModel | undefined;
+  private knownVersion = 0;
+
+  constructor(downstream: Downstream, plane: Plane, body: HeldBody, events: RouterEvents) {
+    this.downstream = downstream;
+    this.plane = plane;
+    this.body = body;
+    this.events = events;
+  }
+
+  /** `repeated`: the head is the one before. */
+  begin(repeated: boolean): void {
+    const { plane, known } = this;
+    this.setCookie = '';
+    if (repeated && known && this.knownVersion === plane.routes.version) this.toModel(known);
+    else if (plane.ready) this.find(plane);
+    else this.events.onRefusal(STARTING);
+  }
+
+  private find({ routes }: Plane): void {
+    const destination = findDestination(this.downstream.head, routes);
+    this.known = destination.kind === 'model' ? destination : undefined;
+    this.knownVersion = routes.version;
+    this.follow(destination);
+  }
+
+  private follow(destination: Destination): void {
+    switch (destination.kind) {
+      case 'unknown':
+        this.dialect = destination.dialect;
+        this.events.onRefusal({ status: 404, code: 'not_found', detail: destination.detail });
+        break;
+      case 'local':
+        this.events.onLocalAnswer(makeLocalAnswer(destination, this.plane));
+        break;
+      case 'status':
+        this.events.onStatusAsked(destination);
+        break;
+      case 'body':
+        this.dialect = 'openai';
+        this.readBody();
+        break;
+      case 'model':
+        this.dialect = destination.dialect;
+        this.path = destination.path;
+        this.toModel(destination);
+    }
+  }
+
+  private toModel({ model, revision, tag }: ToModel): void {
+    const { plane, events } = this;
+    const picked = revision === '' && tag === undefined && plane.routes.pickPlain(model);
+    if (picked) {
+      events.onRouted(picked);
+      return;
+    }
+    const choice = chooseRevision(plane, model, revision, tag, this.downstream.head.fields);
+    if ('detail' in choice) {
+      events.onRefusal(choice);
+      return;
+    }
+    this.setCookie = choice.setCookie;
+    events.onRouted(choice.route);
+  }
+
+  private readBody(): void {
+    const { body, downstream, events } = this;
+    if (!body.startCounting(true)) events.onRefusal(TOO_MANY_BODIES);
+    else if (body.isTooLargeToRoute) events.onRefusal(BODY_TOO_LARGE_TO_ROUTE);
+    else if (downstream.bodyDone) this.onBodyEnd();
+    else {
+      downstream.resume();
+      downstream.sendContinue();
+    }
+  }
+
+  /** The body that names the model is there as a whole. */
+  onBodyEnd(): void {
+    const { downstream, plane, body } = this;
+    let name: unknown;
+    try {
+      name = body.findModel();
+    } catch {
+      this.events.onRefusal(NOT_JSON);
+      return;
+    }
+    body.stopCounting();
+    this.follow(findNamed(name, downstream.head.target, plane.routes));
+  }
+}

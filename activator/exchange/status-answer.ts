@@ -1,0 +1,54 @@
+import type { ToStatus } from './address.ts';
+import type { Answer } from './answers.ts';
+import type { RequestHead } from '../http/request-head.ts';
+import type { Plane } from '../plane.ts';
+import type { Refusal } from '../refusal.ts';
+import { makeTooManyOfCaller, TOO_MANY_WATCHES } from '../refusals.ts';
+import type { RevisionRoute } from '../routes.ts';
+import { noRevision, revisionShown } from './shown-revision.ts';
+import { parseStatusQuestion, type StatusQuestion } from './wait-fields.ts';
+import {
+  type Asker,
+  type Following,
+  MAX_WATCHES_OF_CALLER,
+  type Stream,
+} from '../status/watches.ts';
+
+interface Asked {
+  readonly route: RevisionRoute;
+  readonly question: StatusQuestion;
+  readonly asker: Asker;
+}
+
+/** What a request to a status address asks for. */
+export function findStatus(
+  { model, revision, tag }: ToStatus,
+  head: RequestHead,
+  callerId: string,
+  plane: Plane,
+): Asked | Refusal {
+  const question = parseStatusQuestion(head);
+  if ('detail' in question) return question;
+  const route = revisionShown(model, revision, tag);
+  if (!route) return noRevision(model, revision);
+  if (question.asEvents) {
+    const { watches } = plane;
+    if (watches.isFullFor(callerId)) return makeTooManyOfCaller(MAX_WATCHES_OF_CALLER);
+    if (watches.isFull) return TOO_MANY_WATCHES;
+  }
+  return { route, question, asker: { callerId, requestId: question.requestId } };
+}
+
+/** As server-sent events to `client`, or as one answer. */
+export function startStatus(
+  { route, question, asker }: Asked,
+  client: Stream,
+  plane: Plane,
+  { onAnswer, onEnd }: { onAnswer: (answer: Answer) => void; onEnd: () => void },
+): Following {
+  const { asEvents, wakes } = question;
+  if (asEvents) return plane.watches.add(client, route, { asker, wakes }, plane.now(), onEnd);
+  return plane.watches.ask(route, asker, plane.now(), (status) =>
+    onAnswer({ status: 200, type: 'application/json', body: JSON.stringify(status) }),
+  );
+}

@@ -1,0 +1,50 @@
+import { formatDuration } from '#domain/units.ts';
+import type { RequestHead } from '../http/request-head.ts';
+import type { TimeLimit } from '../refusal.ts';
+import type { RevisionRoute } from '../routes.ts';
+import { expectedByEnvoy, holdOf } from './wait-fields.ts';
+
+const ENVOY = 'x-envoy-expected-rq-timeout-ms';
+
+/** What ends the wait for an instance. `callMs`: what the call itself allows for all. */
+export function holdLimitOf(head: RequestHead, route: RevisionRoute, callMs: number): TimeLimit {
+  const expectedMs = expectedByEnvoy(head);
+  const limits = [
+    makeHoldLimit(head, route),
+    { ms: expectedMs, name: ENVOY, words: `${ENVOY}: ${expectedMs}` },
+    ...overallLimits(route, callMs),
+  ];
+  return nearest(limits);
+}
+
+/** What ends the wait for an answer. */
+export function runLimitOf(route: RevisionRoute, callMs: number): string {
+  const { run } = route.routing.timeouts;
+  return nearest([makeModelLimit('run', run), ...overallLimits(route, callMs)]).words;
+}
+
+function makeHoldLimit(head: RequestHead, route: RevisionRoute): TimeLimit {
+  const ms = holdOf(head, route);
+  if (head.rouseHold === '') return makeModelLimit('hold', ms);
+  return {
+    ms,
+    name: 'Rouse-Hold',
+    words: `Rouse-Hold of the request, which allows ${formatDuration(ms)}`,
+  };
+}
+
+function overallLimits({ routing }: RevisionRoute, callMs: number): TimeLimit[] {
+  const { total } = routing.timeouts;
+  const words = `grpc-timeout of the call, ${formatDuration(callMs)}`;
+  const call = { ms: callMs, name: 'grpc-timeout', words };
+  return total === undefined ? [call] : [call, makeModelLimit('total', total)];
+}
+
+function makeModelLimit(timeout: string, ms: number): TimeLimit {
+  const name = `timeouts.${timeout}`;
+  return { ms, name, words: `${name} of the model, ${formatDuration(ms)}` };
+}
+
+function nearest(limits: readonly TimeLimit[]): TimeLimit {
+  return limits.reduce((best, limit) => (limit.ms < best.ms ? limit : best));
+}

@@ -1,0 +1,169 @@
+import { COLD_START_BUCKETS } from '#domain/cold-start.ts';
+import { labelsOf, sample } from '#lib/prometheus.ts';
+import { ENTRY_REFUSALS, type EntryRefusal } from '../entry/entering.ts';
+import { Histogram } from './histogram.ts';
+
+const SECONDS = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
+];
+/** Status codes 100–599. */
+const CODES = 500;
+
+/** Why a request was refused by Rouse itself: the label values of `rouse_refusals_total`. */
+const REFUSALS = [
+  'bad_request',
+  'request_timeout',
+  'header_too_large',
+  'too_large',
+  'unauthorized',
+  'not_found',
+  'queue_full',
+  'caller_over_share',
+  'hold_timeout',
+  'run_timeout',
+  'revision_failed',
+  'start_failed',
+  'instance_lost',
+  'bad_upstream',
+  'unavailable',
+  'other',
+] as const;
+
+/** Counters of one revision: typed arrays that the warm path adds to, made into text when scraped. */
+export interface RevisionMetrics {
+  readonly labels: string;
+  readonly codes: Uint32Array;
+  readonly duration: Histogram;
+  readonly wait: Histogram;
+  coldRequests: number;
+  /** Since the last load report. */
+  arrivals: number;
+  coldArrivals: number;
+  coldMs: number;
+}
+
+export function createRevisionMetrics(
+  namespace: string,
+  model: string,
+  revision: string,
+): RevisionMetrics {
+  return {
+    labels: labelsOf({ namespace, model, revision }),
+    codes: new Uint32Array(CODES),
+    duration: new Histogram(SECONDS),
+    wait: new Histogram(SECONDS),
+    coldRequests: 0,
+    arrivals: 0,
+    coldArrivals: 0,
+    coldMs: 0,
+  };
+}
+
+/** Counters that belong to no revision, such as refusals before a model was found. */
+export interface SharedMetrics {
+  readonly refusals: Uint32Array;
+  /** Of connections, before their first request. */
+  readonly entryRefusals: Uint32Array;
+  /** Of cold starts; the phases start and load are measured where instances are started. */
+  readonly phases: Readonly<Record<'queue' | 'infer', Histogram>>;
+  connections: number;
+}
+
+export function createSharedMetrics(): SharedMetrics {
+  return {
+    refusals: new Uint32Array(REFUSALS.length),
+    entryRefusals: new Uint32Array(ENTRY_REFUSALS.length),
+    phases: { queue: new Histogram(COLD_START_BUCKETS), infer: new Histogram(COLD_START_BUCKETS) },
+    connections: 0,
+  };
+}
+
+export function countRefusal(metrics: SharedMetrics, code: string): void {
+  const at = (REFUSALS as readonly string[]).indexOf(code);
+  metrics.refusals[at < 0 ? REFUSALS.length - 1 : at]! += 1;
+}
+
+export function countEntryRefusal(metrics: SharedMetrics, reason: EntryRefusal): void {
+  metrics.entryRefusals[ENTRY_REFUSALS.indexOf(reason)]! += 1;
+}
+
+/** A revision with its counters, where it was called at all. */
+interface Counted {
+  readonly gate: {
+    readonly waiting: number;
+    readonly waitingBytes: number;
+    readonly inFlight: number;
+  };
+  readonly metrics: RevisionMetrics | undefined;
+}
+interface Used {
+  readonly gate: {
+    readonly waiting: number;
+    readonly waitingBytes: number;
+    readonly inFlight: number;
+  };
+  readonly metrics: RevisionMetrics;
+}
+
+/** Prometheus text of everything that the data plane counts. `heldBytes`: of its budget. */
+export function formatMetrics(
+  routes: Iterable<Counted>,
+  shared: SharedMetrics,
+  heldBytes: number,
+): string {
+  const revisions: Used[] = [];
+  for (const { gate, metrics } of routes) if (metrics) revisions.push({ gate, metrics });
+  return [
+    '# TYPE rouse_requests_total counter',
+    ...revisions.flatMap((route) => formatCodes(route)),
+    ...formatHistograms('rouse_request_duration_seconds', revisions, (m) => m.duration),
+    ...formatHistograms('rouse_queue_wait_seconds', revisions, (m) => m.wait),
+    '# TYPE rouse_cold_start_seconds histogram',
+    ...(['queue', 'infer'] as const).flatMap((phase) =>
+      shared.phases[phase].format('rouse_cold_start_seconds', labelsOf({ phase })),
+    ),
+    '# TYPE rouse_cold_requests_total counter',
+    ...revisions.map(({ metrics }) =>
+      sample('rouse_cold_requests_total', metrics.labels, metrics.coldRequests),
+    ),
+    '# TYPE rouse_queue_depth gauge',
+    ...revisions.map((r) => sample('rouse_queue_depth', r.metrics.labels, r.gate.waiting)),
+    '# TYPE rouse_queue_bytes gauge',
+    ...revisions.map((r) => sample('rouse_queue_bytes', r.metrics.labels, r.gate.waitingBytes)),
+    '# TYPE rouse_requests_in_flight gauge',
+    ...revisions.map((r) => sample('rouse_requests_in_flight', r.metrics.labels, r.gate.inFlight)),
+    '# TYPE rouse_refusals_total counter',
+    ...REFUSALS.map((reason, i) =>
+      sample('rouse_refusals_total', labelsOf({ reason }), shared.refusals[i] ?? 0),
+    ),
+    '# TYPE rouse_connection_refusals_total counter',
+    ...ENTRY_REFUSALS.map((reason, i) =>
+      sample('rouse_connection_refusals_total', labelsOf({ reason }), shared.entryRefusals[i] ?? 0),
+    ),
+    '# TYPE rouse_client_connections gauge',
+    sample('rouse_client_connections', '', shared.connections),
+    '# TYPE rouse_held_bytes gauge',
+    sample('rouse_held_bytes', '', heldBytes),
+    '',
+  ].join('\n');
+}
+
+function formatCodes({ metrics }: Used): string[] {
+  const lines: string[] = [];
+  for (const [i, count] of metrics.codes.entries()) {
+    if (count > 0)
+      lines.push(sample('rouse_requests_total', `${metrics.labels},code="${i + 100}"`, count));
+  }
+  return lines;
+}
+
+function formatHistograms(
+  name: string,
+  revisions: readonly Used[],
+  select: (metrics: RevisionMetrics) => Histogram,
+): string[] {
+  return [
+    `# TYPE ${name} histogram`,
+    ...revisions.flatMap(({ metrics }) => select(metrics).format(name, metrics.labels)),
+  ];
+}

@@ -1,0 +1,46 @@
+import type { Server } from 'node:net';
+import type { LogLine } from '../../runtime.ts';
+import type { Environment } from '../environment.ts';
+import type { Leader } from './sweep.ts';
+
+/** A program to run, without a shell. */
+export interface Program {
+  /** Absolute, so that no search path decides at the start. */
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  readonly environment: Environment;
+}
+
+/** The file descriptor after stdin, stdout and stderr: the readiness pipe, the result, a listening socket. */
+export const EXTRA_FD = 3;
+
+/** A pipe, or a listening socket to hand over. */
+export type Extra = 'pipe' | Server | undefined;
+
+export interface GroupEvents {
+  /** It runs. */
+  onStart?(leader: Leader): void;
+  onLine(stream: LogLine['stream'], text: string): void;
+  /** The extra descriptor is a pipe: what was written to it so far, each time more comes. */
+  onExtra?(text: string): void;
+  /** Its first process has ended; output may still come. */
+  onExit(): void;
+  /** It is gone, or could not be started; exactly once, and never in the call that starts it. */
+  onEnd(how: string): void;
+}
+
+export interface Group {
+  /** Undefined: it does not run yet, or could not be started: `onEnd` says why. */
+  readonly leader: Leader | undefined;
+  /** To all of the group, as long as its first process is there: then the pid cannot be another's. */
+  signal(signal: NodeJS.Signals): void;
+  /**
+   * Gives it its work, where the extra descriptor is a pipe. What it says there, and how long it runs, counts
+   * from now.
+   */
+  assign(text: string): void;
+}
+
+/** What could not be started. */
+export const NO_GROUP: Group = { leader: undefined, signal: () => {}, assign: () => {} };

@@ -1,0 +1,34 @@
+import type { LogLine } from '../../runtime.ts';
+import type { Program } from './group.ts';
+import type { Leader } from './sweep.ts';
+
+/** Between the runtime and its spawner, in this order on one channel. `id` is a group of this spawner. */
+export type ToSpawner =
+  /** With `socket` the message carries a listening socket. */
+  | {
+      readonly type: 'start';
+      readonly id: number;
+      readonly program: Program;
+      readonly extra: 'none' | 'pipe' | 'socket';
+    }
+  | { readonly type: 'signal'; readonly id: number; readonly signal: NodeJS.Signals }
+  | { readonly type: 'assign'; readonly id: number; readonly text: string }
+  /** To be answered by the same. */
+  | Confirm;
+
+export type FromSpawner = Confirm | FromGroup;
+
+/** All that was ordered, from the first to this one, is done. */
+interface Confirm {
+  readonly type: 'confirm';
+  readonly upTo: number;
+}
+
+export type FromGroup = { readonly id: number } & (
+  | { readonly type: 'started'; readonly leader: Leader }
+  | { readonly type: 'line'; readonly stream: LogLine['stream']; readonly text: string }
+  /** `isFirst`: what was said before counts no more. */
+  | { readonly type: 'extra'; readonly chunk: string; readonly isFirst: boolean }
+  | { readonly type: 'exit' }
+  | { readonly type: 'end'; readonly how: string }
+);

@@ -1,0 +1,173 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import type { Server } from 'node:net';
+import type { Clock } from '#lib/clock.ts';
+import { entryUrl } from '#lib/entry.ts';
+import type { Log } from '#lib/log.ts';
+import { createSupervisor } from '#lib/supervisor.ts';
+import type { Environment } from '../environment.ts';
+import { NO_GROUP, type Extra, type Group, type GroupEvents, type Program } from './group.ts';
+import { createLiveness } from './liveness.ts';
+import type { FromGroup, FromSpawner, ToSpawner } from './spawner-messages.ts';
+import type { Leader } from './sweep.ts';
+
+/**
+ * Starts programs from a small process of its own. Node starts a program by fork(2), which copies the page table
+ * of the process that asks: of Rouse, with the heaps of two threads, that takes several milliseconds, in which
+ * the data plane's thread stumbles over every page that it writes to.
+ *
+ * 1. A group's events come in the order in which they happened, `onStart` first, `onEnd` last.
+ * 2. When the spawner dies, all that it started counts as ended at once: `onExit`, then `onEnd`.
+ * 3. One that leaves an order unanswered for long is killed: then it has died.
+ */
+export interface Spawner {
+  start(program: Program, extra: Extra, events: GroupEvents): Group;
+  /** For tests that kill or stop it. */
+  pid(): number | undefined;
+  /** What it started counts as ended. Another takes its place, unless it is closed. */
+  kill(why: string): void;
+  close(): Promise<void>;
+}
+
+/** It holds no more than output that is on its way. */
+const FLAGS = ['--max-old-space-size=64', '--max-semi-space-size=1', '--no-warnings'];
+/** It ends in milliseconds; by then it holds nothing that force could harm. */
+const END_MS = 2000;
+const LOST = 'was ended: the process that starts programs has died';
+
+interface Started {
+  readonly events: GroupEvents;
+  leader: Leader | undefined;
+  /** What it wrote to the extra descriptor. */
+  said: string;
+}
+
+export function createSpawner(options: {
+  environment: Environment;
+  clock: Clock;
+  log: Log;
+}): Spawner {
+  const { environment, clock, log } = options;
+  const groups = new Map<number, Started>();
+  let count = 0;
+  const supervisor = createSupervisor({
+    name: 'the process that starts programs',
+    start,
+    onLost,
+    clock,
+    log,
+  });
+
+  const liveness = createLiveness({
+    clock,
+    ask: (upTo) => post({ type: 'confirm', upTo }),
+    onSilent: () => kill('it answers nothing'),
+  });
+
+  function start(): ChildProcess {
+    const child = fork(entryUrl('./spawner-process', import.meta.url), [], {
+      env: { ...environment },
+      execPath: process.execPath,
+      execArgv: FLAGS,
+      detached: true,
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    child.on('message', hear);
+    return child;
+  }
+
+  function onLost(): void {
+    liveness.reset();
+    for (const [id, { events }] of groups) {
+      groups.delete(id);
+      events.onExit();
+      events.onEnd(LOST);
+    }
+  }
+
+  function hear(message: FromSpawner): void {
+    liveness.heard();
+    if (message.type === 'confirm') {
+      liveness.confirmed(message.upTo);
+      return;
+    }
+    const started = groups.get(message.id);
+    if (started) tell(started, message);
+  }
+
+  function tell(started: Started, message: FromGroup): void {
+    const { events } = started;
+    switch (message.type) {
+      case 'started':
+        started.leader = message.leader;
+        events.onStart?.(message.leader);
+        break;
+      case 'line':
+        events.onLine(message.stream, message.text);
+        break;
+      case 'extra':
+        started.said = message.isFirst ? message.chunk : started.said + message.chunk;
+        events.onExtra?.(started.said);
+        break;
+      case 'exit':
+        events.onExit();
+        break;
+      case 'end':
+        groups.delete(message.id);
+        events.onEnd(message.how);
+        break;
+      default:
+    }
+  }
+
+  /** A message that does not arrive belongs to a spawner that has died: `onLost` tells of it. */
+  function post(message: ToSpawner, socket?: Server): void {
+    supervisor.holder()?.send(message, socket, () => {});
+  }
+
+  function order(id: number, message: ToSpawner, socket?: Server): void {
+    // What has ended with its spawner is none of the next one's.
+    if (!groups.has(id)) return;
+    post(message, socket);
+    liveness.ordered();
+  }
+
+  /** What is stopped can hear no other signal. */
+  function kill(why: string): void {
+    const child = supervisor.holder();
+    if (!child) return;
+    log.error({ pid: child.pid, why }, 'the process that starts programs is killed');
+    child.kill('SIGKILL');
+  }
+
+  return {
+    start(program, extra, events) {
+      const id = count++;
+      const started: Started = { events, leader: undefined, said: '' };
+      if (!supervisor.holder()?.connected) {
+        queueMicrotask(() => events.onEnd(`cannot be started: ${LOST}`));
+        return NO_GROUP;
+      }
+      groups.set(id, started);
+      const socket = extra === 'pipe' ? undefined : extra;
+      const kind = socket ? 'socket' : extra === 'pipe' ? 'pipe' : 'none';
+      order(id, { type: 'start', id, program, extra: kind }, socket);
+      return {
+        get leader() {
+          return started.leader;
+        },
+        signal: (signal) => order(id, { type: 'signal', id, signal }),
+        assign: (text) => order(id, { type: 'assign', id, text }),
+      };
+    },
+    pid: () => supervisor.holder()?.pid,
+    kill,
+    async close() {
+      const closed = supervisor.close();
+      liveness.reset();
+      const force = clock.after(END_MS, () => kill('it does not end'));
+      supervisor.holder()?.disconnect();
+      await closed;
+      force.cancel();
+    },
+  };
+}

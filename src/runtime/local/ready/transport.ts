@@ -1,0 +1,147 @@
+import { createServer, type Server } from 'node:net';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  ENV_INSPECTION,
+  ENV_KIND,
+  ENV_READY_FD,
+  ENV_SOCKET,
+  ENV_SOURCE,
+  type ServerMetadata,
+} from '#domain/launch.ts';
+import type { Address } from '#domain/routing.ts';
+import type { Clock } from '#lib/clock.ts';
+import { messageOf } from '#lib/fault.ts';
+import type { Workload } from '../../runtime.ts';
+import type { Environment } from '../environment.ts';
+import { EXTRA_FD, type Extra } from '../process/group.ts';
+import { createProbe } from './probe.ts';
+import { MAX_READY_LINE_CHARS, parseReadyLine } from './ready-line.ts';
+
+interface TransportEvents {
+  readonly onReady: (metadata?: ServerMetadata) => void;
+  readonly onError: (message: string) => void;
+}
+
+/** How requests reach an instance, and how it is known to be ready. */
+export interface Transport {
+  readonly address: Address;
+  readonly extra: Extra;
+  readonly variables: Environment;
+  /** What stands for `${NAME}` in the arguments. */
+  readonly words: Readonly<Record<string, string>>;
+  /** The program runs. */
+  started(events: TransportEvents): void;
+  /** What the program wrote to its readiness pipe so far. */
+  heard(text: string): void;
+  close(): void;
+}
+
+interface Place {
+  readonly node: string;
+  readonly clock: Clock;
+}
+
+/** A model server of ours: a Unix socket, and a pipe that it writes to when it is ready. */
+export function openSocket(
+  place: Place & { runFolder: string; id: string },
+  workload: Workload,
+  source: string,
+): Transport {
+  const socket = join(place.runFolder, place.id);
+  let events: TransportEvents | undefined;
+  let isDecided = false;
+  const variables: Environment = {
+    [ENV_SOCKET]: socket,
+    [ENV_READY_FD]: String(EXTRA_FD),
+    [ENV_KIND]: workload.spec.runtime,
+    [ENV_SOURCE]: source,
+  };
+  if (workload.inspection) variables[ENV_INSPECTION] = JSON.stringify(workload.inspection);
+  return {
+    address: { node: place.node, socket },
+    extra: 'pipe',
+    variables,
+    words: {},
+    started(given) {
+      events = given;
+    },
+    heard(text) {
+      const end = text.indexOf('\n');
+      if (isDecided || (end < 0 && text.length <= MAX_READY_LINE_CHARS)) return;
+      isDecided = true;
+      hear(end < 0 ? text : text.slice(0, end), events);
+    },
+    close() {
+      rmSync(socket, { force: true });
+    },
+  };
+}
+
+function hear(line: string, events: TransportEvents | undefined): void {
+  try {
+    const said = parseReadyLine(line);
+    if ('error' in said) events?.onError(said.error);
+    else events?.onReady(said.metadata);
+  } catch (error) {
+    events?.onError(messageOf(error));
+  }
+}
+
+/** Any other program: a port of this machine. */
+export async function openPort(
+  place: Place & { usedPorts: Set<number> },
+  workload: Workload,
+): Promise<Transport> {
+  const { clock, node, usedPorts } = place;
+  const takesSocket = workload.spec.args.some((arg) => arg.includes('${LISTEN_FD}'));
+  const server = await listen(usedPorts);
+  const port = portOf(server);
+  usedPorts.add(port);
+  if (!takesSocket) server.close();
+  const variables: Environment = { PORT: String(port) };
+  if (takesSocket) variables['LISTEN_FDS'] = '1';
+  let probe: { close(): void } | undefined;
+  return {
+    address: { node, host: '127.0.0.1', port },
+    extra: takesSocket ? server : undefined,
+    variables,
+    words: { PORT: String(port), LISTEN_FD: String(EXTRA_FD) },
+    started(events) {
+      if (takesSocket) server.close();
+      const { path, grpc } = workload.spec.readiness;
+      probe = createProbe({
+        port,
+        path,
+        grpc: grpc === true,
+        hold: takesSocket,
+        clock,
+        onReady: () => events.onReady(),
+      });
+    },
+    heard() {},
+    close() {
+      probe?.close();
+      server.close();
+      usedPorts.delete(port);
+    },
+  };
+}
+
+/** Ports given to programs that do not listen yet look free to the system: `used` are not given twice. */
+async function listen(used: ReadonlySet<number>): Promise<Server> {
+  for (;;) {
+    const server = createServer((connection) => connection.destroy());
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ port: 0, host: '127.0.0.1' }, resolve);
+    });
+    if (!used.has(portOf(server))) return server;
+    server.close();
+  }
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
