@@ -8,6 +8,11 @@ export interface Refusal {
   readonly retryAfter?: number;
 }
 
+/** The field line that says when to try again, or ''. */
+export function makeRetryField(retryAfter: number | undefined): string {
+  return retryAfter === undefined ? '' : `Retry-After: ${retryAfter}\r\n`;
+}
+
 /** How long something may take, ms, and where that is set, by name and in words for who is refused by it. */
 export interface TimeLimit {
   readonly ms: number;

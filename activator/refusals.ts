@@ -66,6 +66,7 @@ export const TOO_MUCH_AHEAD: Refusal = {
   status: 503,
   code: 'unavailable',
   detail: 'Requests that wait or are not whole yet are together as large as they may be.',
+  retryAfter: 1,
 };
 export const NOT_JSON: Refusal = {
   status: 400,

@@ -12,7 +12,7 @@ import { Identity } from './identity.ts';
 import { countRefusal, createRevisionMetrics } from '../metrics/metrics.ts';
 import { NEVER } from '../never.ts';
 import type { Plane } from '../plane.ts';
-import type { Refusal, TimeLimit } from '../refusal.ts';
+import { makeRetryField, type Refusal, type TimeLimit } from '../refusal.ts';
 import {
   BODY_STALLED,
   BODY_TOO_LARGE_TO_ROUTE,
@@ -400,8 +400,10 @@ export class Exchange
     const waits = waitsOf(route);
     const others = waits.waiting - (this.waitsIn ? 1 : 0);
     const status = makeStatus(route, this.plane.now(), [{ ...waits, waiting: others }]);
-    const again = retryAfter === undefined ? '' : `Retry-After: ${retryAfter}\r\n`;
-    this.finishLocally(makeWaitingPage(status, retryAfter), again + PAGE_FIELDS);
+    this.finishLocally(
+      makeWaitingPage(status, retryAfter),
+      makeRetryField(retryAfter) + PAGE_FIELDS,
+    );
   }
 
   /** The instance has the whole request for as long as it may run, and has said nothing. */
@@ -420,7 +422,7 @@ export class Exchange
     countRefusal(this.plane.metrics, code);
     this.countCode(status);
     const extra =
-      (retryAfter === undefined ? '' : `Retry-After: ${retryAfter}\r\n`) +
+      makeRetryField(retryAfter) +
       (this.route ? `Rouse-Revision: ${this.route.routing.name}\r\n` : '');
     this.finishLocally(makeRefusal(this.router.dialect, status, code, detail), extra);
   }

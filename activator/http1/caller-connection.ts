@@ -16,7 +16,7 @@ import type { Framed } from '../upstream.ts';
 import type { Peer } from '../listener.ts';
 import { countRefusal } from '../metrics/metrics.ts';
 import { SocketWriter } from '../sockets/socket-writer.ts';
-import type { Refusal } from '../refusal.ts';
+import { makeRetryField, type Refusal } from '../refusal.ts';
 import { BAD_CHUNKS, HEAD_STALLED, makeBodyTooLarge, TOO_MUCH_AHEAD } from '../refusals.ts';
 import { connectionField, Response } from './response.ts';
 import { disown, listenFor, type SocketOwner } from '../sockets/socket-owner.ts';
@@ -466,10 +466,10 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
   }
 
   /** Refuses what is no request; the connection ends, since nobody knows where the next one would start. */
-  refuse({ status, code, detail }: Refusal): void {
+  refuse({ status, code, detail, retryAfter }: Refusal): void {
     countRefusal(this.plane.metrics, code);
     this.head.keepAlive = false;
-    this.answer(makeRefusal('problem', status, code, detail));
+    this.answer(makeRefusal('problem', status, code, detail), makeRetryField(retryAfter));
   }
 
   /** As `refuse`, where no head was read: the one before says nothing about this request. */

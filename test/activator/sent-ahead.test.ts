@@ -82,7 +82,7 @@ test('heads that are not whole stay within the budget: who comes beyond it hears
   await expect.poll(() => heldBytes(harness)).toBe(10 * UNFINISHED.length);
   const late = await dialTo(harness);
   late.socket.write(UNFINISHED);
-  expect(await late.closed).toMatch(/^HTTP\/1\.1 503 [^]*"unavailable"/);
+  expect(await late.closed).toMatch(/^HTTP\/1\.1 503 [^]*Retry-After: 1\r\n[^]*"unavailable"/);
   expect(heldBytes(harness)).toBe(10 * UNFINISHED.length);
   const whole = await dialTo(harness);
   whole.socket.write('GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n');

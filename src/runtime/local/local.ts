@@ -80,7 +80,9 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
   await rm(join(folder, 'tmp'), { recursive: true, force: true });
 
   const mark = `${stateId}/${life}-`;
-  const guard = createGuard({ node: process.execPath, mark, runFolder, clock, log });
+  // A process of the system answers in the system's time, not in the clock's.
+  const helpers = { clock: systemClock, log };
+  const guard = createGuard({ node: process.execPath, mark, runFolder, ...helpers });
   const reaper = createReaper({
     clock,
     spared: new Set([process.pid]),
@@ -89,8 +91,7 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
   const meter = createMeter({ clock, everyMs: MEASURE_MS });
   const toolMeter = createMeter({ clock, everyMs: MEASURE_TOOLS_MS });
   const environment = { [ENV_INSTANCE]: `${mark}rouse` };
-  // A process of the system answers in the system's time, not in the clock's.
-  const spawner = createSpawner({ environment, clock: systemClock, log });
+  const spawner = createSpawner({ environment, ...helpers });
   const host = createProcessHost({ stateId, spawner, guard, reaper, meter });
   const toolHost = createProcessHost({ stateId, spawner, guard, reaper, meter: toolMeter });
   const runTool = createTools({ host: toolHost, clock, newId });

@@ -4,10 +4,14 @@ import type { Clock } from '#lib/clock.ts';
 import { entryUrl } from '#lib/entry.ts';
 import type { Log } from '#lib/log.ts';
 import { createSupervisor } from '#lib/supervisor.ts';
+import { createLiveness } from './liveness.ts';
 import type { Leader } from './sweep.ts';
 
+/** The watchdog has nothing to do at its end: one that is still there after so long hangs. */
+const END_MS = 2000;
+
 /**
- * Keeps a watchdog alive and informed for as long as there is a Rouse.
+ * Keeps a watchdog alive and informed for as long as there is a Rouse. One that hangs is replaced.
  *
  * `setpriv --pdeathsig` before each program was measured, too: it makes a start 0.8 ms slower (1.2 → 2.0 ms),
  * reaches no grandchildren, and what it adds, that Rouse and its watchdog are killed in the same moment, the
@@ -30,7 +34,18 @@ export function createGuard(options: {
 }): Guard {
   const { node, mark, runFolder, clock, log } = options;
   const leaders = new Map<number, Leader>();
-  const supervisor = createSupervisor({ name: 'the watchdog', start, clock, log });
+  const supervisor = createSupervisor({
+    name: 'the watchdog',
+    start,
+    onLost: () => liveness.reset(),
+    clock,
+    log,
+  });
+  const liveness = createLiveness({
+    clock,
+    ask: (upTo) => tell(`?${upTo}`),
+    onSilent: () => kill('it answers nothing'),
+  });
 
   function start(): ChildProcess {
     const program = fileURLToPath(entryUrl('./watchdog', import.meta.url));
@@ -38,10 +53,11 @@ export function createGuard(options: {
     const child = spawn(node, args, {
       env: { PATH: process.env['PATH'] ?? '' },
       detached: true,
-      stdio: ['pipe', 'ignore', 'ignore'],
+      stdio: ['pipe', 'pipe', 'ignore'],
     });
     // Broken pipe: its end is told by `exit`.
     child.stdin.on('error', () => {});
+    child.stdout.setEncoding('latin1').on('data', hear);
     for (const { pid, startTicks } of leaders.values())
       child.stdin.write(`+${pid} ${startTicks}\n`);
     return child;
@@ -51,19 +67,41 @@ export function createGuard(options: {
     supervisor.holder()?.stdin?.write(`${line}\n`);
   }
 
+  /** A number that comes in two pieces is not the one that is waited for, and asked for again. */
+  function hear(answers: string): void {
+    liveness.heard();
+    liveness.confirmed(Number(answers.trim().split('\n').at(-1)));
+  }
+
+  function order(line: string): void {
+    tell(line);
+    liveness.ordered();
+  }
+
+  function kill(why: string): void {
+    const child = supervisor.holder();
+    if (!child) return;
+    log.error({ pid: child.pid, why }, 'the watchdog is killed');
+    child.kill('SIGKILL');
+  }
+
   return {
     add(leader) {
       leaders.set(leader.pid, leader);
-      tell(`+${leader.pid} ${leader.startTicks}`);
+      order(`+${leader.pid} ${leader.startTicks}`);
     },
     remove(pid) {
       leaders.delete(pid);
-      tell(`-${pid}`);
+      order(`-${pid}`);
     },
     pid: () => supervisor.holder()?.pid,
     async close() {
+      const closed = supervisor.close();
+      liveness.reset();
+      const force = clock.after(END_MS, () => kill('it does not end'));
       tell('.');
-      await supervisor.close();
+      await closed;
+      force.cancel();
     },
   };
 }

@@ -5,7 +5,7 @@ import { sweep, type Leader } from './sweep.ts';
 /**
  * A process of its own that outlives Rouse for a moment: when the pipe from Rouse ends, Rouse is dead, and
  * everything it started is killed. It is told each instance's first process: `+<pid> <start>`, `-<pid>`;
- * `.` says that all is in order and it may go.
+ * `.` says that all is in order and it may go; `?<number>` is answered with the number, as a sign of life.
  * Arguments: the mark of this life's instances, and the folder with their sockets.
  */
 
@@ -22,6 +22,7 @@ let rest = '';
 function obey(line: string): void {
   const [pid = 0, startTicks = 0] = line.slice(1).split(' ').map(Number);
   if (line === '.') process.exit(0);
+  else if (line.startsWith('?')) process.stdout.write(`${line.slice(1)}\n`);
   else if (line.startsWith('+')) leaders.set(pid, { pid, startTicks });
   else if (line.startsWith('-')) leaders.delete(pid);
 }
@@ -49,3 +50,5 @@ process.stdin.on('data', (chunk) => {
 });
 process.stdin.once('close', avenge);
 process.stdin.on('error', () => process.stdin.destroy());
+// Nobody reads any more: the end of the other pipe says what that means.
+process.stdout.on('error', () => {});
