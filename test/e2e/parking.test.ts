@@ -1,5 +1,8 @@
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { afterEach, expect, test } from 'vitest';
 import { systemProcesses } from '#runtime/local/process/proc.ts';
 import { until } from '#test/until.ts';
@@ -80,6 +83,56 @@ test('calls that come at any moment of parking and waking are all answered, by t
     if (answers.some(({ isCold }) => isCold)) woken++;
     for (let i = 0; i < round % 7; i++) await fetch(`${rouse.control}/healthz`);
   }
+});
+
+const ECHO = `import { createServer } from 'node:http';
+const server = createServer((_, response) => response.end('here'));
+server.on('upgrade', (_, socket) => {
+  socket.write('HTTP/1.1 101 Switching Protocols\\r\\nConnection: Upgrade\\r\\nUpgrade: echo\\r\\n\\r\\n');
+  socket.on('error', () => {}).pipe(socket);
+});
+server.listen({ fd: Number(process.argv[2]) });
+`;
+
+/** A connection for another protocol, answered byte by byte. */
+async function openTunnel(to: Platform, model: string): Promise<Duplex> {
+  const path = `${to.requests}/models/default/${model}/`;
+  const asked = request(path, { headers: { connection: 'Upgrade', upgrade: 'echo' } }).end();
+  const [, socket] = (await once(asked, 'upgrade')) as [unknown, Duplex];
+  return socket;
+}
+
+async function echo(through: Duplex, text: string): Promise<void> {
+  through.write(text);
+  expect(String((await once(through, 'data'))[0])).toBe(text);
+}
+
+test('whose connection for another protocol is open is not parked, however idle; when it ends, it is', async () => {
+  const rouse = await start();
+  await writeFile(join(rouse.folder, 'echo.mjs'), ECHO);
+  const args = JSON.stringify([process.execPath, join(rouse.folder, 'echo.mjs'), '${LISTEN_FD}']);
+  await writeFile(
+    join(rouse.folder, 'echo.yaml'),
+    `apiVersion: rouse.dev/v1alpha1
+kind: Model
+metadata: { name: echo }
+spec:
+  revision: { name: v1, runtime: command, args: ${args} }
+  keepAlive: { policy: fixed, idle: 0s, park: 10m }
+`,
+  );
+  expect(await rouse.rouse('apply', '-f', 'echo.yaml')).toMatchObject({ status: 0 });
+  const tunnel = await openTunnel(rouse, 'echo');
+  await echo(tunnel, 'before');
+  // Whoever is idle is parked meanwhile, several times over.
+  for (let round = 0; round < 3; round++) {
+    await call(rouse);
+    await rouse.untilModel('pid', ({ status }) => status.state === 'Parked');
+  }
+  await rouse.untilModel('echo', ({ status }) => status.state === 'Awake');
+  await echo(tunnel, 'after');
+  tunnel.end();
+  await rouse.untilModel('echo', ({ status }) => status.state === 'Parked');
 });
 
 test('killed while it is parked, the next call is answered by another; deleted, it ends', async () => {
