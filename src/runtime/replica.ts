@@ -35,6 +35,8 @@ export type Launcher = (
   /** Stops it where it is, and lets it go on. Absent: it cannot be parked. */
   freeze?(): void;
   thaw?(): void;
+  /** What became of the last look whether it is ready, as a phrase such as "GET / answered 503". */
+  seen?(): string | undefined;
 };
 
 export interface Replica {
@@ -116,8 +118,11 @@ export function createReplica(options: {
       if (instance.state !== 'starting') return;
       // Counted from here, not from the launch: making an environment or fetching a model has limits of its own, and
       // may well take longer.
-      const reason = `not ready within ${formatDuration(readiness.timeout)}`;
-      schedule(readiness.timeout, () => condemn(reason));
+      schedule(readiness.timeout, () => {
+        const seen = handle?.seen?.();
+        const late = `not ready within ${formatDuration(readiness.timeout)}`;
+        condemn(seen === undefined ? late : `${late}: ${seen}`);
+      });
     },
     ready(address, metadata) {
       if (gone || instance.state !== 'starting' || verdict !== undefined) return;

@@ -150,7 +150,7 @@ describe('a program', () => {
     [
       'that never gets ready',
       `{ name: v1, runtime: command, args: [sleep, '60'], readiness: { timeout: 300ms } }`,
-      /not ready within 300ms/,
+      /not ready within 300ms: nothing listens on its port \(PORT=\d+\)/,
     ],
   ];
 

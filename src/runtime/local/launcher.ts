@@ -54,6 +54,7 @@ export function createLauncher(options: LauncherOptions): Launcher {
 
     const lastLines: string[] = [];
     let group: Group | undefined;
+    let transport: Transport | undefined;
     let isCancelled = false;
     let loadError: string | undefined;
 
@@ -66,22 +67,23 @@ export function createLauncher(options: LauncherOptions): Launcher {
       const ready = await options.prepared(workload);
       const environment = await workloadEnvironment(options.base, workload, options.readSecret);
       if (isCancelled) return;
-      const transport = await open(id, workload, ready);
-      if (isCancelled) transport.close();
-      else run(ready, environment, transport);
+      const opened = await open(id, workload, ready);
+      transport = opened;
+      if (isCancelled) opened.close();
+      else run(ready, environment, opened);
     }
 
-    function run(ready: Prepared, environment: Environment, transport: Transport): void {
+    function run(ready: Prepared, environment: Environment, to: Transport): void {
       const program = {
         path: ready.program,
-        args: ready.args.map((arg) => fillIn(arg, transport.words)),
+        args: ready.args.map((arg) => fillIn(arg, to.words)),
         cwd: ready.cwd,
-        environment: { ...environment, ...ready.variables, ...transport.variables },
+        environment: { ...environment, ...ready.variables, ...to.variables },
       };
-      const started = start(id, program, transport.extra, {
+      const started = start(id, program, to.extra, {
         onStart() {
-          transport.started({
-            onReady: (metadata) => reports.ready(transport.address, metadata),
+          to.started({
+            onReady: (metadata) => reports.ready(to.address, metadata),
             onError(message) {
               loadError = message;
               group?.signal('SIGKILL');
@@ -90,11 +92,11 @@ export function createLauncher(options: LauncherOptions): Launcher {
           reports.started(started.origin);
         },
         onLine,
-        onExtra: (text) => transport.heard(text),
-        onExit: () => transport.close(),
+        onExtra: (text) => to.heard(text),
+        onExit: () => to.close(),
         onUsage: (memoryBytes, cpuSeconds) => options.onUsage(id, memoryBytes, cpuSeconds),
         onEnd(how) {
-          transport.close();
+          to.close();
           pager.thawed(id);
           // What it said itself is the reason; that it then ended, or was ended for it, says nothing more.
           reports.ended(loadError ?? how, lastLines);
@@ -127,6 +129,7 @@ export function createLauncher(options: LauncherOptions): Launcher {
         group?.signal('SIGCONT');
         pager.thawed(id);
       },
+      seen: () => transport?.seen(),
     };
   };
 }

@@ -1,4 +1,5 @@
-import { connect } from 'node:http2';
+import { connect, type IncomingHttpHeaders } from 'node:http2';
+import { type QuestionEvents, tellRefused } from './question.ts';
 
 /** Of `grpc.health.v1.Health`, as gRPC's health checking protocol has it: an empty request asks for the whole server. */
 const CHECK = '/grpc.health.v1.Health/Check';
@@ -8,37 +9,37 @@ const SERVING = Buffer.from([0, 0, 0, 0, 2, 8, 1]);
 const OK = '0';
 const UNIMPLEMENTED = '12';
 
-/**
- * Asks a gRPC server once whether it serves. One without the health service serves as soon as it answers.
- *
- * @param onOver the connection has ended; called once, after `onReady` if that is called.
- */
-export function askGrpc(
-  port: number,
-  onReady: () => void,
-  onOver: () => void,
-): { destroy(): void } {
+/** Asks a gRPC server once whether it serves. One without the health service serves as soon as it answers. */
+export function askGrpc(port: number, events: QuestionEvents): { destroy(): void } {
   const session = connect(`http://127.0.0.1:${port}`);
-  session.on('error', () => {});
-  session.once('close', onOver);
+  session.on('error', (error) => tellRefused(events, port, error));
+  session.once('close', events.onOver);
+  session.once('connect', () => events.onSeen('its gRPC health service has no answer'));
   const stream = session.request({
     ':method': 'POST',
     ':path': CHECK,
     'content-type': 'application/grpc',
     te: 'trailers',
   });
-  let status: unknown;
+  let status: string | undefined;
   let message = Buffer.alloc(0);
   stream.on('error', () => {});
-  stream.on('response', (headers) => (status = headers['grpc-status']));
+  stream.on('response', (headers) => (status = statusOf(headers)));
   stream.on('trailers', (trailers) => (status = trailers['grpc-status']));
   stream.on('data', (chunk: Buffer) => {
     if (message.length <= SERVING.length) message = Buffer.concat([message, chunk]);
   });
   stream.once('close', () => {
-    if (status === UNIMPLEMENTED || (status === OK && message.equals(SERVING))) onReady();
+    if (status === UNIMPLEMENTED || (status === OK && message.equals(SERVING))) events.onReady();
+    else if (status === OK) events.onSeen('its gRPC health service says that it does not serve');
+    else if (status !== undefined)
+      events.onSeen(`its gRPC health service answered status ${status}`);
     session.destroy();
   });
   stream.end(EMPTY_MESSAGE);
   return session;
+}
+
+function statusOf(headers: IncomingHttpHeaders): string | undefined {
+  return headers['grpc-status']?.toString();
 }

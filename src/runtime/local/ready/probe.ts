@@ -1,6 +1,7 @@
 import { get } from 'node:http';
 import type { Clock, Timer } from '#lib/clock.ts';
 import { askGrpc } from './grpc-probe.ts';
+import { type QuestionEvents, tellRefused } from './question.ts';
 
 /** The first polls follow closely: a fast program must not wait for us. */
 const FIRST_WAIT_MS = 2;
@@ -8,6 +9,12 @@ const WAIT_GROWTH = 1.25;
 const LONGEST_WAIT_MS = 100;
 /** A poll that is not answered within this is sent anew: the program may have lost it. */
 const ANSWER_MS = 5000;
+
+export interface Probe {
+  /** What became of the last question, as a phrase; undefined: none was asked yet. */
+  seen(): string | undefined;
+  close(): void;
+}
 
 /**
  * Asks a program that we know nothing of whether it is ready, until it says so.
@@ -23,12 +30,13 @@ export function createProbe(options: {
   hold: boolean;
   clock: Clock;
   onReady: () => void;
-}): { close(): void } {
+}): Probe {
   const { port, path, grpc, hold, clock, onReady } = options;
   let wait = FIRST_WAIT_MS;
   let timer: Timer | undefined;
   let request: { destroy(): void } | undefined;
   let closed = false;
+  let seen: string | undefined;
 
   function close(): void {
     closed = true;
@@ -43,7 +51,8 @@ export function createProbe(options: {
   }
 
   function ask(patient: boolean): void {
-    const asked = grpc ? askGrpc(port, ready, again) : askHttp(port, path, ready, again);
+    const events = { onReady: ready, onOver: again, onSeen: (what: string) => (seen = what) };
+    const asked = grpc ? askGrpc(port, events) : askHttp(port, path, events);
     request = asked;
     if (!patient) timer = clock.after(ANSWER_MS, () => asked.destroy());
   }
@@ -57,22 +66,26 @@ export function createProbe(options: {
 
   if (hold) ask(true);
   else again();
-  return { close };
+  return { seen: () => seen, close };
 }
 
 function askHttp(
   port: number,
   path: string | undefined,
-  onReady: () => void,
-  onOver: () => void,
+  events: QuestionEvents,
 ): { destroy(): void } {
   const asked = get({ host: '127.0.0.1', port, path: path ?? '/', agent: false });
+  const question = `GET ${path ?? '/'}`;
+  asked.once('socket', (socket) =>
+    socket.once('connect', () => events.onSeen(`${question} has no answer`)),
+  );
   asked.once('response', (response) => {
+    events.onSeen(`${question} answered ${response.statusCode}`);
     response.destroy();
-    if (isReady(response.statusCode ?? 500, path)) onReady();
+    if (isReady(response.statusCode ?? 500, path)) events.onReady();
   });
-  asked.on('error', () => {});
-  asked.once('close', onOver);
+  asked.on('error', (error) => tellRefused(events, port, error));
+  asked.once('close', events.onOver);
   return asked;
 }
 

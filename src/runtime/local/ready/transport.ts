@@ -15,7 +15,7 @@ import { messageOf } from '#lib/fault.ts';
 import type { Workload } from '../../runtime.ts';
 import type { Environment } from '../environment.ts';
 import { EXTRA_FD, type Extra } from '../process/group.ts';
-import { createProbe } from './probe.ts';
+import { createProbe, type Probe } from './probe.ts';
 import { MAX_READY_LINE_CHARS, parseReadyLine } from './ready-line.ts';
 
 interface TransportEvents {
@@ -34,6 +34,8 @@ export interface Transport {
   started(events: TransportEvents): void;
   /** What the program wrote to its readiness pipe so far. */
   heard(text: string): void;
+  /** What became of the last look whether it is ready. */
+  seen(): string | undefined;
   close(): void;
 }
 
@@ -72,6 +74,7 @@ export function openSocket(
       isDecided = true;
       hear(end < 0 ? text : text.slice(0, end), events);
     },
+    seen: () => 'it has not said that it is',
     close() {
       rmSync(socket, { force: true });
     },
@@ -101,7 +104,7 @@ export async function openPort(
   if (!takesSocket) server.close();
   const variables: Environment = { PORT: String(port) };
   if (takesSocket) variables['LISTEN_FDS'] = '1';
-  let probe: { close(): void } | undefined;
+  let probe: Probe | undefined;
   return {
     address: { node, host: '127.0.0.1', port },
     extra: takesSocket ? server : undefined,
@@ -120,6 +123,7 @@ export async function openPort(
       });
     },
     heard() {},
+    seen: () => probe?.seen(),
     close() {
       probe?.close();
       server.close();
