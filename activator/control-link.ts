@@ -58,11 +58,11 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
   const callers = new Callers();
   const demand = createDemand({
     routes,
-    clock,
+    timers,
     send: (revisions) => send({ type: 'demand', revisions }),
   });
   const peers = createPeers({
-    clock,
+    timers,
     send(question) {
       send({ type: 'ask', ...question });
       return subscriber.linked;
@@ -108,10 +108,6 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     },
     send,
     onScrape: (format) => subscriber.onScrape(format),
-    async close() {
-      demand.close();
-      peers.close();
-      await subscriber.close();
-    },
+    close: () => subscriber.close(),
   };
 }

@@ -1,5 +1,5 @@
 import type { RevisionDemand } from '#bus/messages.ts';
-import type { Clock, Timer } from '#lib/clock.ts';
+import type { Timers } from '#lib/timers.ts';
 import type { RevisionRoute } from './routes.ts';
 
 /** Often enough for shares to follow who waits; a turn of an instance that takes one request is not longer. */
@@ -13,28 +13,31 @@ export interface Demand {
   /** Somebody waits for this revision. What the wake shall say of it beside; nothing when no slots are leased. */
   follow(revision: string): { readonly inFlight?: number };
   quiet(revision: string): void;
-  close(): void;
 }
 
 export function createDemand(options: {
   routes: { findRevision(key: string): RevisionRoute | undefined };
-  clock: Clock;
+  timers: Timers;
   send: (revisions: readonly RevisionDemand[]) => void;
 }): Demand {
-  const { routes, clock, send } = options;
+  const { routes, timers, send } = options;
   const followed = new Set<string>();
-  let timer: Timer | undefined;
+  let isDue = false;
 
   function demandOf(revision: string): RevisionDemand {
     const gate = routes.findRevision(revision)?.gate;
     return { revision, queued: gate?.waiting ?? 0, inFlight: gate?.inFlight ?? 0 };
   }
 
-  function report(): void {
-    timer = undefined;
-    if (followed.size === 0) return;
-    send(Array.from(followed, demandOf));
-    timer = clock.after(REPORT_MS, report);
+  function reportSoon(): void {
+    if (isDue) return;
+    isDue = true;
+    timers.after(REPORT_MS, () => {
+      isDue = false;
+      if (followed.size === 0) return;
+      send(Array.from(followed, demandOf));
+      reportSoon();
+    });
   }
 
   return {
@@ -42,15 +45,11 @@ export function createDemand(options: {
       const gate = routes.findRevision(revision)?.gate;
       if (gate?.isLeased !== true) return {};
       followed.add(revision);
-      timer ??= clock.after(REPORT_MS, report);
+      reportSoon();
       return { inFlight: gate.inFlight };
     },
     quiet(revision) {
       if (followed.delete(revision)) send([demandOf(revision)]);
-    },
-    close() {
-      timer?.cancel();
-      followed.clear();
     },
   };
 }

@@ -75,11 +75,6 @@ const TABLE: Table = {
       holds: 'the command',
       imports: 'everything',
     },
-    {
-      path: 'activator/main.ts',
-      holds: 'entry point of a stand-alone activator',
-      imports: 'everything',
-    },
     { path: '.ci', holds: 'the build of the npm package', imports: [] },
     { path: 'test', holds: 'tests', imports: 'everything', anyPackage: true, defaults: true },
     { path: 'load-tests', holds: 'measurements', imports: 'everything', anyPackage: true },
@@ -213,7 +208,6 @@ describe('what goes the wrong way is found', () => {
     ['policies/a.ts', '#domain/noun.ts', 'src/domain/noun.ts'],
     ['src/domain/a.ts', '#lib/fault.ts', 'src/lib/fault.ts'],
     ['activator/a.ts', '#policies/b.ts', 'policies/b.ts'],
-    ['activator/main.ts', '#control/b.ts', 'src/control/b.ts'],
     ['src/main.ts', '#activator/b.ts', 'activator/b.ts'],
     ['test/a.ts', '#store/b.ts', 'src/store/b.ts'],
     ['load-tests/a.ts', '#test/b.ts', 'test/b.ts'],
@@ -346,7 +340,6 @@ describe('what goes the wrong way is found', () => {
 });
 
 test('the longest row applies, and new folders in src are in none', () => {
-  expect(rowOf('activator/main.ts', TABLE)?.imports).toBe('everything');
   expect(rowOf('activator/gate/gate.ts', TABLE)?.path).toBe('activator');
   expect(rowOf('functions/samples/x/y.ts', TABLE)?.path).toBe('functions/samples');
   expect(rowOf('src/main.ts', TABLE)?.path).toBe('src');

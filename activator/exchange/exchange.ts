@@ -317,7 +317,7 @@ export class Exchange
       this.refuse(TOO_MANY_BODIES);
       return;
     }
-    if (this.route && this.waitsIn && !this.waitsIn.hold(piece.length)) {
+    if (this.route && this.waitsIn && !this.waitsIn.takeBytes(piece.length)) {
       this.refuse(makeFull(this.route, 'bytes'));
       return;
     }

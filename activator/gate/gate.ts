@@ -156,7 +156,7 @@ export class Gate<S extends GateSlot> {
     if (decision === GRANT && slot) {
       this.queue.pass(waiter);
       this.grant(waiter, slot, waiter.arrivedAt);
-    } else if (decision === HOLD) this.await(waiter);
+    } else if (decision === HOLD) this.enqueue(waiter);
     return decision;
   }
 
@@ -168,12 +168,12 @@ export class Gate<S extends GateSlot> {
     if (decision !== DISPLACE || !largest) return decision;
     if (queue.bytes - largest.heldBytes + waiter.heldBytes > this.limits.bytes) return FULL_BYTES;
     this.remove(largest);
-    this.await(waiter);
+    this.enqueue(waiter);
     largest.onRefused('displaced');
     return HOLD;
   }
 
-  private await(waiter: Waiter<S>): void {
+  private enqueue(waiter: Waiter<S>): void {
     this.settle();
     waiter.waitsIn = this;
     this.queue.add(waiter);
@@ -194,7 +194,7 @@ export class Gate<S extends GateSlot> {
   }
 
   /** A waiter is about to hold more. False: that would pass the limit, and nothing changed. */
-  hold(bytes: number): boolean {
+  takeBytes(bytes: number): boolean {
     if (this.waitingBytes + bytes > this.limits.bytes) return false;
     this.queue.bytes += bytes;
     return true;

@@ -19,7 +19,7 @@ import {
   type Plane,
   SEND_TIMEOUT_MS,
 } from '../plane.ts';
-import type { Refusal } from '../refusal.ts';
+import { makeRetryField, type Refusal } from '../refusal.ts';
 import { BAD_LENGTH, BAD_TIMEOUT, BAD_TRAILERS, makeBodyTooLarge } from '../refusals.ts';
 import { fieldsOfLines, linesOfHead, readTrailers, trailersOfLines } from './fields.ts';
 import {
@@ -234,9 +234,9 @@ export class CallerStream implements GrpcDownstream {
     if (!this.isClosed) for (const piece of pieces) this.stream.write(piece);
   }
 
-  refuse({ status, code, detail }: Refusal): void {
+  refuse({ status, code, detail, retryAfter }: Refusal): void {
     countRefusal(this.plane.metrics, code);
-    this.answer(makeRefusal('problem', status, code, detail));
+    this.answer(makeRefusal('problem', status, code, detail), makeRetryField(retryAfter));
   }
 
   // The instance's answer

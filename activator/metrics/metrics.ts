@@ -96,12 +96,7 @@ interface Counted {
   };
   readonly metrics: RevisionMetrics | undefined;
 }
-interface Used {
-  readonly gate: {
-    readonly waiting: number;
-    readonly waitingBytes: number;
-    readonly inFlight: number;
-  };
+interface Used extends Counted {
   readonly metrics: RevisionMetrics;
 }
 

@@ -39,11 +39,11 @@ export class DirectWrites {
     const request = (spare ??= new WriteRequest());
     // The stream meets the same error, and tells of it.
     if (handle.writeLatin1String(request, text) !== 0) return false;
-    if (handle.writeQueueSize > 0) this.await(request);
+    if (handle.writeQueueSize > 0) this.keepPending(request);
     return true;
   }
 
-  private await(request: WriteRequest): void {
+  private keepPending(request: WriteRequest): void {
     spare = undefined;
     this.pending += 1;
     request.oncomplete = (status) => {

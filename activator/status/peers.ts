@@ -1,5 +1,5 @@
 import type { Downward, Question, RevisionWaits } from '#bus/messages.ts';
-import type { Clock, Timer } from '#lib/clock.ts';
+import type { Timers } from '#lib/timers.ts';
 
 /** Control waits half as long for the slowest data plane. */
 const ASK_MS = 500;
@@ -21,19 +21,18 @@ export const NO_PEERS: Peers = { ask: (_question, then) => then([], true) };
 interface Asked {
   readonly id: number;
   readonly listeners: ((told: readonly RevisionWaits[], isComplete: boolean) => void)[];
-  readonly timer: Timer;
+  readonly cancelTimer: () => void;
 }
 
 /** Asks by way of control. Who asks the same at the same time gets the same answer. */
 export function createPeers(options: {
-  clock: Clock;
+  timers: Timers;
   /** False: control is away. */
   send: (question: Question & { id: number }) => boolean;
 }): Peers & {
   onAnswers(answers: Omit<Extract<Downward, { type: 'answers' }>, 'type'>): void;
-  close(): void;
 } {
-  const { clock, send } = options;
+  const { timers, send } = options;
   const open = new Map<string, Asked>();
   const keys = new Map<number, string>();
   let last = 0;
@@ -41,7 +40,7 @@ export function createPeers(options: {
   function settle(key: string, told: readonly RevisionWaits[], isComplete: boolean): void {
     const asked = open.get(key);
     if (!asked) return;
-    asked.timer.cancel();
+    asked.cancelTimer();
     open.delete(key);
     keys.delete(asked.id);
     for (const then of asked.listeners) then(told, isComplete);
@@ -55,19 +54,14 @@ export function createPeers(options: {
       else if (open.size >= MAX_ASKED || !send({ id: ++last, revision, request })) {
         then([], false);
       } else {
-        const timer = clock.after(ASK_MS, () => settle(key, [], false));
-        open.set(key, { id: last, listeners: [then], timer });
+        const cancelTimer = timers.after(ASK_MS, () => settle(key, [], false));
+        open.set(key, { id: last, listeners: [then], cancelTimer });
         keys.set(last, key);
       }
     },
     onAnswers({ id, told, complete }) {
       const key = keys.get(id);
       if (key !== undefined) settle(key, told, complete);
-    },
-    close() {
-      for (const { timer } of open.values()) timer.cancel();
-      open.clear();
-      keys.clear();
     },
   };
 }

@@ -73,7 +73,7 @@ test('a storm of callers that come, grow to the byte, give way and leave in any 
     const waiter = makeWaiter(`caller-${random(1 + random(500))}`, random(3));
     if (gate.enter(waiter, 1000) === HOLD) waiters.push(waiter);
     if (gate.waiting < PLACES) continue;
-    expect(gate.hold(PLACES * BYTES - gate.waitingBytes + 1)).toBe(false);
+    expect(gate.takeBytes(PLACES * BYTES - gate.waitingBytes + 1)).toBe(false);
     for (let left = random(50); left > 0; left -= 1) {
       const [one] = waiters.splice(random(waiters.length), 1);
       if (one) gate.cancel(one);

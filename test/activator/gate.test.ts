@@ -349,7 +349,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: fc.tuple(index, fc.nat(200)).map(([i, bytes]) => (w: World) => {
       const request = w.pick('waiting', i);
-      if (request && w.gate.hold(bytes)) request.heldBytes += bytes;
+      if (request && w.gate.takeBytes(bytes)) request.heldBytes += bytes;
     }),
   },
   { weight: 1, arbitrary: fc.constant((w: World) => w.gate.refuseAll('failed')) },
@@ -396,7 +396,7 @@ describe('the gate', () => {
     expect(world.requests.map((request) => request.fate)).toEqual(['waiting', 'turned away']);
     world.enter(40, 1000);
     expect(world.requests[2]?.fate).toBe('waiting');
-    expect(world.gate.hold(1)).toBe(false);
+    expect(world.gate.takeBytes(1)).toBe(false);
     expect(FULL_BYTES).toBeGreaterThan(HOLD);
   });
 

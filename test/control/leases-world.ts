@@ -7,6 +7,7 @@ import type { Downward, Upward } from '#bus/messages.ts';
 import { createEnding, createMailbox } from '#bus/signal.ts';
 import { createSubscriber, type Subscriber } from '#bus/subscriber.ts';
 import type { RoutingInstance } from '#domain/routing.ts';
+import { Timers } from '#lib/timers.ts';
 import { NORMAL } from '#policies/priority.ts';
 import { makeModel, makeRevision } from '#test/activator/harness.ts';
 import { QueueFields } from '#test/activator/queue-fields.ts';
@@ -165,9 +166,10 @@ export function createWorld(concurrency: number) {
       now: () => clock.now(),
       roll: () => 0.5,
     });
+    const timers = new Timers(clock);
     const demand = createDemand({
       routes,
-      clock,
+      timers,
       send: (revisions) => subscriber.send({ type: 'demand', revisions }),
     });
     const subscriber: Subscriber = createSubscriber({
@@ -198,7 +200,7 @@ export function createWorld(concurrency: number) {
       },
       kill() {
         planes.delete(id);
-        demand.close();
+        timers.close();
         plane.wire?.breakOff();
         if (plane.wire) lastWords.push(plane.wire);
         const until = clock.now() + NOTICE_MS;

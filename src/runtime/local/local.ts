@@ -67,7 +67,7 @@ const FORCE_MS = 2000;
 const LONGEST_RUN_FOLDER = 80;
 
 /**
- * Instances are processes of this machine. Whatever way Rouse ends, they end: see `guard.ts` for now, and
+ * Instances are processes of this machine. Whatever way Rouse ends, they end: see `process/guard.ts` for now, and
  * the sweep below for what a former life left behind when its watchdog was killed, too.
  */
 export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<LocalRuntime> {
