@@ -1,10 +1,10 @@
 import { Timers } from '#lib/timers.ts';
 import type { Log } from '#lib/log.ts';
-import { Connections } from './connections.ts';
+import { Connections } from './downstream/connections.ts';
 import { type ControlLinkOptions, createControlLink } from './control-link.ts';
 import { createTraces } from './http/traceparent.ts';
-import { formatLeaseMetrics } from './metrics/lease-metrics.ts';
-import { createListener, type EntrySettings, type Listener } from './listener.ts';
+import { formatLeaseMetrics } from './lease-metrics.ts';
+import { createListener, type EntrySettings, type Listener } from './entry/listener.ts';
 import { countEntryRefusal, createSharedMetrics, formatMetrics } from './metrics/metrics.ts';
 import type { Plane, PlaneLimits } from './plane.ts';
 import { createSuspects } from './suspects.ts';

@@ -4,7 +4,7 @@ import type { Clock } from '#lib/clock.ts';
 import type { Timers } from '#lib/timers.ts';
 import { Callers } from './callers.ts';
 import { createDemand } from './demand.ts';
-import { reportLoad } from './metrics/load.ts';
+import { reportLoad } from './load.ts';
 import { createPeers } from './status/peers.ts';
 import { Routes } from './routes.ts';
 import { NOTHING_WAITS } from './status/waits.ts';

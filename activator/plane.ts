@@ -1,7 +1,7 @@
 import type { Callers } from './callers.ts';
 import type { SharedMetrics } from './metrics/metrics.ts';
 import type { Routes } from './routes.ts';
-import type { Slot } from './slot.ts';
+import type { Slot } from './upstream/slot.ts';
 import type { Watches } from './status/watches.ts';
 
 /** Limits of the data plane; every one is in force for each connection or for all of them together. */

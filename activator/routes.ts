@@ -6,7 +6,7 @@ import type { RoutingInstance, RoutingModel, RoutingRevision } from '#domain/rou
 import { pickByHash, pickByWeight } from '#policies/traffic.ts';
 import { Gate, type GateEvents, type GateLimits, OWN } from './gate/gate.ts';
 import type { RevisionMetrics } from './metrics/metrics.ts';
-import { Slot } from './slot.ts';
+import { Slot } from './upstream/slot.ts';
 import type { ResponseFields } from './metrics/timing.ts';
 
 /** One revision that can be sent to, with its gate and counters; lives as long as the revision is routed. */

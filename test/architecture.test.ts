@@ -280,6 +280,17 @@ describe('what goes the wrong way is found', () => {
     ]);
   });
 
+  test('a cycle of a folder and a file beside it', () => {
+    const found = check({
+      'src/lib/x/a.ts': importing('../b.ts'),
+      'src/lib/b.ts': importing('./x/c.ts'),
+      'src/lib/x/c.ts': '',
+    });
+    expect(found).toEqual([
+      'src/lib/b.ts → src/lib/x → src/lib/b.ts: a cycle of folders; expected imports in one direction only',
+    ]);
+  });
+
   test('a package outside of the folder that owns it', () => {
     const found = check({ 'src/cli/a.ts': importing('hono/client') });
     expect(found[0]).toContain('package hono belongs to src/api, functions');

@@ -1,4 +1,4 @@
-import type { Downstream } from '../downstream.ts';
+import type { Downstream } from './downstream.ts';
 import type { HeldBody } from './held-body.ts';
 
 /** Turns of the loop without data after which all that had arrived has been read. */

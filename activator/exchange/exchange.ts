@@ -2,7 +2,7 @@ import { GRANT, HOLD, NO_HOLD } from '#policies/admission.ts';
 import type { ToStatus } from './address.ts';
 import { type Answer, makeRefusal } from './answers.ts';
 import { probeCaller } from './caller-probe.ts';
-import type { Downstream, DownstreamEvents } from '../downstream.ts';
+import type { Downstream, DownstreamEvents } from './downstream.ts';
 import { Forward, type ForwardEvents, type Granted } from './forward.ts';
 import type { Gate, Refused, Waiter } from '../gate/gate.ts';
 import { HeldBody } from './held-body.ts';
@@ -13,8 +13,8 @@ import { countRefusal, createRevisionMetrics } from '../metrics/metrics.ts';
 import { NEVER } from '../never.ts';
 import type { Plane } from '../plane.ts';
 import { makeRetryField, type Refusal, type TimeLimit } from '../refusal.ts';
+import { BODY_STALLED } from '../http/refusals.ts';
 import {
-  BODY_STALLED,
   BODY_TOO_LARGE_TO_ROUTE,
   makeBadHeader,
   makeFull,
@@ -26,11 +26,11 @@ import {
   makeOverShare,
   makeRunEnded,
   TOO_MANY_BODIES,
-} from '../refusals.ts';
+} from './refusals.ts';
 import { Router, type RouterEvents } from './router.ts';
 import { mustRefuse, type RevisionRoute, speaksGrpc } from '../routes.ts';
 import type { Flow } from '../gate/shares.ts';
-import type { Slot } from '../slot.ts';
+import type { Slot } from '../upstream/slot.ts';
 import { makeStatus } from '../status/status.ts';
 import { findStatus, startStatus } from './status-answer.ts';
 import { holdLimitOf, runLimitOf } from './time-limits.ts';

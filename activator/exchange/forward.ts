@@ -1,16 +1,16 @@
 import type { Address } from '#domain/routing.ts';
-import type { Downstream } from '../downstream.ts';
+import type { Downstream } from './downstream.ts';
 import type { HeldBody } from './held-body.ts';
-import type { Framed, Upstream, UpstreamEvents } from '../upstream.ts';
+import type { Framed, Upstream, UpstreamEvents } from '../upstream/upstream.ts';
 import { parseTokens } from '../http/fields.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import { pieceOf } from '../http/pieces.ts';
 import { NEVER } from '../never.ts';
 import { type Plane, SEND_TIMEOUT_MS } from '../plane.ts';
 import type { Refusal } from '../refusal.ts';
-import { makeLost, makeNoHttp2, UNASKED_UPGRADE } from '../refusals.ts';
+import { makeLost, makeNoHttp2, UNASKED_UPGRADE } from './refusals.ts';
 import type { RevisionRoute } from '../routes.ts';
-import type { Slot } from '../slot.ts';
+import type { Slot } from '../upstream/slot.ts';
 import { hundredths, makeResponseFields, timingOf } from '../metrics/timing.ts';
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);

@@ -1,6 +1,6 @@
 import { HeldBytes } from './held-bytes.ts';
 import { keep } from '../sockets/socket-reader.ts';
-import type { Upstream } from '../upstream.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 import { MAX_HELD_BODY, MAX_ROUTED_BODY, type Plane } from '../plane.ts';
 
 /** Pieces below this are copied together. */

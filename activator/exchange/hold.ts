@@ -3,7 +3,7 @@ import type { RequestHead } from '../http/request-head.ts';
 import { NEVER } from '../never.ts';
 import type { Plane } from '../plane.ts';
 import type { RevisionRoute } from '../routes.ts';
-import type { Slot } from '../slot.ts';
+import type { Slot } from '../upstream/slot.ts';
 import { isForPerson, PAGE_AFTER_MS } from './waiting-page.ts';
 import { nameOf } from '../status/watches.ts';
 

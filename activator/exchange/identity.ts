@@ -3,7 +3,7 @@ import { decidePriority, NORMAL } from '#policies/priority.ts';
 import { type Callers, NO_KEY } from '../callers.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { Refusal } from '../refusal.ts';
-import { makeBadHeader, MISPLACED_KEY, UNKNOWN_KEY } from '../refusals.ts';
+import { makeBadHeader, MISPLACED_KEY, UNKNOWN_KEY } from './refusals.ts';
 
 /**
  * Who asks with a request, and how urgent that may be: the holder of the key that it shows, or whoever is at its

@@ -8,9 +8,9 @@ import {
   parseForwarded,
 } from '../http/forwarded.ts';
 import type { RequestHead } from '../http/request-head.ts';
-import type { Peer } from '../listener.ts';
+import type { Peer } from '../entry/listener.ts';
 import type { Refusal } from '../refusal.ts';
-import { BAD_FORWARDED, FORWARDED_DISAGREE } from '../refusals.ts';
+import { BAD_FORWARDED, FORWARDED_DISAGREE } from './refusals.ts';
 
 /** More proxies than stand behind each other anywhere; a longer chain is a loop. */
 const MAX_PROXIES = 32;

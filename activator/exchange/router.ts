@@ -7,11 +7,11 @@ import {
   type ToStatus,
 } from './address.ts';
 import { type Answer, makeLocalAnswer } from './answers.ts';
-import type { Downstream } from '../downstream.ts';
+import type { Downstream } from './downstream.ts';
 import type { HeldBody } from './held-body.ts';
 import type { Plane } from '../plane.ts';
 import type { Refusal } from '../refusal.ts';
-import { BODY_TOO_LARGE_TO_ROUTE, NOT_JSON, STARTING, TOO_MANY_BODIES } from '../refusals.ts';
+import { BODY_TOO_LARGE_TO_ROUTE, NOT_JSON, STARTING, TOO_MANY_BODIES } from './refusals.ts';
 import type { RevisionRoute } from '../routes.ts';
 import { chooseRevision } from './split.ts';
 

@@ -3,7 +3,7 @@ import type { Answer } from './answers.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { Plane } from '../plane.ts';
 import type { Refusal } from '../refusal.ts';
-import { makeTooManyOfCaller, TOO_MANY_WATCHES } from '../refusals.ts';
+import { makeTooManyOfCaller, TOO_MANY_WATCHES } from './refusals.ts';
 import type { RevisionRoute } from '../routes.ts';
 import { noRevision, revisionShown } from './shown-revision.ts';
 import { parseStatusQuestion, type StatusQuestion } from './wait-fields.ts';

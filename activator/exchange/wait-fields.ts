@@ -4,7 +4,7 @@ import type { RequestHead } from '../http/request-head.ts';
 import { NEVER } from '../never.ts';
 import { MAX_HOLD_MS } from '../plane.ts';
 import type { Refusal } from '../refusal.ts';
-import { makeBadHeader } from '../refusals.ts';
+import { makeBadHeader } from './refusals.ts';
 import type { RevisionRoute } from '../routes.ts';
 
 /** What a caller may call its request; an index of those that are held. */

@@ -1,5 +1,5 @@
 import type { Refusal } from '../refusal.ts';
-import { BARE_LF, makeHeadTooLarge, NOT_HTTP } from '../refusals.ts';
+import { BARE_LF, makeHeadTooLarge, NOT_HTTP } from './refusals.ts';
 import { CR, LF, TOKEN } from './characters.ts';
 
 /**

@@ -1,4 +1,9 @@
-import type { Slot } from '../slot.ts';
+/** When an instance was asked for, ran, and could take requests; ms. */
+interface StartTimes {
+  readonly askedAt: number;
+  readonly startedAt: number;
+  readonly readyAt: number;
+}
 
 /** What the responses of one revision carry, up to the parts that differ. */
 export interface ResponseFields {
@@ -21,11 +26,16 @@ export function makeResponseFields(revision: string): ResponseFields {
  * ready; `infer`: until the instance's first byte. Only what fell into this request's wait is counted: who joins
  * late did not wait for all of a start.
  */
-export function timingOf(slot: Slot, arrivedAt: number, grantedAt: number, cold: boolean): string {
+export function timingOf(
+  times: StartTimes,
+  arrivedAt: number,
+  grantedAt: number,
+  cold: boolean,
+): string {
   const waited = grantedAt - arrivedAt;
   if (!cold) return `queue;dur=${hundredths(waited)}, infer;dur=`;
-  const start = overlap(slot.askedAt, slot.startedAt, arrivedAt, grantedAt);
-  const load = overlap(slot.startedAt, slot.readyAt, arrivedAt, grantedAt);
+  const start = overlap(times.askedAt, times.startedAt, arrivedAt, grantedAt);
+  const load = overlap(times.startedAt, times.readyAt, arrivedAt, grantedAt);
   const queue = hundredths(waited - start - load);
   return `queue;dur=${queue}, start;dur=${hundredths(start)}, load;dur=${hundredths(load)}, infer;dur=`;
 }

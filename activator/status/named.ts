@@ -1,7 +1,7 @@
 import type { RevisionWaits } from '#bus/messages.ts';
 import type { Gate, Waiter } from '../gate/gate.ts';
 import type { RevisionRoute } from '../routes.ts';
-import type { Slot } from '../slot.ts';
+import type { Slot } from '../upstream/slot.ts';
 
 /** Looking at a queue costs a step for each that waits: places are looked up anew after so long, for all at once. */
 const LOOK_EVERY_MS = 250;

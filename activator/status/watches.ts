@@ -4,7 +4,7 @@ import { ResponseHead } from '../http/response-head.ts';
 import { NamedRequests, type Outcome } from './named.ts';
 import { NO_PEERS, type Peers } from './peers.ts';
 import type { RevisionRoute } from '../routes.ts';
-import type { Slot } from '../slot.ts';
+import type { Slot } from '../upstream/slot.ts';
 import { makeStatus, type Status } from './status.ts';
 import { waitsOf } from './waits.ts';
 

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { Gate, type Waiter } from '#activator/gate/gate.ts';
 import { FULL_COUNT, HOLD, OVER_SHARE } from '#policies/admission.ts';
-import type { Slot } from '#activator/slot.ts';
+import type { Slot } from '#activator/upstream/slot.ts';
 import { HIGH, LOW, NORMAL } from '#policies/priority.ts';
 import { QueueFields } from './queue-fields.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Gate, OWN, type Refused, type Waiter } from '#activator/gate/gate.ts';
-import { Slot } from '#activator/slot.ts';
+import { Slot } from '#activator/upstream/slot.ts';
 import type { RoutingInstance } from '#domain/routing.ts';
 import { FULL_BYTES, FULL_COUNT, GRANT, HOLD, NO_HOLD, OVER_SHARE } from '#policies/admission.ts';
 import { NORMAL } from '#policies/priority.ts';

@@ -11,7 +11,7 @@ import {
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { MessageChannel } from 'node:worker_threads';
 import { type Activator, createActivator } from '#activator/activator.ts';
-import type { EntrySettings } from '#activator/listener.ts';
+import type { EntrySettings } from '#activator/entry/listener.ts';
 import type { PlaneLimits } from '#activator/plane.ts';
 import { createLocalClient, createLocalHost } from '#bus/local.ts';
 import { createPublisher, type Publisher, type Report } from '#bus/publisher.ts';

@@ -1,6 +1,6 @@
 import type { Gate, Waiter } from '#activator/gate/gate.ts';
 import type { Flow } from '#activator/gate/shares.ts';
-import type { Slot } from '#activator/slot.ts';
+import type { Slot } from '#activator/upstream/slot.ts';
 
 /** What a gate and its queue keep in who waits, as it is before that. */
 export class QueueFields {

@@ -3,7 +3,7 @@ import type { Gate, Waiter } from '#activator/gate/gate.ts';
 import { GRANT, HOLD } from '#policies/admission.ts';
 import { NamedRequests } from '#activator/status/named.ts';
 import { type RevisionRoute, Routes } from '#activator/routes.ts';
-import type { Slot } from '#activator/slot.ts';
+import type { Slot } from '#activator/upstream/slot.ts';
 import { makeStatus } from '#activator/status/status.ts';
 import { retryAfterOf, waitsOf } from '#activator/status/waits.ts';
 import { NORMAL } from '#policies/priority.ts';

@@ -65,7 +65,7 @@ export function checkArchitecture(files: ReadonlyMap<string, string>, table: Tab
       }
     }
   }
-  return [...found, ...checkCycles(edges)];
+  return [...found, ...checkCycles(edges, table)];
 }
 
 /** The row whose path is the longest that holds the file. */
@@ -154,17 +154,29 @@ function checkStyle(source: Source, row: Row): string[] {
   return found;
 }
 
-function checkCycles(edges: readonly Edge[]): string[] {
+function checkCycles(edges: readonly Edge[], table: Table): string[] {
   const files = findCycles(edges.map(({ from, to }) => [from, to]));
-  const folders = findCycles(
+  const siblings = findCycles(
     edges
-      .map(({ from, to }): [string, string] => [dirname(from), dirname(to)])
-      .filter(([from, to]) => !within(from, to) && !within(to, from)),
+      .filter((edge) => rowOf(edge.from, table)?.anyPackage !== true)
+      .map(siblingsOf)
+      .filter(([from, to]) => from.includes('/') && !(isSource(from) && isSource(to))),
   );
   return [
     ...files.map((cycle) => cycleMessage('files', cycle)),
-    ...folders.map((cycle) => cycleMessage('folders', cycle)),
+    ...siblings.map((cycle) => cycleMessage('folders', cycle)),
   ];
+}
+
+/** What an import means in the folder that holds both ends: which of its files and folders needs which other. */
+function siblingsOf({ from, to }: Edge): [string, string] {
+  const [one, other] = [from.split('/'), to.split('/')];
+  const depth = one.findIndex((part, at) => part !== other[at]);
+  return [one.slice(0, depth + 1).join('/'), other.slice(0, depth + 1).join('/')];
+}
+
+function isSource(path: string): boolean {
+  return /\.(ts|js)$/.test(path);
 }
 
 function cycleMessage(what: string, cycle: readonly string[]): string {

@@ -1,7 +1,7 @@
 import { createDemand } from '#activator/demand.ts';
 import type { Waiter } from '#activator/gate/gate.ts';
 import { Routes } from '#activator/routes.ts';
-import type { Slot } from '#activator/slot.ts';
+import type { Slot } from '#activator/upstream/slot.ts';
 import type { BusClient, BusHost, Link } from '#bus/bus.ts';
 import type { Downward, Upward } from '#bus/messages.ts';
 import { createEnding, createMailbox } from '#bus/signal.ts';

@@ -1,7 +1,7 @@
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { parseInferRequest, parseModelRequest } from '#activator/http2/inference/messages.ts';
-import { packContents } from '#activator/http2/inference/tensors.ts';
+import { parseInferRequest, parseModelRequest } from '#activator/downstream/inference/messages.ts';
+import { packContents } from '#activator/downstream/inference/tensors.ts';
 import { inferRequest } from './inference-messages.ts';
 
 /** Messages that are small for what would become of them. */

@@ -401,7 +401,7 @@ describe('ModelInfer', () => {
     for (let round = 0; round < 5; round += 1) {
       const large = await callUnary(other, hold, request(200_000), { path });
       expect(large.error?.details).toMatch(/as large as they may be/);
-      expect(large.error?.metadata.get('retry-after')).toEqual(['1']);
+      expect(large.error?.metadata.get('grpc-retry-pushback-ms')).toEqual(['1000']);
       const fits = await callUnary(other, hold, request(60_000), { path });
       expect(fits.error?.details).toMatch(/does not wait/);
     }

@@ -11,7 +11,7 @@ import {
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { MAX_SESSIONS } from '#activator/http2/instance-sessions.ts';
+import { MAX_SESSIONS } from '#activator/upstream/instance-sessions.ts';
 import { makeModel, makeRevision } from '../harness.ts';
 import { useHarness } from '../use-harness.ts';
 import { answerOf, ask, openSession } from './client.ts';

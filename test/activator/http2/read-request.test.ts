@@ -9,8 +9,8 @@ import {
   makeStatusFields,
   parseTimeout,
 } from '#activator/http2/grpc.ts';
-import { readRequest } from '#activator/http2/read-request.ts';
-import { readResponse } from '#activator/http2/read-response.ts';
+import { readRequest } from '#activator/downstream/read-request.ts';
+import { readResponse } from '#activator/upstream/read-response.ts';
 
 /** What nghttp2 keeps away from this code is refused by it none the less. */
 

@@ -3,8 +3,8 @@ import { connect as connectSocket, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Address } from '#domain/routing.ts';
 import { openSocket } from '../sockets/connect.ts';
-import { MAX_SENT_HEAD } from './fields.ts';
-import { SESSION_WINDOW, STREAM_WINDOW } from './windows.ts';
+import { MAX_SENT_HEAD } from '../http2/fields.ts';
+import { SESSION_WINDOW, STREAM_WINDOW } from '../http2/windows.ts';
 
 /** Who wants to send on a session that is being opened. */
 interface SessionEvents {

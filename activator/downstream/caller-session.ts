@@ -5,13 +5,13 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { Socket } from 'node:net';
-import type { AcceptedConnection } from '../accepted-connection.ts';
-import type { Peer } from '../listener.ts';
+import type { AcceptedConnection } from './accepted-connection.ts';
+import type { Peer } from '../entry/listener.ts';
 import { countRefusal } from '../metrics/metrics.ts';
 import { KEEP_ALIVE_MS, LINGER_MS, type Plane } from '../plane.ts';
 import { CallerStream } from './caller-stream.ts';
-import { MAX_SENT_HEAD } from './fields.ts';
-import { SESSION_WINDOW, STREAM_WINDOW } from './windows.ts';
+import { MAX_SENT_HEAD } from '../http2/fields.ts';
+import { SESSION_WINDOW, STREAM_WINDOW } from '../http2/windows.ts';
 
 const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_REFUSED_STREAM } = constants;
 

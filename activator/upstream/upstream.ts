@@ -1,6 +1,6 @@
 import type { Address } from '#domain/routing.ts';
-import type { RequestHead } from './http/request-head.ts';
-import type { ResponseHead } from './http/response-head.ts';
+import type { RequestHead } from '../http/request-head.ts';
+import type { ResponseHead } from '../http/response-head.ts';
 
 /** More heads than any server sends before one answer; they are passed on without waiting for the caller to read. */
 export const MAX_INFORMATIONAL = 16;

@@ -1,5 +1,5 @@
 import { labelsOf, sample } from '#lib/prometheus.ts';
-import type { RevisionRoute } from '../routes.ts';
+import type { RevisionRoute } from './routes.ts';
 
 /** Prometheus text of what control has leased to this data plane, and of whether control is there. */
 export function formatLeaseMetrics(routes: Iterable<RevisionRoute>, linked: boolean): string {

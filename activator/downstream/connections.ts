@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import type { AcceptedConnection } from './accepted-connection.ts';
-import { CallerConnection, type CallerConnectionEvents } from './http1/caller-connection.ts';
-import { CallerSession } from './http2/caller-session.ts';
-import type { Peer } from './listener.ts';
-import type { Plane } from './plane.ts';
+import { CallerConnection, type CallerConnectionEvents } from './caller-connection.ts';
+import { CallerSession } from './caller-session.ts';
+import type { Peer } from '../entry/listener.ts';
+import type { Plane } from '../plane.ts';
 
 /** The open connections of callers, whatever they speak. */
 export class Connections {

@@ -13,7 +13,7 @@ import {
   type Upstream,
   type UpstreamEvents,
   MAX_INFORMATIONAL,
-} from '../upstream.ts';
+} from './upstream.ts';
 import { SocketWriter } from '../sockets/socket-writer.ts';
 import { listenFor, type Receiver, type SocketOwner } from '../sockets/socket-owner.ts';
 

@@ -1,5 +1,5 @@
 import type { Answer } from '../../exchange/answers.ts';
-import type { Downstream } from '../../downstream.ts';
+import type { Downstream } from '../../exchange/downstream.ts';
 import { Exchange } from '../../exchange/exchange.ts';
 import { parseLength } from '../../http/fields.ts';
 import { HeldBytes } from '../../exchange/held-bytes.ts';
@@ -11,8 +11,8 @@ import type { Plane } from '../../plane.ts';
 import type { Refusal } from '../../refusal.ts';
 import type { RevisionRoute } from '../../routes.ts';
 import type { GrpcDownstream } from '../grpc-downstream.ts';
-import { fieldsOfLines, linesOfHead } from '../fields.ts';
-import { GRPC, grpcStatusOfHttp } from '../grpc.ts';
+import { fieldsOfLines, linesOfHead } from '../../http2/fields.ts';
+import { GRPC, grpcStatusOfHttp } from '../../http2/grpc.ts';
 import type { InferRequest } from './messages.ts';
 import { makeHttpInfer } from './request.ts';
 import { errorOf, makeGrpcInfer } from './response.ts';

@@ -1,4 +1,4 @@
-import type { Downstream } from '../downstream.ts';
+import type { Downstream } from '../exchange/downstream.ts';
 
 /** A stream with a gRPC call, which can be answered in gRPC's own words. */
 export interface GrpcDownstream extends Downstream {

@@ -3,10 +3,10 @@ import type { Address } from '#domain/routing.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { ResponseHead } from '../http/response-head.ts';
 import { keep } from '../sockets/socket-reader.ts';
-import { type Upstream, type UpstreamEvents, MAX_INFORMATIONAL } from '../upstream.ts';
+import { type Upstream, type UpstreamEvents, MAX_INFORMATIONAL } from './upstream.ts';
 import { NEVER } from '../never.ts';
-import { fieldsOfLines, linesOfHead, readTrailers } from './fields.ts';
-import { formatTimeout } from './grpc.ts';
+import { fieldsOfLines, linesOfHead, readTrailers } from '../http2/fields.ts';
+import { formatTimeout } from '../http2/grpc.ts';
 import { readResponse } from './read-response.ts';
 import { type InstanceSession, schemeOf } from './instance-session.ts';
 

@@ -1,18 +1,19 @@
 import type { FaultCode } from '#lib/fault.ts';
 import { findDestination, lookup } from '../../exchange/address.ts';
 import { makeLocalAnswer } from '../../exchange/answers.ts';
-import type { DownstreamEvents } from '../../downstream.ts';
+import type { DownstreamEvents } from '../../exchange/downstream.ts';
 import { Exchange } from '../../exchange/exchange.ts';
 import { HeldBytes } from '../../exchange/held-bytes.ts';
 import { pieceOf } from '../../http/pieces.ts';
 import { BODY_TIMEOUT_MS, type Plane } from '../../plane.ts';
 import { quote } from '../../quote.ts';
 import type { Refusal } from '../../refusal.ts';
-import { BODY_STALLED, STARTING, TOO_MANY_BODIES } from '../../refusals.ts';
+import { BODY_STALLED } from '../../http/refusals.ts';
+import { STARTING, TOO_MANY_BODIES } from '../../exchange/refusals.ts';
 import { type ModelRoute, type RevisionRoute, speaksGrpc } from '../../routes.ts';
 import { chooseRevision } from '../../exchange/split.ts';
 import type { GrpcDownstream } from '../grpc-downstream.ts';
-import { GRPC, PREFIX_BYTES } from '../grpc.ts';
+import { GRPC, PREFIX_BYTES } from '../../http2/grpc.ts';
 import {
   type InferRequest,
   makeFlagResponse,

@@ -1,5 +1,5 @@
 import type { ResponseHead } from '../http/response-head.ts';
-import { readSection } from './fields.ts';
+import { readSection } from '../http2/fields.ts';
 
 /** Reads the header section of a response. `ended`: no body follows. False: not understood. */
 export function readResponse(head: ResponseHead, raw: readonly string[], ended: boolean): boolean {

@@ -5,13 +5,13 @@ import type { CertificateFiles } from '#domain/server.ts';
 import type { Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
-import { createTrust, plainAddress, type Trust } from './entry/addresses.ts';
-import { createEntering, type EntryRefusal } from './entry/entering.ts';
-import { type Found, readFirst } from './entry/first-bytes.ts';
-import { followFiles } from './entry/follow-files.ts';
-import { parseProxyHeader, type ProxyHeader } from './entry/proxy-header.ts';
-import { createHandshakes, type Handshakes } from './entry/tls.ts';
-import { listen } from './sockets/listen.ts';
+import { createTrust, plainAddress, type Trust } from './addresses.ts';
+import { createEntering, type EntryRefusal } from './entering.ts';
+import { type Found, readFirst } from './first-bytes.ts';
+import { followFiles } from './follow-files.ts';
+import { parseProxyHeader, type ProxyHeader } from './proxy-header.ts';
+import { createHandshakes, type Handshakes } from './tls.ts';
+import { listen } from '../sockets/listen.ts';
 
 /** Who is at the other end of a connection. */
 export interface Peer {

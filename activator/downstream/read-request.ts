@@ -1,7 +1,7 @@
 import type { RequestHead } from '../http/request-head.ts';
 import type { Refusal } from '../refusal.ts';
-import { makeHeadTooLarge } from '../refusals.ts';
-import { readSection, type Section } from './fields.ts';
+import { makeHeadTooLarge } from '../http/refusals.ts';
+import { readSection, type Section } from '../http2/fields.ts';
 
 const REQUEST_PSEUDO = new Set([':method', ':scheme', ':authority', ':path']);
 

@@ -4,13 +4,13 @@ import type { RoutingRevision } from '#domain/routing.ts';
 import { formatDuration } from '#domain/units.ts';
 import { ROUSE } from '#lib/command.ts';
 import { FULL_BYTES, FULL_COUNT } from '#policies/admission.ts';
-import type { Refused } from './gate/gate.ts';
-import type { RequestHead } from './http/request-head.ts';
-import { MAX_ROUTED_BODY } from './plane.ts';
-import { quote } from './quote.ts';
-import type { Refusal, TimeLimit } from './refusal.ts';
-import type { RevisionRoute } from './routes.ts';
-import { retryAfterOf } from './status/waits.ts';
+import type { Refused } from '../gate/gate.ts';
+import type { RequestHead } from '../http/request-head.ts';
+import { MAX_ROUTED_BODY } from '../plane.ts';
+import { quote } from '../quote.ts';
+import type { Refusal, TimeLimit } from '../refusal.ts';
+import type { RevisionRoute } from '../routes.ts';
+import { retryAfterOf } from '../status/waits.ts';
 
 /** Nothing tries a failed revision again by itself: it takes somebody who deploys, and that takes a while. */
 const FAILED_RETRY_S = 30;
@@ -21,36 +21,6 @@ export const STARTING: Refusal = {
   detail: 'Rouse is starting: which models there are is not known yet.',
   retryAfter: 1,
 };
-export const NOT_HTTP: Refusal = {
-  status: 400,
-  code: 'bad_request',
-  detail: 'This is not HTTP/1.1.',
-};
-export const BARE_LF: Refusal = {
-  status: 400,
-  code: 'bad_request',
-  detail: 'A line of the request head ends with a bare LF; it must end with CR LF.',
-};
-export const HEAD_STALLED: Refusal = {
-  status: 408,
-  code: 'request_timeout',
-  detail: 'The request came too slowly.',
-};
-export const BAD_CHUNKS: Refusal = {
-  status: 400,
-  code: 'bad_request',
-  detail: 'The chunked body is malformed.',
-};
-export const BAD_LENGTH: Refusal = {
-  status: 400,
-  code: 'bad_request',
-  detail: 'The body is not as long as Content-Length says.',
-};
-export const BAD_TRAILERS: Refusal = {
-  status: 400,
-  code: 'bad_request',
-  detail: 'The trailer section is malformed.',
-};
 export const BODY_TOO_LARGE_TO_ROUTE: Refusal = {
   status: 413,
   code: 'too_large',
@@ -60,12 +30,6 @@ export const TOO_MANY_BODIES: Refusal = {
   status: 503,
   code: 'unavailable',
   detail: 'The bodies of all waiting requests together are as large as they may be.',
-  retryAfter: 1,
-};
-export const TOO_MUCH_AHEAD: Refusal = {
-  status: 503,
-  code: 'unavailable',
-  detail: 'Requests that wait or are not whole yet are together as large as they may be.',
   retryAfter: 1,
 };
 export const NOT_JSON: Refusal = {
@@ -95,11 +59,6 @@ export const MISPLACED_KEY: Refusal = {
   code: 'unauthorized',
   detail:
     'A key of Rouse belongs in "Authorization: Bearer" alone: elsewhere the model would see it.',
-};
-export const BODY_STALLED: Refusal = {
-  status: 408,
-  code: 'request_timeout',
-  detail: 'The request body came too slowly.',
 };
 export const BAD_FORWARDED: Refusal = {
   status: 400,
@@ -133,16 +92,6 @@ const RIGHT = {
 export function makeBadHeader(name: keyof typeof RIGHT, value: string): Refusal {
   const detail = `${name} is ${quote(value)}; it must be ${RIGHT[name]}.`;
   return { status: 400, code: 'bad_request', detail };
-}
-
-export function makeHeadTooLarge(limit: number): Refusal {
-  const detail = `The request head is larger than ${limit} bytes.`;
-  return { status: 431, code: 'header_too_large', detail };
-}
-
-export function makeBodyTooLarge(limit: number): Refusal {
-  const detail = `The request body is larger than ${limit} bytes.`;
-  return { status: 413, code: 'too_large', detail };
 }
 
 export function makeLost(reason: string): Refusal {

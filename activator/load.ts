@@ -1,5 +1,5 @@
 import type { RevisionLoad, Upward } from '#bus/messages.ts';
-import type { RevisionRoute, Routes } from '../routes.ts';
+import type { RevisionRoute, Routes } from './routes.ts';
 
 /** What changed per revision since the last report; revisions with nothing to tell are left out. */
 export function reportLoad(routes: Routes, at: number): Extract<Upward, { type: 'load' }> {

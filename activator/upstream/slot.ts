@@ -1,8 +1,8 @@
 import type { Address, RoutingInstance } from '#domain/routing.ts';
-import { type Gate, type GateSlot, OWN } from './gate/gate.ts';
-import { InstanceSessions } from './http2/instance-sessions.ts';
+import { type Gate, type GateSlot, OWN } from '../gate/gate.ts';
+import { InstanceSessions } from './instance-sessions.ts';
 import type { UpstreamPool, Upstream } from './upstream.ts';
-import { InstanceConnection } from './http1/instance-connection.ts';
+import { InstanceConnection } from './instance-connection.ts';
 
 /** Idle connections kept per instance; more than that are closed when they become idle. */
 const MAX_IDLE = 256;

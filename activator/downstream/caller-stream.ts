@@ -2,12 +2,12 @@ import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { Caller } from '#domain/records.ts';
 import type { Answer } from '../exchange/answers.ts';
 import { makeRefusal } from '../exchange/answers.ts';
-import type { DownstreamEvents } from '../downstream.ts';
+import type { DownstreamEvents } from '../exchange/downstream.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import { RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import { keep } from '../sockets/socket-reader.ts';
-import type { Peer } from '../listener.ts';
+import type { Peer } from '../entry/listener.ts';
 import { countRefusal } from '../metrics/metrics.ts';
 import { Origin } from '../exchange/origin.ts';
 import { NEVER } from '../never.ts';
@@ -20,8 +20,9 @@ import {
   SEND_TIMEOUT_MS,
 } from '../plane.ts';
 import { makeRetryField, type Refusal } from '../refusal.ts';
-import { BAD_LENGTH, BAD_TIMEOUT, BAD_TRAILERS, makeBodyTooLarge } from '../refusals.ts';
-import { fieldsOfLines, linesOfHead, readTrailers, trailersOfLines } from './fields.ts';
+import { BAD_LENGTH, BAD_TRAILERS, makeBodyTooLarge } from '../http/refusals.ts';
+import { BAD_TIMEOUT } from '../exchange/refusals.ts';
+import { fieldsOfLines, linesOfHead, readTrailers, trailersOfLines } from '../http2/fields.ts';
 import {
   GRPC,
   grpcStatusOf,
@@ -29,7 +30,7 @@ import {
   makePrefix,
   makeStatusFields,
   parseTimeout,
-} from './grpc.ts';
+} from '../http2/grpc.ts';
 import type { GrpcDownstream } from './grpc-downstream.ts';
 import { InferenceCall, isInferenceTarget } from './inference/call.ts';
 import { readRequest } from './read-request.ts';
