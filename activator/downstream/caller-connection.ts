@@ -61,7 +61,7 @@ export interface CallerConnectionEvents {
  *
  * Invariants:
  *  1. Answers keep the order of requests, however many are sent ahead: a head is read only when the response
- *     before it is complete.
+ *     before it is complete, and when the caller has taken so much of the answers that more can be written.
  *  2. Nothing of a refused body becomes a request. `bodyDone` is set only when the exchange has taken the last of
  *     the body; a refusal before that ends the connection.
  *  3. What came ahead of its turn is kept in order, and with more than `MAX_AHEAD` of it the socket is paused
@@ -95,6 +95,8 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
   private held: HeldBytes | undefined;
   private dropsAhead = false;
   private pumping = false;
+  /** With answers in its socket it cannot become HTTP/2 any more. */
+  private hadRequest = false;
   /** Behind the present request there is more in the buffer that is being read. */
   private hasMore = false;
   /** Bytes of a head that is not whole in which no bare LF was found. */
@@ -238,7 +240,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
 
   private pumpAhead(): void {
     const { ahead } = this;
-    if (!ahead || this.pumping || this.phase !== READING) return;
+    if (!ahead || this.pumping || this.phase !== READING || this.writer.isFull) return;
     this.takeAhead();
     this.pump(ahead, ahead.length);
   }
@@ -287,7 +289,8 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
       this.deadline = now + BODY_TIMEOUT_MS;
       return;
     }
-    if (this.phase === READING && this.ahead) this.refuseUnread(HEAD_STALLED);
+    if (this.phase === READING && this.writer.isFull) this.cut();
+    else if (this.phase === READING && this.ahead) this.refuseUnread(HEAD_STALLED);
     else if (this.phase === EXCHANGING) this.exchange?.onBodyStalled();
     else if (this.phase === READING) this.linger();
     else this.socket.destroy();
@@ -333,7 +336,12 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
     }
     const bytes = keep(buffer, from, to);
     this.ahead = this.ahead ? Buffer.concat([this.ahead, bytes]) : bytes;
-    if (this.phase === EXCHANGING && this.ahead.length > MAX_AHEAD) this.pause();
+    if (this.mustWait && this.ahead.length > MAX_AHEAD) this.pause();
+  }
+
+  /** What comes is not of the present request, or its answer could not leave. */
+  private get mustWait(): boolean {
+    return this.phase === EXCHANGING || this.writer.isFull;
   }
 
   /** There is no room for more. Who has a request that waits gets its answer, and sends the others again. */
@@ -352,7 +360,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
   private pump(buffer: Buffer, length: number): void {
     this.pumping = true;
     let at = 0;
-    while (this.phase === READING && at < length) {
+    while (this.phase === READING && at < length && !this.writer.isFull) {
       const next = this.readHead(buffer, at, length);
       if (next < 0) break;
       at = next;
@@ -376,7 +384,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
     }
     const refusal = this.head.read(buffer.toString('latin1', start, end));
     if (!refusal) return this.begin(buffer, end, length, false);
-    if (known === '' && buffer.toString('latin1', from, end) === PREFACE) {
+    if (!this.hadRequest && buffer.toString('latin1', from, end) === PREFACE) {
       this.becomeHttp2(keep(buffer, from, length));
     } else this.refuse(refusal);
     return length;
@@ -405,6 +413,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
   private begin(buffer: Buffer, at: number, length: number, repeated: boolean): number {
     const { head } = this;
     this.phase = EXCHANGING;
+    this.hadRequest = true;
     this.headSeen = 0;
     this.deadline = NEVER;
     this.bodyDone = !head.hasBody;
@@ -479,7 +488,10 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
   }
 
   onWritable(): void {
-    this.exchange?.onCallerWritable();
+    if (this.phase === READING && this.ahead) {
+      this.resume();
+      this.pumpAhead();
+    } else this.exchange?.onCallerWritable();
   }
 
   onEnd(): void {

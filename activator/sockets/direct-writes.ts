@@ -9,7 +9,7 @@ import { getSystemErrorName } from 'node:util';
  * Invariants:
  *  1. Bytes leave in the order in which they were written: nothing goes past a stream that has something to write, and
  *     what the system did not take at once is queued by the handle, before all that either way writes later.
- *  2. A request object that the handle has kept is not used for another write.
+ *  2. Each write has a request object of its own: a handle that is given one which it still has ends the process.
  */
 export class DirectWrites {
   private readonly socket: InnerSocket;
@@ -36,15 +36,14 @@ export class DirectWrites {
       learn(handle);
       return false;
     }
-    const request = (spare ??= new WriteRequest());
+    const request = new WriteRequest();
     // The stream meets the same error, and tells of it.
     if (handle.writeLatin1String(request, text) !== 0) return false;
-    if (handle.writeQueueSize > 0) this.keepPending(request);
+    if (request.getAsyncId() > 0) this.keepPending(request);
     return true;
   }
 
   private keepPending(request: WriteRequest): void {
-    spare = undefined;
     this.pending += 1;
     request.oncomplete = (status) => {
       this.pending -= 1;
@@ -57,6 +56,8 @@ export class DirectWrites {
 }
 
 interface WriteRequest {
+  /** More than 0: the handle has kept it, and calls `oncomplete`. */
+  getAsyncId(): number;
   oncomplete?: (status: number) => void;
 }
 
@@ -68,20 +69,20 @@ interface InnerSocket extends Socket {
 interface Handle {
   /** 0: it has taken or queued the text; less: an error of the system. */
   writeLatin1String: (this: Handle, request: WriteRequest, text: string) => number;
-  readonly writeQueueSize: number;
 }
 
 /** Known as soon as a stream has used one. */
 let WriteRequest: (new () => WriteRequest) | undefined;
-let spare: WriteRequest | undefined;
 
 function learn(handle: Handle): void {
-  const { writeLatin1String: write, writeQueueSize } = handle;
-  if (typeof write !== 'function' || typeof writeQueueSize !== 'number') return;
+  const { writeLatin1String: write } = handle;
+  if (typeof write !== 'function') return;
   handle.writeLatin1String = (request, text) => {
     handle.writeLatin1String = write;
     const { constructor }: { readonly constructor: unknown } = request;
-    if (isRequestClass(constructor)) WriteRequest = constructor;
+    if (isRequestClass(constructor) && typeof request.getAsyncId === 'function') {
+      WriteRequest = constructor;
+    }
     return handle.writeLatin1String(request, text);
   };
 }

@@ -124,11 +124,12 @@ export function createLeases(options: {
     });
     const wanted = decide(sharing, open, planes, seen);
     const order = orderByCredit(planes, sharing.credits);
+    const someoneHasNone = seen.some(({ queued, held }) => queued > 0 && held === 0);
     const messages = new Map(planes.map((id): [string, NewLease[]] => [id, []]));
     for (const [at, one] of open.entries()) {
       for (const plane of order) {
         const id = planes[plane]!;
-        const lease = carryOut(one, id, wanted[at]![plane]!);
+        const lease = carryOut(one, id, wanted[at]![plane]!, someoneHasNone);
         if (lease) messages.get(id)?.push(lease);
       }
     }
@@ -170,12 +171,17 @@ export function createLeases(options: {
     return decideSlots(instances, shares.decision);
   }
 
-  /** What is free is leased, and what is not comes with the word of those who shall give it back. */
-  function carryOut(one: Shared, dataPlane: string, wanted: number): NewLease | undefined {
+  /** What is free is leased, and what is not comes with the word of those who shall give it back. `keepRecalls`: see `isRecalled`. */
+  function carryOut(
+    one: Shared,
+    dataPlane: string,
+    wanted: number,
+    keepRecalls: boolean,
+  ): NewLease | undefined {
     const holding = one.holdings.get(dataPlane) ?? makeHolding(clock.now());
     const free = one.capacity - heldBy(one, () => true);
     const slots = Math.min(wanted, holding.held + Math.max(0, free));
-    if (slots === holding.sent || isRecalled(holding, slots)) return undefined;
+    if (slots === holding.sent || (keepRecalls && isRecalled(holding, slots))) return undefined;
     const mustAnswer = !isSentKnown(holding);
     one.holdings.set(dataPlane, holding);
     lastSequence += 1;

@@ -13,6 +13,10 @@ const WAYS = {
   },
 };
 
+interface Handle {
+  writeLatin1String: (request: object, text: string) => number;
+}
+
 interface Pair {
   readonly writer: SocketWriter;
   readonly socket: Socket;
@@ -74,6 +78,21 @@ describe.each(Object.entries(WAYS))('written %s', (name, way) => {
     pair.socket.end();
     expect(await readAll(pair.peer)).toBe('onetwothree');
     expect(pair.streamed()).toEqual(name === 'by the stream' ? ['one', 'two', 'three'] : []);
+    await pair.close();
+  });
+
+  test('no request object is given to the handle twice: it may have kept one without a sign of it', async () => {
+    const pair = await makePair(way);
+    const { _handle: handle } = pair.socket as unknown as { _handle: Handle };
+    const given: object[] = [];
+    const write = handle.writeLatin1String;
+    handle.writeLatin1String = (request, text) => {
+      given.push(request);
+      return write.call(handle, request, text);
+    };
+    for (let count = 0; count < 10; count += 1) pair.writer.writeText('x');
+    expect(given).toHaveLength(10);
+    expect(new Set(given).size).toBe(10);
     await pair.close();
   });
 

@@ -220,6 +220,9 @@ describe('grants go in proportion to who waits', () => {
     { concurrency: 1, serviceMs: 4, waiting: [1, 1, 1] },
     { concurrency: 1, serviceMs: 1, waiting: [1, 1] },
     { concurrency: 5, serviceMs: 4, waiting: [4, 1, 1] },
+    { concurrency: 8, serviceMs: 5, waiting: [1, 1] },
+    { concurrency: 12, serviceMs: 4, waiting: [1, 1, 1, 1] },
+    { concurrency: 12, serviceMs: 1, waiting: [1, 1, 1, 1] },
   ] satisfies Contest[])(
     'so does one that waits alone, and is gone for a moment after each: $concurrency at once, waiting $waiting',
     (each) => {
