@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import { DirectWrites } from './direct-writes.ts';
 import { keep } from './socket-reader.ts';
 import { lend } from './large-buffers.ts';
 
@@ -14,24 +13,22 @@ const MAX_TEXT = 32 * 1024;
  */
 export class SocketWriter {
   private readonly socket: Socket;
-  private readonly direct: DirectWrites;
   /** Latin-1, not written yet. */
   private text = '';
   private corked = false;
 
   constructor(socket: Socket) {
     this.socket = socket;
-    this.direct = new DirectWrites(socket);
   }
 
   /** The peer reads slower than this writes. */
   get isFull(): boolean {
-    return !this.direct.isEmpty || this.socket.writableNeedDrain;
+    return this.socket.writableNeedDrain;
   }
 
   /** All that was written has left. */
   get isEmpty(): boolean {
-    return this.direct.isEmpty && this.socket.writableLength === 0;
+    return this.socket.writableLength === 0;
   }
 
   cork(): void {
@@ -83,8 +80,7 @@ export class SocketWriter {
       return;
     }
     this.socket.cork();
-    this.socket.write(this.text, 'latin1');
-    this.text = '';
+    this.flush();
     this.socket.write(piece, done);
     this.socket.uncork();
   }
@@ -93,6 +89,6 @@ export class SocketWriter {
     const { text } = this;
     if (text === '') return;
     this.text = '';
-    if (!this.direct.write(text)) this.socket.write(text, 'latin1');
+    this.socket.write(text, 'latin1');
   }
 }

@@ -1,50 +1,29 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import fc from 'fast-check';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { SocketWriter } from '#activator/sockets/socket-writer.ts';
-
-/** Past the stream, as most is written, and where that is not possible. */
-const WAYS = {
-  'past the stream': (socket: Socket) => socket,
-  'by the stream': (socket: Socket) => {
-    const other = Object.create(Socket.prototype, { constructor: { value: Object } });
-    return Object.setPrototypeOf(socket, other) as Socket;
-  },
-};
-
-interface Handle {
-  writeLatin1String: (request: object, text: string) => number;
-}
 
 interface Pair {
   readonly writer: SocketWriter;
   readonly socket: Socket;
   readonly peer: Socket;
-  /** What the stream has been given since. */
-  streamed(): unknown[];
   close(): Promise<void>;
 }
 
-/** `socket` has written once: only then it is known how to go past its stream. */
-async function makePair(way: (socket: Socket) => Socket): Promise<Pair> {
+async function makePair(): Promise<Pair> {
   const server = createServer({ allowHalfOpen: true });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const accepted = once(server, 'connection') as Promise<[Socket]>;
   const peer = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-  const socket = way((await accepted)[0]);
+  const [socket] = await accepted;
   const writer = new SocketWriter(socket);
-  writer.writeText('.');
-  await once(peer, 'readable');
-  expect(peer.read(1)?.toString()).toBe('.');
-  const write = vi.spyOn(socket, 'write');
   return {
     writer,
     socket,
     peer,
-    streamed: () => write.mock.calls.map(([text]) => text),
     async close() {
       socket.destroy();
       peer.destroy();
@@ -71,33 +50,9 @@ function fill({ writer }: Pair): string {
   return all;
 }
 
-describe.each(Object.entries(WAYS))('written %s', (name, way) => {
-  test('small texts go the way that is meant', async () => {
-    const pair = await makePair(way);
-    for (const text of ['one', 'two', 'three']) pair.writer.writeText(text);
-    pair.socket.end();
-    expect(await readAll(pair.peer)).toBe('onetwothree');
-    expect(pair.streamed()).toEqual(name === 'by the stream' ? ['one', 'two', 'three'] : []);
-    await pair.close();
-  });
-
-  test('no request object is given to the handle twice: it may have kept one without a sign of it', async () => {
-    const pair = await makePair(way);
-    const { _handle: handle } = pair.socket as unknown as { _handle: Handle };
-    const given: object[] = [];
-    const write = handle.writeLatin1String;
-    handle.writeLatin1String = (request, text) => {
-      given.push(request);
-      return write.call(handle, request, text);
-    };
-    for (let count = 0; count < 10; count += 1) pair.writer.writeText('x');
-    expect(given).toHaveLength(10);
-    expect(new Set(given).size).toBe(10);
-    await pair.close();
-  });
-
+describe('what is written', () => {
   test('a peer that does not read fills it; when it reads all has come, and there is room again', async () => {
-    const pair = await makePair(way);
+    const pair = await makePair();
     let sent = fill(pair);
     expect(pair.writer.isEmpty).toBe(false);
     pair.writer.writeText('what is written although it is full');
@@ -116,7 +71,7 @@ describe.each(Object.entries(WAYS))('written %s', (name, way) => {
 
   test('the end comes after all that was written, and so does a soon destroyed socket', async () => {
     for (const end of ['end', 'destroySoon'] as const) {
-      const pair = await makePair(way);
+      const pair = await makePair();
       const sent = fill(pair);
       pair.socket[end]();
       expect(await readAll(pair.peer)).toBe(sent);
@@ -125,7 +80,7 @@ describe.each(Object.entries(WAYS))('written %s', (name, way) => {
   });
 
   test('a peer that resets is an error of the socket, with what was not taken yet and with what comes', async () => {
-    const pair = await makePair(way);
+    const pair = await makePair();
     fill(pair);
     const failed = once(pair.socket, 'error');
     pair.peer.resetAndDestroy();
@@ -141,7 +96,7 @@ describe.each(Object.entries(WAYS))('written %s', (name, way) => {
       size: fc.oneof(fc.nat(100), fc.nat(5000), fc.nat(200_000)),
     });
     const property = fc.asyncProperty(fc.array(piece, { maxLength: 40 }), async (pieces) => {
-      const pair = await makePair(way);
+      const pair = await makePair();
       const { writer } = pair;
       const received = readAll(pair.peer);
       let sent = '';
