@@ -3,12 +3,8 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '#lib/clock.ts';
 import { entryUrl } from '#lib/entry.ts';
 import type { Log } from '#lib/log.ts';
-import { createSupervisor } from '#lib/supervisor.ts';
-import { createLiveness } from './liveness.ts';
+import { createAttended } from './attended.ts';
 import type { Leader } from './sweep.ts';
-
-/** The watchdog has nothing to do at its end: one that is still there after so long hangs. */
-const END_MS = 2000;
 
 /**
  * Keeps a watchdog alive and informed for as long as there is a Rouse. One that hangs is replaced.
@@ -34,17 +30,13 @@ export function createGuard(options: {
 }): Guard {
   const { node, mark, runFolder, clock, log } = options;
   const leaders = new Map<number, Leader>();
-  const supervisor = createSupervisor({
+  const watchdog = createAttended({
     name: 'the watchdog',
     start,
-    onLost: () => liveness.reset(),
+    ask: (upTo) => tell(`?${upTo}`),
+    goodbye: () => tell('.'),
     clock,
     log,
-  });
-  const liveness = createLiveness({
-    clock,
-    ask: (upTo) => tell(`?${upTo}`),
-    onSilent: () => kill('it answers nothing'),
   });
 
   function start(): ChildProcess {
@@ -64,25 +56,18 @@ export function createGuard(options: {
   }
 
   function tell(line: string): void {
-    supervisor.holder()?.stdin?.write(`${line}\n`);
+    watchdog.child()?.stdin?.write(`${line}\n`);
   }
 
   /** A number that comes in two pieces is not the one that is waited for, and asked for again. */
   function hear(answers: string): void {
-    liveness.heard();
-    liveness.confirmed(Number(answers.trim().split('\n').at(-1)));
+    watchdog.heard();
+    watchdog.confirmed(Number(answers.trim().split('\n').at(-1)));
   }
 
   function order(line: string): void {
     tell(line);
-    liveness.ordered();
-  }
-
-  function kill(why: string): void {
-    const child = supervisor.holder();
-    if (!child) return;
-    log.error({ pid: child.pid, why }, 'the watchdog is killed');
-    child.kill('SIGKILL');
+    watchdog.ordered();
   }
 
   return {
@@ -94,14 +79,7 @@ export function createGuard(options: {
       leaders.delete(pid);
       order(`-${pid}`);
     },
-    pid: () => supervisor.holder()?.pid,
-    async close() {
-      const closed = supervisor.close();
-      liveness.reset();
-      const force = clock.after(END_MS, () => kill('it does not end'));
-      tell('.');
-      await closed;
-      force.cancel();
-    },
+    pid: () => watchdog.child()?.pid,
+    close: () => watchdog.close(),
   };
 }

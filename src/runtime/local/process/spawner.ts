@@ -3,10 +3,9 @@ import type { Server } from 'node:net';
 import type { Clock } from '#lib/clock.ts';
 import { entryUrl } from '#lib/entry.ts';
 import type { Log } from '#lib/log.ts';
-import { createSupervisor } from '#lib/supervisor.ts';
 import type { Environment } from '../environment.ts';
 import { NO_GROUP, type Extra, type Group, type GroupEvents, type Program } from './group.ts';
-import { createLiveness } from './liveness.ts';
+import { createAttended } from './attended.ts';
 import type { FromGroup, FromSpawner, ToSpawner } from './spawner-messages.ts';
 import type { Leader } from './sweep.ts';
 
@@ -30,8 +29,6 @@ export interface Spawner {
 
 /** It holds no more than output that is on its way. */
 const FLAGS = ['--max-old-space-size=64', '--max-semi-space-size=1', '--no-warnings'];
-/** It ends in milliseconds; by then it holds nothing that force could harm. */
-const END_MS = 2000;
 const LOST = 'was ended: the process that starts programs has died';
 
 interface Started {
@@ -49,18 +46,14 @@ export function createSpawner(options: {
   const { environment, clock, log } = options;
   const groups = new Map<number, Started>();
   let count = 0;
-  const supervisor = createSupervisor({
+  const attended = createAttended({
     name: 'the process that starts programs',
     start,
     onLost,
+    ask: (upTo) => post({ type: 'confirm', upTo }),
+    goodbye: () => attended.child()?.disconnect(),
     clock,
     log,
-  });
-
-  const liveness = createLiveness({
-    clock,
-    ask: (upTo) => post({ type: 'confirm', upTo }),
-    onSilent: () => kill('it answers nothing'),
   });
 
   function start(): ChildProcess {
@@ -76,7 +69,6 @@ export function createSpawner(options: {
   }
 
   function onLost(): void {
-    liveness.reset();
     for (const [id, { events }] of groups) {
       groups.delete(id);
       events.onExit();
@@ -85,9 +77,9 @@ export function createSpawner(options: {
   }
 
   function hear(message: FromSpawner): void {
-    liveness.heard();
+    attended.heard();
     if (message.type === 'confirm') {
-      liveness.confirmed(message.upTo);
+      attended.confirmed(message.upTo);
       return;
     }
     const started = groups.get(message.id);
@@ -121,29 +113,21 @@ export function createSpawner(options: {
 
   /** A message that does not arrive belongs to a spawner that has died: `onLost` tells of it. */
   function post(message: ToSpawner, socket?: Server): void {
-    supervisor.holder()?.send(message, socket, () => {});
+    attended.child()?.send(message, socket, () => {});
   }
 
   function order(id: number, message: ToSpawner, socket?: Server): void {
     // What has ended with its spawner is none of the next one's.
     if (!groups.has(id)) return;
     post(message, socket);
-    liveness.ordered();
-  }
-
-  /** What is stopped can hear no other signal. */
-  function kill(why: string): void {
-    const child = supervisor.holder();
-    if (!child) return;
-    log.error({ pid: child.pid, why }, 'the process that starts programs is killed');
-    child.kill('SIGKILL');
+    attended.ordered();
   }
 
   return {
     start(program, extra, events) {
       const id = count++;
       const started: Started = { events, leader: undefined, said: '' };
-      if (!supervisor.holder()?.connected) {
+      if (!attended.child()?.connected) {
         queueMicrotask(() => events.onEnd(`cannot be started: ${LOST}`));
         return NO_GROUP;
       }
@@ -159,15 +143,8 @@ export function createSpawner(options: {
         assign: (text) => order(id, { type: 'assign', id, text }),
       };
     },
-    pid: () => supervisor.holder()?.pid,
-    kill,
-    async close() {
-      const closed = supervisor.close();
-      liveness.reset();
-      const force = clock.after(END_MS, () => kill('it does not end'));
-      supervisor.holder()?.disconnect();
-      await closed;
-      force.cancel();
-    },
+    pid: () => attended.child()?.pid,
+    kill: (why) => attended.kill(why),
+    close: () => attended.close(),
   };
 }
