@@ -12,7 +12,7 @@ import { createSuspects } from './suspects.ts';
 /** Deadlines are looked at this often: the precision of every time limit of the data plane. */
 const SWEEP_MS = 100;
 
-export interface ActivatorOptions extends Omit<ControlLinkOptions, 'timers' | 'onState'> {
+export interface ActivatorOptions extends Omit<ControlLinkOptions, 'timers'> {
   readonly host: string;
   readonly port: number;
   /**
@@ -44,17 +44,9 @@ export interface Activator {
 /** The data plane: listens, routes, holds, wakes, balances, forwards. */
 export async function createActivator(options: ActivatorOptions): Promise<Activator> {
   const { clock, sharePort = false } = options;
-  const stated = Promise.withResolvers<void>();
   const metrics = createSharedMetrics();
   const timers = new Timers(clock);
-  const control = createControlLink({
-    ...options,
-    timers,
-    onState() {
-      plane.ready = true;
-      stated.resolve();
-    },
-  });
+  const control = createControlLink({ ...options, timers });
   const { routes, callers, watches } = control;
   const plane: Plane = {
     routes,
@@ -65,7 +57,6 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     version: options.version,
     heldBytes: 0,
     streams: 0,
-    ready: false,
     closing: false,
     now: () => clock.now(),
     roll: options.roll,
@@ -110,7 +101,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
   }
 
   async function openWhenStated(): Promise<void> {
-    await stated.promise;
+    await control.stated;
     if (!plane.closing) await open();
   }
 
@@ -126,7 +117,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
   return {
     host,
     port: sharePort ? port : (await openNow()).port,
-    ready: sharePort ? openWhenStated() : stated.promise,
+    ready: sharePort ? openWhenStated() : control.stated,
     metrics: formatAll,
     reload: () => listener?.reload(),
     async close(graceMs) {

@@ -24,8 +24,6 @@ export interface ControlLinkOptions {
   readonly timers: Timers;
   /** Uniform in [0, 1). */
   readonly roll: () => number;
-  /** The routing state has changed. */
-  readonly onState: () => void;
 }
 
 /** What a data plane knows from control, and what it tells control in return. */
@@ -33,6 +31,8 @@ export interface ControlLink {
   readonly routes: Routes;
   readonly callers: Callers;
   readonly watches: Watches;
+  /** The first routing state has arrived. */
+  readonly stated: Promise<void>;
   readonly linked: boolean;
   /** Dropped while control is away. */
   send: Subscriber['send'];
@@ -56,6 +56,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     roll: options.roll,
   });
   const callers = new Callers();
+  const stated = Promise.withResolvers<void>();
   const demand = createDemand({
     routes,
     timers,
@@ -75,7 +76,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     onState(change) {
       callers.apply(change);
       routes.apply(change);
-      options.onState();
+      stated.resolve();
     },
     leases: () => routes.leases(),
     onLease: (leases) => routes.lease(leases),
@@ -103,6 +104,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     routes,
     callers,
     watches,
+    stated: stated.promise,
     get linked() {
       return subscriber.linked;
     },

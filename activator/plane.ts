@@ -28,8 +28,6 @@ export interface Plane {
   heldBytes: number;
   /** Of HTTP/2, open now. */
   streams: number;
-  /** There is a routing state: before it every model would be unknown. */
-  ready: boolean;
   /** No new requests: connections close after the one they have. */
   closing: boolean;
   /** ms since the epoch, with fractions. */

@@ -78,6 +78,11 @@ export class Routes {
     for (const instance of change.instances) this.setInstance(instance);
   }
 
+  /** There has been a routing state: before it every model would be unknown. */
+  get isKnown(): boolean {
+    return this.version > 0;
+  }
+
   /** `hostname` in lower case, without port. */
   findHost(hostname: string): HostRoute | undefined {
     return this.hosts.get(hostname);

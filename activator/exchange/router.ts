@@ -56,7 +56,7 @@ export class Router {
     const { plane, known } = this;
     this.setCookie = '';
     if (repeated && known && this.knownVersion === plane.routes.version) this.toModel(known);
-    else if (plane.ready) this.find(plane);
+    else if (plane.routes.isKnown) this.find(plane);
     else this.events.onRefusal(STARTING);
   }
 

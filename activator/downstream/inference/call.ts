@@ -76,7 +76,7 @@ export class InferenceCall implements DownstreamEvents {
   begin(): void {
     const { head } = this.caller;
     const { plane } = this;
-    if (!plane.ready) {
+    if (!plane.routes.isKnown) {
       this.refuse(STARTING);
       return;
     }
@@ -99,7 +99,7 @@ export class InferenceCall implements DownstreamEvents {
   private answerServer(): void {
     const { plane, method } = this;
     if (method === 'ServerLive') this.answer(makeFlagResponse(true));
-    else if (method === 'ServerReady') this.answer(makeFlagResponse(plane.ready));
+    else if (method === 'ServerReady') this.answer(makeFlagResponse(plane.routes.isKnown));
     else if (method === 'ServerMetadata') {
       const { body } = makeLocalAnswer({ kind: 'local', what: 'v2-server', revision: '' }, plane);
       this.answer(makeServerMetadata(JSON.parse(body)));
