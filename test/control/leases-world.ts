@@ -10,7 +10,7 @@ import type { RoutingInstance } from '#domain/routing.ts';
 import { Timers } from '#lib/timers.ts';
 import { NORMAL } from '#policies/priority.ts';
 import { makeModel, makeRevision } from '#test/activator/harness.ts';
-import { QueueFields } from '#test/activator/queue-fields.ts';
+import { QueueFields } from '#test/activator/gate/queue-fields.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 import { type LeaseControl, startLeaseControl } from './lease-control.ts';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createRig, type Rig } from './rig.ts';
-import { VECTORS } from '#test/activator/smuggling/vectors.ts';
-import { ACCEPTED, LIMITS, REFUSED } from '#test/activator/strictness-table.ts';
+import { VECTORS } from '#test/activator/http/smuggling/vectors.ts';
+import { ACCEPTED, LIMITS, REFUSED } from '#test/activator/http/strictness-table.ts';
 
 /** However its bytes are cut into reads, an input comes to the same. */
 

@@ -1,0 +1,373 @@
+import { once } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import { silentLog } from '#lib/log.ts';
+import { createFakeClock } from '#test/fake-clock.ts';
+import { call, dial, makeInstance, makeModel, makeRevision, startHarness } from '../harness.ts';
+import { useHarness } from '../use-harness.ts';
+
+const harness = useHarness();
+
+const PATH = '/models/default/digits/';
+const one = { concurrency: 1 };
+
+describe('a sleeping model', () => {
+  test('wakes at once, and the request is answered by the instance that comes', async () => {
+    await harness.publish();
+    const started = await harness.startInstance((_, response) => response.end('awake'));
+    const answer = call(harness.port, PATH);
+    expect(await harness.report('wake')).toMatchObject({
+      revision: 'default/digits/v1',
+      queued: 1,
+    });
+    harness.publisher.update({ instances: [makeInstance(started.port)] });
+    expect(await answer).toMatchObject({ status: 200, body: 'awake' });
+    expect((await answer).headers).toMatchObject({ 'rouse-cold-start': 'true' });
+    expect((await answer).headers['server-timing']).toMatch(
+      /^queue;dur=[\d.]+, start;dur=[\d.]+, load;dur=[\d.]+, infer;dur=[\d.]+$/,
+    );
+    const again = await call(harness.port, PATH);
+    expect(again.headers).toMatchObject({ 'rouse-cold-start': 'false' });
+  });
+
+  test('2,000 requests, one at a time at the instance: all answered, in order, none lost', async () => {
+    const total = 2000;
+    await harness.publish(makeModel({ revisions: [makeRevision(one)] }));
+    const order: number[] = [];
+    let running = 0;
+    let most = 0;
+    const started = await harness.startInstance((incoming, response) => {
+      most = Math.max(most, (running += 1));
+      order.push(Number(incoming.url?.slice(1)));
+      setImmediate(() => {
+        running -= 1;
+        response.end(incoming.url);
+      });
+    });
+    const clients = [];
+    for (let i = 0; i < total; i += 1) {
+      const client = await dial(harness.port);
+      client.socket.write(`GET ${PATH}${i} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`);
+      clients.push(client);
+    }
+    await harness.untilQueued(total);
+    harness.publisher.update({ instances: [makeInstance(started.port)] });
+    const texts = await Promise.all(clients.map((client) => client.closed));
+    for (const [i, text] of texts.entries()) {
+      expect(text).toMatch(/^HTTP\/1\.1 200 /);
+      expect(text.endsWith(`/${i}`)).toBe(true);
+    }
+    expect(order).toEqual(Array.from({ length: total }, (_, i) => i));
+    expect(most).toBe(1);
+  });
+
+  test('with room for 100, 100 wait and the others are refused at once with 503 and Retry-After', async () => {
+    const queue = { requests: 100, bytes: 1_000_000 };
+    const revisions = [makeRevision({ ...one, coldStartSeconds: 600 })];
+    await harness.publish(makeModel({ queue, revisions }));
+    const started = await harness.startInstance((_, response) => response.end());
+    const answers = Array.from({ length: 2000 }, () => call(harness.port, PATH));
+    const settled: { status: number; retry: string | undefined }[] = [];
+    const all = Promise.all(
+      answers.map(async (answer) => {
+        const { status, headers } = await answer;
+        settled.push({ status, retry: headers['retry-after'] });
+        if (settled.length === 1900)
+          harness.publisher.update({ instances: [makeInstance(started.port)] });
+      }),
+    );
+    await all;
+    const refused = settled.filter((answer) => answer.status === 503);
+    expect(refused).toHaveLength(1900);
+    for (const { retry } of refused) {
+      expect(Number(retry), 'what is left of the start').toBeGreaterThan(500);
+      expect(Number(retry)).toBeLessThanOrEqual(600);
+    }
+    expect(settled.filter((answer) => answer.status === 200)).toHaveLength(100);
+  });
+
+  test('waiting bodies are counted: what would pass the limit is refused', async () => {
+    await harness.publish(makeModel({ queue: { requests: 100, bytes: 1000 } }));
+    const started = await harness.startInstance((incoming, response) => {
+      incoming.resume();
+      incoming.on('end', () => response.end());
+    });
+    const first = call(harness.port, PATH, { body: 'a'.repeat(600) });
+    await harness.untilQueued(1);
+    const second = await call(harness.port, PATH, { body: 'a'.repeat(600) });
+    expect(second.status).toBe(503);
+    expect(JSON.parse(second.body)).toMatchObject({ code: 'queue_full' });
+    harness.publisher.update({ instances: [makeInstance(started.port)] });
+    expect((await first).status).toBe(200);
+  });
+
+  test('bodies of all waiting requests share one limit, whatever their models', async () => {
+    const small = await startHarness({ heldBytes: 1000 });
+    harness.teardown(() => small.close());
+    const models = ['one', 'two'].map((name) => makeModel({ name }));
+    small.publisher.update({ models });
+    await small.activator.ready;
+    const first = call(small.port, '/models/default/one/', { body: 'a'.repeat(900) });
+    await small.report('load', (report) => report.revisions.some((load) => load.queued === 1));
+    const second = await call(small.port, '/models/default/two/', { body: 'a'.repeat(101) });
+    expect(second.status).toBe(503);
+    expect(JSON.parse(second.body)).toMatchObject({ code: 'unavailable' });
+    const started = await harness.startInstance((incoming, response) => incoming.pipe(response));
+    const at = makeInstance(started.port, { revision: 'default/one/v1' });
+    small.publisher.update({ instances: [at] });
+    expect((await first).body).toBe('a'.repeat(900));
+    const third = call(small.port, '/models/default/two/', { body: 'a'.repeat(1000) });
+    await small.report('wake', (report) => report.revision === 'default/two/v1');
+    small.publisher.update({
+      instances: [makeInstance(started.port, { id: 'other', revision: 'default/two/v1' })],
+    });
+    expect((await third).status, 'what was held is given back').toBe(200);
+  });
+
+  test('a body that waits again, since its instance could not be reached, is counted again', async () => {
+    // Its time stands still: the instance is not tried again.
+    const clock = createFakeClock();
+    const small = await startHarness({ heldBytes: 1000 }, {}, silentLog, clock);
+    harness.teardown(async () => {
+      const closed = small.close();
+      clock.advance(10_000);
+      await closed;
+    });
+    const gone = await harness.startInstance(() => {});
+    await gone.close();
+    const [one, two] = [makeModel({ name: 'one' }), makeModel({ name: 'two' })];
+    const revision = 'default/one/v1';
+    small.publisher.update({
+      models: [one, two],
+      instances: [makeInstance(gone.port, { revision })],
+    });
+    await small.activator.ready;
+    const first = call(small.port, '/models/default/one/', { body: 'a'.repeat(900) });
+    await small.report('suspect');
+    await small.report('wake');
+    const second = await call(small.port, '/models/default/two/', { body: 'a'.repeat(101) });
+    expect(second.status).toBe(503);
+    expect(JSON.parse(second.body)).toMatchObject({ code: 'unavailable' });
+    const fresh = await harness.startInstance((incoming, response) => incoming.pipe(response));
+    small.publisher.update({ instances: [makeInstance(fresh.port, { revision })] });
+    expect((await first).body).toBe('a'.repeat(900));
+    const third = call(small.port, '/models/default/two/', { body: 'a'.repeat(1000) });
+    await small.report('wake', (report) => report.revision === 'default/two/v1');
+    small.publisher.update({
+      instances: [makeInstance(fresh.port, { id: 'other', revision: 'default/two/v1' })],
+    });
+    expect((await third).status, 'what was held is given back').toBe(200);
+  });
+
+  test('when the hold budget ends: 504 hold_timeout; the caller may ask for less', async () => {
+    const timeouts = { hold: 60_000, run: 1000, idle: 0, drain: 0 };
+    await harness.publish(makeModel({ revisions: [makeRevision({ timeouts })] }));
+    const answer = await call(harness.port, PATH, { headers: { 'Rouse-Hold': '50ms' } });
+    expect(answer.status).toBe(504);
+    expect(JSON.parse(answer.body)).toMatchObject({ code: 'hold_timeout' });
+    expect(answer.headers['retry-after']).toBe('1');
+  });
+
+  test.each([
+    [{ 'rouse-hold': '50ms' }, {}, 'Rouse-Hold of the request, which allows 50ms'],
+    [{}, { hold: 60 }, 'timeouts.hold of the model, 60ms'],
+    [{ 'rouse-hold': '9s' }, { total: 70 }, 'timeouts.total of the model, 70ms'],
+    [{ 'x-envoy-expected-rq-timeout-ms': '80' }, {}, 'x-envoy-expected-rq-timeout-ms: 80'],
+  ])('a 504 says which limit ended the wait: %j %j', async (headers, limits, words) => {
+    const timeouts = { hold: 60_000, run: 1000, idle: 0, drain: 0, ...limits };
+    const startFailure = { message: 'exited with status 3', until: 0 };
+    await harness.publish(makeModel({ revisions: [makeRevision({ timeouts, startFailure })] }));
+    const answer = await call(harness.port, PATH, { headers: { ...headers } });
+    expect(answer.status).toBe(504);
+    const { detail } = JSON.parse(answer.body) as { detail: string };
+    expect(detail).toContain(`What ended the wait: ${words}.`);
+    expect(detail).toContain('Its last start failed: exited with status 3');
+  });
+
+  test.each([
+    [{}, { hold: 60 }, 3.24, ' A start takes about 3.2s: raise timeouts.hold.'],
+    [{ 'rouse-hold': '50ms' }, {}, 3.24, ' A start takes about 3.2s: raise Rouse-Hold.'],
+    [
+      { 'rouse-hold': '9s' },
+      { total: 70 },
+      3.24,
+      ' A start takes about 3.2s: raise timeouts.total.',
+    ],
+    [{}, { hold: 60 }, 0.05, ''],
+    [{}, { hold: 60 }, 0, ''],
+  ])(
+    'and what to raise, when a start takes longer: %j %j %d s',
+    async (headers, limits, seconds, cure) => {
+      const timeouts = { hold: 60_000, run: 1000, idle: 0, drain: 0, ...limits };
+      const revisions = [makeRevision({ timeouts, coldStartSeconds: seconds })];
+      await harness.publish(makeModel({ revisions }));
+      const answer = await call(harness.port, PATH, { headers: { ...headers } });
+      const { code, detail } = JSON.parse(answer.body) as { code: string; detail: string };
+      expect(code).toBe('hold_timeout');
+      expect(/(?: A start takes.*)?$/.exec(detail)?.[0]).toBe(cure);
+    },
+  );
+
+  test.each([
+    [{ run: 100 }, 'timeouts.run of the model, 100ms'],
+    [{ run: 5000, total: 100 }, 'timeouts.total of the model, 100ms'],
+  ])('so does that of a model that does not answer: %j', async (limits, words) => {
+    const timeouts = { hold: 60_000, idle: 0, drain: 0, ...limits };
+    await harness.publish(makeModel({ revisions: [makeRevision({ timeouts })] }));
+    const started = await harness.startInstance(() => {});
+    harness.publisher.update({ instances: [makeInstance(started.port)] });
+    const answer = await call(harness.port, PATH);
+    expect(JSON.parse(answer.body)).toMatchObject({ code: 'run_timeout' });
+    expect(answer.body).toContain(words);
+  });
+
+  test.each([
+    [{ 'rouse-hold': '0' }, 60_000, 'the request does not wait (Rouse-Hold: 0).'],
+    [{}, 0, 'the request does not wait (timeouts.hold of the model: 0).'],
+  ])('who may not wait is told by whom: %j, timeouts.hold %d', async (headers, hold, words) => {
+    const timeouts = { hold, run: 1000, idle: 0, drain: 0 };
+    await harness.publish(makeModel({ revisions: [makeRevision({ timeouts })] }));
+    const answer = await call(harness.port, PATH, { headers: { ...headers } });
+    expect(answer.status).toBe(503);
+    expect(answer.body).toContain(words);
+  });
+
+  test('Rouse-Hold: 0 is refused at once, and still wakes', async () => {
+    await harness.publish();
+    const answer = await call(harness.port, PATH, { headers: { 'Rouse-Hold': '0' } });
+    expect(answer.status).toBe(503);
+    await harness.report('wake');
+  });
+
+  test('a Rouse-Hold that is no duration is refused', async () => {
+    await harness.publish();
+    const answer = await call(harness.port, PATH, { headers: { 'Rouse-Hold': 'soon' } });
+    expect(answer.status).toBe(400);
+  });
+
+  test.each(['destroy', 'end'] as const)(
+    'a caller that leaves (%s) while it waits is forgotten',
+    async (how) => {
+      await harness.publish(makeModel({ revisions: [makeRevision(one)] }));
+      const calls: string[] = [];
+      const started = await harness.startInstance((incoming, response) => {
+        calls.push(incoming.url ?? '');
+        response.end();
+      });
+      const leaver = await dial(harness.port);
+      leaver.socket.write(`GET ${PATH}leaver HTTP/1.1\r\nHost: h\r\n\r\n`);
+      await harness.report('wake');
+      const stayer = call(harness.port, `${PATH}stayer`);
+      await harness.report('wake', (report) => report.queued === 2);
+      leaver.socket[how]();
+      await harness.report('load', (report) => report.revisions.some((load) => load.queued === 1));
+      harness.publisher.update({ instances: [makeInstance(started.port)] });
+      expect((await stayer).status).toBe(200);
+      expect(calls).toEqual(['/stayer']);
+    },
+  );
+
+  test('a caller that leaves while it waits with a large body is found out before a slot is spent', async () => {
+    await harness.publish(makeModel({ revisions: [makeRevision(one)] }));
+    const calls: string[] = [];
+    const started = await harness.startInstance((incoming, response) => {
+      calls.push(incoming.url ?? '');
+      incoming.resume();
+      incoming.on('end', () => response.end());
+    });
+    const size = 200_000;
+    const leaver = await dial(harness.port);
+    leaver.socket.write(
+      `POST ${PATH}leaver HTTP/1.1\r\nHost: h\r\nContent-Length: ${size}\r\n\r\n`,
+    );
+    leaver.socket.write(Buffer.alloc(size), () => leaver.socket.destroy());
+    await once(leaver.socket, 'close');
+    await harness.report('wake');
+    const stayer = call(harness.port, `${PATH}stayer`, { body: Buffer.alloc(size) });
+    await harness.report('wake', (report) => report.queued === 2);
+    harness.publisher.update({ instances: [makeInstance(started.port)] });
+    expect((await stayer).status).toBe(200);
+    expect(calls).toEqual(['/stayer']);
+  });
+
+  test('starts that fail again and again: those who wait are told why, and so are the next', async () => {
+    await harness.publish();
+    const waiting = call(harness.port, PATH);
+    await harness.report('wake');
+    const startFailure = { message: 'exited with status 3', until: Date.now() + 60_000 };
+    harness.publisher.update({
+      models: [makeModel({ revisions: [makeRevision({ startFailure })] })],
+    });
+    for (const answer of [await waiting, await call(harness.port, PATH)]) {
+      expect(answer.status).toBe(503);
+      expect(JSON.parse(answer.body)).toMatchObject({ code: 'start_failed' });
+      expect(answer.body).toContain('exited with status 3');
+      expect(Number(answer.headers['retry-after'])).toBeGreaterThan(50);
+    }
+  });
+
+  test('a model that is deleted lets go of those who wait for it', async () => {
+    await harness.publish();
+    const waiting = call(harness.port, PATH);
+    await harness.report('wake');
+    harness.publisher.update({ removedModels: ['default/digits'] });
+    expect((await waiting).status).toBe(404);
+  });
+});
+
+describe('instances that come and go', () => {
+  test('a draining instance gets nothing new, and is reported drained when its last request ended', async () => {
+    await harness.publish();
+    let finish = (): void => {};
+    const old = await harness.startInstance((_, response) => {
+      finish = () => response.end('old');
+    });
+    const fresh = await harness.startInstance((_, response) => response.end('fresh'));
+    harness.publisher.update({ instances: [makeInstance(old.port)] });
+    const running = call(harness.port, PATH);
+    await once(old.server, 'request');
+    harness.publisher.update({
+      instances: [makeInstance(old.port, { state: 'draining' }), makeInstance(fresh.port)],
+    });
+    for (let i = 0; i < 20; i += 1) expect((await call(harness.port, PATH)).body).toBe('fresh');
+    expect(harness.reports.filter((report) => report.type === 'drained')).toEqual([]);
+    finish();
+    expect((await running).body).toBe('old');
+    expect(await harness.report('drained')).toMatchObject({ instance: `instance-${old.port}` });
+  });
+
+  test('an instance that refuses connections costs no request: another one or a later one serves', async () => {
+    await harness.publish();
+    const gone = await harness.startInstance(() => {});
+    await gone.close();
+    harness.publisher.update({ instances: [makeInstance(gone.port)] });
+    const waiting = Array.from({ length: 20 }, () => call(harness.port, PATH, { body: 'kept' }));
+    await harness.report('suspect');
+    const fresh = await harness.startInstance((incoming, response) => incoming.pipe(response));
+    harness.publisher.update({
+      instances: [makeInstance(fresh.port)],
+      removedInstances: [`instance-${gone.port}`],
+    });
+    for (const answer of await Promise.all(waiting))
+      expect(answer).toMatchObject({ status: 200, body: 'kept' });
+  });
+
+  test('a reused connection that closes under a request: sent again only when that is safe', async () => {
+    await harness.publish();
+    let requests = 0;
+    const flaky = await harness.startInstance((incoming, response) => {
+      requests += 1;
+      if (requests % 2 === 0) incoming.socket.destroy();
+      else response.end('ok');
+    });
+    harness.publisher.update({ instances: [makeInstance(flaky.port)] });
+    expect((await call(harness.port, PATH)).status).toBe(200);
+    expect((await call(harness.port, PATH)).status, 'GET: again').toBe(200);
+    expect((await call(harness.port, PATH, { body: 'x' })).status, 'POST: not').toBe(502);
+    requests = 0;
+    harness.publisher.update({
+      models: [makeModel({ revisions: [makeRevision({ retry: 'safe' })] })],
+    });
+    expect((await call(harness.port, PATH)).status).toBe(200);
+    expect((await call(harness.port, PATH, { body: 'x' })).status, 'POST, retry: safe').toBe(200);
+  });
+});

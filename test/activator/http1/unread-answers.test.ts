@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest';
+import { silentLog } from '#lib/log.ts';
+import { createFakeClock } from '#test/fake-clock.ts';
+import { useTeardown } from '#test/teardown.ts';
+import { dial, makeInstance, makeModel, startHarness, startInstance } from '../harness.ts';
+import { untilStill } from '../until-still.ts';
+
+/** Callers that send requests and do not take the answers. */
+
+const REQUEST = 'GET / HTTP/1.1\r\nHost: nobody.localhost\r\n\r\n';
+const TO_MODEL = 'GET /models/default/digits/ HTTP/1.1\r\nHost: h\r\n\r\n';
+const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+const EMPTY_SETTINGS = '\0\0\0\x04\0\0\0\0\0';
+
+const teardown = useTeardown();
+
+test('who sends many requests and reads no answer is not read any more; when it reads, it gets all', async () => {
+  const harness = await startHarness();
+  teardown(() => harness.close());
+  let asked = 0;
+  const instance = await startInstance((_, response) => {
+    asked += 1;
+    response.end(`${'x'.repeat(4000)}!`);
+  });
+  teardown(() => instance.close());
+  harness.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
+  await harness.activator.ready;
+  const many = 5000;
+  const client = await dial(harness.port);
+  teardown(() => client.socket.destroy());
+  client.socket.pause();
+  client.socket.write(TO_MODEL.repeat(many));
+  await untilStill(
+    () => asked,
+    () => fetch(`http://127.0.0.1:${harness.port}/v2/health/live`),
+  );
+  // What fits into the buffers of both sockets.
+  expect(asked).toBeLessThan(many / 2);
+  client.socket.resume();
+  await expect.poll(() => client.text().split('!').length - 1, { timeout: 30_000 }).toBe(many);
+});
+
+test('a connection that has had a request does not become HTTP/2', async () => {
+  const clock = createFakeClock();
+  const harness = await startHarness({}, {}, silentLog, clock);
+  teardown(() => harness.close());
+  harness.publisher.update({ models: [] });
+  await harness.activator.ready;
+  const client = await dial(harness.port);
+  teardown(() => client.socket.destroy());
+  client.socket.write(REQUEST);
+  await client.until(/HTTP\/1\.1 404 [^]*\}$/);
+  // Long enough for it to forget what it was asked.
+  clock.advance(10_000);
+  const before = client.text().length;
+  client.socket.write(PREFACE + EMPTY_SETTINGS);
+  await expect.poll(() => client.text().length).toBeGreaterThan(before);
+  expect(client.text().slice(before)).toMatch(/^HTTP\/1\.1 505 /);
+});
