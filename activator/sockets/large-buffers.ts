@@ -13,7 +13,7 @@ const SIZE = 128 * 1024;
 const MAX_FREE = 32;
 
 interface Use {
-  /** An reader reads into it. */
+  /** A reader reads into it. */
   taken: boolean;
   /** Writes that have not taken all of its bytes. */
   loans: number;

@@ -1,6 +1,7 @@
 import type { RevisionLoad } from '#bus/messages.ts';
 import { modelOf, revisionKey } from '#domain/names.ts';
 import type { Clock } from '#lib/clock.ts';
+import { Timers } from '#lib/timers.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import type { Instance, Runtime, RuntimeEvent, Wanted, Workload } from '#runtime/runtime.ts';
@@ -79,7 +80,8 @@ export function createAutoscaler(options: {
   const active = new Map<string, Active>();
   const byModel = new Map<string, Set<string>>();
   const grants = createGrants({ ...options, active, onEvicted: reconcile });
-  let timer = clock.after(TICK_MS, tick);
+  const timers = new Timers(clock);
+  timers.every(TICK_MS, tick);
   let closed = false;
 
   function ensure(key: string): Active | undefined {
@@ -207,7 +209,6 @@ export function createAutoscaler(options: {
   function tick(): void {
     reconcileAll(active.values());
     grants.rest();
-    timer = clock.after(TICK_MS, tick);
   }
 
   function refreshOne(key: string): void {
@@ -284,7 +285,7 @@ export function createAutoscaler(options: {
     active: () => active.keys(),
     close() {
       closed = true;
-      timer.cancel();
+      timers.close();
     },
   };
 }
