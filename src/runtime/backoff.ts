@@ -21,6 +21,12 @@ export interface Backoff {
 const FIRST_MS = 100;
 /** Long enough to cost nothing, short enough that a repaired dependency is noticed within a minute. */
 const LONGEST_MS = 60_000;
+/**
+ * Strikes that are left once an instance became ready: its revision can start, so callers who wait are worth
+ * another start soon. An instance that dies again and again in use is thus replaced within 6.4 s, far below
+ * what a request may wait.
+ */
+const STRIKES_AFTER_READY = 6;
 /** Ready for so long, an instance counts as sound, and earlier strikes are forgotten. */
 const HEALTHY_MS = 10_000;
 
@@ -33,7 +39,12 @@ export const NO_BACKOFF: Backoff = {
 };
 
 export function afterReady(backoff: Backoff, now: number): Backoff {
-  return { ...backoff, failures: 0, readyAt: backoff.readyAt === 0 ? now : backoff.readyAt };
+  return {
+    ...backoff,
+    failures: 0,
+    strikes: Math.min(backoff.strikes, STRIKES_AFTER_READY),
+    readyAt: backoff.readyAt === 0 ? now : backoff.readyAt,
+  };
 }
 
 /** `launch`: the ordinal of the failed launch; `launches`: how many there have been. */
