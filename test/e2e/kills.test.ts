@@ -161,7 +161,10 @@ test(`${KILLS} kills of instances, a new revision, a new split and a scale-down 
     ).toBe(true);
     if (status === 200) expect(body.endsWith('end\n'), 'never completed by invention').toBe(false);
     else {
-      expect({ number, status, ...JSON.parse(body) }).toMatchObject({ status: 502, code: 'instance_lost' });
+      expect({ number, status, ...JSON.parse(body) }).toMatchObject({
+        status: 502,
+        code: 'instance_lost',
+      });
     }
   }
   const versions = new Set(results.map((result) => result.body.slice(0, 2)));
