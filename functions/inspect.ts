@@ -28,7 +28,7 @@ async function inspect(): Promise<InspectionLine> {
   // Only whether it is there: running a stranger's module is what the proof start does, as an instance.
   const { findModule } = await import('#functions/function/module.ts');
   const { FUNCTION_PLATFORM } = await import('#functions/function/platform.ts');
-  await findModule(source);
+  findModule(source);
   const inspection = { platform: FUNCTION_PLATFORM, inputs: [], outputs: [], properties: {} };
   return { inspection };
 }

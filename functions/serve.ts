@@ -3,7 +3,7 @@ import { ENV_READY_FD, ENV_STANDBY, type ReadyLine } from '#domain/launch.ts';
 import { messageOf } from '#lib/fault.ts';
 import { type Listening, createListening } from './listen.ts';
 import {
-  type Loaded,
+  type Load,
   type Settings,
   kindOf,
   listenOf,
@@ -31,11 +31,13 @@ try {
 }
 
 async function start(): Promise<void> {
+  let load: Load | undefined;
   if (process.env[ENV_STANDBY] && readyFd !== undefined) {
     const { standBy } = await import('./standby.ts');
-    listening = await standBy(kindOf(process.env), listenOf(process.env), readyFd);
+    ({ listening, load } = await standBy(kindOf(process.env), listenOf(process.env), readyFd));
   }
   const settings = parseSettings(process.env);
+  load ??= await importLoad(settings.kind);
   const { listener, loadMs, metadata } = await load(settings);
   if (listening) listening.replace(listener);
   else listening = await createListening(listener, settings.listen);
@@ -43,9 +45,9 @@ async function start(): Promise<void> {
   report({ load: Math.round(loadMs * 1000) / 1000, ...(isNews && { metadata }) });
 }
 
-async function load(settings: Settings): Promise<Loaded> {
-  if (settings.kind === 'onnx') return (await import('#functions/onnx/load.ts')).loadOnnx(settings);
-  return (await import('#functions/function/load.ts')).loadFunction(settings);
+async function importLoad(kind: Settings['kind']): Promise<Load> {
+  if (kind === 'onnx') return (await import('#functions/onnx/load.ts')).loadOnnx;
+  return (await import('#functions/function/load.ts')).loadFunction;
 }
 
 async function stop(): Promise<void> {

@@ -27,8 +27,12 @@ export interface Loaded {
   readonly metadata?: ServerMetadata;
 }
 
+export type Load = (settings: Settings) => Promise<Loaded>;
+
 /** A model of ours, and requests to it: what they make Node load and compile no caller waits for any more. */
 export interface Rehearsal {
+  /** Loads the model that comes then: even what is imported already takes its time to import again. */
+  readonly load: Load;
   readonly listener: RequestListener;
   readonly requests: readonly { readonly path: string; readonly body?: string }[];
 }

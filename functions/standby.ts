@@ -1,7 +1,7 @@
 import { readSync, writeSync } from 'node:fs';
 import type { Assignment } from '#domain/launch.ts';
 import { type Listening, createListening } from './listen.ts';
-import type { Rehearsal, Settings } from './settings.ts';
+import type { Load, Rehearsal, Settings } from './settings.ts';
 
 /** Enough for the paths of a request to be compiled, and for the connection to have been reused. */
 const ROUNDS = 30;
@@ -16,8 +16,8 @@ export async function standBy(
   kind: Settings['kind'],
   listen: Settings['listen'],
   fd: number,
-): Promise<Listening> {
-  const { listener, requests } = await rehearsalOf(kind);
+): Promise<{ readonly listening: Listening; readonly load: Load }> {
+  const { listener, requests, load } = await rehearsalOf(kind);
   const listening = await createListening(listener, listen);
   for (let round = 0; round < ROUNDS; round++) {
     for (const { path, body } of requests) await call(listen, path, body);
@@ -25,7 +25,7 @@ export async function standBy(
   writeSync(fd, '\n');
   take(JSON.parse(readLine(fd)));
   writeSync(fd, '\n');
-  return listening;
+  return { listening, load };
 }
 
 async function rehearsalOf(kind: Settings['kind']): Promise<Rehearsal> {

@@ -9,7 +9,7 @@ const PROTOCOL = /^\/v2(\/|\?|$)|^\/v1\/models\//;
 
 export async function loadFunction(settings: Settings): Promise<Loaded> {
   const begun = performance.now();
-  const module = await importModule(await findModule(settings.source));
+  const module = await importModule(findModule(settings.source));
   if (module.kind === 'predict') await callLoad(module.model);
   const loadMs = performance.now() - begun;
   if (module.kind === 'fetch') {

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { type Stats, statSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Fault, messageOf } from '#lib/fault.ts';
@@ -25,21 +25,33 @@ const PLACE = /(?:(file:\/\/\/[^()\s]+?)|((?<=^|\(|\s)\/[^()]+?)):(\d+)(?::\d+)?
 const EXPECTED =
   'a default export that is a function (request) => Response, or an object with predict(inputs)';
 
-/** The file to import: the source itself, or the index of a folder. */
-export async function findModule(source: string): Promise<string> {
-  const found = await stat(source).catch(() => undefined);
+/**
+ * The file to import: the source itself, or the index of a folder. Nothing else happens in this process meanwhile,
+ * and threads that wait to be asked take longer than the look itself.
+ */
+export function findModule(source: string): string {
+  const found = look(source);
   if (!found) throw new Fault('invalid', `${basename(source)}: no such file or folder`);
   if (found.isDirectory()) return findIndex(source);
   if (MODULE_FILE.test(source)) return source;
   throw new Fault('invalid', `${basename(source)}: expected a .ts or .js file`);
 }
 
-async function findIndex(folder: string): Promise<string> {
+function findIndex(folder: string): string {
   for (const name of INDEX_FILES) {
     const path = join(folder, name);
-    if ((await stat(path).catch(() => undefined))?.isFile()) return path;
+    if (look(path)?.isFile()) return path;
   }
   throw new Fault('invalid', `the folder holds no ${INDEX_FILES.join(' or ')}`);
+}
+
+/** Undefined: nothing is there, or nothing that may be looked at. */
+function look(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
 }
 
 export async function importModule(path: string): Promise<UserModule> {

@@ -1,6 +1,6 @@
 import { createRoutes } from '#functions/protocol/routes.ts';
 import type { Rehearsal } from '#functions/settings.ts';
-import { makeServable } from './load.ts';
+import { loadOnnx, makeServable } from './load.ts';
 import { createSession } from './session.ts';
 
 /** An ONNX file of one node, Identity, from `x` to `y`: a list of floats. */
@@ -13,6 +13,7 @@ export async function rehearseOnnx(): Promise<Rehearsal> {
   const listener = createRoutes(makeServable(session, undefined), undefined);
   const inputs = [{ name: 'x', datatype: 'FP32', shape: [1], data: [1] }];
   return {
+    load: loadOnnx,
     listener,
     requests: [{ path: '/v2/models/m/infer', body: JSON.stringify({ inputs }) }],
   };

@@ -22,6 +22,8 @@ export function formatReport({ versions, machine, rows }: Report): string {
         'Rouse',
         'bare loop',
         'overhead',
+        'bare less bare',
+        'Rouse p95 less bare p95',
         'queue',
         'start',
         'load',
@@ -29,11 +31,13 @@ export function formatReport({ versions, machine, rows }: Report): string {
         'own load',
         'all but own load',
       ],
-      rows.map(({ row, rouse, floor, overhead, phases, loadMs }) => [
+      rows.map(({ row, rouse, floor, overhead, noise, apart, phases, loadMs }) => [
         row,
         both(rouse),
         both(floor),
         both(overhead),
+        both(noise),
+        apart.p95.toFixed(1),
         ...[phases.queue, phases.start, phases.load, phases.infer, loadMs.median].map((ms) =>
           ms.toFixed(1),
         ),

@@ -8,7 +8,7 @@ import { pause } from '../measure/program.ts';
 import type { Rouse } from '../measure/rouse.ts';
 import { parseTiming, type Phase } from '../measure/timing.ts';
 import { ensureTool } from '../peers/tools.ts';
-import { type Bare, createBareStarts, createFrozen, learn } from './floor.ts';
+import { type Bare, type Floor, createBareStarts, createFrozen, learn } from './floor.ts';
 import type { ColdRow } from './rows.ts';
 
 /** Kept no longer than this after an answer: the next wake is a cold start. */
@@ -29,8 +29,12 @@ export interface Cold {
   readonly wakes: number;
   readonly rouse: Spread;
   readonly floor: Spread;
-  /** Rouse's less the floor's of the same round. */
+  /** Rouse's less the floor's of the same round: of the one before in even rounds, of the one after in odd ones. */
   readonly overhead: Spread;
+  /** One floor less the other of the same round: what `overhead` shows of nothing but the machine. */
+  readonly noise: Spread;
+  /** Quantiles of Rouse's less those of the floor's. */
+  readonly apart: { readonly p50: number; readonly p95: number };
   /** Medians of `Server-Timing`. */
   readonly phases: Readonly<Record<Phase, number>>;
   /** What the program itself says that loading its model took, when it is started by the bare loop. */
@@ -39,8 +43,8 @@ export interface Cold {
 
 interface Round {
   readonly rouseMs: number;
-  readonly floorMs: number;
-  readonly loadMs: number;
+  /** By the bare loop, before and after it. */
+  readonly floors: readonly [Floor, Floor];
   readonly phases: Record<Phase, number>;
 }
 
@@ -54,7 +58,7 @@ export interface WakeOptions {
   readonly say: (text: string) => void;
 }
 
-/** In turns; every other round begins with the floor. */
+/** In turns: the floor, Rouse, the floor again. */
 export async function measureCold(row: ColdRow, options: WakeOptions): Promise<Cold> {
   const { rouse, fresh, folder, wakes } = options;
   const name = `cold-${row.name}`;
@@ -71,7 +75,7 @@ export async function measureCold(row: ColdRow, options: WakeOptions): Promise<C
   const rounds: Round[] = [];
   try {
     for (let round = -1; round < wakes; round++) {
-      const found = await measureRound(row, { rouse, name, request, bare }, round % 2 === 0);
+      const found = await measureRound(row, { rouse, name, request, bare });
       // The first finds nothing in the caches.
       if (round >= 0) rounds.push(found);
     }
@@ -108,15 +112,14 @@ interface Sides {
   readonly bare: Bare;
 }
 
-async function measureRound(row: ColdRow, sides: Sides, floorFirst: boolean): Promise<Round> {
+async function measureRound(row: ColdRow, sides: Sides): Promise<Round> {
   const { rouse, name, request, bare } = sides;
-  const early = floorFirst ? await bare.wake(request) : undefined;
+  const before = await bare.wake(request);
   await untilReadyToWake(row, rouse, name);
   const woken = await wake(rouse, request);
   // Ending or freezing it must not fall into the floor's turn.
   await untilReadyToWake(row, rouse, name);
-  const { ms, loadMs } = early ?? (await bare.wake(request));
-  return { ...woken, floorMs: ms, loadMs };
+  return { ...woken, floors: [before, await bare.wake(request)] };
 }
 
 async function untilReadyToWake(row: ColdRow, rouse: Rouse, name: string): Promise<void> {
@@ -150,19 +153,28 @@ async function wake(rouse: Rouse, request: string): Promise<Pick<Round, 'rouseMs
 function summarise(row: string, rounds: readonly Round[]): Cold {
   const medianOf = (phase: Phase): number =>
     figureOf(rounds.map(({ phases }) => phases[phase])).median;
+  const floors = rounds.flatMap((each) => each.floors);
+  const rouse = spreadOf(rounds.map(({ rouseMs }) => rouseMs));
+  const floor = spreadOf(floors.map(({ ms }) => ms));
   return {
     row,
     wakes: rounds.length,
-    rouse: spreadOf(rounds.map(({ rouseMs }) => rouseMs)),
-    floor: spreadOf(rounds.map(({ floorMs }) => floorMs)),
-    overhead: spreadOf(rounds.map(({ rouseMs, floorMs }) => rouseMs - floorMs)),
+    rouse,
+    floor,
+    overhead: spreadOf(
+      rounds.map(({ rouseMs, floors: [before, after] }, round) => {
+        return rouseMs - (round % 2 === 0 ? before : after).ms;
+      }),
+    ),
+    noise: spreadOf(rounds.map(({ floors: [before, after] }) => before.ms - after.ms)),
+    apart: { p50: rouse.p50 - floor.p50, p95: rouse.p95 - floor.p95 },
     phases: {
       queue: medianOf('queue'),
       start: medianOf('start'),
       load: medianOf('load'),
       infer: medianOf('infer'),
     },
-    loadMs: figureOf(rounds.map(({ loadMs }) => loadMs)),
+    loadMs: figureOf(floors.map(({ loadMs }) => loadMs)),
   };
 }
 

@@ -111,9 +111,12 @@ export function createSpawner(options: {
     }
   }
 
-  /** A message that does not arrive belongs to a spawner that has died: `onLost` tells of it. */
+  /**
+   * A message that does not arrive belongs to a spawner that has died: `onLost` tells of it. A socket is closed
+   * here once it is on its way.
+   */
   function post(message: ToSpawner, socket?: Server): void {
-    attended.child()?.send(message, socket, () => {});
+    attended.child()?.send(message, socket, () => socket?.close());
   }
 
   function order(id: number, message: ToSpawner, socket?: Server): void {

@@ -105,26 +105,43 @@ export async function openPort(
   const variables: Environment = { PORT: String(port) };
   if (takesSocket) variables['LISTEN_FDS'] = '1';
   let probe: Probe | undefined;
+  let events: TransportEvents | undefined;
+  let isReady = false;
+  let isClosed = false;
+
+  function startProbe(): void {
+    if (isClosed) return;
+    const { path, grpc } = workload.spec.readiness;
+    probe = createProbe({
+      port,
+      path,
+      grpc: grpc === true,
+      hold: takesSocket,
+      clock,
+      onReady() {
+        isReady = true;
+        events?.onReady();
+      },
+    });
+  }
+
+  // It is closed here when it is handed over. A question asked now waits in it for the program, which need not
+  // wait for the question.
+  if (takesSocket) server.once('close', startProbe);
   return {
     address: { node, host: '127.0.0.1', port },
     extra: takesSocket ? server : undefined,
     variables,
     words: { PORT: String(port), LISTEN_FD: String(EXTRA_FD) },
-    started(events) {
-      if (takesSocket) server.close();
-      const { path, grpc } = workload.spec.readiness;
-      probe = createProbe({
-        port,
-        path,
-        grpc: grpc === true,
-        hold: takesSocket,
-        clock,
-        onReady: () => events.onReady(),
-      });
+    started(given) {
+      events = given;
+      if (isReady) given.onReady();
+      else if (!takesSocket) startProbe();
     },
     heard() {},
     seen: () => probe?.seen(),
     close() {
+      isClosed = true;
       probe?.close();
       server.close();
       usedPorts.delete(port);
