@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { ENV_READY_FD, ENV_SOCKET } from '#domain/launch.ts';
 import { exchange, type Place } from '../measure/exchange.ts';
-import { instancesOf, wordsOf } from '../measure/instances.ts';
+import { type InstanceProcess, instancesOf, wordsOf } from '../measure/instances.ts';
+import { pageOut } from './paging.ts';
 
 /** The descriptor that the runtime hands over: a listening socket, or the readiness pipe. */
 const EXTRA_FD = 3;
@@ -27,14 +28,22 @@ export interface Floor {
 
 /** Of the instance of `model` that the Rouse with this pid runs. */
 export function learn(rouse: number, model: string): Learnt {
-  const found = instancesOf(rouse).find((each) => each.model === model);
-  if (!found) throw new Error(`no process runs ${model}`);
-  const { pid, environment } = found;
+  const { pid, environment } = processOf(rouse, model);
   return {
     argv: wordsOf(`/proc/${pid}/cmdline`),
     environment,
     cwd: readlinkSync(`/proc/${pid}/cwd`),
   };
+}
+
+export function pidOf(rouse: number, model: string): number {
+  return processOf(rouse, model).pid;
+}
+
+function processOf(rouse: number, model: string): InstanceProcess {
+  const found = instancesOf(rouse).find((each) => each.model === model);
+  if (!found) throw new Error(`no process runs ${model}`);
+  return found;
 }
 
 /** A bare loop: what any platform takes at least. */
@@ -62,20 +71,25 @@ export function createBareStarts(learnt: Learnt, folder: string): Bare {
   };
 }
 
-/** Starts it once and freezes it after each request, as a whole. */
-export async function createFrozen(learnt: Learnt, folder: string, request: string): Promise<Bare> {
+/** Starts it once and freezes it after each request, as a whole. `paged`: and has its memory paged out then. */
+export async function createFrozen(
+  learnt: Learnt,
+  folder: string,
+  request: string,
+  paged: boolean,
+): Promise<Bare> {
   const { child, place, ready } = await start(learnt, folder);
   const exited = once(child, 'exit');
   const group = -(child.pid ?? 0);
   const loadMs = await ready;
   await ask(place, request);
-  process.kill(group, 'SIGSTOP');
+  await freeze();
   return {
     async wake(again) {
       const decidedAt = performance.now();
       process.kill(group, 'SIGCONT');
       const firstByteAt = await ask(place, again);
-      process.kill(group, 'SIGSTOP');
+      await freeze();
       return { ms: firstByteAt - decidedAt, loadMs };
     },
     async close() {
@@ -83,6 +97,11 @@ export async function createFrozen(learnt: Learnt, folder: string, request: stri
       await exited;
     },
   };
+
+  async function freeze(): Promise<void> {
+    process.kill(group, 'SIGSTOP');
+    if (paged) await pageOut(-group);
+  }
 }
 
 async function start(learnt: Learnt, folder: string): Promise<Started> {

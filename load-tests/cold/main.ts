@@ -8,6 +8,7 @@ import { describeMachine } from '../measure/machine.ts';
 import { choose, resultFile, say, writeResult } from '../measure/results.ts';
 import { startRouse } from '../measure/rouse.ts';
 import { formatReport, type Report } from './report.ts';
+import { hasSwap } from './paging.ts';
 import { ROWS } from './rows.ts';
 import { type Cold, measureCold } from './wake.ts';
 
@@ -21,7 +22,9 @@ const { values } = parseArgs({
   },
 });
 const wakes = Number(values.wakes);
-const rows = choose(ROWS, values.rows, ({ name }) => name);
+const chosen = choose(ROWS, values.rows, ({ name }) => name);
+const rows = chosen.filter(({ from }) => from !== 'paged' || hasSwap());
+const skipped = chosen.filter((row) => !rows.includes(row));
 
 async function main(): Promise<void> {
   const machine = describeMachine();
@@ -36,6 +39,7 @@ async function main(): Promise<void> {
       versions: { rouse: readVersion(), node: process.versions.node, python },
       machine,
       rows: found,
+      skipped: skipped.map(({ name }) => `${name}: there is no swap or zram here`),
     };
     await writeResult(values.out, report, formatReport(report));
   } finally {

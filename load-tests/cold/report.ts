@@ -9,9 +9,11 @@ export interface Report {
   readonly versions: Readonly<Record<string, string>>;
   readonly machine: Machine;
   readonly rows: readonly Cold[];
+  /** Rows that this machine cannot have, and why. */
+  readonly skipped: readonly string[];
 }
 
-export function formatReport({ versions, machine, rows }: Report): string {
+export function formatReport({ versions, machine, rows, skipped }: Report): string {
   const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   return [
     `${names.join(', ')}; ${formatMachine(machine)}`,
@@ -44,6 +46,7 @@ export function formatReport({ versions, machine, rows }: Report): string {
         (rouse.p50 - loadMs.median).toFixed(1),
       ]),
     ),
+    ...skipped.map((why) => `Skipped: ${why}.`),
   ].join('\n\n');
 }
 

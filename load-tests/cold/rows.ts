@@ -16,9 +16,9 @@ export interface ColdRow {
   readonly body?: { readonly file: string } | { readonly text: string };
   /**
    * `fresh`: nothing stands by. `pool`: one process without a model stands by. `parked`: its instance is frozen,
-   * as is the floor's.
+   * as is the floor's; `paged`: and its memory is in swap or zram.
    */
-  readonly from: 'fresh' | 'pool' | 'parked';
+  readonly from: 'fresh' | 'pool' | 'parked' | 'paged';
   /** Program of C, to be put in front of the arguments. */
   readonly tool?: 'instance';
 }
@@ -63,7 +63,7 @@ const FRESH: readonly ColdRow[] = [
   },
 ];
 
-function againFrom(from: 'pool' | 'parked', ...names: string[]): ColdRow[] {
+function againFrom(from: 'pool' | 'parked' | 'paged', ...names: string[]): ColdRow[] {
   const rows = FRESH.filter(({ name }) => names.includes(name));
   return rows.map((row) => Object.assign({}, row, { name: `${row.name}-${from}`, from }));
 }
@@ -72,4 +72,5 @@ export const ROWS: readonly ColdRow[] = [
   ...FRESH,
   ...againFrom('pool', 'python', 'function', 'onnx'),
   ...againFrom('parked', 'command', 'onnx'),
+  ...againFrom('paged', 'onnx'),
 ];

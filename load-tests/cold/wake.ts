@@ -8,7 +8,8 @@ import { pause } from '../measure/program.ts';
 import type { Rouse } from '../measure/rouse.ts';
 import { parseTiming, type Phase } from '../measure/timing.ts';
 import { ensureTool } from '../peers/tools.ts';
-import { type Bare, type Floor, createBareStarts, createFrozen, learn } from './floor.ts';
+import { type Bare, type Floor, createBareStarts, createFrozen, learn, pidOf } from './floor.ts';
+import { untilPagedOut } from './paging.ts';
 import type { ColdRow } from './rows.ts';
 
 /** Kept no longer than this after an answer: the next wake is a cold start. */
@@ -68,10 +69,9 @@ export async function measureCold(row: ColdRow, options: WakeOptions): Promise<C
   await asleep(fresh, name);
   await wake(fresh, request);
   const learnt = learn(fresh.pid, name);
-  const bare =
-    row.from === 'parked'
-      ? await createFrozen(learnt, folder, request)
-      : createBareStarts(learnt, folder);
+  const bare = isFrozen(row)
+    ? await createFrozen(learnt, folder, request, row.from === 'paged')
+    : createBareStarts(learnt, folder);
   const rounds: Round[] = [];
   try {
     for (let round = -1; round < wakes; round++) {
@@ -85,8 +85,12 @@ export async function measureCold(row: ColdRow, options: WakeOptions): Promise<C
   return summarise(row.name, rounds);
 }
 
+function isFrozen({ from }: ColdRow): boolean {
+  return from === 'parked' || from === 'paged';
+}
+
 async function specOf(row: ColdRow, say: WakeOptions['say']): Promise<Spec> {
-  const kept = row.from === 'parked' ? { idle: '0s', park: '10m' } : { idle: IDLE };
+  const kept = isFrozen(row) ? { idle: '0s', park: '10m' } : { idle: IDLE };
   return {
     revision: { ...row.revision, ...(await argsOf(row, say)) },
     scaling: { max: 1 },
@@ -123,8 +127,9 @@ async function measureRound(row: ColdRow, sides: Sides): Promise<Round> {
 }
 
 async function untilReadyToWake(row: ColdRow, rouse: Rouse, name: string): Promise<void> {
-  if (row.from === 'parked') {
+  if (isFrozen(row)) {
     await untilModel(rouse, name, ({ instances }) => instances[0]?.state === 'parked');
+    if (row.from === 'paged') await untilPagedOut(pidOf(rouse.pid, name));
     return;
   }
   await asleep(rouse, name);

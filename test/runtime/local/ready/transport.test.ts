@@ -1,0 +1,31 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { Server } from 'node:net';
+import { resolve } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { revisionSpec } from '#domain/model.ts';
+import { systemClock } from '#lib/clock.ts';
+import { openPort, type Transport } from '#runtime/local/ready/transport.ts';
+import { until } from '#test/until.ts';
+
+const PROGRAM = resolve(import.meta.dirname, 'take-socket.mjs');
+let child: ChildProcess | undefined;
+let transport: Transport | undefined;
+
+afterEach(() => {
+  child?.kill('SIGKILL');
+  transport?.close();
+});
+
+test('the question waits in the socket; an answer before anybody says that the program runs is kept', async () => {
+  const spec = revisionSpec.parse({ runtime: 'command', args: ['program', '${LISTEN_FD}'] });
+  const workload = { key: 'default/app/v1', spec };
+  transport = await openPort({ clock: systemClock, node: 'here', usedPorts: new Set() }, workload);
+  const { extra } = transport;
+  if (!(extra instanceof Server)) throw new Error('there is no socket to hand over');
+  child = fork(PROGRAM);
+  child.send('take', extra, () => extra.close());
+  await until('it has answered', () => transport?.seen() === 'GET / answered 200');
+  let ready = 0;
+  transport.started({ onReady: () => (ready += 1), onError: expect.unreachable });
+  expect(ready).toBe(1);
+});
