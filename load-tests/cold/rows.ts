@@ -73,4 +73,13 @@ export const ROWS: readonly ColdRow[] = [
   ...againFrom('pool', 'python', 'function', 'onnx'),
   ...againFrom('parked', 'command', 'onnx'),
   ...againFrom('paged', 'onnx'),
+  {
+    name: 'large-paged',
+    revision: {
+      runtime: 'command',
+      args: [process.execPath, join(MODELS, 'large.cjs'), '${LISTEN_FD}'],
+    },
+    path: '/',
+    from: 'paged',
+  },
 ];

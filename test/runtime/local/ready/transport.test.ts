@@ -1,13 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { Server } from 'node:net';
-import { resolve } from 'node:path';
+
 import { afterEach, expect, test } from 'vitest';
 import { revisionSpec } from '#domain/model.ts';
 import { systemClock } from '#lib/clock.ts';
 import { openPort, type Transport } from '#runtime/local/ready/transport.ts';
 import { until } from '#test/until.ts';
+import { fixture } from '../harness.ts';
 
-const PROGRAM = resolve(import.meta.dirname, 'take-socket.mjs');
+const PROGRAM = fixture('take-socket.ts');
 let child: ChildProcess | undefined;
 let transport: Transport | undefined;
 
