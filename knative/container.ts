@@ -1,5 +1,6 @@
 import {
   ENV_ARTIFACT,
+  ENV_ARTIFACT_KEY,
   ENV_ARTIFACTS_URL,
   ENV_INSPECTION,
   ENV_KIND,
@@ -39,8 +40,10 @@ const CONFINED = {
 export interface Servers {
   /** The image of the servers for `onnx`, `function` and `python`. */
   readonly image: string;
-  /** Answers `GET <url>/sha256:<digest>` with the content; instances reach it. */
+  /** Answers `GET <url>/sha256:<digest>/content` with the content; instances reach it. */
   readonly artifactsUrl: string;
+  /** What opens the artifact with this digest, and no other. Whoever may read the Service in the cluster sees it. */
+  artifactKey(digest: string): string;
 }
 
 /** Throws Fault `invalid` for what cannot run in a cluster. */
@@ -122,6 +125,7 @@ function makeServerEnv(workload: Workload, servers: Servers): EnvVar[] {
     { name: ENV_WORK, value: WORK.mountPath },
     { name: 'TMPDIR', value: WORK.mountPath },
     { name: ENV_ARTIFACTS_URL, value: servers.artifactsUrl },
+    { name: ENV_ARTIFACT_KEY, value: servers.artifactKey(digest) },
     { name: ENV_ARTIFACT, value: JSON.stringify({ digest, size, name, kind }) },
     ...(inspection ? [{ name: ENV_INSPECTION, value: JSON.stringify(inspection) }] : []),
   ];

@@ -1,10 +1,9 @@
 import { modelOf } from '#domain/names.ts';
 import type { Inspection } from '#domain/records.ts';
-import type { RoutingTarget } from '#domain/routing.ts';
 import type { Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
-import type { Runtime, RuntimeEvent, Workload } from '#runtime/runtime.ts';
+import type { Runtime, RuntimeEvent, RuntimeRoutes, Workload } from '#runtime/runtime.ts';
 import { rehearse } from './apply.ts';
 import { decideScaleCarrier } from './autoscaling.ts';
 import { createCluster } from './cluster.ts';
@@ -12,6 +11,7 @@ import type { Servers } from './container.ts';
 import { createFailures } from './failures.ts';
 import { createPodInstances } from './instances.ts';
 import type { Kube } from './kube.ts';
+import { modelKeyOf } from './labels.ts';
 import { readLogs } from './logs.ts';
 import { type ModelLoop, createModelLoop } from './model.ts';
 import { serviceName } from './names.ts';
@@ -22,10 +22,8 @@ import { createUrlInstances } from './urls.ts';
 
 /** Instances are pods of Knative Services. */
 export interface KnativeRuntime extends Runtime {
-  /** A model's split, for those who reach it by Knative's addresses. Each of its revisions was ready once. */
-  route(model: string, targets: readonly RoutingTarget[]): void;
-  /** Removes all that was made for a model. Repeatable. */
-  forget(model: string): Promise<void>;
+  /** Knative's addresses of models. */
+  readonly routes: RuntimeRoutes;
 }
 
 export interface KnativeRuntimeOptions {
@@ -102,6 +100,17 @@ export async function createKnativeRuntime(
     return made;
   }
 
+  async function forget(model: string): Promise<void> {
+    const [namespace = '', name = ''] = model.split('/');
+    const made = cluster.services.get(namespace, serviceName(name));
+    const loop = models.get(model);
+    // Who makes it anew meanwhile gets a loop of its own.
+    models.delete(model);
+    await loop?.close();
+    if (!made) return;
+    await kube.remove(SERVICES, { namespace, name: made.metadata.name }, made.metadata.uid);
+  }
+
   /** Another pod takes its place. */
   async function replace(id: string): Promise<void> {
     const pod = pods.podOf(id);
@@ -129,14 +138,10 @@ export async function createKnativeRuntime(
     instances: (revision) => [...pods.list(revision), ...urls.list(revision)],
     onEvent: (listener) => void listeners.push(listener),
     logs: (revision, limit) => readLogs(kube, pods.podsOf(revision), limit),
-    route: (model, targets) => loopOf(model).route(targets),
-    async forget(model) {
-      await models.get(model)?.close();
-      models.delete(model);
-      const [namespace = '', name = ''] = model.split('/');
-      const made = cluster.services.get(namespace, serviceName(name));
-      if (made)
-        await kube.remove(SERVICES, { namespace, name: made.metadata.name }, made.metadata.uid);
+    routes: {
+      models: () => Array.from(cluster.services.all()).flatMap((each) => modelKeyOf(each) ?? []),
+      route: (model, targets) => loopOf(model).route(targets),
+      forget,
     },
     async close() {
       closed = true;

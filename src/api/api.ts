@@ -7,6 +7,7 @@ import { answerProblem } from './problems.ts';
 import { createProtection } from './protect.ts';
 import type { Route } from './route.ts';
 import { makeArtifactRoutes } from './routes/artifacts.ts';
+import { makeContentRoute } from './routes/content.ts';
 import { makeEventRoutes } from './routes/events.ts';
 import { makeKeyRoutes } from './routes/keys.ts';
 import { makeModelRoutes } from './routes/models.ts';
@@ -19,15 +20,20 @@ import { makeComponents } from './schemas.ts';
 /** The control API: who may ask is settled before any route sees a request. */
 export function createApi(options: ApiOptions): Hono<ApiEnv> {
   const app = new OpenAPIHono<ApiEnv>();
-  const routes = makeRoutes(options);
-  app.use(createRecord(options));
-  app.use(createProtection(options.allowedHosts));
-  app.use(createAuthentication(options.useCases, options.requireKey));
-  for (const route of routes) {
+
+  function serve(route: Route): void {
     app.openAPIRegistry.registerPath(route.config);
     if (route.head) app.openAPIRegistry.registerPath({ ...route.config, method: 'head' });
     app.on(route.config.method, route.pattern, (context) => route.run(context));
   }
+
+  const routes = makeRoutes(options);
+  app.use(createRecord(options));
+  app.use(createProtection(options.allowedHosts));
+  // Whoever asks it has another key than users have.
+  serve(makeContentRoute(options));
+  app.use(createAuthentication(options.useCases, options.requireKey));
+  for (const route of routes) serve(route);
   const document = JSON.stringify(makeOpenApi(app, options.version));
   app.get('/openapi.json', (context) =>
     context.body(document, 200, { 'content-type': 'application/json' }),

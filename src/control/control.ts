@@ -4,6 +4,7 @@ import { callEach } from '#lib/listeners.ts';
 import type { Log } from '#lib/log.ts';
 import type { Runtime, RuntimeEvent } from '#runtime/runtime.ts';
 import type { Artifacts } from '#store/artifacts.ts';
+import type { ArtifactKeys } from './artifact-keys.ts';
 import type { Store } from '#store/store.ts';
 import { createAutoscaler } from './autoscaler.ts';
 import { createBudget } from './budget.ts';
@@ -25,6 +26,7 @@ import { createReadUseCases } from './read-usecases.ts';
 import { createRevisionUseCases } from './revision-usecases.ts';
 import { type RoutingOutlet, createPublishing } from './publish.ts';
 import { createReportListener } from './reports.ts';
+import { createRouteFollower } from './route-follower.ts';
 import { createRevisionLoop } from './revisions.ts';
 import type { RoutingFacts } from './routing.ts';
 import { parkedIn } from './seen.ts';
@@ -54,6 +56,7 @@ const IMPOSSIBLE_MS = 10_000;
 export async function createControl(options: {
   store: Store;
   artifacts: Artifacts;
+  artifactKeys: ArtifactKeys;
   runtime: Runtime;
   publisher: RoutingOutlet;
   clock: Clock;
@@ -106,6 +109,7 @@ export async function createControl(options: {
     onHealth: createHealthListener({ ...base, health, publishing }),
     replace: (instance) => autoscaler.replace(instance),
   });
+  const follower = runtime.routes && createRouteFollower({ ...base, routes: runtime.routes });
   const usage = createUsage({
     store,
     runtime,
@@ -132,6 +136,7 @@ export async function createControl(options: {
   journal.onChange((model) => autoscaler.refresh(model));
   journal.onChange((model) => revisions.refresh(model));
   journal.onChange((model) => standby.refresh(model));
+  if (follower) journal.onChange((model) => follower.refresh(model));
   // Its instances may still drain, and have something to say: then it is forgotten once more, see `onGone`.
   journal.onDeleted(forget);
   // Data planes first: they hear of an instance before anything is decided on it. Then the proofs: a revision
@@ -159,6 +164,7 @@ export async function createControl(options: {
     autoscaler.refresh(model);
     revisions.refresh(model);
     standby.refresh(model);
+    follower?.refresh(model);
   }
 
   const alone = createTurns();
@@ -167,13 +173,14 @@ export async function createControl(options: {
       ...createModelUseCases({ ...base, alone, healthOf: facts.healthOf }),
       ...createRevisionUseCases({ ...base, alone }),
       ...createReadUseCases({ ...base, store }),
-      ...createArtifactUseCases(artifacts),
+      ...createArtifactUseCases(artifacts, options.artifactKeys),
       ...createKeyUseCases({ ...base, store, publishing }),
     },
     metrics: () => metrics.text(),
     async close() {
       await revisions.close();
       autoscaler.close();
+      follower?.close();
       leases?.close();
       dataPlanes.close();
       await usage.close();

@@ -68,6 +68,11 @@ export interface UseCases {
   ): void;
   usage(actor: Actor, query: UsageQuery): Promise<UsageRecord[]>;
   statArtifact(actor: Actor, digest: string): Promise<ArtifactRef | undefined>;
+  /**
+   * The bytes of a file, or of a folder as `#lib/folder-stream.ts` says. `key`: see `ArtifactKeys`. Fault
+   * `unauthorized`, or `not_found`.
+   */
+  readArtifact(key: string, digest: string): Promise<AsyncIterable<Uint8Array>>;
   putArtifact(
     actor: Actor,
     digest: string,

@@ -28,10 +28,11 @@ export const ENV_INSPECTION = 'ROUSE_INSPECTION';
 export const ENV_STANDBY = 'ROUSE_STANDBY';
 /**
  * In a cluster, of a server of ours: what it serves, an `ArtifactRef` as JSON; the address that has content at
- * `/sha256:<digest>`; and the folder that it fetches it to before it listens.
+ * `/sha256:<digest>/content`; the key that opens it; and the folder that it fetches it to before it listens.
  */
 export const ENV_ARTIFACT = 'ROUSE_ARTIFACT';
 export const ENV_ARTIFACTS_URL = 'ROUSE_ARTIFACTS_URL';
+export const ENV_ARTIFACT_KEY = 'ROUSE_ARTIFACT_KEY';
 export const ENV_WORK = 'ROUSE_WORK';
 /** Given to every instance, whatever it runs. */
 export const ENV_NAMESPACE = 'ROUSE_NAMESPACE';

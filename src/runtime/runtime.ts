@@ -1,6 +1,6 @@
 import type { ServerMetadata } from '#domain/launch.ts';
 import type { ArtifactRef, Inspection } from '#domain/records.ts';
-import type { Address } from '#domain/routing.ts';
+import type { Address, RoutingTarget } from '#domain/routing.ts';
 import type { RevisionSpec, RuntimeName } from '#domain/model.ts';
 
 /** All that a runtime needs to know to run a revision; content-addressed, so it can be run again any time. */
@@ -113,6 +113,16 @@ export interface RuntimePool {
   views(): readonly PoolView[];
 }
 
+/** Other ways to instances than Rouse's data plane, which follow a model's split, too. */
+export interface RuntimeRoutes {
+  /** The keys of models for which there is something. */
+  models(): readonly string[];
+  /** Each of its revisions was ready once. Idempotent. */
+  route(model: string, targets: readonly RoutingTarget[]): void;
+  /** Removes all that was made for a model. Repeatable. */
+  forget(model: string): Promise<void>;
+}
+
 /**
  * Runs instances of revisions. Every method is idempotent; everything that it does by itself is told through
  * `onEvent`. An implementation is whatever passes `test/runtime/conformance.ts`.
@@ -121,6 +131,7 @@ export interface Runtime {
   readonly capabilities: RuntimeCapabilities;
   /** Absent where there is no such thing. */
   readonly pool?: RuntimePool;
+  readonly routes?: RuntimeRoutes;
   /** Looks into the artifact, in a short-lived process of its own. Throws Fault `invalid` when it is unfit. */
   inspect(workload: Workload): Promise<Inspection>;
   /**

@@ -7,6 +7,7 @@ import { createLocalFetch } from '#api/local.ts';
 import type { BusHost } from '#bus/bus.ts';
 import { createPublisher, type Publisher } from '#bus/publisher.ts';
 import { createClient } from '#cli/client.ts';
+import { createArtifactKeys } from '#control/artifact-keys.ts';
 import { type Control, createControl } from '#control/control.ts';
 import { urlOf } from '#domain/address.ts';
 import type { Actor } from '#domain/records.ts';
@@ -58,6 +59,7 @@ export async function createControlPlane(
   const control = await createControl({
     store,
     artifacts,
+    artifactKeys: createArtifactKeys(folder.platformSecret()),
     runtime,
     publisher,
     clock,

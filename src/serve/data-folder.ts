@@ -18,6 +18,8 @@ export interface DataFolder {
   readonly database: string;
   readonly artifacts: string;
   readonly runtime: string;
+  /** 32 random bytes, made when they are asked for first: what follows from them holds as long as the folder. */
+  platformSecret(): Buffer;
   /** A secret's value, from `secrets/<namespace>/<name>` in the folder. */
   readSecret(namespace: string, name: string): Promise<string | undefined>;
 }
@@ -35,6 +37,7 @@ export function dataFolderAt(path: string, stateId: string): DataFolder {
     database: join(path, 'rouse.db'),
     artifacts: join(path, 'artifacts'),
     runtime: join(path, 'runtime'),
+    platformSecret: () => Buffer.from(readHex(join(path, 'platform-secret'), 32), 'hex'),
     readSecret: (namespace, name) => readSecret(join(path, 'secrets', namespace, name)),
   };
 }
@@ -45,7 +48,7 @@ export function takeDataFolder(path: string): TakenFolder {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const release = lock(folder);
-    return { ...dataFolderAt(folder, readStateId(join(folder, 'state-id'))), release };
+    return { ...dataFolderAt(folder, readHex(join(folder, 'state-id'), 16)), release };
   } catch (error) {
     if (error instanceof Fault) throw error;
     const why = messageOf(error);
@@ -64,10 +67,11 @@ async function readSecret(path: string): Promise<string | undefined> {
   }
 }
 
-function readStateId(path: string): string {
+/** So many random bytes, made when there are none yet. */
+function readHex(path: string, bytes: number): string {
   const known = readText(path);
-  if (known !== undefined && /^[0-9a-f]{32}$/.test(known)) return known;
-  const made = randomBytes(16).toString('hex');
+  if (known?.length === bytes * 2 && /^[0-9a-f]+$/.test(known)) return known;
+  const made = randomBytes(bytes).toString('hex');
   replaceFile(path, made);
   return made;
 }

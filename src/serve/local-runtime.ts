@@ -34,7 +34,8 @@ function fileOf(entry: string): string {
   return fileURLToPath(entryUrl(entry, import.meta.url));
 }
 
-function programs(): { serve: string[]; inspect: string[]; python: string[] } {
+/** Our model servers. */
+export function programs(): { serve: string[]; inspect: string[]; python: string[] } {
   const node = [process.execPath, '--no-warnings'];
   return {
     serve: [...node, fileOf('../../functions/serve')],

@@ -46,6 +46,7 @@ test('the OpenAPI document is valid and names every route', async () => {
     [`${model}/logs`]: ['get'],
     [`${model}/usage`]: ['get'],
     '/api/v1/artifacts/{digest}': ['get', 'head', 'put'],
+    '/api/v1/artifacts/{digest}/content': ['get'],
     '/api/v1/events': ['get'],
     '/api/v1/keys': ['get', 'post'],
     '/api/v1/keys/{id}': ['delete'],

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers';
 import { createApi } from '#api/api.ts';
 import type { ApiOptions } from '#api/context.ts';
 import { listenApi } from '#api/listen.ts';
+import { createArtifactKeys } from '#control/artifact-keys.ts';
 import { createControl } from '#control/control.ts';
 import type { UseCases } from '#control/usecases.ts';
 import { urlOf } from '#domain/address.ts';
@@ -30,6 +31,8 @@ export interface TestServer {
   readonly runtime: FakeRuntime;
   readonly api: ReturnType<typeof createApi>;
   send(call: RawCall): Promise<RawAnswer>;
+  /** What opens the artifact with this digest. */
+  keyOf(digest: string): string;
   /** Stores content and returns what a source can be. */
   push(content: string, name?: string): Promise<string>;
   close(): Promise<void>;
@@ -68,7 +71,8 @@ export async function startServer(
     onLeft: noop,
   };
   const settings = { memoryBudget: 2 ** 30, proofsAtOnce: 4 };
-  const base = { store, artifacts, runtime, publisher, clock, settings };
+  const artifactKeys = createArtifactKeys(randomBytes(32));
+  const base = { store, artifacts, artifactKeys, runtime, publisher, clock, settings };
   const control = await createControl({ ...base, log: silentLog });
   const closing = new AbortController();
   const { useCases } = control;
@@ -96,6 +100,7 @@ export async function startServer(
     useCases,
     runtime,
     api,
+    keyOf: (digest) => artifactKeys.keyOf(digest),
     send: (call) => sendRaw(port, call),
     async push(content, name = 'model.txt') {
       const digest = digestOf(content);

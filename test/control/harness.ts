@@ -1,9 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Lease, RevisionLoad } from '#bus/messages.ts';
 import type { Report } from '#bus/publisher.ts';
+import { createArtifactKeys } from '#control/artifact-keys.ts';
 import { type Control, createControl } from '#control/control.ts';
 import type { RoutingOutlet } from '#control/publish.ts';
 import type { ModelInput, RevisionSpecInput } from '#domain/model.ts';
@@ -144,7 +146,8 @@ export async function createHarness(
   ): Promise<Pick<Harness, 'runtime' | 'outlet' | 'control'>> {
     const outlet = createFakeOutlet();
     const settings = { memoryBudget, proofsAtOnce };
-    const base = { store, artifacts, runtime, publisher: outlet, clock, log };
+    const artifactKeys = createArtifactKeys(randomBytes(32));
+    const base = { store, artifacts, artifactKeys, runtime, publisher: outlet, clock, log };
     return { runtime, outlet, control: await createControl({ ...base, ...more, settings }) };
   }
 

@@ -10,6 +10,7 @@ import { revisionName } from '#knative/names.ts';
 const SERVERS = {
   image: 'registry.example/rouse:1',
   artifactsUrl: 'http://rouse.rouse.svc:8081/api/v1/artifacts',
+  artifactKey: (digest: string) => `ra_of_${digest}`,
 };
 const DIGEST = 'ab'.repeat(32);
 

@@ -58,7 +58,11 @@ export async function createKnativeSetup(
   const lives: KnativeRuntime[] = [];
 
   const settings = {
-    servers: { image: 'registry.example/rouse:1', artifactsUrl: 'http://rouse/artifacts' },
+    servers: {
+      image: 'registry.example/rouse:1',
+      artifactsUrl: 'http://rouse/artifacts',
+      artifactKey: (digest: string) => `ra_${digest}`,
+    },
     limits: DEFAULT_LIMITS,
     ownerOf: () => undefined,
     inspect: async (): Promise<Inspection> => ({

@@ -60,7 +60,7 @@ describe('a model', () => {
     expect(names).toEqual([one, two, three].map(revisionName));
     await until('all are kept', () => rows().length === 3);
     expect(rows()).toEqual(['digits-v1 100', 'digits-v2 0', 'digits-v3 0']);
-    runtime.route('shop/digits', [
+    runtime.routes.route('shop/digits', [
       { revision: 'v1', percent: 90 },
       { revision: 'v2', percent: 10, tag: 'canary' },
     ]);
@@ -75,7 +75,7 @@ describe('a model', () => {
     setup = await createKnativeSetup();
     const { runtime } = setup;
     await ready(workload('v1'));
-    runtime.route('shop/digits', [
+    runtime.routes.route('shop/digits', [
       { revision: 'v1', percent: 50 },
       { revision: 'v2', percent: 50 },
     ]);
@@ -125,8 +125,8 @@ describe('a model', () => {
     expect(service()?.metadata.ownerReferences).toEqual([
       { ...owner, controller: true, blockOwnerDeletion: false },
     ]);
-    await setup.runtime.forget('shop/digits');
-    await setup.runtime.forget('shop/digits');
+    await setup.runtime.routes.forget('shop/digits');
+    await setup.runtime.routes.forget('shop/digits');
     expect(setup.server.store.all(SERVICES)).toEqual([]);
     await until('its pods drain', () => setup.runtime.instances()[0]?.state === 'draining');
     await ready(workload('v1'));
@@ -146,7 +146,7 @@ describe('a model', () => {
     await setup.runtime.want(workload('v1'), wanted(1));
     await until('it is told', () => failed().length === 1);
     expect(failed()[0]?.reason).toContain("is not Rouse's");
-    await setup.runtime.forget('shop/digits');
+    await setup.runtime.routes.forget('shop/digits');
     expect(service()).toEqual(before);
   });
 

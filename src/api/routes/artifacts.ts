@@ -4,9 +4,9 @@ import type { ApiOptions } from '../context.ts';
 import { defineRoute, jsonResponse, NONE, type Route } from '../route.ts';
 
 const ARTIFACT_PATH = '/api/v1/artifacts/{digest}';
-const PREFIX = 'sha256:';
+export const DIGEST_PREFIX = 'sha256:';
 
-const byDigest = z.strictObject({
+export const byDigest = z.strictObject({
   digest: z.string().regex(/^sha256:[0-9a-f]{64}$/, 'sha256: and 64 hex digits'),
 });
 const described = z.strictObject({
@@ -29,7 +29,7 @@ export function makeArtifactRoutes({ useCases }: ApiOptions): Route[] {
       params: byDigest,
       responses: { 200: jsonResponse('Its size and name.', 'Artifact') },
       async handle({ context, actor, params }) {
-        const found = await useCases.statArtifact(actor, params.digest.slice(PREFIX.length));
+        const found = await useCases.statArtifact(actor, params.digest.slice(DIGEST_PREFIX.length));
         if (found) return context.json(found);
         throw new Fault('not_found', `there is no content ${params.digest}`);
       },
@@ -45,7 +45,7 @@ export function makeArtifactRoutes({ useCases }: ApiOptions): Route[] {
       responses: { 201: jsonResponse('It is stored.', 'Artifact') },
       async handle({ context, actor, params, query }) {
         const content = context.req.raw.body ?? new Blob([]).stream();
-        const digest = params.digest.slice(PREFIX.length);
+        const digest = params.digest.slice(DIGEST_PREFIX.length);
         return context.json(await useCases.putArtifact(actor, digest, content, query), 201);
       },
     }),

@@ -21,7 +21,11 @@ const failures: Extract<RuntimeEvent, { type: 'failed' }>[] = [];
 async function begin(): Promise<KnativeRuntime> {
   const runtime = await createKnativeRuntime({
     kube,
-    servers: { image: 'dev.local/none:v1', artifactsUrl: 'http://127.0.0.1/' },
+    servers: {
+      image: 'dev.local/none:v1',
+      artifactsUrl: 'http://127.0.0.1/',
+      artifactKey: () => 'ra_none',
+    },
     limits: DEFAULT_LIMITS,
     ownerOf: () => undefined,
     inspect: () => Promise.reject(new Error('not asked for')),
@@ -87,7 +91,7 @@ await ready(runtime, first, 1);
 await ready(runtime, one, 2);
 await ready(runtime, two, 1);
 seen['answers'] = [await ask(runtime, one), await ask(runtime, two)];
-runtime.route('default/digits', [
+runtime.routes.route('default/digits', [
   { revision: 'v1', percent: 90 },
   { revision: 'v2', percent: 10, tag: 'canary' },
 ]);
@@ -111,7 +115,7 @@ await until(
   () => runtime.instances('default/large/v1')[0]?.waitingFor !== undefined,
 );
 seen['waiting'] = runtime.instances('default/large/v1')[0]?.waitingFor;
-await Promise.all(['gone', 'large'].map((name) => runtime.forget(`default/${name}`)));
+await Promise.all(['gone', 'large'].map((name) => runtime.routes.forget(`default/${name}`)));
 
 const [old] = runtime.instances(one.key);
 await runtime.want(one, { ...order(2), replace: [old?.id ?? ''] });
@@ -127,7 +131,7 @@ await runtime.close(0);
 
 const next = await begin();
 seen['adopted'] = next.instances().filter(({ state }) => state === 'ready').length;
-await next.forget('default/digits');
+await next.routes.forget('default/digits');
 await until('all pods go', () => next.instances().every(({ state }) => state !== 'ready'));
 await next.close(0);
 connection.close();

@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import {
+  ENV_ARTIFACT,
+  ENV_ARTIFACT_KEY,
+  ENV_ARTIFACTS_URL,
+  ENV_KIND,
+  ENV_MODEL,
+  ENV_NAMESPACE,
+  ENV_REVISION,
+  ENV_WORK,
+} from './launch.ts';
+
+const artifact = z.strictObject({
+  digest: z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 in hex'),
+  size: z.int().nonnegative(),
+  name: z.string().min(1),
+  kind: z.enum(['file', 'folder']),
+});
+/** The variables of a server of ours in a cluster, which the runtime sets. */
+export const podEnvironment = z.object({
+  [ENV_KIND]: z.enum(['onnx', 'function', 'python']),
+  [ENV_ARTIFACT]: z.string().transform(parseJson).pipe(artifact),
+  [ENV_ARTIFACTS_URL]: z.url({ protocol: /^https?$/ }),
+  [ENV_ARTIFACT_KEY]: z.string().min(1),
+  [ENV_WORK]: z.string().startsWith('/'),
+  [ENV_NAMESPACE]: z.string().min(1),
+  [ENV_MODEL]: z.string().min(1),
+  [ENV_REVISION]: z.string().min(1),
+});
+
+function parseJson(text: string, context: z.RefinementCtx): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue('an artifact as JSON');
+    return z.NEVER;
+  }
+}

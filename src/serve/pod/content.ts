@@ -1,0 +1,95 @@
+import type { ArtifactRef } from '#domain/records.ts';
+import { backoffMs } from '#lib/backoff.ts';
+import { Fault, messageOf } from '#lib/fault.ts';
+import { unpackFolder } from '#lib/folder-stream.ts';
+import type { Artifacts } from '#store/artifacts.ts';
+import { MANIFEST_LIMIT, parseManifest } from '#store/manifest.ts';
+
+/** Where an artifact is to be had, and what opens it. */
+export interface ContentSource {
+  /** Answers `GET <url>/sha256:<digest>/content`. */
+  readonly url: string;
+  readonly key: string;
+}
+
+const FIRST_WAIT_MS = 200;
+const LONGEST_WAIT_MS = 5000;
+
+/**
+ * Brings an artifact into `artifacts`, checked by its digest. While the platform is away it is asked again, until
+ * `signal` ends it. Throws a Fault when another try would not help.
+ */
+export async function fetchContent(
+  source: ContentSource,
+  ref: ArtifactRef,
+  options: {
+    artifacts: Artifacts;
+    signal: AbortSignal;
+    wait: (ms: number) => Promise<unknown>;
+    warn: (text: string) => void;
+  },
+): Promise<void> {
+  const { signal, wait, warn } = options;
+  for (let failures = 1; ; failures += 1) {
+    try {
+      await fetchOnce(source, ref, options);
+      return;
+    } catch (error) {
+      if (signal.aborted || !(error instanceof Fault) || error.code !== 'unavailable') throw error;
+      warn(messageOf(error));
+      await wait(backoffMs(failures, FIRST_WAIT_MS, LONGEST_WAIT_MS));
+    }
+  }
+}
+
+async function fetchOnce(
+  { url, key }: ContentSource,
+  ref: ArtifactRef,
+  { artifacts, signal }: { artifacts: Artifacts; signal: AbortSignal },
+): Promise<void> {
+  const address = `${url}/sha256:${ref.digest}/content`;
+  try {
+    const response = await fetch(address, { headers: { authorization: `Bearer ${key}` }, signal });
+    if (response.status !== 200 || !response.body) throw await refusalOf(response, address);
+    await take(response.body, ref, artifacts);
+  } catch (error) {
+    if (error instanceof Fault) throw error;
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    throw new Fault('unavailable', `${address} could not be fetched: ${messageOf(cause)}`);
+  }
+}
+
+async function take(
+  bytes: AsyncIterable<Uint8Array>,
+  { name, kind, digest, size }: ArtifactRef,
+  artifacts: Artifacts,
+): Promise<void> {
+  if (kind === 'file') {
+    await artifacts.put(bytes, { name, kind, expected: digest, maxBytes: size });
+    return;
+  }
+  const manifest = await unpackFolder(bytes, {
+    maxBytes: MANIFEST_LIMIT,
+    parse: parseManifest,
+    take: (file, content) =>
+      artifacts.put(content, {
+        name: file.path.split('/').at(-1) ?? '',
+        kind: 'file',
+        expected: file.digest,
+        maxBytes: file.size,
+      }),
+  });
+  const text = [Buffer.from(manifest)];
+  await artifacts.put(chunks(text), { name, kind, expected: digest, maxBytes: MANIFEST_LIMIT });
+}
+
+async function* chunks(list: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* list;
+}
+
+async function refusalOf(response: Response, address: string): Promise<Fault> {
+  const text = (await response.text()).slice(0, 500);
+  const { status } = response;
+  const isPassing = status >= 500 || status === 429;
+  return new Fault(isPassing ? 'unavailable' : 'invalid', `${address} answered ${status}: ${text}`);
+}
