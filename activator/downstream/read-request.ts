@@ -1,25 +1,16 @@
 import type { RequestHead } from '../http/request-head.ts';
-import type { Refusal } from '../refusal.ts';
+import { type Refusal, refusal } from '../refusal.ts';
 import { makeHeadTooLarge } from '../http/refusals.ts';
 import { readSection, type Section } from '../http2/fields.ts';
 
 const REQUEST_PSEUDO = new Set([':method', ':scheme', ':authority', ':path']);
 
-const MALFORMED: Refusal = {
-  status: 400,
-  code: 'bad_request',
-  detail: 'The header section is malformed, or names what HTTP/2 does not have.',
-};
-const CONTRADICTION: Refusal = {
-  status: 400,
-  code: 'bad_request',
-  detail: 'Host and :authority contradict each other.',
-};
-const LENGTH: Refusal = {
-  status: 400,
-  code: 'bad_request',
-  detail: 'Content-Length promises a body that does not follow.',
-};
+const MALFORMED = refusal(
+  'bad_request',
+  'The header section is malformed, or names what HTTP/2 does not have.',
+);
+const CONTRADICTION = refusal('bad_request', 'Host and :authority contradict each other.');
+const LENGTH = refusal('bad_request', 'Content-Length promises a body that does not follow.');
 
 /**
  * Reads the header section of a request by the parser of HTTP/1.1, so that nothing is accepted here that is

@@ -8,78 +8,66 @@ import type { Refused } from '../gate/gate.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { MAX_ROUTED_BODY } from '../plane.ts';
 import { quote } from '../quote.ts';
-import type { Refusal, TimeLimit } from '../refusal.ts';
+import { type Refusal, refusal, type TimeLimit } from '../refusal.ts';
 import type { RevisionRoute } from '../routes.ts';
 import { retryAfterOf } from '../status/waits.ts';
 
 /** Nothing tries a failed revision again by itself: it takes somebody who deploys, and that takes a while. */
 const FAILED_RETRY_S = 30;
 
-export const STARTING: Refusal = {
-  status: 503,
-  code: 'unavailable',
-  detail: 'Rouse is starting: which models there are is not known yet.',
-  retryAfter: 1,
-};
-export const BODY_TOO_LARGE_TO_ROUTE: Refusal = {
-  status: 413,
-  code: 'too_large',
-  detail: `The body is larger than ${MAX_ROUTED_BODY} bytes.`,
-};
-export const TOO_MANY_BODIES: Refusal = {
-  status: 503,
-  code: 'unavailable',
-  detail: 'The bodies of all waiting requests together are as large as they may be.',
-  retryAfter: 1,
-};
-export const NOT_JSON: Refusal = {
-  status: 400,
-  code: 'bad_request',
-  detail: 'The body is not JSON, so the model it names is unknown.',
-};
-export const TOO_MANY_WATCHES: Refusal = {
-  status: 503,
-  code: 'unavailable',
-  detail: 'As many follow the status of models as may. Ask without text/event-stream.',
-  retryAfter: 1,
-};
+export const STARTING = refusal(
+  'unavailable',
+  'Rouse is starting: which models there are is not known yet.',
+  { retryAfter: 1 },
+);
+export const BODY_TOO_LARGE_TO_ROUTE = refusal(
+  'too_large',
+  `The body is larger than ${MAX_ROUTED_BODY} bytes.`,
+);
+export const TOO_MANY_BODIES = refusal(
+  'unavailable',
+  'The bodies of all waiting requests together are as large as they may be.',
+  { retryAfter: 1 },
+);
+export const NOT_JSON = refusal(
+  'bad_request',
+  'The body is not JSON, so the model it names is unknown.',
+);
+export const TOO_MANY_WATCHES = refusal(
+  'unavailable',
+  'As many follow the status of models as may. Ask without text/event-stream.',
+  { retryAfter: 1 },
+);
 /** `limit`: streams of one caller. */
 export function makeTooManyOfCaller(limit: number): Refusal {
   const detail = `You follow the status of models ${limit} times already, as often as one caller may. Ask without text/event-stream.`;
-  return { status: 429, code: 'caller_over_share', detail, retryAfter: 1 };
+  return refusal('caller_over_share', detail, { retryAfter: 1 });
 }
 
-export const UNKNOWN_KEY: Refusal = {
-  status: 401,
-  code: 'unauthorized',
-  detail: 'This key of Rouse is not known. A request without a key needs no Authorization.',
-};
-export const MISPLACED_KEY: Refusal = {
-  status: 401,
-  code: 'unauthorized',
-  detail:
-    'A key of Rouse belongs in "Authorization: Bearer" alone: elsewhere the model would see it.',
-};
-export const BAD_FORWARDED: Refusal = {
-  status: 400,
-  code: 'bad_request',
-  detail: 'What a trusted proxy says of the caller (Forwarded, X-Forwarded-*) is malformed.',
-};
-export const FORWARDED_DISAGREE: Refusal = {
-  status: 400,
-  code: 'bad_request',
-  detail: 'Forwarded and X-Forwarded-For name different callers.',
-};
-export const BAD_TIMEOUT: Refusal = {
-  status: 400,
-  code: 'bad_request',
-  detail: 'grpc-timeout must be at most 8 digits and a unit, such as 500m or 5S.',
-};
-export const UNASKED_UPGRADE: Refusal = {
-  status: 502,
-  code: 'bad_upstream',
-  detail: 'The instance switched protocols without being asked.',
-};
+export const UNKNOWN_KEY = refusal(
+  'unauthorized',
+  'This key of Rouse is not known. A request without a key needs no Authorization.',
+);
+export const MISPLACED_KEY = refusal(
+  'unauthorized',
+  'A key of Rouse belongs in "Authorization: Bearer" alone: elsewhere the model would see it.',
+);
+export const BAD_FORWARDED = refusal(
+  'bad_request',
+  'What a trusted proxy says of the caller (Forwarded, X-Forwarded-*) is malformed.',
+);
+export const FORWARDED_DISAGREE = refusal(
+  'bad_request',
+  'Forwarded and X-Forwarded-For name different callers.',
+);
+export const BAD_TIMEOUT = refusal(
+  'bad_request',
+  'grpc-timeout must be at most 8 digits and a unit, such as 500m or 5S.',
+);
+export const UNASKED_UPGRADE = refusal(
+  'bad_upstream',
+  'The instance switched protocols without being asked.',
+);
 
 /** What the header of ours would have to be. */
 const RIGHT = {
@@ -91,12 +79,12 @@ const RIGHT = {
 
 export function makeBadHeader(name: keyof typeof RIGHT, value: string): Refusal {
   const detail = `${name} is ${quote(value)}; it must be ${RIGHT[name]}.`;
-  return { status: 400, code: 'bad_request', detail };
+  return refusal('bad_request', detail);
 }
 
 export function makeLost(reason: string): Refusal {
   const detail = `The instance was lost before it answered: ${reason}.`;
-  return { status: 502, code: 'instance_lost', detail };
+  return refusal('instance_lost', detail);
 }
 
 /** The gate has no place for it to wait, by what its `enter` said. */
@@ -112,7 +100,7 @@ export function makeFull(route: RevisionRoute, what: 'count' | 'bytes'): Refusal
       ? `${model.routing.queue.requests} requests wait already, as many as may`
       : `waiting requests hold as many bytes as they may, ${model.routing.queue.bytes}`;
   const detail = `Revision ${routing.name} of ${model.routing.name} is overloaded: ${why}.`;
-  return { status: 503, code: 'queue_full', detail, retryAfter: retryAfterOf(route) };
+  return refusal('queue_full', detail, { retryAfter: retryAfterOf(route) });
 }
 
 export function makeOverShare(route: RevisionRoute): Refusal {
@@ -120,24 +108,24 @@ export function makeOverShare(route: RevisionRoute): Refusal {
   const detail =
     `The queue of ${model.routing.name} is full, and no caller has more requests waiting in it than you. ` +
     'What came last of them is refused in favour of others.';
-  return { status: 429, code: 'caller_over_share', detail, retryAfter: retryAfterOf(route) };
+  return refusal('caller_over_share', detail, { retryAfter: retryAfterOf(route) });
 }
 
 export function makeNoGrpc({ model, routing }: RevisionRoute): Refusal {
   const detail = `${model.routing.name} is of runtime ${routing.runtime}, which serves inference.GRPCInferenceService only.`;
-  return { status: 501, code: 'not_implemented', detail };
+  return refusal('not_implemented', detail);
 }
 
 export function makeNoHttp2({ model }: RevisionRoute): Refusal {
   const detail = `${model.routing.name} does not speak HTTP/2, which gRPC needs.`;
-  return { status: 501, code: 'not_implemented', detail };
+  return refusal('not_implemented', detail);
 }
 
 /** The gate has no slot for it, and it may not wait. */
 export function makeNoHold(route: RevisionRoute, { rouseHold }: RequestHead): Refusal {
   const limit = rouseHold === '' ? 'timeouts.hold of the model' : 'Rouse-Hold';
   const detail = `No instance of ${route.model.routing.name} is free now, and the request does not wait (${limit}: 0).`;
-  return { status: 503, code: 'unavailable', detail, retryAfter: retryAfterOf(route) };
+  return refusal('unavailable', detail, { retryAfter: retryAfterOf(route) });
 }
 
 /** `limit`: what ended the wait. */
@@ -147,7 +135,7 @@ export function makeHoldEnded(route: RevisionRoute, waitedMs: number, limit: Tim
   const detail =
     `The request waited ${formatDuration(waitedMs)} for ${model.routing.name} and ${state}. ` +
     `What ended the wait: ${limit.words}.${tellCause(route, limit)}`;
-  return { status: 504, code: 'hold_timeout', detail, retryAfter: retryAfterOf(route) };
+  return refusal('hold_timeout', detail, { retryAfter: retryAfterOf(route) });
 }
 
 function tellCause({ gate, routing }: RevisionRoute, { ms, name }: TimeLimit): string {
@@ -160,7 +148,7 @@ function tellCause({ gate, routing }: RevisionRoute, { ms, name }: TimeLimit): s
 /** `limit`: what ended the wait, in words. */
 export function makeRunEnded(limit: string): Refusal {
   const detail = `The model did not answer in time. What ended the wait: ${limit}.`;
-  return { status: 504, code: 'run_timeout', detail };
+  return refusal('run_timeout', detail);
 }
 
 function makeFailed({ model, routing }: RevisionRoute, now: number): Refusal {
@@ -169,7 +157,7 @@ function makeFailed({ model, routing }: RevisionRoute, now: number): Refusal {
   const logs = `${ROUSE} logs ${name}${namespace === DEFAULT_NAMESPACE ? '' : ` -n ${namespace}`}`;
   const detail = `Revision ${routing.name} of ${name} has failed: ${reason}. See: ${logs}`;
   const retryAfter = Math.max(FAILED_RETRY_S, secondsLeft(routing, now));
-  return { status: 503, code: 'revision_failed', detail, retryAfter };
+  return refusal('revision_failed', detail, { retryAfter });
 }
 
 /** Until when the last start's failure is remembered. */
@@ -186,10 +174,10 @@ export function makeGivenUp(
   const { routing } = route;
   if (reason === 'removed') {
     const detail = 'The revision was deleted while the request waited for it.';
-    return { status: 404, code: 'not_found', detail };
+    return refusal('not_found', detail);
   }
   if (routing.state === 'Failed') return makeFailed(route, now);
   const what = routing.runtime === 'url' ? 'cannot be reached' : 'does not start';
   const detail = `Revision ${routing.name} ${what}: ${routing.startFailure?.message ?? routing.reason}`;
-  return { status: 503, code: 'start_failed', detail, retryAfter: secondsLeft(routing, now) };
+  return refusal('start_failed', detail, { retryAfter: secondsLeft(routing, now) });
 }

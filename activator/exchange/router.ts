@@ -10,7 +10,7 @@ import { type Answer, makeLocalAnswer } from './answers.ts';
 import type { Downstream } from './downstream.ts';
 import type { HeldBody } from './held-body.ts';
 import type { Plane } from '../plane.ts';
-import type { Refusal } from '../refusal.ts';
+import { type Refusal, refusal } from '../refusal.ts';
 import { BODY_TOO_LARGE_TO_ROUTE, NOT_JSON, STARTING, TOO_MANY_BODIES } from './refusals.ts';
 import type { RevisionRoute } from '../routes.ts';
 import { chooseRevision } from './split.ts';
@@ -71,7 +71,7 @@ export class Router {
     switch (destination.kind) {
       case 'unknown':
         this.dialect = destination.dialect;
-        this.events.onRefusal({ status: 404, code: 'not_found', detail: destination.detail });
+        this.events.onRefusal(refusal('not_found', destination.detail));
         break;
       case 'local':
         this.events.onLocalAnswer(makeLocalAnswer(destination, this.plane));

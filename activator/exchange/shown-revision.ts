@@ -1,5 +1,5 @@
 import { quote } from '../quote.ts';
-import type { Refusal } from '../refusal.ts';
+import { type Refusal, refusal } from '../refusal.ts';
 import type { ModelRoute, RevisionRoute } from '../routes.ts';
 
 /**
@@ -33,5 +33,5 @@ export function revisionTagged(model: ModelRoute, tag: string): RevisionRoute | 
 export function noRevision(model: ModelRoute, name: string): Refusal {
   const known = [...model.revisions.keys()].join(', ') || 'none';
   const detail = `Model ${model.routing.name} has no revision ${quote(name)}; it has: ${known}.`;
-  return { status: 404, code: 'not_found', detail };
+  return refusal('not_found', detail);
 }

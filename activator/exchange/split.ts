@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Fields } from '../http/fields.ts';
 import type { Plane } from '../plane.ts';
-import type { Refusal } from '../refusal.ts';
+import { type Refusal, refusal } from '../refusal.ts';
 import type { ModelRoute, RevisionRoute } from '../routes.ts';
 import { noRevision, revisionTagged } from './shown-revision.ts';
 
@@ -40,12 +40,12 @@ function notReady(model: ModelRoute, route: RevisionRoute | undefined): Choice {
   const { name } = model.routing;
   if (!route) {
     const detail = `Model ${name} has no revision yet.`;
-    return { status: 503, code: 'unavailable', detail, retryAfter: PREPARING_RETRY_S };
+    return refusal('unavailable', detail, { retryAfter: PREPARING_RETRY_S });
   }
   const { routing } = route;
   if (routing.state === 'Failed') return { route, setCookie: '' };
   const detail = `Revision ${routing.name} of ${name} is not ready yet (${routing.state}): ${routing.reason}`;
-  return { status: 503, code: 'unavailable', detail, retryAfter: PREPARING_RETRY_S };
+  return refusal('unavailable', detail, { retryAfter: PREPARING_RETRY_S });
 }
 
 /** A caller without the header gets the split; one without the cookie gets one to come back with. */

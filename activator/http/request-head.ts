@@ -1,4 +1,3 @@
-import type { FaultCode } from '#lib/fault.ts';
 import { parseConnection } from './connection-field.ts';
 import { SPACE, TARGET, TOKEN } from './characters.ts';
 import {
@@ -11,35 +10,30 @@ import {
   parseLength,
   parseTokens,
 } from './fields.ts';
-import type { Refusal } from '../refusal.ts';
+import { type Refusal, refusal } from '../refusal.ts';
 import { isTraceparent } from './traceparent.ts';
 
-function refusal(status: number, code: FaultCode, detail: string): Refusal {
-  return { status, code, detail };
-}
-
-const MALFORMED_LINE = refusal(400, 'bad_request', 'The request line is malformed.');
-const VERSION = refusal(505, 'bad_request', 'Only HTTP/1.1 and HTTP/1.0 are spoken here.');
-const MALFORMED_FIELD = refusal(400, 'bad_request', 'A header line is malformed.');
-const TOO_MANY_FIELDS = refusal(431, 'header_too_large', 'There are more than 128 header lines.');
-const HOST = refusal(400, 'bad_request', 'Exactly one valid Host header is needed.');
-const LENGTH = refusal(400, 'bad_request', 'Content-Length must be one plain number.');
+const MALFORMED_LINE = refusal('bad_request', 'The request line is malformed.');
+const VERSION = refusal('bad_request', 'Only HTTP/1.1 and HTTP/1.0 are spoken here.', {
+  status: 505,
+});
+const MALFORMED_FIELD = refusal('bad_request', 'A header line is malformed.');
+const TOO_MANY_FIELDS = refusal('header_too_large', 'There are more than 128 header lines.');
+const HOST = refusal('bad_request', 'Exactly one valid Host header is needed.');
+const LENGTH = refusal('bad_request', 'Content-Length must be one plain number.');
 const LENGTH_AND_CODING = refusal(
-  400,
   'bad_request',
   'Content-Length and Transfer-Encoding exclude each other.',
 );
-const CODING = refusal(501, 'not_implemented', 'The only transfer coding taken is chunked.');
-const CODING_1_0 = refusal(400, 'bad_request', 'HTTP/1.0 has no transfer codings.');
-const CONNECT = refusal(405, 'method_not_allowed', 'CONNECT is not served.');
-const METHOD = refusal(501, 'not_implemented', 'This method is not known here.');
-const ESCAPE = refusal(
-  400,
-  'bad_request',
-  'The path has a % that no two hexadecimal digits follow.',
-);
-const LOOKALIKE = refusal(400, 'bad_request', 'A framing header is written with an underscore.');
-const EXPECT = refusal(417, 'bad_request', 'The only expectation taken is 100-continue.');
+const CODING = refusal('not_implemented', 'The only transfer coding taken is chunked.');
+const CODING_1_0 = refusal('bad_request', 'HTTP/1.0 has no transfer codings.');
+const CONNECT = refusal('method_not_allowed', 'CONNECT is not served.');
+const METHOD = refusal('not_implemented', 'This method is not known here.');
+const ESCAPE = refusal('bad_request', 'The path has a % that no two hexadecimal digits follow.');
+const LOOKALIKE = refusal('bad_request', 'A framing header is written with an underscore.');
+const EXPECT = refusal('bad_request', 'The only expectation taken is 100-continue.', {
+  status: 417,
+});
 
 /** Fields that are Rouse's to understand: which of two would be meant is not known. */
 const AUTHORIZATION = 0;
@@ -57,7 +51,7 @@ const REPEATED = [
   'Rouse-Request-Id',
   'Rouse-Revision',
   'Rouse-Status',
-].map((name) => refusal(400, 'bad_request', `There is more than one ${name} header.`));
+].map((name) => refusal('bad_request', `There is more than one ${name} header.`));
 
 /** Registered methods. What an instance takes another one for is not known, so others are refused. */
 const METHODS = new Set(

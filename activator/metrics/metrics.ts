@@ -1,6 +1,7 @@
 import { COLD_START_BUCKETS } from '#domain/cold-start.ts';
 import { labelsOf, sample } from '#lib/prometheus.ts';
 import { ENTRY_REFUSALS, type EntryRefusal } from '../entry/entering.ts';
+import { REFUSAL_CODES, type RefusalCode } from '../refusal.ts';
 import { Histogram } from './histogram.ts';
 
 const SECONDS = [
@@ -8,26 +9,6 @@ const SECONDS = [
 ];
 /** Status codes 100–599. */
 const CODES = 500;
-
-/** Why a request was refused by Rouse itself: the label values of `rouse_refusals_total`. */
-const REFUSALS = [
-  'bad_request',
-  'request_timeout',
-  'header_too_large',
-  'too_large',
-  'unauthorized',
-  'not_found',
-  'queue_full',
-  'caller_over_share',
-  'hold_timeout',
-  'run_timeout',
-  'revision_failed',
-  'start_failed',
-  'instance_lost',
-  'bad_upstream',
-  'unavailable',
-  'other',
-] as const;
 
 /** Counters of one revision: typed arrays that the warm path adds to, made into text when scraped. */
 export interface RevisionMetrics {
@@ -71,16 +52,15 @@ export interface SharedMetrics {
 
 export function createSharedMetrics(): SharedMetrics {
   return {
-    refusals: new Uint32Array(REFUSALS.length),
+    refusals: new Uint32Array(REFUSAL_CODES.length),
     entryRefusals: new Uint32Array(ENTRY_REFUSALS.length),
     phases: { queue: new Histogram(COLD_START_BUCKETS), infer: new Histogram(COLD_START_BUCKETS) },
     connections: 0,
   };
 }
 
-export function countRefusal(metrics: SharedMetrics, code: string): void {
-  const at = (REFUSALS as readonly string[]).indexOf(code);
-  metrics.refusals[at < 0 ? REFUSALS.length - 1 : at]! += 1;
+export function countRefusal(metrics: SharedMetrics, code: RefusalCode): void {
+  metrics.refusals[REFUSAL_CODES.indexOf(code)]! += 1;
 }
 
 export function countEntryRefusal(metrics: SharedMetrics, reason: EntryRefusal): void {
@@ -128,7 +108,7 @@ export function formatMetrics(
     '# TYPE rouse_requests_in_flight gauge',
     ...revisions.map((r) => sample('rouse_requests_in_flight', r.metrics.labels, r.gate.inFlight)),
     '# TYPE rouse_refusals_total counter',
-    ...REFUSALS.map((reason, i) =>
+    ...REFUSAL_CODES.map((reason, i) =>
       sample('rouse_refusals_total', labelsOf({ reason }), shared.refusals[i] ?? 0),
     ),
     '# TYPE rouse_connection_refusals_total counter',

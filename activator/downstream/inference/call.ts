@@ -1,4 +1,3 @@
-import type { FaultCode } from '#lib/fault.ts';
 import { findDestination, lookup } from '../../exchange/address.ts';
 import { makeLocalAnswer } from '../../exchange/answers.ts';
 import type { DownstreamEvents } from '../../exchange/downstream.ts';
@@ -7,7 +6,7 @@ import { HeldBytes } from '../../exchange/held-bytes.ts';
 import { pieceOf } from '../../http/pieces.ts';
 import { BODY_TIMEOUT_MS, type Plane } from '../../plane.ts';
 import { quote } from '../../quote.ts';
-import type { Refusal } from '../../refusal.ts';
+import { type Refusal, refusal, type RefusalCode } from '../../refusal.ts';
 import { BODY_STALLED } from '../../http/refusals.ts';
 import { STARTING, TOO_MANY_BODIES } from '../../exchange/refusals.ts';
 import { type ModelRoute, type RevisionRoute, speaksGrpc } from '../../routes.ts';
@@ -88,7 +87,7 @@ export class InferenceCall implements DownstreamEvents {
   private readAddress(): void {
     const { caller, plane } = this;
     const destination = findDestination(caller.head, plane.routes);
-    if (destination.kind === 'unknown') this.refuseWith(404, 'not_found', destination.detail);
+    if (destination.kind === 'unknown') this.refuseWith('not_found', destination.detail);
     if (destination.kind !== 'model') return;
     this.addressed = destination.model;
     this.tag = destination.tag;
@@ -104,7 +103,7 @@ export class InferenceCall implements DownstreamEvents {
       const { body } = makeLocalAnswer({ kind: 'local', what: 'v2-server', revision: '' }, plane);
       this.answer(makeServerMetadata(JSON.parse(body)));
     } else if (!/^Model(Ready|Metadata|Infer|StreamInfer)$/.test(method)) {
-      this.refuseWith(501, 'not_implemented', `There is no method ${method.slice(0, 64)} here.`);
+      this.refuseWith('not_implemented', `There is no method ${method.slice(0, 64)} here.`);
     }
   }
 
@@ -117,8 +116,7 @@ export class InferenceCall implements DownstreamEvents {
     this.readUntil = this.plane.now() + BODY_TIMEOUT_MS;
     this.hold(piece);
     if (this.state === READING) this.readMessage();
-    else if (this.state === WAITING)
-      this.refuseWith(400, 'bad_request', 'One message is expected.');
+    else if (this.state === WAITING) this.refuseWith('bad_request', 'One message is expected.');
   }
 
   private hold(piece: Buffer): void {
@@ -132,9 +130,9 @@ export class InferenceCall implements DownstreamEvents {
     const first = this.pieces[0]!.length >= PREFIX_BYTES ? this.pieces[0]! : this.join();
     const end = PREFIX_BYTES + first.readUInt32BE(1);
     if (first[0] !== 0) {
-      this.refuseWith(501, 'not_implemented', 'Compressed messages are not taken here.');
+      this.refuseWith('not_implemented', 'Compressed messages are not taken here.');
     } else if (end > Math.min(MAX_MESSAGE, this.plane.limits.body)) {
-      this.refuseWith(413, 'too_large', `The message is larger than ${MAX_MESSAGE} bytes.`);
+      this.refuseWith('too_large', `The message is larger than ${MAX_MESSAGE} bytes.`);
     } else if (bytes >= end) this.onMessage(this.join().subarray(PREFIX_BYTES, end), bytes > end);
   }
 
@@ -151,10 +149,10 @@ export class InferenceCall implements DownstreamEvents {
       else this.describe(asked);
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      this.refuseWith(400, 'bad_request', `The message is malformed: ${error.message}.`);
+      this.refuseWith('bad_request', `The message is malformed: ${error.message}.`);
     }
     if (isFollowed && this.state === WAITING) {
-      this.refuseWith(400, 'bad_request', 'One message is expected.');
+      this.refuseWith('bad_request', 'One message is expected.');
     }
   }
 
@@ -168,7 +166,7 @@ export class InferenceCall implements DownstreamEvents {
     if ('detail' in choice) this.refuse(choice);
     else if (speaksGrpc(choice.route)) this.passOn(choice.route);
     else if (this.method === 'ModelStreamInfer') {
-      this.refuseWith(501, 'not_implemented', `${model.routing.name} has no streams.`);
+      this.refuseWith('not_implemented', `${model.routing.name} has no streams.`);
     } else {
       this.pending = { route: choice.route, request: parseInferRequest(message) };
       this.state = WAITING;
@@ -179,7 +177,7 @@ export class InferenceCall implements DownstreamEvents {
     const model = this.addressed ?? lookup(name, this.plane.routes);
     if (!model) {
       const detail = `There is no model ${quote(name)}.`;
-      this.refuseWith(404, 'not_found', detail);
+      this.refuseWith('not_found', detail);
     }
     return model;
   }
@@ -187,7 +185,7 @@ export class InferenceCall implements DownstreamEvents {
   onBodyEnd(trailers: string): void {
     const { pending, state } = this;
     if (state === HANDED_ON) this.next?.onBodyEnd(trailers);
-    else if (state === READING) this.refuseWith(400, 'bad_request', 'A message is expected.');
+    else if (state === READING) this.refuseWith('bad_request', 'A message is expected.');
     else if (state === WAITING && pending) this.transcode(pending.route, pending.request);
   }
 
@@ -225,7 +223,7 @@ export class InferenceCall implements DownstreamEvents {
     const destination = { kind: 'local', what, model, revision, tag } as const;
     const { status, body } = makeLocalAnswer(destination, plane);
     const found: Described = JSON.parse(body);
-    if (status === 404) this.refuseWith(404, 'not_found', found.error ?? '');
+    if (status === 404) this.refuseWith('not_found', found.error ?? '');
     else if (what === 'v2-model') this.answer(makeModelMetadata(found));
     else this.answer(makeFlagResponse(found.ready));
   }
@@ -237,8 +235,8 @@ export class InferenceCall implements DownstreamEvents {
     this.caller.answerMessage(message, '');
   }
 
-  private refuseWith(status: number, code: FaultCode, detail: string): void {
-    this.refuse({ status, code, detail });
+  private refuseWith(code: RefusalCode, detail: string): void {
+    this.refuse(refusal(code, detail));
   }
 
   private refuse(refusal: Refusal): void {
