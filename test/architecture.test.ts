@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { checkArchitecture, rowOf, type Table } from './architecture/check.ts';
+import { checkArchitecture, findIdleOwners, rowOf, type Table } from './architecture/check.ts';
 import { findCycles } from './architecture/cycles.ts';
 
 /**
@@ -100,7 +100,7 @@ const TABLE: Table = {
     'pino-pretty': [LIB],
     'prom-client': ['src/control'],
     yaml: [LIB],
-    hono: ['src/api', 'functions'],
+    hono: ['src/api'],
     '@hono/node-server': ['src/api', 'functions'],
     '@hono/zod-openapi': ['src/api'],
     commander: ['src/cli'],
@@ -151,7 +151,7 @@ function aliasesOf(): Record<string, string> {
 }
 
 function ownFiles(): Map<string, string> {
-  const patterns = [...FOLDERS, '.ci'].map((folder) => `${folder}/**/*.{ts,js}`);
+  const patterns = [...FOLDERS, '.ci'].map((folder) => `${folder}/**/*.{ts,js,mjs,cjs}`);
   const paths = globSync(patterns, { cwd: ROOT, exclude: ['**/node_modules/**'] });
   return new Map(
     paths.toSorted().map((path) => [path, readFileSync(join(ROOT, path), 'utf8')] as const),
@@ -171,6 +171,10 @@ describe('this repository', () => {
     expect(installed.toSorted()).toEqual(
       [...Object.keys(TABLE.owners), ...NOT_IMPORTED].toSorted(),
     );
+  });
+
+  test('each owner of a package imports it', () => {
+    expect(findIdleOwners(ownFiles(), TABLE)).toEqual([]);
   });
 });
 
@@ -292,13 +296,22 @@ describe('what goes the wrong way is found', () => {
   });
 
   test('a package outside of the folder that owns it', () => {
-    const found = check({ 'src/cli/a.ts': importing('hono/client') });
-    expect(found[0]).toContain('package hono belongs to src/api, functions');
+    const found = check({ 'src/cli/a.ts': importing('@hono/node-server/conninfo') });
+    expect(found[0]).toContain('package @hono/node-server belongs to src/api, functions');
     expect(check({ 'src/api/a.ts': importing('@hono/zod-openapi') })).toEqual([]);
     expect(check({ 'test/a.ts': importing('hono/client') })).toEqual([]);
     for (const file of ['src/api/a.ts', 'test/a.ts']) {
       expect(check({ [file]: importing('left-pad') })[0]).toContain('nobody owns package left-pad');
     }
+  });
+
+  test('an owner that does not import its package', () => {
+    const files = { 'src/lib/a.ts': importing('yaml'), 'src/library/b.ts': importing('zod/mini') };
+    const table = { ...TABLE, owners: { yaml: [LIB], zod: [LIB, 'src/library'], ws: ['test'] } };
+    expect(findIdleOwners(new Map(Object.entries(files)), table)).toEqual([
+      'src/lib owns package zod and does not import it',
+      'test owns package ws and does not import it',
+    ]);
   });
 
   test('what the program that runs a file brings, elsewhere', () => {

@@ -68,6 +68,22 @@ export function checkArchitecture(files: ReadonlyMap<string, string>, table: Tab
   return [...found, ...checkCycles(edges, table)];
 }
 
+/** Owners of packages that do not import them, one line each. */
+export function findIdleOwners(files: ReadonlyMap<string, string>, table: Table): string[] {
+  const importers = new Map<string, string[]>();
+  for (const [file, text] of files) {
+    for (const { specifier } of readSource(file, text).imports) {
+      const name = packageOf(specifier);
+      importers.set(name, [...(importers.get(name) ?? []), file]);
+    }
+  }
+  return Object.entries(table.owners).flatMap(([name, owners]) =>
+    owners
+      .filter((owner) => importers.get(name)?.some((file) => within(file, owner)) !== true)
+      .map((owner) => `${owner} owns package ${name} and does not import it`),
+  );
+}
+
 /** The row whose path is the longest that holds the file. */
 export function rowOf(file: string, table: Table): Row | undefined {
   return table.rows
