@@ -2,7 +2,7 @@ import { findDestination, lookup } from '../../exchange/address.ts';
 import { makeLocalAnswer } from '../../exchange/answers.ts';
 import type { DownstreamEvents } from '../../exchange/downstream.ts';
 import { Exchange } from '../../exchange/exchange.ts';
-import { HeldBytes } from '../../exchange/held-bytes.ts';
+import { HeldPieces } from '../../exchange/held-pieces.ts';
 import { pieceOf } from '../../http/pieces.ts';
 import { BODY_TIMEOUT_MS, type Plane } from '../../plane.ts';
 import { quote } from '../../quote.ts';
@@ -43,7 +43,7 @@ export function isInferenceTarget(target: string): boolean {
  * is where the model's own server speaks gRPC, and as V2 over HTTP to servers of ours. What is asked about
  * servers and models is answered here and wakes nothing.
  *
- * Invariant: what `pieces` hold is counted in `held`, until it is handed on or the call is over.
+ * Invariant: nothing is held any more once the call is handed on or over.
  */
 export class InferenceCall implements DownstreamEvents {
   private readonly caller: GrpcDownstream;
@@ -53,8 +53,7 @@ export class InferenceCall implements DownstreamEvents {
   private addressed: ModelRoute | undefined;
   private tag: string | undefined;
   private state = READING;
-  private pieces: Buffer[] = [];
-  private readonly held: HeldBytes;
+  private readonly held: HeldPieces;
   private readUntil: number;
   private pending: { readonly route: RevisionRoute; readonly request: InferRequest } | undefined;
   /** Who has the call from now on. */
@@ -63,7 +62,7 @@ export class InferenceCall implements DownstreamEvents {
   constructor(caller: GrpcDownstream, plane: Plane) {
     this.caller = caller;
     this.plane = plane;
-    this.held = new HeldBytes(plane);
+    this.held = new HeldPieces(plane);
     this.method = caller.head.target.slice(SERVICE.length);
     this.readUntil = plane.now() + BODY_TIMEOUT_MS;
   }
@@ -112,34 +111,23 @@ export class InferenceCall implements DownstreamEvents {
   onBody(buffer: Buffer, ranges: readonly number[]): void {
     if (this.state === HANDED_ON) this.next?.onBody(buffer, ranges);
     if (this.state >= HANDED_ON) return;
-    const piece = pieceOf(buffer, ranges);
     this.readUntil = this.plane.now() + BODY_TIMEOUT_MS;
-    this.hold(piece);
-    if (this.state === READING) this.readMessage();
+    if (!this.held.take(pieceOf(buffer, ranges))) this.refuse(TOO_MANY_BODIES);
+    else if (this.state === READING) this.readMessage();
     else if (this.state === WAITING) this.refuseWith('bad_request', 'One message is expected.');
-  }
-
-  private hold(piece: Buffer): void {
-    if (this.held.take(piece.length)) this.pieces.push(piece);
-    else this.refuse(TOO_MANY_BODIES);
   }
 
   private readMessage(): void {
     const bytes = this.held.count;
     if (bytes < PREFIX_BYTES) return;
-    const first = this.pieces[0]!.length >= PREFIX_BYTES ? this.pieces[0]! : this.join();
+    const first = this.held.start(PREFIX_BYTES);
     const end = PREFIX_BYTES + first.readUInt32BE(1);
     if (first[0] !== 0) {
       this.refuseWith('not_implemented', 'Compressed messages are not taken here.');
     } else if (end > Math.min(MAX_MESSAGE, this.plane.limits.body)) {
       this.refuseWith('too_large', `The message is larger than ${MAX_MESSAGE} bytes.`);
-    } else if (bytes >= end) this.onMessage(this.join().subarray(PREFIX_BYTES, end), bytes > end);
-  }
-
-  private join(): Buffer {
-    const joined = this.pieces.length === 1 ? this.pieces[0]! : Buffer.concat(this.pieces);
-    this.pieces = [joined];
-    return joined;
+    } else if (bytes >= end)
+      this.onMessage(this.held.join().subarray(PREFIX_BYTES, end), bytes > end);
   }
 
   private onMessage(message: Buffer, isFollowed: boolean): void {
@@ -193,12 +181,12 @@ export class InferenceCall implements DownstreamEvents {
 
   /** To a server that speaks gRPC, the messages as they came. */
   private passOn(route: RevisionRoute | undefined): void {
-    const { caller, plane, pieces } = this;
+    const { caller, plane } = this;
     if (route) {
       caller.head.rouseModel = `${route.model.routing.namespace}/${route.model.routing.name}`;
       caller.head.rouseRevision = route.routing.name;
     }
-    this.letGo(HANDED_ON);
+    const pieces = this.letGo(HANDED_ON);
     const exchange = new Exchange(caller, plane);
     this.next = exchange;
     exchange.prepare();
@@ -245,11 +233,10 @@ export class InferenceCall implements DownstreamEvents {
     this.caller.refuse(refusal);
   }
 
-  private letGo(state: number): void {
+  private letGo(state: number): Buffer[] {
     this.state = state;
-    this.held.letGo();
-    this.pieces = [];
     this.pending = undefined;
+    return this.held.letGo();
   }
 
   onBadBody(refusal: Refusal): void {

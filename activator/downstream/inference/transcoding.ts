@@ -2,11 +2,10 @@ import type { Answer } from '../../exchange/answers.ts';
 import type { Downstream } from '../../exchange/downstream.ts';
 import { Exchange } from '../../exchange/exchange.ts';
 import { parseLength } from '../../http/fields.ts';
-import { HeldBytes } from '../../exchange/held-bytes.ts';
+import { HeldPieces } from '../../exchange/held-pieces.ts';
 import { pieceOf } from '../../http/pieces.ts';
 import { RequestHead } from '../../http/request-head.ts';
 import type { ResponseHead } from '../../http/response-head.ts';
-import { keep } from '../../sockets/socket-reader.ts';
 import type { Plane } from '../../plane.ts';
 import type { Refusal } from '../../refusal.ts';
 import type { RevisionRoute } from '../../routes.ts';
@@ -28,9 +27,7 @@ const OF_GRPC =
  * A ModelInfer call, shown to an exchange of its own as a V2 request over HTTP; the answer is read whole and
  * becomes a message, or a status.
  *
- * Invariants:
- *  1. What `pieces` hold is counted in `held`.
- *  2. The caller gets exactly one answer: `answered` is set with it.
+ * Invariant: the caller gets exactly one answer; `answered` is set with it.
  */
 export class Transcoding implements Downstream {
   readonly head = new RequestHead();
@@ -44,12 +41,11 @@ export class Transcoding implements Downstream {
   private status = 0;
   private extra = '';
   private jsonLength = -1;
-  private pieces: Buffer[] = [];
-  private readonly held: HeldBytes;
+  private readonly held: HeldPieces;
 
   constructor(outer: GrpcDownstream, plane: Plane) {
     this.outer = outer;
-    this.held = new HeldBytes(plane);
+    this.held = new HeldPieces(plane);
     this.exchange = new Exchange(this, plane);
   }
 
@@ -128,7 +124,7 @@ export class Transcoding implements Downstream {
 
   onCallerGone(): void {
     this.answered = true;
-    this.letGo();
+    this.held.letGo();
     this.exchange.onCallerGone();
   }
 
@@ -153,7 +149,7 @@ export class Transcoding implements Downstream {
   private end(status: number, message: string): void {
     if (this.answered) return;
     this.answered = true;
-    this.letGo();
+    this.held.letGo();
     this.outer.answerStatus(status, message, this.extra);
   }
 
@@ -171,18 +167,17 @@ export class Transcoding implements Downstream {
   }
 
   writeBody(buffer: Buffer, ranges: readonly number[]): boolean {
-    const view = pieceOf(buffer, ranges);
-    if (this.held.count + view.length > MAX_ANSWER || !this.held.take(view.length)) {
+    const piece = pieceOf(buffer, ranges);
+    if (this.held.count + piece.length > MAX_ANSWER || !this.held.take(piece)) {
       this.end(GRPC.resourceExhausted, 'The answer is larger than what may be held.');
       this.exchange.onCallerGone();
       return true;
     }
-    this.pieces.push(ranges.length === 2 ? keep(buffer, ranges[0]!, ranges[1]!) : view);
     return true;
   }
 
   endBody(): void {
-    const body = this.pieces.length === 1 ? this.pieces[0]! : Buffer.concat(this.pieces);
+    const body = this.held.join();
     if (this.status >= 300) {
       this.end(grpcStatusOfHttp(this.status), errorOf(body));
       return;
@@ -195,7 +190,7 @@ export class Transcoding implements Downstream {
       this.end(GRPC.internal, `The answer of the instance was not understood: ${error.message}.`);
       return;
     }
-    this.letGo();
+    this.held.letGo();
     if (this.answered) return;
     this.answered = true;
     this.outer.answerMessage(message, this.extra);
@@ -205,11 +200,6 @@ export class Transcoding implements Downstream {
 
   cut(): void {
     this.end(GRPC.unavailable, 'The instance was lost in the middle of its answer.');
-  }
-
-  private letGo(): void {
-    this.held.letGo();
-    this.pieces = [];
   }
 
   // No upgrade is ever asked for

@@ -10,6 +10,7 @@ import {
 } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { makeFolder, removeFolder, serve, type ServerProcess } from '#test/functions/process.ts';
+import { until } from '#test/until.ts';
 import { makeInstance, makeModel, makeRevision, startHarness } from '../harness.ts';
 import { useHarness } from '../use-harness.ts';
 import { callUnary, type Called, openClient, startGrpcInstance } from './grpc-service.ts';
@@ -201,7 +202,8 @@ describe('ModelInfer', () => {
 
   test('only the outputs that are asked for come, and large tensors pass whole', async () => {
     await own();
-    const large = Buffer.alloc(4 * 200_000, 1);
+    // No part of it is like another: one that was read over would show.
+    const large = bytes(Float32Array.from({ length: 200_000 }, (_, i) => i));
     const answer = await inferred({
       inputs: [
         { name: 'FP32', datatype: 'FP32', shape: [200_000] },
@@ -372,6 +374,38 @@ describe('ModelInfer', () => {
     expect(names).toContain('inference-header-content-length');
     expect(names).toContain('own');
     expect(seen[0]?.[names.indexOf('inference-header-content-length') * 2 + 1]).not.toBe('1');
+  });
+
+  test('the first part of an answer is not touched by what is read after it', async () => {
+    const [first, second] = ['A'.repeat(4000), 'B'.repeat(8000)] as const;
+    const length = first.length + second.length;
+    const json = JSON.stringify({
+      outputs: [
+        {
+          name: 'UINT8',
+          datatype: 'UINT8',
+          shape: [length],
+          parameters: { binary_data_size: length },
+        },
+      ],
+    });
+    const head =
+      `HTTP/1.1 200 OK\r\nContent-Length: ${json.length + length}\r\n` +
+      `Inference-Header-Content-Length: ${json.length}\r\n\r\n`;
+    const instance = await harness.startBareInstance((socket) => {
+      socket.once('data', () => {
+        socket.write(head + json + first);
+        const held = `rouse_held_bytes ${json.length + first.length}\n`;
+        const wasRead = until('its first part', () => harness.activator.metrics().includes(held));
+        void wasRead.then(
+          () => socket.write(second),
+          () => socket.destroy(),
+        );
+      });
+    });
+    await publish(instance.port);
+    const answer = await inferred({ inputs: [one], raw });
+    expect(answer.raw).toEqual([Buffer.from(first + second)]);
   });
 
   test('a server that is lost in the middle of its answer is unavailable', async () => {
