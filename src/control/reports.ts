@@ -9,7 +9,7 @@ import type { Usage } from './usage.ts';
 
 /** What becomes of each report of a data plane. */
 export function createReportListener(parts: {
-  catalog: Catalog;
+  catalog: Pick<Catalog, 'revision'>;
   autoscaler: Pick<Autoscaler, 'wake' | 'report'>;
   leases: Pick<Leases, 'demand' | 'released'> | undefined;
   loads: Pick<LoadBook, 'demand'>;

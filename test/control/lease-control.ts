@@ -4,6 +4,7 @@ import { followDataPlanes } from '#control/data-planes.ts';
 import { createDrain } from '#control/drain.ts';
 import { createLeases, type Leases } from '#control/leases.ts';
 import { createLoadBook } from '#control/load.ts';
+import { createReportListener } from '#control/reports.ts';
 import type { RoutingInstance, RoutingModel } from '#domain/routing.ts';
 import type { Clock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
@@ -35,6 +36,7 @@ export function startLeaseControl(options: {
   for (const { id, revision } of instances) {
     leases.begin({ id, revision, capacity: concurrency, isNew: false });
   }
+  const drain = createDrain(() => {});
   let list: (ids: readonly string[]) => void = () => {};
   const dataPlanes = followDataPlanes({
     links: publisher,
@@ -45,23 +47,22 @@ export function startLeaseControl(options: {
         listener(alive);
       },
     },
-    drain: createDrain(() => {}),
+    drain,
     onLeft: (id) => loads.left(id),
     clock,
     log: silentLog,
   });
-  publisher.onUpward((dataPlane, message) => {
-    if (message.type === 'load') loads.report(dataPlane, message.revisions);
-    else if (message.type === 'released') leases.released(dataPlane, message);
-    else if (message.type === 'wake') {
-      const { revision, queued, inFlight } = message;
-      loads.wake(dataPlane, revision, queued, inFlight);
-      leases.demand(revision);
-    } else if (message.type === 'demand') {
-      loads.demand(dataPlane, message.revisions);
-      for (const { revision } of message.revisions) leases.demand(revision);
-    }
-  });
+  publisher.onUpward(
+    createReportListener({
+      catalog: { revision: () => undefined },
+      autoscaler: { wake: loads.wake, report: loads.report },
+      leases,
+      loads,
+      usage: { report: () => {} },
+      drain,
+      instances: { suspect: () => {} },
+    }),
+  );
   return {
     publisher,
     leases,

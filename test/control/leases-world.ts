@@ -1,11 +1,11 @@
-import { createDemand } from '#activator/demand.ts';
+import { createControlLink } from '#activator/control-link.ts';
 import type { Waiter } from '#activator/gate/gate.ts';
-import { Routes } from '#activator/routes.ts';
+import { createRevisionMetrics } from '#activator/metrics/metrics.ts';
+import type { Routes } from '#activator/routes.ts';
 import type { Slot } from '#activator/upstream/slot.ts';
 import type { BusClient, BusHost, Link } from '#bus/bus.ts';
 import type { Downward, Upward } from '#bus/messages.ts';
 import { createEnding, createMailbox } from '#bus/signal.ts';
-import { createSubscriber, type Subscriber } from '#bus/subscriber.ts';
 import type { RoutingInstance } from '#domain/routing.ts';
 import { Timers } from '#lib/timers.ts';
 import { NORMAL } from '#policies/priority.ts';
@@ -16,7 +16,7 @@ import { type LeaseControl, startLeaseControl } from './lease-control.ts';
 
 /**
  * Data planes and control, as they are, over links that a test delivers message by message, and cuts. The real
- * parts: gates, routes, demand, subscriber; publisher, leases, load book. What instances really have in flight
+ * parts: the data plane's link to control with its gates; publisher, reports, leases, load book. What instances really have in flight
  * is counted here.
  */
 
@@ -155,35 +155,14 @@ export function createWorld(concurrency: number) {
     const id = `plane-${(born += 1)}`;
     let listener: (link: Link<Upward, Downward>) => void = () => {};
     const client: BusClient = { onLink: (wanted) => (listener = wanted), close: async () => {} };
-    const routes = new Routes('localhost', {
-      onWake(revision, queued) {
-        subscriber.send({ type: 'wake', revision, queued, ...demand.follow(revision) });
-      },
-      onQuiet: (revision) => demand.quiet(revision),
-      onReleased: ({ id: instance, held, sequence }) =>
-        subscriber.send({ type: 'released', instance, slots: held, sequence }),
-      onDrained: ({ id: instance }) => subscriber.send({ type: 'drained', instance }),
-      now: () => clock.now(),
-      roll: () => 0.5,
-    });
     const timers = new Timers(clock);
-    const demand = createDemand({
-      routes,
-      timers,
-      send: (revisions) => subscriber.send({ type: 'demand', revisions }),
-    });
-    const subscriber: Subscriber = createSubscriber({
+    const { routes } = createControlLink({
       client,
       dataPlane: id,
-      onState: (change) => routes.apply(change),
-      leases: () => routes.leases(),
-      onLease: (leases) => routes.lease(leases),
-      onUnlinked() {
-        for (const slot of routes.allSlots()) slot.gate.keepHeld(slot);
-      },
-    });
-    subscriber.onLink(() => {
-      for (const { gate } of routes.allRevisions()) gate.wakeAgain();
+      domain: 'localhost',
+      clock,
+      timers,
+      roll: () => 0.5,
     });
     const plane: Plane = {
       id,
@@ -274,8 +253,12 @@ export function createWorld(concurrency: number) {
       control?.list([...planes.keys()]);
     },
     arrive(plane: Plane): void {
-      const gate = plane.routes.findRevision(REVISION)?.gate;
-      gate?.enter(
+      const route = plane.routes.findRevision(REVISION);
+      if (!route) return;
+      // As for every request that is routed: without it, nothing of its load is reported.
+      route.metrics ??= createRevisionMetrics('default', 'm', 'v1');
+      route.metrics.arrivals += 1;
+      route.gate.enter(
         new Request((slot) => {
           plane.grants += 1;
           plane.running.push(slot);

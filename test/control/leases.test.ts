@@ -514,6 +514,34 @@ describe('one step after the other', () => {
     expect(two(world).grants).toBe(1);
   });
 
+  const saidOf = (plane: Plane, world: World, wanted: 'drained' | 'wake') =>
+    world.sent(plane).filter(({ type }) => type === wanted);
+
+  test('that an instance has drained is said again over a new link: the word may be lost', () => {
+    const world = makeWorld(1, 1, 1);
+    const plane = one(world);
+    const [instance] = [...world.instances.values()];
+    world.control?.publisher.update({ instances: [{ ...instance!, state: 'draining' }] });
+    for (let link = 0; link < 2; link++) {
+      world.deliverAll();
+      const said = { type: 'drained', instance: instance!.id };
+      expect(saidOf(plane, world, 'drained')).toEqual([said]);
+      plane.wire?.end();
+      plane.connect();
+    }
+  });
+
+  test('so is that somebody waits for a model without instances', () => {
+    const world = makeWorld(1, 1, 0);
+    const plane = one(world);
+    world.arrive(plane);
+    for (let link = 0; link < 2; link++) {
+      expect(saidOf(plane, world, 'wake')).toMatchObject([{ queued: 1 }]);
+      plane.wire?.end();
+      plane.connect();
+    }
+  });
+
   test('while control is away all go on with what they have, and keep it when it is back', () => {
     const world = makeWorld(4, 2, 1);
     for (const plane of [one(world), two(world)]) {
