@@ -1,3 +1,4 @@
+import type { TensorInfo } from '#domain/records.ts';
 import type { RoutingRevision } from '#domain/routing.ts';
 import type { FaultCode } from '#lib/fault.ts';
 import type { Destination, Dialect } from './address.ts';
@@ -14,6 +15,22 @@ export interface Answer {
   readonly body: string;
   /** What it says, when it is a refusal: for protocols that put it otherwise. */
   readonly refusal?: { readonly code: FaultCode; readonly detail: string };
+}
+
+interface V2Server {
+  readonly name: string;
+  readonly version: string;
+  readonly extensions: readonly string[];
+}
+
+interface V2Model {
+  readonly name: string;
+  readonly versions: readonly string[];
+  readonly platform: string;
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  readonly state: RevisionState;
+  readonly parameters: { readonly revision: string };
 }
 
 const BEST_FIRST = ['awake', 'starting', 'parked', 'asleep', 'preparing', 'failed'] as const;
@@ -69,7 +86,7 @@ export function makeLocalAnswer(
   { model, revision, tag, what }: Extract<Destination, { kind: 'local' }>,
   plane: Pick<Plane, 'routes' | 'version' | 'now'>,
 ): Answer {
-  if (what === 'v2-server') return makeV2Server(plane.version);
+  if (what === 'v2-server') return json(describeServer(plane.version));
   if (what === 'openai-models') return makeOpenAiModels(plane.routes);
   if (what === 'health' || !model) return makeHealth();
   const shown = revisionShown(model, revision, tag)?.routing;
@@ -78,25 +95,18 @@ export function makeLocalAnswer(
     return makeRefusal('v2', status, code, detail);
   }
   const now = plane.now();
-  if (what === 'v2-model') return makeV2Model(model, shown, now);
+  if (what === 'v2-model') return json(describeModel(model, shown, now));
   return what === 'v1-model' ? makeV1Model(model, shown, now) : makeV2Ready(model, shown, now);
 }
 
-function json(body: unknown, status = 200): Answer {
-  return { status, type: 'application/json', body: JSON.stringify(body) };
-}
-
-function makeV2Server(version: string): Answer {
-  return json({ name: 'rouse', version, extensions: ['binary_tensor_data'] });
-}
-
-function makeHealth(): Answer {
-  return { status: 200, type: 'text/plain', body: 'ok\n' };
+/** This server, as V2 describes one. */
+export function describeServer(version: string): V2Server {
+  return { name: 'rouse', version, extensions: ['binary_tensor_data'] };
 }
 
 /** Metadata of a model or of one revision; `state` says whether it sleeps. Wakes nothing. */
-function makeV2Model(model: ModelRoute, shown: RoutingRevision, now: number): Answer {
-  return json({
+export function describeModel(model: ModelRoute, shown: RoutingRevision, now: number): V2Model {
+  return {
     name: model.routing.name,
     versions: model.routing.revisions.map((revision) => revision.name),
     platform: shown.platform,
@@ -104,10 +114,22 @@ function makeV2Model(model: ModelRoute, shown: RoutingRevision, now: number): An
     outputs: shown.outputs,
     state: stateOfModel(model, now),
     parameters: { revision: shown.name },
-  });
+  };
 }
 
 /** Asleep is ready: it can serve. What is refused now is not. */
+export function isReady(shown: RoutingRevision, now: number): boolean {
+  return shown.state === 'Ready' && !mustRefuse(shown, now);
+}
+
+function json(body: unknown, status = 200): Answer {
+  return { status, type: 'application/json', body: JSON.stringify(body) };
+}
+
+function makeHealth(): Answer {
+  return { status: 200, type: 'text/plain', body: 'ok\n' };
+}
+
 function makeV2Ready(model: ModelRoute, shown: RoutingRevision, now: number): Answer {
   const ready = isReady(shown, now);
   const body = { name: model.routing.name, ready, state: stateOfModel(model, now) };
@@ -136,10 +158,6 @@ function makeOpenAiModels(routes: Routes): Answer {
     owned_by: model.routing.namespace,
   }));
   return json({ object: 'list', data });
-}
-
-function isReady(shown: RoutingRevision, now: number): boolean {
-  return shown.state === 'Ready' && !mustRefuse(shown, now);
 }
 
 /** The best that is true of a revision. */

@@ -1,5 +1,4 @@
 import { findDestination, lookup } from '../../exchange/address.ts';
-import { makeLocalAnswer } from '../../exchange/answers.ts';
 import type { DownstreamEvents } from '../../exchange/downstream.ts';
 import { Exchange } from '../../exchange/exchange.ts';
 import { HeldPieces } from '../../exchange/held-pieces.ts';
@@ -13,15 +12,12 @@ import { type ModelRoute, type RevisionRoute, speaksGrpc } from '../../routes.ts
 import { chooseRevision } from '../../exchange/split.ts';
 import type { GrpcDownstream } from '../grpc-downstream.ts';
 import { GRPC, PREFIX_BYTES } from '../../http2/grpc.ts';
+import { answerModel, answerServer } from './describe.ts';
 import {
   type InferRequest,
-  makeFlagResponse,
-  makeModelMetadata,
-  makeServerMetadata,
   type ModelRequest,
   parseInferRequest,
   parseModelRequest,
-  type TensorMetadata,
 } from './messages.ts';
 import { Transcoding } from './transcoding.ts';
 
@@ -79,7 +75,8 @@ export class InferenceCall implements DownstreamEvents {
       return;
     }
     if (head.rouseModel !== '' || plane.routes.findHost(head.hostname)) this.readAddress();
-    if (this.state === READING) this.answerServer();
+    const answer = this.state === READING ? answerServer(this.method, plane) : undefined;
+    if (answer) this.answer(answer);
   }
 
   /** A model that is addressed as for any other call, and speaks gRPC, gets it without a look at its messages. */
@@ -92,18 +89,6 @@ export class InferenceCall implements DownstreamEvents {
     this.tag = destination.tag;
     const revisions = [...destination.model.revisions.values()];
     if (revisions.length > 0 && revisions.every(speaksGrpc)) this.passOn(undefined);
-  }
-
-  private answerServer(): void {
-    const { plane, method } = this;
-    if (method === 'ServerLive') this.answer(makeFlagResponse(true));
-    else if (method === 'ServerReady') this.answer(makeFlagResponse(plane.routes.isKnown));
-    else if (method === 'ServerMetadata') {
-      const { body } = makeLocalAnswer({ kind: 'local', what: 'v2-server', revision: '' }, plane);
-      this.answer(makeServerMetadata(JSON.parse(body)));
-    } else if (!/^Model(Ready|Metadata|Infer|StreamInfer)$/.test(method)) {
-      this.refuseWith('not_implemented', `There is no method ${method.slice(0, 64)} here.`);
-    }
   }
 
   // The message
@@ -201,26 +186,23 @@ export class InferenceCall implements DownstreamEvents {
     transcoding.start(route, request);
   }
 
-  /** What the routing state knows, without a model being woken. */
   private describe({ name, version }: ModelRequest): void {
     const model = this.find(name);
     if (!model) return;
-    const what = this.method === 'ModelReady' ? 'v2-model-ready' : 'v2-model';
-    const revision = version === '' ? this.caller.head.rouseRevision : version;
-    const { tag, plane } = this;
-    const destination = { kind: 'local', what, model, revision, tag } as const;
-    const { status, body } = makeLocalAnswer(destination, plane);
-    const found: Described = JSON.parse(body);
-    if (status === 404) this.refuseWith('not_found', found.error ?? '');
-    else if (what === 'v2-model') this.answer(makeModelMetadata(found));
-    else this.answer(makeFlagResponse(found.ready));
+    const { caller, method, tag, plane } = this;
+    const revision = version === '' ? caller.head.rouseRevision : version;
+    this.answer(answerModel(method, model, revision, tag, plane.now()));
   }
 
   // Answers
 
-  private answer(message: Uint8Array): void {
+  private answer(answer: Uint8Array | Refusal): void {
+    if ('detail' in answer) {
+      this.refuse(answer);
+      return;
+    }
     this.letGo(OVER);
-    this.caller.answerMessage(message, '');
+    this.caller.answerMessage(answer, '');
   }
 
   private refuseWith(code: RefusalCode, detail: string): void {
@@ -264,15 +246,4 @@ export class InferenceCall implements DownstreamEvents {
       this.caller.answerStatus(GRPC.deadlineExceeded, 'The message did not arrive in time.', '');
     } else if (now >= this.readUntil) this.refuse(BODY_STALLED);
   }
-}
-
-/** The local answers of V2 that are turned into messages. */
-interface Described {
-  readonly error?: string;
-  readonly ready: boolean;
-  readonly name: string;
-  readonly versions: readonly string[];
-  readonly platform: string;
-  readonly inputs: readonly TensorMetadata[];
-  readonly outputs: readonly TensorMetadata[];
 }
