@@ -1,18 +1,18 @@
 import { findDestination, lookup } from '../../exchange/address.ts';
 import type { DownstreamEvents } from '../../exchange/downstream.ts';
 import { Exchange } from '../../exchange/exchange.ts';
-import { HeldPieces } from '../../exchange/held-pieces.ts';
 import { pieceOf } from '../../http/pieces.ts';
-import { BODY_TIMEOUT_MS, type Plane } from '../../plane.ts';
+import type { Plane } from '../../plane.ts';
 import { quote } from '../../quote.ts';
 import { type Refusal, refusal, type RefusalCode } from '../../refusal.ts';
 import { BODY_STALLED } from '../../http/refusals.ts';
-import { STARTING, TOO_MANY_BODIES } from '../../exchange/refusals.ts';
+import { STARTING } from '../../exchange/refusals.ts';
 import { type ModelRoute, type RevisionRoute, speaksGrpc } from '../../routes.ts';
 import { chooseRevision } from '../../exchange/split.ts';
 import type { GrpcDownstream } from '../grpc-downstream.ts';
-import { GRPC, PREFIX_BYTES } from '../../http2/grpc.ts';
+import { GRPC } from '../../http2/grpc.ts';
 import { answerModel, answerServer } from './describe.ts';
+import { FirstMessage } from './first-message.ts';
 import {
   type InferRequest,
   type ModelRequest,
@@ -22,8 +22,9 @@ import {
 import { Transcoding } from './transcoding.ts';
 
 const SERVICE = '/inference.GRPCInferenceService/';
-/** A message is held whole to be turned into a request; our servers take no more. */
-const MAX_MESSAGE = 64 * 1024 * 1024;
+
+const ONE_MESSAGE = refusal('bad_request', 'One message is expected.');
+const NO_MESSAGE = refusal('bad_request', 'A message is expected.');
 
 const READING = 0;
 const WAITING = 1;
@@ -49,8 +50,7 @@ export class InferenceCall implements DownstreamEvents {
   private addressed: ModelRoute | undefined;
   private tag: string | undefined;
   private state = READING;
-  private readonly held: HeldPieces;
-  private readUntil: number;
+  private readonly first: FirstMessage;
   private pending: { readonly route: RevisionRoute; readonly request: InferRequest } | undefined;
   /** Who has the call from now on. */
   private next: Exchange | Transcoding | undefined;
@@ -58,9 +58,8 @@ export class InferenceCall implements DownstreamEvents {
   constructor(caller: GrpcDownstream, plane: Plane) {
     this.caller = caller;
     this.plane = plane;
-    this.held = new HeldPieces(plane);
+    this.first = new FirstMessage(plane);
     this.method = caller.head.target.slice(SERVICE.length);
-    this.readUntil = plane.now() + BODY_TIMEOUT_MS;
   }
 
   prepare(): void {
@@ -96,23 +95,17 @@ export class InferenceCall implements DownstreamEvents {
   onBody(buffer: Buffer, ranges: readonly number[]): void {
     if (this.state === HANDED_ON) this.next?.onBody(buffer, ranges);
     if (this.state >= HANDED_ON) return;
-    this.readUntil = this.plane.now() + BODY_TIMEOUT_MS;
-    if (!this.held.take(pieceOf(buffer, ranges))) this.refuse(TOO_MANY_BODIES);
+    const refused = this.first.take(pieceOf(buffer, ranges));
+    if (refused) this.refuse(refused);
     else if (this.state === READING) this.readMessage();
-    else if (this.state === WAITING) this.refuseWith('bad_request', 'One message is expected.');
+    else if (this.state === WAITING) this.refuse(ONE_MESSAGE);
   }
 
   private readMessage(): void {
-    const bytes = this.held.count;
-    if (bytes < PREFIX_BYTES) return;
-    const first = this.held.start(PREFIX_BYTES);
-    const end = PREFIX_BYTES + first.readUInt32BE(1);
-    if (first[0] !== 0) {
-      this.refuseWith('not_implemented', 'Compressed messages are not taken here.');
-    } else if (end > Math.min(MAX_MESSAGE, this.plane.limits.body)) {
-      this.refuseWith('too_large', `The message is larger than ${MAX_MESSAGE} bytes.`);
-    } else if (bytes >= end)
-      this.onMessage(this.held.join().subarray(PREFIX_BYTES, end), bytes > end);
+    const read = this.first.read();
+    if (!read) return;
+    if ('detail' in read) this.refuse(read);
+    else this.onMessage(read.message, read.isFollowed);
   }
 
   private onMessage(message: Buffer, isFollowed: boolean): void {
@@ -124,9 +117,7 @@ export class InferenceCall implements DownstreamEvents {
       if (!(error instanceof Error)) throw error;
       this.refuseWith('bad_request', `The message is malformed: ${error.message}.`);
     }
-    if (isFollowed && this.state === WAITING) {
-      this.refuseWith('bad_request', 'One message is expected.');
-    }
+    if (isFollowed && this.state === WAITING) this.refuse(ONE_MESSAGE);
   }
 
   /** The message is read as a whole only for a model that is there and needs it. */
@@ -158,7 +149,7 @@ export class InferenceCall implements DownstreamEvents {
   onBodyEnd(trailers: string): void {
     const { pending, state } = this;
     if (state === HANDED_ON) this.next?.onBodyEnd(trailers);
-    else if (state === READING) this.refuseWith('bad_request', 'A message is expected.');
+    else if (state === READING) this.refuse(NO_MESSAGE);
     else if (state === WAITING && pending) this.transcode(pending.route, pending.request);
   }
 
@@ -218,7 +209,7 @@ export class InferenceCall implements DownstreamEvents {
   private letGo(state: number): Buffer[] {
     this.state = state;
     this.pending = undefined;
-    return this.held.letGo();
+    return this.first.letGo();
   }
 
   onBadBody(refusal: Refusal): void {
@@ -244,6 +235,6 @@ export class InferenceCall implements DownstreamEvents {
     else if (now >= this.caller.givesUpAt && this.state < HANDED_ON) {
       this.letGo(OVER);
       this.caller.answerStatus(GRPC.deadlineExceeded, 'The message did not arrive in time.', '');
-    } else if (now >= this.readUntil) this.refuse(BODY_STALLED);
+    } else if (this.first.isStalled(now)) this.refuse(BODY_STALLED);
   }
 }

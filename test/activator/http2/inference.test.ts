@@ -11,8 +11,10 @@ import {
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { makeFolder, removeFolder, serve, type ServerProcess } from '#test/functions/process.ts';
 import { until } from '#test/until.ts';
+import { makePrefix } from '#activator/http2/grpc.ts';
 import { makeInstance, makeModel, makeRevision, startHarness } from '../harness.ts';
 import { useHarness } from '../use-harness.ts';
+import { ask, openSession } from './client.ts';
 import { callUnary, type Called, openClient, startGrpcInstance } from './grpc-service.ts';
 import { fieldsOf, inferRequest, modelRequest, parseInferResponse } from './inference-messages.ts';
 
@@ -302,6 +304,31 @@ describe('ModelInfer', () => {
     const elsewhere = new Metadata();
     elsewhere.set('rouse-model', 'gone');
     expect((await infer({}, elsewhere)).error?.code).toBe(status.NOT_FOUND);
+  });
+
+  test('refused: no message, or a second one', async () => {
+    await own();
+    const session = await openSession(harness.port);
+    harness.teardown(() => session.destroy());
+    const message = inferRequest({ model: 'echo', inputs: [one], raw });
+    const framed = Buffer.concat([makePrefix(message.length), message]);
+    const headers = {
+      ':method': 'POST',
+      ':path': '/inference.GRPCInferenceService/ModelInfer',
+      'content-type': 'application/grpc',
+    };
+    for (const [body, details] of [
+      [Buffer.alloc(0), 'A message is expected.'],
+      [framed.subarray(0, -1), 'A message is expected.'],
+      [Buffer.concat([framed, framed]), 'One message is expected.'],
+    ] as const) {
+      const answer = await ask(session, headers, body);
+      expect(answer.headers).toMatchObject({
+        'grpc-status': `${status.INVALID_ARGUMENT}`,
+        'grpc-message': details,
+      });
+    }
+    expect((await ask(session, headers, framed)).trailers).toMatchObject({ 'grpc-status': '0' });
   });
 
   test('refused: 4 MiB of empty inputs; of a model that is not there nothing more is read', async () => {

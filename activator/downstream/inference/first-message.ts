@@ -1,0 +1,58 @@
+import { HeldPieces } from '../../exchange/held-pieces.ts';
+import { TOO_MANY_BODIES } from '../../exchange/refusals.ts';
+import { PREFIX_BYTES } from '../../http2/grpc.ts';
+import { BODY_TIMEOUT_MS, type Plane } from '../../plane.ts';
+import { type Refusal, refusal } from '../../refusal.ts';
+
+/** A message is held whole to be turned into a request; our servers take no more. */
+const MAX_MESSAGE = 64 * 1024 * 1024;
+
+const COMPRESSED = refusal('not_implemented', 'Compressed messages are not taken here.');
+const TOO_LARGE = refusal('too_large', `The message is larger than ${MAX_MESSAGE} bytes.`);
+
+interface WholeMessage {
+  readonly message: Buffer;
+  /** More has come than this message. */
+  readonly isFollowed: boolean;
+}
+
+/** The first message of a call, held until all of it has come. */
+export class FirstMessage {
+  private readonly plane: Plane;
+  private readonly held: HeldPieces;
+  private readUntil: number;
+
+  constructor(plane: Plane) {
+    this.plane = plane;
+    this.held = new HeldPieces(plane);
+    this.readUntil = plane.now() + BODY_TIMEOUT_MS;
+  }
+
+  /** `piece`: ours, as for `HeldPieces`. */
+  take(piece: Buffer): Refusal | undefined {
+    this.readUntil = this.plane.now() + BODY_TIMEOUT_MS;
+    return this.held.take(piece) ? undefined : TOO_MANY_BODIES;
+  }
+
+  /** Undefined: more of it is to come. */
+  read(): WholeMessage | Refusal | undefined {
+    const { count } = this.held;
+    if (count < PREFIX_BYTES) return undefined;
+    const start = this.held.start(PREFIX_BYTES);
+    const end = PREFIX_BYTES + start.readUInt32BE(1);
+    if (start[0] !== 0) return COMPRESSED;
+    if (end > Math.min(MAX_MESSAGE, this.plane.limits.body)) return TOO_LARGE;
+    if (count < end) return undefined;
+    return { message: this.held.join().subarray(PREFIX_BYTES, end), isFollowed: count > end };
+  }
+
+  /** No byte of it has come for too long. */
+  isStalled(now: number): boolean {
+    return now >= this.readUntil;
+  }
+
+  /** All that was taken, in order; none of it is held any more. */
+  letGo(): Buffer[] {
+    return this.held.letGo();
+  }
+}
