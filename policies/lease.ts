@@ -19,6 +19,15 @@ export interface PlaneSeen {
   readonly heldMs: number;
 }
 
+/** An instance whose slots are shared out, and who may be using how many of them. */
+export interface SharedSeen {
+  readonly capacity: number;
+  /** One for each data plane. */
+  readonly held: readonly number[];
+  /** Of these, how many are recalled already. */
+  readonly recalled: readonly number[];
+}
+
 /**
  * Who waits keeps a slot for this long before it goes to another who waits. Long beside the two messages that a
  * handover takes on one machine, short beside what a person notices.
@@ -33,6 +42,23 @@ const PARTS = 16;
 const CREDIT_LIMIT_MS = 20_000;
 /** Sums of fractions that should be whole are, within this. */
 const EPSILON = 1e-9;
+
+/**
+ * How many slots of each instance each data plane shall have: `decideShares`, then `decideSlots`.
+ *
+ * @param memory of the last decision, and `elapsedMs` since then: see `decideShares`.
+ * @returns one list for each instance, with one number for each data plane.
+ */
+export function decideLeases(
+  instances: readonly SharedSeen[],
+  planes: readonly PlaneSeen[],
+  memory: readonly number[] | undefined,
+  elapsedMs: number,
+): { decision: number[][]; memory: number[] | undefined } {
+  const capacity = sum(instances.map((one) => Math.max(0, one.capacity)));
+  const shares = decideShares(capacity, planes, memory, elapsedMs);
+  return { decision: decideSlots(instances, shares.decision), memory: shares.memory };
+}
 
 /**
  * How many slots each data plane shall have; in all as many as there are.
@@ -146,15 +172,6 @@ function isWorthMoving(
     const gain = shares[at]! - held;
     return queued > 0 && gain > 0 && (gain >= least || held === 0);
   });
-}
-
-/** An instance whose slots are shared out, and who may be using how many of them. */
-export interface SharedSeen {
-  readonly capacity: number;
-  /** One for each data plane. */
-  readonly held: readonly number[];
-  /** Of these, how many are recalled already. */
-  readonly recalled: readonly number[];
 }
 
 /**

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { RECLAIM_MS } from '#control/leases.ts';
+import { RECLAIM_MS } from '#control/lease-processes.ts';
 import { TURN_MS } from '#policies/lease.ts';
 import { createWorld, type Plane, type World } from './leases-world.ts';
 

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decideShares, decideSlots, type PlaneSeen, TURN_MS } from '#policies/lease.ts';
+import {
+  decideLeases,
+  decideShares,
+  decideSlots,
+  type PlaneSeen,
+  TURN_MS,
+} from '#policies/lease.ts';
 
 const LONG = 1000;
 
@@ -223,5 +229,26 @@ describe('slots of each instance', () => {
       ),
       { numRuns: 5000 },
     );
+  });
+});
+
+test('shares become slots; an instance with less than none makes the others no smaller', () => {
+  const instances = [
+    { capacity: -1, held: [0, 0], recalled: [0, 0] },
+    { capacity: 2, held: [2, 0], recalled: [0, 0] },
+  ];
+  const planes = [plane(1, 2, 2), plane(3, 0, 0)];
+  const { decision, memory } = decideLeases(instances, planes, undefined, LONG);
+  expect(decision).toEqual([
+    [0, 0],
+    [1, 1],
+  ]);
+  expect(memory).toEqual([0, 0]);
+  expect(decideLeases(instances, [plane(0, 2, 2), plane(0, 0, 0)], memory, LONG)).toEqual({
+    decision: [
+      [0, 0],
+      [2, 0],
+    ],
+    memory: undefined,
   });
 });
