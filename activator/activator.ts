@@ -71,12 +71,12 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
   timers.every(SWEEP_MS, () => {
     const now = clock.now();
     connections.sweep(now);
-    for (const slot of routes.allSlots()) slot.sweep(now);
+    for (const instance of routes.allInstances()) instance.sweep(now);
   });
 
   async function stop(): Promise<void> {
     timers.close();
-    for (const slot of routes.allSlots()) slot.closeIdle();
+    for (const instance of routes.allInstances()) instance.closeIdle();
     await control.close();
   }
 

@@ -51,7 +51,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     onQuiet: (revision) => demand.quiet(revision),
     onReleased: ({ id, held, sequence }) =>
       send({ type: 'released', instance: id, slots: held, sequence }),
-    onDrained: (slot) => send({ type: 'drained', instance: slot.id }),
+    onDrained: (instance) => send({ type: 'drained', instance: instance.id }),
     now: () => clock.now(),
     roll: options.roll,
   });
@@ -86,12 +86,12 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     },
     onAnswers: (answers) => peers.onAnswers(answers),
     onUnlinked() {
-      for (const slot of routes.allSlots()) slot.gate.keepHeld(slot);
+      for (const instance of routes.allInstances()) instance.gate.keepHeld(instance);
     },
   });
   subscriber.onLink(() => {
     for (const route of routes.allRevisions()) route.gate.wakeAgain();
-    for (const slot of routes.allSlots()) slot.gate.drainAgain(slot);
+    for (const instance of routes.allInstances()) instance.gate.drainAgain(instance);
   });
   timers.every(WATCH_EVERY_MS, () => watches.tick(clock.now()));
   timers.every(LOAD_MS, () => {

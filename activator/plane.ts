@@ -1,7 +1,7 @@
 import type { Callers } from './callers.ts';
 import type { SharedMetrics } from './metrics/metrics.ts';
 import type { Routes } from './routes.ts';
-import type { Slot } from './upstream/slot.ts';
+import type { InstanceRoute } from './upstream/instance-route.ts';
 import type { Watches } from './status/watches.ts';
 
 /** Limits of the data plane; every one is in force for each connection or for all of them together. */
@@ -37,9 +37,9 @@ export interface Plane {
   /** The field line of a new trace. */
   startTrace(): string;
   /** The instance refused a connection: tell control, and try it again a little later. */
-  onUnreachable(slot: Slot, reason: string): void;
+  onUnreachable(instance: InstanceRoute, reason: string): void;
   /** The instance gave no answer to a request for as long as this may run. */
-  onSilent(slot: Slot, reason: string): void;
+  onSilent(instance: InstanceRoute, reason: string): void;
 }
 
 /** A body that is read in order to find its model, at most; also what a caller may send to an OpenAI path. */

@@ -6,7 +6,7 @@ import type { RoutingInstance, RoutingModel, RoutingRevision } from '#domain/rou
 import { pickByHash, pickByWeight } from '#policies/traffic.ts';
 import { Gate, type GateEvents, type GateLimits, OWN } from './gate/gate.ts';
 import type { RevisionMetrics } from './metrics/metrics.ts';
-import { Slot } from './upstream/slot.ts';
+import { InstanceRoute } from './upstream/instance-route.ts';
 import type { ResponseFields } from './metrics/timing.ts';
 
 /** One revision that can be sent to, with its gate and counters; lives as long as the revision is routed. */
@@ -14,7 +14,7 @@ export interface RevisionRoute {
   readonly key: string;
   readonly model: ModelRoute;
   routing: RoutingRevision;
-  readonly gate: Gate<Slot>;
+  readonly gate: Gate<InstanceRoute>;
   /** Made with the first request, as the counters are. */
   fields: ResponseFields | undefined;
   /** Made with the first request: a model that sleeps for good costs nothing here. */
@@ -43,8 +43,8 @@ interface HostRoute {
 export interface RoutesEvents {
   onWake(revision: string, queued: number): void;
   onQuiet(revision: string): void;
-  readonly onReleased: (slot: Slot) => void;
-  readonly onDrained: (slot: Slot) => void;
+  readonly onReleased: (instance: InstanceRoute) => void;
+  readonly onDrained: (instance: InstanceRoute) => void;
   readonly now: () => number;
   readonly roll: () => number;
 }
@@ -60,7 +60,7 @@ export class Routes {
   version = 0;
   private readonly hosts = new Map<string, HostRoute>();
   private readonly revisions = new Map<string, RevisionRoute>();
-  private readonly slots = new Map<string, Slot>();
+  private readonly instances = new Map<string, InstanceRoute>();
   private readonly domain: string;
   private readonly events: RoutesEvents;
 
@@ -94,14 +94,14 @@ export class Routes {
 
   /** Those that came together. One of an instance that is not known (any more) is no use. */
   lease(leases: readonly NewLease[]): void {
-    const gates = new Set<Gate<Slot>>();
+    const gates = new Set<Gate<InstanceRoute>>();
     for (const { instance, slots, sequence, answer } of leases) {
-      const slot = this.slots.get(instance);
-      if (!slot || slot.leased === OWN) continue;
-      slot.sequence = sequence;
-      slot.gate.lease(slot, slots);
-      if (answer) this.events.onReleased(slot);
-      gates.add(slot.gate);
+      const route = this.instances.get(instance);
+      if (!route || route.leased === OWN) continue;
+      route.sequence = sequence;
+      route.gate.lease(route, slots);
+      if (answer) this.events.onReleased(route);
+      gates.add(route.gate);
     }
     for (const gate of gates) gate.afterLeases();
   }
@@ -109,7 +109,7 @@ export class Routes {
   /** What control may count as used here. */
   leases(): Lease[] {
     const leases: Lease[] = [];
-    for (const { id, held, sequence, draining } of this.slots.values()) {
+    for (const { id, held, sequence, draining } of this.instances.values()) {
       if (held > 0 && !draining) leases.push({ instance: id, slots: held, sequence });
     }
     return leases;
@@ -119,8 +119,8 @@ export class Routes {
     return this.revisions.values();
   }
 
-  allSlots(): IterableIterator<Slot> {
-    return this.slots.values();
+  allInstances(): IterableIterator<InstanceRoute> {
+    return this.instances.values();
   }
 
   /** The revision for a request without a tag or revision of its own; undefined: none is ready. */
@@ -147,7 +147,7 @@ export class Routes {
     const models = new Set(change.models.map((model) => modelKey(model.namespace, model.name)));
     for (const key of this.models.keys()) if (!models.has(key)) this.removeModel(key);
     const instances = new Set(change.instances.map((instance) => instance.id));
-    for (const id of this.slots.keys()) if (!instances.has(id)) this.removeInstance(id);
+    for (const id of this.instances.keys()) if (!instances.has(id)) this.removeInstance(id);
   }
 
   private setModel(routing: RoutingModel): void {
@@ -197,7 +197,14 @@ export class Routes {
     const { onDrained, onReleased, now, roll } = this.events;
     const onWake = (queued: number): void => this.events.onWake(key, queued);
     const onQuiet = (): void => this.events.onQuiet(key);
-    const gateEvents: GateEvents<Slot> = { onWake, onQuiet, onDrained, onReleased, now, roll };
+    const gateEvents: GateEvents<InstanceRoute> = {
+      onWake,
+      onQuiet,
+      onDrained,
+      onReleased,
+      now,
+      roll,
+    };
     const route: RevisionRoute = {
       key,
       model,
@@ -225,33 +232,33 @@ export class Routes {
   }
 
   private setInstance(instance: RoutingInstance): void {
-    const known = this.slots.get(instance.id);
+    const known = this.instances.get(instance.id);
     if (known) {
       if (instance.state === 'draining') this.drain(known);
       return;
     }
     const revision = this.revisions.get(instance.revision);
     if (!revision) return;
-    const slot = new Slot(instance, revision.gate, this.events.now);
+    const route = new InstanceRoute(instance, revision.gate, this.events.now);
     if (instance.state === 'draining') {
-      this.events.onDrained(slot);
+      this.events.onDrained(route);
       return;
     }
-    this.slots.set(slot.id, slot);
-    revision.gate.add(slot);
+    this.instances.set(route.id, route);
+    revision.gate.add(route);
   }
 
-  private drain(slot: Slot): void {
-    slot.gate.drain(slot);
-    slot.closeIdle();
+  private drain(route: InstanceRoute): void {
+    route.gate.drain(route);
+    route.closeIdle();
   }
 
   private removeInstance(id: string): void {
-    const slot = this.slots.get(id);
-    if (!slot) return;
-    this.slots.delete(id);
-    slot.gate.lose(slot);
-    slot.closeIdle();
+    const route = this.instances.get(id);
+    if (!route) return;
+    this.instances.delete(id);
+    route.gate.lose(route);
+    route.closeIdle();
   }
 
   private learnHosts(model: ModelRoute): void {

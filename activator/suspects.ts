@@ -17,18 +17,18 @@ export function createSuspects(options: {
 }): Pick<Plane, 'onUnreachable' | 'onSilent'> {
   const { timers, send } = options;
   return {
-    onUnreachable(slot, reason) {
+    onUnreachable(instance, reason) {
       // One incident, however many requests met it.
-      if (slot.suspended) return;
-      send({ type: 'suspect', instance: slot.id, reason });
-      slot.gate.suspend(slot);
-      timers.after(SUSPEND_MS, () => slot.gate.resume(slot));
+      if (instance.suspended) return;
+      send({ type: 'suspect', instance: instance.id, reason });
+      instance.gate.suspend(instance);
+      timers.after(SUSPEND_MS, () => instance.gate.resume(instance));
     },
-    onSilent(slot, reason) {
-      slot.silences += 1;
-      if (slot.silences < MAX_SILENCES) return;
-      slot.silences = 0;
-      send({ type: 'suspect', instance: slot.id, reason, hangs: true });
+    onSilent(instance, reason) {
+      instance.silences += 1;
+      if (instance.silences < MAX_SILENCES) return;
+      instance.silences = 0;
+      send({ type: 'suspect', instance: instance.id, reason, hangs: true });
     },
   };
 }

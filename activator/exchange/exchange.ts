@@ -30,7 +30,7 @@ import {
 import { Router, type RouterEvents } from './router.ts';
 import { mustRefuse, type RevisionRoute, speaksGrpc } from '../routes.ts';
 import type { Flow } from '../gate/shares.ts';
-import type { Slot } from '../upstream/slot.ts';
+import type { InstanceRoute } from '../upstream/instance-route.ts';
 import { makeStatus } from '../status/status.ts';
 import { findStatus, startStatus } from './status-answer.ts';
 import { holdLimitOf, runLimitOf } from './time-limits.ts';
@@ -58,16 +58,16 @@ const WATCHING = 6;
  * One request's life on a connection: where it goes, who asks, the wait for a slot, the forwarding, the end. Used
  * again for the next.
  *
- * Invariant: `slot` is set exactly while the gate counts this request in flight; `end` gives it back once, or, where
- * the answer was not whole, has it given back when the instance has let go of the request.
+ * Invariant: `instance` is set exactly while the gate counts this request in flight there; `end` gives the slot back
+ * once, or, where the answer was not whole, has it given back when the instance has let go of the request.
  */
 export class Exchange
-  implements DownstreamEvents, Waiter<Slot>, RouterEvents, ForwardEvents, Granted
+  implements DownstreamEvents, Waiter<InstanceRoute>, RouterEvents, ForwardEvents, Granted
 {
-  previous: Waiter<Slot> | undefined;
-  next: Waiter<Slot> | undefined;
-  waitsIn: Gate<Slot> | undefined;
-  flow: Flow<Waiter<Slot>> | undefined;
+  previous: Waiter<InstanceRoute> | undefined;
+  next: Waiter<InstanceRoute> | undefined;
+  waitsIn: Gate<InstanceRoute> | undefined;
+  flow: Flow<Waiter<InstanceRoute>> | undefined;
   order = 0;
   turn = 0;
   arrivedAt = 0;
@@ -82,7 +82,7 @@ export class Exchange
   private readonly router: Router;
   private state = OVER;
   private route: RevisionRoute | undefined;
-  private slot: Slot | undefined;
+  private instance: InstanceRoute | undefined;
   private waited = false;
   /** The caller's own or the model's for the whole of a request, ms. */
   private deadlineAt = NEVER;
@@ -233,44 +233,44 @@ export class Exchange
     else this.refuse(refusal);
   }
 
-  onGranted(slot: Slot): void {
-    this.slot = slot;
+  onGranted(instance: InstanceRoute): void {
+    this.instance = instance;
     this.hold.end('granted');
     this.body.stopCounting();
-    if (this.downstream.isPaused) this.probe(slot);
-    else this.forwardTo(slot);
+    if (this.downstream.isPaused) this.probe(instance);
+    else this.forwardTo(instance);
   }
 
-  private probe(slot: Slot): void {
+  private probe(instance: InstanceRoute): void {
     this.state = PROBING;
     probeCaller(
       this.downstream,
       this.body,
-      () => this.state === PROBING && this.slot === slot,
-      () => this.forwardTo(slot),
+      () => this.state === PROBING && this.instance === instance,
+      () => this.forwardTo(instance),
     );
   }
 
   // Forwarded, and what became of it
 
-  private forwardTo(slot: Slot): void {
+  private forwardTo(instance: InstanceRoute): void {
     const { route } = this;
     if (!route) return;
     this.state = FORWARDED;
-    this.cold = this.waited && slot.readyAt > this.arrivedAt;
+    this.cold = this.waited && instance.readyAt > this.arrivedAt;
     this.grantedAt = this.waited ? this.plane.now() : this.arrivedAt;
-    this.forward.start(this, route, slot);
+    this.forward.start(this, route, instance);
   }
 
   onUnreached(reason: string): void {
-    const { slot, route } = this;
-    if (!slot || !route) return;
+    const { instance, route } = this;
+    if (!instance || !route) return;
     this.forward.stop(false);
-    this.slot = undefined;
+    this.instance = undefined;
     this.state = HELD;
     this.waited = true;
-    this.plane.onUnreachable(slot, reason);
-    slot.gate.leave(slot);
+    this.plane.onUnreachable(instance, reason);
+    instance.gate.leave(instance);
     if (this.holdBody()) route.gate.rejoin(this);
   }
 
@@ -370,9 +370,9 @@ export class Exchange
     if (this.state === OVER || !route) return;
     if (this.state === HELD) this.sweepHeld(route, now);
     else if (now >= Math.min(this.forward.deadline, this.deadlineAt)) {
-      const { slot } = this;
+      const { instance } = this;
       const refusal = makeRunEnded(runLimitOf(route, this.downstream.givesUpAt - this.arrivedAt));
-      if (slot && this.isIgnored(now)) this.plane.onSilent(slot, refusal.detail);
+      if (instance && this.isIgnored(now)) this.plane.onSilent(instance, refusal.detail);
       this.fail(refusal);
     }
   }
@@ -445,14 +445,14 @@ export class Exchange
     this.watch?.stop();
     this.watch = undefined;
     this.body.clear();
-    const { slot } = this;
-    this.slot = undefined;
+    const { instance } = this;
+    this.instance = undefined;
     const now = this.plane.now();
     this.route?.metrics?.duration.add((now - this.arrivedAt) / 1000);
-    if (slot && !clean) this.forward.abandon(() => slot.gate.leave(slot));
+    if (instance && !clean) this.forward.abandon(() => instance.gate.leave(instance));
     else {
       this.forward.stop(clean);
-      slot?.gate.leave(slot, now);
+      instance?.gate.leave(instance, now);
     }
   }
 

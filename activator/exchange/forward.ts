@@ -10,7 +10,7 @@ import { type Plane, SEND_TIMEOUT_MS } from '../plane.ts';
 import type { Refusal } from '../refusal.ts';
 import { makeLost, makeNoHttp2, UNASKED_UPGRADE } from './refusals.ts';
 import type { RevisionRoute } from '../routes.ts';
-import type { Slot } from '../upstream/slot.ts';
+import type { InstanceRoute } from '../upstream/instance-route.ts';
 import { hundredths, makeResponseFields, timingOf } from '../metrics/timing.ts';
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
@@ -66,7 +66,7 @@ export class Forward implements UpstreamEvents {
   private state = IDLE;
   private granted: Granted | undefined;
   private route: RevisionRoute | undefined;
-  private slot: Slot | undefined;
+  private instance: InstanceRoute | undefined;
   private upstream: Upstream | undefined;
   private replayable = true;
   private refusedOnce = false;
@@ -92,14 +92,14 @@ export class Forward implements UpstreamEvents {
     return this.state >= SENT && this.upstream !== undefined;
   }
 
-  start(granted: Granted, route: RevisionRoute, slot: Slot): void {
+  start(granted: Granted, route: RevisionRoute, instance: InstanceRoute): void {
     this.granted = granted;
     this.route = route;
-    this.slot = slot;
+    this.instance = instance;
     this.replayable = true;
     this.deadline = granted.grantedAt + route.routing.timeouts.run;
     this.refusedOnce = false;
-    this.connect(slot.take(this.downstream.isGrpc));
+    this.connect(instance.take(this.downstream.isGrpc));
   }
 
   /** Ends, whatever its state. `clean`: the answer was whole. */
@@ -121,7 +121,7 @@ export class Forward implements UpstreamEvents {
     this.upstream = undefined;
     this.granted = undefined;
     this.route = undefined;
-    this.slot = undefined;
+    this.instance = undefined;
     this.state = IDLE;
     this.deadline = NEVER;
   }
@@ -172,11 +172,11 @@ export class Forward implements UpstreamEvents {
   }
 
   private send(upstream: Upstream): void {
-    const { downstream, granted, slot } = this;
-    if (!granted || !slot) return;
+    const { downstream, granted, instance } = this;
+    if (!granted || !instance) return;
     this.state = SENT;
     upstream.cork();
-    this.writeHead(upstream, slot.address, granted.path);
+    this.writeHead(upstream, instance.address, granted.path);
     this.flushHeld(upstream);
     if (downstream.bodyDone) upstream.endBody(this.body.trailers);
     upstream.uncork();
@@ -194,13 +194,13 @@ export class Forward implements UpstreamEvents {
   }
 
   onBroken(before: 'connect' | 'protocol' | 'refused' | 'response' | 'end', reason: string): void {
-    const { route, slot, upstream } = this;
+    const { route, instance, upstream } = this;
     this.upstream = undefined;
     if (before === 'connect') this.events.onUnreached(reason);
     else if (this.downstream.isAnswering) this.events.onCut();
     else if (before === 'protocol' && route) this.events.onRefusal(makeNoHttp2(route));
-    else if (slot && upstream && before !== 'protocol' && this.mayReplay(upstream, before))
-      this.connect(slot.open(this.downstream.isGrpc));
+    else if (instance && upstream && before !== 'protocol' && this.mayReplay(upstream, before))
+      this.connect(instance.open(this.downstream.isGrpc));
     else this.events.onRefusal(makeLost(reason));
   }
 
@@ -237,7 +237,7 @@ export class Forward implements UpstreamEvents {
     else {
       this.state = RESPONDING;
       this.forgetBody();
-      if (this.slot) this.slot.silences = 0;
+      if (this.instance) this.instance.silences = 0;
       this.observe(head.status);
       this.downstream.writeHead(head, this.extraFields());
       this.deadline = this.idleDeadline();
@@ -261,13 +261,15 @@ export class Forward implements UpstreamEvents {
   }
 
   private extraFields(): string {
-    const { granted, route, slot } = this;
-    if (!granted || !route || !slot) return '';
+    const { granted, route, instance } = this;
+    if (!granted || !route || !instance) return '';
     const { arrivedAt, grantedAt, cold, setCookie } = granted;
     const infer = `${hundredths(this.plane.now() - grantedAt)}\r\n${setCookie}`;
     const fields = (route.fields ??= makeResponseFields(route.routing.name));
     if (grantedAt <= arrivedAt) return fields.unheld + infer;
-    return (cold ? fields.cold : fields.warm) + timingOf(slot, arrivedAt, grantedAt, cold) + infer;
+    return (
+      (cold ? fields.cold : fields.warm) + timingOf(instance, arrivedAt, grantedAt, cold) + infer
+    );
   }
 
   private observe(status: number): void {

@@ -3,7 +3,7 @@ import type { RequestHead } from '../http/request-head.ts';
 import { NEVER } from '../never.ts';
 import type { Plane } from '../plane.ts';
 import type { RevisionRoute } from '../routes.ts';
-import type { Slot } from '../upstream/slot.ts';
+import type { InstanceRoute } from '../upstream/instance-route.ts';
 import { isForPerson, PAGE_AFTER_MS } from './waiting-page.ts';
 import { nameOf } from '../status/watches.ts';
 
@@ -14,14 +14,14 @@ import { nameOf } from '../status/watches.ts';
  * Invariant: `name` is known to the watches exactly while it is set; `end` takes it back once.
  */
 export class Hold {
-  private readonly waiter: Waiter<Slot>;
+  private readonly waiter: Waiter<InstanceRoute>;
   private readonly plane: Plane;
   /** ms, as all times here. */
   private until = NEVER;
   private pageAt = NEVER;
   private name = '';
 
-  constructor(waiter: Waiter<Slot>, plane: Plane) {
+  constructor(waiter: Waiter<InstanceRoute>, plane: Plane) {
     this.waiter = waiter;
     this.plane = plane;
   }

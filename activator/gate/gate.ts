@@ -14,26 +14,26 @@ import type { Queued } from './shares.ts';
 import { type WakeEvents, Wakes } from './wakes.ts';
 
 /**
- * The gate of one revision: its slots, and who waits for one (`queue.ts`). A synchronous single writer: no method
- * awaits, so JavaScript's one thread makes each of them atomic.
+ * The gate of one revision: its instances, and who waits for a slot of one (`queue.ts`), which is a place for one
+ * request. A synchronous single writer: no method awaits, so JavaScript's one thread makes each of them atomic.
  *
  * Invariants (tests cite the numbers):
  *  1. Every admitted waiter ends in exactly one of granted, refused, cancelled.
- *  2. A slot's count rises only when a waiter that is still there is granted, and falls once for it.
- *  3. A slot never has more in flight than the concurrency, and a draining or suspended one gets no more.
+ *  2. An instance's count rises only when a waiter that is still there is granted, and falls once for it.
+ *  3. An instance never has more in flight than the concurrency, and a draining or suspended one gets no more.
  *  4. Nobody is admitted to wait beyond the limits, in requests and in bytes.
- *  5. While somebody waits, a wake is outstanding or no slot has room.
+ *  5. While somebody waits, a wake is outstanding or no instance has room.
  *  6. While anybody waits, grants go in the order of the queue: first come first served within a caller and a
  *     class, callers in turn, classes by priority with aging. A full queue refuses the newcomer, or takes the
  *     place of the caller that has most for one that has less even with it.
- *  7. A draining slot is told drained once nothing of it is in flight; again only when control asks anew.
+ *  7. A draining instance is told drained once nothing of it is in flight; again only when control asks anew.
  *  8. Of an instance whose slots are leased no more are granted than the lease allows. `held` is what control may
  *     count on at most: it falls only when so many are neither leased nor in flight, and each fall is told once.
  *     While control cannot be told it does not fall: what was recalled and not given back is leased again.
  */
 
 /** One instance, as the gate sees it. Written by the gate alone. */
-export interface GateSlot {
+export interface GateInstance {
   /** Its place in the gate; -1: in none. */
   index: number;
   inFlight: number;
@@ -45,10 +45,10 @@ export interface GateSlot {
   held: number;
 }
 
-export interface Waiter<S extends GateSlot> extends Queued<Waiter<S>> {
+export interface Waiter<I extends GateInstance> extends Queued<Waiter<I>> {
   /** Gate that it waits in; undefined: it does not wait. */
-  waitsIn: Gate<S> | undefined;
-  onGranted(slot: S): void;
+  waitsIn: Gate<I> | undefined;
+  onGranted(instance: I): void;
   onRefused(reason: Refused): void;
 }
 
@@ -62,35 +62,35 @@ export interface GateLimits {
   readonly bytes: number;
 }
 
-export interface GateEvents<S extends GateSlot> extends WakeEvents {
-  onDrained(slot: S): void;
+export interface GateEvents<I extends GateInstance> extends WakeEvents {
+  onDrained(instance: I): void;
   /** Nobody waits any more. */
   onQuiet(): void;
-  /** Of a leased instance only `slot.held` are used here from now on. */
-  onReleased(slot: S): void;
+  /** Of a leased instance only `instance.held` slots are used here from now on. */
+  onReleased(instance: I): void;
   /** Uniform in [0, 1). */
   roll(): number;
 }
 
 const FIRST_SIZE = 8;
-/** Shared by all gates without slots, which most are: their models sleep. */
-const NO_SLOTS = new Int32Array(0);
+/** Shared by all gates without instances, which most are: their models sleep. */
+const NO_INSTANCES = new Int32Array(0);
 const UNUSABLE = -1;
 /** All slots of the instance are this gate's: nobody else sends to it. */
 export const OWN = -1;
 
-export class Gate<S extends GateSlot> {
+export class Gate<I extends GateInstance> {
   inFlight = 0;
   readonly meter: ConcurrencyMeter;
-  private readonly events: GateEvents<S>;
+  private readonly events: GateEvents<I>;
   private limits: GateLimits;
-  private slots: S[] = [];
-  /** Mirror of the slots for the balancing policy; `UNUSABLE` for those that get nothing. */
-  private loads = NO_SLOTS;
-  private readonly queue = new Queue<Waiter<S>>();
+  private instances: I[] = [];
+  /** Mirror of the instances for the balancing policy; `UNUSABLE` for those that get nothing. */
+  private loads = NO_INSTANCES;
+  private readonly queue = new Queue<Waiter<I>>();
   private readonly wakes: Wakes;
 
-  constructor(limits: GateLimits, events: GateEvents<S>) {
+  constructor(limits: GateLimits, events: GateEvents<I>) {
     this.limits = limits;
     this.events = events;
     this.meter = new ConcurrencyMeter(events.now());
@@ -107,14 +107,14 @@ export class Gate<S extends GateSlot> {
 
   /** Whether an instance is there that may be sent to, with room or without. */
   get isWarm(): boolean {
-    for (let i = 0; i < this.slots.length; i += 1) if (this.loads[i] !== UNUSABLE) return true;
+    for (let i = 0; i < this.instances.length; i += 1) if (this.loads[i] !== UNUSABLE) return true;
     return false;
   }
 
   /** Requests that may be in flight at once, where there is a limit. */
   get capacity(): number {
     let capacity = 0;
-    for (const { leased, draining, suspended } of this.slots) {
+    for (const { leased, draining, suspended } of this.instances) {
       if (!draining && !suspended) capacity += leased === OWN ? this.limits.concurrency : leased;
     }
     return capacity;
@@ -131,21 +131,23 @@ export class Gate<S extends GateSlot> {
   }
 
   /** Those who wait, in the order in which they would be served if nobody else came. */
-  inOrder(): Iterable<Waiter<S>> {
+  inOrder(): Iterable<Waiter<I>> {
     return this.queue.inOrder();
   }
 
   /** Whether a request that comes now would be granted at once. */
   get hasRoom(): boolean {
-    const { loads, slots, limits } = this;
-    return this.waiting === 0 && pickLeastLoaded(loads, slots.length, limits.concurrency, 0) >= 0;
+    const { loads, instances, limits } = this;
+    return (
+      this.waiting === 0 && pickLeastLoaded(loads, instances.length, limits.concurrency, 0) >= 0
+    );
   }
 
   /** GRANT: `onGranted` was called. HOLD: it waits. Anything else: it was never admitted. */
-  enter(waiter: Waiter<S>, holdMs: number): number {
-    const slot = this.pick();
+  enter(waiter: Waiter<I>, holdMs: number): number {
+    const instance = this.pick();
     const decision = decideAdmission(
-      slot !== undefined,
+      instance !== undefined,
       this.waiting,
       this.waitingBytes,
       waiter.heldBytes,
@@ -153,15 +155,15 @@ export class Gate<S extends GateSlot> {
       this.limits,
     );
     if (decision === FULL_COUNT) return this.enterFull(waiter);
-    if (decision === GRANT && slot) {
+    if (decision === GRANT && instance) {
       this.queue.pass(waiter);
-      this.grant(waiter, slot, waiter.arrivedAt);
+      this.grant(waiter, instance, waiter.arrivedAt);
     } else if (decision === HOLD) this.enqueue(waiter);
     return decision;
   }
 
   /** The newcomer is in before the other is told: being told, that one's connection may come with the next. */
-  private enterFull(waiter: Waiter<S>): number {
+  private enterFull(waiter: Waiter<I>): number {
     const { queue } = this;
     const decision = decideFull(queue.countOf(waiter.callerId), queue.most, queue.callers);
     const { largest } = queue;
@@ -173,7 +175,7 @@ export class Gate<S extends GateSlot> {
     return HOLD;
   }
 
-  private enqueue(waiter: Waiter<S>): void {
+  private enqueue(waiter: Waiter<I>): void {
     this.settle();
     waiter.waitsIn = this;
     this.queue.add(waiter);
@@ -181,7 +183,7 @@ export class Gate<S extends GateSlot> {
   }
 
   /** Waits again, at its old place, after its instance could not be reached. */
-  rejoin(waiter: Waiter<S>): void {
+  rejoin(waiter: Waiter<I>): void {
     this.settle();
     waiter.waitsIn = this;
     this.queue.addAgain(waiter);
@@ -189,7 +191,7 @@ export class Gate<S extends GateSlot> {
     this.wakes.wakeIfDue(this.waiting);
   }
 
-  cancel(waiter: Waiter<S>): void {
+  cancel(waiter: Waiter<I>): void {
     if (waiter.waitsIn === this) this.remove(waiter);
   }
 
@@ -201,83 +203,83 @@ export class Gate<S extends GateSlot> {
   }
 
   /** A granted request has ended, at `now`. */
-  leave(slot: S, now = this.events.now()): void {
+  leave(instance: I, now = this.events.now()): void {
     this.meter.advance(now, this.inFlight, this.waiting);
     this.meter.end();
-    slot.inFlight -= 1;
+    instance.inFlight -= 1;
     this.inFlight -= 1;
-    this.refresh(slot);
-    if (slot.held > slot.leased) this.release(slot);
-    if (slot.draining && slot.inFlight === 0) this.events.onDrained(slot);
+    this.refresh(instance);
+    if (instance.held > instance.leased) this.release(instance);
+    if (instance.draining && instance.inFlight === 0) this.events.onDrained(instance);
     else this.serve();
   }
 
-  add(slot: S): void {
-    if (this.slots.length === this.loads.length) {
+  add(instance: I): void {
+    if (this.instances.length === this.loads.length) {
       const larger = new Int32Array(Math.max(FIRST_SIZE, this.loads.length * 2));
       larger.set(this.loads);
       this.loads = larger;
     }
-    slot.index = this.slots.length;
-    this.slots.push(slot);
-    this.refresh(slot);
+    instance.index = this.instances.length;
+    this.instances.push(instance);
+    this.refresh(instance);
     this.wakes.onInstance();
     this.serve();
     this.wakes.wakeIfDue(this.waiting);
   }
 
   /** No more grants to it; `onDrained` follows when it has nothing in flight. */
-  drain(slot: S): void {
-    if (slot.draining) return;
-    slot.draining = true;
-    this.refresh(slot);
+  drain(instance: I): void {
+    if (instance.draining) return;
+    instance.draining = true;
+    this.refresh(instance);
     this.wakes.onInstance();
-    if (slot.inFlight === 0) this.events.onDrained(slot);
+    if (instance.inFlight === 0) this.events.onDrained(instance);
     this.wakes.wakeIfDue(this.waiting);
   }
 
-  /** What was said of a drained slot may have been lost: say it again. */
-  drainAgain(slot: S): void {
-    if (slot.draining && slot.inFlight === 0) this.events.onDrained(slot);
+  /** What was said of a drained instance may have been lost: say it again. */
+  drainAgain(instance: I): void {
+    if (instance.draining && instance.inFlight === 0) this.events.onDrained(instance);
   }
 
   /** It has gone. What it had in flight ends by its connections' closing, each with `leave`. */
-  lose(slot: S): void {
-    const last = this.slots.pop();
-    if (last && last !== slot) {
-      this.slots[slot.index] = last;
-      last.index = slot.index;
+  lose(instance: I): void {
+    const last = this.instances.pop();
+    if (last && last !== instance) {
+      this.instances[instance.index] = last;
+      last.index = instance.index;
       this.refresh(last);
     }
-    slot.index = -1;
+    instance.index = -1;
     this.wakes.onInstance();
     this.wakes.wakeIfDue(this.waiting);
   }
 
   /** Unreachable for the moment: no grants until `resume`. */
-  suspend(slot: S): void {
-    slot.suspended = true;
-    this.refresh(slot);
+  suspend(instance: I): void {
+    instance.suspended = true;
+    this.refresh(instance);
   }
 
-  resume(slot: S): void {
-    slot.suspended = false;
-    this.refresh(slot);
+  resume(instance: I): void {
+    instance.suspended = false;
+    this.refresh(instance);
     this.serve();
   }
 
   /** What runs there beyond `slots` goes on. When all that came together is said, `afterLeases` follows. */
-  lease(slot: S, slots: number): void {
-    slot.leased = slots;
-    if (slot.held < slots) slot.held = slots;
-    this.refresh(slot);
-    this.release(slot);
+  lease(instance: I, slots: number): void {
+    instance.leased = slots;
+    if (instance.held < slots) instance.held = slots;
+    this.refresh(instance);
+    this.release(instance);
   }
 
   /** In the place of what runs beyond a lease, idle slots of other instances are given back. */
   afterLeases(): void {
     let beyond = 0;
-    for (const { leased, inFlight, draining } of this.slots) {
+    for (const { leased, inFlight, draining } of this.instances) {
       if (leased !== OWN && !draining) beyond += Math.max(0, inFlight - leased);
     }
     if (beyond > 0) this.releaseIdle(beyond);
@@ -285,27 +287,29 @@ export class Gate<S extends GateSlot> {
   }
 
   /** Control has gone: what it counts as used here nobody else can get from it. */
-  keepHeld(slot: S): void {
-    if (slot.leased === OWN) return;
-    slot.leased = slot.held;
-    this.refresh(slot);
+  keepHeld(instance: I): void {
+    if (instance.leased === OWN) return;
+    instance.leased = instance.held;
+    this.refresh(instance);
     this.serve();
   }
 
   /** Whether it has instances that it shares with other gates. */
   get isLeased(): boolean {
-    return this.slots.some((slot) => slot.leased !== OWN);
+    return this.instances.some((instance) => instance.leased !== OWN);
   }
 
   /** Slots of such instances that this gate may use. */
   get leasedSlots(): number {
-    const usable = this.slots.filter((slot) => slot.leased !== OWN && !slot.draining);
+    const usable = this.instances.filter(
+      (instance) => instance.leased !== OWN && !instance.draining,
+    );
     return usable.reduce((sum, { leased }) => sum + leased, 0);
   }
 
   change(limits: GateLimits): void {
     this.limits = limits;
-    for (const slot of this.slots) this.refresh(slot);
+    for (const instance of this.instances) this.refresh(instance);
     this.serve();
   }
 
@@ -341,39 +345,39 @@ export class Gate<S extends GateSlot> {
     return now;
   }
 
-  private pick(): S | undefined {
+  private pick(): I | undefined {
     const index = pickLeastLoaded(
       this.loads,
-      this.slots.length,
+      this.instances.length,
       this.limits.concurrency,
       this.events.roll(),
     );
-    return index < 0 ? undefined : this.slots[index];
+    return index < 0 ? undefined : this.instances[index];
   }
 
-  private grant(waiter: Waiter<S>, slot: S, now: number): void {
+  private grant(waiter: Waiter<I>, instance: I, now: number): void {
     this.meter.advance(now, this.inFlight, this.waiting);
-    slot.inFlight += 1;
+    instance.inFlight += 1;
     this.inFlight += 1;
-    this.refresh(slot);
-    waiter.onGranted(slot);
+    this.refresh(instance);
+    waiter.onGranted(instance);
   }
 
   private serve(): void {
     while (this.waiting > 0) {
-      const slot = this.pick();
+      const instance = this.pick();
       const waiter = this.queue.first;
-      if (!slot || !waiter) return;
+      if (!instance || !waiter) return;
       const now = this.settle();
       waiter.waitsIn = undefined;
       this.queue.take(waiter);
       if (this.waiting === 0) this.wakes.restart();
-      this.grant(waiter, slot, now);
+      this.grant(waiter, instance, now);
       if (this.waiting === 0) this.events.onQuiet();
     }
   }
 
-  private remove(waiter: Waiter<S>): void {
+  private remove(waiter: Waiter<I>): void {
     this.settle();
     waiter.waitsIn = undefined;
     this.queue.remove(waiter);
@@ -382,32 +386,33 @@ export class Gate<S extends GateSlot> {
     this.events.onQuiet();
   }
 
-  private refresh(slot: S): void {
-    if (slot.index < 0) return;
-    this.loads[slot.index] = slot.draining || slot.suspended ? UNUSABLE : this.loadOf(slot);
+  private refresh(instance: I): void {
+    if (instance.index < 0) return;
+    this.loads[instance.index] =
+      instance.draining || instance.suspended ? UNUSABLE : this.loadOf(instance);
   }
 
   /** What is leased to others counts as taken. */
-  private loadOf({ inFlight, leased }: S): number {
+  private loadOf({ inFlight, leased }: I): number {
     return leased === OWN ? inFlight : inFlight + this.limits.concurrency - leased;
   }
 
-  private release(slot: S): void {
-    const held = Math.max(slot.inFlight, slot.leased);
-    if (held >= slot.held) return;
-    slot.held = held;
-    if (slot.index >= 0) this.events.onReleased(slot);
+  private release(instance: I): void {
+    const held = Math.max(instance.inFlight, instance.leased);
+    if (held >= instance.held) return;
+    instance.held = held;
+    if (instance.index >= 0) this.events.onReleased(instance);
   }
 
   private releaseIdle(count: number): void {
     let left = count;
-    for (const slot of this.slots) {
-      const idle = Math.min(left, slot.leased - slot.inFlight);
+    for (const instance of this.instances) {
+      const idle = Math.min(left, instance.leased - instance.inFlight);
       if (idle <= 0) continue;
       left -= idle;
-      slot.leased -= idle;
-      this.refresh(slot);
-      this.release(slot);
+      instance.leased -= idle;
+      this.refresh(instance);
+      this.release(instance);
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { RevisionWaits } from '#bus/messages.ts';
 import type { Gate, Waiter } from '../gate/gate.ts';
 import type { RevisionRoute } from '../routes.ts';
-import type { Slot } from '../upstream/slot.ts';
+import type { InstanceRoute } from '../upstream/instance-route.ts';
 
 /** Looking at a queue costs a step for each that waits: places are looked up anew after so long, for all at once. */
 const LOOK_EVERY_MS = 250;
@@ -14,15 +14,15 @@ export type Outcome = 'granted' | 'refused';
 /** A held request that its caller has named. */
 interface Named {
   readonly route: RevisionRoute;
-  readonly waiter: Waiter<Slot>;
+  readonly waiter: Waiter<InstanceRoute>;
   /** Somebody wants to know what becomes of it. */
   isAsked: boolean;
 }
 
 /** The named requests of one queue, and where they stood when that was looked up last. */
 interface NamedQueue {
-  readonly waiters: Set<Waiter<Slot>>;
-  readonly ahead: Map<Waiter<Slot>, number>;
+  readonly waiters: Set<Waiter<InstanceRoute>>;
+  readonly ahead: Map<Waiter<InstanceRoute>, number>;
   at: number;
 }
 
@@ -36,10 +36,10 @@ interface NamedQueue {
  */
 export class NamedRequests {
   private readonly named = new Map<string, Named>();
-  private readonly queues = new Map<Gate<Slot>, NamedQueue>();
+  private readonly queues = new Map<Gate<InstanceRoute>, NamedQueue>();
   private readonly ended = new Map<string, { readonly outcome: Outcome; readonly at: number }>();
 
-  add(key: string, route: RevisionRoute, waiter: Waiter<Slot>): void {
+  add(key: string, route: RevisionRoute, waiter: Waiter<InstanceRoute>): void {
     this.drop(key);
     this.ended.delete(key);
     this.named.set(key, { route, waiter, isAsked: false });
@@ -49,7 +49,7 @@ export class NamedRequests {
   }
 
   /** False: it had lost its name to another. */
-  remove(key: string, waiter: Waiter<Slot>, outcome: Outcome, now: number): boolean {
+  remove(key: string, waiter: Waiter<InstanceRoute>, outcome: Outcome, now: number): boolean {
     const known = this.named.get(key);
     if (known?.waiter !== waiter) return false;
     this.drop(key);
@@ -102,7 +102,7 @@ export class NamedRequests {
   }
 }
 
-function lookUp(gate: Gate<Slot>, queue: NamedQueue, now: number): void {
+function lookUp(gate: Gate<InstanceRoute>, queue: NamedQueue, now: number): void {
   queue.at = now;
   queue.ahead.clear();
   let ahead = 0;

@@ -4,7 +4,7 @@ import { ResponseHead } from '../http/response-head.ts';
 import { NamedRequests, type Outcome } from './named.ts';
 import { NO_PEERS, type Peers } from './peers.ts';
 import type { RevisionRoute } from '../routes.ts';
-import type { Slot } from '../upstream/slot.ts';
+import type { InstanceRoute } from '../upstream/instance-route.ts';
 import { makeStatus, type Status } from './status.ts';
 import { waitsOf } from './waits.ts';
 
@@ -141,12 +141,12 @@ export class Watches {
   }
 
   /** A held request has a name. */
-  name(key: string, route: RevisionRoute, waiter: Waiter<Slot>): void {
+  name(key: string, route: RevisionRoute, waiter: Waiter<InstanceRoute>): void {
     this.named.add(key, route, waiter);
   }
 
   /** It is not held any more. */
-  unname(key: string, waiter: Waiter<Slot>, outcome: Outcome, now: number): void {
+  unname(key: string, waiter: Waiter<InstanceRoute>, outcome: Outcome, now: number): void {
     if (!this.named.remove(key, waiter, outcome, now)) return;
     for (const watch of this.watches) {
       if (watch.name !== key) continue;

@@ -2,7 +2,7 @@ import { createControlLink } from '#activator/control-link.ts';
 import type { Waiter } from '#activator/gate/gate.ts';
 import { createRevisionMetrics } from '#activator/metrics/metrics.ts';
 import type { Routes } from '#activator/routes.ts';
-import type { Slot } from '#activator/upstream/slot.ts';
+import type { InstanceRoute } from '#activator/upstream/instance-route.ts';
 import type { BusClient, BusHost, Link } from '#bus/bus.ts';
 import type { Downward, Upward } from '#bus/messages.ts';
 import { createEnding, createMailbox } from '#bus/signal.ts';
@@ -101,20 +101,20 @@ function createWire(host: (link: Link<Downward, Upward>) => void) {
   return { wire, near };
 }
 
-class Request extends QueueFields implements Waiter<Slot> {
+class Request extends QueueFields implements Waiter<InstanceRoute> {
   readonly heldBytes = 0;
   readonly callerId = 'somebody';
   readonly priority = NORMAL;
   readonly arrivedAt = 0;
-  private readonly granted: (slot: Slot) => void;
+  private readonly granted: (instance: InstanceRoute) => void;
 
-  constructor(granted: (slot: Slot) => void) {
+  constructor(granted: (instance: InstanceRoute) => void) {
     super();
     this.granted = granted;
   }
 
-  onGranted(slot: Slot): void {
-    this.granted(slot);
+  onGranted(instance: InstanceRoute): void {
+    this.granted(instance);
   }
 
   onRefused(): void {
@@ -125,7 +125,7 @@ class Request extends QueueFields implements Waiter<Slot> {
 export interface Plane {
   readonly id: string;
   readonly routes: Routes;
-  readonly running: Slot[];
+  readonly running: InstanceRoute[];
   /** Granted so far. */
   grants: number;
   messages: number;
@@ -183,7 +183,7 @@ export function createWorld(concurrency: number) {
         plane.wire?.breakOff();
         if (plane.wire) lastWords.push(plane.wire);
         const until = clock.now() + NOTICE_MS;
-        ghosts.push(...plane.running.map((slot) => ({ instance: slot.id, until })));
+        ghosts.push(...plane.running.map((instance) => ({ instance: instance.id, until })));
       },
     };
     planes.set(id, plane);
@@ -245,7 +245,8 @@ export function createWorld(concurrency: number) {
       control?.publisher.update({ removedInstances: [id] });
       control?.leases.end(id);
       for (const plane of planes.values()) {
-        for (const slot of plane.running.filter((one) => one.id === id)) this.finish(plane, slot);
+        for (const instance of plane.running.filter((one) => one.id === id))
+          this.finish(plane, instance);
       }
     },
     /** The supervisor tells who lives. */
@@ -259,17 +260,17 @@ export function createWorld(concurrency: number) {
       route.metrics ??= createRevisionMetrics('default', 'm', 'v1');
       route.metrics.arrivals += 1;
       route.gate.enter(
-        new Request((slot) => {
+        new Request((instance) => {
           plane.grants += 1;
-          plane.running.push(slot);
+          plane.running.push(instance);
         }),
         1000,
       );
     },
-    finish(plane: Plane, slot: Slot | undefined): void {
-      if (!slot) return;
-      plane.running.splice(plane.running.indexOf(slot), 1);
-      slot.gate.leave(slot);
+    finish(plane: Plane, instance: InstanceRoute | undefined): void {
+      if (!instance) return;
+      plane.running.splice(plane.running.indexOf(instance), 1);
+      instance.gate.leave(instance);
     },
     sent: (plane: Plane): readonly Upward[] => plane.wire?.sent ?? [],
     waitingAt: (plane: Plane): number => plane.routes.findRevision(REVISION)?.gate.waiting ?? 0,

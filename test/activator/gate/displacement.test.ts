@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { Gate, type Waiter } from '#activator/gate/gate.ts';
 import { FULL_COUNT, HOLD, OVER_SHARE } from '#policies/admission.ts';
-import type { Slot } from '#activator/upstream/slot.ts';
+import type { InstanceRoute } from '#activator/upstream/instance-route.ts';
 import { HIGH, LOW, NORMAL } from '#policies/priority.ts';
 import { QueueFields } from './queue-fields.ts';
 
@@ -10,7 +10,7 @@ import { QueueFields } from './queue-fields.ts';
 const PLACES = 10_000;
 const BYTES = 100;
 
-let gate: Gate<Slot>;
+let gate: Gate<InstanceRoute>;
 let fates: Map<string, number>;
 
 beforeEach(() => {
@@ -26,7 +26,7 @@ beforeEach(() => {
   gate = new Gate({ concurrency: 1, requests: PLACES, bytes: PLACES * BYTES }, events);
 });
 
-function makeWaiter(callerId: string, priority = NORMAL): Waiter<Slot> {
+function makeWaiter(callerId: string, priority = NORMAL): Waiter<InstanceRoute> {
   const count = (): void => void fates.set(callerId, (fates.get(callerId) ?? 0) + 1);
   return Object.assign(new QueueFields(), {
     heldBytes: BYTES,
@@ -62,7 +62,7 @@ test.each([LOW, NORMAL, HIGH])(
 );
 
 test('a storm of callers that come, grow to the byte, give way and leave in any order leaves nothing', () => {
-  const waiters: Waiter<Slot>[] = [];
+  const waiters: Waiter<InstanceRoute>[] = [];
   // A generator that gives the same order each time.
   let state = 1;
   const random = (below: number): number => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Gate, OWN, type Refused, type Waiter } from '#activator/gate/gate.ts';
-import { Slot } from '#activator/upstream/slot.ts';
+import { InstanceRoute } from '#activator/upstream/instance-route.ts';
 import type { RoutingInstance } from '#domain/routing.ts';
 import { FULL_BYTES, FULL_COUNT, GRANT, HOLD, NO_HOLD, OVER_SHARE } from '#policies/admission.ts';
 import { NORMAL } from '#policies/priority.ts';
@@ -19,7 +19,7 @@ interface From {
   readonly bytes: number;
 }
 
-class Request extends QueueFields implements Waiter<Slot> {
+class Request extends QueueFields implements Waiter<InstanceRoute> {
   heldBytes: number;
   readonly callerId: string;
   readonly priority: number;
@@ -27,7 +27,7 @@ class Request extends QueueFields implements Waiter<Slot> {
   readonly number: number;
   fate: Fate = 'new';
   ends = 0;
-  slot: Slot | undefined;
+  instance: InstanceRoute | undefined;
   private readonly world: World;
 
   constructor(world: World, { callerId, priority, bytes }: From) {
@@ -40,11 +40,11 @@ class Request extends QueueFields implements Waiter<Slot> {
     this.world = world;
   }
 
-  onGranted(slot: Slot): void {
-    this.world.beforeGrant(this, slot);
+  onGranted(instance: InstanceRoute): void {
+    this.world.beforeGrant(this, instance);
     this.fate = 'granted';
     this.ends += 1;
-    this.slot = slot;
+    this.instance = instance;
   }
 
   onRefused(reason: Refused): void {
@@ -59,11 +59,11 @@ class World {
   now = 0;
   wakes = 0;
   wakeOutstanding = false;
-  readonly drained: Slot[] = [];
-  private readonly countedOn = new Map<Slot, number>();
+  readonly drained: InstanceRoute[] = [];
+  private readonly countedOn = new Map<InstanceRoute, number>();
   readonly requests: Request[] = [];
-  readonly slots: Slot[] = [];
-  readonly gate: Gate<Slot>;
+  readonly instances: InstanceRoute[] = [];
+  readonly gate: Gate<InstanceRoute>;
   readonly limits: { concurrency: number; requests: number; bytes: number };
   private readonly order = new NaiveQueue<Request>();
   private entering: Request | undefined;
@@ -76,9 +76,9 @@ class World {
         this.wakes += 1;
         this.wakeOutstanding = true;
       },
-      onDrained: (slot) => this.drained.push(slot),
+      onDrained: (instance) => this.drained.push(instance),
       onQuiet: () => {},
-      onReleased: (slot) => this.onReleased(slot),
+      onReleased: (instance) => this.onReleased(instance),
       now: () => this.now,
       roll: () => {
         this.rolls = (this.rolls * 16_807) % 2_147_483_647;
@@ -115,7 +115,7 @@ class World {
     this.entering = undefined;
   }
 
-  beforeGrant(request: Request, slot: Slot): void {
+  beforeGrant(request: Request, instance: InstanceRoute): void {
     if (request === this.entering) {
       expect(this.order.entries, 'nobody runs past those who wait').toEqual([]);
       this.order.pass(request);
@@ -123,26 +123,28 @@ class World {
       expect(request.number, 'invariant 6').toBe(this.order.next()?.number);
       this.order.take(request);
     }
-    expect(slot.draining, 'invariant 3').toBe(false);
-    if (slot.leased !== OWN) {
-      expect(slot.inFlight, 'invariant 8').toBeLessThanOrEqual(slot.leased);
+    expect(instance.draining, 'invariant 3').toBe(false);
+    if (instance.leased !== OWN) {
+      expect(instance.inFlight, 'invariant 8').toBeLessThanOrEqual(instance.leased);
     }
   }
 
-  private onReleased(slot: Slot): void {
-    expect(slot.held, 'invariant 8: each fall is told once').toBeLessThan(this.counted(slot));
-    this.countedOn.set(slot, slot.held);
+  private onReleased(instance: InstanceRoute): void {
+    expect(instance.held, 'invariant 8: each fall is told once').toBeLessThan(
+      this.counted(instance),
+    );
+    this.countedOn.set(instance, instance.held);
   }
 
   /** What control counts as used here. */
-  private counted(slot: Slot): number {
-    return this.countedOn.get(slot) ?? 0;
+  private counted(instance: InstanceRoute): number {
+    return this.countedOn.get(instance) ?? 0;
   }
 
-  lease(slot: Slot, slots: number): void {
-    if (slot.leased === OWN) return;
-    this.countedOn.set(slot, Math.max(this.counted(slot), slots));
-    this.gate.lease(slot, slots);
+  lease(instance: InstanceRoute, slots: number): void {
+    if (instance.leased === OWN) return;
+    this.countedOn.set(instance, Math.max(this.counted(instance), slots));
+    this.gate.lease(instance, slots);
     this.gate.afterLeases();
   }
 
@@ -183,19 +185,19 @@ class World {
 
   finish(index: number): void {
     const request = this.pick('granted', index);
-    if (!request?.slot) return;
+    if (!request?.instance) return;
     request.fate = 'done';
-    this.gate.leave(request.slot);
+    this.gate.leave(request.instance);
   }
 
   goBack(index: number): void {
     const request = this.pick('granted', index);
-    if (!request?.slot) return;
-    const { slot } = request;
-    request.slot = undefined;
+    if (!request?.instance) return;
+    const { instance } = request;
+    request.instance = undefined;
     request.ends -= 1;
-    this.gate.suspend(slot);
-    this.gate.leave(slot);
+    this.gate.suspend(instance);
+    this.gate.leave(instance);
     request.fate = 'waiting';
     this.order.addAgain(request);
     this.gate.rejoin(request);
@@ -210,9 +212,9 @@ class World {
     this.gate.cancel(request);
   }
 
-  addSlot(leased = false): void {
-    const id = `i${this.slots.length}`;
-    const instance: RoutingInstance = {
+  addInstance(leased = false): void {
+    const id = `i${this.instances.length}`;
+    const routing: RoutingInstance = {
       id,
       revision: 'default/m/v1',
       address: { node: 'n', socket: '/nowhere' },
@@ -222,14 +224,14 @@ class World {
       readyAt: 0,
       ...(leased && { leased }),
     };
-    const slot = new Slot(instance, this.gate, () => this.now);
-    this.slots.push(slot);
+    const instance = new InstanceRoute(routing, this.gate, () => this.now);
+    this.instances.push(instance);
     this.wakeOutstanding = false;
-    this.gate.add(slot);
+    this.gate.add(instance);
   }
 
-  slotAt(index: number): Slot | undefined {
-    const present = this.slots.filter((slot) => slot.index >= 0);
+  instanceAt(index: number): InstanceRoute | undefined {
+    const present = this.instances.filter((instance) => instance.index >= 0);
     return present[index % Math.max(1, present.length)];
   }
 
@@ -248,31 +250,31 @@ class World {
         ended ? 1 : 0,
       );
     }
-    for (const slot of this.slots) {
-      const own = granted.filter((request) => request.slot === slot).length;
-      expect(slot.inFlight, 'invariant 2').toBe(own);
+    for (const instance of this.instances) {
+      const own = granted.filter((request) => request.instance === instance).length;
+      expect(instance.inFlight, 'invariant 2').toBe(own);
       if (this.limits.concurrency > 0) {
         expect(own, 'invariant 3').toBeLessThanOrEqual(this.limits.concurrency);
       }
-      if (slot.draining && slot.inFlight === 0) {
+      if (instance.draining && instance.inFlight === 0) {
         expect(
-          this.drained.filter((other) => other === slot),
+          this.drained.filter((other) => other === instance),
           'invariant 7',
         ).toHaveLength(1);
       }
-      if (slot.leased !== OWN && slot.index >= 0) {
-        const used = Math.max(slot.leased, slot.inFlight);
-        expect(this.counted(slot), 'invariant 8').toBe(used);
+      if (instance.leased !== OWN && instance.index >= 0) {
+        const used = Math.max(instance.leased, instance.inFlight);
+        expect(this.counted(instance), 'invariant 8').toBe(used);
       }
     }
     if (waiting.length > 0) {
-      const room = this.slots.some(
-        (slot) =>
-          slot.index >= 0 &&
-          !slot.draining &&
-          !slot.suspended &&
-          (this.limits.concurrency === 0 || slot.inFlight < this.limits.concurrency) &&
-          (slot.leased === OWN || slot.inFlight < slot.leased),
+      const room = this.instances.some(
+        (instance) =>
+          instance.index >= 0 &&
+          !instance.draining &&
+          !instance.suspended &&
+          (this.limits.concurrency === 0 || instance.inFlight < this.limits.concurrency) &&
+          (instance.leased === OWN || instance.inFlight < instance.leased),
       );
       expect(room, 'nobody waits beside a free slot').toBe(false);
       expect(this.wakes, 'invariant 5').toBeGreaterThan(0);
@@ -302,47 +304,47 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: index.map((i) => (w: World) => w.finish(i)) },
   { weight: 2, arbitrary: index.map((i) => (w: World) => w.cancel(i)) },
   { weight: 1, arbitrary: index.map((i) => (w: World) => w.goBack(i)) },
-  { weight: 2, arbitrary: fc.constant((w: World) => w.addSlot()) },
+  { weight: 2, arbitrary: fc.constant((w: World) => w.addInstance()) },
   {
     weight: 1,
     arbitrary: fc.constant((w: World) => {
       // Without a limit there is nothing to share out.
-      if (w.limits.concurrency > 0) w.addSlot(true);
+      if (w.limits.concurrency > 0) w.addInstance(true);
     }),
   },
   {
     weight: 3,
     arbitrary: fc.tuple(index, fc.nat(8)).map(([i, slots]) => (w: World) => {
-      const slot = w.slotAt(i);
-      if (slot) w.lease(slot, Math.min(slots, w.limits.concurrency));
+      const instance = w.instanceAt(i);
+      if (instance) w.lease(instance, Math.min(slots, w.limits.concurrency));
     }),
   },
   {
     weight: 1,
     arbitrary: index.map((i) => (w: World) => {
-      const slot = w.slotAt(i);
-      if (slot) w.gate.keepHeld(slot);
+      const instance = w.instanceAt(i);
+      if (instance) w.gate.keepHeld(instance);
     }),
   },
   {
     weight: 1,
     arbitrary: index.map((i) => (w: World) => {
-      const slot = w.slotAt(i);
-      if (slot) w.gate.drain(slot);
+      const instance = w.instanceAt(i);
+      if (instance) w.gate.drain(instance);
     }),
   },
   {
     weight: 1,
     arbitrary: index.map((i) => (w: World) => {
-      const slot = w.slotAt(i);
-      if (slot) w.gate.lose(slot);
+      const instance = w.instanceAt(i);
+      if (instance) w.gate.lose(instance);
     }),
   },
   {
     weight: 1,
     arbitrary: index.map((i) => (w: World) => {
-      const slot = w.slotAt(i);
-      if (slot) w.gate.resume(slot);
+      const instance = w.instanceAt(i);
+      if (instance) w.gate.resume(instance);
     }),
   },
   {
@@ -402,8 +404,8 @@ describe('the gate', () => {
 
   test('the least loaded instance gets the next request', () => {
     const world = new World({ concurrency: 4, requests: 10, bytes: 1000 });
-    for (let i = 0; i < 3; i += 1) world.addSlot();
+    for (let i = 0; i < 3; i += 1) world.addInstance();
     for (let i = 0; i < 9; i += 1) world.enter(0, 1000);
-    expect(world.slots.map((slot) => slot.inFlight)).toEqual([3, 3, 3]);
+    expect(world.instances.map((instance) => instance.inFlight)).toEqual([3, 3, 3]);
   });
 });

@@ -1,13 +1,13 @@
 import type { Gate, Waiter } from '#activator/gate/gate.ts';
 import type { Flow } from '#activator/gate/shares.ts';
-import type { Slot } from '#activator/upstream/slot.ts';
+import type { InstanceRoute } from '#activator/upstream/instance-route.ts';
 
 /** What a gate and its queue keep in who waits, as it is before that. */
 export class QueueFields {
-  previous: Waiter<Slot> | undefined;
-  next: Waiter<Slot> | undefined;
-  waitsIn: Gate<Slot> | undefined;
-  flow: Flow<Waiter<Slot>> | undefined;
+  previous: Waiter<InstanceRoute> | undefined;
+  next: Waiter<InstanceRoute> | undefined;
+  waitsIn: Gate<InstanceRoute> | undefined;
+  flow: Flow<Waiter<InstanceRoute>> | undefined;
   order = 0;
   turn = 0;
 }

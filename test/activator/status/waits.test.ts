@@ -3,7 +3,7 @@ import type { Gate, Waiter } from '#activator/gate/gate.ts';
 import { GRANT, HOLD } from '#policies/admission.ts';
 import { NamedRequests } from '#activator/status/named.ts';
 import { type RevisionRoute, Routes } from '#activator/routes.ts';
-import type { Slot } from '#activator/upstream/slot.ts';
+import type { InstanceRoute } from '#activator/upstream/instance-route.ts';
 import { makeStatus } from '#activator/status/status.ts';
 import { retryAfterOf, waitsOf } from '#activator/status/waits.ts';
 import { NORMAL } from '#policies/priority.ts';
@@ -43,15 +43,18 @@ function createWorld() {
   };
 }
 
-function makeWaiter(arrivedAt: number, callerId = 'a'): Waiter<Slot> & { slot: Slot | undefined } {
+function makeWaiter(
+  arrivedAt: number,
+  callerId = 'a',
+): Waiter<InstanceRoute> & { instance: InstanceRoute | undefined } {
   return Object.assign(new QueueFields(), {
     callerId,
     priority: NORMAL,
     arrivedAt,
     heldBytes: 0,
-    slot: undefined as Slot | undefined,
-    onGranted(slot: Slot) {
-      this.slot = slot;
+    instance: undefined as InstanceRoute | undefined,
+    onGranted(instance: InstanceRoute) {
+      this.instance = instance;
     },
     onRefused() {},
   });
@@ -69,7 +72,7 @@ test('the next in line waits for the one that runs, by what requests have taken;
   expect(route.gate.enter(first, 60_000)).toBe(GRANT);
   expect(waitNow(route, world.now), 'nothing was measured').toBe(null);
   world.now += 7000;
-  route.gate.leave(first.slot!);
+  route.gate.leave(first.instance!);
   expect(waitNow(route, world.now)).toBe(0);
   expect(route.gate.enter(makeWaiter(world.now), 60_000)).toBe(GRANT);
   expect(waitNow(route, world.now)).toBe(7);
@@ -114,7 +117,7 @@ test('a model that was awake and sleeps again is not starting, however many wait
   const waiters = Array.from({ length: 6 }, () => makeWaiter(world.now));
   for (const waiter of waiters) route.gate.enter(waiter, 60_000);
   start();
-  for (const waiter of waiters) route.gate.leave(waiter.slot!);
+  for (const waiter of waiters) route.gate.leave(waiter.instance!);
   stop();
   world.now += 5000;
   expect(makeStatus(route, world.now, [waitsOf(route)])).toMatchObject({
@@ -132,7 +135,7 @@ test('the places of all who are followed cost one look at the queue', () => {
   let steps = 0;
   const { gate } = route;
   const inOrder = gate.inOrder.bind(gate);
-  gate.inOrder = function* counted(this: Gate<Slot>) {
+  gate.inOrder = function* counted(this: Gate<InstanceRoute>) {
     for (const waiter of inOrder()) {
       steps += 1;
       yield waiter;

@@ -1,5 +1,5 @@
 import type { Address, RoutingInstance } from '#domain/routing.ts';
-import { type Gate, type GateSlot, OWN } from '../gate/gate.ts';
+import { type Gate, type GateInstance, OWN } from '../gate/gate.ts';
 import { InstanceSessions } from './instance-sessions.ts';
 import type { UpstreamPool, Upstream } from './upstream.ts';
 import { InstanceConnection } from './instance-connection.ts';
@@ -8,13 +8,13 @@ import { InstanceConnection } from './instance-connection.ts';
 const MAX_IDLE = 256;
 
 /**
- * An instance as the gate sees it, with its idle connections. The fields of `GateSlot` are written by the
+ * An instance as the gate sees it, with its idle connections. The fields of `GateInstance` are written by the
  * gate alone.
  */
-export class Slot implements GateSlot, UpstreamPool<InstanceConnection> {
+export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnection> {
   readonly id: string;
   readonly address: Address;
-  readonly gate: Gate<Slot>;
+  readonly gate: Gate<InstanceRoute>;
   /** ms since the epoch: its start asked for, its program running, ready. */
   readonly askedAt: number;
   readonly startedAt: number;
@@ -35,7 +35,7 @@ export class Slot implements GateSlot, UpstreamPool<InstanceConnection> {
   private sessions: InstanceSessions | undefined;
   private closed = false;
 
-  constructor(instance: RoutingInstance, gate: Gate<Slot>, now: () => number) {
+  constructor(instance: RoutingInstance, gate: Gate<InstanceRoute>, now: () => number) {
     this.now = now;
     this.id = instance.id;
     this.address = instance.address;
