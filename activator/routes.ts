@@ -188,7 +188,7 @@ export class Routes {
     known.routing = routing;
     known.gate.change(limits);
     if (startFailure && isNews) known.gate.startFailed();
-    if (mustRefuse(routing, this.events.now())) known.gate.refuseAll('failed');
+    if (mustRefuse(known, this.events.now())) known.gate.refuseAll('failed');
   }
 
   private addRevision(model: ModelRoute, routing: RoutingRevision, limits: GateLimits): void {
@@ -285,10 +285,13 @@ function splitOf(model: ModelRoute): Split {
   return model.split;
 }
 
-/** Whether waiting for this revision is pointless now: it failed for good, or its starts fail repeatedly. */
-export function mustRefuse(revision: RoutingRevision, now: number): boolean {
-  if (revision.state === 'Failed') return true;
-  return revision.startFailure !== undefined && revision.startFailure.until > now;
+/**
+ * Whether waiting for this revision is pointless now: it failed for good, or its starts fail repeatedly. What runs
+ * serves on, whatever becomes of further instances.
+ */
+export function mustRefuse({ routing, gate }: RevisionRoute, now: number): boolean {
+  if (routing.state === 'Failed') return true;
+  return routing.startFailure !== undefined && routing.startFailure.until > now && !gate.isWarm;
 }
 
 /** Our own servers speak HTTP; what others are is known to who deployed them. */

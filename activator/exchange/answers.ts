@@ -1,9 +1,8 @@
 import type { TensorInfo } from '#domain/records.ts';
-import type { RoutingRevision } from '#domain/routing.ts';
 import type { FaultCode } from '#lib/fault.ts';
 import type { Destination, Dialect } from './address.ts';
 import type { Plane } from '../plane.ts';
-import { type ModelRoute, mustRefuse, type Routes } from '../routes.ts';
+import { type ModelRoute, mustRefuse, type RevisionRoute, type Routes } from '../routes.ts';
 import { noRevision, revisionShown } from './shown-revision.ts';
 import { failureOf, type RevisionState, stateOf } from '../status/revision-state.ts';
 import { waitsOf } from '../status/waits.ts';
@@ -89,7 +88,7 @@ export function makeLocalAnswer(
   if (what === 'v2-server') return json(describeServer(plane.version));
   if (what === 'openai-models') return makeOpenAiModels(plane.routes);
   if (what === 'health' || !model) return makeHealth();
-  const shown = revisionShown(model, revision, tag)?.routing;
+  const shown = revisionShown(model, revision, tag);
   if (!shown) {
     const { status, code, detail } = noRevision(model, revision);
     return makeRefusal('v2', status, code, detail);
@@ -105,21 +104,21 @@ export function describeServer(version: string): V2Server {
 }
 
 /** Metadata of a model or of one revision; `state` says whether it sleeps. Wakes nothing. */
-export function describeModel(model: ModelRoute, shown: RoutingRevision, now: number): V2Model {
+export function describeModel(model: ModelRoute, { routing }: RevisionRoute, now: number): V2Model {
   return {
     name: model.routing.name,
     versions: model.routing.revisions.map((revision) => revision.name),
-    platform: shown.platform,
-    inputs: shown.inputs,
-    outputs: shown.outputs,
+    platform: routing.platform,
+    inputs: routing.inputs,
+    outputs: routing.outputs,
     state: stateOfModel(model, now),
-    parameters: { revision: shown.name },
+    parameters: { revision: routing.name },
   };
 }
 
 /** Asleep is ready: it can serve. What is refused now is not. */
-export function isReady(shown: RoutingRevision, now: number): boolean {
-  return shown.state === 'Ready' && !mustRefuse(shown, now);
+export function isReady(route: RevisionRoute, now: number): boolean {
+  return route.routing.state === 'Ready' && !mustRefuse(route, now);
 }
 
 function json(body: unknown, status = 200): Answer {
@@ -130,16 +129,16 @@ function makeHealth(): Answer {
   return { status: 200, type: 'text/plain', body: 'ok\n' };
 }
 
-function makeV2Ready(model: ModelRoute, shown: RoutingRevision, now: number): Answer {
+function makeV2Ready(model: ModelRoute, shown: RevisionRoute, now: number): Answer {
   const ready = isReady(shown, now);
   const body = { name: model.routing.name, ready, state: stateOfModel(model, now) };
   return json(
-    ready ? body : { ...body, error: failureOf(shown) ?? shown.reason },
+    ready ? body : { ...body, error: failureOf(shown.routing) ?? shown.routing.reason },
     ready ? 200 : 503,
   );
 }
 
-function makeV1Model(model: ModelRoute, shown: RoutingRevision, now: number): Answer {
+function makeV1Model(model: ModelRoute, shown: RevisionRoute, now: number): Answer {
   return json({
     name: model.routing.name,
     id: model.routing.name,

@@ -167,7 +167,7 @@ export class Exchange
     this.route = route;
     route.metrics ??= createRevisionMetrics(namespace, name, route.routing.name);
     route.metrics.arrivals += 1;
-    if (mustRefuse(route.routing, this.arrivedAt)) {
+    if (mustRefuse(route, this.arrivedAt)) {
       this.onRefused('failed');
       return;
     }

@@ -7,11 +7,12 @@ export type RevisionState = 'asleep' | 'parked' | 'starting' | 'awake' | 'prepar
 
 /** What is told of a revision wherever its state is told. */
 export function stateOf(
-  { routing }: RevisionRoute,
+  route: RevisionRoute,
   waits: Pick<RevisionWaits, 'warm' | 'startingSeconds'>,
   now: number,
 ): RevisionState {
-  if (mustRefuse(routing, now)) return 'failed';
+  const { routing } = route;
+  if (mustRefuse(route, now)) return 'failed';
   if (waits.warm) return 'awake';
   if (waits.startingSeconds !== undefined) return 'starting';
   if (routing.state !== 'Ready') return 'preparing';

@@ -53,7 +53,9 @@ export function afterFailure(
   seen: { now: number; wasReady: boolean; launch: number; launches: number },
 ): Backoff {
   const failures = seen.wasReady ? 0 : backoff.failures + 1;
-  if (seen.launch < backoff.struckLaunches) return { ...backoff, failures };
+  if (seen.launch < backoff.struckLaunches) {
+    return seen.wasReady ? { ...spared(backoff, seen.now), failures } : { ...backoff, failures };
+  }
   const recovered = backoff.readyAt > 0 && seen.now - backoff.readyAt >= HEALTHY_MS;
   // What ran soundly is replaced at once; if the replacement fails soon, that is a strike.
   const strikes = (recovered ? 0 : backoff.strikes) + (recovered && seen.wasReady ? 0 : 1);
@@ -64,6 +66,13 @@ export function afterFailure(
     readyAt: 0,
     retryAt: seen.now + backoffMs(strikes, FIRST_MS, LONGEST_MS),
   };
+}
+
+/** What has served has died, while others did not start: its place is not left empty for their sake. */
+function spared(backoff: Backoff, now: number): Backoff {
+  const strikes = Math.min(backoff.strikes, STRIKES_AFTER_READY);
+  const retryAt = Math.min(backoff.retryAt, now + backoffMs(strikes, FIRST_MS, LONGEST_MS));
+  return { ...backoff, strikes, retryAt };
 }
 
 /** After a strike one instance at a time is tried, until one is ready: a broken revision costs little. */

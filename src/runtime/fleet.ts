@@ -2,7 +2,7 @@ import type { Clock, Timer } from '#lib/clock.ts';
 import { callEach } from '#lib/listeners.ts';
 import type { Log } from '#lib/log.ts';
 import { NO_BACKOFF, afterFailure, afterReady, isProbing, type Backoff } from './backoff.ts';
-import { createReplica, type Launcher, type Replica } from './replica.ts';
+import { createReplica, type Launcher, type Replica, type ReplicaEnd } from './replica.ts';
 import type {
   Instance,
   InstanceState,
@@ -172,11 +172,21 @@ export function createFleet(options: {
     replica.start();
   }
 
+  function strike(replicaSet: ReplicaSet, launch: number, { readyAt }: Instance): void {
+    const before = replicaSet.backoff;
+    const { launches } = replicaSet;
+    const seen = { now: clock.now(), wasReady: readyAt > 0, launch, launches };
+    replicaSet.backoff = afterFailure(before, seen);
+    if (replicaSet.backoff.retryAt >= before.retryAt) return;
+    replicaSet.retry?.cancel();
+    replicaSet.retry = undefined;
+  }
+
   function forget(
     replicaSet: ReplicaSet,
     replica: Replica,
     launchOrdinal: number,
-    end: { reason: string; lastLines: readonly string[]; told: boolean },
+    end: ReplicaEnd,
   ): void {
     const instance = replica.view();
     replicaSet.replicas[instance.state].delete(replica);
@@ -184,13 +194,9 @@ export function createFleet(options: {
     if (end.told) {
       emit({ type: 'stopped', instance });
     } else {
-      replicaSet.backoff = afterFailure(replicaSet.backoff, {
-        now: clock.now(),
-        wasReady: instance.readyAt > 0,
-        launch: launchOrdinal,
-        launches: replicaSet.launches,
-      });
-      const { failures, retryAt } = replicaSet.backoff;
+      if (!end.lost) strike(replicaSet, launchOrdinal, instance);
+      const { retryAt } = replicaSet.backoff;
+      const failures = end.lost ? 0 : replicaSet.backoff.failures;
       const { reason, lastLines } = end;
       emit({ type: 'failed', instance, reason, lastLines, failures, retryAt });
     }

@@ -15,12 +15,23 @@ import type { Instance, InstanceOrigin, Workload } from './runtime.ts';
  * 4. `ended` is called exactly once; nothing is reported after it.
  */
 
+/** How an instance ended. `told`: because it was told to. `lost`: by no doing of its own; what ran it has died. */
+export interface ReplicaEnd {
+  readonly reason: string;
+  readonly lastLines: readonly string[];
+  readonly told: boolean;
+  readonly lost: boolean;
+}
+
 /** What a launcher tells of an instance. Never called before the launcher has returned. */
 export interface Reports {
   started(origin?: InstanceOrigin): void;
   ready(address: Address, metadata?: ServerMetadata): void;
-  /** It is gone. `reason`: how, as a phrase such as "exited with status 3". */
-  ended(reason: string, lastLines: readonly string[]): void;
+  /**
+   * It is gone. `reason`: how, as a phrase such as "exited with status 3". `lost`: by no doing of its own; what ran it
+   * has died.
+   */
+  ended(reason: string, lastLines: readonly string[], lost?: boolean): void;
 }
 
 /** Makes an instance, without throwing: what goes wrong is reported as its end. */
@@ -63,7 +74,7 @@ export function createReplica(options: {
   changed: (instance: Instance) => void;
   becameReady: () => void;
   becameParked: () => void;
-  ended: (end: { reason: string; lastLines: readonly string[]; told: boolean }) => void;
+  ended: (end: ReplicaEnd) => void;
 }): Replica {
   const { id, workload, clock, launch, changed, becameReady } = options;
   const { readiness, timeouts, resources } = workload.spec;
@@ -130,11 +141,16 @@ export function createReplica(options: {
       update({ state: 'ready', address, readyAt: clock.now(), ...(metadata && { metadata }) });
       becameReady();
     },
-    ended(reason, lastLines) {
+    ended(reason, lastLines, lost = false) {
       if (gone) return;
       gone = true;
       timer?.cancel();
-      options.ended({ reason: verdict ?? reason, lastLines, told: told && verdict === undefined });
+      options.ended({
+        reason: verdict ?? reason,
+        lastLines,
+        told: told && verdict === undefined,
+        lost: lost && verdict === undefined,
+      });
     },
   };
 

@@ -75,7 +75,7 @@ export type RuntimeEvent =
       readonly reason: string;
       /** Its last lines of output, oldest first. */
       readonly lastLines: readonly string[];
-      /** Failed starts of this revision in a row, this one counted; 0 when it had been ready. */
+      /** Failed starts of this revision in a row, this one counted; 0 when it had been ready, or is not to blame. */
       readonly failures: number;
       /** No new start is tried before this (ms since the epoch). */
       readonly retryAt: number;

@@ -37,6 +37,17 @@ test('what became ready and is killed is replaced within 6.4 s, however often', 
   );
 });
 
+test('what dies in use while others do not start is replaced as soon', () => {
+  let backoff = afterReady(NO_BACKOFF, 0);
+  for (let launch = 1; launch <= 12; launch += 1) {
+    const seen = { now: backoff.retryAt, wasReady: false, launch, launches: launch + 1 };
+    backoff = afterFailure(backoff, seen);
+  }
+  const now = backoff.retryAt - 59_000;
+  backoff = afterFailure(backoff, { now, wasReady: true, launch: 0, launches: 13 });
+  expect(backoff.retryAt - now).toBeLessThanOrEqual(6400);
+});
+
 test('what ran soundly is replaced at once, and earlier strikes are forgotten', () => {
   const { waits, backoff } = live([...Array.from({ length: 9 }, () => undefined), 10_000, 1]);
   expect(waits.slice(-2)).toEqual([0, 100]);

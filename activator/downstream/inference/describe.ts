@@ -27,7 +27,7 @@ export function answerModel(
   tag: string | undefined,
   now: number,
 ): Uint8Array | Refusal {
-  const shown = revisionShown(model, revision, tag)?.routing;
+  const shown = revisionShown(model, revision, tag);
   if (!shown) return noRevision(model, revision);
   if (method === 'ModelReady') return makeFlagResponse(isReady(shown, now));
   return makeModelMetadata(describeModel(model, shown, now));

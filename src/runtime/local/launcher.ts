@@ -82,6 +82,8 @@ export function createLauncher(options: LauncherOptions): Launcher {
       };
       const started = start(id, program, to.extra, {
         onStart() {
+          // Before it can be ready, which it may be already.
+          reports.started(started.origin);
           to.started({
             onReady: (metadata) => reports.ready(to.address, metadata),
             onError(message) {
@@ -89,17 +91,17 @@ export function createLauncher(options: LauncherOptions): Launcher {
               group?.signal('SIGKILL');
             },
           });
-          reports.started(started.origin);
         },
         onLine,
         onExtra: (text) => to.heard(text),
         onExit: () => to.close(),
         onUsage: (memoryBytes, cpuSeconds) => options.onUsage(id, memoryBytes, cpuSeconds),
-        onEnd(how) {
+        onEnd(how, isLost) {
           to.close();
           pager.thawed(id);
           // What it said itself is the reason; that it then ended, or was ended for it, says nothing more.
-          reports.ended(loadError ?? how, lastLines);
+          if (loadError === undefined) reports.ended(how, lastLines, isLost);
+          else reports.ended(loadError, lastLines);
         },
       });
       group = started.group;

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { silentLog } from '#lib/log.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
+import { until } from '#test/until.ts';
 import { call, dial, makeInstance, makeModel, makeRevision, startHarness } from '../harness.ts';
 import { useHarness } from '../use-harness.ts';
 
@@ -303,6 +304,33 @@ describe('a sleeping model', () => {
       expect(answer.body).toContain('exited with status 3');
       expect(Number(answer.headers['retry-after'])).toBeGreaterThan(50);
     }
+  });
+
+  test('starts that fail while an instance is ready: those who wait for it, and the next, are served', async () => {
+    const limits = { concurrency: 1 };
+    await harness.publish(makeModel({ revisions: [makeRevision(limits)] }));
+    const answers: (() => void)[] = [];
+    const { port } = await harness.startInstance((_, response) => {
+      answers.push(() => response.end('served'));
+    });
+    harness.publisher.update({ instances: [makeInstance(port)] });
+    const calls = [call(harness.port, PATH), call(harness.port, PATH)];
+    await harness.report('wake');
+    const startFailure = { message: 'the GPU is taken', until: Date.now() + 60_000 };
+    harness.publisher.update({
+      models: [makeModel({ revisions: [makeRevision({ ...limits, startFailure })] })],
+    });
+    const ready = await call(harness.port, '/v2/models/digits/ready');
+    expect([ready.status, JSON.parse(ready.body)]).toMatchObject([200, { state: 'awake' }]);
+    calls.push(call(harness.port, PATH));
+    for (let asked = 0; asked < calls.length; asked += 1) {
+      await until('it is asked', () => answers.length > 0);
+      answers.shift()?.();
+    }
+    const all = await Promise.all(calls);
+    expect(all.map(({ status, body }) => `${status} ${body}`)).toEqual(
+      calls.map(() => '200 served'),
+    );
   });
 
   test('a model that is deleted lets go of those who wait for it', async () => {

@@ -86,8 +86,8 @@ export function createPool(
     standby.assign(work, {
       ...events,
       onTaken: () => taken(runtime),
-      onEnd(how) {
-        if (standby.isTaken || isTold) return events.onEnd(how);
+      onEnd(how, isLost) {
+        if (standby.isTaken || isTold) return events.onEnd(how, isLost);
         missed(runtime, 'died');
         current = startInstead(id, program, 'pipe', events);
       },

@@ -79,11 +79,11 @@ export function startStandbyProcess(options: {
     options.onIdle();
   }
 
-  function ended(how: string): void {
+  function ended(how: string, isLost?: boolean): void {
     const wasGone = state === 'gone';
     leave();
     if (!isTaken && !wasGone) rmSync(socket, { force: true });
-    if (work) work.onEnd(how);
+    if (work) work.onEnd(how, isLost);
     else if (!wasGone) options.onLost(how);
   }
 

@@ -27,7 +27,8 @@ export interface GroupEvents {
   /** Its first process has ended; output may still come. */
   onExit(): void;
   /** It is gone, or could not be started; exactly once, and never in the call that starts it. */
-  onEnd(how: string): void;
+  /** `isLost`: by no doing of its own; what started it has died. */
+  onEnd(how: string, isLost?: boolean): void;
 }
 
 export interface Group {

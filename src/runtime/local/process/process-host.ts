@@ -56,9 +56,9 @@ export function createProcessHost(options: {
             reaper.bury({ mark, leader, members: Array.from(members.values()) });
             events.onExit?.();
           },
-          onEnd(how) {
+          onEnd(how, isLost) {
             groups.delete(group);
-            events.onEnd(how);
+            events.onEnd(how, isLost);
             if (isClosed && groups.size === 0) allGone.resolve();
           },
         }),

@@ -4,7 +4,7 @@ import type { Clock } from '#lib/clock.ts';
 import { entryUrl } from '#lib/entry.ts';
 import type { Log } from '#lib/log.ts';
 import type { Environment } from '../environment.ts';
-import { NO_GROUP, type Extra, type Group, type GroupEvents, type Program } from './group.ts';
+import type { Extra, Group, GroupEvents, Program } from './group.ts';
 import { createAttended } from './attended.ts';
 import type { FromGroup, FromSpawner, ToSpawner } from './spawner-messages.ts';
 import type { Leader } from './sweep.ts';
@@ -15,7 +15,8 @@ import type { Leader } from './sweep.ts';
  * the data plane's thread stumbles over every page that it writes to.
  *
  * 1. A group's events come in the order in which they happened, `onStart` first, `onEnd` last.
- * 2. When the spawner dies, all that it started counts as ended at once: `onExit`, then `onEnd`.
+ * 2. When the spawner dies, all that it started counts as ended at once, by no doing of its own: `onExit`, then
+ *    `onEnd`. What is to be started then waits for the next one.
  * 3. One that leaves an order unanswered for long is killed: then it has died.
  */
 export interface Spawner {
@@ -45,6 +46,8 @@ export function createSpawner(options: {
 }): Spawner {
   const { environment, clock, log } = options;
   const groups = new Map<number, Started>();
+  /** To be started by the next one. */
+  const waiting = new Map<number, () => void>();
   let count = 0;
   const attended = createAttended({
     name: 'the process that starts programs',
@@ -65,14 +68,32 @@ export function createSpawner(options: {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     child.on('message', hear);
+    queueMicrotask(startWaiting);
     return child;
+  }
+
+  function startWaiting(): void {
+    if (!attended.child()?.connected) return;
+    for (const [id, post] of waiting) {
+      waiting.delete(id);
+      post();
+    }
+  }
+
+  /** Of what is not there yet only the end means anything. */
+  function signalWaiting(id: number, { events }: Started, signal: NodeJS.Signals): void {
+    if (signal !== 'SIGKILL' && signal !== 'SIGTERM') return;
+    waiting.delete(id);
+    groups.delete(id);
+    queueMicrotask(() => events.onEnd('was not started'));
   }
 
   function onLost(): void {
     for (const [id, { events }] of groups) {
+      if (waiting.has(id)) continue;
       groups.delete(id);
       events.onExit();
-      events.onEnd(LOST);
+      events.onEnd(LOST, true);
     }
   }
 
@@ -130,19 +151,20 @@ export function createSpawner(options: {
     start(program, extra, events) {
       const id = count++;
       const started: Started = { events, leader: undefined, said: '' };
-      if (!attended.child()?.connected) {
-        queueMicrotask(() => events.onEnd(`cannot be started: ${LOST}`));
-        return NO_GROUP;
-      }
       groups.set(id, started);
       const socket = extra === 'pipe' ? undefined : extra;
       const kind = socket ? 'socket' : extra === 'pipe' ? 'pipe' : 'none';
-      order(id, { type: 'start', id, program, extra: kind }, socket);
+      const post = (): void => order(id, { type: 'start', id, program, extra: kind }, socket);
+      if (attended.child()?.connected) post();
+      else waiting.set(id, post);
       return {
         get leader() {
           return started.leader;
         },
-        signal: (signal) => order(id, { type: 'signal', id, signal }),
+        signal(signal) {
+          if (waiting.has(id)) signalWaiting(id, started, signal);
+          else order(id, { type: 'signal', id, signal });
+        },
         assign: (text) => order(id, { type: 'assign', id, text }),
       };
     },

@@ -77,6 +77,22 @@ test('one that is stopped is killed for a start that it leaves unanswered, and t
   await until('it starts again', () => third.told.length === 3);
 });
 
+test('what is to be started while there is none is started by the next one, or ends when it is told to', async () => {
+  const first = run('3600');
+  await until('it runs', () => first.told.length > 0);
+  process.kill(spawner.pid() ?? 0, 'SIGKILL');
+  await until('its death is told', () => first.told.length > 1);
+  const kept = run('0');
+  const ended = run('3600');
+  ended.group.signal('SIGTERM');
+  await until('it has ended', () => ended.told.length > 0);
+  expect(ended.told).toEqual(['was not started']);
+  expect(kept.told).toEqual([]);
+  clock.advance(TOO_LONG_MS);
+  await until('it ran', () => kept.told.length === 3);
+  expect(kept.told).toEqual(['start', 'exit', expect.stringContaining('exited with status 0')]);
+});
+
 test('one that is stopped is killed for a signal that it does not pass on', async () => {
   const { group, told } = run('3600');
   await until('it runs', () => told.length > 0);
@@ -114,7 +130,9 @@ test('a model that is wanted while it is stopped starts', async () => {
       ours.advance(50);
       return setup.runtime.instances(workload.key).some(({ state }) => state === 'ready');
     });
-    expect(setup.events.filter(({ type }) => type === 'failed')).toMatchObject([{ reason: LOST }]);
+    expect(setup.events.filter(({ type }) => type === 'failed')).toMatchObject([
+      { reason: LOST, failures: 0 },
+    ]);
   } finally {
     await setup.close();
   }
