@@ -55,7 +55,7 @@ export function startLeaseControl(options: {
   publisher.onUpward(
     createReportListener({
       catalog: { revision: () => undefined },
-      autoscaler: { wake: loads.wake, report: loads.report },
+      autoscaler: loads,
       leases,
       loads,
       usage: { report: () => {} },
