@@ -1,9 +1,16 @@
 import { revisionSpec } from '#domain/model.ts';
 import type { Wanted, Workload } from '#runtime/runtime.ts';
 import type { Bound } from '#policies/desired.ts';
-import { CALM, type ScaleMemory } from '#policies/scale.ts';
+import { CALM, makeAdoptedScale, type ScaleMemory } from '#policies/scale.ts';
 import { type LoadWindow, makeLoadWindow } from '#policies/window.ts';
 import type { RevisionFacts } from './facts.ts';
+
+/** The decision that was told last, as far as it was carried out. */
+export interface Told {
+  readonly desired: number;
+  readonly parked: number;
+  readonly reason: string;
+}
 
 /** What the autoscaler remembers of a revision with instances, load or a floor. */
 export interface Active {
@@ -22,8 +29,7 @@ export interface Active {
   /** Who needs its memory more. */
   evictedFor: string | undefined;
   ordered: Wanted | undefined;
-  /** Of the decision told last: see `classOf`. */
-  told: { desired: number; parked: number; class: string };
+  told: Told;
   deciding: boolean;
   asked: boolean;
 }
@@ -41,10 +47,18 @@ export function makeActive(facts: RevisionFacts, deleted: boolean, now: number):
     waitingSince: undefined,
     evictedFor: undefined,
     ordered: undefined,
-    told: { desired: 0, parked: 0, class: 'idle' },
+    told: { desired: 0, parked: 0, reason: 'idle' },
     deciding: false,
     asked: false,
   };
+}
+
+/** So many ran and so many were parked before control was there: that stands until its load is known. */
+export function markAdopted(one: Active, running: number, parked: number, now: number): void {
+  one.granted = running;
+  one.told = { desired: running, parked, reason: 'keep-alive' };
+  one.lastRequestAt = now;
+  one.scale = makeAdoptedScale(running, now);
 }
 
 export function floorsOf({ facts, proof, deleted }: Active): Bound[] {
@@ -71,11 +85,6 @@ export function ceilingsOf({ facts, proof, deleted }: Active): Bound[] {
     ceilings.push({ source: 'state', count: 0, why: `the revision is ${facts.state}` });
   }
   return ceilings;
-}
-
-/** Going back and forth between load and keep-alive is one thing: it is in use. Not worth an event each. */
-export function classOf(reason: string): string {
-  return reason.startsWith('load:') || reason === 'keep-alive' ? 'use' : reason;
 }
 
 /** Enough for an order that nothing of it shall run: what is stored of it has gone. */

@@ -1,29 +1,21 @@
 import type { RevisionLoad } from '#bus/messages.ts';
-import { modelOf, revisionKey } from '#domain/names.ts';
+import { revisionKey } from '#domain/names.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Timers } from '#lib/timers.ts';
-import { messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
-import type { Instance, Runtime, RuntimeEvent, Wanted, Workload } from '#runtime/runtime.ts';
+import type { Instance, Runtime, RuntimeEvent, Workload } from '#runtime/runtime.ts';
 import type { Desired } from '#policies/desired.ts';
-import { makeAdoptedScale } from '#policies/scale.ts';
 import { recordLoad } from '#policies/window.ts';
-import {
-  type Active,
-  classOf,
-  floorsOf,
-  makeActive,
-  makeLostFacts,
-  makeLostWorkload,
-} from './active.ts';
+import { type Active, floorsOf, makeLostWorkload, markAdopted } from './active.ts';
+import { createActives } from './actives.ts';
 import type { Budget } from './budget.ts';
 import type { Catalog } from './catalog.ts';
-import { type RevisionFacts, factsOf } from './facts.ts';
 import { createGrants } from './grants.ts';
 import type { Journal } from './journal.ts';
 import type { LoadBook } from './load.ts';
 import type { ControlMetrics } from './metrics.ts';
-import { makeScaleEvent } from './scale-events.ts';
+import { createOrders } from './orders.ts';
+import { classOf, isWorthTelling, makeScaleEvent, makeTold } from './scale-events.ts';
 import { type Seen, countIn, decideFor, isBusy, parkedIn, see } from './seen.ts';
 import type { Standby } from './standby.ts';
 
@@ -31,7 +23,7 @@ import type { Standby } from './standby.ts';
  * How many instances each revision has: gathers what the policies need, asks them, gives the order.
  *
  * Invariants:
- * 1. It alone calls `runtime.want`, and never for more than the ceilings and the memory budget allow.
+ * 1. It alone has orders given, and never for more than the ceilings and the memory budget allow.
  * 2. Deciding and ordering contain no `await`: what is seen still holds when the order is given.
  * 3. Only active revisions are here: with instances, load, or a floor. The tick costs nothing without them.
  */
@@ -58,8 +50,6 @@ export interface Autoscaler {
 }
 
 const TICK_MS = 1000;
-/** Each holds three descriptors of the runtime, and its memory for who may never come back. */
-const MAX_PARKED = 256;
 
 export function createAutoscaler(options: {
   catalog: Catalog;
@@ -76,58 +66,27 @@ export function createAutoscaler(options: {
   /** The last instance of a deleted revision has ended: nothing will be said of it any more. */
   onGone: (revision: string) => void;
 }): Autoscaler {
-  const { catalog, runtime, clock, log, journal, metrics, loads, budget } = options;
-  const active = new Map<string, Active>();
-  const byModel = new Map<string, Set<string>>();
-  const grants = createGrants({ ...options, active, onEvicted: reconcile });
+  const { catalog, runtime, clock, journal, metrics, loads, budget } = options;
+  const actives = createActives(options);
+  const orders = createOrders(options);
+  const grants = createGrants({ ...options, active: actives.all, onEvicted: reconcile });
   const timers = new Timers(clock);
   timers.every(TICK_MS, tick);
   let closed = false;
 
-  function ensure(key: string): Active | undefined {
-    const known = active.get(key);
-    if (known) return known;
-    const facts = lookUp(key);
-    return facts && activate(facts, false);
-  }
-
-  function lookUp(key: string): RevisionFacts | undefined {
-    const entry = catalog.model(modelOf(key));
-    const stored = catalog.revision(key);
-    return entry && stored && factsOf(entry, stored.value);
-  }
-
-  function activate(facts: RevisionFacts, deleted: boolean): Active {
-    const fresh = makeActive(facts, deleted, clock.now());
-    active.set(facts.key, fresh);
-    const model = modelOf(facts.key);
-    byModel.set(model, (byModel.get(model) ?? new Set()).add(facts.key));
-    return fresh;
-  }
-
   /** What is not in the catalog was deleted while control was away. */
   function adoptOne(key: string): Active {
-    const one = ensure(key) ?? activate(makeLostFacts(makeLostWorkload(key)), true);
-    const count = countIn(runtime, key, 'starting') + countIn(runtime, key, 'ready');
-    one.granted = count;
-    one.told = {
-      desired: count,
-      parked: parkedIn(runtime, key).length,
-      class: classOf('keep-alive'),
-    };
-    one.lastRequestAt = clock.now();
-    one.scale = makeAdoptedScale(count, clock.now());
+    const one = actives.ensure(key) ?? actives.addLost(makeLostWorkload(key));
+    const running = countIn(runtime, key, 'starting') + countIn(runtime, key, 'ready');
+    markAdopted(one, running, parkedIn(runtime, key).length, clock.now());
     grants.hold(one);
     return one;
   }
 
   function retire(one: Active): void {
-    active.delete(one.key);
+    actives.remove(one);
     grants.drop(one);
     if (one.deleted) options.onGone(one.key);
-    const siblings = byModel.get(modelOf(one.key));
-    siblings?.delete(one.key);
-    if (siblings?.size === 0) byModel.delete(modelOf(one.key));
   }
 
   /** An order makes events, and events ask again: that waits until this decision is carried out and told. */
@@ -136,7 +95,7 @@ export function createAutoscaler(options: {
     if (one.deciding) return;
     one.deciding = true;
     try {
-      while (one.asked && !closed && active.get(one.key) === one) {
+      while (one.asked && !closed && actives.all.get(one.key) === one) {
         one.asked = false;
         settle(one);
       }
@@ -153,45 +112,19 @@ export function createAutoscaler(options: {
     if (isBusy(seen) || floorsOf(one).length > 0) one.evictedFor = undefined;
     const { decision, why } = decideFor(one, seen, now);
     const shortage = grants.take(one, decision.desired);
-    order(one, decision, parkable(seen, decision));
+    orders.give(one, decision, seen);
     tell(one, seen, decision, shortage ?? why);
     if (isAsleep(one, seen)) retire(one);
   }
 
-  /** Looking at all that is parked is only for the moment in which it becomes more. */
-  function parkable({ parked }: Seen, wanted: Desired): number {
-    if (wanted.parked <= parked || !runtime.capabilities.parks) return wanted.parked;
-    const all = runtime.instances().filter(({ state }) => state === 'parked').length;
-    return Math.min(wanted.parked, Math.max(0, MAX_PARKED - all) + parked);
-  }
-
-  function order(one: Active, { min, max }: Desired, parked: number): void {
-    const desired = one.granted;
-    const wanted = { min: Math.min(min, desired), max, desired, ...(parked > 0 && { parked }) };
-    const before = one.ordered;
-    const same = before?.min === wanted.min && before.max === max && before.desired === desired;
-    if (!same || (before.parked ?? 0) !== parked) give(one, wanted);
-  }
-
-  function give(one: Active, wanted: Wanted): void {
-    one.ordered = wanted;
-    runtime.want(one.facts.workload, wanted).catch((error: unknown) => {
-      // The next tick gives the order again.
-      if (one.ordered === wanted) one.ordered = undefined;
-      log.error({ revision: one.key, error: messageOf(error) }, 'an order was not taken');
-    });
-  }
-
   function tell(one: Active, seen: Seen, wanted: Desired, why: string): void {
-    const { desired, parked } = wanted;
-    const settled = one.waitingSince !== undefined ? 'ceiling:memory' : wanted.reason;
     const before = one.told;
-    one.told = { desired: one.granted, parked, class: classOf(settled) };
-    const isSame = before.desired === one.granted && before.parked === parked;
-    // Why nothing runs is of interest when it stops running, not for each reason that comes after.
-    if (isSame && (one.granted === 0 || before.class === one.told.class)) return;
-    metrics.decided(one.told.class, one.granted - before.desired);
-    const decision = { desired: one.granted, parked, asked: desired, reason: settled };
+    const told = makeTold(one, wanted);
+    one.told = told;
+    if (!isWorthTelling(before, told)) return;
+    const { desired, parked, reason } = told;
+    metrics.decided(classOf(reason), desired - before.desired);
+    const decision = { desired, parked, asked: wanted.desired, reason };
     journal.note(makeScaleEvent(one.key, why, { seen, decision }, clock.now()));
   }
 
@@ -207,22 +140,13 @@ export function createAutoscaler(options: {
   }
 
   function tick(): void {
-    reconcileAll(active.values());
+    reconcileAll(actives.all.values());
     grants.rest();
-  }
-
-  function refreshOne(key: string): void {
-    const one = active.get(key);
-    if (!one) return;
-    const facts = lookUp(key);
-    one.deleted = facts === undefined;
-    if (facts) one.facts = facts;
-    reconcile(one);
   }
 
   function take(load: RevisionLoad): void {
     if (catalog.revision(load.revision)?.value.state !== 'Ready') return;
-    const one = ensure(load.revision);
+    const one = actives.ensure(load.revision);
     if (!one) return;
     if (load.arrivals > 0 || load.busySeconds > 0) one.lastRequestAt = clock.now();
     // Waiting for the first instance is not load on any; what waits then is counted as it is.
@@ -237,18 +161,21 @@ export function createAutoscaler(options: {
       reconcileAll(Array.from(keys, adoptOne));
     },
     refresh(model) {
-      for (const key of byModel.get(model) ?? []) refreshOne(key);
+      for (const key of actives.ofModel(model)) {
+        const one = actives.refresh(key);
+        if (one) reconcile(one);
+      }
       const entry = catalog.model(model);
       if (!entry || (entry.stored.value.document.spec.scaling?.min ?? 0) === 0) return;
       for (const target of entry.resolved.targets) {
-        const one = ensure(revisionKey(entry.namespace, entry.name, target.revision));
+        const one = actives.ensure(revisionKey(entry.namespace, entry.name, target.revision));
         if (one) reconcile(one);
       }
     },
     wake(dataPlane, revision, queued, inFlight) {
       if (catalog.revision(revision)?.value.state !== 'Ready') return;
       loads.wake(dataPlane, revision, queued, inFlight);
-      const one = ensure(revision);
+      const one = actives.ensure(revision);
       if (one) reconcile(one);
     },
     report(dataPlane, reported) {
@@ -260,7 +187,7 @@ export function createAutoscaler(options: {
     left: (dataPlane) => loads.left(dataPlane),
     onRuntime(event) {
       const { revision, memoryBytes } = event.instance;
-      const one = ensure(revision);
+      const one = actives.ensure(revision);
       if (one) {
         if (event.instance.state !== 'parked') budget.measured(revision, memoryBytes);
         reconcile(one);
@@ -268,21 +195,21 @@ export function createAutoscaler(options: {
       if (event.type !== 'instance') reconcileAll(grants.waiting());
     },
     prove(revision, wanted) {
-      const one = wanted ? ensure(revision) : active.get(revision);
+      const one = wanted ? actives.ensure(revision) : actives.all.get(revision);
       if (!one) return;
       one.proof = wanted;
       reconcile(one);
     },
-    waitingSince: (revision) => active.get(revision)?.waitingSince,
+    waitingSince: (revision) => actives.all.get(revision)?.waitingSince,
     dismiss(workload) {
-      if (active.has(workload.key) || runtime.instances(workload.key).length === 0) return;
-      reconcile(activate(makeLostFacts(workload), true));
+      if (actives.all.has(workload.key) || runtime.instances(workload.key).length === 0) return;
+      reconcile(actives.addLost(workload));
     },
     replace(instance) {
-      const one = active.get(instance.revision);
-      if (one?.ordered) give(one, { ...one.ordered, replace: [instance.id] });
+      const one = actives.all.get(instance.revision);
+      if (one) orders.replace(one, instance.id);
     },
-    active: () => active.keys(),
+    active: () => actives.all.keys(),
     close() {
       closed = true;
       timers.close();

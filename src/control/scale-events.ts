@@ -1,5 +1,7 @@
 import { partsOfRevisionKey } from '#domain/names.ts';
 import type { Actor } from '#domain/records.ts';
+import type { Desired } from '#policies/desired.ts';
+import type { Active, Told } from './active.ts';
 import type { NewEvent } from './journal.ts';
 import type { Seen } from './seen.ts';
 
@@ -7,6 +9,29 @@ const AUTOSCALER: Actor = { id: 'system:autoscaler', role: 'admin' };
 
 /** Finer differences mean nothing, and nobody can read them. */
 const DECIMALS = 3;
+
+/** Going back and forth between load and keep-alive is one thing: it is in use. Not worth an event each. */
+export function classOf(reason: string): string {
+  return reason.startsWith('load:') || reason === 'keep-alive' ? 'use' : reason;
+}
+
+/** What is told of a decision, once it is known how many instances there is memory for. */
+export function makeTold(
+  { granted, waitingSince }: Pick<Active, 'granted' | 'waitingSince'>,
+  { parked, reason }: Pick<Desired, 'parked' | 'reason'>,
+): Told {
+  return {
+    desired: granted,
+    parked,
+    reason: waitingSince === undefined ? reason : 'ceiling:memory',
+  };
+}
+
+/** Why nothing runs is of interest when it stops running, not for each reason that comes after. */
+export function isWorthTelling(before: Told, told: Told): boolean {
+  if (before.desired !== told.desired || before.parked !== told.parked) return true;
+  return told.desired > 0 && classOf(before.reason) !== classOf(told.reason);
+}
 
 export function makeScaleEvent(
   revision: string,
