@@ -1,7 +1,10 @@
+import { queryObjects } from 'node:v8';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RECLAIM_MS } from '#control/lease-processes.ts';
+import { createLeases } from '#control/leases.ts';
 import { TURN_MS } from '#policies/lease.ts';
+import { createFakeClock } from '#test/fake-clock.ts';
 import { createWorld, type Plane, type World } from './leases-world.ts';
 
 const RUNS = 3000;
@@ -302,6 +305,9 @@ function contend(world: World, ms: number): void {
   }
 }
 
+/** Instances that a data plane held and control never knew. */
+const GONE = 2000;
+
 describe('one step after the other', () => {
   const one = (world: World): Plane => planeAt(world, 0)!;
   const two = (world: World): Plane => planeAt(world, 1)!;
@@ -566,5 +572,21 @@ describe('one step after the other', () => {
     world.deliverAll();
     expect(one(world).running).toHaveLength(3);
     expect(two(world).running).toHaveLength(1);
+  });
+
+  test('of an instance that control does not know nothing is kept when nobody holds it any more', () => {
+    const leases = createLeases({
+      clock: createFakeClock(),
+      loads: { at: () => ({ queued: 0, inFlight: 0 }) },
+      send: () => {},
+    });
+    leases.onProcesses(['plane']);
+    const before = queryObjects(Map, { format: 'count' });
+    for (let sequence = 1; sequence <= GONE; sequence++) {
+      leases.joined('plane', [{ instance: `gone-${sequence}`, slots: 1, sequence }]);
+    }
+    // Each that is kept has one of its own; some come and go with the runner of the tests.
+    expect(queryObjects(Map, { format: 'count' }) - before).toBeLessThan(GONE / 10);
+    leases.close();
   });
 });

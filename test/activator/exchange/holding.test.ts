@@ -1,5 +1,7 @@
 import { once } from 'node:events';
+import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import type { PlaneLimits } from '#activator/plane.ts';
 import { silentLog } from '#lib/log.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 import { until } from '#test/until.ts';
@@ -10,6 +12,20 @@ const harness = useHarness();
 
 const PATH = '/models/default/digits/';
 const one = { concurrency: 1 };
+/** Idle connections that are kept of an instance. */
+const KEPT = 256;
+
+/** A data plane whose time stands still: an instance that could not be reached is not tried again. */
+async function startStill(limits: Partial<PlaneLimits> = {}) {
+  const clock = createFakeClock();
+  const still = await startHarness(limits, {}, silentLog, clock);
+  harness.teardown(async () => {
+    const closed = still.close();
+    clock.advance(10_000);
+    await closed;
+  });
+  return { still, clock };
+}
 
 describe('a sleeping model', () => {
   test('wakes at once, and the request is answered by the instance that comes', async () => {
@@ -125,14 +141,7 @@ describe('a sleeping model', () => {
   });
 
   test('a body that waits again, since its instance could not be reached, is counted again', async () => {
-    // Its time stands still: the instance is not tried again.
-    const clock = createFakeClock();
-    const small = await startHarness({ heldBytes: 1000 }, {}, silentLog, clock);
-    harness.teardown(async () => {
-      const closed = small.close();
-      clock.advance(10_000);
-      await closed;
-    });
+    const { still: small } = await startStill({ heldBytes: 1000 });
     const gone = await harness.startInstance(() => {});
     await gone.close();
     const [one, two] = [makeModel({ name: 'one' }), makeModel({ name: 'two' })];
@@ -377,6 +386,56 @@ describe('instances that come and go', () => {
     });
     for (const answer of await Promise.all(waiting))
       expect(answer).toMatchObject({ status: 200, body: 'kept' });
+  });
+
+  test('an instance that drained before it was heard of gets nothing, and is reported drained', async () => {
+    await harness.publish();
+    const old = await harness.startInstance((_, response) => response.end('old'));
+    const fresh = await harness.startInstance((_, response) => response.end('fresh'));
+    const draining = makeInstance(old.port, { state: 'draining' });
+    harness.publisher.update({ instances: [draining, makeInstance(fresh.port)] });
+    for (let i = 0; i < 20; i += 1) expect((await call(harness.port, PATH)).body).toBe('fresh');
+    expect(await harness.report('drained')).toMatchObject({ instance: draining.id });
+  });
+
+  test('that an instance refuses connections is one incident, however many requests met it', async () => {
+    const { still, clock } = await startStill();
+    const gone = await harness.startInstance(() => {});
+    await gone.close();
+    still.publisher.update({ models: [makeModel()] });
+    await still.activator.ready;
+    const waiting = Array.from({ length: 8 }, () => call(still.port, PATH));
+    await still.report('wake', ({ queued }) => queued === 8);
+    still.publisher.update({ instances: [makeInstance(gone.port)] });
+    await still.report('suspect');
+    const fresh = await harness.startInstance((_, response) => response.end('fresh'));
+    still.publisher.update({ instances: [makeInstance(fresh.port)] });
+    for (const answer of await Promise.all(waiting)) expect(answer.body).toBe('fresh');
+    // Behind whatever was said of the instance.
+    clock.advance(1000);
+    await still.report('load');
+    expect(still.reports.filter(({ type }) => type === 'suspect')).toHaveLength(1);
+  });
+
+  test('of very many connections that were in use together some are kept, the others closed', async () => {
+    const answers: (() => void)[] = [];
+    const started = await harness.serve(
+      (_, response) => answers.push(() => response.end('ok')),
+      makeModel({ revisions: [makeRevision({ concurrency: 0 })] }),
+    );
+    const connections = (): Promise<number> =>
+      promisify(started.server.getConnections.bind(started.server))();
+    const calls = Array.from({ length: KEPT + 50 }, () => call(harness.port, PATH));
+    await until('all have come', () => answers.length === calls.length);
+    expect(await connections()).toBe(calls.length);
+    for (const answer of answers.splice(0)) answer();
+    for (const { status } of await Promise.all(calls)) expect(status).toBe(200);
+    await until('those beyond are closed', async () => (await connections()) <= KEPT);
+    const again = Array.from({ length: KEPT }, () => call(harness.port, PATH));
+    await until('all have come again', () => answers.length === KEPT);
+    expect(await connections(), 'no new ones').toBe(KEPT);
+    for (const answer of answers) answer();
+    await Promise.all(again);
   });
 
   test('a reused connection that closes under a request: sent again only when that is safe', async () => {

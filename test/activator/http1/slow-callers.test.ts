@@ -1,7 +1,10 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
+import { queryObjects } from 'node:v8';
 import { expect, test } from 'vitest';
+import { Exchange } from '#activator/exchange/exchange.ts';
 import { BODY_TIMEOUT_MS, HEAD_TIMEOUT_MS, KEEP_ALIVE_MS, LINGER_MS } from '#activator/plane.ts';
 import { silentLog } from '#lib/log.ts';
 import { createFakeClock, type FakeClock } from '#test/fake-clock.ts';
@@ -25,6 +28,8 @@ import { untilStill } from '../until-still.ts';
 const P = '/models/default/digits';
 const HEALTH = 'GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n';
 const teardown = useTeardown();
+/** MiB of a body: more than the buffers of all sockets on its way take. */
+const PIECES = 48;
 
 interface World {
   readonly harness: Harness;
@@ -38,9 +43,10 @@ async function startWorld(): Promise<World> {
   const instance = await startRecordingInstance();
   teardown(() => instance.close());
   teardown(() => closeAll(harness, clock));
-  const timeouts = { hold: 60_000, run: 600_000, idle: 0, drain: 0 };
+  const timeouts = { hold: 600_000, run: 600_000, idle: 0, drain: 0 };
+  const revisions = [makeRevision({ timeouts })];
   harness.publisher.update({
-    models: [makeModel({ revisions: [makeRevision({ timeouts })] }), makeModel({ name: 'asleep' })],
+    models: [makeModel({ revisions }), makeModel({ name: 'asleep', revisions })],
     instances: [makeInstance(instance.port)],
   });
   await harness.activator.ready;
@@ -108,6 +114,72 @@ test('slowloris: a body that does not come ends with 408, and the instance is le
   clock.advance(BODY_TIMEOUT_MS + 1000);
   expect(await client.closed).toMatch(/^HTTP\/1\.1 408 [^]*Connection: close[^]*request_timeout/);
   expect(instance.requests).toEqual([]);
+});
+
+test('an upload that waits for its instance has time, however long the instance takes', async () => {
+  const { harness, clock } = await startWorld();
+  const seen = Promise.withResolvers<IncomingMessage>();
+  const slow = await startInstance((incoming, response) => {
+    incoming.on('end', () => response.end('all of it'));
+    seen.resolve(incoming);
+  });
+  teardown(() => slow.close());
+  const at = makeInstance(slow.port, { revision: 'default/asleep/v1' });
+  harness.publisher.update({ instances: [at] });
+  const client = await dial(harness.port);
+  const piece = Buffer.alloc(1024 * 1024);
+  client.socket.write(
+    `POST /models/default/asleep/ HTTP/1.1\r\nHost: h\r\nContent-Length: ${PIECES * piece.length}\r\n\r\n`,
+  );
+  let taken = 0;
+  for (let n = 0; n < PIECES; n += 1) client.socket.write(piece, () => (taken += 1));
+  const incoming = await seen.promise;
+  await untilStill(
+    () => taken,
+    () => call(harness.port, '/healthz'),
+  );
+  expect(taken).toBeLessThan(PIECES);
+  clock.advance(3 * BODY_TIMEOUT_MS);
+  incoming.resume();
+  expect(await client.until(/\r\n\r\n/)).toMatch(/^HTTP\/1\.1 200 /);
+  client.socket.destroy();
+});
+
+test('a body that is not whole may wait with its request for as long as that is held', async () => {
+  const { harness, clock, instance } = await startWorld();
+  const client = await dial(harness.port);
+  client.socket.write(
+    'POST /models/default/asleep/ HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\na',
+  );
+  await harness.report('wake');
+  clock.advance(3 * BODY_TIMEOUT_MS);
+  const at = makeInstance(instance.port, { id: 'later', revision: 'default/asleep/v1' });
+  harness.publisher.update({ instances: [at] });
+  await until(
+    'the instance has a part of the request, or the caller was refused',
+    () => instance.leftovers().length === 1 || client.text() !== '',
+  );
+  expect(client.text()).toBe('');
+  client.socket.write('b');
+  expect(await client.until(/ok$/)).toMatch(/^HTTP\/1\.1 200 /);
+  expect(instance.requests).toMatchObject([{ content: 'ab' }]);
+  client.socket.destroy();
+});
+
+test('two seconds after its answer an idle connection keeps nothing of a request', async () => {
+  const { harness, clock } = await startWorld();
+  const client = await dial(harness.port);
+  const request = `POST ${P}/ HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\na`;
+  client.socket.write(request);
+  await client.until(/ok$/);
+  clock.advance(1900);
+  const kept = (): number => queryObjects(Exchange, { format: 'count' });
+  await until('what others left is gone', () => kept() === 1);
+  clock.advance(300);
+  await until('nothing is kept', () => kept() === 0);
+  client.socket.write(request);
+  await client.until(/ok[^]*ok$/);
+  client.socket.destroy();
 });
 
 test('a connection without a request ends in silence when its time is over', async () => {
