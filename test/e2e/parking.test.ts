@@ -140,6 +140,8 @@ test('killed while it is parked, the next call is answered by another; deleted, 
   const { pid } = await call(rouse);
   await rouse.untilModel('pid', ({ status }) => status.state === 'Parked');
   process.kill(pid, 'SIGKILL');
+  // Until then it still takes connections, and what is sent by them is lost with it.
+  await untilDead(pid);
   const pids = new Set<number>();
   for (let round = 0; round < 2; round++) {
     const many = await Promise.all(Array.from({ length: 50 }, () => call(rouse)));
