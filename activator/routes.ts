@@ -204,6 +204,7 @@ export class Routes {
       onReleased,
       now,
       roll,
+      startMs: () => route.routing.coldStartSeconds * 1000,
     };
     const route: RevisionRoute = {
       key,

@@ -2,11 +2,16 @@
 const POKE_EVERY_MS = 100;
 /** So long after the last wake capacity is taken to be on its way though nobody waits for it any more. */
 const STARTING_MS = 60_000;
+/** A start that is known to take some time is taken to be on its way for this share of it, and a little. */
+const LATE = 1.5;
+const LITTLE_MS = 1000;
 
 export interface WakeEvents {
   /** Capacity is wanted: somebody waits. Called when the first comes and each time their number doubles. */
   onWake(queued: number): void;
   now(): number;
+  /** What a start takes, as far as is known; 0: nothing is. ms. */
+  startMs(): number;
 }
 
 /** When a gate asks for capacity, and how long it has been asking: invariant 5 of the gate. `waiting`: how many wait. */
@@ -57,12 +62,18 @@ export class Wakes {
   awaitedMs(waiting: number): number | undefined {
     if (this.firstAt === 0) return undefined;
     const now = this.events.now();
-    const isAwaited = waiting > 0 || now - this.lastAt < STARTING_MS;
+    const isAwaited = waiting > 0 || now - this.lastAt < this.patienceMs();
     return isAwaited ? Math.max(0, now - this.firstAt) : undefined;
   }
 
+  /** A start that nobody waits for any more may have been given up, which is told to nobody. */
+  private patienceMs(): number {
+    const startMs = this.events.startMs();
+    return startMs > 0 ? Math.min(STARTING_MS, LATE * startMs + LITTLE_MS) : STARTING_MS;
+  }
+
   private wake(now: number, waiting: number): void {
-    const isForgotten = waiting <= 1 && now - this.lastAt >= STARTING_MS;
+    const isForgotten = waiting <= 1 && now - this.lastAt >= this.patienceMs();
     if (this.firstAt === 0 || isForgotten) this.firstAt = now;
     this.lastAt = now;
     this.events.onWake(waiting);

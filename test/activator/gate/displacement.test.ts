@@ -21,6 +21,7 @@ beforeEach(() => {
     onQuiet: () => {},
     onReleased: () => {},
     now: () => 0,
+    startMs: () => 0,
     roll: () => 0,
   };
   gate = new Gate({ concurrency: 1, requests: PLACES, bytes: PLACES * BYTES }, events);

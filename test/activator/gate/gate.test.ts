@@ -80,6 +80,7 @@ class World {
       onQuiet: () => {},
       onReleased: (instance) => this.onReleased(instance),
       now: () => this.now,
+      startMs: () => 0,
       roll: () => {
         this.rolls = (this.rolls * 16_807) % 2_147_483_647;
         return this.rolls / 2_147_483_647;
