@@ -264,7 +264,8 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
   }
 
   /** Asks for the body of a request that waits to be asked; once. */
-  sendContinue(): void {
+  askForBody(): void {
+    this.deadline = this.plane.now() + BODY_TIMEOUT_MS;
     if (this.continued || !this.head.expectContinue) return;
     this.continued = true;
     this.writer.writeText('HTTP/1.1 100 Continue\r\n\r\n');

@@ -150,7 +150,8 @@ export class CallerStream implements GrpcDownstream {
     this.stream.resume();
   }
 
-  sendContinue(): void {
+  askForBody(): void {
+    this.deadline = this.plane.now() + this.bodyTimeout;
     if (this.continued || !this.head.expectContinue || this.isClosed) return;
     this.continued = true;
     this.stream.additionalHeaders({ ':status': 100 });

@@ -26,8 +26,8 @@ export interface Downstream {
   readonly isPaused: boolean;
   pause(): void;
   resume(): void;
-  /** Asks for the body of a request that waits to be asked. */
-  sendContinue(): void;
+  /** Its time begins: until now the request was held. A caller that waits to be asked for it is asked. */
+  askForBody(): void;
   /** What came ahead of its turn, for the protocol that the connection is upgraded to. */
   takeAhead(): Buffer | undefined;
 

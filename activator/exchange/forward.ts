@@ -180,7 +180,7 @@ export class Forward implements UpstreamEvents {
     this.flushHeld(upstream);
     if (downstream.bodyDone) upstream.endBody(this.body.trailers);
     upstream.uncork();
-    if (!downstream.bodyDone) downstream.sendContinue();
+    if (!downstream.bodyDone) downstream.askForBody();
     if (!upstream.isFull) downstream.resume();
   }
 

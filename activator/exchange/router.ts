@@ -113,7 +113,7 @@ export class Router {
     else if (downstream.bodyDone) this.onBodyEnd();
     else {
       downstream.resume();
-      downstream.sendContinue();
+      downstream.askForBody();
     }
   }
 

@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { readVersion } from '#lib/version.ts';
 import { describeMachine } from '../measure/machine.ts';
+import { countOf, readOptions } from '../measure/options.ts';
 import { choose, resultFile, say, writeResult } from '../measure/results.ts';
 import { versionOf } from '../peers/tools.ts';
 import { measureHeld } from './held.ts';
@@ -14,15 +14,18 @@ import { measureSurge } from './surge.ts';
 /** Many requests at once for what sleeps: see load-tests/README.md. Ends with status 1 when a request is lost. */
 
 const PARTS = ['held', 'surge', 'loop'] as const;
-const { values } = parseArgs({
-  options: {
-    parts: { type: 'string', default: PARTS.join(',') },
-    requests: { type: 'string', default: '10000' },
-    seconds: { type: 'string', default: '10' },
-    models: { type: 'string', default: '500' },
-    out: { type: 'string', default: resultFile('burst') },
-  },
+const values = readOptions({
+  parts: { type: 'string', default: PARTS.join(',') },
+  requests: { type: 'string', default: '10000' },
+  seconds: { type: 'string', default: '10' },
+  models: { type: 'string', default: '500' },
+  out: { type: 'string', default: resultFile('burst') },
 });
+const [requests, seconds, models] = [
+  countOf('requests', values.requests),
+  countOf('seconds', values.seconds),
+  countOf('models', values.models),
+];
 const parts = choose(PARTS, values.parts, (name) => name);
 
 async function main(): Promise<number> {
@@ -38,11 +41,15 @@ async function main(): Promise<number> {
         vegeta: await versionOf('vegeta'),
       },
       machine,
-      ...(parts.includes('held') && { held: await measureHeld(folder, Number(values.requests)) }),
-      ...(parts.includes('surge') && {
-        surge: await measureSurge(folder, Number(values.seconds), say),
+      ...(parts.includes('held') && {
+        held: await measureHeld(folder, requests),
       }),
-      ...(parts.includes('loop') && { loop: await measureLoop(folder, Number(values.models)) }),
+      ...(parts.includes('surge') && {
+        surge: await measureSurge(folder, seconds, say),
+      }),
+      ...(parts.includes('loop') && {
+        loop: await measureLoop(folder, models),
+      }),
     };
     await writeResult(values.out, report, formatReport(report));
     const { held, surge } = report;

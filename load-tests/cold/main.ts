@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { readVersion } from '#lib/version.ts';
 import { describeMachine } from '../measure/machine.ts';
+import { countOf, readOptions } from '../measure/options.ts';
 import { choose, resultFile, say, writeResult } from '../measure/results.ts';
 import { startRouse } from '../measure/rouse.ts';
 import { formatReport, type Report } from './report.ts';
@@ -14,14 +14,12 @@ import { type Cold, measureCold } from './wake.ts';
 
 /** Cold starts through Rouse beside a bare loop that starts the same program: see load-tests/README.md. */
 
-const { values } = parseArgs({
-  options: {
-    rows: { type: 'string', default: ROWS.map(({ name }) => name).join(',') },
-    wakes: { type: 'string', default: '40' },
-    out: { type: 'string', default: resultFile('cold') },
-  },
+const values = readOptions({
+  rows: { type: 'string', default: ROWS.map(({ name }) => name).join(',') },
+  wakes: { type: 'string', default: '40' },
+  out: { type: 'string', default: resultFile('cold') },
 });
-const wakes = Number(values.wakes);
+const wakes = countOf('wakes', values.wakes);
 const chosen = choose(ROWS, values.rows, ({ name }) => name);
 const rows = chosen.filter(({ from }) => from !== 'paged' || hasSwap());
 const skipped = chosen.filter((row) => !rows.includes(row));

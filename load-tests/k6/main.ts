@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { readVersion } from '#lib/version.ts';
 import { applyModel } from '#load-tests/measure/apply.ts';
 import { describeMachine } from '#load-tests/measure/machine.ts';
 import { untilModel } from '#load-tests/measure/model.ts';
+import { readOptions } from '#load-tests/measure/options.ts';
 import { choose, resultFile, say, writeResult } from '#load-tests/measure/results.ts';
 import { type Rouse, startRouse } from '#load-tests/measure/rouse.ts';
 import { ensureTool, versionOf } from '#load-tests/peers/tools.ts';
@@ -16,11 +16,9 @@ import { formatReport, type Ran, type Report } from './report.ts';
 /** The three uses of Rouse as k6 scripts: see load-tests/README.md. Ends with status 1 when a threshold is missed. */
 
 const SCRIPTS = ['bursty', 'canary', 'batch'];
-const { values } = parseArgs({
-  options: {
-    scripts: { type: 'string', default: SCRIPTS.join(',') },
-    out: { type: 'string', default: resultFile('k6') },
-  },
+const values = readOptions({
+  scripts: { type: 'string', default: SCRIPTS.join(',') },
+  out: { type: 'string', default: resultFile('k6') },
 });
 const scripts = choose(SCRIPTS, values.scripts, (name) => name);
 const SOURCE = join(import.meta.dirname, '../cold/models/function.ts');

@@ -1,16 +1,14 @@
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { readVersion } from '#lib/version.ts';
 import { readTrace } from '#simulate/read-trace.ts';
+import { readOptions } from '../measure/options.ts';
 import { resultFile, say, writeResult } from '../measure/results.ts';
 import { evaluate } from './evaluate.ts';
 import { formatReport, type Report } from './report.ts';
 
 /** The learned keep-alive beside its baselines on the traces: see policies/README.md. */
 
-const { values } = parseArgs({
-  options: { out: { type: 'string', default: resultFile('keepalive') } },
-});
+const values = readOptions({ out: { type: 'string', default: resultFile('keepalive') } });
 const traceFile = (name: string): string =>
   join(import.meta.dirname, '../traces', `${name}.csv.gz`);
 

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { usage } from './options.ts';
 
 /** Where a benchmark's figures go unless it is told otherwise. */
 export function resultFile(benchmark: string): string {
@@ -23,7 +24,7 @@ export function choose<T>(all: readonly T[], wanted: string, nameOf: (one: T) =>
   return wanted.split(',').map((name) => {
     const found = all.find((one) => nameOf(one) === name);
     if (found === undefined) {
-      throw new Error(`${name} is unknown; there are ${all.map(nameOf).join(', ')}`);
+      usage(`${name} is unknown; there are ${all.map(nameOf).join(', ')}`);
     }
     return found;
   });

@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { readVersion } from '#lib/version.ts';
 import { describeMachine } from '../measure/machine.ts';
+import { countOf, readOptions } from '../measure/options.ts';
 import { choose, resultFile, say, writeResult } from '../measure/results.ts';
 import {
   type Peer,
@@ -27,20 +27,18 @@ import { ROWS } from './wrk.ts';
 const OTHERS = ['open-loop', 'idle', 'slow'];
 const ALL = [...ROWS.map(({ name }) => name), ...OTHERS];
 
-const { values } = parseArgs({
-  options: {
-    peers: { type: 'string', default: PEERS.join(',') },
-    rows: { type: 'string', default: ALL.join(',') },
-    rounds: { type: 'string' },
-    seconds: { type: 'string' },
-    connections: { type: 'string' },
-    quick: { type: 'boolean', default: false },
-    out: { type: 'string', default: resultFile('proxy') },
-  },
+const values = readOptions({
+  peers: { type: 'string', default: PEERS.join(',') },
+  rows: { type: 'string', default: ALL.join(',') },
+  rounds: { type: 'string' },
+  seconds: { type: 'string' },
+  connections: { type: 'string' },
+  quick: { type: 'boolean', default: false },
+  out: { type: 'string', default: resultFile('proxy') },
 });
-const rounds = Number(values.rounds ?? (values.quick ? 3 : 9));
-const seconds = Number(values.seconds ?? (values.quick ? 1 : 4));
-const connections = Number(values.connections ?? (values.quick ? 1000 : 10_000));
+const rounds = countOf('rounds', values.rounds ?? (values.quick ? '3' : '9'));
+const seconds = countOf('seconds', values.seconds ?? (values.quick ? '1' : '4'));
+const connections = countOf('connections', values.connections ?? (values.quick ? '1000' : '10000'));
 const rows = choose(ALL, values.rows, (name) => name);
 const names = choose(PEERS, values.peers, (name) => name);
 const BASELINES: readonly PeerName[] = ['haproxy', 'go'];

@@ -1,12 +1,12 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { readVersion } from '#lib/version.ts';
 import { type Awake, measureAwake } from './awake.ts';
 import { folderFor, makeServer, register } from './models.ts';
 import { formatReport, type Report, summarise } from './report.ts';
 import { measureRest } from './rest.ts';
+import { countOf, readOptions } from '../measure/options.ts';
 import { startRouse } from '../measure/rouse.ts';
 import { measureRouting } from './routing.ts';
 
@@ -15,16 +15,15 @@ import { measureRouting } from './routing.ts';
  * fails; no figure makes it fail.
  */
 
-const { values } = parseArgs({
-  options: {
-    models: { type: 'string', default: '10000' },
-    awake: { type: 'string', default: '1000' },
-    rounds: { type: 'string', default: '5' },
-    out: { type: 'string', default: resolve(import.meta.dirname, '../results/scale.json') },
-  },
+const values = readOptions({
+  models: { type: 'string', default: '10000' },
+  awake: { type: 'string', default: '1000' },
+  rounds: { type: 'string', default: '5' },
+  out: { type: 'string', default: resolve(import.meta.dirname, '../results/scale.json') },
 });
-const models = Number(values.models);
-const called = Number(values.awake);
+const models = countOf('models', values.models);
+const called = countOf('awake', values.awake);
+const rounds = countOf('rounds', values.rounds);
 /** Other programs were running: the times say less. */
 const NOISE_LOAD = 0.5;
 
@@ -43,11 +42,7 @@ async function main(): Promise<number> {
       say(`registered ${count} models in ${(registeredMs[count] / 1000).toFixed(1)} s`);
     }
     say('starting and resting');
-    const rest = await measureRest(
-      folder,
-      [...new Set([0, called, models])],
-      Number(values.rounds),
-    );
+    const rest = await measureRest(folder, [...new Set([0, called, models])], rounds);
     say('routing');
     const { routing, errors } = await measureRouting(folder, models);
     const awake: Awake[] = [];

@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { readVersion } from '#lib/version.ts';
 import { readGauge } from '../measure/gauges.ts';
 import { describeMachine } from '../measure/machine.ts';
 import { hostOf, putModel } from '../measure/model.ts';
 import { pause } from '../measure/program.ts';
+import { countOf, readOptions } from '../measure/options.ts';
 import { resultFile, say, writeResult } from '../measure/results.ts';
 import { type Rouse, startRouse } from '../measure/rouse.ts';
 import { countInstances } from '../scale/models.ts';
@@ -19,13 +19,11 @@ import { runTraffic } from './traffic.ts';
 
 /** Everything at once for a long time: see load-tests/README.md. Ends with status 1 and says what is off. */
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '20' },
-    out: { type: 'string', default: resultFile('soak') },
-  },
+const values = readOptions({
+  minutes: { type: 'string', default: '20' },
+  out: { type: 'string', default: resultFile('soak') },
 });
-const minutes = Number(values.minutes);
+const minutes = countOf('minutes', values.minutes);
 const MINUTE_MS = 60_000;
 /** Caches are filled and pools are full: what is there then must be there at the end. */
 const WARM_MS = Math.min(MINUTE_MS, (minutes * MINUTE_MS) / 4);

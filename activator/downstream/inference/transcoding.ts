@@ -108,7 +108,7 @@ export class Transcoding implements Downstream {
 
   pause(): void {}
   resume(): void {}
-  sendContinue(): void {}
+  askForBody(): void {}
 
   takeAhead(): Buffer | undefined {
     return undefined;
