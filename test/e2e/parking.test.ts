@@ -39,9 +39,10 @@ spec:
 
 async function call(to: Platform): Promise<{ pid: number; isCold: boolean }> {
   const response = await fetch(`${to.requests}/models/default/pid/`);
-  expect(response.status).toBe(200);
+  const text = await response.text();
+  expect(`${response.status} ${text}`).toMatch(/^200 /);
   const isCold = response.headers.get('rouse-cold-start') === 'true';
-  return { pid: Number(await response.text()), isCold };
+  return { pid: Number(text), isCold };
 }
 
 /** The proof's instance has gone, and a process stands by. */
@@ -140,8 +141,8 @@ test('killed while it is parked, the next call is answered by another; deleted, 
   const { pid } = await call(rouse);
   await rouse.untilModel('pid', ({ status }) => status.state === 'Parked');
   process.kill(pid, 'SIGKILL');
-  // Until then it still takes connections, and what is sent by them is lost with it.
-  await untilDead(pid);
+  // Until the last of its threads has ended it takes connections, and what is sent by them is lost with it.
+  await until('it is gone as a whole', () => systemProcesses.stat(pid) === undefined);
   const pids = new Set<number>();
   for (let round = 0; round < 2; round++) {
     const many = await Promise.all(Array.from({ length: 50 }, () => call(rouse)));
