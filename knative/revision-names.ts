@@ -1,4 +1,4 @@
-import { partsOfRevisionKey, revisionKey } from '#domain/names.ts';
+import { partsOfModelKey, partsOfRevisionKey, revisionKey } from '#domain/names.ts';
 import type { Workload } from '#runtime/runtime.ts';
 import { revisionKeyOf } from './labels.ts';
 import { revisionName } from './names.ts';
@@ -19,7 +19,7 @@ export function createRevisionNames(options: {
   ordered: (key: string) => Workload | undefined;
 }): RevisionNames {
   const { model, ordered } = options;
-  const [namespace = '', name = ''] = model.split('/');
+  const { namespace, model: name } = partsOfModelKey(model);
   const all = (): KnativeRevision[] => Array.from(options.revisionsOf(model));
   const of = (key: string): KnativeRevision[] =>
     all().filter((each) => revisionKeyOf(each) === key);

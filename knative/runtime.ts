@@ -1,4 +1,4 @@
-import { modelOf } from '#domain/names.ts';
+import { modelOf, partsOfModelKey } from '#domain/names.ts';
 import type { Inspection } from '#domain/records.ts';
 import type { Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
@@ -91,17 +91,19 @@ export async function createKnativeRuntime(
   function loopOf(model: string): ModelLoop {
     const known = models.get(model);
     if (known) return known;
-    const [namespace = '', name = ''] = model.split('/');
-    const made = createModelLoop(
-      { namespace, model: name },
-      { ...options, ...cluster, carrier, failures, hasPods },
-    );
+    const made = createModelLoop(partsOfModelKey(model), {
+      ...options,
+      ...cluster,
+      carrier,
+      failures,
+      hasPods,
+    });
     models.set(model, made);
     return made;
   }
 
   async function forget(model: string): Promise<void> {
-    const [namespace = '', name = ''] = model.split('/');
+    const { namespace, model: name } = partsOfModelKey(model);
     const made = cluster.services.get(namespace, serviceName(name));
     const loop = models.get(model);
     // Who makes it anew meanwhile gets a loop of its own.

@@ -1,12 +1,13 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { readVersion } from '#lib/version.ts';
 import { type Awake, measureAwake } from './awake.ts';
 import { folderFor, makeServer, register } from './models.ts';
 import { formatReport, type Report, summarise } from './report.ts';
 import { measureRest } from './rest.ts';
 import { countOf, readOptions } from '../measure/options.ts';
+import { resultFile, say, writeResult } from '../measure/results.ts';
 import { startRouse } from '../measure/rouse.ts';
 import { measureRouting } from './routing.ts';
 
@@ -19,17 +20,13 @@ const values = readOptions({
   models: { type: 'string', default: '10000' },
   awake: { type: 'string', default: '1000' },
   rounds: { type: 'string', default: '5' },
-  out: { type: 'string', default: resolve(import.meta.dirname, '../results/scale.json') },
+  out: { type: 'string', default: resultFile('scale') },
 });
 const models = countOf('models', values.models);
 const called = countOf('awake', values.awake);
 const rounds = countOf('rounds', values.rounds);
 /** Other programs were running: the times say less. */
 const NOISE_LOAD = 0.5;
-
-function say(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
 
 async function main(): Promise<number> {
   const [load = 0] = loadavg();
@@ -63,9 +60,7 @@ async function main(): Promise<number> {
       ratios: summarise(rest, routing, awake),
       errors: failures.length,
     };
-    process.stdout.write(`${formatReport(report)}\n`);
-    await mkdir(dirname(values.out), { recursive: true });
-    await writeFile(values.out, `${JSON.stringify(report, undefined, 2)}\n`);
+    await writeResult(values.out, report, formatReport(report));
     for (const failure of failures.slice(0, 10)) say(failure);
     return failures.length === 0 ? 0 : 1;
   } finally {

@@ -1,4 +1,10 @@
-import { hostLabel, modelKey, partsOfRevisionKey, revisionKey } from '#domain/names.ts';
+import {
+  hostLabel,
+  modelKey,
+  partsOfModelKey,
+  partsOfRevisionKey,
+  revisionKey,
+} from '#domain/names.ts';
 import type { RevisionRecord } from '#domain/records.ts';
 import type { RoutingTarget } from '#domain/routing.ts';
 import type { Kind, Store, Stored, Write } from '#store/store.ts';
@@ -128,7 +134,7 @@ function createCatalog(): Catalog {
       if (revisions.size === 0 && held.length === 0) parts.delete(key);
       return;
     }
-    const [namespace = '', name = ''] = key.split('/');
+    const { namespace, model: name } = partsOfModelKey(key);
     const records = [...revisions.values()].map((revision) => revision.value);
     const resolved = resolveTraffic(stored.value.document.spec.traffic, records, held);
     const entry = { key, namespace, name, stored, revisions, held, resolved };

@@ -1,6 +1,6 @@
 import type { ArtifactRef } from '#domain/records.ts';
 import type { Clock } from '#lib/clock.ts';
-import { Fault, messageOf } from '#lib/fault.ts';
+import { causeOf, Fault } from '#lib/fault.ts';
 import type { Artifacts } from '#store/artifacts.ts';
 import { MAX_ARTIFACT_BYTES } from './limits.ts';
 
@@ -71,9 +71,4 @@ function decodeName(url: URL): string {
   const last = url.pathname.split('/').findLast((part) => part !== '') ?? 'model';
   const safe = last.replaceAll(/[^A-Za-z0-9._-]/g, '_').slice(-NAME_LIMIT);
   return /^\.*$/.test(safe) ? 'model' : safe;
-}
-
-function causeOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  return messageOf(cause);
 }

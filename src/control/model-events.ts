@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ModelInput } from '#domain/model.ts';
+import { partsOfModelKey } from '#domain/names.ts';
 import type { Actor } from '#domain/records.ts';
 import type { ApplyPlan } from './apply.ts';
 import type { ModelEntry } from './catalog.ts';
@@ -15,7 +16,7 @@ export function makeModelEvents(change: {
   waitingFor: readonly string[];
 }): NewEvent[] {
   const { key, before, plan, actor, now, waitingFor } = change;
-  const [namespace = '', model = ''] = key.split('/');
+  const { namespace, model } = partsOfModelKey(key);
   const event = (type: string, why: string, revision?: string): NewEvent => {
     const named = revision === undefined ? {} : { revision };
     return { at: now, namespace, model, ...named, type, why, actor };

@@ -32,6 +32,12 @@ export function modelKey(namespace: string, model: string): string {
   return `${namespace}/${model}`;
 }
 
+/** The parts of a `namespace/model` key. */
+export function partsOfModelKey(key: string): { namespace: string; model: string } {
+  const [namespace = '', model = ''] = key.split('/');
+  return { namespace, model };
+}
+
 /** `namespace/model/revision`. */
 export function revisionKey(namespace: string, model: string, revision: string): string {
   return `${namespace}/${model}/${revision}`;

@@ -9,6 +9,7 @@ import {
   ENV_REVISION,
   ENV_WORK,
 } from './launch.ts';
+import { revisionKey } from './names.ts';
 
 const artifact = z.strictObject({
   digest: z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 in hex'),
@@ -16,17 +17,26 @@ const artifact = z.strictObject({
   name: z.string().min(1),
   kind: z.enum(['file', 'folder']),
 });
-/** The variables of a server of ours in a cluster, which the runtime sets. */
-export const podEnvironment = z.object({
-  [ENV_KIND]: z.enum(['onnx', 'function', 'python']),
-  [ENV_ARTIFACT]: z.string().transform(parseJson).pipe(artifact),
-  [ENV_ARTIFACTS_URL]: z.url({ protocol: /^https?$/ }),
-  [ENV_ARTIFACT_KEY]: z.string().min(1),
-  [ENV_WORK]: z.string().startsWith('/'),
-  [ENV_NAMESPACE]: z.string().min(1),
-  [ENV_MODEL]: z.string().min(1),
-  [ENV_REVISION]: z.string().min(1),
-});
+/** What a server of ours is told in a cluster, by the variables that the runtime sets. */
+export const podEnvironment = z
+  .object({
+    [ENV_KIND]: z.enum(['onnx', 'function', 'python']),
+    [ENV_ARTIFACT]: z.string().transform(parseJson).pipe(artifact),
+    [ENV_ARTIFACTS_URL]: z.url({ protocol: /^https?$/ }),
+    [ENV_ARTIFACT_KEY]: z.string().min(1),
+    [ENV_WORK]: z.string().startsWith('/'),
+    [ENV_NAMESPACE]: z.string().min(1),
+    [ENV_MODEL]: z.string().min(1),
+    [ENV_REVISION]: z.string().min(1),
+  })
+  .transform((found) => ({
+    kind: found[ENV_KIND],
+    artifact: found[ENV_ARTIFACT],
+    artifactsUrl: found[ENV_ARTIFACTS_URL],
+    artifactKey: found[ENV_ARTIFACT_KEY],
+    work: found[ENV_WORK],
+    revision: revisionKey(found[ENV_NAMESPACE], found[ENV_MODEL], found[ENV_REVISION]),
+  }));
 
 function parseJson(text: string, context: z.RefinementCtx): unknown {
   try {

@@ -70,3 +70,8 @@ export class Fault extends Error {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** What lies behind an error, where it says so: `fetch` says nothing but that it failed. */
+export function causeOf(error: unknown): string {
+  return messageOf(error instanceof Error && error.cause !== undefined ? error.cause : error);
+}

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { TensorInfo } from '#domain/records.ts';
 import { type ModelAnswer, readModel, readRevision } from '#domain/read-views.ts';
-import { Fault, messageOf } from '#lib/fault.ts';
+import { causeOf, Fault } from '#lib/fault.ts';
 import { type Client, modelPath } from '../client.ts';
 import { reasonOf } from '../documents.ts';
 import { formatExample, predictAddress } from '../example.ts';
@@ -114,8 +114,7 @@ async function call(io: Io, url: string, body: Buffer | undefined): Promise<Resp
     const headers = { 'content-type': json ? 'application/json' : 'application/octet-stream' };
     return await io.fetch(url, { method: 'POST', body, headers, signal: io.signal });
   } catch (error) {
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    throw new Fault('unavailable', `${url} cannot be reached: ${messageOf(cause)}`);
+    throw new Fault('unavailable', `${url} cannot be reached: ${causeOf(error)}`);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { ArtifactRef } from '#domain/records.ts';
 import { backoffMs } from '#lib/backoff.ts';
-import { Fault, messageOf } from '#lib/fault.ts';
+import { causeOf, Fault, messageOf } from '#lib/fault.ts';
 import { unpackFolder } from '#lib/folder-stream.ts';
 import type { Artifacts } from '#store/artifacts.ts';
 import { MANIFEST_LIMIT, parseManifest } from '#store/manifest.ts';
@@ -54,8 +54,7 @@ async function fetchOnce(
     await take(response.body, ref, artifacts);
   } catch (error) {
     if (error instanceof Fault) throw error;
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    throw new Fault('unavailable', `${address} could not be fetched: ${messageOf(cause)}`);
+    throw new Fault('unavailable', `${address} could not be fetched: ${causeOf(error)}`);
   }
 }
 
@@ -79,12 +78,8 @@ async function take(
         maxBytes: file.size,
       }),
   });
-  const text = [Buffer.from(manifest)];
-  await artifacts.put(chunks(text), { name, kind, expected: digest, maxBytes: MANIFEST_LIMIT });
-}
-
-async function* chunks(list: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
-  yield* list;
+  const text = new Blob([manifest]).stream();
+  await artifacts.put(text, { name, kind, expected: digest, maxBytes: MANIFEST_LIMIT });
 }
 
 async function refusalOf(response: Response, address: string): Promise<Fault> {

@@ -1,15 +1,4 @@
-import {
-  ENV_ARTIFACT,
-  ENV_ARTIFACT_KEY,
-  ENV_ARTIFACTS_URL,
-  ENV_KIND,
-  ENV_MODEL,
-  ENV_NAMESPACE,
-  ENV_REVISION,
-  ENV_WORK,
-} from '#domain/launch.ts';
 import { revisionSpec } from '#domain/model.ts';
-import { revisionKey } from '#domain/names.ts';
 import { parseDocument } from '#domain/parse.ts';
 import { podEnvironment } from '#domain/pod-environment.ts';
 import type { Workload } from '#runtime/runtime.ts';
@@ -26,13 +15,11 @@ export interface PodSettings {
 /** Throws Fault `invalid`, naming the variable. */
 export function parsePodSettings(environment: NodeJS.ProcessEnv): PodSettings {
   const found = parseDocument(podEnvironment, environment, 'the environment of the pod');
+  const { kind, artifact, artifactsUrl, artifactKey, work, revision } = found;
+  const spec = revisionSpec.parse({ runtime: kind, source: artifact.name });
   return {
-    workload: {
-      key: revisionKey(found[ENV_NAMESPACE], found[ENV_MODEL], found[ENV_REVISION]),
-      spec: revisionSpec.parse({ runtime: found[ENV_KIND], source: found[ENV_ARTIFACT].name }),
-      artifact: found[ENV_ARTIFACT],
-    },
-    source: { url: found[ENV_ARTIFACTS_URL], key: found[ENV_ARTIFACT_KEY] },
-    work: found[ENV_WORK],
+    workload: { key: revision, spec, artifact },
+    source: { url: artifactsUrl, key: artifactKey },
+    work,
   };
 }
