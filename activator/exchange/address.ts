@@ -62,7 +62,7 @@ const BY_PATH = /^\/models\/([^/?]+)\/([^/?]+)(\/[^?]*)?(\?.*)?$/;
 /** Finds where a request goes: to its model, or with `Rouse-Status` to what is known of it. */
 export function findDestination(head: RequestHead, routes: Routes): Destination {
   const found = findModel(head, routes);
-  if (head.rouseStatus === '' || head.method !== 'GET') return found;
+  if (head.rouseStatus === '' || !isRead(head)) return found;
   if ((found.kind !== 'model' && found.kind !== 'local') || !found.model) return found;
   const { model, revision, tag } = found;
   return { kind: 'status', model, revision, tag };
@@ -114,13 +114,17 @@ function byPath(head: RequestHead, routes: Routes): Destination {
 
 function byStatus(head: RequestHead, routes: Routes): Destination {
   const parts = STATUS.exec(head.target);
-  if (!parts || head.method !== 'GET') {
+  if (!parts || !isRead(head)) {
     return unknown('The status of a model is at GET /status/models/NAMESPACE/MODEL.', 'problem');
   }
   const [, namespace = '', name = ''] = parts;
   const model = routes.models.get(modelKey(namespace, name));
   if (!model) return unknown(`There is no model ${quote(`${namespace}/${name}`)}.`, 'problem');
   return { kind: 'status', model, revision: head.rouseRevision, tag: undefined };
+}
+
+function isRead({ method }: RequestHead): boolean {
+  return method === 'GET' || method === 'HEAD';
 }
 
 function byV2(head: RequestHead, routes: Routes): Destination {

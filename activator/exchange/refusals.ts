@@ -6,10 +6,10 @@ import { ROUSE } from '#lib/command.ts';
 import { FULL_BYTES, FULL_COUNT } from '#policies/admission.ts';
 import type { Refused } from '../gate/gate.ts';
 import type { RequestHead } from '../http/request-head.ts';
-import { MAX_ROUTED_BODY } from '../plane.ts';
+import { MAX_HOLD_MS, MAX_ROUTED_BODY } from '../plane.ts';
 import { quote } from '../quote.ts';
 import { type Refusal, refusal, type TimeLimit } from '../refusal.ts';
-import type { RevisionRoute } from '../routes.ts';
+import type { ModelRoute, RevisionRoute } from '../routes.ts';
 import { retryAfterOf } from '../status/waits.ts';
 
 /** Nothing tries a failed revision again by itself: it takes somebody who deploys, and that takes a while. */
@@ -71,7 +71,7 @@ export const UNASKED_UPGRADE = refusal(
 
 /** What the header of ours would have to be. */
 const RIGHT = {
-  'Rouse-Hold': 'a duration such as 500ms, 5s or 0',
+  'Rouse-Hold': `a duration such as 500ms, 5s or 0; of more than ${formatDuration(MAX_HOLD_MS)} as much is taken`,
   'Rouse-Priority': `one of ${PRIORITIES.join(', ')}`,
   'Rouse-Request-Id': '1 to 128 letters, digits, dots, dashes and underscores',
   'Rouse-Status': 'true, or wake to have the model woken meanwhile',
@@ -152,12 +152,15 @@ export function makeRunEnded(limit: string): Refusal {
 }
 
 function makeFailed({ model, routing }: RevisionRoute, now: number): Refusal {
-  const { namespace, name } = model.routing;
-  const reason = routing.reason.replace(/[.]$/, '');
-  const logs = `${ROUSE} logs ${name}${namespace === DEFAULT_NAMESPACE ? '' : ` -n ${namespace}`}`;
-  const detail = `Revision ${routing.name} of ${name} has failed: ${reason}. See: ${logs}`;
+  const what = `Revision ${routing.name} of ${model.routing.name} has failed: ${routing.reason}`;
+  const detail = withLogs(what, model);
   const retryAfter = Math.max(FAILED_RETRY_S, secondsLeft(routing, now));
   return refusal('revision_failed', detail, { retryAfter });
+}
+
+function withLogs(what: string, { routing: { namespace, name } }: ModelRoute): string {
+  const logs = `${ROUSE} logs ${name}${namespace === DEFAULT_NAMESPACE ? '' : ` -n ${namespace}`}`;
+  return `${what.replace(/[.]$/, '')}. See: ${logs}`;
 }
 
 /** Until when the last start's failure is remembered. */
@@ -171,13 +174,17 @@ export function makeGivenUp(
   reason: Exclude<Refused, 'displaced'>,
   now: number,
 ): Refusal {
-  const { routing } = route;
+  const { model, routing } = route;
   if (reason === 'removed') {
     const detail = 'The revision was deleted while the request waited for it.';
     return refusal('not_found', detail);
   }
   if (routing.state === 'Failed') return makeFailed(route, now);
-  const what = routing.runtime === 'url' ? 'cannot be reached' : 'does not start';
-  const detail = `Revision ${routing.name} ${what}: ${routing.startFailure?.message ?? routing.reason}`;
+  const revision = `Revision ${routing.name} of ${model.routing.name}`;
+  const why = routing.startFailure?.message ?? routing.reason;
+  const detail =
+    routing.runtime === 'url'
+      ? `${revision} cannot be reached: ${why}`
+      : withLogs(`${revision} does not start: ${why}`, model);
   return refusal('start_failed', detail, { retryAfter: secondsLeft(routing, now) });
 }

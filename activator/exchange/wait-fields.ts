@@ -45,9 +45,9 @@ export interface StatusQuestion {
 }
 
 export function parseStatusQuestion(head: RequestHead): StatusQuestion | Refusal {
-  const { rouseStatus, target, fields } = head;
+  const { method, rouseStatus, target, fields } = head;
   if (!STATUSES.has(rouseStatus)) return makeBadHeader('Rouse-Status', rouseStatus);
   const requestId = /[?&]request=([\w.-]{1,128})(?:&|$)/.exec(target)?.[1] ?? '';
-  const asEvents = fields.find('accept').includes('text/event-stream');
+  const asEvents = method === 'GET' && fields.find('accept').includes('text/event-stream');
   return { requestId, wakes: rouseStatus === 'wake', asEvents };
 }

@@ -62,7 +62,8 @@ const METHODS = new Set(
 );
 /** A path whose every `%` starts an escape; what follows `?` may hold any. */
 const ESCAPED_PATH = /^[^?%]*(?:%[0-9A-Fa-f]{2}[^?%]*)*(?:\?|$)/;
-const AUTHORITY = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::[0-9]{0,5})?$/;
+const AUTHORITY = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::([0-9]{0,5}))?$/;
+const MAX_PORT = 65_535;
 
 /** Fields that end at this hop, or that only this hop may set. */
 const ENDING_HERE = [
@@ -350,7 +351,7 @@ export class RequestHead {
     // The callers of one connection ask for one host, mostly.
     if (this.host !== '' && this.host === this.knownHost) return undefined;
     const parts = AUTHORITY.exec(this.host);
-    if (!parts) return HOST;
+    if (!parts || Number(parts[2] ?? '') > MAX_PORT) return HOST;
     this.knownHost = this.host;
     this.hostname = (parts[1] ?? '').toLowerCase();
     return undefined;

@@ -1,7 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { readVersion } from '#lib/version.ts';
+import { withFolder } from '../measure/ending.ts';
 import { describeMachine } from '../measure/machine.ts';
 import { countOf, readOptions } from '../measure/options.ts';
 import { choose, resultFile, say, writeResult } from '../measure/results.ts';
@@ -30,8 +28,7 @@ const parts = choose(PARTS, values.parts, (name) => name);
 
 async function main(): Promise<number> {
   const machine = describeMachine();
-  const folder = await mkdtemp(join(tmpdir(), 'rouse-burst-'));
-  try {
+  return await withFolder('burst', async (folder) => {
     const report: Report = {
       benchmark: 'burst',
       at: new Date().toISOString(),
@@ -56,9 +53,7 @@ async function main(): Promise<number> {
     const told = [...(held?.lost ?? []), ...(held?.disorder ?? []), ...(surge?.errors ?? [])];
     for (const line of told.slice(0, 10)) say(line);
     return countFailed(report) === 0 ? 0 : 1;
-  } finally {
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-  }
+  });
 }
 
 process.exitCode = await main();

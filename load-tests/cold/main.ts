@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readVersion } from '#lib/version.ts';
+import { withFolder } from '../measure/ending.ts';
 import { describeMachine } from '../measure/machine.ts';
 import { countOf, readOptions } from '../measure/options.ts';
 import { choose, resultFile, say, writeResult } from '../measure/results.ts';
@@ -26,8 +26,7 @@ const skipped = chosen.filter((row) => !rows.includes(row));
 
 async function main(): Promise<void> {
   const machine = describeMachine();
-  const folder = await mkdtemp(join(tmpdir(), 'rouse-cold-'));
-  try {
+  await withFolder('cold', async (folder) => {
     const found = await measureAll(folder);
     const python =
       execFileSync('python3', ['-V'], { encoding: 'utf8' }).split(' ')[1]?.trim() ?? '';
@@ -40,9 +39,7 @@ async function main(): Promise<void> {
       skipped: skipped.map(({ name }) => `${name}: there is no swap or zram here`),
     };
     await writeResult(values.out, report, formatReport(report));
-  } finally {
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-  }
+  });
 }
 
 /** Two of them: one without a pool and one with a process that stands by for each kind. */

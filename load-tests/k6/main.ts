@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readVersion } from '#lib/version.ts';
 import { applyModel } from '#load-tests/measure/apply.ts';
+import { endWithBenchmark, withFolder } from '#load-tests/measure/ending.ts';
 import { describeMachine } from '#load-tests/measure/machine.ts';
 import { untilModel } from '#load-tests/measure/model.ts';
 import { readOptions } from '#load-tests/measure/options.ts';
@@ -35,25 +35,25 @@ interface Summary {
 async function main(): Promise<number> {
   const machine = describeMachine();
   const k6 = await ensureTool('k6', say);
-  const folder = await mkdtemp(join(tmpdir(), 'rouse-k6-'));
-  const rouse = await startRouse(folder, false);
-  try {
-    const ran: Ran[] = [];
-    for (const script of scripts) ran.push(await runScript(k6, script, rouse, folder));
-    const versions = { rouse: readVersion(), k6: await versionOf('k6') };
-    const report: Report = {
-      benchmark: 'k6',
-      at: new Date().toISOString(),
-      versions,
-      machine,
-      ran,
-    };
-    await writeResult(values.out, report, formatReport(report));
-    return ran.every(({ passed }) => passed) ? 0 : 1;
-  } finally {
-    await rouse.stop();
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-  }
+  return await withFolder('k6', async (folder) => {
+    const rouse = await startRouse(folder, false);
+    try {
+      const ran: Ran[] = [];
+      for (const script of scripts) ran.push(await runScript(k6, script, rouse, folder));
+      const versions = { rouse: readVersion(), k6: await versionOf('k6') };
+      const report: Report = {
+        benchmark: 'k6',
+        at: new Date().toISOString(),
+        versions,
+        machine,
+        ran,
+      };
+      await writeResult(values.out, report, formatReport(report));
+      return ran.every(({ passed }) => passed) ? 0 : 1;
+    } finally {
+      await rouse.stop();
+    }
+  });
 }
 
 /** Each with a model of its own, asleep at the start, whose second revision gets a tenth. */
@@ -79,6 +79,7 @@ async function runScript(k6: string, script: string, rouse: Rouse, folder: strin
   const quiet = ['--quiet', '--no-color', '--no-usage-report'];
   const args = ['run', ...quiet, `--summary-export=${file}`, ...target, path];
   const child = spawn(k6, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+  endWithBenchmark(child);
   const [status] = await once(child, 'exit');
   const { metrics }: Summary = JSON.parse(await readFile(file, 'utf8'));
   return {

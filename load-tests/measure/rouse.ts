@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { performance } from 'node:perf_hooks';
+import { endWithBenchmark } from './ending.ts';
 import type { Answer, Question } from './probe.ts';
 import { rssOf } from './process.ts';
 import { freePort, pause } from './program.ts';
@@ -62,6 +63,7 @@ export async function startRouse(
       stdio: ['ignore', 'pipe', 'inherit', ...(probed ? (['ipc'] as const) : [])],
     },
   );
+  endWithBenchmark(child);
   const exited = once(child, 'exit');
   try {
     const healthy = untilHealthy(port, child).then(() => performance.now() - spawnedAt);

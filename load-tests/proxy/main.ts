@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readVersion } from '#lib/version.ts';
+import { withFolder } from '../measure/ending.ts';
 import { describeMachine } from '../measure/machine.ts';
 import { countOf, readOptions } from '../measure/options.ts';
 import { choose, resultFile, say, writeResult } from '../measure/results.ts';
@@ -45,32 +45,32 @@ const BASELINES: readonly PeerName[] = ['haproxy', 'go'];
 
 async function main(): Promise<number> {
   const machine = describeMachine();
-  const folder = await mkdtemp(join(tmpdir(), 'rouse-proxy-'));
-  const running: { stop(): Promise<void> }[] = [];
-  try {
-    const instance = await startInstance(say);
-    running.push(instance);
-    const peers: Peer[] = [];
-    for (const name of names) {
-      const peer = await startPeer(name, { folder, upstream: instance.port, say });
-      running.push(peer);
-      peers.push(peer);
+  return await withFolder('proxy', async (folder) => {
+    const running: { stop(): Promise<void> }[] = [];
+    try {
+      const instance = await startInstance(say);
+      running.push(instance);
+      const peers: Peer[] = [];
+      for (const name of names) {
+        const peer = await startPeer(name, { folder, upstream: instance.port, say });
+        running.push(peer);
+        peers.push(peer);
+      }
+      const report: Report = {
+        benchmark: 'proxy',
+        at: new Date().toISOString(),
+        versions: await readVersions(),
+        machine,
+        rounds,
+        secondsPerRound: seconds,
+        ...(await measure(peers, folder, instance.port)),
+      };
+      await writeResult(values.out, report, formatReport(report));
+      return countFailed(report) > 0 ? 1 : 0;
+    } finally {
+      for (const each of running.toReversed()) await each.stop();
     }
-    const report: Report = {
-      benchmark: 'proxy',
-      at: new Date().toISOString(),
-      versions: await readVersions(),
-      machine,
-      rounds,
-      secondsPerRound: seconds,
-      ...(await measure(peers, folder, instance.port)),
-    };
-    await writeResult(values.out, report, formatReport(report));
-    return countFailed(report) > 0 ? 1 : 0;
-  } finally {
-    for (const each of running.toReversed()) await each.stop();
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-  }
+  });
 }
 
 async function measure(

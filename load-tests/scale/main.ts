@@ -1,11 +1,11 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { availableParallelism, cpus, loadavg } from 'node:os';
 import { readVersion } from '#lib/version.ts';
 import { type Awake, measureAwake } from './awake.ts';
 import { folderFor, makeServer, register } from './models.ts';
 import { formatReport, type Report, summarise } from './report.ts';
 import { measureRest } from './rest.ts';
+import { withFolder } from '../measure/ending.ts';
 import { countOf, readOptions } from '../measure/options.ts';
 import { resultFile, say, writeResult } from '../measure/results.ts';
 import { startRouse } from '../measure/rouse.ts';
@@ -30,8 +30,7 @@ const NOISE_LOAD = 0.5;
 
 async function main(): Promise<number> {
   const [load = 0] = loadavg();
-  const folder = await mkdtemp(join(tmpdir(), 'rouse-scale-'));
-  try {
+  return await withFolder('scale', async (folder) => {
     const { args, what } = await makeServer(folder);
     const registeredMs: Record<string, number> = {};
     for (const count of new Set([0, 1, called, models])) {
@@ -63,9 +62,7 @@ async function main(): Promise<number> {
     await writeResult(values.out, report, formatReport(report));
     for (const failure of failures.slice(0, 10)) say(failure);
     return failures.length === 0 ? 0 : 1;
-  } finally {
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-  }
+  });
 }
 
 async function fill(parent: string, count: number, args: string[]): Promise<number> {

@@ -1,8 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readVersion } from '#lib/version.ts';
 import { readGauge } from '../measure/gauges.ts';
+import { withFolder } from '../measure/ending.ts';
 import { describeMachine } from '../measure/machine.ts';
 import { hostOf, putModel } from '../measure/model.ts';
 import { pause } from '../measure/program.ts';
@@ -105,23 +104,23 @@ function tooFew(what: string, found: number, expected: number): string[] {
 
 async function main(): Promise<number> {
   const machine = describeMachine();
-  const folder = await mkdtemp(join(tmpdir(), 'rouse-soak-'));
-  const rouse = await startRouse(folder, true, ['--log-level', 'error']);
-  try {
-    const report: Report = {
-      benchmark: 'soak',
-      at: new Date().toISOString(),
-      versions: { rouse: readVersion(), node: process.versions.node },
-      machine,
-      minutes,
-      ...(await soak(rouse)),
-    };
-    await writeResult(values.out, report, formatReport(report));
-    return report.problems.length === 0 ? 0 : 1;
-  } finally {
-    await rouse.stop();
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-  }
+  return await withFolder('soak', async (folder) => {
+    const rouse = await startRouse(folder, true, ['--log-level', 'error']);
+    try {
+      const report: Report = {
+        benchmark: 'soak',
+        at: new Date().toISOString(),
+        versions: { rouse: readVersion(), node: process.versions.node },
+        machine,
+        minutes,
+        ...(await soak(rouse)),
+      };
+      await writeResult(values.out, report, formatReport(report));
+      return report.problems.length === 0 ? 0 : 1;
+    } finally {
+      await rouse.stop();
+    }
+  });
 }
 
 process.exitCode = await main();

@@ -377,7 +377,9 @@ describe('traffic', () => {
     ];
     expect(await trafficOf()).toEqual(split);
     const wrong: [string[], number, RegExp][] = [
-      [['v1=50', 'v2=40'], 1, /^rouse: percentages sum to 90, expected 100\n$/],
+      [['v1=50', 'v2=40'], 2, /^error: percentages sum to 90, expected 100\n/],
+      [['v1=50', 'v1=50'], 2, /^error: v1 is named twice, expected one percentage for each\n/],
+      [['latest=50', 'latest=50'], 2, /^error: latest is named twice/],
       [['v1=33.3', 'v2=66.7'], 2, /v1=33\.3: .*a whole number/],
       [['v1=50%', 'v2=50'], 2, /v1=50%: .*a whole number/],
       [['v9=100'], 1, /v9/],

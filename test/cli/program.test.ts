@@ -114,7 +114,7 @@ test('serve: what is wrong is told at once, and nothing is started', async () =>
   );
   const args = ['serve', '--config', 'bad.yaml', '--memory', 'lots'];
   const run = await world.run(args, { env: { ROUSE_CONTROL: 'x' } });
-  expect(run.status).toBe(1);
+  expect(run.status).toBe(2);
   for (const name of ['bad.yaml: spec.listen', 'ROUSE_CONTROL', '--memory']) {
     expect(run.stderr).toContain(name);
   }

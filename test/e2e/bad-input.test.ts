@@ -365,7 +365,7 @@ describe('a server that cannot start', () => {
 
   test('settings that are wrong: all at once, each with its source', async () => {
     const ran = await runRouse(['serve', '--listen', 'nowhere', '--memory', 'lots'], folder);
-    expect(ran.status).toBe(1);
+    expect(ran.status).toBe(2);
     expect(ran.stderr).toMatch(/--listen/);
     expect(ran.stderr).toMatch(/--memory/);
   });

@@ -50,10 +50,20 @@ export function addServe(
     const file = await readConfig(io, options.config);
     const flags = flagsOf(command);
     const { env, totalMemory } = io;
-    const settings = parseServer({ ...(file && { file }), env, flags, totalMemory });
+    const settings = readSettings(command, { ...(file && { file }), env, flags, totalMemory });
     const apply = options.apply === undefined ? {} : { apply: resolve(io.cwd, options.apply) };
     exit.status = await io.serve({ settings, ...apply, watch: options.watch ?? false });
   });
+}
+
+/** A setting that is none is wrong usage, wherever it was said. */
+function readSettings(command: Command, sources: ServerSources): ServerSettings {
+  try {
+    return parseServer(sources);
+  } catch (error) {
+    if (error instanceof Fault) command.error(`error: ${error.message}`);
+    throw error;
+  }
 }
 
 function describe({ env, description }: ServerField): string {

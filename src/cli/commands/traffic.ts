@@ -2,7 +2,6 @@ import type { Command } from 'commander';
 import { readModel } from '#domain/read-views.ts';
 import type { TrafficTarget } from '#domain/model.ts';
 import { ROUSE } from '#lib/command.ts';
-import { Fault } from '#lib/fault.ts';
 import { modelPath } from '../client.ts';
 import type { Io } from '../io.ts';
 import { modelClientFor } from '../models.ts';
@@ -21,7 +20,8 @@ export function addTraffic(program: Command, io: Io): void {
     .action(async (name: string, rows: string[], _options, command: Command) => {
       const options = command.optsWithGlobals<Common>();
       const wanted = rows.map((row) => parseRow(row) ?? command.error(describe(row)));
-      checkSum(wanted);
+      const wrong = problemOf(wanted);
+      if (wrong !== undefined) command.error(`error: ${wrong}`);
       const client = modelClientFor(io, options, name);
       const path = modelPath(namespaceOf(options), name);
       const { status } = await client.call({ path }, readModel);
@@ -46,9 +46,12 @@ function describe(row: string): string {
   return `error: ${row}: expected revision=percent, percent a whole number from 0 to 100, such as v1=90`;
 }
 
-function checkSum(rows: readonly TrafficTarget[]): void {
+function problemOf(rows: readonly TrafficTarget[]): string | undefined {
+  const names = rows.map(({ revision }) => revision ?? 'latest');
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) return `${twice} is named twice, expected one percentage for each`;
   const sum = rows.reduce((all, { percent }) => all + percent, 0);
-  if (sum !== 100) throw new Fault('invalid', `percentages sum to ${sum}, expected 100`);
+  return sum === 100 ? undefined : `percentages sum to ${sum}, expected 100`;
 }
 
 /** A tag is an address that somebody may use: it stays with its revision, at 0 % if need be. */

@@ -310,7 +310,9 @@ describe('a sleeping model', () => {
     for (const answer of [await waiting, await call(harness.port, PATH)]) {
       expect(answer.status).toBe(503);
       expect(JSON.parse(answer.body)).toMatchObject({ code: 'start_failed' });
-      expect(answer.body).toContain('exited with status 3');
+      expect(answer.body).toContain(
+        'Revision v1 of digits does not start: exited with status 3. See: npx rouse logs digits',
+      );
       expect(Number(answer.headers['retry-after'])).toBeGreaterThan(50);
     }
   });

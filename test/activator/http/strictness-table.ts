@@ -68,6 +68,7 @@ export const REFUSED: readonly [name: string, input: string, status: number][] =
   ['an empty host', `GET ${P}/ HTTP/1.1\r\nHost:\r\n\r\n`, 400],
   ['a host with a path', `GET ${P}/ HTTP/1.1\r\nHost: h/x\r\n\r\n`, 400],
   ['a host with a user', `GET ${P}/ HTTP/1.1\r\nHost: u@h\r\n\r\n`, 400],
+  ['a port that is none', `GET ${P}/ HTTP/1.1\r\nHost: h:65536\r\n\r\n`, 400],
   ['a list of hosts', `GET ${P}/ HTTP/1.1\r\nHost: a, b\r\n\r\n`, 400],
   ['HTTP/0.9', `GET ${P}/\r\n\r\n`, 400],
   ['HTTP/2.0 in the line', `GET ${P}/ HTTP/2.0\r\nHost: h\r\n\r\n`, 505],

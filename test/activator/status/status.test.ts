@@ -223,6 +223,20 @@ describe('the status of a model, as JSON', () => {
   });
 
   test.each([
+    [STATUS, {}],
+    [STATUS, STREAM],
+    [PATH, { 'rouse-status': 'true' }],
+  ] as const)(
+    'HEAD %s %j: as GET, without the body, and nothing is woken',
+    async (path, headers) => {
+      const answer = await call(harness.port, path, { method: 'HEAD', headers: { ...headers } });
+      expect(answer).toMatchObject({ status: 200, body: '' });
+      expect(answer.headers['content-type']).toBe('application/json');
+      expect((await ask()).state).toBe('asleep');
+    },
+  );
+
+  test.each([
     [404, '/status/models/default/nothing', {}],
     [404, '/status/else', {}],
     [404, STATUS, { 'rouse-revision': 'v9' }],
@@ -356,7 +370,7 @@ describe('the status of a model, as events', () => {
     expect((await ask()).state, 'without events').toBe('asleep');
     streams[0]?.socket.destroy();
     const head = await call(harness.port, `${STATUS}?x`, { headers: STREAM, method: 'HEAD' });
-    expect(head.status, 'only GET').toBe(404);
+    expect(head.status, 'a HEAD follows nothing').toBe(200);
     const next = await dial(harness.port);
     const request = `GET ${STATUS} HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\nX-Forwarded-For: 192.0.2.0\r\n\r\n`;
     for (let i = 1; !/ 200 /.test(next.text()); i += 1) {
