@@ -109,11 +109,15 @@ export class Forward implements UpstreamEvents {
     upstream?.release(clean);
   }
 
-  /** Ends before the answer does. `onOver`: the instance is free of it, as far as can be known. */
+  /**
+   * Ends before the answer does. `onOver`: the instance is free of it, as far as can be known. One that takes a limited
+   * number and has said nothing yet computes: it may do so for as long as if somebody still waited.
+   */
   abandon(onOver: () => void): void {
-    const { upstream } = this;
+    const { upstream, deadline, isUnanswered } = this;
+    const isLimited = this.route !== undefined && this.route.routing.concurrency > 0;
     this.reset();
-    if (upstream) upstream.abandon(onOver);
+    if (upstream) upstream.abandon(onOver, isLimited && isUnanswered ? deadline : 0);
     else onOver();
   }
 

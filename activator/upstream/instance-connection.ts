@@ -29,8 +29,8 @@ const IDLE_MARGIN_MS = 1000;
 const MAX_IDLE_MS = 60_000;
 
 /**
- * An answer that nobody waits for is given so long to end, once the instance has been told: as long as an instance
- * needs that looks at its connections. Others may work on.
+ * An answer that nobody waits for and that has begun is given so long to end, once the instance has been told: as
+ * long as an instance needs that looks at its connections. After that whoever writes on is told by a reset.
  */
 const PARTING_MS = 200;
 
@@ -166,7 +166,7 @@ export class InstanceConnection implements Upstream, SocketOwner {
     this.pool.keepIdle(this);
   }
 
-  abandon(onOver: () => void): void {
+  abandon(onOver: () => void, until: number): void {
     this.events = undefined;
     const isUnderWay = this.connected && this.state !== IDLE && !this.ended;
     if (!isUnderWay || this.socket.destroyed) {
@@ -175,7 +175,7 @@ export class InstanceConnection implements Upstream, SocketOwner {
       return;
     }
     this.onOver = onOver;
-    this.partsAt = this.now() + PARTING_MS;
+    this.partsAt = Math.max(until, this.now() + PARTING_MS);
     this.pool.part(this);
     this.socket.end();
     this.resume();
@@ -254,7 +254,10 @@ export class InstanceConnection implements Upstream, SocketOwner {
   }
 
   onBytes(buffer: Buffer, length: number): void {
-    if (this.onOver) return;
+    if (this.onOver) {
+      this.partsAt = Math.min(this.partsAt, this.now() + PARTING_MS);
+      return;
+    }
     const { events } = this;
     events?.cork();
     if (this.partial) {

@@ -34,10 +34,10 @@ export interface Upstream {
   /** The exchange is over. `clean`: request and response were whole, so that the connection may be used again. */
   release(clean: boolean): void;
   /**
-   * The exchange is over before its answer is. `onOver`, at once or later: the instance has seen it, or has had the
-   * time to.
+   * The exchange is over before its answer is. `onOver`, at once or later: the instance has ended it, or has had the
+   * time to; until `until`, ms, if it has not begun to answer.
    */
-  abandon(onOver: () => void): void;
+  abandon(onOver: () => void, until: number): void;
 }
 
 /** The instance that a connection leads to, which keeps it while nobody uses it. */

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { silentLog } from '#lib/log.ts';
@@ -9,8 +10,9 @@ import { useHarness } from '../use-harness.ts';
 const PATH = '/models/default/digits/x';
 const REQUEST = `GET ${PATH} HTTP/1.1\r\nHost: h\r\n\r\n`;
 const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone';
-/** More than an instance is given to notice that its caller left. */
+/** More than an instance is given to end an answer that nobody reads. */
 const LONG_ENOUGH_MS = 1000;
+const RUN_MS = 60_000;
 
 const clock = createFakeClock();
 const harness = useHarness({}, {}, silentLog, clock);
@@ -21,41 +23,87 @@ async function queued(): Promise<string | undefined> {
 }
 
 /**
- * An instance of concurrency 1 that has a request and leaves its connection open, of which the caller has left, and
- * another caller who waits.
+ * An instance of concurrency 1 that has a request, has `said` something, and leaves its connection open, of which the
+ * caller has left, and another caller who waits.
  */
-async function leaveInTheMiddle() {
+async function leaveInTheMiddle(said = '') {
   const first = Promise.withResolvers<Socket>();
   let count = 0;
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     count += 1;
     const isFirst = count === 1;
     harness.teardown(() => socket.destroy());
+    socket.on('error', () => undefined);
     socket.once('data', () => (isFirst ? first.resolve(socket) : socket.end(ANSWER)));
   });
   const port = await listening(server);
   harness.teardown(() => server.close());
-  await harness.publish(makeModel({ revisions: [makeRevision({ concurrency: 1 })] }), port);
+  const limits = { concurrency: 1, timeouts: { hold: RUN_MS * 2, run: RUN_MS, idle: 0, drain: 0 } };
+  await harness.publish(makeModel({ revisions: [makeRevision(limits)] }), port);
   const leaver = connect(harness.port, '127.0.0.1', () => leaver.write(REQUEST));
   harness.teardown(() => leaver.destroy());
   const busy = await first.promise;
+  if (said !== '') {
+    busy.write(said);
+    await once(leaver, 'data');
+  }
   const next = call(harness.port, PATH);
   await expect.poll(queued).toBe('1');
   leaver.destroy();
-  await expect.poll(() => harness.scrape()).toMatch(/^rouse_requests_total\{.*code="499".*\} 1$/m);
+  const code = said === '' ? '499' : '200';
+  await expect
+    .poll(() => harness.scrape())
+    .toMatch(new RegExp(`^rouse_requests_total\\{.*code="${code}".*\\} 1$`, 'm'));
+  await expect.poll(() => busy.readableEnded).toBe(true);
   return { busy, next };
 }
 
-test('the next request is sent when the instance has seen that the last caller left', async () => {
+test('the next request is sent when the instance has ended what its last caller left', async () => {
   const { busy, next } = await leaveInTheMiddle();
-  expect(await queued()).toBe('1');
+  clock.advance(LONG_ENOUGH_MS);
+  expect(await queued(), 'it still computes').toBe('1');
   busy.end();
   expect(await next).toMatchObject({ status: 200, body: 'done' });
 });
 
-test('an instance that does not look keeps the next one waiting for a moment only', async () => {
+test('or when it has answered, though it leaves the connection open', async () => {
   const { busy, next } = await leaveInTheMiddle();
+  busy.write(ANSWER);
+  const clocking = setInterval(() => clock.advance(LONG_ENOUGH_MS / 100), 5);
+  harness.teardown(() => clearInterval(clocking));
+  expect(await next).toMatchObject({ status: 200, body: 'done' });
+});
+
+test('or when it had as long as a request may run', async () => {
+  const { busy, next } = await leaveInTheMiddle();
+  clock.advance(RUN_MS);
+  expect(await next).toMatchObject({ status: 200, body: 'done' });
+  expect(busy.writable).toBe(true);
+});
+
+test('an answer without end that nobody reads keeps the next one waiting for a moment only', async () => {
+  const { busy, next } = await leaveInTheMiddle('HTTP/1.1 200 OK\r\n\r\nbegun');
   clock.advance(LONG_ENOUGH_MS);
   expect(await next).toMatchObject({ status: 200, body: 'done' });
   expect(busy.writable).toBe(true);
+});
+
+test('where no number limits what it takes, its connection is kept for a moment only', async () => {
+  const asked = Promise.withResolvers<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    harness.teardown(() => socket.destroy());
+    socket.once('data', () => asked.resolve(socket));
+  });
+  const port = await listening(server);
+  harness.teardown(() => server.close());
+  await harness.publish(makeModel({ revisions: [makeRevision({ concurrency: 0 })] }), port);
+  const leaver = connect(harness.port, '127.0.0.1', () => leaver.write(REQUEST));
+  const busy = await asked.promise;
+  leaver.destroy();
+  await expect.poll(() => busy.readableEnded).toBe(true);
+  clock.advance(LONG_ENOUGH_MS);
+  const reset = once(busy, 'error');
+  const writing = setInterval(() => busy.write('x'), 5);
+  harness.teardown(() => clearInterval(writing));
+  await reset;
 });
