@@ -1,4 +1,4 @@
-import ort, { type InferenceSession, type OnnxValue } from 'onnxruntime-node';
+import type { InferenceSession, OnnxValue } from 'onnxruntime-node';
 import type { TensorInfo } from '#domain/records.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 import { isTexts } from '#functions/protocol/datatypes.ts';
@@ -6,6 +6,11 @@ import type { Tensor } from '#functions/protocol/tensor.ts';
 import { datatypeOf, runtimeTypeOf } from './types.ts';
 
 /** The only file that touches the ONNX runtime. */
+
+// Since 1.29 it tells its maker of each model that it loads, and keeps a database of that, unless this is set before it
+// is loaded: https://github.com/microsoft/onnxruntime/pull/27379
+process.env['ORT_DISABLE_TELEMETRY'] = '1';
+const { default: ort } = await import('onnxruntime-node');
 
 /**
  * One thread for each session. Instances are many and the machine small: threads of their own per model would

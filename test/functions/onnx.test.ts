@@ -1,4 +1,4 @@
-import { readFile, readdir } from 'node:fs/promises';
+import { mkdir, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bytesOfData, dataOfBytes } from '#functions/protocol/binary.ts';
@@ -7,6 +7,7 @@ import { formatJson, parseJson } from '#functions/protocol/json.ts';
 import { dataOfValues, valuesOfData } from '#functions/protocol/values.ts';
 import {
   FIXTURES,
+  ROOT,
   type Reply,
   type ServerProcess,
   inspect,
@@ -268,4 +269,21 @@ describe('V1', () => {
     expect(reply.text).toBe('{"predictions":[9007199254740993,-9223372036854775808]}');
     await server.stop();
   });
+});
+
+test('onnxruntime reports to nobody: it leaves no file of its own, neither here nor at home', async () => {
+  const [home, temporary] = [join(folder, 'home'), join(folder, 'tmp')];
+  await Promise.all([mkdir(home), mkdir(temporary)]);
+  const env = {
+    ROUSE_KIND: 'onnx',
+    ROUSE_SOURCE: join(ROOT, 'functions/samples/digits/v2.onnx'),
+    HOME: home,
+    TMPDIR: temporary,
+  };
+  const looked = await inspect({ ...env, ROUSE_OUTPUT: folder });
+  expect(looked).toMatchObject({ inspection: { platform: 'onnx_onnxruntime' } });
+  const server = await serve('node', folder, { ...env, ROUSE_REVISION: 'v1' });
+  expect(server.ready).toMatchObject({ load: expect.any(Number) });
+  await server.stop();
+  expect([...(await readdir(home)), ...(await readdir(temporary))]).toEqual([]);
 });

@@ -25,8 +25,14 @@ const INHERITED = new Set([
 const FOR_BUILDING =
   /^(PIP_[A-Z_]+|https?_proxy|HTTPS?_PROXY|no_proxy|NO_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/;
 
-/** What a program starts with unless its model file says otherwise: a line is told when it is printed. */
-export const DEFAULTS: Readonly<Environment> = { PYTHONUNBUFFERED: '1' };
+/**
+ * What a program starts with unless its model file says otherwise: a line is told when it is printed, and the ONNX
+ * runtime, which may be in it, reports to nobody.
+ */
+export const DEFAULTS: Readonly<Environment> = {
+  PYTHONUNBUFFERED: '1',
+  ORT_DISABLE_TELEMETRY: '1',
+};
 export type ReadSecret = (namespace: string, name: string) => Promise<string | undefined>;
 
 export function baseEnvironment(own: NodeJS.ProcessEnv): Environment {

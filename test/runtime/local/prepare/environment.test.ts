@@ -15,7 +15,7 @@ const PROGRAM = readFileSync(fixture('program.py'), 'utf8');
 const ALLOWED = new Set(
   (
     'PATH HOME USER LOGNAME LANG LC_ALL LC_CTYPE TZ TMPDIR LD_LIBRARY_PATH PYTHONUNBUFFERED PORT LOG_LEVEL API_KEY ' +
-    'ROUSE_INSTANCE ROUSE_NAMESPACE ROUSE_MODEL ROUSE_REVISION'
+    'ORT_DISABLE_TELEMETRY ROUSE_INSTANCE ROUSE_NAMESPACE ROUSE_MODEL ROUSE_REVISION'
   ).split(' '),
 );
 
@@ -36,13 +36,14 @@ test('a program sees what it was given, and nothing of ours', async () => {
   expect(Object.keys(seen).filter((name) => !ALLOWED.has(name))).toEqual([]);
 });
 
-test('what Python prints is told while it runs, unless the model file says otherwise', async () => {
+test('what Python prints is told while it runs, and the ONNX runtime tells nobody, unless the model file says otherwise', async () => {
   const seen = async (env: Record<string, string>) => {
     const workload = setup.workload({ runtime: 'command', args: programArgs('serve'), env });
     return (await seenBy(await setup.ready(workload))).env;
   };
-  expect(await seen({})).toMatchObject({ PYTHONUNBUFFERED: '1' });
-  expect(await seen({ PYTHONUNBUFFERED: '' })).toMatchObject({ PYTHONUNBUFFERED: '' });
+  const defaults = { PYTHONUNBUFFERED: '1', ORT_DISABLE_TELEMETRY: '1' };
+  expect(await seen({})).toMatchObject(defaults);
+  expect(await seen({ PYTHONUNBUFFERED: '' })).toMatchObject({ ...defaults, PYTHONUNBUFFERED: '' });
 });
 
 test('a secret that does not exist is refused by name, before any start', async () => {
