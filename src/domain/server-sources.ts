@@ -40,9 +40,12 @@ export function parseServer(sources: ServerSources): ServerSettings {
   refuse(problems);
   const { spec } = serverDocument.parse(documentOf(merge(said.map((each) => each.spec))));
   refuse(problemsBetween(spec));
+  const { runtime, knative, ...rest } = spec;
   const { certificate = [], key = [] } = spec.tls;
+  const { image = '', control = '' } = knative;
   return {
-    ...spec,
+    ...rest,
+    knative: runtime === 'knative' ? { image, control } : undefined,
     memory: spec.memory ?? Math.floor(totalMemory * DEFAULT_MEMORY_SHARE),
     tls: certificate.map((each, i) => ({ certificate: each, key: key[i] ?? '' })),
   };
@@ -55,8 +58,9 @@ function refuse(problems: readonly Problem[]): void {
 }
 
 /** What is wrong only together: each half may have been said elsewhere. */
-function problemsBetween({ tls, trustedProxies, proxyProtocol }: ServerSpec): Problem[] {
-  const problems: Problem[] = [];
+function problemsBetween(spec: ServerSpec): Problem[] {
+  const { tls, trustedProxies, proxyProtocol } = spec;
+  const problems = problemsOfKnative(spec);
   const { certificate = [], key = [] } = tls;
   if (certificate.length !== key.length) {
     problems.push(problemOfPairs(certificate, key));
@@ -64,6 +68,21 @@ function problemsBetween({ tls, trustedProxies, proxyProtocol }: ServerSpec): Pr
   if (proxyProtocol && trustedProxies.length === 0) {
     const expected = 'the proxies that proxyProtocol is taken from';
     problems.push({ key: 'trustedProxies', value: '[]', expected });
+  }
+  return problems;
+}
+
+function problemsOfKnative({ runtime, knative }: ServerSpec): Problem[] {
+  const problems: Problem[] = [];
+  if (runtime !== 'knative') return problems;
+  if (knative.image === undefined) {
+    const expected = '--knative-image (or ROUSE_KNATIVE_IMAGE) with the image of the model servers';
+    problems.push({ key: 'knative.image', value: 'nothing', expected });
+  }
+  if (knative.control === undefined) {
+    const expected =
+      "--knative-control (or ROUSE_KNATIVE_CONTROL) with control's address as pods reach it";
+    problems.push({ key: 'knative.control', value: 'nothing', expected });
   }
   return problems;
 }

@@ -60,6 +60,19 @@ const limits = z.strictObject({
     .meta({ description: 'Open connections to the data plane; each worker has its share.' }),
 });
 
+const knative = z.strictObject({
+  image: z
+    .string()
+    .min(1)
+    .max(1024)
+    .optional()
+    .meta({ description: 'Image of the model servers for onnx, function and python.' }),
+  control: z
+    .url({ protocol: /^https?$/, error: 'an http:// or https:// address' })
+    .optional()
+    .meta({ description: "Control's address as pods reach it: they fetch their models there." }),
+});
+
 const serverSpec = z.strictObject({
   listen: address.prefault('127.0.0.1:8080').meta({ description: 'Requests to models.' }),
   control: address.prefault('127.0.0.1:8081').meta({ description: 'API and metrics.' }),
@@ -79,6 +92,10 @@ const serverSpec = z.strictObject({
   pool: z.int().min(0).max(16).default(1).meta({
     description: 'Processes that stand by for each kind of model server in use; 0 = none.',
   }),
+  runtime: z.enum(['local', 'knative']).default('local').meta({
+    description: 'What instances are: processes of this machine, or pods of Knative Services.',
+  }),
+  knative: knative.prefault({}).meta({ description: 'Of the runtime knative.' }),
   workers: z.int().min(0).max(256).default(0).meta({
     description: 'Data-plane processes that share the port; 0 = all in one process.',
   }),
@@ -117,8 +134,17 @@ export interface CertificateFiles {
   readonly key: string;
 }
 
-export type ServerSettings = Omit<ServerSpec, 'memory' | 'tls'> & {
+/** Where pods get their servers and their models from. */
+export interface KnativeSettings {
+  readonly image: string;
+  /** Control's address, as pods reach it. */
+  readonly control: string;
+}
+
+export type ServerSettings = Omit<ServerSpec, 'memory' | 'tls' | 'runtime' | 'knative'> & {
   readonly memory: number;
+  /** Undefined: instances are processes of this machine. */
+  readonly knative: KnativeSettings | undefined;
   /** None: the data plane speaks plain HTTP. */
   readonly tls: readonly CertificateFiles[];
 };
@@ -145,6 +171,9 @@ export const SERVER_FIELDS: readonly ServerField[] = [
   field('data', 'platform', 'text', serverSpec.shape.data),
   field('memory', 'platform', 'text', serverSpec.shape.memory),
   field('pool', 'platform', 'number', serverSpec.shape.pool),
+  field('runtime', 'platform', 'text', serverSpec.shape.runtime),
+  field('knative.image', 'platform', 'text', knative.shape.image),
+  field('knative.control', 'platform', 'text', knative.shape.control),
   field('workers', 'platform', 'number', serverSpec.shape.workers),
   field('domain', 'data plane', 'text', serverSpec.shape.domain),
   field('logLevel', 'data plane', 'text', serverSpec.shape.logLevel),

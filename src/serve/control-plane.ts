@@ -7,10 +7,11 @@ import { createLocalFetch } from '#api/local.ts';
 import type { BusHost } from '#bus/bus.ts';
 import { createPublisher, type Publisher } from '#bus/publisher.ts';
 import { createClient } from '#cli/client.ts';
-import { createArtifactKeys } from '#control/artifact-keys.ts';
+import { type ArtifactKeys, createArtifactKeys } from '#control/artifact-keys.ts';
 import { type Control, createControl } from '#control/control.ts';
 import { urlOf } from '#domain/address.ts';
 import type { Actor } from '#domain/records.ts';
+import type { KnativeSettings } from '#domain/server.ts';
 import { systemClock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
@@ -53,18 +54,25 @@ export async function createControlPlane(
   const store = await createSqliteStore({ path: folder.database, clock });
   checkExposure(settings, (await store.list('key', { limit: 1 })).length);
   const artifacts = await createArtifactFolder({ folder: folder.artifacts });
-  const runtime = await places.createRuntime(folder, artifacts);
+  const artifactKeys = createArtifactKeys(folder.platformSecret());
+  const local = await places.createRuntime(folder, artifacts);
+  const { knative } = settings;
+  const runtime = knative ? await createCluster(knative, local, artifactKeys, log) : local;
   const host = await places.createHost();
   const publisher = createPublisher({ host, epoch: randomUUID(), clock, log });
   const control = await createControl({
     store,
     artifacts,
-    artifactKeys: createArtifactKeys(folder.platformSecret()),
+    artifactKeys,
     runtime,
     publisher,
     clock,
     log,
-    settings: { memoryBudget: settings.memory, proofsAtOnce: availableParallelism() },
+    settings: {
+      // Where pods fit is for the cluster to say.
+      memoryBudget: knative ? Infinity : settings.memory,
+      proofsAtOnce: availableParallelism(),
+    },
     ...(onProcesses && { onProcesses }),
   });
   const closing = new AbortController();
@@ -72,7 +80,9 @@ export async function createControlPlane(
     useCases: control.useCases,
     metrics: () => scrape(control, publisher, settings.workers > 0),
     ready: () => !closing.signal.aborted,
-    allowedHosts: settings.controlHosts,
+    allowedHosts: knative
+      ? [...settings.controlHosts, new URL(knative.control).host]
+      : settings.controlHosts,
     requireKey: needsKey(settings.control, settings.requireKey),
     version,
     dataPlane: () => setup.dataPlane,
@@ -99,12 +109,25 @@ export async function createControlPlane(
       await end(log, [
         () => listener.close(),
         () => control.close(),
-        () => places.endRuntime(runtime, graceMs),
+        async () => (runtime === local ? undefined : await runtime.close(graceMs)),
+        () => places.endRuntime(local, graceMs),
         () => publisher.close(),
         () => store.close(),
       ]);
     },
   };
+}
+
+/** Loaded by those who need it. */
+async function createCluster(
+  settings: KnativeSettings,
+  local: Runtime,
+  keys: ArtifactKeys,
+  log: Log,
+): Promise<Runtime> {
+  const { createClusterRuntime } = await import('./cluster-runtime.ts');
+  const artifactKey = (digest: string): string => keys.keyOf(digest);
+  return await createClusterRuntime({ settings, local, artifactKey, clock, log });
 }
 
 /**

@@ -24,7 +24,8 @@ export async function createPlatformRuntime(options: {
     programs: programs(),
     artifacts,
     readSecret: (namespace, name) => folder.readSecret(namespace, name),
-    pool: settings.pool,
+    // Where instances are pods, it only looks into files.
+    pool: settings.knative ? 0 : settings.pool,
     clock,
     log,
   });

@@ -52,6 +52,16 @@ test('a flag wins over the environment, the environment over the file', () => {
   });
 });
 
+const CLUSTER = { image: 'dev.local/server:v1', control: 'http://10.244.0.1:8081' };
+/** Where the settings have it, if elsewhere. */
+const KEYS: Record<string, string> = {
+  'tls.certificate': 'tls',
+  'tls.key': 'tls',
+  runtime: 'knative',
+  'knative.image': 'knative',
+  'knative.control': 'knative',
+};
+
 test('every field can be said in all three ways', () => {
   const texts: Record<string, [string | true, unknown]> = {
     listen: ['0.0.0.0:90', { host: '0.0.0.0', port: 90 }],
@@ -61,6 +71,9 @@ test('every field can be said in all three ways', () => {
     data: ['/data', '/data'],
     memory: ['2Gi', 2 * GIB],
     pool: ['3', 3],
+    runtime: ['knative', CLUSTER],
+    'knative.image': ['dev.local/server:v1', CLUSTER],
+    'knative.control': ['http://10.244.0.1:8081', CLUSTER],
     workers: ['2', 2],
     domain: ['models.example', 'models.example'],
     logLevel: ['debug', 'debug'],
@@ -80,11 +93,14 @@ test('every field can be said in all three ways', () => {
     'tls.certificate': { tls: { key: ['a.key', 'b.key'] } },
     'tls.key': { tls: { certificate: ['a.pem', 'b.pem'] } },
     proxyProtocol: { trustedProxies: ['10.0.0.1'] },
+    runtime: { knative: CLUSTER },
+    'knative.image': { runtime: 'knative', knative: { control: CLUSTER.control } },
+    'knative.control': { runtime: 'knative', knative: { image: CLUSTER.image } },
   };
   for (const { path, flag, env } of SERVER_FIELDS) {
     const [text, value] = texts[path] ?? ['', undefined];
     const given = { file: file(rest[path] ?? {}) };
-    const key = path.startsWith('tls.') ? 'tls' : path;
+    const key = KEYS[path] ?? path;
     expect(settings({ ...given, flags: { [flag]: text } })).toHaveProperty(key, value);
     expect(settings({ ...given, env: { [env]: String(text) } })).toHaveProperty(key, value);
   }
@@ -145,6 +161,16 @@ test('one certificate is one file, several are lists of the same length', () => 
   ]);
 });
 
+test('what pods need is asked for where instances are pods', () => {
+  expect(settings({ file: file({ knative: CLUSTER }) }).knative).toBeUndefined();
+  const flags = { '--runtime': 'knative' };
+  expect(problemsOf({ flags })).toEqual(['knative.image', 'knative.control']);
+  expect(
+    problemsOf({ flags: { ...flags, '--knative-image': 'x', '--knative-control': 'y' } }),
+  ).toEqual(['--knative-control']);
+  expect(problemsOf({ flags: { '--runtime': 'docker' } })).toEqual(['--runtime']);
+});
+
 test('a number below the least, and a head too small for any request, are told with the bound', () => {
   expect(() => settings({ flags: { '--pool': '-1' } })).toThrow(
     '--pool: found -1, expected at least 0',
@@ -171,14 +197,18 @@ test('a file that is no mapping is a problem, not a crash', () => {
   expect(problemsOf({ file: { name: 'rouse.yaml', value: ['x'] } })).toEqual(['rouse.yaml: ']);
 });
 
+/** Fields that are nowhere unless they are said. */
+const OPTIONAL: Record<string, string[]> = {
+  tls: ['certificate', 'key'],
+  knative: ['image', 'control'],
+};
+
 test('the table names every field of the schema', () => {
   const { spec } = serverDocument.parse({ apiVersion: 'rouse.dev/v1alpha1', kind: 'Server' });
   const paths = Object.entries({ ...spec, memory: 0 }).flatMap(([key, value]) =>
-    key === 'tls'
-      ? ['tls.certificate', 'tls.key']
-      : key === 'limits'
-        ? Object.keys(value).map((name) => `limits.${name}`)
-        : [key],
+    (key === 'limits' ? Object.keys(value) : (OPTIONAL[key] ?? [''])).map((name) =>
+      name === '' ? key : `${key}.${name}`,
+    ),
   );
   expect(SERVER_FIELDS.map(({ path }) => path).toSorted()).toEqual(paths.toSorted());
 });

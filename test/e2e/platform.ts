@@ -134,10 +134,15 @@ export async function startPlatform(
   };
 }
 
-export async function runRouse(args: readonly string[], cwd: string): Promise<Ran> {
+export async function runRouse(
+  args: readonly string[],
+  cwd: string,
+  env: Record<string, string> = {},
+): Promise<Ran> {
   try {
     const { stdout, stderr } = await promisify(execFile)(process.execPath, [MAIN, ...args], {
       cwd,
+      env: { ...process.env, ...env },
       timeout: COMMAND_MS,
       killSignal: 'SIGKILL',
     });

@@ -1,0 +1,127 @@
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Pod } from '#knative/objects.ts';
+import { SERVICES } from '#knative/resources.ts';
+import { systemClock } from '#lib/clock.ts';
+import { type ApiServer, startApiServer } from '#test/knative/api-server.ts';
+import { createFakeKnative, type FakeKnative } from '#test/knative/fake-knative.ts';
+import { listening } from '#test/listening.ts';
+import { until } from '#test/until.ts';
+import { makeFolder, type Platform, removeFolder, runRouse, startPlatform } from './platform.ts';
+
+/** `rouse serve --runtime knative` on an API server of the test's own; its pods are one server here. */
+
+const MODEL = `apiVersion: rouse.dev/v1alpha1
+kind: Model
+metadata: { name: hello }
+spec:
+  revision: { name: v1, runtime: image, source: dev.local/hello:v1 }
+  keepAlive: { policy: fixed, idle: 1s }
+`;
+
+let folder: string;
+let server: ApiServer;
+let knative: FakeKnative;
+let podPort: number;
+let platform: Platform;
+const pods = createServer((request, response) => {
+  response.end(`pod ${request.headers.host}${request.url}`);
+});
+
+beforeAll(async () => {
+  folder = await makeFolder();
+  podPort = await listening(pods);
+  server = await startApiServer();
+  server.store.put(
+    { root: '/apis/apiextensions.k8s.io/v1', plural: 'customresourcedefinitions' },
+    {
+      metadata: {
+        name: 'services.serving.knative.dev',
+        labels: { 'app.kubernetes.io/version': '1.23.0' },
+      },
+    },
+  );
+  knative = createFakeKnative({ store: server.store, clock: systemClock });
+  knative.onPod(here);
+  await writeFile(join(folder, 'hello.yaml'), MODEL);
+  platform = await start();
+});
+
+afterAll(async () => {
+  await platform?.end();
+  knative?.close();
+  await server?.close();
+  pods.close();
+  await removeFolder(folder);
+});
+
+/** Its queue-proxy is the server of the test. */
+function here(pod: Pod): Pod {
+  const ports = [{ name: 'queue-port', containerPort: podPort }];
+  const containers = [{ name: 'model' }, { name: 'queue-proxy', ports }];
+  return {
+    ...pod,
+    spec: { ...pod.spec, containers },
+    ...(pod.status && { status: { ...pod.status, podIP: '127.0.0.1' } }),
+  };
+}
+
+const RUNTIME = ['--runtime', 'knative', '--knative-image', 'dev.local/server:v1'];
+const CONTROL = ['--knative-control', 'http://127.0.0.1:1'];
+
+async function start(): Promise<Platform> {
+  const env = { KUBECONFIG: server.kubeconfig };
+  return await startPlatform(folder, { args: [...RUNTIME, ...CONTROL], env });
+}
+
+async function ask(): Promise<string> {
+  return await (await fetch(`${platform.requests}/models/default/hello/x`)).text();
+}
+
+function service() {
+  return server.store.all(SERVICES).find(({ metadata }) => metadata.name === 'hello');
+}
+
+test('a model is a Knative Service: proven by a pod, asleep, woken by a request', async () => {
+  const applied = await platform.rouse('apply', '-f', join(folder, 'hello.yaml'));
+  expect(applied.status, applied.stderr).toBe(0);
+  expect(service()?.metadata.labels).toMatchObject({ 'app.kubernetes.io/managed-by': 'rouse' });
+  await platform.untilModel('hello', ({ status }) => status.state === 'Asleep');
+  expect(await ask()).toMatch(/^pod .*\/x$/);
+  const { status } = await platform.model('hello');
+  // The pod of the proof drains for as long as a request may take.
+  expect(status.instances.map(({ state }) => state)).toEqual(['draining', 'ready']);
+});
+
+test('what runs outlives Rouse, and the next life finds it', async () => {
+  await ask();
+  const before = service()?.metadata.uid;
+  await platform.end();
+  expect(service()?.metadata.uid).toBe(before);
+  platform = await start();
+  expect(await ask()).toMatch(/^pod /);
+  expect(service()?.metadata.uid).toBe(before);
+});
+
+test('a model that is deleted leaves nothing in the cluster', async () => {
+  expect((await platform.rouse('delete', 'hello')).status).toBe(0);
+  await until('the Service is gone', () => service() === undefined);
+});
+
+test('a cluster that cannot be reached is named at the start', async () => {
+  const kubeconfig = join(folder, 'kubeconfig');
+  const cluster = '{ name: c, cluster: { server: "https://127.0.0.1:1" } }';
+  await writeFile(
+    kubeconfig,
+    `apiVersion: v1\nkind: Config\nclusters: [${cluster}]\ncontexts: [{ name: x, context: { cluster: c } }]\ncurrent-context: x\n`,
+  );
+  const data = ['--data', join(folder, 'other')];
+  const ports = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0'];
+  const ran = await runRouse(['serve', ...data, ...ports, ...RUNTIME, ...CONTROL], folder, {
+    KUBECONFIG: kubeconfig,
+  });
+  expect(ran.status).toBe(1);
+  expect(ran.stderr).toMatch(/127\.0\.0\.1:1/);
+});
