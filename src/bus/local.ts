@@ -2,7 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { BusClient, BusHost, Link } from './bus.ts';
 import { isDownward, isUpward, type Typed } from './known.ts';
 import type { Downward, Upward } from './messages.ts';
-import { createEnding } from './signal.ts';
+import { createEnding } from './mailbox.ts';
 
 /**
  * The bus between two threads of one process: a MessageChannel, whose ports go one to each. They live and die

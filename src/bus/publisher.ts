@@ -15,7 +15,7 @@ import type {
 } from './messages.ts';
 import { sendParts } from './parts.ts';
 import { createPolls } from './polls.ts';
-import { createMailbox } from './signal.ts';
+import { createMailbox } from './mailbox.ts';
 
 /** A data plane that was away for longer than so many changes gets a snapshot, which is smaller by then. */
 const KEPT_DELTAS = 1000;

@@ -3,7 +3,7 @@ import type { Clock } from '#lib/clock.ts';
 import type { Link } from './bus.ts';
 import { createFrameReader, encodeFrame, SIGN_OF_LIFE } from './frames.ts';
 import type { Typed } from './known.ts';
-import { createEnding } from './signal.ts';
+import { createEnding } from './mailbox.ts';
 
 /** A sign of life goes out this often; a peer that was silent for three of them is dead. */
 export const HEARTBEAT_MS = 5000;

@@ -6,7 +6,7 @@ import { Fault, messageOf } from '#lib/fault.ts';
 import type { BusClient, BusHost, Link } from './bus.ts';
 import { isDownward, isUpward } from './known.ts';
 import type { Downward, Upward } from './messages.ts';
-import { createMailbox } from './signal.ts';
+import { createMailbox } from './mailbox.ts';
 import { BACKLOG_LIMIT, createStreamLink } from './stream-link.ts';
 
 /** A Unix socket (mode 0600: whoever may open it is trusted), or TCP (keep it on a private network). */

@@ -55,7 +55,7 @@ export function createSubscriber(options: {
   let link: Link<Upward, Downward> | undefined;
   let has: { readonly epoch: string; readonly version: number } | undefined;
   /** A gap was found on this link: until the snapshot that was asked for, deltas are of no use. */
-  let asked = false;
+  let resyncing = false;
   /** Found on this link so far. */
   let gaps = 0;
   let parts: (Snapshot | Delta)[] = [];
@@ -67,8 +67,8 @@ export function createSubscriber(options: {
     link?.send({ type: 'hello', dataPlane, ...known, ...(leases.length > 0 && { leases }) });
   }
 
-  function ask(): void {
-    asked = true;
+  function resync(): void {
+    resyncing = true;
     gaps += 1;
     hello(undefined);
   }
@@ -77,7 +77,7 @@ export function createSubscriber(options: {
     if (message.type === 'scrape') void answer(message.id);
     else if (message.type === 'lease') {
       const isHere = has?.epoch === message.epoch && has.version === message.version;
-      if (!isHere && (!asked || message.gaps === gaps)) ask();
+      if (!isHere && (!resyncing || message.gaps === gaps)) resync();
       options.onLease?.(message.leases);
     } else if (message.type === 'answers') options.onAnswers?.(message);
     else if (message.type === 'ask') tell(message);
@@ -95,16 +95,16 @@ export function createSubscriber(options: {
     parts = [];
     if (part.type === 'delta') follow(part, change);
     else {
-      asked = false;
+      resyncing = false;
       has = { epoch: part.epoch, version: part.version };
       onState({ full: true, ...change });
     }
   }
 
   function follow({ epoch, version }: Delta, change: Lists): void {
-    if (asked) return;
+    if (resyncing) return;
     if (has?.epoch !== epoch || version !== has.version + 1) {
-      ask();
+      resync();
       return;
     }
     has = { epoch, version };
@@ -132,7 +132,7 @@ export function createSubscriber(options: {
 
   client.onLink((made) => {
     link = made;
-    asked = false;
+    resyncing = false;
     gaps = 0;
     parts = [];
     made.onClose(() => {

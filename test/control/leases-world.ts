@@ -5,7 +5,7 @@ import type { Routes } from '#activator/routes.ts';
 import type { InstanceRoute } from '#activator/upstream/instance-route.ts';
 import type { BusClient, BusHost, Link } from '#bus/bus.ts';
 import type { Downward, Upward } from '#bus/messages.ts';
-import { createEnding, createMailbox } from '#bus/signal.ts';
+import { createEnding, createMailbox } from '#bus/mailbox.ts';
 import type { RoutingInstance } from '#domain/routing.ts';
 import { Timers } from '#lib/timers.ts';
 import { NORMAL } from '#policies/priority.ts';
