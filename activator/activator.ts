@@ -59,7 +59,6 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     streams: 0,
     closing: false,
     now: () => clock.now(),
-    roll: options.roll,
     startTrace: createTraces(options.randomHex),
     ...createSuspects({ timers, send: control.send }),
   };

@@ -32,8 +32,6 @@ export interface Plane {
   closing: boolean;
   /** ms since the epoch, with fractions. */
   now(): number;
-  /** Uniform in [0, 1). */
-  roll(): number;
   /** The field line of a new trace. */
   startTrace(): string;
   /** The instance refused a connection: tell control, and try it again a little later. */

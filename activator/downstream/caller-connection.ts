@@ -12,7 +12,7 @@ import { refuseUnfinished } from '../http/unfinished-head.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import { HeldBytes } from '../exchange/held-bytes.ts';
 import { SocketReader, keep } from '../sockets/socket-reader.ts';
-import type { Framed } from '../upstream/upstream.ts';
+import type { Framed } from '../http/body-reader.ts';
 import type { Peer } from '../entry/listener.ts';
 import { countRefusal } from '../metrics/metrics.ts';
 import { SocketWriter } from '../sockets/socket-writer.ts';
@@ -20,7 +20,7 @@ import { makeRetryField, type Refusal } from '../refusal.ts';
 import { BAD_CHUNKS, HEAD_STALLED, makeBodyTooLarge, TOO_MUCH_AHEAD } from '../http/refusals.ts';
 import { connectionField, Response } from './response.ts';
 import { disown, listenFor, type SocketOwner } from '../sockets/socket-owner.ts';
-import { Origin } from '../exchange/origin.ts';
+import { Origin } from './origin.ts';
 import { NEVER } from '../never.ts';
 import {
   BODY_TIMEOUT_MS,

@@ -9,7 +9,7 @@ import type { ResponseHead } from '../http/response-head.ts';
 import { keep } from '../sockets/socket-reader.ts';
 import type { Peer } from '../entry/listener.ts';
 import { countRefusal } from '../metrics/metrics.ts';
-import { Origin } from '../exchange/origin.ts';
+import { Origin } from './origin.ts';
 import { NEVER } from '../never.ts';
 import {
   BODY_TIMEOUT_MS,

@@ -10,7 +10,7 @@ import {
 import type { RequestHead } from '../http/request-head.ts';
 import type { Peer } from '../entry/listener.ts';
 import type { Refusal } from '../refusal.ts';
-import { BAD_FORWARDED, FORWARDED_DISAGREE } from './refusals.ts';
+import { BAD_FORWARDED, FORWARDED_DISAGREE } from '../exchange/refusals.ts';
 
 /** More proxies than stand behind each other anywhere; a longer chain is a loop. */
 const MAX_PROXIES = 32;

@@ -1,6 +1,6 @@
 import type { RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
-import type { Framed } from '../upstream/upstream.ts';
+import type { Framed } from '../http/body-reader.ts';
 import type { SocketWriter } from '../sockets/socket-writer.ts';
 
 const NO_BODY = 0;

@@ -1,6 +1,6 @@
 import type { TensorInfo } from '#domain/records.ts';
 import type { FaultCode } from '#lib/fault.ts';
-import type { Destination, Dialect } from './address.ts';
+import type { Destination, Dialect } from './destination.ts';
 import type { Plane } from '../plane.ts';
 import { type ModelRoute, mustRefuse, type RevisionRoute, type Routes } from '../routes.ts';
 import { noRevision, revisionShown } from './shown-revision.ts';

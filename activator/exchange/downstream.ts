@@ -2,7 +2,7 @@ import type { Caller } from '#domain/records.ts';
 import type { Answer } from './answers.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
-import type { Framed } from '../upstream/upstream.ts';
+import type { Framed } from '../http/body-reader.ts';
 import type { Refusal } from '../refusal.ts';
 
 /** Where a caller's request comes from and its answer goes to: an HTTP/1 connection, or an HTTP/2 stream. */

@@ -1,5 +1,5 @@
 import { GRANT, HOLD, NO_HOLD } from '#policies/admission.ts';
-import type { ToStatus } from './address.ts';
+import type { ToStatus } from './destination.ts';
 import { type Answer, makeRefusal } from './answers.ts';
 import { probeCaller } from './caller-probe.ts';
 import type { Downstream, DownstreamEvents } from './downstream.ts';

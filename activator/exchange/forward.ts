@@ -1,7 +1,8 @@
 import type { Address } from '#domain/routing.ts';
 import type { Downstream } from './downstream.ts';
 import type { HeldBody } from './held-body.ts';
-import type { Framed, Upstream, UpstreamEvents } from '../upstream/upstream.ts';
+import type { Framed } from '../http/body-reader.ts';
+import type { Upstream, UpstreamEvents } from '../upstream/upstream.ts';
 import { parseTokens } from '../http/fields.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import { pieceOf } from '../http/pieces.ts';

@@ -5,7 +5,7 @@ import {
   findNamed,
   type ToModel,
   type ToStatus,
-} from './address.ts';
+} from './destination.ts';
 import { type Answer, makeLocalAnswer } from './answers.ts';
 import type { Downstream } from './downstream.ts';
 import type { HeldBody } from './held-body.ts';

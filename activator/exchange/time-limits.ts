@@ -2,16 +2,14 @@ import { formatDuration } from '#domain/units.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { TimeLimit } from '../refusal.ts';
 import type { RevisionRoute } from '../routes.ts';
-import { expectedByEnvoy, holdOf } from './wait-fields.ts';
-
-const ENVOY = 'x-envoy-expected-rq-timeout-ms';
+import { ENVOY_FIELD, expectedByEnvoy, holdOf } from './wait-fields.ts';
 
 /** What ends the wait for an instance. `callMs`: what the call itself allows for all. */
 export function holdLimitOf(head: RequestHead, route: RevisionRoute, callMs: number): TimeLimit {
   const expectedMs = expectedByEnvoy(head);
   const limits = [
     makeHoldLimit(head, route),
-    { ms: expectedMs, name: ENVOY, words: `${ENVOY}: ${expectedMs}` },
+    { ms: expectedMs, name: ENVOY_FIELD, words: `${ENVOY_FIELD}: ${expectedMs}` },
     ...overallLimits(route, callMs),
   ];
   return nearest(limits);

@@ -8,7 +8,11 @@ import { makeBadHeader } from './refusals.ts';
 import type { RevisionRoute } from '../routes.ts';
 
 /** What a caller may call its request; an index of those that are held. */
-const REQUEST_ID = /^[\w.-]{1,128}$/;
+const NAME = String.raw`[\w.-]{1,128}`;
+const REQUEST_ID = new RegExp(`^${NAME}$`);
+const ASKED_ID = new RegExp(`[?&]request=(${NAME})(?:&|$)`);
+/** The one field for this in wide use: Istio and most gateways built on Envoy send it. */
+export const ENVOY_FIELD = 'x-envoy-expected-rq-timeout-ms';
 /** What `Rouse-Status` may say; '' at the status address. `wake`: it also keeps the model waking. */
 const STATUSES = new Set(['', 'true', 'wake']);
 
@@ -20,12 +24,9 @@ export function holdOf(head: RequestHead, { routing }: RevisionRoute): number {
   return parsed.success ? Math.min(parsed.data, Math.max(MAX_HOLD_MS, hold)) : -1;
 }
 
-/**
- * How long a proxy of Envoy's kind before us waits for the answer, ms. It is the one field for this in wide use:
- * Istio and most gateways built on Envoy send it. What is no number is not its.
- */
+/** How long a proxy of Envoy's kind before us waits for the answer, ms. What is no number is not its. */
 export function expectedByEnvoy({ fields }: RequestHead): number {
-  const value = parseLength(fields.find('x-envoy-expected-rq-timeout-ms'));
+  const value = parseLength(fields.find(ENVOY_FIELD));
   return value > 0 ? value : NEVER;
 }
 
@@ -47,7 +48,7 @@ export interface StatusQuestion {
 export function parseStatusQuestion(head: RequestHead): StatusQuestion | Refusal {
   const { method, rouseStatus, target, fields } = head;
   if (!STATUSES.has(rouseStatus)) return makeBadHeader('Rouse-Status', rouseStatus);
-  const requestId = /[?&]request=([\w.-]{1,128})(?:&|$)/.exec(target)?.[1] ?? '';
+  const requestId = ASKED_ID.exec(target)?.[1] ?? '';
   const asEvents = method === 'GET' && fields.find('accept').includes('text/event-stream');
   return { requestId, wakes: rouseStatus === 'wake', asEvents };
 }

@@ -7,6 +7,9 @@ const LENGTH = 0;
 const CHUNKED = 1;
 const UNTIL_CLOSE = 2;
 
+/** From where to where bytes are chunks of a chunked body, whole and with nothing but their sizes before them. */
+export type Framed = readonly [from: number, to: number];
+
 /** Finds one message's body in what is read, by its framing; used again for the next. */
 export class BodyReader {
   /** Pairs of positions in the buffer that was read last, which are the body's. Valid until the next `read`. */

@@ -2,13 +2,12 @@ import type { NetConnectOpts, Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { Address } from '#domain/routing.ts';
 import { openSocket } from '../sockets/connect.ts';
-import { BodyReader } from '../http/body-reader.ts';
+import { BodyReader, type Framed } from '../http/body-reader.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { ResponseHead } from '../http/response-head.ts';
 import { indexOfEnd } from '../http/fields.ts';
 import { SocketReader, keep } from '../sockets/socket-reader.ts';
 import {
-  type Framed,
   type UpstreamPool,
   type Upstream,
   type UpstreamEvents,

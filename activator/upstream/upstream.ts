@@ -1,4 +1,5 @@
 import type { Address } from '#domain/routing.ts';
+import type { Framed } from '../http/body-reader.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 
@@ -49,9 +50,6 @@ export interface UpstreamPool<C> {
   part(connection: C): void;
   parted(connection: C): void;
 }
-
-/** From where to where bytes are chunks of a chunked body, whole and with nothing but their sizes before them. */
-export type Framed = readonly [from: number, to: number];
 
 /**
  * What the exchange that uses a connection is told. Positions are of the buffer that comes with them, which may be

@@ -1,4 +1,4 @@
-import { findDestination, lookup } from '../../exchange/address.ts';
+import { findDestination, lookup } from '../../exchange/destination.ts';
 import type { DownstreamEvents } from '../../exchange/downstream.ts';
 import { Exchange } from '../../exchange/exchange.ts';
 import { pieceOf } from '../../http/pieces.ts';

@@ -1,4 +1,4 @@
-import { HeldPieces } from '../../exchange/held-pieces.ts';
+import { HeldPieces } from './held-pieces.ts';
 import { TOO_MANY_BODIES } from '../../exchange/refusals.ts';
 import { PREFIX_BYTES } from '../../http2/grpc.ts';
 import { BODY_TIMEOUT_MS, type Plane } from '../../plane.ts';

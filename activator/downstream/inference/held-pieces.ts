@@ -1,5 +1,5 @@
-import type { Plane } from '../plane.ts';
-import { HeldBytes } from './held-bytes.ts';
+import type { Plane } from '../../plane.ts';
+import { HeldBytes } from '../../exchange/held-bytes.ts';
 
 /**
  * Bytes that are held until all of a message is there.

@@ -2,7 +2,7 @@ import type { Answer } from '../../exchange/answers.ts';
 import type { Downstream } from '../../exchange/downstream.ts';
 import { Exchange } from '../../exchange/exchange.ts';
 import { parseLength } from '../../http/fields.ts';
-import { HeldPieces } from '../../exchange/held-pieces.ts';
+import { HeldPieces } from './held-pieces.ts';
 import { pieceOf } from '../../http/pieces.ts';
 import { RequestHead } from '../../http/request-head.ts';
 import type { ResponseHead } from '../../http/response-head.ts';

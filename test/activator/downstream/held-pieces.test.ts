@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { HeldPieces } from '#activator/exchange/held-pieces.ts';
+import { HeldPieces } from '#activator/downstream/inference/held-pieces.ts';
 import type { Plane } from '#activator/plane.ts';
 
 const LIMIT = 100;

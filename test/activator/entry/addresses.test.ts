@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { networkOf } from '#activator/entry/addresses.ts';
-import { Origin } from '#activator/exchange/origin.ts';
+import { Origin } from '#activator/downstream/origin.ts';
 
 test.each([
   ['192.0.2.1', '192.0.2.1'],
