@@ -96,7 +96,7 @@ export function createLauncher(options: LauncherOptions): Launcher {
         onExtra: (text) => to.heard(text),
         onExit: () => to.close(),
         onUsage: (memoryBytes, cpuSeconds) => options.onUsage(id, memoryBytes, cpuSeconds),
-        onEnd(how, isLost) {
+        onEnd({ how, isLost }) {
           to.close();
           pager.thawed(id);
           // What it said itself is the reason; that it then ended, or was ended for it, says nothing more.

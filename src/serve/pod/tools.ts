@@ -20,7 +20,7 @@ export function createPodTools(): RunTool {
             events.onExtra?.(said);
           },
           onExit: () => events.onExit?.(),
-          onEnd: (how) => events.onEnd(how),
+          onEnd: (end) => events.onEnd(end),
         });
       },
       async close() {},

@@ -86,8 +86,8 @@ export function createPool(
     standby.assign(work, {
       ...events,
       onTaken: () => taken(runtime),
-      onEnd(how, isLost) {
-        if (standby.isTaken || isTold) return events.onEnd(how, isLost);
+      onEnd(end) {
+        if (standby.isTaken || isTold) return events.onEnd(end);
         missed(runtime, 'died');
         current = startInstead(id, program, 'pipe', events);
       },

@@ -7,7 +7,7 @@ import {
   type Assignment,
 } from '#domain/launch.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
-import { EXTRA_FD, type Group, type Program } from '../process/group.ts';
+import { EXTRA_FD, type Group, type GroupEnd, type Program } from '../process/group.ts';
 import type { ProcessHost, ProcessEvents } from '../process/process-host.ts';
 import type { PoolRuntime } from '../prepare/prepare.ts';
 import { systemProcesses } from '../process/proc.ts';
@@ -79,12 +79,12 @@ export function startStandbyProcess(options: {
     options.onIdle();
   }
 
-  function ended(how: string, isLost?: boolean): void {
+  function ended(end: GroupEnd): void {
     const wasGone = state === 'gone';
     leave();
     if (!isTaken && !wasGone) rmSync(socket, { force: true });
-    if (work) work.onEnd(how, isLost);
-    else if (!wasGone) options.onLost(how);
+    if (work) work.onEnd(end);
+    else if (!wasGone) options.onLost(end.how);
   }
 
   function leave(): void {

@@ -51,9 +51,9 @@ export function createTools(options: {
         if (used <= memoryBytes) return;
         condemn(`used ${formatSize(used)} of memory, its limit is ${formatSize(memoryBytes)}`);
       },
-      onEnd(how) {
+      onEnd({ how, status }) {
         timer.cancel();
-        const ok = verdict === undefined && how.startsWith('exited with status 0 ');
+        const ok = verdict === undefined && status === 0;
         resolve({ ok, how: verdict ?? how, lines, result });
       },
     });

@@ -18,6 +18,16 @@ export const EXTRA_FD = 3;
 /** A pipe, or a listening socket to hand over. */
 export type Extra = 'pipe' | Server | undefined;
 
+/** How a group ended. */
+export interface GroupEnd {
+  /** For people: "exited with status 1 after 0.4s", "ended by signal SIGKILL after 2.0s", "was not started", … */
+  readonly how: string;
+  /** What its first process exited with; null: a signal ended it, or it never ran, or nobody knows. */
+  readonly status: number | null;
+  /** By no doing of its own; what started it has died. */
+  readonly isLost?: boolean;
+}
+
 export interface GroupEvents {
   /** It runs. */
   onStart?(leader: Leader): void;
@@ -27,8 +37,7 @@ export interface GroupEvents {
   /** Its first process has ended; output may still come. */
   onExit(): void;
   /** It is gone, or could not be started; exactly once, and never in the call that starts it. */
-  /** `isLost`: by no doing of its own; what started it has died. */
-  onEnd(how: string, isLost?: boolean): void;
+  onEnd(end: GroupEnd): void;
 }
 
 export interface Group {
@@ -45,3 +54,8 @@ export interface Group {
 
 /** What could not be started. */
 export const NO_GROUP: Group = { leader: undefined, signal: () => {}, assign: () => {} };
+
+/** The end of what never ran. */
+export function unstarted(how: string): GroupEnd {
+  return { how, status: null };
+}

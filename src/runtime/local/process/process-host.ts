@@ -1,4 +1,11 @@
-import { NO_GROUP, type Extra, type Group, type GroupEvents, type Program } from './group.ts';
+import {
+  NO_GROUP,
+  unstarted,
+  type Extra,
+  type Group,
+  type GroupEvents,
+  type Program,
+} from './group.ts';
 import type { Guard } from './guard.ts';
 import type { Meter } from './meter.ts';
 import { systemProcesses } from './proc.ts';
@@ -36,7 +43,7 @@ export function createProcessHost(options: {
   return {
     start(id, program, extra, events) {
       if (isClosed) {
-        queueMicrotask(() => events.onEnd('was not started: Rouse is ending'));
+        queueMicrotask(() => events.onEnd(unstarted('was not started: Rouse is ending')));
         return NO_GROUP;
       }
       const mark = `${stateId}/${id}`;
@@ -56,9 +63,9 @@ export function createProcessHost(options: {
             reaper.bury({ mark, leader, members: Array.from(members.values()) });
             events.onExit?.();
           },
-          onEnd(how, isLost) {
+          onEnd(end) {
             groups.delete(group);
-            events.onEnd(how, isLost);
+            events.onEnd(end);
             if (isClosed && groups.size === 0) allGone.resolve();
           },
         }),

@@ -2,7 +2,15 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { Duplex } from 'node:stream';
 import type { Clock, Timer } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
-import { EXTRA_FD, NO_GROUP, type Group, type GroupEvents, type Program } from './group.ts';
+import {
+  EXTRA_FD,
+  NO_GROUP,
+  unstarted,
+  type Group,
+  type GroupEnd,
+  type GroupEvents,
+  type Program,
+} from './group.ts';
 import { createLines } from './output.ts';
 import { systemProcesses } from './proc.ts';
 import type { Leader } from './sweep.ts';
@@ -34,36 +42,34 @@ export function spawnGroup(
       stdio: ['ignore', 'pipe', 'pipe', extra ?? 'ignore'],
     });
   } catch (error) {
-    queueMicrotask(() => events.onEnd(`cannot be started: ${messageOf(error)}`));
+    queueMicrotask(() => events.onEnd(unstarted(`cannot be started: ${messageOf(error)}`)));
     return NO_GROUP;
   }
   let isAlive = child.pid !== undefined;
   const finishLines = readOutput(child, clock, events);
   const sendExtra = extra === 'pipe' ? openExtra(child, events) : () => {};
   let timer: Timer | undefined;
-  let how: string | undefined;
+  let ended: GroupEnd | undefined;
 
   function end(): void {
-    if (how === undefined) return;
+    if (!ended) return;
     timer?.cancel();
     finishLines();
-    events.onEnd(how);
-    how = undefined;
+    events.onEnd(ended);
+    ended = undefined;
     for (const stream of child.stdio) stream?.destroy();
   }
 
   child.once('error', (error) => {
     if (child.pid !== undefined) return;
-    how = `cannot be started: ${error.message}`;
+    ended = unstarted(`cannot be started: ${error.message}`);
     end();
   });
   child.once('exit', (status, signal) => {
     isAlive = false;
     const seconds = ((clock.now() - startedAt) / 1000).toFixed(1);
-    how =
-      signal === null
-        ? `exited with status ${status} after ${seconds}s`
-        : `ended by signal ${signal} after ${seconds}s`;
+    const by = signal === null ? `exited with status ${status}` : `ended by signal ${signal}`;
+    ended = { how: `${by} after ${seconds}s`, status };
     events.onExit();
     timer = clock.after(OUTPUT_GRACE_MS, end);
   });

@@ -1,5 +1,5 @@
 import type { LogLine } from '../../runtime.ts';
-import type { Program } from './group.ts';
+import type { GroupEnd, Program } from './group.ts';
 import type { Leader } from './sweep.ts';
 
 /** Between the runtime and its spawner, in this order on one channel. `id` is a group of this spawner. */
@@ -30,5 +30,5 @@ export type FromGroup = { readonly id: number } & (
   /** `isFirst`: what was said before counts no more. */
   | { readonly type: 'extra'; readonly chunk: string; readonly isFirst: boolean }
   | { readonly type: 'exit' }
-  | { readonly type: 'end'; readonly how: string }
+  | { readonly type: 'end'; readonly end: GroupEnd }
 );

@@ -1,7 +1,7 @@
 import type { Server } from 'node:net';
 import { systemClock } from '#lib/clock.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
-import type { Group } from './group.ts';
+import { unstarted, type Group } from './group.ts';
 import { spawnGroup } from './spawn-group.ts';
 import type { FromSpawner, ToSpawner } from './spawner-messages.ts';
 
@@ -44,9 +44,9 @@ function start(message: Extract<ToSpawner, { type: 'start' }>, socket?: Server):
     onLine: (stream, text) => sayLine(id, stream, text),
     onExtra: (chunk, isFirst) => say({ type: 'extra', id, chunk, isFirst }),
     onExit: () => say({ type: 'exit', id }),
-    onEnd(how) {
+    onEnd(end) {
       groups.delete(id);
-      say({ type: 'end', id, how });
+      say({ type: 'end', id, end });
     },
   });
   groups.set(id, group);
@@ -76,7 +76,8 @@ function begin(message: Extract<ToSpawner, { type: 'start' }>, socket?: Server):
   try {
     start(message, socket);
   } catch (error) {
-    say({ type: 'end', id: message.id, how: `cannot be started: ${messageOf(error)}` });
+    const end = unstarted(`cannot be started: ${messageOf(error)}`);
+    say({ type: 'end', id: message.id, end });
   } finally {
     // In the turn of the loop in which it came: later we would take connections ourselves.
     socket?.close();

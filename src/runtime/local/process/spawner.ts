@@ -4,7 +4,14 @@ import type { Clock } from '#lib/clock.ts';
 import { entryUrl } from '#lib/entry.ts';
 import type { Log } from '#lib/log.ts';
 import type { Environment } from '../environment.ts';
-import type { Extra, Group, GroupEvents, Program } from './group.ts';
+import {
+  unstarted,
+  type Extra,
+  type Group,
+  type GroupEnd,
+  type GroupEvents,
+  type Program,
+} from './group.ts';
 import { createAttended } from './attended.ts';
 import type { FromGroup, FromSpawner, ToSpawner } from './spawner-messages.ts';
 import type { Leader } from './sweep.ts';
@@ -30,7 +37,11 @@ export interface Spawner {
 
 /** It holds no more than output that is on its way. */
 const FLAGS = ['--max-old-space-size=64', '--max-semi-space-size=1', '--no-warnings'];
-const LOST = 'was ended: the process that starts programs has died';
+const LOST: GroupEnd = {
+  how: 'was ended: the process that starts programs has died',
+  status: null,
+  isLost: true,
+};
 
 interface Started {
   readonly events: GroupEvents;
@@ -85,7 +96,7 @@ export function createSpawner(options: {
     if (signal !== 'SIGKILL' && signal !== 'SIGTERM') return;
     waiting.delete(id);
     groups.delete(id);
-    queueMicrotask(() => events.onEnd('was not started'));
+    queueMicrotask(() => events.onEnd(unstarted('was not started')));
   }
 
   function onLost(): void {
@@ -93,7 +104,7 @@ export function createSpawner(options: {
       if (waiting.has(id)) continue;
       groups.delete(id);
       events.onExit();
-      events.onEnd(LOST, true);
+      events.onEnd(LOST);
     }
   }
 
@@ -126,7 +137,7 @@ export function createSpawner(options: {
         break;
       case 'end':
         groups.delete(message.id);
-        events.onEnd(message.how);
+        events.onEnd(message.end);
         break;
       default:
     }

@@ -1,6 +1,6 @@
 import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Group, GroupEvents } from '#runtime/local/process/group.ts';
+import type { Group, GroupEnd, GroupEvents } from '#runtime/local/process/group.ts';
 import { systemProcesses } from '#runtime/local/process/proc.ts';
 import { createSpawner, type Spawner } from '#runtime/local/process/spawner.ts';
 import { createFakeClock, type FakeClock } from '#test/fake-clock.ts';
@@ -45,8 +45,20 @@ afterEach(async () => {
   await spawner.close();
 });
 
-function run(...args: string[]): { group: Group; told: string[] } {
+interface Ran {
+  readonly group: Group;
+  readonly told: string[];
+  /** Of its first process, once it has ended. */
+  status(): GroupEnd['status'] | undefined;
+}
+
+function run(...args: string[]): Ran {
+  return runProgram('/bin/sleep', ...args);
+}
+
+function runProgram(path: string, ...args: string[]): Ran {
   const told: string[] = [];
+  let status: GroupEnd['status'] | undefined;
   const events: GroupEvents = {
     onStart(leader) {
       toKill.push(leader.pid);
@@ -54,10 +66,13 @@ function run(...args: string[]): { group: Group; told: string[] } {
     },
     onLine: () => {},
     onExit: () => told.push('exit'),
-    onEnd: (how) => told.push(how),
+    onEnd(end) {
+      status = end.status;
+      told.push(end.how);
+    },
   };
-  const program = { path: '/bin/sleep', args, cwd: '/', environment: {} };
-  return { group: spawner.start(program, undefined, events), told };
+  const program = { path, args, cwd: '/', environment: {} };
+  return { group: spawner.start(program, undefined, events), told, status: () => status };
 }
 
 test('one that is stopped is killed for a start that it leaves unanswered, and the next one starts', async () => {
@@ -91,6 +106,23 @@ test('what is to be started while there is none is started by the next one, or e
   clock.advance(TOO_LONG_MS);
   await until('it ran', () => kept.told.length === 3);
   expect(kept.told).toEqual(['start', 'exit', expect.stringContaining('exited with status 0')]);
+});
+
+test.each([
+  ['exit 0', 0],
+  ['exit 7', 7],
+  ['kill -KILL $$', null],
+])('the end of sh -c "%s" carries status %s', async (script, status) => {
+  const ran = runProgram('/bin/sh', '-c', script);
+  await until('it has ended', () => ran.told.length === 3);
+  expect(ran.status()).toBe(status);
+});
+
+test('the end of what cannot be started carries no status', async () => {
+  const ran = runProgram('/no/such/program');
+  await until('it is told', () => ran.told.length === 1);
+  expect(ran.told[0]).toMatch(/^cannot be started: /);
+  expect(ran.status()).toBe(null);
 });
 
 test('one that is stopped is killed for a signal that it does not pass on', async () => {
