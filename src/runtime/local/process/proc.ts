@@ -15,7 +15,7 @@ export interface ProcessStat {
 }
 
 /** What can be seen of, and done to, the processes of this machine. */
-export interface Processes {
+export interface ProcessTable {
   list(): ProcessStat[];
   stat(pid: number): ProcessStat | undefined;
   /** The pids of those that it started and that are still its own. */
@@ -30,7 +30,7 @@ export function hasProc(): boolean {
   return existsSync('/proc/self/stat') && existsSync('/proc/self/environ');
 }
 
-export const systemProcesses: Processes = {
+export const systemProcesses: ProcessTable = {
   list() {
     const found: ProcessStat[] = [];
     for (const name of namesIn('/proc')) {

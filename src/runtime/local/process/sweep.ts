@@ -1,4 +1,4 @@
-import type { Processes, ProcessStat } from './proc.ts';
+import type { ProcessTable, ProcessStat } from './proc.ts';
 
 /**
  * Finds and ends all that belongs to an instance, whatever it did to get away: new session, new parent,
@@ -34,7 +34,7 @@ const MOST_PASSES = 20;
  * Freezes what it finds and looks again until nothing new is found, so that nothing can fork itself away
  * between finding and killing; then kills. Gives the number of processes killed.
  */
-export function sweep(processes: Processes, marks: Marks, spared: ReadonlySet<number>): number {
+export function sweep(processes: ProcessTable, marks: Marks, spared: ReadonlySet<number>): number {
   const caught = new Map<number, ProcessStat>();
   for (let pass = 0; pass < MOST_PASSES; pass++) {
     const found = findMembers(processes, marks, caught, spared);
@@ -50,7 +50,7 @@ export function sweep(processes: Processes, marks: Marks, spared: ReadonlySet<nu
 
 /** Those that hang on a process by the chain of parents, while it is there. */
 export function descendantsOf(
-  processes: Pick<Processes, 'stat' | 'children'>,
+  processes: Pick<ProcessTable, 'stat' | 'children'>,
   leader: Leader,
 ): Identity[] {
   if (processes.stat(leader.pid)?.startTicks !== leader.startTicks) return [];
@@ -68,13 +68,13 @@ export function descendantsOf(
 }
 
 /** Looks once more who has the pid: between looking and killing it could have been given to another. */
-function signalSame(processes: Processes, member: ProcessStat, signal: NodeJS.Signals): void {
+function signalSame(processes: ProcessTable, member: ProcessStat, signal: NodeJS.Signals): void {
   const now = processes.stat(member.pid);
   if (now?.startTicks === member.startTicks) processes.signal(member.pid, signal);
 }
 
 function findMembers(
-  processes: Processes,
+  processes: ProcessTable,
   marks: Marks,
   caught: ReadonlyMap<number, ProcessStat>,
   spared: ReadonlySet<number>,

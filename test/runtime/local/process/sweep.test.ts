@@ -1,7 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import { systemProcesses, type Processes, type ProcessStat } from '#runtime/local/process/proc.ts';
+import {
+  systemProcesses,
+  type ProcessTable,
+  type ProcessStat,
+} from '#runtime/local/process/proc.ts';
 import { descendantsOf, sweep } from '#runtime/local/process/sweep.ts';
 
 interface Fake extends ProcessStat {
@@ -20,7 +24,7 @@ function process_(pid: number, change: Partial<Fake> = {}): Fake {
 function machine(table: Fake[], onList: () => void = () => {}) {
   const killed: number[] = [];
   const stopped: number[] = [];
-  const processes: Processes = {
+  const processes: ProcessTable = {
     list() {
       const seen = table.filter(({ pid }) => !killed.includes(pid));
       onList();
@@ -38,7 +42,7 @@ function machine(table: Fake[], onList: () => void = () => {}) {
   return { processes, killed, stopped, table };
 }
 
-const sweepMark = (processes: Processes, prefix = 'state/'): number =>
+const sweepMark = (processes: ProcessTable, prefix = 'state/'): number =>
   sweep(processes, { prefixes: [prefix], leaders: [] }, NOBODY);
 
 test('finds the mark wherever it stands, and nothing that only looks like it', () => {
