@@ -6,7 +6,8 @@ import {
   type ToModel,
   type ToStatus,
 } from './destination.ts';
-import { type Answer, makeLocalAnswer } from './answers.ts';
+import type { Answer } from './answers.ts';
+import { makeLocalAnswer } from './metadata.ts';
 import type { Downstream } from './downstream.ts';
 import type { HeldBody } from './held-body.ts';
 import type { Plane } from '../plane.ts';

@@ -1,4 +1,4 @@
-import { describeModel, describeServer, isReady } from '../../exchange/answers.ts';
+import { describeModel, describeServer, isReady } from '../../exchange/metadata.ts';
 import { noRevision, revisionShown } from '../../exchange/shown-revision.ts';
 import type { Plane } from '../../plane.ts';
 import { type Refusal, refusal } from '../../refusal.ts';
