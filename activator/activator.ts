@@ -47,10 +47,11 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
   const metrics = createSharedMetrics();
   const timers = new Timers(clock);
   const control = createControlLink({ ...options, timers });
-  const { routes, callers, watches } = control;
+  const { routes, callers, inquiry, watches } = control;
   const plane: Plane = {
     routes,
     callers,
+    inquiry,
     watches,
     metrics,
     limits: options.limits,

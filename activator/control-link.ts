@@ -8,6 +8,7 @@ import { reportLoad } from './load.ts';
 import { createPeers } from './status/peers.ts';
 import { Routes } from './routes.ts';
 import { NOTHING_WAITS } from './status/waits.ts';
+import { Inquiry } from './status/inquiry.ts';
 import { WATCH_EVERY_MS, Watches } from './status/watches.ts';
 
 const LOAD_MS = 1000;
@@ -30,6 +31,7 @@ export interface ControlLinkOptions {
 export interface ControlLink {
   readonly routes: Routes;
   readonly callers: Callers;
+  readonly inquiry: Inquiry;
   readonly watches: Watches;
   /** The first routing state has arrived. */
   readonly stated: Promise<void>;
@@ -69,7 +71,8 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
       return subscriber.linked;
     },
   });
-  const watches = new Watches(options.hasPeers ? peers : undefined);
+  const inquiry = new Inquiry(options.hasPeers ? peers : undefined);
+  const watches = new Watches(inquiry);
   const subscriber = createSubscriber({
     client: options.client,
     dataPlane: options.dataPlane,
@@ -82,7 +85,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     onLease: (leases) => routes.lease(leases),
     tell({ revision, request }) {
       const route = routes.findRevision(revision);
-      return route ? watches.waitsOf(route, request, clock.now()) : NOTHING_WAITS;
+      return route ? inquiry.waitsOf(route, request, clock.now()) : NOTHING_WAITS;
     },
     onAnswers: (answers) => peers.onAnswers(answers),
     onUnlinked() {
@@ -103,6 +106,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
   return {
     routes,
     callers,
+    inquiry,
     watches,
     stated: stated.promise,
     get linked() {

@@ -2,6 +2,7 @@ import type { Callers } from './callers.ts';
 import type { SharedMetrics } from './metrics/metrics.ts';
 import type { Routes } from './routes.ts';
 import type { InstanceRoute } from './upstream/instance-route.ts';
+import type { Inquiry } from './status/inquiry.ts';
 import type { Watches } from './status/watches.ts';
 
 /** Limits of the data plane; every one is in force for each connection or for all of them together. */
@@ -20,6 +21,7 @@ export interface PlaneLimits {
 export interface Plane {
   readonly routes: Routes;
   readonly callers: Callers;
+  readonly inquiry: Inquiry;
   readonly watches: Watches;
   readonly metrics: SharedMetrics;
   readonly limits: PlaneLimits;

@@ -5,13 +5,13 @@ import type { Plane } from '../plane.ts';
 import type { RevisionRoute } from '../routes.ts';
 import type { InstanceRoute } from '../upstream/instance-route.ts';
 import { isForPerson, PAGE_AFTER_MS } from './waiting-page.ts';
-import { nameOf } from '../status/watches.ts';
+import { nameOf } from '../status/inquiry.ts';
 
 /**
  * What holds for a request while it waits: until when it may, under which name others may ask for it, and when a
  * browser gets a page instead. One per exchange.
  *
- * Invariant: `name` is known to the watches exactly while it is set; `end` takes it back once.
+ * Invariant: `name` is known to the inquiry exactly while it is set; `end` takes it back once.
  */
 export class Hold {
   private readonly waiter: Waiter<InstanceRoute>;
@@ -38,7 +38,7 @@ export class Hold {
     if (isForPerson(head)) this.pageAt = waiter.arrivedAt + PAGE_AFTER_MS;
     if (head.rouseRequestId === '') return;
     this.name = nameOf(route, { callerId: waiter.callerId, requestId: head.rouseRequestId });
-    plane.watches.name(this.name, route, waiter);
+    plane.inquiry.name(this.name, route, waiter);
   }
 
   isOver(now: number): boolean {
@@ -57,7 +57,7 @@ export class Hold {
 
   end(outcome: 'granted' | 'refused'): void {
     if (this.name === '') return;
-    this.plane.watches.unname(this.name, this.waiter, outcome, this.plane.now());
+    this.plane.inquiry.unname(this.name, this.waiter, outcome, this.plane.now());
     this.name = '';
   }
 }

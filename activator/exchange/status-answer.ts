@@ -7,12 +7,8 @@ import { makeTooManyOfCaller, TOO_MANY_WATCHES } from './refusals.ts';
 import type { RevisionRoute } from '../routes.ts';
 import { noRevision, revisionShown } from './shown-revision.ts';
 import { parseStatusQuestion, type StatusQuestion } from './wait-fields.ts';
-import {
-  type Asker,
-  type Following,
-  MAX_WATCHES_OF_CALLER,
-  type Stream,
-} from '../status/watches.ts';
+import type { Asker } from '../status/inquiry.ts';
+import { type Following, MAX_WATCHES_OF_CALLER, type Stream } from '../status/watches.ts';
 
 interface Asked {
   readonly route: RevisionRoute;
@@ -48,7 +44,16 @@ export function startStatus(
 ): Following {
   const { asEvents, wakes } = question;
   if (asEvents) return plane.watches.add(client, route, { asker, wakes }, plane.now(), onEnd);
-  return plane.watches.ask(route, asker, plane.now(), (status) =>
-    onAnswer({ status: 200, type: 'application/json', body: JSON.stringify(status) }),
-  );
+  let isWanted = true;
+  plane.inquiry.ask(route, asker, plane.now(), (status) => {
+    if (isWanted) {
+      onAnswer({ status: 200, type: 'application/json', body: JSON.stringify(status) });
+    }
+  });
+  return {
+    onWritable: () => {},
+    stop: () => {
+      isWanted = false;
+    },
+  };
 }

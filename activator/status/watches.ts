@@ -1,12 +1,8 @@
-import type { RevisionWaits } from '#bus/messages.ts';
-import type { Waiter } from '../gate/gate.ts';
 import { ResponseHead } from '../http/response-head.ts';
-import { NamedRequests, type Outcome } from './named.ts';
-import { NO_PEERS, type Peers } from './peers.ts';
+import { type Asker, type Inquiry, nameOf } from './inquiry.ts';
+import type { Outcome } from './named.ts';
 import type { RevisionRoute } from '../routes.ts';
-import type { InstanceRoute } from '../upstream/instance-route.ts';
 import { makeStatus, type Status } from './status.ts';
-import { waitsOf } from './waits.ts';
 
 /** Each costs a look four times a second; people and scripts that wait are far fewer. */
 const MAX_WATCHES = 256;
@@ -21,8 +17,6 @@ const POKE_EVERY_MS = 1000;
 /** Without a change, something is sent this often: proxies close what is silent, usually after 30 s or more. */
 const SIGN_OF_LIFE_MS = 15_000;
 
-const PARTIAL = { partial: true } as const;
-
 const STREAM_HEAD =
   'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\r\n';
 
@@ -32,12 +26,6 @@ export interface Stream {
   /** False: the caller reads slower than this comes. */
   writeBody(buffer: Buffer, ranges: readonly number[]): boolean;
   endBody(trailers: string): void;
-}
-
-/** Who asks, and for which request: one of its own, or ''. */
-export interface Asker {
-  readonly callerId: string;
-  readonly requestId: string;
 }
 
 /** What is under way for who asks. */
@@ -74,23 +62,21 @@ interface Watch {
 }
 
 /**
- * Named requests that are held, and those who follow a status as server-sent events.
+ * Those who follow a status as server-sent events.
  *
  * Invariants:
  *  1. A stream ends with one `end` event: when its request was granted or refused, when its model is awake, when
  *     it waits for a model that does not start, or when nothing more can be told.
- *  2. What is told is the sum over all data planes, or says that it is not.
- *  3. A request is told of to its own caller alone, and nobody else's name is taken for its name.
- *  4. `watching` counts the streams of each caller that has one.
+ *  2. `watching` counts the streams of each caller that has one.
  */
 export class Watches {
-  private readonly named = new NamedRequests();
   private readonly watches = new Set<Watch>();
   private readonly watching = new Map<string, number>();
-  private readonly peers: Peers;
+  private readonly inquiry: Inquiry;
 
-  constructor(peers = NO_PEERS) {
-    this.peers = peers;
+  constructor(inquiry: Inquiry) {
+    this.inquiry = inquiry;
+    inquiry.onOutcome((key, outcome, now) => this.onOutcome(key, outcome, now));
   }
 
   get isFull(): boolean {
@@ -140,44 +126,6 @@ export class Watches {
     };
   }
 
-  /** A held request has a name. */
-  name(key: string, route: RevisionRoute, waiter: Waiter<InstanceRoute>): void {
-    this.named.add(key, route, waiter);
-  }
-
-  /** It is not held any more. */
-  unname(key: string, waiter: Waiter<InstanceRoute>, outcome: Outcome, now: number): void {
-    if (!this.named.remove(key, waiter, outcome, now)) return;
-    for (const watch of this.watches) {
-      if (watch.name !== key) continue;
-      watch.outcome = outcome;
-      this.look(watch, now);
-    }
-  }
-
-  /** What is known now of a revision, and of a request if one is asked for; told at once if nobody need be asked. */
-  ask(route: RevisionRoute, asker: Asker, now: number, then: (status: Status) => void): Following {
-    let isWanted = true;
-    this.askAll(route, asker, now, (status) => {
-      if (isWanted) then(status);
-    });
-    return {
-      onWritable: () => {},
-      stop: () => {
-        isWanted = false;
-      },
-    };
-  }
-
-  /** What this data plane knows. `request`: a key of `nameOf`, or ''. */
-  waitsOf(route: RevisionRoute, request: string, now: number): RevisionWaits {
-    const waits = waitsOf(route);
-    if (request === '') return waits;
-    const held = this.named.routeOf(request);
-    if (held && held !== route) return { ...waits, heldFor: held.routing.name };
-    return { ...waits, ...this.named.ask(request, now) };
-  }
-
   /** Tells what has changed. */
   tick(now: number): void {
     for (const watch of this.watches) this.look(watch, now);
@@ -186,31 +134,23 @@ export class Watches {
   endAll(now: number): void {
     for (const watch of this.watches) {
       const { route, name, asker } = watch;
-      this.end(watch, makeStatus(route, now, [this.waitsOf(route, name, now)], asker.requestId));
+      const told = [this.inquiry.waitsOf(route, name, now)];
+      this.end(watch, makeStatus(route, now, told, asker.requestId));
     }
   }
 
-  private askAll(
-    route: RevisionRoute,
-    asker: Asker,
-    now: number,
-    then: (status: Status) => void,
-    isAgain = false,
-  ): void {
-    const request = nameOf(route, asker);
-    this.peers.ask({ revision: route.key, request }, (others, isComplete) => {
-      const told = [this.waitsOf(route, request, now), ...others];
-      const holder = told.find(({ heldFor }) => heldFor !== undefined)?.heldFor ?? '';
-      const held = route.model.revisions.get(holder);
-      if (held && !isAgain) this.askAll(held, asker, now, then, true);
-      else then({ ...makeStatus(route, now, told, asker.requestId), ...(!isComplete && PARTIAL) });
-    });
+  private onOutcome(name: string, outcome: Outcome, now: number): void {
+    for (const watch of this.watches) {
+      if (watch.name !== name) continue;
+      watch.outcome = outcome;
+      this.look(watch, now);
+    }
   }
 
   private look(watch: Watch, now: number): void {
     if (watch.isAsking) return;
     watch.isAsking = true;
-    this.askAll(watch.route, watch.asker, now, (status) => {
+    this.inquiry.ask(watch.route, watch.asker, now, (status) => {
       watch.isAsking = false;
       if (this.watches.has(watch)) this.show(watch, status, now);
     });
@@ -266,16 +206,6 @@ export class Watches {
     if (left > 0) this.watching.set(callerId, left);
     else this.watching.delete(callerId);
   }
-}
-
-/**
- * A name is a caller's at a model: it need not know which revision the request was given to. '': none. An address may
- * have slashes, but nothing else here has any.
- */
-export function nameOf({ model }: RevisionRoute, { callerId, requestId }: Asker): string {
-  if (requestId === '') return '';
-  const { namespace, name } = model.routing;
-  return `${namespace}/${name}/${callerId}/${requestId}`;
 }
 
 function poke(watch: Watch, now: number): void {
