@@ -76,7 +76,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
 
   async function stop(): Promise<void> {
     timers.close();
-    for (const instance of routes.allInstances()) instance.closeIdle();
+    for (const instance of routes.allInstances()) instance.close();
     await control.close();
   }
 

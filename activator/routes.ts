@@ -251,7 +251,7 @@ export class Routes {
 
   private drain(route: InstanceRoute): void {
     route.gate.drain(route);
-    route.closeIdle();
+    route.close();
   }
 
   private removeInstance(id: string): void {
@@ -259,7 +259,7 @@ export class Routes {
     if (!route) return;
     this.instances.delete(id);
     route.gate.lose(route);
-    route.closeIdle();
+    route.close();
   }
 
   private learnHosts(model: ModelRoute): void {

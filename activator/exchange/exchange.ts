@@ -54,12 +54,16 @@ const PROBING = 4;
 const FORWARDED = 5;
 const WATCHING = 6;
 
+/** Said of an instance. */
+const LEFT_UNANSWERED =
+  'A request whose caller had left got no answer for as long as it may run (timeouts.run of the model).';
+
 /**
  * One request's life on a connection: where it goes, who asks, the wait for a slot, the forwarding, the end. Used
  * again for the next.
  *
- * Invariant: `instance` is set exactly while the gate counts this request in flight there; `end` gives the slot back
- * once, or, where the answer was not whole, has it given back when the instance has let go of the request.
+ * Invariant: while `instance` is set the gate counts this request in flight there; `end` gives the slot back once, or,
+ * where the answer was not whole, has it given back when the instance has let go of the request.
  */
 export class Exchange
   implements DownstreamEvents, Waiter<InstanceRoute>, RouterEvents, ForwardEvents, Granted
@@ -265,7 +269,7 @@ export class Exchange
   onUnreached(reason: string): void {
     const { instance, route } = this;
     if (!instance || !route) return;
-    this.forward.stop(false);
+    this.forward.release();
     this.instance = undefined;
     this.state = HELD;
     this.waited = true;
@@ -449,11 +453,17 @@ export class Exchange
     this.instance = undefined;
     const now = this.plane.now();
     this.route?.metrics?.duration.add((now - this.arrivedAt) / 1000);
-    if (instance && !clean) this.forward.abandon(() => instance.gate.leave(instance));
-    else {
-      this.forward.stop(clean);
+    if (clean) {
+      this.forward.release();
       instance?.gate.leave(instance, now);
-    }
+    } else this.forward.abandon((isSilent) => this.onLetGo(instance, isSilent));
+  }
+
+  /** The next request may be under way by then. */
+  private onLetGo(instance: InstanceRoute | undefined, isSilent: boolean): void {
+    if (!instance) return;
+    instance.gate.leave(instance);
+    if (isSilent) this.plane.onSilent(instance, LEFT_UNANSWERED);
   }
 
   private countCode(status: number): void {

@@ -2,7 +2,7 @@ import type { Address } from '#domain/routing.ts';
 import type { Downstream } from './downstream.ts';
 import type { HeldBody } from './held-body.ts';
 import type { Framed } from '../http/body-reader.ts';
-import type { Upstream, UpstreamEvents } from '../upstream/upstream.ts';
+import type { OnOver, Upstream, UpstreamEvents } from '../upstream/upstream.ts';
 import { parseTokens } from '../http/fields.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import { pieceOf } from '../http/pieces.ts';
@@ -103,23 +103,26 @@ export class Forward implements UpstreamEvents {
     this.connect(instance.take(this.downstream.isGrpc));
   }
 
-  /** Ends, whatever its state. `clean`: the answer was whole. */
-  stop(clean: boolean): void {
+  /** Ends with the whole answer. */
+  release(): void {
     const { upstream } = this;
     this.reset();
-    upstream?.release(clean);
+    upstream?.release();
   }
 
   /**
-   * Ends before the answer does. `onOver`: the instance is free of it, as far as can be known. One that takes a limited
-   * number and has said nothing yet computes: it may do so for as long as if somebody still waited.
+   * Ends before the answer does. `onOver`: the instance is free of it, as far as can be known; `isSilent`: it had the
+   * whole request for as long as it may run, and said nothing. One that takes a limited number and has said nothing yet
+   * computes: it may do so for as long as if somebody still waited.
    */
-  abandon(onOver: () => void): void {
+  abandon(onOver: OnOver): void {
     const { upstream, deadline, isUnanswered } = this;
     const isLimited = this.route !== undefined && this.route.routing.concurrency > 0;
+    const isWhole = this.downstream.bodyDone;
     this.reset();
-    if (upstream) upstream.abandon(onOver, isLimited && isUnanswered ? deadline : 0);
-    else onOver();
+    const until = isLimited && isUnanswered ? deadline : 0;
+    if (upstream) upstream.abandon((isSilent) => onOver(isSilent && isWhole), until);
+    else onOver(false);
   }
 
   private reset(): void {

@@ -8,6 +8,7 @@ import { ResponseHead } from '../http/response-head.ts';
 import { indexOfEnd } from '../http/fields.ts';
 import { SocketReader, keep } from '../sockets/socket-reader.ts';
 import {
+  type OnOver,
   type UpstreamPool,
   type Upstream,
   type UpstreamEvents,
@@ -31,7 +32,7 @@ const MAX_IDLE_MS = 60_000;
  * An answer that nobody waits for and that has begun is given so long to end, once the instance has been told: as
  * long as an instance needs that looks at its connections. After that whoever writes on is told by a reset.
  */
-const PARTING_MS = 200;
+const LINGER_MS = 200;
 
 const HEAD = 0;
 const BODY = 1;
@@ -39,11 +40,12 @@ const TUNNEL = 2;
 const IDLE = 3;
 
 /**
- * One connection to an instance. Used by one exchange at a time (`events`), then idle in its pool.
+ * One connection to an instance. Used by one exchange at a time (`events`), then idle in its pool, or, when it was
+ * abandoned in the middle, lingering: the instance has been told by an end, and what it still sends is thrown away.
  *
  * Invariants:
  *  1. A response is read as strictly as a request: what is not understood breaks the connection.
- *  2. After `onBroken`, `release` or `destroy` the exchange is told nothing more.
+ *  2. After `onBroken`, `release`, `abandon` or `destroy` the exchange is told nothing more, but for `onOver`, once.
  *  3. Only after a whole response and a wholly written request does it go back to its pool, and only if nothing
  *     came that nobody asked for.
  *  4. A response whose end is the end of the connection counts as whole only if the instance still lives.
@@ -73,11 +75,16 @@ export class InstanceConnection implements Upstream, SocketOwner {
   /** `events` know of the response; before, it may still be refused or sent again. */
   private headTold = false;
   private ended = false;
-  /** Not after a request for another protocol: some servers read what follows as if it was granted. */
+  /**
+   * Not after a request for another protocol: some servers read what follows as if it was granted. Nor after bytes
+   * that nobody asked for.
+   */
   private mayServeAgain = true;
   /** When nobody waits any longer for the instance to close its side; ms. */
-  partsAt = 0;
-  private onOver: (() => void) | undefined;
+  lingersUntil = 0;
+  /** Not a byte of an answer has come to what was abandoned, which is waited for. */
+  private isSilent = false;
+  private onOver: OnOver | undefined;
   private readonly now: () => number;
 
   constructor(pool: UpstreamPool<InstanceConnection>, now: () => number) {
@@ -151,11 +158,10 @@ export class InstanceConnection implements Upstream, SocketOwner {
     this.socket.resume();
   }
 
-  /** The exchange is over. A whole response on a persistent connection goes back to the pool. */
-  release(clean: boolean): void {
+  release(): void {
     this.events = undefined;
     // An instance may answer before it has taken the request: what is left of that must not meet the next one.
-    const whole = clean && this.writer.isEmpty && this.state === IDLE && !this.ended;
+    const whole = this.writer.isEmpty && this.state === IDLE && !this.ended;
     if (!whole || !this.head.keepAlive || !this.mayServeAgain) {
       this.destroy();
       return;
@@ -165,34 +171,41 @@ export class InstanceConnection implements Upstream, SocketOwner {
     this.pool.keepIdle(this);
   }
 
-  abandon(onOver: () => void, until: number): void {
+  abandon(onOver: OnOver, until: number): void {
     this.events = undefined;
     const isUnderWay = this.connected && this.state !== IDLE && !this.ended;
     if (!isUnderWay || this.socket.destroyed) {
       this.socket.destroy();
-      onOver();
+      onOver(false);
       return;
     }
+    const soon = this.now() + LINGER_MS;
     this.onOver = onOver;
-    this.partsAt = Math.max(until, this.now() + PARTING_MS);
-    this.pool.part(this);
+    this.isSilent = until > soon;
+    this.lingersUntil = Math.max(until, soon);
     this.socket.end();
     this.resume();
+    this.pool.linger(this);
   }
 
   destroy(): void {
     this.events = undefined;
     this.socket.destroy();
-    this.part();
+    this.endLinger(false);
   }
 
-  private part(): void {
+  /** The time to linger is over. */
+  giveUp(): void {
+    this.endLinger(this.isSilent);
+  }
+
+  private endLinger(isSilent: boolean): void {
     const { onOver } = this;
     if (!onOver) return;
     this.onOver = undefined;
-    this.pool.parted(this);
+    this.pool.endLinger(this);
     this.socket.destroy();
-    onOver();
+    onOver(isSilent);
   }
 
   private onConnect(): void {
@@ -229,7 +242,7 @@ export class InstanceConnection implements Upstream, SocketOwner {
   /** The instance has closed its side. Only a response without length ends well this way. */
   onEnd(): void {
     this.ended = true;
-    if (this.onOver) this.part();
+    if (this.onOver) this.endLinger(false);
     else if (this.state === TUNNEL) this.events?.onTunnelEnd();
     else if (this.readsUntilClose) this.verifyEnd();
     else this.onGone('the instance closed the connection');
@@ -254,7 +267,8 @@ export class InstanceConnection implements Upstream, SocketOwner {
 
   onBytes(buffer: Buffer, length: number): void {
     if (this.onOver) {
-      this.partsAt = Math.min(this.partsAt, this.now() + PARTING_MS);
+      this.isSilent = false;
+      this.lingersUntil = Math.min(this.lingersUntil, this.now() + LINGER_MS);
       return;
     }
     const { events } = this;
@@ -363,7 +377,7 @@ export class InstanceConnection implements Upstream, SocketOwner {
   /** `excess`: bytes after the end, which nobody asked for; the connection is not used again. */
   private finish(trailers: string, excess = false): void {
     this.state = IDLE;
-    if (excess) this.ended = true;
+    if (excess) this.mayServeAgain = false;
     this.events?.onEnd(trailers);
   }
 

@@ -8,8 +8,9 @@ import { InstanceConnection } from './instance-connection.ts';
 const MAX_IDLE = 256;
 
 /**
- * An instance as the gate sees it, with its idle connections. The fields of `GateInstance` are written by the
- * gate alone.
+ * An instance as the gate sees it, with its connections. The fields of `GateInstance` are written by the gate alone.
+ *
+ * Invariant: a connection is in use, idle or lingering; once `closed`, none is idle or lingers.
  */
 export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnection> {
   readonly id: string;
@@ -31,7 +32,7 @@ export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnect
   sequence = 0;
   private readonly now: () => number;
   private readonly idle: InstanceConnection[] = [];
-  private readonly parting = new Set<InstanceConnection>();
+  private readonly lingering = new Set<InstanceConnection>();
   private sessions: InstanceSessions | undefined;
   private closed = false;
 
@@ -69,18 +70,19 @@ export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnect
     if (at >= 0) this.idle.splice(at, 1);
   }
 
-  part(upstream: InstanceConnection): void {
-    this.parting.add(upstream);
+  linger(upstream: InstanceConnection): void {
+    if (this.closed) upstream.destroy();
+    else this.lingering.add(upstream);
   }
 
-  parted(upstream: InstanceConnection): void {
-    this.parting.delete(upstream);
+  endLinger(upstream: InstanceConnection): void {
+    this.lingering.delete(upstream);
   }
 
   /** Closes connections that have been idle, or waited for the instance, for too long. */
   sweep(now: number): void {
     this.sessions?.sweep(now);
-    for (const upstream of this.parting) if (upstream.partsAt <= now) upstream.destroy();
+    for (const upstream of this.lingering) if (upstream.lingersUntil <= now) upstream.giveUp();
     for (let i = this.idle.length - 1; i >= 0; i -= 1) {
       const upstream = this.idle[i]!;
       if (upstream.idleUntil > now) continue;
@@ -89,10 +91,11 @@ export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnect
     }
   }
 
-  closeIdle(): void {
+  /** Keeps only what is in use. */
+  close(): void {
     this.closed = true;
     this.sessions?.close();
     for (const upstream of this.idle.splice(0)) upstream.destroy();
-    for (const upstream of this.parting) upstream.destroy();
+    for (const upstream of this.lingering) upstream.destroy();
   }
 }

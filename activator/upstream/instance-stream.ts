@@ -3,7 +3,7 @@ import type { Address } from '#domain/routing.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { ResponseHead } from '../http/response-head.ts';
 import { keep } from '../sockets/socket-reader.ts';
-import { type Upstream, type UpstreamEvents, MAX_INFORMATIONAL } from './upstream.ts';
+import { type OnOver, type Upstream, type UpstreamEvents, MAX_INFORMATIONAL } from './upstream.ts';
 import { NEVER } from '../never.ts';
 import { fieldsOfLines, linesOfHead, readTrailers } from '../http2/fields.ts';
 import { formatTimeout } from '../http2/grpc.ts';
@@ -156,10 +156,9 @@ export class InstanceStream implements Upstream {
     if (stream && !stream.destroyed && !stream.closed) stream.close(NGHTTP2_CANCEL);
   }
 
-  /** A reset overtakes nothing that is sent later in the same session. */
-  abandon(onOver: () => void): void {
+  abandon(onOver: OnOver): void {
     this.release();
-    onOver();
+    onOver(false);
   }
 
   private onHead(flags: number, raw: readonly string[]): void {

@@ -32,23 +32,26 @@ export interface Upstream {
   // The response
   pause(): void;
   resume(): void;
-  /** The exchange is over. `clean`: request and response were whole, so that the connection may be used again. */
-  release(clean: boolean): void;
+  /** The exchange is over; request and response were whole: the connection may be used again. */
+  release(): void;
   /**
-   * The exchange is over before its answer is. `onOver`, at once or later: the instance has ended it, or has had the
-   * time to; until `until`, ms, if it has not begun to answer.
+   * The exchange is over before its answer is. `until`, ms: so long the instance may work on it if it has said nothing
+   * yet. Not over HTTP/2, where nothing tells when an instance has ended what was reset: there it is over at once.
    */
-  abandon(onOver: () => void, until: number): void;
+  abandon(onOver: OnOver, until: number): void;
 }
+
+/** Once: the instance has ended what was abandoned, or had the time to. `isSilent`: it had, and said nothing at all. */
+export type OnOver = (isSilent: boolean) => void;
 
 /** The instance that a connection leads to, which keeps it while nobody uses it. */
 export interface UpstreamPool<C> {
   readonly address: Address;
   keepIdle(connection: C): void;
   dropIdle(connection: C): void;
-  /** It is left by its exchange and waits for the instance; until `parted`. */
-  part(connection: C): void;
-  parted(connection: C): void;
+  /** It is left by its exchange and waits for the instance until `endLinger`. */
+  linger(connection: C): void;
+  endLinger(connection: C): void;
 }
 
 /**

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { silentLog } from '#lib/log.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 import { listening } from '#test/listening.ts';
-import { call, makeModel, makeRevision } from '../harness.ts';
+import { call, makeInstance, makeModel, makeRevision } from '../harness.ts';
 import { useHarness } from '../use-harness.ts';
 
 const PATH = '/models/default/digits/x';
@@ -13,6 +13,7 @@ const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone';
 /** More than an instance is given to end an answer that nobody reads. */
 const LONG_ENOUGH_MS = 1000;
 const RUN_MS = 60_000;
+const TIMEOUTS = { hold: RUN_MS * 2, run: RUN_MS, idle: 0, drain: 0 };
 
 const clock = createFakeClock();
 const harness = useHarness({}, {}, silentLog, clock);
@@ -38,7 +39,7 @@ async function leaveInTheMiddle(said = '') {
   });
   const port = await listening(server);
   harness.teardown(() => server.close());
-  const limits = { concurrency: 1, timeouts: { hold: RUN_MS * 2, run: RUN_MS, idle: 0, drain: 0 } };
+  const limits = { concurrency: 1, timeouts: TIMEOUTS };
   await harness.publish(makeModel({ revisions: [makeRevision(limits)] }), port);
   const leaver = connect(harness.port, '127.0.0.1', () => leaver.write(REQUEST));
   harness.teardown(() => leaver.destroy());
@@ -86,6 +87,74 @@ test('an answer without end that nobody reads keeps the next one waiting for a m
   clock.advance(LONG_ENOUGH_MS);
   expect(await next).toMatchObject({ status: 200, body: 'done' });
   expect(busy.writable).toBe(true);
+});
+
+/** An instance that says nothing. `ask`: one more request of it; `leave`: the instance has seen that its caller left. */
+async function startMute() {
+  const asked: Socket[] = [];
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    harness.teardown(() => socket.destroy());
+    socket.once('data', () => asked.push(socket));
+  });
+  const port = await listening(server);
+  harness.teardown(() => server.close());
+  const limits = { concurrency: 1, timeouts: TIMEOUTS };
+  await harness.publish(makeModel({ revisions: [makeRevision(limits)] }), port);
+
+  async function ask() {
+    const caller = connect(harness.port, '127.0.0.1', () => caller.write(REQUEST));
+    await expect.poll(() => asked.length).toBe(1);
+    const [socket] = asked.splice(0);
+    return {
+      leave: async (): Promise<void> => {
+        caller.destroy();
+        await expect.poll(() => socket?.readableEnded).toBe(true);
+      },
+    };
+  }
+
+  return { ask, instance: makeInstance(port) };
+}
+
+async function inFlight(): Promise<string | undefined> {
+  return /^rouse_requests_in_flight\{.*\} (\d+)$/m.exec(await harness.scrape())?.[1];
+}
+
+test('an instance that is to go waits for nobody who has left', async () => {
+  const { ask, instance } = await startMute();
+  await (await ask()).leave();
+  expect(await inFlight()).toBe('1');
+  harness.publisher.update({ instances: [{ ...instance, state: 'draining' }] });
+  await harness.report('drained');
+  expect(await inFlight()).toBe('0');
+});
+
+test('nor does one that goes when its caller leaves after that', async () => {
+  const { ask, instance } = await startMute();
+  const { leave } = await ask();
+  harness.publisher.update({ instances: [{ ...instance, state: 'draining' }] });
+  await leave();
+  await harness.report('drained');
+  expect(await inFlight()).toBe('0');
+});
+
+test('what was given up at an instance that is gone does not count for ever', async () => {
+  const { ask, instance } = await startMute();
+  const { leave } = await ask();
+  harness.publisher.update({ removedInstances: [instance.id] });
+  await leave();
+  await expect.poll(inFlight).toBe('0');
+});
+
+test('an instance that never answers those who leave hangs, as one that never answers those who stay', async () => {
+  const { ask } = await startMute();
+  for (let count = 0; count < 3; count += 1) {
+    await (await ask()).leave();
+    expect(harness.reports.filter(({ type }) => type === 'suspect')).toEqual([]);
+    clock.advance(RUN_MS);
+    await expect.poll(inFlight).toBe('0');
+  }
+  expect(await harness.report('suspect')).toMatchObject({ hangs: true });
 });
 
 test('where no number limits what it takes, its connection is kept for a moment only', async () => {
