@@ -1,0 +1,42 @@
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runCommand } from './command.ts';
+
+/** What the model servers need of Debian: C and C++ for Node, Python and what makes a venv, certificates. */
+const PACKAGES = ['libstdc++6', 'python3.11-venv', 'ca-certificates'];
+/** Of no use to a program. */
+const UNUSED = ['usr/share/doc', 'usr/share/man', 'usr/share/locale', 'usr/share/lintian'];
+const CERTIFICATES = 'usr/share/ca-certificates/mozilla';
+const BUNDLE = 'etc/ssl/certs';
+
+/**
+ * Unpacks them, and all that they depend on, into `root`. `folder` takes what is downloaded. The machine's own packages
+ * are neither looked at nor changed; its apt-get, with its sources, and dpkg-deb are used.
+ */
+export async function unpackPackages(root: string, folder: string): Promise<void> {
+  await mkdir(join(folder, 'partial'), { recursive: true });
+  // As if nothing was installed: then it is told everything.
+  const installed = join(folder, 'installed');
+  await writeFile(installed, '');
+  const settings = [
+    `Dir::State::status=${installed}`,
+    `Dir::Cache::archives=${folder}`,
+    'Debug::NoLocking=true',
+  ].flatMap((each) => ['-o', each]);
+  const how = ['--yes', '--download-only', '--no-install-recommends'];
+  await runCommand('apt-get', ['install', ...settings, ...how, ...PACKAGES]);
+  for (const file of await readdir(folder)) {
+    if (file.endsWith('.deb')) await runCommand('dpkg-deb', ['-x', join(folder, file), root]);
+  }
+  for (const unused of UNUSED) await rm(join(root, unused), { recursive: true, force: true });
+  await bundleCertificates(root);
+}
+
+/** As the package itself would, if it was installed. */
+async function bundleCertificates(root: string): Promise<void> {
+  const from = join(root, CERTIFICATES);
+  const files = (await readdir(from)).toSorted();
+  const texts = await Promise.all(files.map((file) => readFile(join(from, file), 'utf8')));
+  await mkdir(join(root, BUNDLE), { recursive: true });
+  await writeFile(join(root, BUNDLE, 'ca-certificates.crt'), texts.join(''));
+}
