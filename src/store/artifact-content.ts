@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type ArtifactRef, artifactRef } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
 import { digestOf } from '#lib/folder-manifest.ts';
+import { jsonOf } from '#lib/json.ts';
 import { codeOf, damaged, isSealed, moveInto, seal, statOf } from './artifact-file.ts';
 import { MANIFEST_LIMIT } from './manifest.ts';
 
@@ -157,13 +158,5 @@ async function textOf(path: string): Promise<string | undefined> {
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
-  }
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

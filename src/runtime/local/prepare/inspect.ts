@@ -5,6 +5,7 @@ import { ENV_KIND, ENV_OUTPUT, ENV_RESULT_FD, ENV_SOURCE } from '#domain/launch.
 import type { RuntimeName } from '#domain/model.ts';
 import { inspection, type ArtifactRef, type Inspection } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
+import { jsonOf } from '#lib/json.ts';
 import type { Runtime, Workload } from '../../runtime.ts';
 import type { Environment } from '../environment.ts';
 import { EXTRA_FD } from '../process/group.ts';
@@ -97,7 +98,7 @@ export function createInspector(options: {
 }
 
 function resultOf(name: string, end: ToolEnd): { inspection: Inspection; served?: string } {
-  const value = parseLine(end.result);
+  const value = jsonOf(end.result);
   if (typeof value === 'object' && value !== null) {
     if ('error' in value) throw new Fault('invalid', `${name}: ${String(value.error)}`);
     const parsed = inspection.safeParse('inspection' in value ? value.inspection : undefined);
@@ -113,14 +114,6 @@ function resultOf(name: string, end: ToolEnd): { inspection: Inspection; served?
     'invalid',
     `${name} could not be inspected: the inspection ${how}\n  ${last}`.trimEnd(),
   );
-}
-
-function parseLine(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The process has read a stranger's file: what it names must be a plain file in its own folder. */

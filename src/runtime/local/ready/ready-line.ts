@@ -1,6 +1,7 @@
 import { MAX_INSPECTION_BYTES, type ReadyLine, type ServerMetadata } from '#domain/launch.ts';
 import { inspection } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
+import { jsonOf } from '#lib/json.ts';
 
 /** The rest of the line is a number. */
 export const MAX_READY_LINE_CHARS = MAX_INSPECTION_BYTES + 1024;
@@ -9,7 +10,7 @@ const metadata = inspection.pick({ platform: true, inputs: true, outputs: true }
 
 /** What a server wrote when it had loaded its model, which may be a stranger's: nothing in it is taken on trust. */
 export function parseReadyLine(text: string): ReadyLine {
-  const value = parseJson(text);
+  const value = jsonOf(text);
   if (typeof value === 'object' && value !== null) {
     if ('error' in value) return { error: String(value.error) };
     if ('load' in value) {
@@ -31,12 +32,4 @@ function parseMetadata(value: unknown): ServerMetadata {
   const [issue] = parsed.error.issues;
   const where = ['metadata', ...(issue?.path ?? [])].join('.');
   throw new Fault('start_failed', `its readiness pipe says ${where}: ${issue?.message ?? ''}`);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
