@@ -3,7 +3,6 @@ import type { Log } from '#lib/log.ts';
 import { Connections } from './downstream/connections.ts';
 import { type ControlLinkOptions, createControlLink } from './control-link.ts';
 import { createTraces } from './http/traceparent.ts';
-import { formatLeaseMetrics } from './lease-metrics.ts';
 import { createListener, type EntrySettings, type Listener } from './entry/listener.ts';
 import { countEntryRefusal, createSharedMetrics, formatMetrics } from './metrics/metrics.ts';
 import type { Plane, PlaneLimits } from './plane.ts';
@@ -65,8 +64,10 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
   };
   const connections = new Connections(plane);
   const formatAll = (): string =>
-    formatMetrics(routes.allRevisions(), metrics, plane.heldBytes) +
-    formatLeaseMetrics(routes.allRevisions(), control.linked);
+    formatMetrics(routes.allRevisions(), metrics, {
+      heldBytes: plane.heldBytes,
+      linked: control.linked,
+    });
   control.onScrape(formatAll);
   timers.every(SWEEP_MS, () => {
     const now = clock.now();

@@ -67,27 +67,36 @@ export function countEntryRefusal(metrics: SharedMetrics, reason: EntryRefusal):
   metrics.entryRefusals[ENTRY_REFUSALS.indexOf(reason)]! += 1;
 }
 
-/** A revision with its counters, where it was called at all. */
+/** A revision with its counters, where it was called at all; slots are leased before that. */
 interface Counted {
   readonly gate: {
     readonly waiting: number;
     readonly waitingBytes: number;
     readonly inFlight: number;
+    readonly isLeased: boolean;
+    readonly leasedSlots: number;
   };
+  readonly model: { readonly routing: { readonly namespace: string; readonly name: string } };
+  readonly routing: { readonly name: string };
   readonly metrics: RevisionMetrics | undefined;
 }
-interface Used extends Counted {
+interface Used extends Pick<Counted, 'gate'> {
   readonly metrics: RevisionMetrics;
 }
 
-/** Prometheus text of everything that the data plane counts. `heldBytes`: of its budget. */
+/** Prometheus text of everything that the data plane counts. `heldBytes`: of its budget; `linked`: control is there. */
 export function formatMetrics(
   routes: Iterable<Counted>,
   shared: SharedMetrics,
-  heldBytes: number,
+  { heldBytes, linked }: { heldBytes: number; linked: boolean },
 ): string {
   const revisions: Used[] = [];
-  for (const { gate, metrics } of routes) if (metrics) revisions.push({ gate, metrics });
+  const leased: string[] = [];
+  for (const route of routes) {
+    const { gate, metrics } = route;
+    if (metrics) revisions.push({ gate, metrics });
+    if (gate.isLeased) leased.push(formatLeased(route));
+  }
   return [
     '# TYPE rouse_requests_total counter',
     ...revisions.flatMap((route) => formatCodes(route)),
@@ -119,8 +128,18 @@ export function formatMetrics(
     sample('rouse_client_connections', '', shared.connections),
     '# TYPE rouse_held_bytes gauge',
     sample('rouse_held_bytes', '', heldBytes),
+    '# TYPE rouse_leased_slots gauge',
+    ...leased,
+    '# TYPE rouse_control_linked gauge',
+    sample('rouse_control_linked', '', linked ? 1 : 0),
     '',
   ].join('\n');
+}
+
+function formatLeased({ gate, metrics, model, routing }: Counted): string {
+  const { namespace, name } = model.routing;
+  const labels = metrics?.labels ?? labelsOf({ namespace, model: name, revision: routing.name });
+  return sample('rouse_leased_slots', labels, gate.leasedSlots);
 }
 
 function formatCodes({ metrics }: Used): string[] {

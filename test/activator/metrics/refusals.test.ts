@@ -27,7 +27,7 @@ test('there are refusals to look at', () => {
 test.each(CONSTANTS)('%s has the status of its code, and its row', (_, { code, status }) => {
   const metrics = createSharedMetrics();
   countRefusal(metrics, code);
-  expect(countedIn(formatMetrics([], metrics, 0))).toEqual([code]);
+  expect(countedIn(formatMetrics([], metrics, { heldBytes: 0, linked: true }))).toEqual([code]);
   expect(status).toBe(FAULTS[code].status);
 });
 
