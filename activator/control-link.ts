@@ -51,8 +51,8 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
       send({ type: 'wake', revision, queued, ...demand.follow(revision) });
     },
     onQuiet: (revision) => demand.quiet(revision),
-    onReleased: ({ id, held, sequence }) =>
-      send({ type: 'released', instance: id, slots: held, sequence }),
+    onReleased: ({ id, claimed, sequence }) =>
+      send({ type: 'released', instance: id, slots: claimed, sequence }),
     onDrained: (instance) => send({ type: 'drained', instance: instance.id }),
     now: () => clock.now(),
     roll: options.roll,
@@ -89,7 +89,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     },
     onAnswers: (answers) => peers.onAnswers(answers),
     onUnlinked() {
-      for (const instance of routes.allInstances()) instance.gate.keepHeld(instance);
+      for (const instance of routes.allInstances()) instance.gate.keepClaimed(instance);
     },
   });
   subscriber.onLink(() => {

@@ -109,8 +109,8 @@ export class Routes {
   /** What control may count as used here. */
   leases(): Lease[] {
     const leases: Lease[] = [];
-    for (const { id, held, sequence, draining } of this.instances.values()) {
-      if (held > 0 && !draining) leases.push({ instance: id, slots: held, sequence });
+    for (const { id, claimed, sequence, draining } of this.instances.values()) {
+      if (claimed > 0 && !draining) leases.push({ instance: id, slots: claimed, sequence });
     }
     return leases;
   }

@@ -435,7 +435,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
     this.hasMore = end < length;
     if (this.phase !== EXCHANGING) return end;
     exchange.begin(repeated);
-    exchange.settle();
+    exchange.keepBorrowed();
     return end;
   }
 

@@ -312,8 +312,8 @@ export class Exchange
   }
 
   /** The buffer of the last `onBody` is about to be read into again. */
-  settle(): void {
-    this.body.settle();
+  keepBorrowed(): void {
+    this.body.keepBorrowed();
   }
 
   private holdPiece(piece: Buffer): void {

@@ -51,7 +51,7 @@ export class HeldBody {
   }
 
   add(piece: Buffer): void {
-    this.settle();
+    this.keepBorrowed();
     const last = this.pieces.at(-1);
     const joins = last !== undefined && last.length < SMALL && piece.length < SMALL;
     if (joins || this.tail) this.append(piece);
@@ -76,14 +76,14 @@ export class HeldBody {
 
   /** The `model` field of a JSON body. Throws SyntaxError when it is no JSON. */
   findModel(): unknown {
-    this.settle();
+    this.keepBorrowed();
     const body: unknown = JSON.parse(Buffer.concat(this.pieces).toString('utf8'));
     return typeof body === 'object' && body !== null && 'model' in body ? body.model : undefined;
   }
 
   /**
    * What comes together with the head is only borrowed: most of it is on its way to the instance before the buffer
-   * is read into again. `settle` keeps what is not.
+   * is read into again. `keepBorrowed` keeps what is not.
    */
   borrow(buffer: Buffer, from: number, to: number): void {
     this.lent = buffer;
@@ -93,7 +93,7 @@ export class HeldBody {
   }
 
   /** The buffer that was borrowed from is about to be read into again. */
-  settle(): void {
+  keepBorrowed(): void {
     const { lent, lentRange } = this;
     if (!lent) return;
     this.lent = undefined;

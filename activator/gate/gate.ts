@@ -27,7 +27,7 @@ import { type WakeEvents, Wakes } from './wakes.ts';
  *     class, callers in turn, classes by priority with aging. A full queue refuses the newcomer, or takes the
  *     place of the caller that has most for one that has less even with it.
  *  7. A draining instance is told drained once nothing of it is in flight; again only when control asks anew.
- *  8. Of an instance whose slots are leased no more are granted than the lease allows. `held` is what control may
+ *  8. Of an instance whose slots are leased no more are granted than the lease allows. `claimed` is what control may
  *     count on at most: it falls only when so many are neither leased nor in flight, and each fall is told once.
  *     While control cannot be told it does not fall: what was recalled and not given back is leased again.
  */
@@ -41,8 +41,8 @@ export interface GateInstance {
   suspended: boolean;
   /** How many requests this gate may have there at once; OWN: as many as the instance takes. */
   leased: number;
-  /** How many it may have there by what control was told last; OWN as above. */
-  held: number;
+  /** How many control counts as used from here, by what it was told last; OWN as above. */
+  claimed: number;
 }
 
 export interface Waiter<I extends GateInstance> extends Queued<Waiter<I>> {
@@ -66,7 +66,7 @@ export interface GateEvents<I extends GateInstance> extends WakeEvents {
   onDrained(instance: I): void;
   /** Nobody waits any more. */
   onQuiet(): void;
-  /** Of a leased instance only `instance.held` slots are used here from now on. */
+  /** Of a leased instance only `instance.claimed` slots are used here from now on. */
   onReleased(instance: I): void;
   /** Uniform in [0, 1). */
   roll(): number;
@@ -176,7 +176,7 @@ export class Gate<I extends GateInstance> {
   }
 
   private enqueue(waiter: Waiter<I>): void {
-    this.settle();
+    this.advanceMeter();
     waiter.waitsIn = this;
     this.queue.add(waiter);
     this.wakes.wakeIfDue(this.waiting);
@@ -184,7 +184,7 @@ export class Gate<I extends GateInstance> {
 
   /** Waits again, at its old place, after its instance could not be reached. */
   rejoin(waiter: Waiter<I>): void {
-    this.settle();
+    this.advanceMeter();
     waiter.waitsIn = this;
     this.queue.addAgain(waiter);
     this.serve();
@@ -209,7 +209,7 @@ export class Gate<I extends GateInstance> {
     instance.inFlight -= 1;
     this.inFlight -= 1;
     this.refresh(instance);
-    if (instance.held > instance.leased) this.release(instance);
+    if (instance.claimed > instance.leased) this.release(instance);
     if (instance.draining && instance.inFlight === 0) this.events.onDrained(instance);
     else this.serve();
   }
@@ -271,7 +271,7 @@ export class Gate<I extends GateInstance> {
   /** What runs there beyond `slots` goes on. When all that came together is said, `afterLeases` follows. */
   lease(instance: I, slots: number): void {
     instance.leased = slots;
-    if (instance.held < slots) instance.held = slots;
+    if (instance.claimed < slots) instance.claimed = slots;
     this.refresh(instance);
     this.release(instance);
   }
@@ -287,9 +287,9 @@ export class Gate<I extends GateInstance> {
   }
 
   /** Control has gone: what it counts as used here nobody else can get from it. */
-  keepHeld(instance: I): void {
+  keepClaimed(instance: I): void {
     if (instance.leased === OWN) return;
-    instance.leased = instance.held;
+    instance.leased = instance.claimed;
     this.refresh(instance);
     this.serve();
   }
@@ -334,12 +334,12 @@ export class Gate<I extends GateInstance> {
 
   /** What was in flight and waited since the last call. */
   takeMeans(): Means {
-    this.settle();
+    this.advanceMeter();
     return this.meter.take();
   }
 
   /** What is in flight and waits is about to change. */
-  private settle(): number {
+  private advanceMeter(): number {
     const now = this.events.now();
     this.meter.advance(now, this.inFlight, this.waiting);
     return now;
@@ -368,7 +368,7 @@ export class Gate<I extends GateInstance> {
       const instance = this.pick();
       const waiter = this.queue.first;
       if (!instance || !waiter) return;
-      const now = this.settle();
+      const now = this.advanceMeter();
       waiter.waitsIn = undefined;
       this.queue.take(waiter);
       if (this.waiting === 0) this.wakes.restart();
@@ -378,7 +378,7 @@ export class Gate<I extends GateInstance> {
   }
 
   private remove(waiter: Waiter<I>): void {
-    this.settle();
+    this.advanceMeter();
     waiter.waitsIn = undefined;
     this.queue.remove(waiter);
     if (this.waiting > 0) return;
@@ -398,9 +398,9 @@ export class Gate<I extends GateInstance> {
   }
 
   private release(instance: I): void {
-    const held = Math.max(instance.inFlight, instance.leased);
-    if (held >= instance.held) return;
-    instance.held = held;
+    const claimed = Math.max(instance.inFlight, instance.leased);
+    if (claimed >= instance.claimed) return;
+    instance.claimed = claimed;
     if (instance.index >= 0) this.events.onReleased(instance);
   }
 

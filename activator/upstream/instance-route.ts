@@ -27,7 +27,7 @@ export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnect
   silences = 0;
   suspended = false;
   leased: number;
-  held: number;
+  claimed: number;
   /** Of the newest lease. */
   sequence = 0;
   private readonly now: () => number;
@@ -45,7 +45,7 @@ export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnect
     this.readyAt = instance.readyAt;
     this.gate = gate;
     this.leased = instance.leased ? 0 : OWN;
-    this.held = this.leased;
+    this.claimed = this.leased;
   }
 
   /** A place for one request: on the connection that was used last, so that the others grow old and are dropped. */

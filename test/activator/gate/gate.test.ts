@@ -131,10 +131,10 @@ class World {
   }
 
   private onReleased(instance: InstanceRoute): void {
-    expect(instance.held, 'invariant 8: each fall is told once').toBeLessThan(
+    expect(instance.claimed, 'invariant 8: each fall is told once').toBeLessThan(
       this.counted(instance),
     );
-    this.countedOn.set(instance, instance.held);
+    this.countedOn.set(instance, instance.claimed);
   }
 
   /** What control counts as used here. */
@@ -324,7 +324,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: index.map((i) => (w: World) => {
       const instance = w.instanceAt(i);
-      if (instance) w.gate.keepHeld(instance);
+      if (instance) w.gate.keepClaimed(instance);
     }),
   },
   {
