@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { putModel } from '../measure/model.ts';
+import { deleteModel, putModel } from '../measure/model.ts';
 import { inParallel } from '../measure/parallel.ts';
 import { pause } from '../measure/program.ts';
 import { type LoopDelay, type Rouse, startRouse } from '../measure/rouse.ts';
@@ -38,9 +38,6 @@ async function keepControlBusy(rouse: Rouse, models: number): Promise<void> {
     const name = `busy-${index}`;
     await putModel(rouse, name, { revision: revision('v1'), scaling: { initial: 0 } });
     await putModel(rouse, name, { revision: revision('v2'), scaling: { initial: 0 } });
-    const address = `${rouse.control}/api/v1/namespaces/default/models/${name}`;
-    const deleted = await fetch(address, { method: 'DELETE' });
-    if (!deleted.ok) throw new Error(`${name} was not deleted: ${deleted.status}`);
-    await deleted.body?.cancel();
+    await deleteModel(rouse, name);
   });
 }

@@ -23,6 +23,12 @@ export async function putModel({ control }: Rouse, name: string, spec: Spec): Pr
   if (!response.ok) throw new Error(`${name} was not registered: ${response.status} ${text}`);
 }
 
+export async function deleteModel({ control }: Rouse, name: string): Promise<void> {
+  const response = await fetch(addressOf(control, name), { method: 'DELETE' });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${name} was not deleted: ${response.status} ${text}`);
+}
+
 interface Model {
   readonly status: {
     readonly state: string;

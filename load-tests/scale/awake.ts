@@ -1,6 +1,7 @@
 import { call } from './calls.ts';
-import { countInstances, folderFor, IDLE_SECONDS, nameOf } from './models.ts';
+import { folderFor, IDLE_SECONDS, nameOf } from './models.ts';
 import { quantile } from '../measure/figures.ts';
+import { countInstances } from '../measure/gauges.ts';
 import { collect, type CpuRates, measureCpu } from './rest.ts';
 import { pause } from '../measure/program.ts';
 import { type Rouse, startRouse } from '../measure/rouse.ts';

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { putModel, type Spec } from '../measure/model.ts';
 import { inParallel } from '../measure/parallel.ts';
 import { pause } from '../measure/program.ts';
 import type { Rouse } from '../measure/rouse.ts';
@@ -39,29 +40,17 @@ export async function makeServer(folder: string): Promise<{ args: string[]; what
 export async function register(rouse: Rouse, count: number, args: string[]): Promise<number> {
   const began = performance.now();
   await inParallel(count, AT_ONCE, async (index) => {
-    const name = nameOf(index);
-    const response = await fetch(`${rouse.control}/api/v1/namespaces/default/models/${name}`, {
-      method: 'PUT',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(makeModel(name, args)),
-    });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`${name} was not registered: ${response.status} ${text}`);
+    await putModel(rouse, nameOf(index), makeSpec(args));
   });
   while ((await countReady(rouse)) < count) await pause(200);
   return performance.now() - began;
 }
 
-function makeModel(name: string, args: string[]): unknown {
+function makeSpec(args: string[]): Spec {
   return {
-    apiVersion: 'rouse.dev/v1alpha1',
-    kind: 'Model',
-    metadata: { name },
-    spec: {
-      revision: { name: 'v1', runtime: 'command', args, resources: { memory: '4Mi' } },
-      scaling: { initial: 0, max: 1 },
-      keepAlive: { policy: 'fixed', idle: `${IDLE_SECONDS}s` },
-    },
+    revision: { name: 'v1', runtime: 'command', args, resources: { memory: '4Mi' } },
+    scaling: { initial: 0, max: 1 },
+    keepAlive: { policy: 'fixed', idle: `${IDLE_SECONDS}s` },
   };
 }
 
@@ -80,14 +69,6 @@ async function countReady({ control }: Rouse): Promise<number> {
     if (page.next === undefined) return ready;
     after = page.next;
   }
-}
-
-/** Instances by state, as control counts them. */
-export async function countInstances({ control }: Rouse): Promise<{ ready: number; all: number }> {
-  const text = await (await fetch(`${control}/metrics`)).text();
-  const rows = [...text.matchAll(/^rouse_instances\{state="(\w+)"\} (\d+)$/gm)];
-  const all = rows.reduce((sum, [, , count]) => sum + Number(count), 0);
-  return { ready: Number(rows.find(([, state]) => state === 'ready')?.[2] ?? 0), all };
 }
 
 /** Where the state of the Rouse with so many models is. */

@@ -1,5 +1,5 @@
 import { instancesOf } from '../measure/instances.ts';
-import { hostOf, putModel } from '../measure/model.ts';
+import { deleteModel, hostOf, putModel } from '../measure/model.ts';
 import { pause } from '../measure/program.ts';
 import type { Rouse } from '../measure/rouse.ts';
 import { callInTurn } from './raw-kinds.ts';
@@ -44,9 +44,7 @@ export async function createChurn(rouse: Rouse, program: string, tally: Tally): 
   }
 
   async function remove(name: string): Promise<void> {
-    const address = `${rouse.control}/api/v1/namespaces/default/models/${name}`;
-    const response = await fetch(address, { method: 'DELETE' });
-    await response.body?.cancel();
+    await deleteModel(rouse, name);
     done['deletions'] = (done['deletions'] ?? 0) + 1;
     await deploy(name);
   }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { readVersion } from '#lib/version.ts';
-import { readGauge } from '../measure/gauges.ts';
+import { countInstances, readGauge } from '../measure/gauges.ts';
 import { withFolder } from '../measure/ending.ts';
 import { describeMachine } from '../measure/machine.ts';
 import { hostOf, putModel } from '../measure/model.ts';
@@ -8,7 +8,6 @@ import { pause } from '../measure/program.ts';
 import { countOf, readOptions } from '../measure/options.ts';
 import { resultFile, say, writeResult } from '../measure/results.ts';
 import { type Rouse, startRouse } from '../measure/rouse.ts';
-import { countInstances } from '../scale/models.ts';
 import { ensureTool } from '../peers/tools.ts';
 import { type Churn, createChurn } from './churn.ts';
 import { formatReport, type Report, type Soaked } from './report.ts';
