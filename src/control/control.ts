@@ -16,7 +16,7 @@ import { createHealthBook } from './health.ts';
 import { createInstances } from './instances.ts';
 import { createJournal } from './journal.ts';
 import { createKeyUseCases } from './keys.ts';
-import { createLeases } from './leases.ts';
+import { createLeases } from './leases/leases.ts';
 import { MAX_KEYS } from './limits.ts';
 import { createLoadBook } from './load.ts';
 import { createControlMetrics } from './metrics.ts';

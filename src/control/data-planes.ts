@@ -2,7 +2,7 @@ import type { Publisher } from '#bus/publisher.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import type { Drain } from './drain.ts';
-import type { Leases } from './leases.ts';
+import type { Leases } from './leases/leases.ts';
 
 /**
  * Which data planes are there, and who in control is told of it.

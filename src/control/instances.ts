@@ -8,7 +8,7 @@ import type { Drain } from './drain.ts';
 import { type HealthBook, describeFailure } from './health.ts';
 import { concurrencyOf } from './facts.ts';
 import type { Journal } from './journal.ts';
-import type { Leases } from './leases.ts';
+import type { Leases } from './leases/leases.ts';
 import type { ControlMetrics } from './metrics.ts';
 import type { Publishing } from './publish.ts';
 

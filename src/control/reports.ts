@@ -3,7 +3,7 @@ import type { Autoscaler } from './autoscaler.ts';
 import type { Catalog } from './catalog.ts';
 import type { Drain } from './drain.ts';
 import type { Instances } from './instances.ts';
-import type { Leases } from './leases.ts';
+import type { Leases } from './leases/leases.ts';
 import type { LoadBook } from './load.ts';
 import type { Usage } from './usage.ts';
 

@@ -1,8 +1,8 @@
 import { queryObjects } from 'node:v8';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { RECLAIM_MS } from '#control/lease-processes.ts';
-import { createLeases } from '#control/leases.ts';
+import { RECLAIM_MS } from '#control/leases/lease-processes.ts';
+import { createLeases } from '#control/leases/leases.ts';
 import { TURN_MS } from '#policies/lease.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 import { createWorld, type Plane, type World } from './leases-world.ts';

@@ -6,7 +6,7 @@ import { isRecalled, isSentKnown, makeHolding, noteSent } from './holding.ts';
 import { createLeaseBook, type Shared, type SharedInstance, type Sharing } from './lease-book.ts';
 import { createLeaseProcesses } from './lease-processes.ts';
 import { heldBy, makeSharedSeen, sumOf } from './lease-seen.ts';
-import type { LoadBook } from './load.ts';
+import type { LoadBook } from '../load.ts';
 
 /**
  * Shares the slots of instances out to several data planes.
