@@ -39,6 +39,8 @@ export interface Harness {
   ): Promise<Extract<Report, { type: T }>>;
   /** Its metrics, as control gets them. */
   scrape(): Promise<string>;
+  /** The sum of all rows of one metric; -1: it has none. */
+  gauge(name: string): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -74,11 +76,14 @@ export async function startHarness(
     entry: { tls: [], trustedProxies: [], proxyProtocol: false, ...entry },
     log,
   });
+  const scrape = async (): Promise<string> =>
+    (await publisher.scrape()).map(({ text }) => text).join('');
   return {
     activator,
     publisher,
     port: activator.port,
-    scrape: async () => (await publisher.scrape()).map(({ text }) => text).join(''),
+    scrape,
+    gauge: async (name) => sumOf(name, await scrape()),
     reports,
     report: (type, fits = () => true) =>
       new Promise((resolve) => {
@@ -97,6 +102,11 @@ export async function startHarness(
       await publisher.close();
     },
   };
+}
+
+function sumOf(name: string, text: string): number {
+  const rows = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\d+)$`, 'gm'))];
+  return rows.length === 0 ? -1 : rows.reduce((sum, [, value]) => sum + Number(value), 0);
 }
 
 export function makeRevision(change: Partial<RoutingRevision> = {}): RoutingRevision {

@@ -79,6 +79,7 @@ export function useHarness(...options: Parameters<typeof startHarness>): UsedHar
     },
     report: (type, fits) => running().report(type, fits),
     scrape: () => running().scrape(),
+    gauge: (name) => running().gauge(name),
     close: () => running().close(),
     teardown,
     startInstance: startOne,

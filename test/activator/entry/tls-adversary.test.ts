@@ -125,11 +125,6 @@ function byteByByte(chunk: Buffer, to: Socket): void {
   for (const byte of chunk) to.write(Buffer.from([byte]));
 }
 
-async function gauge(name: string): Promise<number> {
-  const found = new RegExp(`^${name} (\\d+)$`, 'm').exec(await harness.scrape());
-  return Number(found?.[1]);
-}
-
 test('a handshake and a request that come byte by byte are served', async () => {
   const socket = await shakeHands(await startHop(byteByByte));
   for (const byte of HEALTH) socket.write(byte);
@@ -169,7 +164,7 @@ test('callers that break off after any number of bytes leave nothing behind', as
     socket.on('secureConnect', () => socket.write(HEALTH));
     await over;
   }
-  await expect.poll(() => gauge('rouse_client_connections')).toBe(0);
+  await expect.poll(() => harness.gauge('rouse_client_connections')).toBe(0);
   const socket = await shakeHands(harness.port);
   socket.write(HEALTH);
   expect(await read(socket, /ok\n/)).toMatch(/^HTTP\/1\.1 200 /);

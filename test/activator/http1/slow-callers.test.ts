@@ -320,8 +320,7 @@ test(`${IDLE} callers that say nothing are all accepted, and others are served (
   const [message] = (await once(callers, 'message')) as [unknown];
   expect(message).toEqual({ open: IDLE });
   expect(await call(harness.port, '/healthz')).toMatchObject({ status: 200 });
-  const text = await harness.scrape();
-  expect(Number(/^rouse_client_connections (\d+)$/m.exec(text)?.[1])).toBeGreaterThanOrEqual(IDLE);
+  expect(await harness.gauge('rouse_client_connections')).toBeGreaterThanOrEqual(IDLE);
   const ended = once(callers, 'exit');
   callers.disconnect();
   await ended;

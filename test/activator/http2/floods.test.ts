@@ -76,14 +76,6 @@ function fields(path: string, more: readonly (readonly [string, string])[] = [])
   ]);
 }
 
-async function gauge(name: string): Promise<number> {
-  const text = await harness.scrape();
-  let sum = 0;
-  for (const [, value] of text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\d+)$`, 'gm')))
-    sum += Number(value);
-  return sum;
-}
-
 const numbered = (i: number): number => 1 + 2 * i;
 
 /** Bytes of one round, until all is sent or the connection has ended; the same each time if it does not ask for the round. */
@@ -246,9 +238,9 @@ test.each(floods)('a flood of %s', async (_, ends, first, make) => {
   else expect(ended).toBe(false);
   expect(memory() - before).toBeLessThan(MAX_GROWTH);
   raw.socket.destroy();
-  await expect.poll(() => gauge('rouse_requests_in_flight')).toBe(0);
-  await expect.poll(() => gauge('rouse_queue_depth')).toBe(0);
-  await expect.poll(() => gauge('rouse_client_connections')).toBe(0);
+  await expect.poll(() => harness.gauge('rouse_requests_in_flight')).toBe(0);
+  await expect.poll(() => harness.gauge('rouse_queue_depth')).toBe(0);
+  await expect.poll(() => harness.gauge('rouse_client_connections')).toBe(0);
 });
 
 /** An instance that answers when it is told to; resolves to that when a request has come. */

@@ -347,12 +347,16 @@ describe('ends', () => {
       arrived.resolve();
       incoming.once('close', () => gone.resolve());
     });
+    const connections = (): Promise<number> => harness.gauge('rouse_client_connections');
     const other = await dial(harness.port);
     void ask(session, { ':path': PATH });
     await arrived.promise;
+    await expect.poll(connections).toBe(2);
     session.destroy();
     await gone.promise;
+    await expect.poll(connections).toBe(1);
     other.socket.destroy();
+    await expect.poll(connections).toBe(0);
   });
 
   test('a graceful close tells it, and finishes what runs', async () => {

@@ -78,22 +78,16 @@ function widen(stream: number, by: number): Buffer {
   return frame(WINDOW_UPDATE, 0, stream, payload);
 }
 
-async function gauge(name: string): Promise<number> {
-  const text = await harness.scrape();
-  const found = new RegExp(`^${name}(?:\\{[^}]*\\})? (\\d+)$`, 'm').exec(text);
-  return Number(found?.[1] ?? -1);
-}
-
 const answered = (stream: number) => raw.until((f) => f.type === HEADERS && f.stream === stream);
 
 test('streams with a window of 0 end when their time is over, and give their slots back', async () => {
   raw.write(setWindow(0), ask(1, '/models/default/digits/'), ask(3, '/nowhere'));
   await answered(1);
   await answered(3);
-  expect(await gauge('rouse_requests_in_flight')).toBe(1);
+  expect(await harness.gauge('rouse_requests_in_flight')).toBe(1);
   clock.advance(SEND_TIMEOUT_MS + 1000);
   await raw.until((f) => f.type === RST_STREAM && f.stream === 1);
-  expect(await gauge('rouse_requests_in_flight')).toBe(0);
+  expect(await harness.gauge('rouse_requests_in_flight')).toBe(0);
   clock.advance(KEEP_ALIVE_MS);
   await raw.until((f) => f.type === RST_STREAM && f.stream === 3);
 });
@@ -103,11 +97,11 @@ test('a connection that is not read at all ends when its time is over', async ()
   raw.write(setWindow(MAX_WINDOW), widen(0, MAX_WINDOW - 65_535));
   const ids = Array.from({ length: 50 }, (_, i) => 1 + 2 * i);
   raw.write(...ids.map((id) => ask(id, '/models/default/digits/')));
-  await expect.poll(() => gauge('rouse_requests_in_flight')).toBeGreaterThan(0);
+  await expect.poll(() => harness.gauge('rouse_requests_in_flight')).toBeGreaterThan(0);
   for (let i = 0; i < 4; i += 1) {
     clock.advance(KEEP_ALIVE_MS);
     await call(harness.port, '/models/default/digits/small');
   }
-  await expect.poll(() => gauge('rouse_requests_in_flight')).toBe(0);
-  await expect.poll(() => gauge('rouse_client_connections')).toBe(0);
+  await expect.poll(() => harness.gauge('rouse_requests_in_flight')).toBe(0);
+  await expect.poll(() => harness.gauge('rouse_client_connections')).toBe(0);
 });

@@ -258,7 +258,7 @@ describe('limits', () => {
     const answer = await ask(session, { ':path': '/models/default/digits/x' });
     expect(answer.body).toBe('served');
     session.destroy();
-    await expect.poll(async () => inFlight(await harness.scrape())).toBe(0);
+    await expect.poll(() => harness.gauge('rouse_requests_in_flight')).toBe(0);
   });
 
   test('resets that the caller provokes count as its own', async () => {
@@ -293,8 +293,7 @@ describe('limits', () => {
     const open = (id: number): Buffer =>
       frame(HEADERS, END_HEADERS | END_STREAM, id, fieldBlock(PSEUDO));
     first.write(open(1), open(3), open(5));
-    const waiting = async (): Promise<number> =>
-      Number(/rouse_queue_depth\{[^}]*\} (\d+)/.exec(await small.scrape())?.[1] ?? -1);
+    const waiting = (): Promise<number> => small.gauge('rouse_queue_depth');
     await expect.poll(waiting).toBe(3);
     second.write(open(1), open(3), open(5));
     const refused = await second.until(({ type }) => type === RST_STREAM);
@@ -313,7 +312,3 @@ describe('limits', () => {
     expect(ping?.payload.toString()).toBe('rouse123');
   });
 });
-
-function inFlight(metrics: string): number {
-  return Number(/rouse_requests_in_flight\{[^}]*\} (\d+)/.exec(metrics)?.[1] ?? -1);
-}
