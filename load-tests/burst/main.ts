@@ -1,7 +1,7 @@
-import { readVersion } from '#lib/version.ts';
 import { withFolder } from '../measure/ending.ts';
 import { describeMachine } from '../measure/machine.ts';
 import { countOf, readOptions } from '../measure/options.ts';
+import { describeRun } from '../measure/report.ts';
 import { choose, resultFile, say, writeResult } from '../measure/results.ts';
 import { versionOf } from '../peers/tools.ts';
 import { measureHeld } from './held.ts';
@@ -30,14 +30,10 @@ async function main(): Promise<number> {
   const machine = describeMachine();
   return await withFolder('burst', async (folder) => {
     const report: Report = {
-      benchmark: 'burst',
-      at: new Date().toISOString(),
-      versions: {
-        rouse: readVersion(),
+      ...describeRun('burst', machine, {
         node: process.versions.node,
         vegeta: await versionOf('vegeta'),
-      },
-      machine,
+      }),
       ...(parts.includes('held') && {
         held: await measureHeld(folder, requests),
       }),

@@ -1,4 +1,4 @@
-import { formatMachine, type Machine } from '../measure/machine.ts';
+import { formatHead, type ReportHead } from '../measure/report.ts';
 import type { LoopDelay } from '../measure/rouse.ts';
 import { formatTable } from '#lib/table.ts';
 import type { Held } from './held.ts';
@@ -8,11 +8,7 @@ import { RATE, type Surge } from './surge.ts';
 const KIB = 1024;
 
 /** What the JSON file holds; a part that was not asked for is absent. */
-export interface Report {
-  readonly benchmark: 'burst';
-  readonly at: string;
-  readonly versions: Readonly<Record<string, string>>;
-  readonly machine: Machine;
+export interface Report extends ReportHead<'burst'> {
   readonly held?: Held;
   readonly surge?: Surge;
   readonly loop?: Loop;
@@ -23,13 +19,10 @@ export function countFailed({ held, surge }: Report): number {
   return lost + (surge?.failed ?? 0);
 }
 
-export function formatReport({ versions, machine, held, surge, loop }: Report): string {
-  const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+export function formatReport(report: Report): string {
+  const { held, surge, loop } = report;
   const rows = [...heldRows(held), ...surgeRows(surge), ...loopRows(loop)];
-  return [
-    `${names.join(', ')}; ${formatMachine(machine)}`,
-    formatTable(['burst', 'measured', 'goal'], rows),
-  ].join('\n\n');
+  return [formatHead(report), formatTable(['burst', 'measured', 'goal'], rows)].join('\n\n');
 }
 
 function heldRows(held: Held | undefined): string[][] {

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readVersion } from '#lib/version.ts';
 import { withFolder } from '../measure/ending.ts';
 import { describeMachine } from '../measure/machine.ts';
 import { countOf, readOptions } from '../measure/options.ts';
+import { describeRun } from '../measure/report.ts';
 import { choose, resultFile, say, writeResult } from '../measure/results.ts';
 import { startRouse } from '../measure/rouse.ts';
 import { formatReport, type Report } from './report.ts';
@@ -31,10 +31,7 @@ async function main(): Promise<void> {
     const python =
       execFileSync('python3', ['-V'], { encoding: 'utf8' }).split(' ')[1]?.trim() ?? '';
     const report: Report = {
-      benchmark: 'cold',
-      at: new Date().toISOString(),
-      versions: { rouse: readVersion(), node: process.versions.node, python },
-      machine,
+      ...describeRun('cold', machine, { node: process.versions.node, python }),
       rows: found,
       skipped: skipped.map(({ name }) => `${name}: there is no swap or zram here`),
     };

@@ -1,22 +1,18 @@
-import { formatMachine, type Machine } from '../measure/machine.ts';
+import { formatHead, type ReportHead } from '../measure/report.ts';
 import { formatTable } from '#lib/table.ts';
 import type { Cold, Spread } from './wake.ts';
 
 /** What the JSON file holds. */
-export interface Report {
-  readonly benchmark: 'cold';
-  readonly at: string;
-  readonly versions: Readonly<Record<string, string>>;
-  readonly machine: Machine;
+export interface Report extends ReportHead<'cold'> {
   readonly rows: readonly Cold[];
   /** Rows that this machine cannot have, and why. */
   readonly skipped: readonly string[];
 }
 
-export function formatReport({ versions, machine, rows, skipped }: Report): string {
-  const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+export function formatReport(report: Report): string {
+  const { rows, skipped } = report;
   return [
-    `${names.join(', ')}; ${formatMachine(machine)}`,
+    formatHead(report),
     `${rows[0]?.wakes} wakes each, in turns with the bare loop; ms, p50 / p95`,
     formatTable(
       [
@@ -33,21 +29,24 @@ export function formatReport({ versions, machine, rows, skipped }: Report): stri
         'own load',
         'all but own load',
       ],
-      rows.map(({ row, rouse, floor, overhead, noise, apart, phases, loadMs }) => [
-        row,
-        both(rouse),
-        both(floor),
-        both(overhead),
-        both(noise),
-        apart.p95.toFixed(1),
-        ...[phases.queue, phases.start, phases.load, phases.infer, loadMs.median].map((ms) =>
-          ms.toFixed(1),
-        ),
-        (rouse.p50 - loadMs.median).toFixed(1),
-      ]),
+      rows.map(cellsOf),
     ),
     ...skipped.map((why) => `Skipped: ${why}.`),
   ].join('\n\n');
+}
+
+function cellsOf({ row, rouse, floor, overhead, noise, apart, phases, loadMs }: Cold): string[] {
+  const parts = [phases.queue, phases.start, phases.load, phases.infer, loadMs.median];
+  return [
+    row,
+    both(rouse),
+    both(floor),
+    both(overhead),
+    both(noise),
+    apart.p95.toFixed(1),
+    ...parts.map((ms) => ms.toFixed(1)),
+    (rouse.p50 - loadMs.median).toFixed(1),
+  ];
 }
 
 function both({ p50, p95 }: Spread): string {

@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readVersion } from '#lib/version.ts';
 import { applyModel } from '#load-tests/measure/apply.ts';
 import { endWithBenchmark, withFolder } from '#load-tests/measure/ending.ts';
 import { describeMachine } from '#load-tests/measure/machine.ts';
 import { untilModel } from '#load-tests/measure/model.ts';
 import { readOptions } from '#load-tests/measure/options.ts';
+import { describeRun } from '#load-tests/measure/report.ts';
 import { choose, resultFile, say, writeResult } from '#load-tests/measure/results.ts';
 import { type Rouse, startRouse } from '#load-tests/measure/rouse.ts';
 import { ensureTool, versionOf } from '#load-tests/peers/tools.ts';
@@ -40,14 +40,8 @@ async function main(): Promise<number> {
     try {
       const ran: Ran[] = [];
       for (const script of scripts) ran.push(await runScript(k6, script, rouse, folder));
-      const versions = { rouse: readVersion(), k6: await versionOf('k6') };
-      const report: Report = {
-        benchmark: 'k6',
-        at: new Date().toISOString(),
-        versions,
-        machine,
-        ran,
-      };
+      const head = describeRun('k6', machine, { k6: await versionOf('k6') });
+      const report: Report = { ...head, ran };
       await writeResult(values.out, report, formatReport(report));
       return ran.every(({ passed }) => passed) ? 0 : 1;
     } finally {

@@ -1,4 +1,4 @@
-import { formatMachine, type Machine } from '#load-tests/measure/machine.ts';
+import { formatHead, type ReportHead } from '#load-tests/measure/report.ts';
 import { formatTable } from '#lib/table.ts';
 
 /** One script. */
@@ -13,19 +13,14 @@ export interface Ran {
 }
 
 /** What the JSON file holds. */
-export interface Report {
-  readonly benchmark: 'k6';
-  readonly at: string;
-  readonly versions: Readonly<Record<string, string>>;
-  readonly machine: Machine;
+export interface Report extends ReportHead<'k6'> {
   readonly ran: readonly Ran[];
 }
 
-export function formatReport({ versions, machine, ran }: Report): string {
-  const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+export function formatReport(report: Report): string {
   const table = formatTable(
     ['use', 'thresholds', 'requests', 'requests/s', 'p50 ms', 'p95 ms'],
-    ran.map(({ script, passed, requests, perSecond, p50Ms, p95Ms }) => [
+    report.ran.map(({ script, passed, requests, perSecond, p50Ms, p95Ms }) => [
       script,
       passed ? 'met' : 'MISSED',
       String(requests),
@@ -34,5 +29,5 @@ export function formatReport({ versions, machine, ran }: Report): string {
       p95Ms.toFixed(2),
     ]),
   );
-  return `${names.join(', ')}; ${formatMachine(machine)}\n\n${table}`;
+  return `${formatHead(report)}\n\n${table}`;
 }

@@ -3,7 +3,7 @@ import { availableParallelism, cpus, loadavg } from 'node:os';
 /** Other programs were running: the times say less. */
 const NOISE_LOAD = 0.5;
 
-/** Where and when something was measured: the head of every report. */
+/** Where something was measured, and how busy it was. */
 export interface Machine {
   readonly cores: number;
   readonly cpu: string;

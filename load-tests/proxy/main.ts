@@ -1,9 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readVersion } from '#lib/version.ts';
 import { withFolder } from '../measure/ending.ts';
 import { describeMachine } from '../measure/machine.ts';
 import { countOf, readOptions } from '../measure/options.ts';
+import { describeRun } from '../measure/report.ts';
 import { choose, resultFile, say, writeResult } from '../measure/results.ts';
 import {
   type Peer,
@@ -57,10 +57,7 @@ async function main(): Promise<number> {
         peers.push(peer);
       }
       const report: Report = {
-        benchmark: 'proxy',
-        at: new Date().toISOString(),
-        versions: await readVersions(),
-        machine,
+        ...describeRun('proxy', machine, await readVersions()),
         rounds,
         secondsPerRound: seconds,
         ...(await measure(peers, folder, instance.port)),
@@ -113,7 +110,7 @@ async function addHeap(idle: Idle[], folder: string, upstream: number): Promise<
 }
 
 async function readVersions(): Promise<Record<string, string>> {
-  const versions: Record<string, string> = { rouse: readVersion(), node: process.versions.node };
+  const versions: Record<string, string> = { node: process.versions.node };
   const tools: readonly ToolName[] = ['wrk', 'vegeta'];
   for (const tool of [...names.map(toolOf), ...tools]) {
     if (tool !== undefined) versions[tool] = await versionOf(tool);

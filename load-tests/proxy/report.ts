@@ -1,4 +1,4 @@
-import { formatMachine, type Machine } from '../measure/machine.ts';
+import { formatHead, type ReportHead } from '../measure/report.ts';
 import { formatTable } from '#lib/table.ts';
 import { formatFigure } from '../measure/table.ts';
 import type { PeerName } from '../peers/peers.ts';
@@ -17,11 +17,7 @@ export interface Measured {
 }
 
 /** What the JSON file holds. */
-export interface Report extends Measured {
-  readonly benchmark: 'proxy';
-  readonly at: string;
-  readonly versions: Readonly<Record<string, string>>;
-  readonly machine: Machine;
+export interface Report extends ReportHead<'proxy'>, Measured {
   readonly rounds: number;
   readonly secondsPerRound: number;
 }
@@ -32,10 +28,9 @@ export function countFailed({ rows, openLoop }: Measured): number {
 }
 
 export function formatReport(report: Report): string {
-  const { rounds, secondsPerRound, machine, versions } = report;
-  const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  const { rounds, secondsPerRound } = report;
   return [
-    `${names.join(', ')}; ${formatMachine(machine)}`,
+    formatHead(report),
     `${rounds} rounds of ${secondsPerRound} s each, in turns: median (lowest–highest)`,
     ...report.rows.map(formatRow),
     ...(report.openLoop.length > 0 ? [formatOpenLoop(report.openLoop)] : []),

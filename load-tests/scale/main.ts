@@ -1,11 +1,11 @@
 import { mkdir } from 'node:fs/promises';
-import { availableParallelism, cpus, loadavg } from 'node:os';
 import { readVersion } from '#lib/version.ts';
 import { type Awake, measureAwake } from './awake.ts';
 import { folderFor, makeServer, register } from './models.ts';
 import { formatReport, type Report, summarise } from './report.ts';
 import { measureRest } from './rest.ts';
 import { withFolder } from '../measure/ending.ts';
+import { describeMachine } from '../measure/machine.ts';
 import { countOf, readOptions } from '../measure/options.ts';
 import { resultFile, say, writeResult } from '../measure/results.ts';
 import { startRouse } from '../measure/rouse.ts';
@@ -25,11 +25,9 @@ const values = readOptions({
 const models = countOf('models', values.models);
 const called = countOf('awake', values.awake);
 const rounds = countOf('rounds', values.rounds);
-/** Other programs were running: the times say less. */
-const NOISE_LOAD = 0.5;
 
 async function main(): Promise<number> {
-  const [load = 0] = loadavg();
+  const { noisy, ...machine } = describeMachine();
   return await withFolder('scale', async (folder) => {
     const { args, what } = await makeServer(folder);
     const registeredMs: Record<string, number> = {};
@@ -52,8 +50,8 @@ async function main(): Promise<number> {
       benchmark: 'scale',
       at: new Date().toISOString(),
       versions: { rouse: readVersion(), node: process.version },
-      machine: { cores: availableParallelism(), cpu: cpus()[0]?.model ?? '', loadAtStart: load },
-      noisy: load > NOISE_LOAD,
+      machine,
+      noisy,
       server: what,
       ...measured,
       ratios: summarise(rest, routing, awake),

@@ -1,5 +1,6 @@
 import type { Awake } from './awake.ts';
 import type { Figure } from '../measure/figures.ts';
+import type { Machine } from '../measure/machine.ts';
 import { formatTable } from '#lib/table.ts';
 import { formatFigure } from '../measure/table.ts';
 import type { CpuRates, Rest } from './rest.ts';
@@ -13,7 +14,7 @@ export interface Report {
   readonly benchmark: 'scale';
   readonly at: string;
   readonly versions: { readonly rouse: string; readonly node: string };
-  readonly machine: { readonly cores: number; readonly cpu: string; readonly loadAtStart: number };
+  readonly machine: Omit<Machine, 'noisy'>;
   readonly noisy: boolean;
   readonly server: string;
   readonly registeredMs: Readonly<Record<string, number>>;

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import { readVersion } from '#lib/version.ts';
 import { countInstances, readGauge } from '../measure/gauges.ts';
 import { withFolder } from '../measure/ending.ts';
 import { describeMachine } from '../measure/machine.ts';
 import { hostOf, putModel } from '../measure/model.ts';
 import { pause } from '../measure/program.ts';
 import { countOf, readOptions } from '../measure/options.ts';
+import { describeRun } from '../measure/report.ts';
 import { resultFile, say, writeResult } from '../measure/results.ts';
 import { type Rouse, startRouse } from '../measure/rouse.ts';
 import { ensureTool } from '../peers/tools.ts';
@@ -107,10 +107,7 @@ async function main(): Promise<number> {
     const rouse = await startRouse(folder, true, ['--log-level', 'error']);
     try {
       const report: Report = {
-        benchmark: 'soak',
-        at: new Date().toISOString(),
-        versions: { rouse: readVersion(), node: process.versions.node },
-        machine,
+        ...describeRun('soak', machine, { node: process.versions.node }),
         minutes,
         ...(await soak(rouse)),
       };

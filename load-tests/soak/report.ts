@@ -1,4 +1,4 @@
-import { formatMachine, type Machine } from '../measure/machine.ts';
+import { formatHead, type ReportHead } from '../measure/report.ts';
 import { formatTable } from '#lib/table.ts';
 import type { State } from './state.ts';
 import type { Count } from './tally.ts';
@@ -20,20 +20,15 @@ export interface Soaked {
 }
 
 /** What the JSON file holds. */
-export interface Report extends Soaked {
-  readonly benchmark: 'soak';
-  readonly at: string;
-  readonly versions: Readonly<Record<string, string>>;
-  readonly machine: Machine;
+export interface Report extends ReportHead<'soak'>, Soaked {
   readonly minutes: number;
 }
 
 export function formatReport(report: Report): string {
-  const { versions, machine, minutes, requests, starts, churn, start, end, problems } = report;
-  const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  const { minutes, requests, starts, churn, start, end, problems } = report;
   const done = Object.entries(churn).map(([what, count]) => `${count} ${what}`);
   return [
-    `${names.join(', ')}; ${formatMachine(machine)}`,
+    formatHead(report),
     `${minutes} minutes, ${requests} requests, ${starts} instance starts, ${done.join(', ')}`,
     formatTable(
       ['requests', 'sent', 'answered', 'refused', 'aborted by the caller'],
