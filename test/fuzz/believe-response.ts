@@ -19,10 +19,8 @@ export function believeResponse({
   } while (head.status < 200 && head.status !== 101);
   const body = takeBody(head, bytes, at, { method, closes });
   if (!body || head.status === 101) return undefined;
-  const named = head.fields
-    .findAll('connection')
-    .toLowerCase()
-    .split(/[\t ,]+/);
+  const connection = head.fields.findAll('connection').toLowerCase();
+  const named = connection.split(',').map((token) => token.trim());
   const fields = pairsOf(head.fields).filter(([name]) => {
     const lower = name.toLowerCase().replaceAll('_', '-');
     return !DROPPED.has(lower) && !named.includes(lower);

@@ -7,11 +7,12 @@ import { makeRequests } from './requests.ts';
 import { makeResponse } from './responses.ts';
 import { createRig } from './rig.ts';
 
-/** `npm run fuzz -- [--inputs N] [--seed S] | --replay SEED:INDEX` */
+/** `npm run fuzz -- [--inputs N] [--seed S] [--from INDEX] | --replay SEED:INDEX` */
 const { values } = parseArgs({
   options: {
     inputs: { type: 'string', default: '200000' },
     seed: { type: 'string', default: `${Date.now() % 1_000_000_000}` },
+    from: { type: 'string', default: '0' },
     replay: { type: 'string' },
   },
 });
@@ -30,8 +31,8 @@ if (only !== undefined) {
   const given = isResponse ? makeResponse(random) : { bytes: makeRequests(random) };
   console.log({ ...given, bytes: given.bytes.toString('latin1') });
 }
-const from = only ?? 0;
-const to = only === undefined ? Number(values.inputs) : only + 1;
+const from = only ?? Number(values.from);
+const to = only === undefined ? from + Number(values.inputs) : only + 1;
 console.log(`seed ${seed}, inputs ${from} to ${to}`);
 const totals = { inputs: 0, forwarded: 0, responses: 0, refused: 0 };
 for (let at = from; at < to && !failed; at += STEP) {
