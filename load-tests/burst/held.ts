@@ -5,7 +5,7 @@ import { fieldOf, makeRequest } from '../measure/exchange.ts';
 import { readGauge } from '../measure/gauges.ts';
 import { hostOf, putModel, untilModel } from '../measure/model.ts';
 import { inParallel } from '../measure/parallel.ts';
-import { pause } from '../measure/program.ts';
+import { pause, until } from '../measure/until.ts';
 import { type Rouse, startRouse } from '../measure/rouse.ts';
 import { type Answered, findDisorder } from './order.ts';
 
@@ -15,7 +15,7 @@ const BODY_BYTES = 1024;
 const BATCH = 100;
 const CONNECT_AT_ONCE = 100;
 const SETTLE_MS = 1000;
-const WAIT_MS = 30_000;
+const QUEUEING = { everyMs: 2, withinMs: 30_000 };
 
 /** Requests held for one cold model. */
 export interface Held {
@@ -108,13 +108,10 @@ async function sendInBatches(
 }
 
 async function untilQueued(rouse: Rouse, count: number): Promise<void> {
-  const deadline = performance.now() + WAIT_MS;
-  for (;;) {
+  await until(QUEUEING, async () => {
     const depth = await readGauge(rouse, 'rouse_queue_depth');
-    if (depth === count) return;
-    if (performance.now() > deadline) throw new Error(`${depth} of ${count} requests are queued`);
-    await pause(2);
-  }
+    return depth === count ? undefined : `${depth} of ${count} requests are queued`;
+  });
 }
 
 function judge(

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deleteModel, putModel } from '../measure/model.ts';
 import { inParallel } from '../measure/parallel.ts';
-import { pause } from '../measure/program.ts';
+import { pause } from '../measure/until.ts';
 import { type LoopDelay, type Rouse, startRouse } from '../measure/rouse.ts';
 
 const AT_ONCE = 8;

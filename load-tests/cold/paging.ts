@@ -2,15 +2,14 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { pause } from '../measure/program.ts';
+import { until } from '../measure/until.ts';
 
 /** What Rouse itself calls. */
 const PAGE_OUT = fileURLToPath(
   new URL('../../src/runtime/local/parking/pageout.py', import.meta.url),
 );
-const LOOK_MS = 50;
 /** Rouse waits ten seconds before it does it. */
-const PAGED_MS = 60_000;
+const PAGING = { everyMs: 50, withinMs: 60_000 };
 /** A little is used by being looked at, or cannot go. */
 const MOST_KEPT = 0.05;
 
@@ -25,13 +24,11 @@ export async function pageOut(pid: number): Promise<void> {
 
 /** Until somebody has paged out what is nobody else's. Pages of files that others have mapped stay. */
 export async function untilPagedOut(pid: number): Promise<void> {
-  const deadline = performance.now() + PAGED_MS;
-  for (;;) {
+  await until(PAGING, () => {
     const { resident, swapped } = anonymousOf(pid);
-    if (resident < MOST_KEPT * swapped) return;
-    if (performance.now() > deadline) throw new Error(`${resident} kB of ${pid} stay in memory`);
-    await pause(LOOK_MS);
-  }
+    const isOut = resident < MOST_KEPT * swapped;
+    return isOut ? undefined : `${resident} kB of ${pid} stay in memory`;
+  });
 }
 
 function anonymousOf(pid: number): { resident: number; swapped: number } {

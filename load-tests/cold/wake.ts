@@ -4,7 +4,7 @@ import { applyModel } from '../measure/apply.ts';
 import { exchange, fieldOf, makeRequest } from '../measure/exchange.ts';
 import { readGauge } from '../measure/gauges.ts';
 import { hostOf, type Spec, untilModel } from '../measure/model.ts';
-import { pause } from '../measure/program.ts';
+import { pause } from '../measure/until.ts';
 import type { Rouse } from '../measure/rouse.ts';
 import { parseTiming, type Phase } from '../measure/timing.ts';
 import { ensureTool } from '../peers/tools.ts';

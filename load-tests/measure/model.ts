@@ -1,8 +1,7 @@
-import { pause } from './program.ts';
 import type { Rouse } from './rouse.ts';
+import { until } from './until.ts';
 
-const READY_MS = 60_000;
-const PAUSE_MS = 50;
+const CHANGING = { everyMs: 50, withinMs: 60_000 };
 
 /** The spec of a model file, as people write it. */
 export type Spec = Readonly<Record<string, unknown>>;
@@ -49,13 +48,10 @@ export async function untilModel(
   name: string,
   fits: (status: Model['status']) => boolean,
 ): Promise<void> {
-  const deadline = performance.now() + READY_MS;
-  for (;;) {
+  await until(CHANGING, async () => {
     const status = await getModel(rouse, name);
-    if (fits(status)) return;
-    if (performance.now() > deadline) throw new Error(`${name} stays ${JSON.stringify(status)}`);
-    await pause(PAUSE_MS);
-  }
+    return fits(status) ? undefined : `${name} stays ${JSON.stringify(status)}`;
+  });
 }
 
 /** The host name under which the data plane knows it. */

@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { endWithBenchmark } from './ending.ts';
+import { until } from './until.ts';
 
-const START_MS = 15_000;
-const PAUSE_MS = 20;
+const STARTING = { everyMs: 20, withinMs: 15_000 };
 /** Of what it says on stderr: the reason why it does not start comes first. */
 const MOST_CHARS = 4096;
 
@@ -53,13 +53,11 @@ export async function startProgram(
 }
 
 async function untilListening(port: number, child: ChildProcess): Promise<void> {
-  const deadline = performance.now() + START_MS;
-  while (performance.now() < deadline) {
+  await until(STARTING, async () => {
     if (child.exitCode !== null) throw new Error(`${child.spawnfile} ended: ${child.exitCode}`);
-    if (await accepts(port)) return;
-    await pause(PAUSE_MS);
-  }
-  throw new Error(`${child.spawnfile} does not listen on port ${port}`);
+    const isThere = await accepts(port);
+    return isThere ? undefined : `${child.spawnfile} does not listen on port ${port}`;
+  });
 }
 
 function accepts(port: number): Promise<boolean> {
@@ -80,10 +78,4 @@ export async function freePort(): Promise<number> {
   server.close();
   await once(server, 'close');
   return typeof address === 'object' && address ? address.port : 0;
-}
-
-export function pause(ms: number): Promise<void> {
-  return new Promise((next) => {
-    setTimeout(next, ms);
-  });
 }

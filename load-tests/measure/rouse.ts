@@ -6,7 +6,8 @@ import { performance } from 'node:perf_hooks';
 import { endWithBenchmark } from './ending.ts';
 import type { Answer, Question } from './probe.ts';
 import { rssOf } from './process.ts';
-import { freePort, pause } from './program.ts';
+import { freePort } from './program.ts';
+import { pause } from './until.ts';
 
 /** As `npm start` and the command `rouse` start it. */
 const YOUNG = '--max-semi-space-size=8';

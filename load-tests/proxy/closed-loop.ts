@@ -1,5 +1,5 @@
 import { type Figure, figureOf, rotate } from '../measure/figures.ts';
-import { pause } from '../measure/program.ts';
+import { pause } from '../measure/until.ts';
 import { usageOf } from '../measure/process.ts';
 import type { Peer, PeerName } from '../peers/peers.ts';
 import { type Load, runWrk } from './wrk.ts';

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { inParallel } from '../measure/parallel.ts';
 import { rssOf } from '../measure/process.ts';
-import { pause } from '../measure/program.ts';
+import { pause } from '../measure/until.ts';
 import { HOST, type Peer, type PeerName, startRouseFor } from '../peers/peers.ts';
 
 const AT_ONCE = 100;

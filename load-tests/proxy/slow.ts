@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { figureOf, type Figure } from '../measure/figures.ts';
 import { rssOf } from '../measure/process.ts';
-import { pause } from '../measure/program.ts';
+import { pause } from '../measure/until.ts';
 import { HOST, type Peer, type PeerName } from '../peers/peers.ts';
 
 const STREAMS = 32;

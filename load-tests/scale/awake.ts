@@ -3,14 +3,14 @@ import { folderFor, IDLE_SECONDS, nameOf } from './models.ts';
 import { quantile } from '../measure/figures.ts';
 import { countInstances } from '../measure/gauges.ts';
 import { collect, type CpuRates, measureCpu } from './rest.ts';
-import { pause } from '../measure/program.ts';
+import { pause, until } from '../measure/until.ts';
 import { type Rouse, startRouse } from '../measure/rouse.ts';
 
 const IN_FLIGHT = 50;
 const SETTLE_MS = 3000;
 const MEASURE_MS = 10_000;
-/** Beyond its idle time nobody is awake for longer than this, unless something is wrong. */
-const SLEEP_SLACK_MS = 60_000;
+/** Beyond its idle time nobody is awake for longer than a minute, unless something is wrong. */
+const SLEEPING = { everyMs: 250, withinMs: IDLE_SECONDS * 1000 + 60_000 };
 
 /** Many cold models called at once, then left alone until they sleep. */
 export interface Awake {
@@ -75,11 +75,8 @@ export async function measureAwake(parent: string, models: number, called: numbe
 }
 
 async function untilAsleep(rouse: Rouse): Promise<void> {
-  const deadline = performance.now() + IDLE_SECONDS * 1000 + SLEEP_SLACK_MS;
-  for (;;) {
+  await until(SLEEPING, async () => {
     const { all } = await countInstances(rouse);
-    if (all === 0) return;
-    if (performance.now() > deadline) throw new Error(`${all} instances do not go to sleep`);
-    await pause(250);
-  }
+    return all === 0 ? undefined : `${all} instances do not go to sleep`;
+  });
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { putModel, type Spec } from '../measure/model.ts';
 import { inParallel } from '../measure/parallel.ts';
-import { pause } from '../measure/program.ts';
+import { pause } from '../measure/until.ts';
 import type { Rouse } from '../measure/rouse.ts';
 
 const AT_ONCE = 50;

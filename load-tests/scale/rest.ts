@@ -1,4 +1,4 @@
-import { pause } from '../measure/program.ts';
+import { pause } from '../measure/until.ts';
 import { type Rouse, type Sample, startRouse } from '../measure/rouse.ts';
 import { folderFor } from './models.ts';
 import { type Figure, figureOf, rotate } from '../measure/figures.ts';

@@ -1,6 +1,6 @@
 import { instancesOf } from '../measure/instances.ts';
 import { deleteModel, hostOf, putModel } from '../measure/model.ts';
-import { pause } from '../measure/program.ts';
+import { pause } from '../measure/until.ts';
 import type { Rouse } from '../measure/rouse.ts';
 import { callInTurn } from './raw-kinds.ts';
 import type { Tally } from './tally.ts';

@@ -3,7 +3,7 @@ import { countInstances, readGauge } from '../measure/gauges.ts';
 import { withFolder } from '../measure/ending.ts';
 import { describeMachine } from '../measure/machine.ts';
 import { hostOf, putModel } from '../measure/model.ts';
-import { pause } from '../measure/program.ts';
+import { pause } from '../measure/until.ts';
 import { countOf, readOptions } from '../measure/options.ts';
 import { describeRun } from '../measure/report.ts';
 import { resultFile, say, writeResult } from '../measure/results.ts';

@@ -1,4 +1,4 @@
-import { pause } from '../measure/program.ts';
+import { pause } from '../measure/until.ts';
 import type { Churn } from './churn.ts';
 import { createHttpKinds, type Target } from './http-kinds.ts';
 import { chat, multiplex } from './other-kinds.ts';
