@@ -1,9 +1,9 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArtifactRef } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
 import { type Staged, createContent, stage } from './artifact-content.ts';
-import { artifactFault } from './artifact-file.ts';
+import { artifactFault, moveInto, statOf } from './artifact-file.ts';
 import { isTreeIntact, placeFile, placeTree, removeTree } from './artifact-tree.ts';
 import type { Artifacts } from './artifacts.ts';
 import { isInside, MANIFEST_LIMIT, parseManifest } from './manifest.ts';
@@ -14,6 +14,7 @@ type PutOptions = Parameters<Artifacts['put']>[1];
  * Artifacts in a folder that the processes of one Rouse own:
  * `content/` the bytes by digest, `notes/` their names, `files/` and `folders/` copies that were
  * materialized (an instance that runs as root can write to them, and must not reach the bytes), `tmp/` what is on its way; the last is emptied at the start.
+ * `package.json` keeps the project that the folder lies in from saying what the copies are.
  */
 export async function createArtifactFolder(options: {
   folder: string;
@@ -27,7 +28,22 @@ export async function createArtifactFolder(options: {
   await guarded(async () => {
     await removeTree(temporary);
     await mkdir(temporary, { recursive: true, mode: 0o700 });
+    await keepToItself();
   });
+
+  /**
+   * The nearest package.json says what a `.js` file is to Node. Without one here that would be the one of whatever
+   * project the folder lies in; an empty one leaves it to the file's own syntax.
+   */
+  async function keepToItself(): Promise<void> {
+    const path = join(folder, 'package.json');
+    if ((await statOf(path)) !== undefined) return;
+    await content.withTemporary(async (temporary) => {
+      const whole = join(temporary, 'package.json');
+      await writeFile(whole, '{}\n', { mode: 0o600 });
+      await moveInto(whole, path);
+    });
+  }
 
   async function guarded<T>(work: () => Promise<T>): Promise<T> {
     try {

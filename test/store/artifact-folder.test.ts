@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import { createArtifactFolder } from '#store/artifact-folder.ts';
 import { type ArtifactsUnderTest, chunks, testArtifacts } from './artifacts-conformance.ts';
@@ -39,6 +41,23 @@ test('what a crash left on its way is removed at the next start', async () => {
   await writeFile(join(folder, 'tmp', 't-left'), 'half');
   await createArtifactFolder({ folder });
   expect(await readdir(join(folder, 'tmp'))).toEqual([]);
+});
+
+test('a project that the folder lies in does not say what its JavaScript is', async () => {
+  const { folder, close } = await create();
+  onTestFinished(close);
+  await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
+  const artifacts = await createArtifactFolder({ folder: join(folder, 'artifacts') });
+  const programs = [
+    "require('node:fs'); console.log('ran')",
+    "import 'node:fs'; console.log('ran')",
+  ];
+  for (const program of programs) {
+    const options = { name: 'server.js', kind: 'file', maxBytes: 99 } as const;
+    const path = await artifacts.materialize(await artifacts.put(chunks(program), options));
+    const { stdout } = await promisify(execFile)(process.execPath, [path]);
+    expect(stdout).toBe('ran\n');
+  }
 });
 
 test('a folder that is a file is refused with its name', async () => {
