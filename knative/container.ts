@@ -27,6 +27,7 @@ const WORK = { name: 'work', mountPath: '/rouse' };
 /** Beside the artifact: what is unpacked or built from it, and temporary files. */
 const WORK_BYTES = 2 ** 30;
 const GPU = 'nvidia.com/gpu';
+const LISTEN_FD = '${LISTEN_FD}';
 /** Of our own image, which needs nothing else. What users bring runs as given. */
 const CONFINED = {
   allowPrivilegeEscalation: false,
@@ -38,7 +39,7 @@ const CONFINED = {
 
 /** Where instances get our servers and their artifacts from. */
 export interface Servers {
-  /** The image of the servers for `onnx`, `function` and `python`. */
+  /** The image of the servers for `onnx`, `function` and `python`, and of what `command` runs. */
   readonly image: string;
   /** Answers `GET <url>/sha256:<digest>/content` with the content; instances reach it. */
   readonly artifactsUrl: string;
@@ -49,12 +50,14 @@ export interface Servers {
 /** Throws Fault `invalid` for what cannot run in a cluster. */
 export function makeContainer(workload: Workload, servers: Servers): Container {
   const { spec } = workload;
-  const isOurs = isServed(spec);
+  const isOurs = runsOnOurs(spec);
+  // What our image runs as given, too: its entry fills in what it alone knows.
+  const takesArgs = spec.runtime === 'command' || spec.runtime === 'image';
   const probe = makeProbe(spec);
   return {
     name: MODEL_CONTAINER,
     image: isOurs ? servers.image : imageOf(spec),
-    ...(!isOurs && spec.args.length > 0 && { args: spec.args }),
+    ...(takesArgs && spec.args.length > 0 && { args: argsOf(spec) }),
     ports: [{ name: spec.readiness.grpc === true ? 'h2c' : 'http1', containerPort: PORT }],
     env: onceEach([
       ...makeUserEnv(spec),
@@ -71,21 +74,25 @@ export function makeContainer(workload: Workload, servers: Servers): Container {
 
 /** Room for the artifact, which the server fetches by its digest before it listens. */
 export function makeVolumes(workload: Workload): readonly Volume[] | undefined {
-  if (!isServed(workload.spec)) return undefined;
+  if (!runsOnOurs(workload.spec)) return undefined;
   const bytes = (artifactOf(workload)?.size ?? 0) + WORK_BYTES;
   return [{ name: WORK.name, emptyDir: { sizeLimit: String(bytes) } }];
 }
 
-function isServed({ runtime }: RevisionSpec): boolean {
-  return runtime === 'onnx' || runtime === 'function' || runtime === 'python';
+function runsOnOurs({ runtime }: RevisionSpec): boolean {
+  return runtime !== 'image' && runtime !== 'url';
 }
 
 function imageOf({ runtime, source }: RevisionSpec): string {
   if (runtime === 'image' && source !== undefined) return source;
-  throw new Fault(
-    'invalid',
-    `runtime ${runtime} cannot run in a cluster: expected the program as an image (runtime image)`,
-  );
+  throw new Fault('invalid', `runtime ${runtime} has no pods`);
+}
+
+function argsOf({ runtime, args }: RevisionSpec): readonly string[] {
+  if (runtime === 'command' && args.some((arg) => arg.includes(LISTEN_FD))) {
+    throw new Fault('invalid', `args name ${LISTEN_FD}, which a pod does not have: use \${PORT}`);
+  }
+  return args;
 }
 
 function artifactOf({ artifact, inspection }: Workload): ArtifactRef | undefined {
@@ -117,21 +124,26 @@ function makeOwnEnv({ key }: Workload): EnvVar[] {
 function makeServerEnv(workload: Workload, servers: Servers): EnvVar[] {
   const { key, spec, inspection } = workload;
   const artifact = artifactOf(workload);
-  if (!artifact)
+  if (!artifact && spec.runtime !== 'command')
     throw new Fault('invalid', `${key}: runtime ${spec.runtime} needs a stored source`);
-  const { digest, size, name, kind } = artifact;
   return [
     { name: ENV_KIND, value: spec.runtime },
     { name: ENV_WORK, value: WORK.mountPath },
     { name: 'TMPDIR', value: WORK.mountPath },
-    { name: ENV_ARTIFACTS_URL, value: servers.artifactsUrl },
-    { name: ENV_ARTIFACT_KEY, value: servers.artifactKey(digest) },
-    { name: ENV_ARTIFACT, value: JSON.stringify({ digest, size, name, kind }) },
+    ...(artifact ? makeContentEnv(artifact, servers) : []),
     ...(inspection ? [{ name: ENV_INSPECTION, value: JSON.stringify(inspection) }] : []),
   ];
 }
 
-/** None: Knative asks whether the port is open, and a server of ours opens it when it can serve. */
+function makeContentEnv({ digest, size, name, kind }: ArtifactRef, servers: Servers): EnvVar[] {
+  return [
+    { name: ENV_ARTIFACTS_URL, value: servers.artifactsUrl },
+    { name: ENV_ARTIFACT_KEY, value: servers.artifactKey(digest) },
+    { name: ENV_ARTIFACT, value: JSON.stringify({ digest, size, name, kind }) },
+  ];
+}
+
+/** None: Knative asks whether the port is open, which servers open when they can serve. */
 function makeProbe({ readiness }: RevisionSpec): Probe | undefined {
   if (readiness.path !== undefined) return { httpGet: { path: readiness.path, port: 0 } };
   return readiness.grpc === true ? { grpc: { port: PORT, service: '' } } : undefined;

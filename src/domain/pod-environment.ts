@@ -17,23 +17,38 @@ const artifact = z.strictObject({
   name: z.string().min(1),
   kind: z.enum(['file', 'folder']),
 });
-/** What a server of ours is told in a cluster, by the variables that the runtime sets. */
+/** Where the content is, and what opens it. */
+const content = {
+  [ENV_ARTIFACT]: z.string().transform(parseJson).pipe(artifact),
+  [ENV_ARTIFACTS_URL]: z.url({ protocol: /^https?$/ }),
+  [ENV_ARTIFACT_KEY]: z.string().min(1),
+};
+const identity = {
+  [ENV_WORK]: z.string().startsWith('/'),
+  [ENV_NAMESPACE]: z.string().min(1),
+  [ENV_MODEL]: z.string().min(1),
+  [ENV_REVISION]: z.string().min(1),
+};
+const server = z.object({
+  [ENV_KIND]: z.enum(['onnx', 'function', 'python']),
+  ...content,
+  ...identity,
+});
+/** A program may need no content. */
+const program = z.object({
+  [ENV_KIND]: z.literal('command'),
+  ...z.object(content).partial().shape,
+  ...identity,
+});
+
+/** What our image is told in a cluster, by the variables that the runtime sets. */
 export const podEnvironment = z
-  .object({
-    [ENV_KIND]: z.enum(['onnx', 'function', 'python']),
-    [ENV_ARTIFACT]: z.string().transform(parseJson).pipe(artifact),
-    [ENV_ARTIFACTS_URL]: z.url({ protocol: /^https?$/ }),
-    [ENV_ARTIFACT_KEY]: z.string().min(1),
-    [ENV_WORK]: z.string().startsWith('/'),
-    [ENV_NAMESPACE]: z.string().min(1),
-    [ENV_MODEL]: z.string().min(1),
-    [ENV_REVISION]: z.string().min(1),
-  })
+  .discriminatedUnion(ENV_KIND, [server, program])
   .transform((found) => ({
     kind: found[ENV_KIND],
     artifact: found[ENV_ARTIFACT],
-    artifactsUrl: found[ENV_ARTIFACTS_URL],
-    artifactKey: found[ENV_ARTIFACT_KEY],
+    artifactsUrl: found[ENV_ARTIFACTS_URL] ?? '',
+    artifactKey: found[ENV_ARTIFACT_KEY] ?? '',
     work: found[ENV_WORK],
     revision: revisionKey(found[ENV_NAMESPACE], found[ENV_MODEL], found[ENV_REVISION]),
   }));

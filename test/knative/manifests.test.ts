@@ -45,6 +45,12 @@ const image = workload({
   readiness: { path: '/health', timeout: '2500ms' },
 });
 
+const command = workload({
+  runtime: 'command',
+  args: ['node', 'server.cjs', '--port', '${PORT}'],
+  readiness: { path: '/healthz' },
+});
+
 describe('golden manifests', () => {
   test('a revision on our server, with an artifact', () => {
     expect(template(onnx)).toEqual(golden('onnx-revision'));
@@ -52,6 +58,10 @@ describe('golden manifests', () => {
 
   test('an image, as given', () => {
     expect(template(image)).toEqual(golden('image-revision'));
+  });
+
+  test('a program on our image, without content', () => {
+    expect(template(command)).toEqual(golden('command-revision'));
   });
 
   test('a model: its Service with owner, split, tag, and a revision that is only kept reachable', () => {
@@ -139,9 +149,10 @@ describe('what a cluster cannot do is refused', () => {
     expect(() => template(made)).toThrow(/concurrency 1001; this cluster allows 1000/);
   });
 
-  test('a program of the machine, and a model whose content is not stored', () => {
-    expect(() => template(workload({ runtime: 'command', args: ['./server'] }))).toThrow(
-      /runtime command cannot run in a cluster: expected the program as an image/,
+  test('a program that wants a socket, and a model whose content is not stored', () => {
+    const args = ['./server', '${LISTEN_FD}'];
+    expect(() => template(workload({ runtime: 'command', args }))).toThrow(
+      'args name ${LISTEN_FD}, which a pod does not have: use ${PORT}',
     );
     expect(() => template(workload({ runtime: 'onnx', source: './a.onnx' }))).toThrow(
       'needs a stored source',

@@ -44,7 +44,7 @@ afterEach(async () => {
 });
 
 interface Content {
-  readonly kind: 'function' | 'python';
+  readonly kind: 'function' | 'python' | 'command';
   readonly artifact: { digest: string; size: number; name: string; kind: 'file' | 'folder' };
 }
 
@@ -84,9 +84,10 @@ async function freePort(): Promise<number> {
 async function start(
   { kind, artifact }: Content,
   more: Readonly<Record<string, string>> = {},
+  args: readonly string[] = [],
 ): Promise<number> {
   const port = await freePort();
-  pod = spawn(process.execPath, ['--no-warnings', ENTRY], {
+  pod = spawn(process.execPath, ['--no-warnings', ENTRY, ...args], {
     env: {
       PATH: process.env['PATH'],
       PORT: String(port),
@@ -140,6 +141,18 @@ test('a folder: the first process becomes the server, which ends at SIGTERM', as
   expect(await readFile(`/proc/${pod?.pid}/cmdline`, 'utf8')).toContain('serve.py');
   pod?.kill('SIGTERM');
   expect(await endOf()).toEqual([0, '']);
+});
+
+test('a program: the first process becomes it, with its port, in the folder of its source', async () => {
+  const program = `require('node:http').createServer((_, response) => {
+    response.end(JSON.stringify([require('node:path').basename(__filename), process.argv.slice(2)]));
+  }).listen(Number(process.argv[2]));`;
+  const content = await pushFolder({ 'server.cjs': program });
+  const args = ['node', 'server.cjs', '${PORT}', '${OTHER}', '${SOURCE}'];
+  const port = await start({ ...content, kind: 'command' }, {}, args);
+  const [file, [own, other, source]] = (await infer(port)) as [string, string[]];
+  expect([file, own, other]).toEqual(['server.cjs', String(port), '${OTHER}']);
+  expect(source?.startsWith(folder)).toBe(true);
 });
 
 test('while the platform is away it is asked again', async () => {

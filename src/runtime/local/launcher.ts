@@ -4,6 +4,7 @@ import { messageOf } from '#lib/fault.ts';
 import type { Launcher } from '../replica.ts';
 import type { InstanceOrigin, LogLine, Workload } from '../runtime.ts';
 import { workloadEnvironment, type Environment, type ReadSecret } from './environment.ts';
+import { fillIn } from './fill-in.ts';
 import type { Extra, Group, Program } from './process/group.ts';
 import type { ProcessEvents } from './process/process-host.ts';
 import type { Prepared } from './prepare/prepare.ts';
@@ -134,8 +135,4 @@ export function createLauncher(options: LauncherOptions): Launcher {
       seen: () => transport?.seen(),
     };
   };
-}
-
-function fillIn(arg: string, words: Readonly<Record<string, string>>): string {
-  return arg.replace(/\$\{([A-Z_]+)\}/g, (whole, name: string) => words[name] ?? whole);
 }

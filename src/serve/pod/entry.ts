@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { ENV_SOURCE } from '#domain/launch.ts';
+import type { RuntimeName } from '#domain/model.ts';
 import { messageOf } from '#lib/fault.ts';
 import { baseEnvironment, buildEnvironment, DEFAULTS } from '#runtime/local/environment.ts';
+import { fillIn } from '#runtime/local/fill-in.ts';
 import { createPreparer, type Prepared } from '#runtime/local/prepare/prepare.ts';
 import { createVenvs } from '#runtime/local/prepare/venv.ts';
 import { createArtifactFolder } from '#store/artifact-folder.ts';
@@ -19,15 +21,20 @@ import { createPodTools } from './tools.ts';
 /** Large models over slow lines; Knative gives up on a revision after ten minutes. */
 const FETCH_MS = 30 * 60_000;
 
+/** Their server is a module: this process becomes it without another start. */
+const NODE_SERVERS = new Set<RuntimeName>(['onnx', 'function']);
+
 async function prepare({ workload, source, work }: PodSettings): Promise<Prepared> {
   const artifacts = await createArtifactFolder({ folder: join(work, 'artifacts') });
   const signal = AbortSignal.timeout(FETCH_MS);
-  await fetchContent(source, workload.artifact, {
-    artifacts,
-    signal,
-    wait: (ms) => setTimeout(ms, undefined, { signal }),
-    warn: (text) => console.error(text),
-  });
+  if (workload.artifact) {
+    await fetchContent(source, workload.artifact, {
+      artifacts,
+      signal,
+      wait: (ms) => setTimeout(ms, undefined, { signal }),
+      warn: (text) => console.error(text),
+    });
+  }
   const preparer = createPreparer({
     folder: work,
     programs: programs(),
@@ -44,7 +51,10 @@ async function prepare({ workload, source, work }: PodSettings): Promise<Prepare
   return await preparer.prepare(workload);
 }
 
-async function become({ program, args, cwd, source, variables }: Prepared): Promise<void> {
+async function become(
+  { program, args, cwd, source, variables }: Prepared,
+  runtime: RuntimeName,
+): Promise<void> {
   const environment = {
     ...DEFAULTS,
     ...process.env,
@@ -53,17 +63,22 @@ async function become({ program, args, cwd, source, variables }: Prepared): Prom
   };
   Object.assign(process.env, environment);
   process.chdir(cwd);
-  if (program === process.execPath) await import('#functions/serve.ts');
-  else process.execve?.(program, [program, ...args], process.env);
+  if (NODE_SERVERS.has(runtime)) {
+    await import('#functions/serve.ts');
+    return;
+  }
+  const words = { PORT: process.env['PORT'] ?? '' };
+  process.execve?.(program, [program, ...args.map((arg) => fillIn(arg, words))], process.env);
 }
 
 // The first process of a container is not ended by a signal that it does not take.
 const onTerm = (): void => process.exit(143);
 process.once('SIGTERM', onTerm);
 try {
-  const prepared = await prepare(parsePodSettings(process.env));
+  const settings = parsePodSettings(process.env, process.argv.slice(2));
+  const prepared = await prepare(settings);
   process.off('SIGTERM', onTerm);
-  await become(prepared);
+  await become(prepared, settings.workload.spec.runtime);
 } catch (error) {
   console.error(messageOf(error));
   process.exit(1);
