@@ -110,7 +110,7 @@ export async function watchFolder(
   }
 
   function tell(text: string): void {
-    io.stderr.write(`rouse: ${text}\n`);
+    if (!closed) io.stderr.write(`rouse: ${text}\n`);
   }
 
   follow(root);

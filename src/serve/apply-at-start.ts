@@ -17,6 +17,7 @@ export interface Started {
 /**
  * Applies the folder that `rouse serve --apply` names, waits until its models are ready or have failed, and
  * follows it with `--watch`. What is wrong with one file is told and keeps no other from being served.
+ * Resolves with nothing when it was interrupted: what failed then is nobody's mistake.
  */
 export async function applyAtStart(options: {
   client: Client;
@@ -26,7 +27,7 @@ export async function applyAtStart(options: {
   watch: boolean;
   clock: Clock;
   signal: AbortSignal;
-}): Promise<Started> {
+}): Promise<Started | undefined> {
   const { client, folder, applied, watch, clock, signal } = options;
   const { stdout, stderr } = process;
   const io = { cwd: process.cwd(), clock, signal, stdout, stderr };
@@ -65,5 +66,6 @@ export async function applyAtStart(options: {
     if (made) settling.push(settle(made).catch(giveUp));
   }
   const settled = await Promise.all(settling);
+  if (signal.aborted) return undefined;
   return { models: settled.filter((model) => model !== undefined), problems };
 }

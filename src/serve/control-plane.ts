@@ -98,10 +98,13 @@ export async function createControlPlane(
     const client = createClient({ server: url, fetch: createLocalFetch(api, STARTER), clock });
     const { apply, applied, watch } = setup;
     applyAtStart({ client, folder: apply, applied, watch, clock, signal: closing.signal })
-      .then((started) => say({ type: 'settled', started }))
-      .catch((error: unknown) =>
-        log.error({ error: messageOf(error) }, 'the folder is not followed'),
-      );
+      .then((started) => {
+        if (started) say({ type: 'settled', started });
+      })
+      .catch((error: unknown) => {
+        if (!closing.signal.aborted)
+          log.error({ error: messageOf(error) }, 'the folder is not followed');
+      });
   }
   return {
     async close(graceMs) {

@@ -19,6 +19,31 @@ export function gracesOf({ drain }: Pick<ServerSettings, 'drain'>): Graces {
   return { drainMs: Math.max(0, drain - STOP_MS), stopMs: Math.min(drain, STOP_MS) };
 }
 
+/** The first SIGINT or SIGTERM of a server that starts waits for `followSignals`, the second ends it at once. */
+export interface HeldSignals {
+  /** The signal that came, if one did; from now on signals are the system's again. */
+  release(): NodeJS.Signals | undefined;
+}
+
+export function holdSignals(): HeldSignals {
+  let first: NodeJS.Signals | undefined;
+
+  function hold(signal: NodeJS.Signals): void {
+    if (first) process.exit(INTERRUPTED);
+    first = signal;
+  }
+
+  process.on('SIGINT', hold);
+  process.on('SIGTERM', hold);
+  return {
+    release() {
+      process.off('SIGINT', hold);
+      process.off('SIGTERM', hold);
+      return first;
+    },
+  };
+}
+
 export interface Signals {
   isClosing(): boolean;
   /** Signals are the system's again. The server counts as closing, if it did not yet. */
@@ -28,17 +53,18 @@ export interface Signals {
 /**
  * What signals do to a server. The first SIGINT or SIGTERM closes it; what has not ended a while after its time is
  * killed. The second ends it at once. SIGHUP has the certificates read again; without any it stays the signal of a
- * terminal that goes away.
+ * terminal that goes away. A signal that was held counts as the first.
  */
 export function followSignals(options: {
   settings: Pick<ServerSettings, 'drain' | 'tls'>;
   close: (graces: Graces) => void;
   kill: () => void;
   reload: () => void;
+  held: HeldSignals;
   clock: Clock;
   log: Log;
 }): Signals {
-  const { settings, close, kill, reload, clock, log } = options;
+  const { settings, close, kill, reload, held, clock, log } = options;
   const { drain, tls } = settings;
   let closing = false;
 
@@ -58,6 +84,8 @@ export function followSignals(options: {
 
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  const first = held.release();
+  if (first) stop(first);
   if (tls.length > 0) process.on('SIGHUP', reload);
   return {
     isClosing: () => closing,

@@ -11,7 +11,7 @@ import type { ControlSetup } from './control-messages.ts';
 import { makeControlSetup } from './control-setup.ts';
 import { takeDataFolder } from './data-folder.ts';
 import { createDataPlaneProcesses } from './data-plane-processes.ts';
-import { followSignals, gracesOf } from './endings.ts';
+import { followSignals, gracesOf, type HeldSignals } from './endings.ts';
 import { createPlatformRuntime } from './local-runtime.ts';
 import { findSharedPort } from './shared-port.ts';
 
@@ -22,7 +22,11 @@ const clock = systemClock;
  * data planes may die and come back. When it dies itself, the others notice that their channel to it has ended,
  * and the watchdog of the instances ends whoever does not.
  */
-export async function serveWithWorkers(request: ServeRequest, version: string): Promise<number> {
+export async function serveWithWorkers(
+  request: ServeRequest,
+  version: string,
+  held: HeldSignals,
+): Promise<number> {
   const { settings } = request;
   const log = createLog({ level: settings.logLevel, terminal: process.stderr.isTTY });
   checkFolder(request.apply);
@@ -38,7 +42,8 @@ export async function serveWithWorkers(request: ServeRequest, version: string): 
       const port = await findSharedPort(settings.listen);
       const listen = { ...settings.listen, port };
       const own = { ...request, settings: { ...settings, listen } };
-      return await runWith(makeControlSetup(own, { version, folder, at: listen }), runtime, log);
+      const setup = makeControlSetup(own, { version, folder, at: listen });
+      return await runWith(setup, runtime, held, log);
     } finally {
       await runtime.close(gracesOf(settings).stopMs);
     }
@@ -50,6 +55,7 @@ export async function serveWithWorkers(request: ServeRequest, version: string): 
 async function runWith(
   setup: Omit<ControlSetup, 'applied'>,
   runtime: LocalRuntime,
+  held: HeldSignals,
   log: Log,
 ): Promise<number> {
   const { settings, version } = setup;
@@ -71,7 +77,10 @@ async function runWith(
     host,
     dataPlanes,
     environment,
-    onSettled: (started) => void begun.then((at) => announceModels(setup, at, started)),
+    onSettled: (started) =>
+      void begun.then((at) => {
+        if (!signals.isClosing()) announceModels(setup, at, started);
+      }),
     clock,
     log,
   });
@@ -93,6 +102,7 @@ async function runWith(
     },
     kill,
     reload: () => dataPlanes.reload(),
+    held,
     clock,
     log,
   });

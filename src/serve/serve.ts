@@ -11,18 +11,32 @@ import { announceModels, announceStart, checkFolder } from './announce.ts';
 import type { ControlStart, FromControl, ToControl } from './control-messages.ts';
 import { makeControlSetup } from './control-setup.ts';
 import { takeDataFolder } from './data-folder.ts';
-import { followSignals } from './endings.ts';
+import { followSignals, type HeldSignals, holdSignals } from './endings.ts';
 import { serveWithWorkers } from './serve-workers.ts';
 
 /** Control makes little garbage at a time; without a limit the 10,000 models of a start leave it 100 MiB larger. */
 const CONTROL_YOUNG_MB = 16;
 
+/** Signals that come while it starts are kept until there is something to close. */
+export async function serve(request: ServeRequest, version: string): Promise<number> {
+  const held = holdSignals();
+  try {
+    const run = request.settings.workers > 0 ? serveWithWorkers : serveEmbedded;
+    return await run(request, version, held);
+  } finally {
+    held.release();
+  }
+}
+
 /**
  * The embedded platform: one process, one fate. The data plane has this thread for itself; control and the
  * runtime live in a worker thread, so that an fsync or a policy never delays a request.
  */
-export async function serve(request: ServeRequest, version: string): Promise<number> {
-  if (request.settings.workers > 0) return await serveWithWorkers(request, version);
+async function serveEmbedded(
+  request: ServeRequest,
+  version: string,
+  held: HeldSignals,
+): Promise<number> {
   const { settings } = request;
   const log = createLog({ level: settings.logLevel, terminal: process.stderr.isTTY });
   checkFolder(request.apply);
@@ -41,13 +55,18 @@ export async function serve(request: ServeRequest, version: string): Promise<num
     });
     const { host, port } = activator;
     const setup = makeControlSetup(request, { version, folder, at: { host, port } });
-    return await runWith(activator, { ...setup, applied: false, bus: port2 }, log);
+    return await runWith(activator, { ...setup, applied: false, bus: port2 }, held, log);
   } finally {
     folder.release();
   }
 }
 
-async function runWith(activator: Activator, start: ControlStart, log: Log): Promise<number> {
+async function runWith(
+  activator: Activator,
+  start: ControlStart,
+  held: HeldSignals,
+  log: Log,
+): Promise<number> {
   const worker = new Worker(entryUrl('./control-worker', import.meta.url), {
     workerData: start,
     transferList: [start.bus],
@@ -61,7 +80,8 @@ async function runWith(activator: Activator, start: ControlStart, log: Log): Pro
     else if (message.type === 'listening') {
       control = message.control;
       void activator.ready.then(() => announceStart(start, control));
-    } else if (message.type === 'settled') announceModels(start, control, message.started);
+    } else if (message.type === 'settled' && !signals.isClosing())
+      announceModels(start, control, message.started);
   });
   worker.on('error', (error) => ended.reject(error));
   worker.on('exit', (code) => {
@@ -77,6 +97,7 @@ async function runWith(activator: Activator, start: ControlStart, log: Log): Pro
     },
     kill: () => void worker.terminate(),
     reload: () => activator.reload(),
+    held,
     clock: systemClock,
     log,
   });
