@@ -1,8 +1,10 @@
 import { type AppliedModel, applyModel, checkSources } from '#cli/apply.ts';
 import { type Client, modelPath } from '#cli/client.ts';
 import { findModels } from '#cli/documents.ts';
+import { listModels } from '#cli/models.ts';
 import { watchFolder } from '#cli/watch.ts';
 import { waitUntilSettled } from '#cli/wait.ts';
+import { DEFAULT_NAMESPACE } from '#domain/names.ts';
 import { type ModelAnswer, readModel } from '#domain/read-views.ts';
 import type { Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
@@ -10,6 +12,8 @@ import { messageOf } from '#lib/fault.ts';
 export interface Started {
   /** Those that were applied, once they are ready or have failed. */
   readonly models: readonly ModelAnswer[];
+  /** How many more there are in the default namespace. */
+  readonly others: number;
   /** How many things were wrong with the others; each has been told. */
   readonly problems: number;
 }
@@ -53,7 +57,7 @@ export async function applyAtStart(options: {
     const watching = await watchFolder(client, folder, io);
     signal.addEventListener('abort', () => void watching.close(), { once: true });
   }
-  if (applied) return { models: [], problems: 0 };
+  if (applied) return { models: [], others: 0, problems: 0 };
   const found = await checkSources(await findModels([folder], io));
   const broken = new Set(found.problems.map(({ file }) => file));
   // The watch has told them already.
@@ -67,5 +71,13 @@ export async function applyAtStart(options: {
   }
   const settled = await Promise.all(settling);
   if (signal.aborted) return undefined;
-  return { models: settled.filter((model) => model !== undefined), problems };
+  const models = settled.filter((model) => model !== undefined);
+  return { models, others: await countOthers(client, models), problems };
+}
+
+async function countOthers(client: Client, models: readonly ModelAnswer[]): Promise<number> {
+  const own = models.filter(({ metadata }) => metadata.namespace === DEFAULT_NAMESPACE);
+  const names = new Set(own.map(({ metadata }) => metadata.name));
+  const all = await listModels(client, DEFAULT_NAMESPACE);
+  return all.filter(({ metadata }) => !names.has(metadata.name)).length;
 }

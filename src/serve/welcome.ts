@@ -23,18 +23,22 @@ export function formatStart(where: {
  * address of control.
  */
 export function formatModels(
-  { models, problems }: Started,
+  { models, others, problems }: Started,
   where: { examples: ReadonlyMap<string, string>; control: string },
 ): string {
   const seen =
     problems === 0 ? '' : `${countOf(problems, 'problem')} with model files: see above.\n`;
   const server = where.control;
   const deploy = suggest(['deploy', 'NAME', 'FILE'], { server, namespace: DEFAULT_NAMESPACE });
+  const get = suggest(['get', 'models'], { server, namespace: DEFAULT_NAMESPACE });
+  if (models.length === 0 && others > 0)
+    return `${seen}${countOf(others, 'model')} in the state: ${get}\n`;
   if (models.length === 0)
     return `${seen}No models yet. Deploy one, such as ./model.onnx:\n  ${deploy}\n`;
   const rows = models.map((model) => rowOf(model));
   const width = Math.max(...rows.map(([name]) => name.length)) + 2;
   const lines = rows.map(([name, rest]) => `  ${name.padEnd(width)}${rest}\n`);
+  if (others > 0) lines.push(`  and ${others} more in the state: ${get}\n`);
   const tries = [...triesOf(models, where.examples, server), deploy].map((line) => `  ${line}\n`);
   return `${seen}${stateOf(models)}\n${lines.join('')}Try:\n${tries.join('')}`;
 }
@@ -53,8 +57,11 @@ function stateOf(models: readonly ModelAnswer[]): string {
 function rowOf({ metadata, status }: ModelAnswer): [name: string, rest: string] {
   const name =
     metadata.namespace === 'default' ? metadata.name : `${metadata.namespace}/${metadata.name}`;
-  const runtime = (status.revisions.at(-1)?.runtime ?? '').padEnd(10);
-  const failed = status.revisions.find(({ state }) => state === 'Failed');
+  const newest = status.revisions.at(-1);
+  const runtime = (newest?.runtime ?? '').padEnd(10);
+  // An older one that nobody is sent to is history.
+  const inUse = new Set([newest?.name, ...status.traffic.map(({ revision }) => revision)]);
+  const failed = status.revisions.find((each) => each.state === 'Failed' && inUse.has(each.name));
   if (failed) return [name, `${runtime}${failed.name} failed: ${failed.reason.split('\n')[0]}`];
   const { traffic } = status;
   const only = traffic.length === 1 ? traffic[0]?.revision : undefined;
