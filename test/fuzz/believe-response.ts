@@ -20,10 +20,10 @@ export function believeResponse({
   const body = takeBody(head, bytes, at, { method, closes });
   if (!body || head.status === 101) return undefined;
   const connection = head.fields.findAll('connection').toLowerCase();
-  const named = connection.split(',').map((token) => token.trim());
+  const named = new Set(connection.split(',').map((token) => token.trim()));
   const fields = pairsOf(head.fields).filter(([name]) => {
     const lower = name.toLowerCase().replaceAll('_', '-');
-    return !DROPPED.has(lower) && !named.includes(lower);
+    return !DROPPED.has(lower) && !named.has(lower);
   });
   // HTTP/1.0 knows no chunks, so it has no place for trailers.
   const trailers = minor === 0 ? [] : body.trailers;
