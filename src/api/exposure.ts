@@ -1,5 +1,5 @@
-import { type HostPort, isLoopback } from '#domain/address.ts';
-import { DEFAULT_DATA } from '#domain/server.ts';
+import { formatAddress, type HostPort, isLoopback } from '#domain/address.ts';
+import { DEFAULT_DATA, DEFAULT_LISTEN } from '#domain/server.ts';
 import { quote, ROUSE } from '#lib/command.ts';
 import { Fault } from '#lib/fault.ts';
 
@@ -8,20 +8,23 @@ const DEFAULT_PORT = 8081;
 
 /** Refuses to start control where others reach it while there is no key: everybody would be an admin. */
 export function checkExposure(
-  { control, data }: { readonly control: HostPort; readonly data: string },
+  settings: { readonly control: HostPort; readonly listen: HostPort; readonly data: string },
   keys: number,
 ): void {
+  const { control, data } = settings;
   if (keys > 0 || isLoopback(control.host)) return;
   const { host, port } = control;
   const where = port === 0 ? host : `${host} port ${port}`;
   const local = `127.0.0.1:${port === 0 ? DEFAULT_PORT : port}`;
   const folder = data === DEFAULT_DATA ? '' : ` --data ${quote(data)}`;
+  const requests = formatAddress(settings.listen);
+  const listen = requests === DEFAULT_LISTEN ? '' : ` --listen ${quote(requests)}`;
   throw new Fault(
     'forbidden',
     [
       `control would listen on ${where}, where others can reach it, and there is no key yet.`,
       'Start it on loopback and make one first:',
-      `  ${ROUSE} serve --control ${local}${folder}`,
+      `  ${ROUSE} serve${listen} --control ${local}${folder}`,
       `  ${ROUSE} key create --role admin --server http://${local}`,
     ].join('\n'),
   );

@@ -58,7 +58,6 @@ function makeCommand(options: ProgramOptions, exit: Exit): Command {
     .description('Models sleep at zero replicas; the first request rouses them.')
     .version(options.version)
     .exitOverride()
-    .showHelpAfterError(`(see: ${ROUSE} --help)`)
     .configureOutput({
       writeOut: (text) => options.stdout.write(text),
       writeErr: (text) => options.stderr.write(text),
@@ -75,7 +74,14 @@ function makeCommand(options: ProgramOptions, exit: Exit): Command {
   addWhy(program, options);
   addDelete(program, options);
   addKey(program, options);
+  nameHelp(program, ROUSE);
   return program;
+}
+
+/** Each command names its own help when it was used in a wrong way. */
+function nameHelp(command: Command, words: string): void {
+  command.showHelpAfterError(`(see: ${words} --help)`);
+  for (const below of command.commands) nameHelp(below, `${words} ${below.name()}`);
 }
 
 function statusOf(error: unknown, io: Io): number {

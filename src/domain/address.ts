@@ -22,11 +22,16 @@ export const address = z
     return { host: host.replace(/^\[|\]$/g, ''), port: portOf(text) };
   });
 
+/** As it stands in the file. */
+export function formatAddress({ host, port }: HostPort): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
 /** The address as a caller on this machine writes it: "all addresses" is none that can be called. */
 export function urlOf(address: HostPort, scheme: 'http' | 'https' = 'http'): string {
   const host =
     address.host === '0.0.0.0' ? '127.0.0.1' : address.host === '::' ? '::1' : address.host;
-  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
+  return `${scheme}://${formatAddress({ host, port: address.port })}`;
 }
 
 /** An address that only this machine reaches. */

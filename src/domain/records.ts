@@ -11,10 +11,12 @@ import { modelName, namespaceName, revisionName } from './names.ts';
 const time = z.number().nonnegative();
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 in hex');
 
+export const ROLES = ['admin', 'deploy', 'invoke', 'read'] as const;
+
 /** Who did something to the platform. `key:<id>` or `local` (loopback without a key) or `system:<loop>`. */
 export const actor = z.strictObject({
   id: z.string().max(128),
-  role: z.enum(['admin', 'deploy', 'invoke', 'read']),
+  role: z.enum(ROLES),
 });
 export type Actor = z.output<typeof actor>;
 export type Role = Actor['role'];

@@ -6,6 +6,7 @@ import { duration, size } from './units.ts';
 
 /** Relative to where the server was started. */
 export const DEFAULT_DATA = './.rouse';
+export const DEFAULT_LISTEN = '127.0.0.1:8080';
 
 const hostName = z
   .string()
@@ -74,7 +75,7 @@ const knative = z.strictObject({
 });
 
 const serverSpec = z.strictObject({
-  listen: address.prefault('127.0.0.1:8080').meta({ description: 'Requests to models.' }),
+  listen: address.prefault(DEFAULT_LISTEN).meta({ description: 'Requests to models.' }),
   control: address.prefault('127.0.0.1:8081').meta({ description: 'API and metrics.' }),
   controlHosts: z
     .array(allowedHost)

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type HostPort } from '#domain/address.ts';
 import { checkExposure, needsKey } from '#api/exposure.ts';
 import { createLocalFetch } from '#api/local.ts';
 import type { Role } from '#domain/records.ts';
@@ -309,36 +310,45 @@ describe('keys', () => {
 });
 
 describe('an address that others reach', () => {
+  const listen = { host: '127.0.0.1', port: 8080 };
+
   test('starts only with a key, and says how to make one', () => {
     const control = { host: '0.0.0.0', port: 8081 };
     const data = DEFAULT_DATA;
-    expect(() => checkExposure({ control, data }, 0)).toThrow(/listen on 0\.0\.0\.0 port 8081/);
-    expect(() => checkExposure({ control, data }, 0)).toThrow(
+    expect(() => checkExposure({ control, listen, data }, 0)).toThrow(
+      /listen on 0\.0\.0\.0 port 8081/,
+    );
+    expect(() => checkExposure({ control, listen, data }, 0)).toThrow(
       'npx rouse key create --role admin --server http://127.0.0.1:8081',
     );
-    expect(() => checkExposure({ control: { host: '::', port: 1 }, data }, 0)).toThrow(/no key/);
-    expect(() => checkExposure({ control: { host: 'rouse.example', port: 1 }, data }, 0)).toThrow(
+    expect(() => checkExposure({ control: { host: '::', port: 1 }, listen, data }, 0)).toThrow(
       /no key/,
     );
-    checkExposure({ control, data }, 1);
-    checkExposure({ control: { host: '127.0.0.1', port: 8081 }, data }, 0);
-    checkExposure({ control: { host: '::1', port: 8081 }, data }, 0);
+    expect(() =>
+      checkExposure({ control: { host: 'rouse.example', port: 1 }, listen, data }, 0),
+    ).toThrow(/no key/);
+    checkExposure({ control, listen, data }, 1);
+    checkExposure({ control: { host: '127.0.0.1', port: 8081 }, listen, data }, 0);
+    checkExposure({ control: { host: '::1', port: 8081 }, listen, data }, 0);
     expect(needsKey(control, false)).toBe(true);
     expect(needsKey({ host: '127.0.0.1', port: 1 }, false)).toBe(false);
     expect(needsKey({ host: '127.0.0.1', port: 1 }, true)).toBe(true);
   });
 
-  test('the commands it says keep the data folder, and name a port that is one', () => {
+  test('the commands it says keep the data folder and --listen, and name a port that is one', () => {
     const control = { host: '0.0.0.0', port: 0 };
-    const told = (data: string): string => {
+    const told = (data: string, listen: HostPort = { host: '127.0.0.1', port: 8080 }): string => {
       try {
-        checkExposure({ control, data }, 0);
+        checkExposure({ control, listen, data }, 0);
         return '';
       } catch (error) {
         return messageOf(error);
       }
     };
-    expect(told(DEFAULT_DATA)).not.toMatch(/port 0|:0\b|--data/);
+    expect(told(DEFAULT_DATA)).not.toMatch(/port 0|:0\b|--data|--listen/);
+    expect(told(DEFAULT_DATA, { host: '::', port: 80 })).toContain(
+      "  npx rouse serve --listen '[::]:80' --control 127.0.0.1:8081\n",
+    );
     expect(told('./my state').split('\n').slice(-2)).toEqual([
       "  npx rouse serve --control 127.0.0.1:8081 --data './my state'",
       '  npx rouse key create --role admin --server http://127.0.0.1:8081',

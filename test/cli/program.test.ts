@@ -44,7 +44,21 @@ test.each([
 });
 
 test('wrong usage says where help is, in a way that can be pasted', async () => {
-  expect((await world.run(['fly'])).stderr).toContain('(see: npx rouse --help)');
+  for (const [args, help] of [
+    [['fly'], 'npx rouse --help'],
+    [['serve', '--typo'], 'npx rouse serve --help'],
+    [['serve', '--watch'], 'npx rouse serve --help'],
+    [['key', 'make'], 'npx rouse key --help'],
+    [['key', 'create'], 'npx rouse key create --help'],
+  ] as const) {
+    expect((await world.run(args)).stderr).toContain(`(see: ${help})`);
+  }
+});
+
+test('a key without a role: the refusal says which there are', async () => {
+  const { status, stderr } = await world.run(['key', 'create']);
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/--role.*admin.*deploy.*invoke.*read.* not specified/);
 });
 
 test('a suggested command is for the same server and namespace', () => {

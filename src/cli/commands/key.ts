@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { PRIORITIES } from '#domain/priority.ts';
+import { ROLES } from '#domain/records.ts';
 import { readKeys, readNewKey } from '#domain/read-views.ts';
 import type { KeyView } from '#domain/views.ts';
 import type { Io } from '../io.ts';
@@ -50,8 +51,8 @@ function addCreate(key: Command, io: Io): void {
     .command('create')
     .description('make a key and print its secret, once')
     .addOption(
-      new Option('--role <role>', 'what it may do')
-        .choices(['admin', 'deploy', 'invoke', 'read'])
+      new Option(`--role <${ROLES.join('|')}>`, 'what it may do')
+        .choices(ROLES)
         .makeOptionMandatory(),
     )
     .addOption(
