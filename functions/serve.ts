@@ -1,6 +1,6 @@
 import { closeSync, writeFileSync } from 'node:fs';
 import { ENV_READY_FD, ENV_STANDBY, type ReadyLine } from '#domain/launch.ts';
-import { messageOf } from '#lib/fault.ts';
+import { Fault, messageOf } from '#lib/fault.ts';
 import { type Listening, createListening } from './listen.ts';
 import {
   type Load,
@@ -56,9 +56,16 @@ async function stop(): Promise<void> {
 }
 
 function fail(error: unknown): void {
-  console.error(error);
+  tell(error);
   report({ error: messageOf(error) });
   process.exit(1);
+}
+
+/** Of our own errors what they say; of what the model threw all that there is. */
+function tell(error: unknown): void {
+  if (!(error instanceof Fault)) return console.error(error);
+  console.error(error.message);
+  if (error.cause !== undefined) console.error(error.cause);
 }
 
 function report(line: ReadyLine): void {

@@ -139,7 +139,10 @@ describe('deploy', () => {
     expect(value.document.spec.revision).toMatchObject({ runtime: 'command', args: COMMAND.args });
     const missing = await world.run(['deploy', 'other', 'prog', '--runtime', 'command']);
     expect(missing).toMatchObject({ status: 1, stdout: '' });
-    expect(missing.stderr).toContain('spec.revision.args: found nothing, expected the program');
+    expect(missing.stderr).toBe(
+      'rouse: other: deploy cannot say which program to run. Write its args into a model file, and use: ' +
+        `npx rouse apply -f FILE --server ${world.server.url}\n`,
+    );
   });
 
   test('a split that names revisions does not move by itself, and that is said', async () => {

@@ -220,6 +220,17 @@ describe('a module that cannot be served says why, and the process ends with sta
   test('a missing file', async () => {
     const server = await open(join(folder, 'none.ts'));
     expect(server.ready).toEqual({ error: 'none.ts: no such file or folder' });
+    await until('the log ends', () => server.output().endsWith('\n'));
+    expect(server.output()).toBe('none.ts: no such file or folder\n');
+  });
+
+  test('the log has the stack of what was written, and nothing of how errors are classed', async () => {
+    const server = await run(
+      `export default { load() { throw new Error('no weights'); }, predict() {} };`,
+    );
+    await until('the stack is in the log', () => /at .*load/.test(server.output()));
+    expect(server.output()).toMatch(/^load\(\) failed: no weights\nError: no weights\n +at .*load/);
+    expect(server.output()).not.toMatch(/Fault|problems|retryAfter|code:/);
   });
 });
 

@@ -52,6 +52,8 @@ export function addDeploy(program: Command, io: Io, exit: { status: number }): v
     });
 }
 
+const NO_ARGS = 'deploy cannot say which program to run. Write its args into a model file';
+
 interface Deployment {
   readonly name: string;
   readonly source: string;
@@ -74,9 +76,12 @@ async function deploy(client: Client, deployment: Deployment): Promise<Deployed>
   if (runtime !== 'command') parseModel(makeDocument(undefined, { ...deployment, runtime }), name);
   const before = await currentModel(client, namespace, name);
   const input = makeDocument(before, { ...deployment, runtime });
-  if (runtime === 'command') parseModel(input, name);
+  const apply = suggest(['apply', '-f', 'FILE'], { server: client.server, namespace });
+  if (runtime === 'command') {
+    if (!hasArgs(before)) throw new Fault('invalid', `${name}: ${NO_ARGS}, and use: ${apply}`);
+    parseModel(input, name);
+  }
   if (!isModel(input)) {
-    const apply = suggest(['apply', '-f', 'FILE'], { server: client.server, namespace });
     throw new Fault('invalid', `${name} is of a newer version. Use: ${apply}`);
   }
   const found = { key: `${namespace}/${name}`, input, file: name, folder: io.cwd };
@@ -121,6 +126,10 @@ function makeDocument(
       ...(max !== undefined && { scaling: { ...fieldsOf(spec['scaling']), max } }),
     },
   };
+}
+
+function hasArgs(before: ModelAnswer | undefined): boolean {
+  return 'args' in settingsOf(before?.spec['revision'], 'command');
 }
 
 /** Settings of the revision before, if the same runtime understands them. Its name was its own. */

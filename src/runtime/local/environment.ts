@@ -71,7 +71,9 @@ async function secretOf(
   if (value !== undefined) return value;
   throw new Fault(
     'invalid',
-    `env ${name} names secret ${secret}, which does not exist in namespace ${namespace}`,
+    // Callers of the model may be told, too: not where the data folder is.
+    `env ${name} names secret ${secret}, which does not exist in namespace ${namespace}: ` +
+      `its value is a file secrets/${namespace}/${secret} in the data folder`,
   );
 }
 

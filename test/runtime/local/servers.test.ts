@@ -35,7 +35,7 @@ test('a file that is no ONNX model is refused by name', async () => {
   const workload = setup.workload({ runtime: 'onnx', source: 'notes.onnx' }, artifact);
   await expect(setup.runtime.inspect(workload)).rejects.toMatchObject({
     code: 'invalid',
-    message: expect.stringMatching(/^notes\.onnx: /),
+    message: expect.stringMatching(/^notes\.onnx is no ONNX model/),
   });
 });
 

@@ -100,7 +100,10 @@ export function createInspector(options: {
 function resultOf(name: string, end: ToolEnd): { inspection: Inspection; served?: string } {
   const value = jsonOf(end.result);
   if (typeof value === 'object' && value !== null) {
-    if ('error' in value) throw new Fault('invalid', `${name}: ${String(value.error)}`);
+    if ('error' in value) {
+      const error = String(value.error);
+      throw new Fault('invalid', error.startsWith(name) ? error : `${name}: ${error}`);
+    }
     const parsed = inspection.safeParse('inspection' in value ? value.inspection : undefined);
     if (end.ok && parsed.success) {
       const served =

@@ -51,7 +51,9 @@ test('a secret that does not exist is refused by name, before any start', async 
   const workload = setup.workload({ runtime: 'command', args: programArgs('serve'), env });
   await expect(setup.runtime.prepare(workload)).rejects.toMatchObject({
     code: 'invalid',
-    message: 'env API_KEY names secret openai, which does not exist in namespace default',
+    message:
+      'env API_KEY names secret openai, which does not exist in namespace default: ' +
+      'its value is a file secrets/default/openai in the data folder',
   });
   expect((await setup.failed(workload)).reason).toContain('secret openai');
 });
