@@ -52,6 +52,9 @@ export async function createListening(
     });
     listener(request, response);
   });
+  // A caller that leaves is told to the handler; the connection says that the handler runs on. Its slot is its own until
+  // then. Node has no name for this setting, and `allowHalfOpen` of its sockets does nothing without it.
+  Reflect.set(server, 'httpAllowHalfOpen', true);
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));

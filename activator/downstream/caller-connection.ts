@@ -247,10 +247,8 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
 
   /** Breaks off in the middle of a response, so that the caller can't take it for whole. */
   cut(): void {
-    this.phase = CLOSED;
-    this.takeAhead();
-    if (this.socket.destroyed) return;
-    this.socket.resetAndDestroy();
+    this.leave();
+    if (!this.socket.destroyed) this.socket.resetAndDestroy();
   }
 
   /** Ends with FIN: for a response whose end is the end of the connection, and when no more is taken. */
@@ -510,10 +508,14 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
 
   private onGone(): void {
     if (this.phase === CLOSED) return;
+    this.leave();
+    this.socket.destroySoon();
+  }
+
+  private leave(): void {
     const wasExchanging = this.phase === EXCHANGING;
     this.phase = CLOSED;
     this.takeAhead();
     if (wasExchanging) this.exchange?.onCallerGone();
-    this.socket.destroySoon();
   }
 }

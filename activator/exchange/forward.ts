@@ -9,12 +9,20 @@ import { pieceOf } from '../http/pieces.ts';
 import { NEVER } from '../never.ts';
 import { type Plane, SEND_TIMEOUT_MS } from '../plane.ts';
 import type { Refusal } from '../refusal.ts';
-import { makeLost, makeNoHttp2, UNASKED_UPGRADE } from './refusals.ts';
+import { LEAVES_BASE, makeLost, makeNoHttp2, UNASKED_UPGRADE } from './refusals.ts';
 import type { RevisionRoute } from '../routes.ts';
 import type { InstanceRoute } from '../upstream/instance-route.ts';
 import { hundredths, makeResponseFields, timingOf } from '../metrics/timing.ts';
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
+
+/** `.` or `..` between slashes, in any of the ways that servers read them. */
+const DOT_SEGMENT = /^[^?]*?(?:[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:[/\\;?]|%2f|%5c|$)/i;
+
+/** Where a model is a part of a server, the rest of that server is not published. */
+function leavesBase(address: Address, path: string): boolean {
+  return 'host' in address && Boolean(address.basePath) && DOT_SEGMENT.test(path);
+}
 
 const IDLE = 0;
 const CONNECTING = 1;
@@ -100,7 +108,8 @@ export class Forward implements UpstreamEvents {
     this.replayable = true;
     this.deadline = granted.grantedAt + route.routing.timeouts.run;
     this.refusedOnce = false;
-    this.connect(instance.take(this.downstream.isGrpc));
+    if (leavesBase(instance.address, granted.path)) this.events.onRefusal(LEAVES_BASE);
+    else this.connect(instance.take(this.downstream.isGrpc));
   }
 
   /** Ends with the whole answer. */

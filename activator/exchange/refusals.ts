@@ -69,6 +69,11 @@ export const UNASKED_UPGRADE = refusal(
   'The instance switched protocols without being asked.',
 );
 
+export const LEAVES_BASE = refusal(
+  'bad_request',
+  'The path has a "." or ".." between slashes, which would lead out of the address of the model.',
+);
+
 /** What the header of ours would have to be. */
 const RIGHT = {
   'Rouse-Hold': `a duration such as 500ms, 5s or 0; of more than ${formatDuration(MAX_HOLD_MS)} as much is taken`,

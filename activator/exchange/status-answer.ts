@@ -4,7 +4,7 @@ import type { RequestHead } from '../http/request-head.ts';
 import type { Plane } from '../plane.ts';
 import type { Refusal } from '../refusal.ts';
 import { makeTooManyOfCaller, TOO_MANY_WATCHES } from './refusals.ts';
-import type { RevisionRoute } from '../routes.ts';
+import { mustRefuse, type RevisionRoute } from '../routes.ts';
 import { noRevision, revisionShown } from './shown-revision.ts';
 import { parseStatusQuestion, type StatusQuestion } from './wait-fields.ts';
 import type { Asker } from '../status/inquiry.ts';
@@ -44,6 +44,7 @@ export function startStatus(
 ): Following {
   const { asEvents, wakes } = question;
   if (asEvents) return plane.watches.add(client, route, { asker, wakes }, plane.now(), onEnd);
+  if (wakes && !route.gate.isWarm && !mustRefuse(route, plane.now())) route.gate.poke();
   let isWanted = true;
   plane.inquiry.ask(route, asker, plane.now(), (status) => {
     if (isWanted) {

@@ -199,6 +199,12 @@ export class InstanceConnection implements Upstream, SocketOwner {
     this.endLinger(this.isSilent);
   }
 
+  /** It answers, which no informational head is: it has computed. */
+  private lingerOn(): void {
+    this.isSilent = false;
+    this.lingersUntil = Math.min(this.lingersUntil, this.now() + LINGER_MS);
+  }
+
   private endLinger(isSilent: boolean): void {
     const { onOver } = this;
     if (!onOver) return;
@@ -266,11 +272,8 @@ export class InstanceConnection implements Upstream, SocketOwner {
   }
 
   onBytes(buffer: Buffer, length: number): void {
-    if (this.onOver) {
-      this.isSilent = false;
-      this.lingersUntil = Math.min(this.lingersUntil, this.now() + LINGER_MS);
-      return;
-    }
+    // An answer to nobody.
+    if (this.onOver && this.state !== HEAD) return;
     const { events } = this;
     events?.cork();
     if (this.partial) {
@@ -287,6 +290,7 @@ export class InstanceConnection implements Upstream, SocketOwner {
       return;
     }
     const bodyAt = this.state === HEAD ? this.readHeads(buffer, length) : 0;
+    if (bodyAt >= 0 && this.onOver) this.lingerOn();
     if (bodyAt < 0 || !this.events) return;
     if (this.isTunnel()) this.readTunnel(buffer, bodyAt, length);
     else this.readBody(buffer, bodyAt, length);

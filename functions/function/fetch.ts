@@ -1,4 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { jsonAnswer } from '#functions/protocol/response.ts';
 
@@ -13,14 +14,44 @@ const HEALTH: Readonly<Record<string, string>> = {
 };
 
 export function createFetchListener(handle: (request: Request) => unknown): RequestListener {
-  const listener = getRequestListener((request) => callHandler(handle, request), {
-    errorHandler: failed,
-  });
+  const listener = getRequestListener(
+    (request, served) => callHandler(handle, withSignal(request, served)),
+    { errorHandler: failed },
+  );
   return (request: IncomingMessage, response: ServerResponse) => {
     const health = HEALTH[request.url ?? ''];
     if (health === undefined) void listener(request, response);
     else response.writeHead(200, jsonAnswer(health).headers).end(health);
   };
+}
+
+/** What a request came with. */
+interface Served {
+  readonly incoming: { readonly socket: Pick<Socket, 'readableEnded' | 'once' | 'off'> };
+  readonly outgoing: { once(event: 'close', listener: () => void): unknown };
+}
+
+/** The connection of a caller that has left stays half open until the handler has ended: its end is what tells. */
+function withSignal(request: Request, served: Served): Request {
+  let signal: AbortSignal | undefined;
+  const get = (): AbortSignal =>
+    (signal ??= AbortSignal.any([whenClosed(request), whenLeft(served)]));
+  return Object.defineProperty(request, 'signal', { get });
+}
+
+/** As it came. */
+function whenClosed(request: Request): AbortSignal {
+  return Reflect.get(Object.getPrototypeOf(request), 'signal', request);
+}
+
+function whenLeft({ incoming, outgoing }: Served): AbortSignal {
+  const { socket } = incoming;
+  if (socket.readableEnded) return AbortSignal.abort();
+  const left = new AbortController();
+  const abort = (): void => left.abort();
+  socket.once('end', abort);
+  outgoing.once('close', () => socket.off('end', abort));
+  return left.signal;
 }
 
 async function callHandler(

@@ -7,6 +7,10 @@ import type { Log } from '#lib/log.ts';
 /** Of the drain time this much is kept for stopping instances after the last request has been answered. */
 const STOP_MS = 5000;
 
+/** After that nobody knows what keeps the process. */
+const LAST_MS = 1000;
+const FORCED = 1;
+
 /** How long the parts of a server may take to end, one after the other. */
 export interface Graces {
   /** For the requests. */
@@ -79,6 +83,7 @@ export function followSignals(options: {
     clock.after(drain + STOP_MS, () => {
       log.warn('Not all has ended in time; the rest is ended by force.');
       kill();
+      clock.after(LAST_MS, () => process.exit(FORCED));
     });
   }
 

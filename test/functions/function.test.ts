@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '#test/until.ts';
@@ -129,6 +130,33 @@ describe('a fetch handler', () => {
     sent.destroy();
     await until('it is aborted', async () => (await server.call('/state')).text === 'aborted');
     expect((await server.call('/state')).text).toBe('aborted');
+  });
+
+  test('the connection of a caller who leaves is closed when its handler has ended, told or not', async () => {
+    const server = await run(`
+      const released = Promise.withResolvers();
+      let state = 'idle';
+      export default async (request: Request): Promise<Response> => {
+        if (request.url.endsWith('/state')) return new Response(state);
+        if (request.url.endsWith('/release')) released.resolve();
+        else {
+          state = 'running';
+          request.signal.addEventListener('abort', () => { state = 'told'; });
+          await released.promise;
+        }
+        return new Response('nobody reads this');
+      };`);
+    const state = async () => (await server.call('/state')).text;
+    const leaver = connect({ path: server.socketPath, allowHalfOpen: true });
+    let isOver = false;
+    leaver.once('end', () => (isOver = true)).resume();
+    leaver.write('GET / HTTP/1.1\r\nHost: h\r\n\r\n');
+    await until('it runs', async () => (await state()) === 'running');
+    leaver.end();
+    await until('it is told', async () => (await state()) === 'told');
+    expect(isOver, 'it runs on').toBe(false);
+    await server.call('/release');
+    await until('it has ended', () => isOver);
   });
 
   test('a handler that throws: 500 without the reason, which is in the log', async () => {

@@ -51,7 +51,7 @@ async function leaveInTheMiddle(said = '') {
   const next = call(harness.port, PATH);
   await expect.poll(queued).toBe('1');
   leaver.destroy();
-  const code = said === '' ? '499' : '200';
+  const code = said.startsWith('HTTP/1.1 200') ? '200' : '499';
   await expect
     .poll(() => harness.scrape())
     .toMatch(new RegExp(`^rouse_requests_total\\{.*code="${code}".*\\} 1$`, 'm'));
@@ -72,6 +72,20 @@ test('or when it has answered, though it leaves the connection open', async () =
   busy.write(ANSWER);
   const clocking = setInterval(() => clock.advance(LONG_ENOUGH_MS / 100), 5);
   harness.teardown(() => clearInterval(clocking));
+  expect(await next).toMatchObject({ status: 200, body: 'done' });
+});
+
+test('a sign of life is no answer', async () => {
+  const { busy, next } = await leaveInTheMiddle('HTTP/1.1 102 Processing\r\n\r\n');
+  for (const part of ['HTTP/1.1 103 Early Hints\r\n', 'Link: </a>\r\n\r\n']) {
+    busy.write(part);
+    // Turns of the loop, in which it comes.
+    for (let turn = 0; turn < 20; turn += 1) {
+      clock.advance(LONG_ENOUGH_MS / 10);
+      expect(await queued()).toBe('1');
+    }
+  }
+  busy.end();
   expect(await next).toMatchObject({ status: 200, body: 'done' });
 });
 

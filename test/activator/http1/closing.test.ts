@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { listening } from '#test/listening.ts';
 import { call, dial, makeInstance, makeModel, makeRevision } from '../harness.ts';
 import { useHarness } from '../use-harness.ts';
 
@@ -44,6 +45,23 @@ describe('a data plane that closes', () => {
       headers: { connection: 'close' },
     });
     await closed;
+  });
+
+  test('cuts what has not ended in time, at the instance as well', async () => {
+    const asked = Promise.withResolvers<Socket>();
+    const mute = createServer((socket) => {
+      harness.teardown(() => socket.destroy());
+      socket.on('error', () => undefined);
+      socket.once('data', () => asked.resolve(socket));
+    });
+    const port = await listening(mute);
+    harness.teardown(() => mute.close());
+    await harness.publish(makeModel(), port);
+    const answer = call(harness.port, PATH).catch(() => 'cut');
+    const socket = await asked.promise;
+    await harness.activator.close(0);
+    expect(await answer).toBe('cut');
+    await expect.poll(() => socket.destroyed).toBe(true);
   });
 
   test('answers connections that nobody had looked at yet', async () => {

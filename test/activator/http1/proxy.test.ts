@@ -3,7 +3,7 @@ import { Agent, type IncomingMessage, request } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { call, dial, makeModel, makeRevision } from '../harness.ts';
+import { call, dial, makeInstance, makeModel, makeRevision } from '../harness.ts';
 import { untilStill } from '../until-still.ts';
 import { useHarness } from '../use-harness.ts';
 
@@ -25,6 +25,56 @@ describe('forwarding', () => {
       'rouse-cold-start': 'false',
     });
     expect(answer.headers['server-timing']).toMatch(/^queue;dur=[\d.]+, infer;dur=[\d.]+$/);
+  });
+
+  describe('to a model that is a part of a server', () => {
+    async function serveBelow(basePath: string): Promise<void> {
+      const { port } = await harness.startInstance((incoming, response) =>
+        response.end(incoming.url),
+      );
+      const { address, ...rest } = makeInstance(port);
+      await harness.publish(makeModel({ revisions: [makeRevision()] }));
+      harness.publisher.update({ instances: [{ ...rest, address: { ...address, basePath } }] });
+    }
+    const ask = async (rest: string) => {
+      const client = await dial(harness.port);
+      client.socket.write(
+        `GET /models/default/digits${rest} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`,
+      );
+      return await client.closed;
+    };
+
+    test.each([
+      '/..',
+      '/../x',
+      '/a/../../x',
+      '/./x',
+      '/a/.',
+      '/%2e%2e/x',
+      '/.%2E/x',
+      '/..%2fx',
+      '/a%2f..%2fx',
+      '/..;/x',
+      '/..\\x',
+      '/%5c..%5cx',
+      '/..?x',
+    ])('%s does not lead out of it', async (rest) => {
+      await serveBelow('/public/llm');
+      expect(await ask(rest)).toMatch(/^HTTP\/1\.1 400 [^]*lead out of the address of the model/);
+    });
+
+    test.each(['/', '/a.b/..c/...', '/x?y=/../z', '/.well-known/x'])(
+      '%s stays below',
+      async (rest) => {
+        await serveBelow('/public/llm');
+        expect(await ask(rest)).toContain(`/public/llm${rest}`);
+      },
+    );
+
+    test('one that is all of its server gets every path as it came', async () => {
+      await serveBelow('');
+      expect(await ask('/a/../b')).toContain('/a/../b');
+    });
   });
 
   test('hop-by-hop fields and those that Connection names end here', async () => {

@@ -236,6 +236,25 @@ describe('the status of a model, as JSON', () => {
     },
   );
 
+  test('with "wake" the model is woken, unless it is awake or cannot start; with "true" it is not', async () => {
+    const wakes = () => harness.reports.filter(({ type }) => type === 'wake').length;
+    expect((await ask(PATH, { 'rouse-status': 'true' })).state).toBe('asleep');
+    expect(wakes()).toBe(0);
+    expect((await ask(PATH, { 'rouse-status': 'wake' })).state).toBe('starting');
+    expect(wakes()).toBe(1);
+    await wake();
+    await expect.poll(async () => (await ask()).state).toBe('awake');
+    await ask(PATH, { 'rouse-status': 'wake' });
+    const startFailure = { message: 'exited with status 3', until: Date.now() + 60_000 };
+    const revision = makeRevision({ name: 'v2', startFailure });
+    harness.publisher.update({ models: [makeModel({ revisions: [makeRevision(), revision] })] });
+    const failed = { 'rouse-status': 'wake', 'rouse-revision': 'v2' };
+    await expect
+      .poll(async () => (await call(harness.port, PATH, { headers: failed })).body)
+      .toContain('"failed"');
+    expect(wakes()).toBe(1);
+  });
+
   test.each([
     [404, '/status/models/default/nothing', {}],
     [404, '/status/else', {}],
