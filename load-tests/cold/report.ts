@@ -1,4 +1,5 @@
 import { formatHead, type ReportHead } from '../measure/report.ts';
+import { formatGoal, goalOf } from './goals.ts';
 import { formatTable } from '#lib/table.ts';
 import type { Cold, Spread } from './wake.ts';
 
@@ -13,7 +14,7 @@ export function formatReport(report: Report): string {
   const { rows, skipped } = report;
   return [
     formatHead(report),
-    `${rows[0]?.wakes} wakes each, in turns with the bare loop; ms, p50 / p95`,
+    `\`npm run bench:cold -- --wakes ${rows[0]?.wakes}\`: in turns with the bare loop; ms, p50 / p95`,
     formatTable(
       [
         'cold start',
@@ -28,6 +29,7 @@ export function formatReport(report: Report): string {
         'infer',
         'own load',
         'all but own load',
+        'goal, met?',
       ],
       rows.map(cellsOf),
     ),
@@ -35,7 +37,8 @@ export function formatReport(report: Report): string {
   ].join('\n\n');
 }
 
-function cellsOf({ row, rouse, floor, overhead, noise, apart, phases, loadMs }: Cold): string[] {
+function cellsOf(cold: Cold): string[] {
+  const { row, rouse, floor, overhead, noise, apart, phases, loadMs } = cold;
   const parts = [phases.queue, phases.start, phases.load, phases.infer, loadMs.median];
   return [
     row,
@@ -46,6 +49,7 @@ function cellsOf({ row, rouse, floor, overhead, noise, apart, phases, loadMs }: 
     apart.p95.toFixed(1),
     ...parts.map((ms) => ms.toFixed(1)),
     (rouse.p50 - loadMs.median).toFixed(1),
+    formatGoal(goalOf(cold)),
   ];
 }
 

@@ -4,6 +4,7 @@ import { formatFigure } from '../measure/table.ts';
 import type { PeerName } from '../peers/peers.ts';
 import type { Compared, PeerRow, Row } from './closed-loop.ts';
 import type { Idle } from './idle.ts';
+import { formatGoals } from './goals.ts';
 import { type OpenLoop, RATE } from './open-loop.ts';
 import type { Slow } from './slow.ts';
 
@@ -31,7 +32,7 @@ export function formatReport(report: Report): string {
   const { rounds, secondsPerRound } = report;
   return [
     formatHead(report),
-    `${rounds} rounds of ${secondsPerRound} s each, in turns: median (lowest–highest)`,
+    `\`npm run bench:proxy -- --rounds ${rounds} --seconds ${secondsPerRound}\`: in turns; median (lowest–highest)`,
     ...report.rows.map(formatRow),
     ...(report.openLoop.length > 0 ? [formatOpenLoop(report.openLoop)] : []),
     ...(report.idle.length > 0 ? [formatIdle(report.idle)] : []),
@@ -43,10 +44,13 @@ function formatRow({ name, peers }: Row): string {
   const baselines = [...new Set(peers.flatMap((each) => baselinesOf(each.cpuMicros)))];
   const against = baselines.map((baseline) => `CPU / ${baseline}'s`);
   const speed = baselines.includes('haproxy') ? ["requests/s / haproxy's"] : [];
-  return formatTable(
+  const own = peers.find(({ peer }) => peer === 'rouse');
+  const goals = own ? formatGoals(name, own) : '';
+  const table = formatTable(
     [name, 'CPU µs', 'main', ...against, 'requests/s', ...speed, 'p50 ms', 'p99 ms', 'failed'],
     peers.map((each) => [each.peer, ...cells(each, baselines)]),
   );
+  return goals === '' ? table : `${table}\n\nGoals of ${name}: ${goals}.`;
 }
 
 function cells(row: PeerRow, baselines: readonly PeerName[]): string[] {
