@@ -15,8 +15,9 @@ export async function withFolder<T>(
 ): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), `rouse-${benchmark}-`));
   const remove = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  // Not once: the next one would end it while it still removes things.
   for (const signal of SIGNALS) {
-    process.once(signal, () => process.exit(128 + constants.signals[signal]));
+    process.on(signal, () => process.exit(128 + constants.signals[signal]));
   }
   process.once('exit', remove);
   try {
