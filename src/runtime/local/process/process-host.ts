@@ -86,7 +86,8 @@ export function createProcessHost(options: {
 /**
  * Its first process may end by any signal: whoever hangs on it is noted before, since nobody finds them after.
  * Whoever has left its group is frozen with it, and goes on with it. Only that waking one must not cost a look
- * at the system's processes: nobody has come or gone while all were frozen.
+ * at the system's processes: nobody has come or gone while all were frozen. Nor a way through the spawner, which takes
+ * the signal as well: a stop may still be on that way.
  */
 function noting(group: Group, members: Map<number, Identity>): Group {
   return {
@@ -97,6 +98,7 @@ function noting(group: Group, members: Map<number, Identity>): Group {
     signal(signal) {
       const { leader } = group;
       if (signal === 'SIGCONT') {
+        if (leader && isSame(leader)) systemProcesses.signal(-leader.pid, signal);
         group.signal(signal);
         signalAll(members.values(), signal);
         return;
@@ -110,7 +112,10 @@ function noting(group: Group, members: Map<number, Identity>): Group {
 }
 
 function signalAll(members: Iterable<Identity>, signal: NodeJS.Signals): void {
-  for (const { pid, startTicks } of members) {
-    if (systemProcesses.stat(pid)?.startTicks === startTicks) systemProcesses.signal(pid, signal);
-  }
+  for (const member of members) if (isSame(member)) systemProcesses.signal(member.pid, signal);
+}
+
+/** Its pid is not another's by now. */
+function isSame({ pid, startTicks }: Identity): boolean {
+  return systemProcesses.stat(pid)?.startTicks === startTicks;
 }

@@ -9,7 +9,7 @@ import type { Instance, Workload } from '#runtime/runtime.ts';
 import { createFakeClock, type FakeClock } from '#test/fake-clock.ts';
 import { until } from '#test/until.ts';
 import { wanted } from '../../conformance.ts';
-import { createLocalSetup, pidsMarked, programArgs, type LocalSetup } from '../harness.ts';
+import { createLocalSetup, pidsMarked, programArgs, spawners, type LocalSetup } from '../harness.ts';
 import { ask } from '../../request.ts';
 
 let setup: LocalSetup;
@@ -80,6 +80,18 @@ test('a parked program takes connections, and answers when it is woken', async (
   expect(String(answer)).toContain('200');
   early.destroy();
   expect(find(id)?.state).toBe('ready');
+});
+
+test('it is woken at once, whatever the process does that has started it', async () => {
+  const workload = setup.workload({ runtime: 'command', args: programArgs('serve') });
+  const { id, address } = await park(workload);
+  const pids = pidsMarked(`${setup.stateId}/${id}\0`);
+  await until('it is frozen', () => pids.length > 0 && pids.every((pid) => stateOf(pid) === 'T'));
+  const [spawner = 0] = spawners(setup.stateId);
+  process.kill(spawner, 'SIGSTOP');
+  await setup.runtime.want(workload, wanted(1));
+  expect((await ask(address)).status).toBe(200);
+  process.kill(spawner, 'SIGCONT');
 });
 
 const MAPPED_BYTES = 64 * 2 ** 20;
