@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { programs } from '#serve/local-runtime.ts';
 import { until } from '#test/until.ts';
 import { createLocalSetup, type LocalSetup } from './harness.ts';
 import { ask } from '../request.ts';
@@ -12,11 +13,7 @@ let setup: LocalSetup;
 
 beforeEach(async () => {
   setup = await createLocalSetup({
-    programs: {
-      serve: [process.execPath, own('serve.ts')],
-      inspect: [process.execPath, own('inspect.ts')],
-      python: ['python3', own('python/serve.py')],
-    },
+    programs: programs(),
   });
 });
 afterEach(() => setup.close());

@@ -9,7 +9,13 @@ import type { Instance, Workload } from '#runtime/runtime.ts';
 import { createFakeClock, type FakeClock } from '#test/fake-clock.ts';
 import { until } from '#test/until.ts';
 import { wanted } from '../../conformance.ts';
-import { createLocalSetup, pidsMarked, programArgs, spawners, type LocalSetup } from '../harness.ts';
+import {
+  createLocalSetup,
+  pidsMarked,
+  programArgs,
+  spawners,
+  type LocalSetup,
+} from '../harness.ts';
 import { ask } from '../../request.ts';
 
 let setup: LocalSetup;

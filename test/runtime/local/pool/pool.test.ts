@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { RevisionSpecInput } from '#domain/model.ts';
 import { systemProcesses } from '#runtime/local/process/proc.ts';
 import type { Instance, PoolView, Workload } from '#runtime/runtime.ts';
+import { programs } from '#serve/local-runtime.ts';
 import { until } from '#test/until.ts';
 import { wanted } from '../../conformance.ts';
 import { createLocalSetup, pidsMarked, type LocalSetup } from '../harness.ts';
@@ -17,11 +18,7 @@ let setup: LocalSetup;
 async function open(pool = 1): Promise<void> {
   setup = await createLocalSetup({
     pool,
-    programs: {
-      serve: [process.execPath, own('serve.ts')],
-      inspect: [process.execPath, own('inspect.ts')],
-      python: ['python3', own('python/serve.py')],
-    },
+    programs: programs(),
   });
 }
 
