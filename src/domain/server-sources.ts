@@ -73,31 +73,27 @@ function problemsBetween(spec: ServerSpec): Problem[] {
 }
 
 function problemsOfKnative({ runtime, knative }: ServerSpec): Problem[] {
-  const problems: Problem[] = [];
-  if (runtime !== 'knative') return problems;
-  if (knative.image === undefined) {
-    const expected = '--knative-image (or ROUSE_KNATIVE_IMAGE) with the image of the model servers';
-    problems.push({ key: 'knative.image', value: 'nothing', expected });
-  }
-  if (knative.control === undefined) {
-    const expected =
-      "--knative-control (or ROUSE_KNATIVE_CONTROL) with control's address as pods reach it";
-    problems.push({ key: 'knative.control', value: 'nothing', expected });
-  }
-  return problems;
+  if (runtime !== 'knative') return [];
+  const { image, control } = knative;
+  return [
+    ...(image === undefined ? [missing('knative.image', 'the image of the model servers')] : []),
+    ...(control === undefined
+      ? [missing('knative.control', "control's address as pods reach it")]
+      : []),
+  ];
 }
 
 function problemOfPairs(certificate: readonly string[], key: readonly string[]): Problem {
-  if (certificate.length === 0) {
-    const expected = '--tls-certificate (or ROUSE_TLS_CERTIFICATE) with the certificate of the key';
-    return { key: 'tls.certificate', value: 'nothing', expected };
-  }
-  if (key.length === 0) {
-    const expected = '--tls-key (or ROUSE_TLS_KEY) with the key of the certificate';
-    return { key: 'tls.key', value: 'nothing', expected };
-  }
+  if (certificate.length === 0) return missing('tls.certificate', 'the certificate of the key');
+  if (key.length === 0) return missing('tls.key', 'the key of the certificate');
   const expected = `as many as tls.certificate has: ${certificate.length}`;
   return { key: 'tls.key', value: JSON.stringify(key), expected };
+}
+
+function missing(path: string, what: string): Problem {
+  const row = SERVER_FIELDS.find((each) => each.path === path);
+  const expected = `${row?.flag} (or ${row?.env}) with ${what}`;
+  return { key: path, value: 'nothing', expected };
 }
 
 type Spec = Readonly<Record<string, unknown>>;

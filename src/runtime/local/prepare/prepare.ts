@@ -10,6 +10,7 @@ import {
   type Environment,
   type ReadSecret,
 } from '../environment.ts';
+import { fillIn } from '../fill-in.ts';
 import type { Program } from '../process/group.ts';
 import { findProgram, makeExecutable } from './program.ts';
 import type { FindPython } from './venv.ts';
@@ -95,15 +96,16 @@ export function createPreparer(options: {
     if (source === undefined && spec.args.some((arg) => arg.includes('${SOURCE}'))) {
       throw new Fault('invalid', 'args name ${SOURCE}, but there is no source');
     }
+    const words: Environment = source === undefined ? {} : { SOURCE: source };
     const isItself = first === '${SOURCE}' && artifact?.kind === 'file' && source !== undefined;
     const name = isItself
       ? await makeExecutable(source, artifact, join(folder, 'programs'))
-      : withSource(first, source);
+      : fillIn(first, words);
     const program = await findProgram(name, { cwd, path: environment['PATH'] });
     return {
       source,
       program,
-      args: rest.map((arg) => withSource(arg, source)),
+      args: rest.map((arg) => fillIn(arg, words)),
       cwd,
       variables: {},
     };
@@ -168,8 +170,4 @@ export function createPreparer(options: {
       newest.delete(key);
     },
   };
-}
-
-function withSource(arg: string, source: string | undefined): string {
-  return source === undefined ? arg : arg.replaceAll('${SOURCE}', () => source);
 }

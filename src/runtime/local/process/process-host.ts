@@ -11,7 +11,7 @@ import type { Meter } from './meter.ts';
 import { systemProcesses } from './proc.ts';
 import type { Reaper } from './reaper.ts';
 import type { Spawner } from './spawner.ts';
-import { descendantsOf, ENV_INSTANCE, type Identity } from './sweep.ts';
+import { descendantsOf, ENV_INSTANCE, type Identity, isSame, signalSame } from './sweep.ts';
 
 /**
  * Starts all processes of the runtime, so that none escapes: each carries its mark, is known to the watchdog,
@@ -98,7 +98,7 @@ function noting(group: Group, members: Map<number, Identity>): Group {
     signal(signal) {
       const { leader } = group;
       if (signal === 'SIGCONT') {
-        if (leader && isSame(leader)) systemProcesses.signal(-leader.pid, signal);
+        if (leader && isSame(systemProcesses, leader)) systemProcesses.signal(-leader.pid, signal);
         group.signal(signal);
         signalAll(members.values(), signal);
         return;
@@ -112,10 +112,5 @@ function noting(group: Group, members: Map<number, Identity>): Group {
 }
 
 function signalAll(members: Iterable<Identity>, signal: NodeJS.Signals): void {
-  for (const member of members) if (isSame(member)) systemProcesses.signal(member.pid, signal);
-}
-
-/** Its pid is not another's by now. */
-function isSame({ pid, startTicks }: Identity): boolean {
-  return systemProcesses.stat(pid)?.startTicks === startTicks;
+  for (const member of members) signalSame(systemProcesses, member, signal);
 }

@@ -53,7 +53,7 @@ export function descendantsOf(
   processes: Pick<ProcessTable, 'stat' | 'children'>,
   leader: Leader,
 ): Identity[] {
-  if (processes.stat(leader.pid)?.startTicks !== leader.startTicks) return [];
+  if (!isSame(processes, leader)) return [];
   const pids = new Set([leader.pid]);
   // A set gives what is added while it is walked through.
   for (const pid of pids) for (const child of processes.children(pid)) pids.add(child);
@@ -67,10 +67,20 @@ export function descendantsOf(
   });
 }
 
-/** Looks once more who has the pid: between looking and killing it could have been given to another. */
-function signalSame(processes: ProcessTable, member: ProcessStat, signal: NodeJS.Signals): void {
-  const now = processes.stat(member.pid);
-  if (now?.startTicks === member.startTicks) processes.signal(member.pid, signal);
+/** Looks once more who has the pid: since it was found it could have been given to another. */
+export function isSame(
+  processes: Pick<ProcessTable, 'stat'>,
+  { pid, startTicks }: Identity,
+): boolean {
+  return processes.stat(pid)?.startTicks === startTicks;
+}
+
+export function signalSame(
+  processes: Pick<ProcessTable, 'stat' | 'signal'>,
+  member: Identity,
+  signal: NodeJS.Signals,
+): void {
+  if (isSame(processes, member)) processes.signal(member.pid, signal);
 }
 
 function findMembers(
