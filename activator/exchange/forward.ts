@@ -9,7 +9,7 @@ import { pieceOf } from '../http/pieces.ts';
 import { NEVER } from '../never.ts';
 import { type Plane, SEND_TIMEOUT_MS } from '../plane.ts';
 import type { Refusal } from '../refusal.ts';
-import { LEAVES_BASE, makeLost, makeNoHttp2, UNASKED_UPGRADE } from './refusals.ts';
+import { LEAVES_BASE, makeHttp2Only, makeLost, makeNoHttp2, UNASKED_UPGRADE } from './refusals.ts';
 import type { RevisionRoute } from '../routes.ts';
 import type { InstanceRoute } from '../upstream/instance-route.ts';
 import { hundredths, makeResponseFields, timingOf } from '../metrics/timing.ts';
@@ -215,8 +215,9 @@ export class Forward implements UpstreamEvents {
     this.upstream = undefined;
     if (before === 'connect') this.events.onUnreached(reason);
     else if (this.downstream.isAnswering) this.events.onCut();
-    else if (before === 'protocol' && route) this.events.onRefusal(makeNoHttp2(route));
-    else if (instance && upstream && before !== 'protocol' && this.mayReplay(upstream, before))
+    else if (before === 'protocol' && route) {
+      this.events.onRefusal(this.downstream.isGrpc ? makeNoHttp2(route) : makeHttp2Only(route));
+    } else if (instance && upstream && before !== 'protocol' && this.mayReplay(upstream, before))
       this.connect(instance.open(this.downstream.isGrpc));
     else this.events.onRefusal(makeLost(reason));
   }

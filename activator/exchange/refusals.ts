@@ -126,6 +126,11 @@ export function makeNoHttp2({ model }: RevisionRoute): Refusal {
   return refusal('not_implemented', detail);
 }
 
+export function makeHttp2Only({ model }: RevisionRoute): Refusal {
+  const detail = `${model.routing.name} speaks HTTP/2 only, as gRPC servers do: call it with a gRPC client.`;
+  return refusal('not_implemented', detail);
+}
+
 /** The gate has no slot for it, and it may not wait. */
 export function makeNoHold(route: RevisionRoute, { rouseHold }: RequestHead): Refusal {
   const limit = rouseHold === '' ? 'timeouts.hold of the model' : 'Rouse-Hold';

@@ -34,6 +34,10 @@ const MAX_IDLE_MS = 60_000;
  */
 const LINGER_MS = 200;
 
+/** Of HTTP/2: bytes before what a frame carries, and the type of a frame. */
+const FRAME_HEAD = 9;
+const SETTINGS = 4;
+
 const HEAD = 0;
 const BODY = 1;
 const TUNNEL = 2;
@@ -232,7 +236,7 @@ export class InstanceConnection implements Upstream, SocketOwner {
     if (!this.readsUntilClose || !this.ended) this.onGone('the connection was closed');
   }
 
-  private onGone(reason: string): void {
+  private onGone(reason: string, before = this.progress): void {
     if (!this.events) {
       this.pool.dropIdle(this);
       this.destroy();
@@ -241,8 +245,12 @@ export class InstanceConnection implements Upstream, SocketOwner {
     const { events } = this;
     this.events = undefined;
     this.socket.destroy();
-    if (!this.connected) events.onBroken('connect', reason);
-    else events.onBroken(this.headTold ? 'end' : 'response', reason);
+    events.onBroken(before, reason);
+  }
+
+  private get progress(): Parameters<UpstreamEvents['onBroken']>[0] {
+    if (!this.connected) return 'connect';
+    return this.headTold ? 'end' : 'response';
   }
 
   /** The instance has closed its side. Only a response without length ends well this way. */
@@ -330,6 +338,10 @@ export class InstanceConnection implements Upstream, SocketOwner {
     const after = at + known.length;
     if (known !== '' && after <= length && buffer.toString('latin1', at, after) === known)
       return after;
+    if (buffer[at] === 0 && beginsHttp2(buffer, at, length)) {
+      this.onGone('the instance speaks HTTP/2', 'protocol');
+      return -1;
+    }
     const end = indexOfEnd(buffer, at, length);
     if (end < 0) return this.waitForHead(buffer, at, length);
     if (!this.head.read(buffer.toString('latin1', at, end)))
@@ -393,6 +405,16 @@ export class InstanceConnection implements Upstream, SocketOwner {
   private isTunnel(): boolean {
     return this.state === TUNNEL;
   }
+}
+
+/** A server of HTTP/2 begins with SETTINGS, of stream 0 and no answer to others, whatever it was sent. */
+function beginsHttp2(buffer: Buffer, at: number, length: number): boolean {
+  return (
+    at + FRAME_HEAD <= length &&
+    buffer[at + 3] === SETTINGS &&
+    buffer[at + 4] === 0 &&
+    buffer.readUInt32BE(at + 5) === 0
+  );
 }
 
 function isTls(address: Address): boolean {

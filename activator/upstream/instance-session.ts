@@ -25,7 +25,7 @@ export class InstanceSession {
   speaksHttp2 = false;
   private readonly session: ClientHttp2Session;
   private readonly waiting = new Set<SessionEvents>();
-  private reason = 'the connection was closed';
+  private reason = '';
   private isRefusing = false;
 
   constructor(address: Address, now: number) {
@@ -60,7 +60,10 @@ export class InstanceSession {
 
   /** What became of the connection, once it has ended. */
   get failure(): string {
-    return this.reason;
+    if (this.reason !== '') return this.reason;
+    return this.connected && !this.speaksHttp2
+      ? 'it closed the connection before it spoke HTTP/2'
+      : 'the connection was closed';
   }
 
   whenConnected(waiting: SessionEvents): void {
@@ -93,7 +96,7 @@ export class InstanceSession {
   private onClose(): void {
     for (const each of this.waiting) {
       this.waiting.delete(each);
-      each.onUnreached(this.reason);
+      each.onUnreached(this.failure);
     }
   }
 }

@@ -20,10 +20,10 @@ export function createAuthentication(
 ): MiddlewareHandler<ApiEnv> {
   async function actorOf(context: ApiContext): Promise<Actor> {
     const header = context.req.header('authorization');
-    if (header !== undefined) return await actorOfKey(useCases, header);
+    const needsNone = !requireKey && !isForwarded(context) && isLocal(context);
+    if (header !== undefined) return await actorOfKey(useCases, header, needsNone);
     if (context.env.localActor !== undefined) return context.env.localActor;
-    const forwarded = FORWARDED.some((name) => context.req.header(name) !== undefined);
-    if (!requireKey && !forwarded && isLocal(context)) return LOCAL_ACTOR;
+    if (needsNone) return LOCAL_ACTOR;
     throw new Fault('unauthorized', 'a key is needed: send it as "Authorization: Bearer rk_…"');
   }
 
@@ -34,9 +34,20 @@ export function createAuthentication(
   };
 }
 
-async function actorOfKey(useCases: UseCases, header: string): Promise<Actor> {
+function isForwarded(context: ApiContext): boolean {
+  return FORWARDED.some((name) => context.req.header(name) !== undefined);
+}
+
+async function actorOfKey(useCases: UseCases, header: string, needsNone: boolean): Promise<Actor> {
   const secret = /^Bearer +(\S+)$/i.exec(header)?.[1];
-  const actor = secret === undefined ? undefined : await useCases.authenticate(secret);
+  if (secret === undefined) {
+    throw new Fault('unauthorized', 'Authorization must be "Bearer rk_…", with a key of Rouse');
+  }
+  const actor = await useCases.authenticate(secret);
   if (actor) return actor;
-  throw new Fault('unauthorized', `this key is not known: list them with "${ROUSE} key list"`);
+  const what = 'this key is not known here: it was deleted, or is of another server';
+  const next = needsNone
+    ? 'control needs none on this machine: leave it out (ROUSE_KEY)'
+    : `an admin can make another: ${ROUSE} key create`;
+  throw new Fault('unauthorized', `${what}; ${next}`);
 }

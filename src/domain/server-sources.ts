@@ -1,15 +1,13 @@
 import { Fault, type Problem } from '#lib/fault.ts';
 import { parseDocument, summaryOf } from './parse.ts';
 import {
+  DEFAULT_MEMORY_SHARE,
   SERVER_FIELDS,
   serverDocument,
   type ServerField,
   type ServerSettings,
   type ServerSpec,
 } from './server.ts';
-
-/** Of the machine's memory, for all instances together: the rest is for the system and for us. */
-const DEFAULT_MEMORY_SHARE = 0.6;
 
 export interface ServerSources {
   /** The server document, as read. */

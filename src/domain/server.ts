@@ -31,6 +31,8 @@ const network = z
 
 /** Less than the smallest model needs: most likely another unit was meant. */
 const MIN_MEMORY = 64 * 2 ** 20;
+/** Of the machine's memory, for all instances together: the rest is for the system and for us. */
+export const DEFAULT_MEMORY_SHARE = 0.6;
 const memory = size.refine(
   (bytes) => bytes >= MIN_MEMORY,
   'at least 64Mi, with its unit, such as 2Gi: plain numbers are bytes',
@@ -162,7 +164,11 @@ export interface ServerField {
   readonly env: string;
   readonly kind: Kind;
   readonly description: string;
+  /** As a flag would say it; '': nothing. */
+  readonly byDefault: string;
 }
+
+const MEMORY_BY_DEFAULT = `${DEFAULT_MEMORY_SHARE * 100} % of the machine's`;
 
 export const SERVER_FIELDS: readonly ServerField[] = [
   field('listen', 'data plane', 'text', serverSpec.shape.listen),
@@ -196,7 +202,14 @@ function field(path: string, scope: Scope, kind: Kind, schema: z.ZodType): Serve
     scope,
     kind,
     description: schema.description ?? '',
+    byDefault: path === 'memory' ? MEMORY_BY_DEFAULT : defaultOf(schema),
     flag: `--${words.join('-').toLowerCase()}`,
     env: `ROUSE_${words.join('_').toUpperCase()}`,
   };
+}
+
+function defaultOf(schema: z.ZodType): string {
+  if (!(schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)) return '';
+  const { defaultValue } = schema.def;
+  return defaultValue === false ? '' : String(defaultValue);
 }

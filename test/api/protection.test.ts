@@ -233,6 +233,15 @@ describe('keys', () => {
     }
   });
 
+  test('the refusal of a key says what to do without one', async () => {
+    const tell = async (server: TestServer, headers: Record<string, string>): Promise<string> =>
+      (await server.send({ path: '/api/v1', headers })).at('detail');
+    const unknown = bearer('rk_nobody');
+    expect(await tell(open, unknown)).toMatch(/not known .*needs none on this machine/);
+    expect(await tell(locked, unknown)).toMatch(/not known .*an admin can make another: .*create/);
+    expect(await tell(open, { authorization: 'Basic eA==' })).toContain('"Bearer rk_…"');
+  });
+
   test('where a key is needed, only the probes do without', async () => {
     expect(await refusal(locked, write)).toBe('401 unauthorized');
     for (const path of ['/api/v1', '/metrics', '/openapi.json', '/schemas/model.json', '/nope']) {

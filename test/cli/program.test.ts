@@ -118,6 +118,17 @@ test('serve: flags, environment and rouse.yaml become settings', async () => {
     expect(help).toContain(flag);
     expect(help).toContain(env);
   }
+  for (const [flag, value] of [
+    ['--listen', '127.0.0.1:8080'],
+    ['--limits-body-bytes', '1Gi'],
+    ['--workers', '0'],
+    ['--memory', "60 % of the machine's"],
+  ] as const) {
+    expect(help.slice(help.indexOf(`  ${flag} `)).replaceAll(/\s+/g, ' ')).toMatch(
+      new RegExp(`^[^(]*\\([A-Z_]+, default: ${value}\\)`),
+    );
+  }
+  expect(help).not.toContain('default: )');
 });
 
 test('serve: what is wrong is told at once, and nothing is started', async () => {

@@ -66,8 +66,8 @@ function readSettings(command: Command, sources: ServerSources): ServerSettings 
   }
 }
 
-function describe({ env, description }: ServerField): string {
-  return `${description} (${env})`;
+function describe({ env, description, byDefault }: ServerField): string {
+  return `${description} (${env}${byDefault === '' ? '' : `, default: ${byDefault}`})`;
 }
 
 async function readConfig(io: Io, named: string | undefined): Promise<ServerSources['file']> {

@@ -14,7 +14,7 @@ import {
 } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { until } from '#test/until.ts';
-import { makeInstance, makeModel, makeRevision, startHarness } from '../harness.ts';
+import { call, makeInstance, makeModel, makeRevision, startHarness } from '../harness.ts';
 import { useHarness } from '../use-harness.ts';
 import { ask, openSession } from './client.ts';
 import {
@@ -225,6 +225,26 @@ describe('ends', () => {
       expect(answer.error?.code).toBe(status.UNIMPLEMENTED);
       expect(answer.error?.details).toContain('digits does not speak HTTP/2');
     }
+  });
+
+  test('so does one that says nothing to HTTP/2 and closes, in its own words', async () => {
+    const instance = await harness.startBareInstance((socket) => {
+      socket.once('data', () => socket.end());
+    });
+    await harness.publish(makeModel(), instance.port);
+    const { error } = await callUnary(client, metadata());
+    expect(error?.code).toBe(status.UNAVAILABLE);
+    expect(error?.details).toContain('closed the connection before it spoke HTTP/2');
+  });
+
+  test('HTTP to an instance that speaks gRPC only: 501, and what would be right', async () => {
+    await serve();
+    const answer = await call(harness.port, '/models/default/digits/');
+    expect(answer.status).toBe(501);
+    expect(answer.body).toMatch(/digits speaks HTTP\/2 only.*gRPC client/);
+    // It was not at fault, and nothing of it is left.
+    expect((await callUnary(client, metadata(), 'still there')).body).toBe('still there');
+    expect(await harness.gauge('rouse_requests_in_flight')).toBe(0);
   });
 
   test('a deadline ends the hold, and what is left of it goes to the instance', async () => {
