@@ -1,4 +1,5 @@
 import { DEFAULT_NAMESPACE, modelKey } from '#domain/names.ts';
+import type { HeadEdits } from '../http/head-edits.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { quote } from '../quote.ts';
 import type { ModelRoute, Routes } from '../routes.ts';
@@ -14,6 +15,8 @@ export interface ToModel {
   readonly tag: string | undefined;
   readonly path: string;
   readonly dialect: Dialect;
+  /** What this way changes in the head. Absent: nothing. */
+  readonly edits?: HeadEdits | undefined;
 }
 
 /** Answered here: server and model metadata, health. Never wakes anything. */

@@ -8,6 +8,7 @@ import type { Gate, Refused, Waiter } from '../gate/gate.ts';
 import { HeldBody } from './held-body.ts';
 import { Hold } from './hold.ts';
 import { pieceOf } from '../http/pieces.ts';
+import type { HeadEdits } from '../http/head-edits.ts';
 import { Identity } from './identity.ts';
 import { countRefusal, createRevisionMetrics } from '../metrics/metrics.ts';
 import { NEVER } from '../never.ts';
@@ -120,6 +121,10 @@ export class Exchange
 
   get path(): string {
     return this.router.path;
+  }
+
+  get edits(): HeadEdits | undefined {
+    return this.router.edits;
   }
 
   get setCookie(): string {

@@ -4,6 +4,7 @@ import type { HeldBody } from './held-body.ts';
 import type { Framed } from '../http/body-reader.ts';
 import type { OnOver, Upstream, UpstreamEvents } from '../upstream/upstream.ts';
 import { parseTokens } from '../http/fields.ts';
+import type { HeadEdits } from '../http/head-edits.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import { pieceOf } from '../http/pieces.ts';
 import { NEVER } from '../never.ts';
@@ -34,6 +35,8 @@ const TUNNEL = 4;
 export interface Granted {
   /** What goes to the instance as its target. */
   readonly path: string;
+  /** What its way changes in the head. */
+  readonly edits: HeadEdits | undefined;
   readonly arrivedAt: number;
   readonly grantedAt: number;
   /** It waited, and for an instance that was not ready when it came. */
@@ -193,7 +196,7 @@ export class Forward implements UpstreamEvents {
     if (!granted || !instance) return;
     this.state = SENT;
     upstream.cork();
-    this.writeHead(upstream, instance.address, granted.path);
+    this.writeHead(upstream, instance.address, granted);
     this.flushHeld(upstream);
     if (downstream.bodyDone) upstream.endBody(this.body.trailers);
     upstream.uncork();
@@ -342,13 +345,20 @@ export class Forward implements UpstreamEvents {
     this.events.onTunnelClosed();
   }
 
-  /** What goes before the body: the caller's head, for this hop. */
-  private writeHead(upstream: Upstream, address: Address, path: string): void {
+  /** What goes before the body: the caller's head, for this hop and this way. */
+  private writeHead(upstream: Upstream, address: Address, { path, edits }: Granted): void {
     const { head, forwarded } = this.downstream;
     const inner = 'host' in address ? address : undefined;
-    const host = inner?.authority ?? (head.host === '' ? 'localhost' : head.host);
+    const given = head.host === '' ? 'localhost' : head.host;
+    const host = inner?.authority ?? edits?.host ?? given;
     const target = inner?.basePath ? inner.basePath + path : path;
     const trace = head.traced ? '' : this.plane.startTrace();
-    upstream.writeHead(head, target, host, forwarded + trace);
+    head.cutForWay(edits?.cut);
+    upstream.writeHead(
+      head,
+      target,
+      host,
+      edits ? forwarded + trace + edits.lines : forwarded + trace,
+    );
   }
 }

@@ -10,6 +10,7 @@ import type { Answer } from './answers.ts';
 import { makeLocalAnswer } from './metadata.ts';
 import type { Downstream } from './downstream.ts';
 import type { HeldBody } from './held-body.ts';
+import type { HeadEdits } from '../http/head-edits.ts';
 import type { Plane } from '../plane.ts';
 import { type Refusal, refusal } from '../refusal.ts';
 import { BODY_TOO_LARGE_TO_ROUTE, NOT_JSON, STARTING, TOO_MANY_BODIES } from './refusals.ts';
@@ -33,6 +34,8 @@ export interface RouterEvents {
 export class Router {
   /** What goes to the instance as its target. */
   path = '';
+  /** What its way changes in the head. */
+  edits: HeadEdits | undefined;
   /** A Set-Cookie line for the response, or ''. */
   setCookie = '';
   /** How the caller is told of a refusal. */
@@ -87,6 +90,7 @@ export class Router {
       case 'model':
         this.dialect = destination.dialect;
         this.path = destination.path;
+        this.edits = destination.edits;
         this.toModel(destination);
     }
   }

@@ -128,14 +128,14 @@ export class Fields {
   /**
    * The field lines that go on to the next hop, without the empty line, in slices of the original text.
    *
-   * @param cut fields that end here, and `named`: those that the message itself says end here.
+   * @param cut fields that end here, `named`: those that the message itself says end here, and `more` of them.
    */
-  forward(cut: CutTable, named: CutTable): string {
+  forward(cut: CutTable, named: CutTable, more: CutTable = NOTHING): string {
     if (this.count === 0) return '';
     let kept = '';
     let from = this.lineStart(0);
     for (let i = 0; i < this.count; i += 1) {
-      if (!this.isIn(i, cut) && !this.isIn(i, named)) continue;
+      if (!this.isIn(i, cut) && !this.isIn(i, named) && !this.isIn(i, more)) continue;
       kept += this.text.slice(from, this.lineStart(i));
       from = i + 1 < this.count ? this.lineStart(i + 1) : this.text.length - 2;
     }
@@ -163,6 +163,8 @@ export function indexOfEnd(buffer: Buffer, from: number, to: number): number {
 
 /** Field names in lower case, by their length: most fields are told apart by that alone. */
 export type CutTable = readonly (readonly string[] | undefined)[];
+
+export const NOTHING: CutTable = [];
 
 /** Fields that end at each hop, in requests and in responses. The framing is always written anew. */
 export const HOP_BY_HOP: readonly string[] = [

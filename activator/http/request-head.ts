@@ -7,6 +7,7 @@ import {
   FIELDS_TOO_MANY,
   HOP_BY_HOP,
   makeCutTable,
+  NOTHING,
   parseLength,
   parseTokens,
 } from './fields.ts';
@@ -65,8 +66,8 @@ const ESCAPED_PATH = /^[^?%]*(?:%[0-9A-Fa-f]{2}[^?%]*)*(?:\?|$)/;
 const AUTHORITY = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::([0-9]{0,5}))?$/;
 const MAX_PORT = 65_535;
 
-/** Fields that end at this hop, or that only this hop may set. */
-const ENDING_HERE = [
+/** Fields of the connection and of the framing, and those that tell of the hops so far. */
+export const WRITTEN_HERE: readonly string[] = [
   ...HOP_BY_HOP,
   'proxy-authorization',
   'te',
@@ -77,6 +78,11 @@ const ENDING_HERE = [
   'x-forwarded-host',
   'x-forwarded-proto',
   'host',
+];
+
+/** Fields that end at this hop, or that only this hop may set. */
+const ENDING_HERE = [
+  ...WRITTEN_HERE,
   'rouse-hold',
   'rouse-priority',
   'rouse-request-id',
@@ -121,6 +127,8 @@ export class RequestHead {
   /** It belongs to a trace that the caller has begun. */
   traced = false;
   private cutsAuthorization = false;
+  /** Fields that end here on the way that this request takes. */
+  private cutOnWay = NOTHING;
   private connection = '';
   private named: CutTable = [];
   private upgradeField = '';
@@ -145,6 +153,14 @@ export class RequestHead {
   cutAuthorization(cuts: boolean): void {
     if (this.cutsAuthorization === cuts) return;
     this.cutsAuthorization = cuts;
+    this.forwarded = '';
+  }
+
+  /** The way to the instance cuts these fields; undefined: none. */
+  cutForWay(cut: CutTable | undefined): void {
+    const cutOnWay = cut ?? NOTHING;
+    if (this.cutOnWay === cutOnWay) return;
+    this.cutOnWay = cutOnWay;
     this.forwarded = '';
   }
 
@@ -193,6 +209,7 @@ export class RequestHead {
     this.rouseRequestId = '';
     this.authorization = '';
     this.cutsAuthorization = false;
+    this.cutOnWay = NOTHING;
     this.connection = '';
     this.host = '';
     this.once = 0;
@@ -382,7 +399,7 @@ export class RequestHead {
       return this.forwarded;
     }
     let text = `${this.method} ${target} HTTP/1.1\r\nHost: ${host}\r\n`;
-    text += this.fields.forward(this.cutTable(), this.named);
+    text += this.fields.forward(this.cutTable(), this.named, this.cutOnWay);
     text += this.framing();
     if (this.upgrade !== '') text += `Connection: Upgrade\r\nUpgrade: ${this.upgrade}\r\n`;
     this.forwarded = text;
