@@ -2,10 +2,16 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCommand } from './command.ts';
 
-/** What the model servers need of Debian: C and C++ for Node, Python and what makes a venv, certificates. */
-const PACKAGES = ['libstdc++6', 'python3.11-venv', 'ca-certificates'];
+/**
+ * What the model servers need of Debian: C and C++ for Node, Python and what makes a venv, certificates. `base-files`
+ * has the texts of the licences that the others only name.
+ */
+const PACKAGES = ['libstdc++6', 'python3.11-venv', 'ca-certificates', 'base-files'];
 /** Of no use to a program. */
-const UNUSED = ['usr/share/doc', 'usr/share/man', 'usr/share/locale', 'usr/share/lintian'];
+const UNUSED = ['usr/share/man', 'usr/share/locale', 'usr/share/lintian'];
+const DOCUMENTS = 'usr/share/doc';
+/** Licences are passed on with what they are of. */
+const LICENCE = 'copyright';
 const CERTIFICATES = 'usr/share/ca-certificates/mozilla';
 const BUNDLE = 'etc/ssl/certs';
 
@@ -29,7 +35,18 @@ export async function unpackPackages(root: string, folder: string): Promise<void
     if (file.endsWith('.deb')) await runCommand('dpkg-deb', ['-x', join(folder, file), root]);
   }
   for (const unused of UNUSED) await rm(join(root, unused), { recursive: true, force: true });
+  await keepLicences(join(root, DOCUMENTS));
   await bundleCertificates(root);
+}
+
+/** Of the documents of all packages. Some packages share their folder with another one, by a link. */
+async function keepLicences(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (!entry.isDirectory()) continue;
+    for (const name of await readdir(join(folder, entry.name))) {
+      if (name !== LICENCE) await rm(join(folder, entry.name, name), { recursive: true });
+    }
+  }
 }
 
 /** As the package itself would, if it was installed. */
