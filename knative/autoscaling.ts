@@ -2,16 +2,18 @@ import type { Wanted } from '#runtime/runtime.ts';
 import type { Texts } from './objects.ts';
 
 /**
- * Knative's autoscaler owns the number of pods; Rouse steers its bounds. They are live as annotations, from
- * Knative 1.21 on of the Revision, which hands them to its PodAutoscaler, before of the PodAutoscaler itself:
- * the other one is reverted, or never looked at.
+ * Knative's autoscaler owns the number of pods; Rouse steers it. What steers is live as annotations, from Knative
+ * 1.21 on of the Revision, which hands them to its PodAutoscaler, before of the PodAutoscaler itself: the other one
+ * is reverted, or never looked at. Any other annotation or label of a Revision would start all its pods anew.
  */
 
 const GROUP = 'autoscaling.knative.dev';
 /** The first version in which the Revision's annotations are handed on. */
 const LIVE_ON_REVISIONS = 21;
+/** The shortest that Knative takes. */
+const SHORTEST_WINDOW = '6s';
 
-/** What carries the live bounds. */
+/** What carries the live annotations. */
 export type ScaleCarrier = 'revisions' | 'podautoscalers';
 
 /** `version` as Knative's release labels say it: `1.20.3`, `v1.23.0`. What says no version is a build of today. */
@@ -21,21 +23,49 @@ export function decideScaleCarrier(version: string | undefined): ScaleCarrier {
   return Number(major) < 1 || Number(minor) < LIVE_ON_REVISIONS ? 'podautoscalers' : 'revisions';
 }
 
-/** Of every Revision, from the start: it shall be found out whether one instance becomes ready. */
+/**
+ * Of every Revision, from the start. It shall be found out whether one instance becomes ready. The class is said,
+ * whatever the cluster's default is: `hpa` never goes to zero. How long what is idle is kept is decided by Rouse.
+ */
 export const STARTING: Texts = {
   [`${GROUP}/class`]: `kpa.${GROUP}`,
   [`${GROUP}/initial-scale`]: '1',
+  [`${GROUP}/scale-to-zero-pod-retention-period`]: '0s',
 };
 
-/** `desired` is the least that runs now. A `max` of 0 would be no limit to Knative. */
-export function makeBounds({ max, desired }: Wanted): Texts {
+/** What steers a Revision, by annotation; null: not set, so the cluster's default holds. */
+export type Steering = Readonly<Record<string, string | null>>;
+
+/** The pods of a Revision that are not about to go: there are none, none is ready yet, or one is. */
+export type PodsState = 'none' | 'starting' | 'ready';
+
+/**
+ * - `min-scale` is what is wanted now, `max-scale` the most; 0 would be no limit to Knative.
+ * - `target-utilization-percentage` lets the autoscaler count as Rouse does.
+ * - `window` is short while the last ones shall go: their keep-alive is over, and a mean over a minute that is over,
+ *   too, is no reason to stay.
+ * - `target-burst-capacity` -1 says of what sleeps what is so: all requests come through the activator. An
+ *   autoscaler that was started anew knows nothing of a Revision without pods, and ignores its bounds until it hears
+ *   of a request; but with -1 it takes silence for no load, and the lower bound wakes it. What starts keeps what
+ *   it has.
+ */
+export function makeSteering({ max, desired, target }: Wanted, pods: PodsState): Steering {
+  const burst = pods === 'none' ? '-1' : null;
   return {
     [`${GROUP}/min-scale`]: String(Math.min(desired, Math.max(1, max))),
     [`${GROUP}/max-scale`]: String(Math.max(1, max)),
+    [`${GROUP}/window`]: desired === 0 && pods !== 'none' ? SHORTEST_WINDOW : null,
+    ...(target !== undefined && { [`${GROUP}/target-utilization-percentage`]: percentOf(target) }),
+    ...(pods !== 'starting' && { [`${GROUP}/target-burst-capacity`]: burst }),
   };
 }
 
-/** Whether the object has these bounds already. */
-export function hasBounds(annotations: Texts | undefined, bounds: Texts): boolean {
-  return Object.entries(bounds).every(([key, value]) => annotations?.[key] === value);
+/** Whether the object is steered so already. */
+export function isSteered(annotations: Texts | undefined, steering: Steering): boolean {
+  return Object.entries(steering).every(([key, value]) => (annotations?.[key] ?? null) === value);
+}
+
+/** Knative takes 1 to 100. */
+function percentOf(share: number): string {
+  return String(Math.min(100, Math.max(1, Math.round(share * 100))));
 }

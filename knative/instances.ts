@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Instance, RuntimeEvent } from '#runtime/runtime.ts';
+import type { PodsState } from './autoscaling.ts';
 import type { Failures } from './failures.ts';
 import { revisionKeyOf } from './labels.ts';
 import type { Pod } from './objects.ts';
@@ -19,6 +20,7 @@ export interface PodInstances {
   list(revision?: string): Instance[];
   /** Any pod, whether it is an instance or only tries to become one. */
   hasPods(revision: string): boolean;
+  stateOf(revision: string): PodsState;
   podsOf(revision: string): { readonly pod: Pod; readonly instance: string }[];
   /** Whose instance this is. */
   podOf(instance: string): Pod | undefined;
@@ -93,10 +95,24 @@ export function createPodInstances(options: {
       return all.flatMap(({ instance }) => instance ?? []);
     },
     hasPods: (revision) => of(revision).length > 0,
+    stateOf(revision) {
+      const staying = of(revision).filter(({ pod }) => !isGoing(pod));
+      if (staying.length === 0) return 'none';
+      return staying.some(({ instance }) => instance?.state === 'ready') ? 'ready' : 'starting';
+    },
     podsOf: (revision) =>
       of(revision).map(({ pod, instance }) => ({ pod, instance: instance?.id ?? nameOf(pod) })),
     podOf: (id) => Array.from(pods.values()).find(({ instance }) => instance?.id === id)?.pod,
   };
+}
+
+/** It will not become ready any more. */
+function isGoing({ metadata, status }: Pod): boolean {
+  return (
+    metadata.deletionTimestamp !== undefined ||
+    status?.phase === 'Failed' ||
+    status?.phase === 'Succeeded'
+  );
 }
 
 function nameOf({ metadata }: Pod): string {

@@ -27,11 +27,11 @@ export interface Kube {
     object: T,
     options: { force: boolean; dryRun?: boolean },
   ): Promise<T>;
-  /** Sets annotations. */
+  /** Sets annotations; null: removes it. */
   annotate(
     resource: Resource,
     place: Place,
-    annotations: Readonly<Record<string, string>>,
+    annotations: Readonly<Record<string, string | null>>,
   ): Promise<void>;
   /** It need not be there. `uid`: only this one, not another of its name. */
   remove(resource: Resource, place: Place, uid?: string): Promise<void>;

@@ -7,7 +7,7 @@ import type { Log } from '#lib/log.ts';
 import { createLoop } from '#lib/loop.ts';
 import type { Wanted, Workload } from '#runtime/runtime.ts';
 import { applyOurs } from './apply.ts';
-import { type ScaleCarrier, hasBounds, makeBounds } from './autoscaling.ts';
+import { type PodsState, type ScaleCarrier, isSteered, makeSteering } from './autoscaling.ts';
 import type { Servers } from './container.ts';
 import { type Failures, makeMissing } from './failures.ts';
 import type { Kube } from './kube.ts';
@@ -29,7 +29,7 @@ import { readStatus } from './status.ts';
 import { makeFirstTraffic, makeTraffic, targetsOf } from './traffic.ts';
 
 /**
- * Brings one model's Knative Service to what is wanted of it: its Revisions, their bounds, its split. Asked for
+ * Brings one model's Knative Service to what is wanted of it: its Revisions, how they are steered, its split. Asked for
  * after every order and every change that the cluster tells; what is right already is not touched.
  *
  * 1. One step at a time, and a Revision at a time: Knative makes one Revision of what a Service's template is, so the
@@ -62,6 +62,7 @@ export interface ModelCluster {
   /** What a model belongs to, if it belongs to something. */
   readonly ownerOf: (model: string) => OwnerReference | undefined;
   readonly hasPods: (revision: string) => boolean;
+  readonly podsState: (revision: string) => PodsState;
   readonly failures: Pick<Failures, 'lasts'>;
   readonly clock: Clock;
   readonly log: Log;
@@ -136,7 +137,7 @@ export function createModelLoop(
     const revision = revisions.get(namespace, revisionName(workload));
     for (const each of made.of(workload.key)) {
       // One of other content, from before the revision was made again, is not what is wanted.
-      await bound(each, each === revision ? wanted : NOTHING);
+      await steer(each, each === revision ? wanted : NOTHING, workload.key);
       if (each !== revision || wanted.max === 0) await clearAway(each);
     }
     if (!revision && wanted.desired > 0) await create(workload);
@@ -159,13 +160,13 @@ export function createModelLoop(
     await kube.remove(REVISIONS, { namespace, name: made }, uid);
   }
 
-  async function bound(revision: KnativeRevision, wanted: Wanted): Promise<void> {
+  async function steer(revision: KnativeRevision, wanted: Wanted, key: string): Promise<void> {
     const place = { namespace, name: revision.metadata.name };
     const isLive = cluster.carrier === 'revisions';
     const carrier = isLive ? revision : autoscalers.get(namespace, place.name);
-    const bounds = makeBounds(wanted);
-    if (!carrier || hasBounds(carrier.metadata.annotations, bounds)) return;
-    await kube.annotate(isLive ? REVISIONS : PODAUTOSCALERS, place, bounds);
+    const steering = makeSteering(wanted, cluster.podsState(key));
+    if (!carrier || isSteered(carrier.metadata.annotations, steering)) return;
+    await kube.annotate(isLive ? REVISIONS : PODAUTOSCALERS, place, steering);
   }
 
   async function create(workload: Workload): Promise<void> {

@@ -97,6 +97,7 @@ export async function createKnativeRuntime(
       carrier,
       failures,
       hasPods,
+      podsState: (revision) => pods.stateOf(revision),
     });
     models.set(model, made);
     return made;

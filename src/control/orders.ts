@@ -42,13 +42,24 @@ export function createOrders({ runtime, log }: { runtime: Runtime; log: Log }): 
     give(one, { min, max, parked: wishes }, seen) {
       const parked = parkable(wishes, seen.parked);
       const desired = one.granted;
-      const wanted = { min: Math.min(min, desired), max, desired, ...(parked > 0 && { parked }) };
-      const before = one.ordered;
-      const same = before?.min === wanted.min && before.max === max && before.desired === desired;
-      if (!same || (before.parked ?? 0) !== parked) order(one, wanted);
+      const wanted: Wanted = {
+        min: Math.min(min, desired),
+        max,
+        desired,
+        ...(!runtime.capabilities.exactCount && { target: one.facts.scaling.target }),
+        ...(parked > 0 && { parked }),
+      };
+      if (!one.ordered || !isSame(one.ordered, wanted)) order(one, wanted);
     },
     replace(one, instance) {
       if (one.ordered) order(one, { ...one.ordered, replace: [instance] });
     },
   };
+}
+
+/** Those to replace are of one order only. */
+function isSame(before: Wanted, wanted: Wanted): boolean {
+  const { min, max, desired, target, parked } = wanted;
+  const isBounded = before.min === min && before.max === max && before.desired === desired;
+  return isBounded && before.target === target && before.parked === parked;
 }

@@ -17,6 +17,8 @@ export interface Wanted {
   readonly min: number;
   readonly max: number;
   readonly desired: number;
+  /** Share of an instance's concurrency to aim at, for who counts by itself; ignored where the number is exact. */
+  readonly target?: number;
   /**
    * How many may be kept frozen besides; default none. Of those that are too many so many are parked instead
    * of ended, and those that are parked are woken before any is started. Ignored where nothing can be parked.

@@ -272,7 +272,8 @@ function merge(known: object, sent: object): object {
   const merged: Record<string, unknown> = { ...known };
   for (const [key, value] of Object.entries(sent)) {
     const before = merged[key];
-    merged[key] = isObject(before) && isObject(value) ? merge(before, value) : value;
+    if (value === null) delete merged[key];
+    else merged[key] = isObject(before) && isObject(value) ? merge(before, value) : value;
   }
   return merged;
 }

@@ -15,6 +15,8 @@ export interface FakeKnative {
   crash(pod: string): void;
   /** Nothing is in flight in this pod any more. */
   drained(pod: string): void;
+  /** Numbers of pods do not change meanwhile. */
+  hold(isHeld: boolean): void;
   /** From now on pods of all revisions are changed by this before they are kept. */
   onPod(change: (pod: Pod) => Pod): void;
   close(): void;
@@ -39,6 +41,7 @@ export function createFakeKnative(options: {
   const terminating = new Set<string>();
   let change = (pod: Pod): Pod => pod;
   let count = 0;
+  let isHeld = false;
 
   function later(ms: number, run: () => void): void {
     const timer = clock.after(ms, () => {
@@ -81,7 +84,7 @@ export function createFakeKnative(options: {
   }
 
   function scale(namespace: string, name: string): void {
-    if (!store.get(REVISIONS, namespace, name)) return;
+    if (isHeld || !store.get(REVISIONS, namespace, name)) return;
     const pods = livePods(namespace, name);
     const missing = wantedFor(namespace, name) - pods.length;
     for (let n = 0; n < missing; n++) makePod(namespace, name);
@@ -222,6 +225,12 @@ export function createFakeKnative(options: {
       const [namespace = '', name = ''] = pod.replace(/~\d+$/, '').split('/');
       if (find(namespace, name)?.metadata.deletionTimestamp !== undefined) {
         store.delete(PODS, namespace, name);
+      }
+    },
+    hold(next) {
+      isHeld = next;
+      for (const { metadata } of store.all(REVISIONS)) {
+        scale(metadata.namespace ?? '', metadata.name);
       }
     },
     onPod(next) {

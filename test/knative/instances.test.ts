@@ -72,6 +72,25 @@ describe('pods as instances', () => {
     expect(book.list()).toEqual([]);
   });
 
+  test('of a revision are none, starting or ready: those that will not be ready do not count', () => {
+    const state = () => book.stateOf('shop/digits/v1');
+    expect(state()).toBe('none');
+    book.set(pod({ state: { waiting: { reason: 'ImagePullBackOff' } } }), true);
+    expect(state()).toBe('starting');
+    book.set(pod({ state: running }, true), true);
+    expect(state()).toBe('ready');
+    const second = pod({ state: running });
+    book.set({ ...second, metadata: { ...second.metadata, name: 'b' } }, true);
+    expect(state()).toBe('ready');
+    book.set(pod({ state: running }, true, true), true);
+    expect(state()).toBe('starting');
+    book.set(
+      { ...second, metadata: { ...second.metadata, name: 'b' }, status: { phase: 'Failed' } },
+      true,
+    );
+    expect(state()).toBe('none');
+  });
+
   test('that are not of a revision are nobody’s', () => {
     book.set({ metadata: { name: 'b', namespace: 'shop' } }, true);
     expect(events).toEqual([]);

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { revisionSpec, type RevisionSpecInput } from '#domain/model.ts';
-import type { KnativeService, Pod } from '#knative/objects.ts';
+import type { KnativeService, Pod, Texts } from '#knative/objects.ts';
 import { PODAUTOSCALERS, PODS, REVISIONS, SERVICES } from '#knative/resources.ts';
 import { revisionName } from '#knative/names.ts';
 import { silentLog, type Log } from '#lib/log.ts';
@@ -13,6 +13,8 @@ import { createKnativeSetup, type KnativeSetup } from './runtime-setup.ts';
 
 const MIN = 'autoscaling.knative.dev/min-scale';
 const MAX = 'autoscaling.knative.dev/max-scale';
+const BURST = 'autoscaling.knative.dev/target-burst-capacity';
+const WINDOW = 'autoscaling.knative.dev/window';
 
 let setup: KnativeSetup;
 
@@ -166,11 +168,11 @@ describe('a model', () => {
   });
 });
 
-describe('bounds', () => {
+describe('what steers the autoscaler', () => {
   test.each([
     ['1.23.0', REVISIONS, 'revisions'],
     ['1.20.2', PODAUTOSCALERS, 'podautoscalers'],
-  ] as const)('of Knative %s are set where they are live', async (version, resource, carrier) => {
+  ] as const)('in Knative %s is set where it is live', async (version, resource, carrier) => {
     setup = await createKnativeSetup({ version, carrier });
     const made = workload('v1');
     await ready(made, 2);
@@ -180,6 +182,26 @@ describe('bounds', () => {
     await until('one drains', () =>
       setup.runtime.instances().some(({ state }) => state === 'draining'),
     );
+  });
+
+  test('lets the last go at once, and what sleeps can be woken by its bounds alone', async () => {
+    setup = await createKnativeSetup();
+    const made = workload('v1');
+    await ready(made);
+    const annotations = (): Texts =>
+      setup.server.store.get(REVISIONS, 'shop', revisionName(made))?.metadata.annotations ?? {};
+    await until('it is awake', () => !(BURST in annotations()));
+    const { id } = setup.runtime.instances()[0] ?? { id: '' };
+    setup.knative.hold(true);
+    await setup.runtime.want(made, wanted(0));
+    await until('it may go', () => annotations()[WINDOW] === '6s');
+    expect(annotations()).not.toHaveProperty([BURST]);
+    setup.knative.hold(false);
+    await until('it drains', () => setup.runtime.instances()[0]?.state === 'draining');
+    setup.knative.drained(id);
+    await until('it sleeps', () => annotations()[BURST] === '-1' && !(WINDOW in annotations()));
+    await ready(made);
+    await until('it is awake again', () => !(BURST in annotations()));
   });
 });
 
