@@ -9,10 +9,10 @@ const DEFAULT_PORT = 8081;
 /** Refuses to start control where others reach it while there is no key: everybody would be an admin. */
 export function checkExposure(
   settings: { readonly control: HostPort; readonly listen: HostPort; readonly data: string },
-  keys: number,
+  isKeyed: boolean,
 ): void {
   const { control, data } = settings;
-  if (keys > 0 || isLoopback(control.host)) return;
+  if (isKeyed || isLoopback(control.host)) return;
   const { host, port } = control;
   const where = port === 0 ? host : `${host} port ${port}`;
   const local = `127.0.0.1:${port === 0 ? DEFAULT_PORT : port}`;

@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_NAMESPACE } from '#domain/names.ts';
+import { Fault } from '#lib/fault.ts';
 import { type Client, createClient } from './client.ts';
+import { reasonOf } from './documents.ts';
 import type { Io } from './io.ts';
 import type { Format } from './print.ts';
 
@@ -32,7 +36,17 @@ export function addCommonOptions(program: Command, io: Io): void {
 /** A client for the server that the command names, with the key of the environment. */
 export function clientFor(io: Io, { server }: Common): Client {
   const { clock, env, fetch } = io;
-  return createClient({ server, key: env['ROUSE_KEY'] || undefined, fetch, clock });
+  const key = env['ROUSE_KEY'] || readKey(io.cwd, env['ROUSE_KEY_FILE']);
+  return createClient({ server, key, fetch, clock });
+}
+
+function readKey(cwd: string, file: string | undefined): string | undefined {
+  if (file === undefined || file === '') return undefined;
+  try {
+    return readFileSync(resolve(cwd, file), 'utf8').trim() || undefined;
+  } catch (error) {
+    throw new Fault('not_found', `ROUSE_KEY_FILE: ${file} cannot be read: ${reasonOf(error)}`);
+  }
 }
 
 export function namespaceOf({ namespace }: Common): string {

@@ -85,6 +85,12 @@ const serverSpec = z.strictObject({
     .default([])
     .meta({ description: 'Names under which control is reached, besides loopback.' }),
   requireKey: z.boolean().default(false).meta({ description: 'Ask for a key on loopback, too.' }),
+  firstKey: z
+    .string()
+    .min(1)
+    .max(4096)
+    .optional()
+    .meta({ description: 'File that gets an admin key when there is none yet.' }),
   data: z
     .string()
     .min(1)
@@ -175,6 +181,7 @@ export const SERVER_FIELDS: readonly ServerField[] = [
   field('control', 'platform', 'text', serverSpec.shape.control),
   field('controlHosts', 'platform', 'list', serverSpec.shape.controlHosts),
   field('requireKey', 'platform', 'boolean', serverSpec.shape.requireKey),
+  field('firstKey', 'platform', 'text', serverSpec.shape.firstKey),
   field('data', 'platform', 'text', serverSpec.shape.data),
   field('memory', 'platform', 'text', serverSpec.shape.memory),
   field('pool', 'platform', 'number', serverSpec.shape.pool),

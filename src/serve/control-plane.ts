@@ -23,6 +23,7 @@ import { createSqliteStore } from '#store/sqlite.ts';
 import type { ControlSetup, FromControl } from './control-messages.ts';
 import { type DataFolder, dataFolderAt } from './data-folder.ts';
 import { applyAtStart } from './apply-at-start.ts';
+import { makeFirstKey } from './first-key.ts';
 
 const STARTER: Actor = { id: 'system:serve', role: 'deploy' };
 const clock = systemClock;
@@ -52,7 +53,8 @@ export async function createControlPlane(
   const { log, say, onProcesses } = places;
   const folder = dataFolderAt(setup.folder.path, setup.folder.stateId);
   const store = await createSqliteStore({ path: folder.database, clock });
-  checkExposure(settings, (await store.list('key', { limit: 1 })).length);
+  const isKeyed = (await store.list('key', { limit: 1 })).length > 0;
+  checkExposure(settings, isKeyed || settings.firstKey !== undefined);
   const artifacts = await createArtifactFolder({ folder: folder.artifacts });
   const artifactKeys = createArtifactKeys(folder.platformSecret());
   const local = await places.createRuntime(folder, artifacts);
@@ -75,6 +77,9 @@ export async function createControlPlane(
     },
     ...(onProcesses && { onProcesses }),
   });
+  if (settings.firstKey !== undefined) {
+    await makeFirstKey(settings.firstKey, { isKeyed, useCases: control.useCases });
+  }
   const closing = new AbortController();
   const api = createApi({
     useCases: control.useCases,

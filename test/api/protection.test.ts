@@ -324,21 +324,21 @@ describe('an address that others reach', () => {
   test('starts only with a key, and says how to make one', () => {
     const control = { host: '0.0.0.0', port: 8081 };
     const data = DEFAULT_DATA;
-    expect(() => checkExposure({ control, listen, data }, 0)).toThrow(
+    expect(() => checkExposure({ control, listen, data }, false)).toThrow(
       /listen on 0\.0\.0\.0 port 8081/,
     );
-    expect(() => checkExposure({ control, listen, data }, 0)).toThrow(
+    expect(() => checkExposure({ control, listen, data }, false)).toThrow(
       'npx rouse key create --role admin --server http://127.0.0.1:8081',
     );
-    expect(() => checkExposure({ control: { host: '::', port: 1 }, listen, data }, 0)).toThrow(
+    expect(() => checkExposure({ control: { host: '::', port: 1 }, listen, data }, false)).toThrow(
       /no key/,
     );
     expect(() =>
-      checkExposure({ control: { host: 'rouse.example', port: 1 }, listen, data }, 0),
+      checkExposure({ control: { host: 'rouse.example', port: 1 }, listen, data }, false),
     ).toThrow(/no key/);
-    checkExposure({ control, listen, data }, 1);
-    checkExposure({ control: { host: '127.0.0.1', port: 8081 }, listen, data }, 0);
-    checkExposure({ control: { host: '::1', port: 8081 }, listen, data }, 0);
+    checkExposure({ control, listen, data }, true);
+    checkExposure({ control: { host: '127.0.0.1', port: 8081 }, listen, data }, false);
+    checkExposure({ control: { host: '::1', port: 8081 }, listen, data }, false);
     expect(needsKey(control, false)).toBe(true);
     expect(needsKey({ host: '127.0.0.1', port: 1 }, false)).toBe(false);
     expect(needsKey({ host: '127.0.0.1', port: 1 }, true)).toBe(true);
@@ -348,7 +348,7 @@ describe('an address that others reach', () => {
     const control = { host: '0.0.0.0', port: 0 };
     const told = (data: string, listen: HostPort = { host: '127.0.0.1', port: 8080 }): string => {
       try {
-        checkExposure({ control, listen, data }, 0);
+        checkExposure({ control, listen, data }, false);
         return '';
       } catch (error) {
         return messageOf(error);

@@ -494,6 +494,14 @@ describe('delete and key', () => {
       status: 1,
       stderr: expect.stringContaining('a key is needed'),
     });
+    await locked.write('key', `${secret}\n`);
+    const byFile = { ROUSE_SERVER: locked.server.url, ROUSE_KEY_FILE: 'key' };
+    expect((await locked.run(['get', 'models'], { env: byFile })).status).toBe(0);
+    const noFile = { ...byFile, ROUSE_KEY_FILE: 'none' };
+    expect(await locked.run(['get', 'models'], { env: noFile })).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('ROUSE_KEY_FILE: none cannot be read: there is no such file'),
+    });
     const args = ['key', 'create', '--role', 'read', '--priority', 'low', '--note', 'for reading'];
     const made = await locked.run(args, { env });
     expect(made.stdout).toMatch(/^rk_\w+_\S{43}\n$/);

@@ -68,6 +68,7 @@ test('every field can be said in all three ways', () => {
     control: ['0.0.0.0:91', { host: '0.0.0.0', port: 91 }],
     controlHosts: ['a.example, b.example:81', ['a.example', 'b.example:81']],
     requireKey: [true, true],
+    firstKey: ['/data/first-key', '/data/first-key'],
     data: ['/data', '/data'],
     memory: ['2Gi', 2 * GIB],
     pool: ['3', 3],
@@ -205,7 +206,7 @@ const OPTIONAL: Record<string, string[]> = {
 
 test('the table names every field of the schema', () => {
   const { spec } = serverDocument.parse({ apiVersion: 'rouse.dev/v1alpha1', kind: 'Server' });
-  const paths = Object.entries({ ...spec, memory: 0 }).flatMap(([key, value]) =>
+  const paths = Object.entries({ ...spec, memory: 0, firstKey: '' }).flatMap(([key, value]) =>
     (key === 'limits' ? Object.keys(value) : (OPTIONAL[key] ?? [''])).map((name) =>
       name === '' ? key : `${key}.${name}`,
     ),
