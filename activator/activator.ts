@@ -1,8 +1,10 @@
 import { Timers } from '#lib/timers.ts';
 import type { Log } from '#lib/log.ts';
+import type { Addressing } from './addressing.ts';
 import { Connections } from './downstream/connections.ts';
 import { type ControlLinkOptions, createControlLink } from './control-link.ts';
 import { createTraces } from './http/traceparent.ts';
+import { findDestination } from './exchange/destination.ts';
 import { createListener, type EntrySettings, type Listener } from './entry/listener.ts';
 import { countEntryRefusal, createSharedMetrics, formatMetrics } from './metrics/metrics.ts';
 import type { Plane, PlaneLimits } from './plane.ts';
@@ -19,6 +21,8 @@ export interface ActivatorOptions extends Omit<ControlLinkOptions, 'timers'> {
    * knows no model yet: it listens once it has a routing state.
    */
   readonly sharePort?: boolean;
+  /** Where requests go, when that is not said in one of Rouse's ways. What comes is passed on as it is then. */
+  readonly addressing?: Addressing;
   readonly limits: PlaneLimits;
   readonly version: string;
   /** So many bytes that nobody can guess, as hex digits. */
@@ -42,13 +46,15 @@ export interface Activator {
 
 /** The data plane: listens, routes, holds, wakes, balances, forwards. */
 export async function createActivator(options: ActivatorOptions): Promise<Activator> {
-  const { clock, sharePort = false } = options;
+  const { clock, addressing = findDestination, sharePort = false } = options;
   const metrics = createSharedMetrics();
   const timers = new Timers(clock);
   const control = createControlLink({ ...options, timers });
   const { routes, callers, inquiry, watches } = control;
   const plane: Plane = {
     routes,
+    addressing,
+    isPassThrough: options.addressing !== undefined,
     callers,
     inquiry,
     watches,

@@ -1,3 +1,4 @@
+import type { Addressing } from './addressing.ts';
 import type { Callers } from './callers.ts';
 import type { SharedMetrics } from './metrics/metrics.ts';
 import type { Routes } from './routes.ts';
@@ -20,6 +21,9 @@ export interface PlaneLimits {
 /** What all connections of one data plane share. */
 export interface Plane {
   readonly routes: Routes;
+  readonly addressing: Addressing;
+  /** The models are strangers' servers: calls of inference are not read, and browsers get no page of ours. */
+  readonly isPassThrough: boolean;
   readonly callers: Callers;
   readonly inquiry: Inquiry;
   readonly watches: Watches;

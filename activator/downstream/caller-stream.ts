@@ -114,10 +114,13 @@ export class CallerStream implements GrpcDownstream {
     stream.on('end', () => this.onEnd());
     stream.on('drain', () => this.events?.onCallerWritable());
     stream.on('wantTrailers', () => stream.sendTrailers(trailersOfLines(this.trailers)));
-    const isInference = this.isGrpc && isInferenceTarget(this.head.target);
-    this.events = isInference ? new InferenceCall(this, plane) : new Exchange(this, plane);
+    this.events = this.isInference ? new InferenceCall(this, plane) : new Exchange(this, plane);
     this.events.prepare();
     this.events.begin(false);
+  }
+
+  private get isInference(): boolean {
+    return this.isGrpc && !this.plane.isPassThrough && isInferenceTarget(this.head.target);
   }
 
   /** How long a gRPC call may take. */

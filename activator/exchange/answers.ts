@@ -1,5 +1,5 @@
 import type { FaultCode } from '#lib/fault.ts';
-import type { Dialect } from './destination.ts';
+import type { Dialect } from '../addressing.ts';
 
 /** An answer that the activator makes itself. */
 export interface Answer {

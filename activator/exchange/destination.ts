@@ -1,61 +1,8 @@
 import { DEFAULT_NAMESPACE, modelKey } from '#domain/names.ts';
-import type { HeadEdits } from '../http/head-edits.ts';
+import type { Destination, Dialect, ToActivator, ToModel, Unknown } from '../addressing.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { quote } from '../quote.ts';
 import type { ModelRoute, Routes } from '../routes.ts';
-
-/** Whose error envelope a refusal takes. */
-export type Dialect = 'problem' | 'v2' | 'openai';
-
-/** To a model: `path` goes to the instance. */
-export interface ToModel {
-  readonly kind: 'model';
-  readonly model: ModelRoute;
-  readonly revision: string;
-  readonly tag: string | undefined;
-  readonly path: string;
-  readonly dialect: Dialect;
-  /** What this way changes in the head. Absent: nothing. */
-  readonly edits?: HeadEdits | undefined;
-}
-
-/** Answered here: server and model metadata, health. Never wakes anything. */
-interface ToActivator {
-  readonly kind: 'local';
-  readonly what:
-    | 'health'
-    | 'v2-server'
-    | 'v2-live'
-    | 'v2-ready'
-    | 'v2-model'
-    | 'v2-model-ready'
-    | 'v1-model'
-    | 'openai-models';
-  readonly model?: ModelRoute;
-  readonly revision: string;
-  readonly tag?: string | undefined;
-}
-
-/** The body's `model` field decides. */
-interface ToBody {
-  readonly kind: 'body';
-}
-
-/** What is known of a model and of a request that waits for it. Never wakes anything. */
-export interface ToStatus {
-  readonly kind: 'status';
-  readonly model: ModelRoute;
-  readonly revision: string;
-  readonly tag: string | undefined;
-}
-
-interface Unknown {
-  readonly kind: 'unknown';
-  readonly detail: string;
-  readonly dialect: Dialect;
-}
-
-export type Destination = ToModel | ToActivator | ToBody | ToStatus | Unknown;
 
 const V2 = /^\/v2\/models\/([^/?]+)(?:\/versions\/([^/?]+))?(\/[^?]*)?(?:\?.*)?$/;
 const V1 = /^\/v1\/models\/([^/?:]+)(:[a-z]+)?(?:\?.*)?$/;

@@ -1,5 +1,5 @@
 import { GRANT, HOLD, NO_HOLD } from '#policies/admission.ts';
-import type { ToStatus } from './destination.ts';
+import type { ToStatus } from '../addressing.ts';
 import { type Answer, makeRefusal } from './answers.ts';
 import { probeCaller } from './caller-probe.ts';
 import type { Downstream, DownstreamEvents } from './downstream.ts';
@@ -147,8 +147,8 @@ export class Exchange
 
   // Where it goes
 
-  onLocalAnswer(answer: Answer): void {
-    this.finishLocally(answer);
+  onLocalAnswer(answer: Answer, fields: string): void {
+    this.finishLocally(answer, fields);
   }
 
   onStatusAsked(asked: ToStatus): void {
@@ -237,7 +237,7 @@ export class Exchange
 
   private giveUp(refusal: Refusal): void {
     const { route } = this;
-    const isForPage = refusal.status === 503 && isForPerson(this.downstream.head);
+    const isForPage = refusal.status === 503 && isForPerson(this.downstream.head, this.plane);
     if (isForPage && route) this.showPage(route, refusal);
     else this.refuse(refusal);
   }

@@ -35,7 +35,7 @@ export class Hold {
   /** It waits. */
   begin(head: RequestHead, route: RevisionRoute): void {
     const { waiter, plane } = this;
-    if (isForPerson(head)) this.pageAt = waiter.arrivedAt + PAGE_AFTER_MS;
+    if (isForPerson(head, plane)) this.pageAt = waiter.arrivedAt + PAGE_AFTER_MS;
     if (head.rouseRequestId === '') return;
     this.name = nameOf(route, { callerId: waiter.callerId, requestId: head.rouseRequestId });
     plane.inquiry.name(this.name, route, waiter);

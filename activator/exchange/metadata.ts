@@ -1,6 +1,6 @@
 import type { TensorInfo } from '#domain/records.ts';
+import type { ToActivator } from '../addressing.ts';
 import { type Answer, makeRefusal } from './answers.ts';
-import type { Destination } from './destination.ts';
 import type { Plane } from '../plane.ts';
 import { type ModelRoute, mustRefuse, type RevisionRoute, type Routes } from '../routes.ts';
 import { noRevision, revisionShown } from './shown-revision.ts';
@@ -27,7 +27,7 @@ const BEST_FIRST = ['awake', 'starting', 'parked', 'asleep', 'preparing', 'faile
 
 /** Server and model metadata, health: all that is answered without an instance. */
 export function makeLocalAnswer(
-  { model, revision, tag, what }: Extract<Destination, { kind: 'local' }>,
+  { model, revision, tag, what }: ToActivator,
   plane: Pick<Plane, 'routes' | 'version' | 'now'>,
 ): Answer {
   if (what === 'v2-server') return json(describeServer(plane.version));

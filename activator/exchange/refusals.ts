@@ -122,7 +122,7 @@ export function makeNoGrpc({ model, routing }: RevisionRoute): Refusal {
 }
 
 export function makeNoHttp2({ model }: RevisionRoute): Refusal {
-  const detail = `${model.routing.name} does not speak HTTP/2, which gRPC needs.`;
+  const detail = `${model.routing.name} does not speak HTTP/2, which this request needs.`;
   return refusal('not_implemented', detail);
 }
 

@@ -1,11 +1,5 @@
-import {
-  type Destination,
-  type Dialect,
-  findDestination,
-  findNamed,
-  type ToModel,
-  type ToStatus,
-} from './destination.ts';
+import type { Destination, Dialect, ToModel, ToStatus } from '../addressing.ts';
+import { findNamed } from './destination.ts';
 import type { Answer } from './answers.ts';
 import { makeLocalAnswer } from './metadata.ts';
 import type { Downstream } from './downstream.ts';
@@ -20,8 +14,8 @@ import { chooseRevision } from './split.ts';
 /** Where a request goes; exactly one of these is told of each, or a refusal. */
 export interface RouterEvents {
   onRouted(route: RevisionRoute): void;
-  /** It is answered here. */
-  onLocalAnswer(answer: Answer): void;
+  /** It is answered here. `fields`: more field lines, or ''. */
+  onLocalAnswer(answer: Answer, fields: string): void;
   onStatusAsked(asked: ToStatus): void;
   onRefusal(refusal: Refusal): void;
 }
@@ -64,8 +58,8 @@ export class Router {
     else this.events.onRefusal(STARTING);
   }
 
-  private find({ routes }: Plane): void {
-    const destination = findDestination(this.downstream.head, routes);
+  private find({ addressing, routes }: Plane): void {
+    const destination = addressing(this.downstream.head, routes);
     this.known = destination.kind === 'model' ? destination : undefined;
     this.knownVersion = routes.version;
     this.follow(destination);
@@ -78,7 +72,10 @@ export class Router {
         this.events.onRefusal(refusal('not_found', destination.detail));
         break;
       case 'local':
-        this.events.onLocalAnswer(makeLocalAnswer(destination, this.plane));
+        this.events.onLocalAnswer(makeLocalAnswer(destination, this.plane), '');
+        break;
+      case 'answer':
+        this.events.onLocalAnswer(destination, destination.fields);
         break;
       case 'status':
         this.events.onStatusAsked(destination);

@@ -1,4 +1,4 @@
-import type { ToStatus } from './destination.ts';
+import type { ToStatus } from '../addressing.ts';
 import type { Answer } from './answers.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { Plane } from '../plane.ts';

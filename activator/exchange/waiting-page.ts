@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Answer } from './answers.ts';
 import type { RequestHead } from '../http/request-head.ts';
+import type { Plane } from '../plane.ts';
 import type { Status } from '../status/status.ts';
 
 /** A browser is held this long before it gets the page: most models wake faster. */
@@ -119,9 +120,12 @@ ${isFailed ? '' : `<script>${SCRIPT}</script>\n`}</body>
   return { status: 503, type: 'text/html; charset=utf-8', body };
 }
 
-/** Whether a person looks at this in a browser, and does not say how long to wait. */
-export function isForPerson({ rouseHold, method, fields }: RequestHead): boolean {
-  return rouseHold === '' && isNavigation(method, fields.find('accept'));
+/** Whether a person looks at this in a browser, and does not say how long to wait; pages are for models of ours. */
+export function isForPerson(
+  { rouseHold, method, fields }: RequestHead,
+  plane: Pick<Plane, 'isPassThrough'>,
+): boolean {
+  return !plane.isPassThrough && rouseHold === '' && isNavigation(method, fields.find('accept'));
 }
 
 /** Navigations name HTML, programs take anything. */

@@ -34,12 +34,14 @@ export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnect
   private readonly idle: InstanceConnection[] = [];
   private readonly lingering = new Set<InstanceConnection>();
   private sessions: InstanceSessions | undefined;
+  private readonly takesHttp2: boolean;
   private closed = false;
 
   constructor(instance: RoutingInstance, gate: Gate<InstanceRoute>, now: () => number) {
     this.now = now;
     this.id = instance.id;
     this.address = instance.address;
+    this.takesHttp2 = 'h2c' in instance.address && instance.address.h2c === true;
     this.askedAt = instance.askedAt;
     this.startedAt = instance.startedAt;
     this.readyAt = instance.readyAt;
@@ -50,14 +52,15 @@ export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnect
 
   /** A place for one request: on the connection that was used last, so that the others grow old and are dropped. */
   take(isGrpc: boolean): Upstream {
-    return isGrpc ? this.open(true) : (this.idle.pop() ?? this.open(false));
+    if (isGrpc || this.takesHttp2) return this.open(isGrpc);
+    return this.idle.pop() ?? this.open(false);
   }
 
   /** A place for one request that is on no connection of the pool. */
   open(isGrpc: boolean): Upstream {
-    if (!isGrpc) return new InstanceConnection(this, this.now);
+    if (!isGrpc && !this.takesHttp2) return new InstanceConnection(this, this.now);
     this.sessions ??= new InstanceSessions(this.address);
-    return this.sessions.open(this.now);
+    return this.sessions.open(this.now, isGrpc);
   }
 
   keepIdle(upstream: InstanceConnection): void {

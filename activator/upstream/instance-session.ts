@@ -1,4 +1,9 @@
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type ClientSessionRequestOptions,
+  connect,
+} from 'node:http2';
 import { connect as connectSocket, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Address } from '#domain/routing.ts';
@@ -75,8 +80,8 @@ export class InstanceSession {
   }
 
   /** `fields`: names and values in turn. */
-  request(fields: readonly string[]): ClientHttp2Stream {
-    return this.session.request(fields, { endStream: false });
+  request(fields: readonly string[], options: ClientSessionRequestOptions): ClientHttp2Stream {
+    return this.session.request(fields, options);
   }
 
   /** What runs may finish. */

@@ -19,8 +19,8 @@ export class InstanceSessions {
   }
 
   /** A place for one request. */
-  open(now: () => number): InstanceStream {
-    return new InstanceStream(this.pick(now()), this.address, now);
+  open(now: () => number, isGrpc: boolean): InstanceStream {
+    return new InstanceStream(this.pick(now()), this.address, now, isGrpc);
   }
 
   private pick(now: number): InstanceSession {

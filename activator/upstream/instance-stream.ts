@@ -5,7 +5,7 @@ import { ResponseHead } from '../http/response-head.ts';
 import { keep } from '../sockets/socket-reader.ts';
 import { type OnOver, type Upstream, type UpstreamEvents, MAX_INFORMATIONAL } from './upstream.ts';
 import { NEVER } from '../never.ts';
-import { fieldsOfLines, linesOfHead, readTrailers } from '../http2/fields.ts';
+import { fieldsOfLines, linesOfHead, readTrailers, trailersOfLines } from '../http2/fields.ts';
 import { formatTimeout } from '../http2/grpc.ts';
 import { readResponse } from './read-response.ts';
 import { type InstanceSession, schemeOf } from './instance-session.ts';
@@ -17,7 +17,7 @@ const { NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR, NGHTTP2_REFUS
 const REPLACED = new Set(['host', 'grpc-timeout']);
 
 /**
- * One gRPC request to an instance, as a stream of a session.
+ * One request to an instance, as a stream of a session.
  *
  * Invariant: after `release`, or after `onBroken` or `onEnd` was told, nothing more is told of it.
  */
@@ -27,10 +27,13 @@ export class InstanceStream implements Upstream {
   private readonly session: InstanceSession;
   private readonly address: Address;
   private readonly now: () => number;
+  private readonly isGrpc: boolean;
   private readonly head = new ResponseHead();
   private readonly range = [0, 0];
   private events: UpstreamEvents | undefined;
   private stream: ClientHttp2Stream | undefined;
+  private method = '';
+  private requestTrailers = '';
   private trailers = '';
   private informational = 0;
   /** The frame that ends the answer has been seen. */
@@ -38,10 +41,11 @@ export class InstanceStream implements Upstream {
   private givesUpAt = NEVER;
   private left = false;
 
-  constructor(session: InstanceSession, address: Address, now: () => number) {
+  constructor(session: InstanceSession, address: Address, now: () => number, isGrpc: boolean) {
     this.session = session;
     this.address = address;
     this.now = now;
+    this.isGrpc = isGrpc;
     session.active += 1;
     session.served += 1;
     this.served = session.served;
@@ -56,8 +60,9 @@ export class InstanceStream implements Upstream {
     return true;
   }
 
-  use(events: UpstreamEvents, _: string, givesUpAt: number): void {
+  use(events: UpstreamEvents, method: string, givesUpAt: number): void {
     this.events = events;
+    this.method = method;
     this.givesUpAt = givesUpAt;
     if (!this.connected) this.session.whenConnected(this);
   }
@@ -81,7 +86,10 @@ export class InstanceStream implements Upstream {
   }
 
   writeHead(head: RequestHead, target: string, host: string, added: string): void {
-    const stream = this.session.request([
+    // A body without length may end with trailers; in gRPC none does.
+    const mayTrail = head.chunked && !this.isGrpc;
+    const options = { endStream: !head.hasBody, waitForTrailers: mayTrail };
+    const fields = [
       ':method',
       head.method,
       ':scheme',
@@ -95,8 +103,12 @@ export class InstanceStream implements Upstream {
       ...this.timeout(),
       'te',
       'trailers',
-    ]);
+    ];
+    const stream = this.session.request(fields, options);
     this.stream = stream;
+    if (mayTrail) {
+      stream.on('wantTrailers', () => stream.sendTrailers(trailersOfLines(this.requestTrailers)));
+    }
     stream.on('headers', (_, flags, raw) => this.onHead(flags, raw));
     stream.on('response', (_: unknown, flags: number, raw: readonly string[]) => {
       this.onHead(flags, raw);
@@ -125,8 +137,8 @@ export class InstanceStream implements Upstream {
     return free;
   }
 
-  /** gRPC has no trailers in requests. */
-  endBody(): void {
+  endBody(trailers: string): void {
+    this.requestTrailers = trailers;
     this.stream?.end();
   }
 
@@ -166,7 +178,7 @@ export class InstanceStream implements Upstream {
     this.isAnswering = true;
     const ended = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
     this.isWhole = ended;
-    if (!readResponse(this.head, raw, ended))
+    if (!readResponse(this.head, raw, ended, this.method))
       this.break('response', 'the instance sent a malformed head');
     else if (this.head.status < 200) this.onInformational(this.events);
     else this.events.onHead(this.head);

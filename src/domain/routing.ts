@@ -56,6 +56,8 @@ export type Address =
       readonly tls?: boolean;
       readonly authority?: string;
       readonly basePath?: string;
+      /** Everything goes there over HTTP/2 in clear, spoken from the first byte. Absent: only gRPC does. */
+      readonly h2c?: true;
     };
 
 /** An instance as the data plane sees it: only those that may be sent to, or are on their way out. */

@@ -11,6 +11,7 @@ import {
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { MessageChannel } from 'node:worker_threads';
 import { type Activator, createActivator } from '#activator/activator.ts';
+import type { Addressing } from '#activator/addressing.ts';
 import type { EntrySettings } from '#activator/entry/listener.ts';
 import type { PlaneLimits } from '#activator/plane.ts';
 import { createLocalClient, createLocalHost } from '#bus/local.ts';
@@ -49,6 +50,7 @@ export async function startHarness(
   entry: Partial<EntrySettings> = {},
   log = silentLog,
   clock: Clock = systemClock,
+  addressing?: Addressing,
 ): Promise<Harness> {
   const { port1, port2 } = new MessageChannel();
   const publisher = createPublisher({
@@ -75,6 +77,7 @@ export async function startHarness(
     randomHex: (bytes) => randomBytes(bytes).toString('hex'),
     entry: { tls: [], trustedProxies: [], proxyProtocol: false, ...entry },
     log,
+    ...(addressing && { addressing }),
   });
   const scrape = async (): Promise<string> =>
     (await publisher.scrape()).map(({ text }) => text).join('');

@@ -1,4 +1,4 @@
-import { findDestination, lookup } from '../../exchange/destination.ts';
+import { lookup } from '../../exchange/destination.ts';
 import type { DownstreamEvents } from '../../exchange/downstream.ts';
 import { Exchange } from '../../exchange/exchange.ts';
 import { pieceOf } from '../../http/pieces.ts';
@@ -81,7 +81,7 @@ export class InferenceCall implements DownstreamEvents {
   /** A model that is addressed as for any other call, and speaks gRPC, gets it without a look at its messages. */
   private readAddress(): void {
     const { caller, plane } = this;
-    const destination = findDestination(caller.head, plane.routes);
+    const destination = plane.addressing(caller.head, plane.routes);
     if (destination.kind === 'unknown') this.refuseWith('not_found', destination.detail);
     if (destination.kind !== 'model') return;
     this.addressed = destination.model;

@@ -105,12 +105,12 @@ describe('a response', () => {
     [['x', 'a']],
     [[':status', '200', 'connection', 'close']],
   ])('not understood: %j', (raw) => {
-    expect(readResponse(new ResponseHead(), raw, false)).toBe(false);
+    expect(readResponse(new ResponseHead(), raw, false, 'GET')).toBe(false);
   });
 
   test('one that ends with its head has no body', () => {
     const head = new ResponseHead();
-    expect(readResponse(head, [':status', '200', 'grpc-status', '5'], true)).toBe(true);
+    expect(readResponse(head, [':status', '200', 'grpc-status', '5'], true, 'POST')).toBe(true);
     expect(head.hasBody('POST')).toBe(false);
   });
 

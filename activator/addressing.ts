@@ -1,0 +1,69 @@
+import type { HeadEdits } from './http/head-edits.ts';
+import type { RequestHead } from './http/request-head.ts';
+import type { ModelRoute, Routes } from './routes.ts';
+
+/** Finds where a request goes. It is asked for each head that is not the one before, and must not keep it. */
+export type Addressing = (head: RequestHead, routes: Routes) => Destination;
+
+export type Destination = ToModel | ToActivator | ToAnswer | ToBody | ToStatus | Unknown;
+
+/** Whose error envelope a refusal takes. */
+export type Dialect = 'problem' | 'v2' | 'openai';
+
+/** To a model: `path` goes to the instance. */
+export interface ToModel {
+  readonly kind: 'model';
+  readonly model: ModelRoute;
+  readonly revision: string;
+  readonly tag: string | undefined;
+  readonly path: string;
+  readonly dialect: Dialect;
+  /** What this way changes in the head. Absent: nothing. */
+  readonly edits?: HeadEdits | undefined;
+}
+
+/** Answered here: server and model metadata, health. Never wakes anything. */
+export interface ToActivator {
+  readonly kind: 'local';
+  readonly what:
+    | 'health'
+    | 'v2-server'
+    | 'v2-live'
+    | 'v2-ready'
+    | 'v2-model'
+    | 'v2-model-ready'
+    | 'v1-model'
+    | 'openai-models';
+  readonly model?: ModelRoute;
+  readonly revision: string;
+  readonly tag?: string | undefined;
+}
+
+/** Answered with this: a probe, for example. */
+interface ToAnswer {
+  readonly kind: 'answer';
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+  /** More field lines, or ''. */
+  readonly fields: string;
+}
+
+/** The body's `model` field decides. */
+interface ToBody {
+  readonly kind: 'body';
+}
+
+/** What is known of a model and of a request that waits for it. Never wakes anything. */
+export interface ToStatus {
+  readonly kind: 'status';
+  readonly model: ModelRoute;
+  readonly revision: string;
+  readonly tag: string | undefined;
+}
+
+export interface Unknown {
+  readonly kind: 'unknown';
+  readonly detail: string;
+  readonly dialect: Dialect;
+}
