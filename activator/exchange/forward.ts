@@ -219,7 +219,8 @@ export class Forward implements UpstreamEvents {
     if (before === 'connect') this.events.onUnreached(reason);
     else if (this.downstream.isAnswering) this.events.onCut();
     else if (before === 'protocol' && route) {
-      this.events.onRefusal(this.downstream.isGrpc ? makeNoHttp2(route) : makeHttp2Only(route));
+      const wasHttp2 = instance?.isAskedHttp2(this.downstream.isGrpc);
+      this.events.onRefusal(wasHttp2 ? makeNoHttp2(route) : makeHttp2Only(route));
     } else if (instance && upstream && before !== 'protocol' && this.mayReplay(upstream, before))
       this.connect(instance.open(this.downstream.isGrpc));
     else this.events.onRefusal(makeLost(reason));

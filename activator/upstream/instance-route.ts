@@ -50,15 +50,20 @@ export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnect
     this.claimed = this.leased;
   }
 
+  /** Whether a request goes there over HTTP/2. */
+  isAskedHttp2(isGrpc: boolean): boolean {
+    return isGrpc || this.takesHttp2;
+  }
+
   /** A place for one request: on the connection that was used last, so that the others grow old and are dropped. */
   take(isGrpc: boolean): Upstream {
-    if (isGrpc || this.takesHttp2) return this.open(isGrpc);
+    if (this.isAskedHttp2(isGrpc)) return this.open(isGrpc);
     return this.idle.pop() ?? this.open(false);
   }
 
   /** A place for one request that is on no connection of the pool. */
   open(isGrpc: boolean): Upstream {
-    if (!isGrpc && !this.takesHttp2) return new InstanceConnection(this, this.now);
+    if (!this.isAskedHttp2(isGrpc)) return new InstanceConnection(this, this.now);
     this.sessions ??= new InstanceSessions(this.address);
     return this.sessions.open(this.now, isGrpc);
   }
