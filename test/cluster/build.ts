@@ -1,32 +1,36 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Fault } from '#lib/fault.ts';
 import { lastLines } from './log-tail.ts';
-import { buildArgs, cacheKey, type GoModule, MODULES } from './programs.ts';
+import { buildArgs, cacheKey, type GoModule, MODULES, targetsOf } from './programs.ts';
 import { runProgram } from './run-program.ts';
 
 const SOURCES = join(import.meta.dirname, 'go');
 
-interface Builder {
+export interface Builder {
   readonly go: string;
   readonly cache: string;
   readonly signal: AbortSignal;
   readonly say: (text: string) => void;
 }
 
-/** The paths of all programs by name. What is not in the cache is built first. */
-export async function buildPrograms(builder: Builder): Promise<Record<string, string>> {
+/** The paths of programs by their names. What is not in the cache is built first. */
+export async function buildPrograms(
+  builder: Builder,
+  names: readonly string[],
+): Promise<Record<string, string>> {
   const { go, signal } = builder;
   const version = await runGo([go, 'env', 'GOVERSION', 'GOARCH'], { cwd: SOURCES, signal });
   const programs: Record<string, string> = {};
   for (const module of MODULES) {
-    const key = cacheKey(module, await readSources(module.folder), version);
-    const folder = join(builder.cache, key);
-    await mkdir(folder, { recursive: true });
-    for (const name of Object.keys(module.programs)) {
-      programs[name] = join(folder, name);
-      if (!existsSync(join(folder, name))) await build(builder, module, name, folder);
+    const own = names.filter((name) => name in targetsOf(module));
+    const files = own.length > 0 ? await readSources(module.folder) : [];
+    for (const name of own) {
+      const key = cacheKey(module, name, files, version);
+      const path = join(builder.cache, key, basename(name));
+      programs[name] = path;
+      if (!existsSync(path)) await build(builder, module, name, path);
     }
   }
   return programs;
@@ -72,14 +76,15 @@ async function build(
   { go, signal, say }: Builder,
   module: GoModule,
   name: string,
-  folder: string,
+  path: string,
 ): Promise<void> {
   say(`building ${name}: minutes the first time`);
-  const made = join(folder, `${name}.${process.pid}`);
+  await mkdir(dirname(path), { recursive: true });
+  const made = `${path}.${process.pid}`;
   const cwd = join(SOURCES, module.folder);
   const env = { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' };
   const command = ['nice', '-n', '19', go, ...buildArgs(module, name, made)];
   const { code, stderr } = await runProgram(command, { cwd, env, signal });
   if (code !== 0) throw new Fault('start_failed', `${name} was not built:\n${lastLines(stderr)}`);
-  await rename(made, join(folder, name));
+  await rename(made, path);
 }

@@ -4,8 +4,8 @@ import { delimiter, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Fault } from '#lib/fault.ts';
 import { enterArgs } from './box.ts';
-import { FILES, partsOf } from './folders.ts';
-import { type Plan, programOf } from './plan.ts';
+import { ADMIN, partsOf } from './folders.ts';
+import type { Plan } from './plan.ts';
 import { type BoxRecord, isAlive, readRecord } from './record.ts';
 import { untilEnded } from './run-program.ts';
 
@@ -16,6 +16,13 @@ export async function findBox(state: string): Promise<BoxRecord> {
   throw new Fault('not_found', 'no cluster is up; npm run cluster -- up makes one');
 }
 
+/** Programs of the plan that commands in the box find by their names. */
+const TOOLS = ['kubectl', 'helm'];
+
+export async function readPlan(state: string): Promise<Plan> {
+  return JSON.parse(await readFile(partsOf(state).plan, 'utf8'));
+}
+
 /** What starts a command in the box: its words and its environment, in which `kubectl` is found and works. */
 async function makeEntry(
   state: string,
@@ -23,9 +30,10 @@ async function makeEntry(
   folder: string,
 ): Promise<{ readonly words: readonly string[]; readonly env: NodeJS.ProcessEnv }> {
   const box = await findBox(state);
-  const plan: Plan = JSON.parse(await readFile(partsOf(state).plan, 'utf8'));
-  const path = [dirname(programOf(plan, 'kubectl')), process.env['PATH'] ?? ''].join(delimiter);
-  const env = { ...process.env, PATH: path, KUBECONFIG: `${FILES}/admin.kubeconfig` };
+  const { programs } = await readPlan(state);
+  const tools = TOOLS.flatMap((name) => programs[name] ?? []).map((path) => dirname(path));
+  const path = [...tools, process.env['PATH'] ?? ''].join(delimiter);
+  const env = { ...process.env, PATH: path, KUBECONFIG: ADMIN };
   return { words: [...enterArgs(box, folder), ...command], env };
 }
 

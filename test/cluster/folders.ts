@@ -37,6 +37,8 @@ export function partsOf(state: string): {
 
 /** The same parts as the box sees them: there `lib` and `log` of the state are the machine's own. */
 export const FILES = '/var/lib/cluster';
+/** What makes a client in the box the cluster's administrator. */
+export const ADMIN = `${FILES}/admin.kubeconfig`;
 export const LOGS = '/var/log/cluster';
 
 /** What of the machine is something else in the box. Nothing that the box needs may lie in one of these. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { imageName } from './image-name.ts';
 import { TAR_END, tarFile, tarHeader, tarPadding } from './tar.ts';
 
@@ -34,7 +35,7 @@ async function* makeLayer(name: string, program: string): AsyncGenerator<Buffer>
   const { size } = await stat(program);
   yield tarHeader({ name: 'tmp/', mode: SHARED_MODE, size: 0 });
   yield tarHeader({ name: 'ko-app/', mode: PROGRAM_MODE, size: 0 });
-  yield tarHeader({ name: `ko-app/${name}`, mode: PROGRAM_MODE, size });
+  yield tarHeader({ name: `ko-app/${basename(name)}`, mode: PROGRAM_MODE, size });
   for await (const piece of createReadStream(program, { highWaterMark: 2 ** 20 })) yield piece;
   yield tarPadding(size);
   yield TAR_END;
@@ -46,7 +47,7 @@ function describeImage(name: string, layer: string): { config: string; manifest:
     architecture: process.arch === 'x64' ? 'amd64' : process.arch,
     os: 'linux',
     config: {
-      Entrypoint: [`/ko-app/${name}`],
+      Entrypoint: [`/ko-app/${basename(name)}`],
       Env: ['PATH=/ko-app', 'KO_DATA_PATH=/var/run/ko'],
       User: USER,
     },

@@ -5,10 +5,14 @@ import { makeImage } from './images.ts';
 import { lastLines } from './log-tail.ts';
 import { runProgram } from './run-program.ts';
 
-/** Gives containerd a static program as an image; `ctr` is its client. */
-export async function importImage(ctr: string, name: string, program: string): Promise<void> {
+/** Gives containerd a static program as an image. `ctr`: the command of its client. */
+export async function importImage(
+  ctr: readonly string[],
+  name: string,
+  program: string,
+): Promise<void> {
   const server = ['--address', CONTAINERD_SOCKET, '--namespace', 'k8s.io'];
-  const command = [ctr, ...server, 'images', 'import', '-'];
+  const command = [...ctr, ...server, 'images', 'import', '-'];
   const { code, stderr } = await runProgram(command, { input: makeImage(name, program) });
   if (code === 0) return;
   const message = `image ${imageName(name)} was not imported:\n${lastLines(stderr)}`;

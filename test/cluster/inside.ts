@@ -83,7 +83,7 @@ function launchOf(plan: Plan, component: Component, authority: string): Launched
 }
 
 async function importImages(plan: Plan): Promise<void> {
-  const ctr = programOf(plan, 'ctr');
+  const ctr = [programOf(plan, 'ctr')];
   for (const [name, program] of Object.entries(plan.images)) await importImage(ctr, name, program);
 }
 
@@ -92,7 +92,7 @@ async function untilNode(kubectl: Kubectl): Promise<void> {
 }
 
 function createPlanKubectl(plan: Plan): Kubectl {
-  return createKubectl(programOf(plan, 'kubectl'), `${FILES}/admin.kubeconfig`);
+  return createKubectl([programOf(plan, 'kubectl')]);
 }
 
 async function readAuthority(): Promise<string> {

@@ -50,10 +50,25 @@ export async function installKnative(
   await applyManifests(kubectl, makeSettings(), 'rouse-cluster-settings');
 }
 
-/** Resolves when all of Knative's deployments are available; otherwise says which is not, and its log's end. */
-export async function untilKnative(kubectl: Kubectl): Promise<void> {
+/** The autoscaler of class HPA, which is a program of its own. */
+export async function installHpa(
+  kubectl: Kubectl,
+  folders: Readonly<Record<string, string>>,
+): Promise<void> {
+  const texts = await readManifests(
+    join(folders['knative.dev/serving'] ?? '', 'config/hpa-autoscaling'),
+  );
+  await applyManifests(kubectl, texts.map(nameImages).join('---\n'));
+  await untilKnative(kubectl, ['autoscaler-hpa']);
+}
+
+/** Resolves when all of these deployments are available; otherwise says which is not, and its log's end. */
+export async function untilKnative(
+  kubectl: Kubectl,
+  deployments: readonly string[] = KNATIVE_DEPLOYMENTS,
+): Promise<void> {
   await Promise.all(
-    KNATIVE_DEPLOYMENTS.map(async (name) => {
+    deployments.map(async (name) => {
       const what = ['--namespace', KNATIVE_NAMESPACE, `deployment/${name}`];
       try {
         await untilCondition(kubectl, 'Available', what, ROLLOUT_SECONDS);

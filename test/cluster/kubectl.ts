@@ -1,17 +1,18 @@
 import { Fault } from '#lib/fault.ts';
+import { ADMIN } from './folders.ts';
 import { lastLines } from './log-tail.ts';
 import { runProgram } from './run-program.ts';
 
 /** Runs kubectl as the administrator of the cluster, and gives its output. Throws a Fault with its last lines. */
 export type Kubectl = (args: readonly string[], input?: string) => Promise<string>;
 
-export function createKubectl(program: string, kubeconfig: string): Kubectl {
-  const env = { PATH: process.env['PATH'], HOME: '/run', KUBECONFIG: kubeconfig };
+/** `command`: what runs it in the box. */
+export function createKubectl(command: readonly string[]): Kubectl {
+  const env = { PATH: process.env['PATH'], HOME: '/run', KUBECONFIG: ADMIN };
   return async (args, input = '') => {
-    const { code, stdout, stderr } = await runProgram([program, ...args], { env, input });
+    const { code, stdout, stderr } = await runProgram([...command, ...args], { env, input });
     if (code === 0) return stdout;
-    const command = `kubectl ${args.join(' ')}`;
-    throw new Fault('start_failed', `${command} failed:\n${lastLines(stderr)}`);
+    throw new Fault('start_failed', `kubectl ${args.join(' ')} failed:\n${lastLines(stderr)}`);
   };
 }
 

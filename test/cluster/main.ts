@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { messageOf } from '#lib/fault.ts';
+import { addToCluster, requireAdditions } from './add.ts';
 import { takeDown } from './down.ts';
 import { findBox, runHarness, runInside } from './enter.ts';
 import { cacheFolder, partsOf, stateFolder } from './folders.ts';
@@ -10,7 +11,8 @@ import { bringClusterUp } from './up.ts';
 
 const USAGE = `npm run cluster -- COMMAND
 
-  up          makes a cluster with Knative, in place of one that is there
+  up […]      makes a cluster with Knative, in place of one that is there; with what is named, as add does
+  add …       adds images of Knative's tests by name, such as autoscale; autoscaler-hpa; helm
   down        takes it down, without a trace
   status      shows what runs; ends with status 1 when something does not
   kubeconfig  prints the file by which clients in the box find the cluster
@@ -33,10 +35,20 @@ function say(text: string): void {
   process.stdout.write(`${seconds} s  ${text}\n`);
 }
 
+const outfit = {
+  cache: cacheFolder(process.env),
+  machine: thisMachine(process.env),
+  say,
+  signal: aborted.signal,
+};
+
 async function run(command: string | undefined, rest: readonly string[]): Promise<number> {
   switch (command) {
     case 'up':
-      await up();
+      await up(rest);
+      return 0;
+    case 'add':
+      await addToCluster(state, rest, outfit);
       return 0;
     case 'down':
       await takeDown(state);
@@ -56,10 +68,10 @@ async function run(command: string | undefined, rest: readonly string[]): Promis
   }
 }
 
-async function up(): Promise<void> {
-  const cache = cacheFolder(process.env);
-  const machine = thisMachine(process.env);
-  await bringClusterUp({ state, cache, machine, say, signal: aborted.signal });
+async function up(additions: readonly string[]): Promise<void> {
+  requireAdditions(additions);
+  await bringClusterUp(state, outfit);
+  await addToCluster(state, additions, outfit);
   say('the cluster is up');
 }
 

@@ -1,25 +1,32 @@
 import { dirname } from 'node:path';
-import { buildPrograms, findModules } from './build.ts';
+import { type Builder, buildPrograms, findModules } from './build.ts';
 import { MANIFESTS } from './knative.ts';
 import type { Plan } from './plan.ts';
-import { KNATIVE_PROGRAMS, TEST_PROGRAMS } from './programs.ts';
+import { CLUSTER_PROGRAMS, KNATIVE_PROGRAMS, TEST_PROGRAMS } from './programs.ts';
 import { type Machine, requireMachine, requireOutside } from './requirements.ts';
 
 /** Of the machine: started outside of the plan's own programs. */
 const SYSTEM_PROGRAMS = ['containerd', 'ctr', 'ip'];
 
-/** Finds and builds what a cluster needs. Throws a Fault that names what the machine lacks. */
-export async function makePlan(options: {
+export interface Outfit {
   readonly machine: Machine;
   readonly cache: string;
   readonly say: (text: string) => void;
   readonly signal: AbortSignal;
-}): Promise<Plan> {
-  const { machine, cache, say, signal } = options;
+}
+
+/** What builds programs. Throws a Fault that names what the machine lacks. */
+export function createBuilder({ machine, cache, say, signal }: Outfit): Builder {
   requireMachine(machine);
   requireOutside([import.meta.dirname, dirname(process.execPath), cache]);
-  const go = machine.find('go') ?? 'go';
-  const built = await buildPrograms({ go, cache, signal, say });
+  return { go: machine.find('go') ?? 'go', cache, signal, say };
+}
+
+/** Finds and builds what a cluster needs. Throws a Fault that names what the machine lacks. */
+export async function makePlan(outfit: Outfit): Promise<Plan> {
+  const { machine } = outfit;
+  const builder = createBuilder(outfit);
+  const built = await buildPrograms(builder, CLUSTER_PROGRAMS);
   const found = SYSTEM_PROGRAMS.map((name) => [name, machine.find(name) ?? name] as const);
   const names = [...KNATIVE_PROGRAMS, ...TEST_PROGRAMS];
   return {
@@ -28,6 +35,6 @@ export async function makePlan(options: {
       pause: built['first'] ?? '',
       ...Object.fromEntries(names.map((name) => [name, built[name] ?? ''])),
     },
-    modules: await findModules({ go, signal }, Object.keys(MANIFESTS)),
+    modules: await findModules(builder, Object.keys(MANIFESTS)),
   };
 }

@@ -5,26 +5,20 @@ import { findHierarchies, makeCgroups } from './cgroups.ts';
 import { takeDown } from './down.ts';
 import { runHarness } from './enter.ts';
 import { cgroupName, partsOf } from './folders.ts';
-import { makePlan } from './make-plan.ts';
+import { makePlan, type Outfit } from './make-plan.ts';
 import { makeMounts } from './mounts.ts';
 import { type Plan, programOf } from './plan.ts';
 import { prepareState } from './prepare.ts';
-import { type Machine, requireOutside } from './requirements.ts';
+import { requireOutside } from './requirements.ts';
 
 /**
  * Makes a cluster. What an earlier run left, running or not, is taken down first. When it does not come up, or is
  * aborted, it is taken down again before the promise rejects.
  */
-export async function bringClusterUp(options: {
-  readonly state: string;
-  readonly cache: string;
-  readonly machine: Machine;
-  readonly say: (text: string) => void;
-  readonly signal: AbortSignal;
-}): Promise<void> {
-  const { state, say, signal } = options;
+export async function bringClusterUp(state: string, outfit: Outfit): Promise<void> {
+  const { say, signal } = outfit;
   requireOutside([state]);
-  const plan = await makePlan(options);
+  const plan = await makePlan(outfit);
   await takeDown(state);
   try {
     await startCluster(state, plan, say, signal);
