@@ -3,9 +3,10 @@ import { Fault } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import type { Kube } from './kube.ts';
 import { OURS, modelKeyOf } from './labels.ts';
-import { type Mirror, type MirrorChange, runMirror } from './mirror.ts';
+import type { Mirror } from './mirror.ts';
+import { createMirrors, type ObjectChange } from './mirrors.ts';
 import type { KnativeRevision, KnativeService, KubeObject, Pod, PodAutoscaler } from './objects.ts';
-import { PODAUTOSCALERS, PODS, REVISIONS, type Resource, SERVICES } from './resources.ts';
+import { PODAUTOSCALERS, PODS, REVISIONS, SERVICES } from './resources.ts';
 
 /** What there is of Rouse in the cluster, kept up to date. */
 export interface Cluster {
@@ -41,40 +42,7 @@ export function createCluster(options: {
 }): Cluster {
   const { kube, listener, clock, roll, log } = options;
   const byModel = new Map<string, Map<string, KnativeRevision>>();
-  const closing = new AbortController();
-  const running: Promise<void>[] = [];
-  const listed: Promise<void>[] = [];
-  let lastTrouble: Fault | undefined;
-
-  function mirror<T extends KubeObject>(
-    resource: Resource<T>,
-    take: (change: ObjectChange<T>, isNew: boolean) => void,
-  ): Mirror<T> {
-    const first = Promise.withResolvers<void>();
-    const kind = resource.plural;
-    const made = runMirror<T>(
-      {
-        kube,
-        resource,
-        selector: OURS,
-        clock,
-        roll,
-        onChange(change) {
-          if (change.type === 'synced') first.resolve();
-          else take(change, made.isSynced);
-        },
-        onTrouble(fault) {
-          lastTrouble = fault;
-          if (fault) log.warn({ kind, err: fault.message }, 'the watch of the cluster is broken');
-          else log.info({ kind }, 'the watch of the cluster works again');
-        },
-      },
-      closing.signal,
-    );
-    running.push(made.done);
-    listed.push(first.promise);
-    return made;
-  }
+  const mirrors = createMirrors({ kube, clock, roll, log });
 
   function tellModel({ object }: ObjectChange<KubeObject>): void {
     const model = modelKeyOf(object);
@@ -90,17 +58,17 @@ export function createCluster(options: {
     else byModel.delete(model);
   }
 
-  const services = mirror(SERVICES, (change) => {
+  const services = mirrors.add(SERVICES, OURS, (change) => {
     const model = modelKeyOf(change.object);
     if (change.type === 'gone' && model !== undefined) listener.onServiceGone(model);
     tellModel(change);
   });
-  const revisions = mirror(REVISIONS, (change) => {
+  const revisions = mirrors.add(REVISIONS, OURS, (change) => {
     index(change);
     tellModel(change);
   });
-  const autoscalers = mirror(PODAUTOSCALERS, tellModel);
-  mirror(PODS, (change, isNew) => {
+  const autoscalers = mirrors.add(PODAUTOSCALERS, OURS, tellModel);
+  mirrors.add(PODS, OURS, (change, isNew) => {
     if (change.type === 'gone') listener.onPodGone(change.object);
     else listener.onPod(change.object, isNew);
     tellModel(change);
@@ -111,15 +79,10 @@ export function createCluster(options: {
     revisions,
     autoscalers,
     revisionsOf: (model) => byModel.get(model)?.values() ?? [],
-    synced: withinTime(clock, Promise.all(listed), () => lastTrouble),
-    async close() {
-      closing.abort();
-      await Promise.all(running);
-    },
+    synced: withinTime(clock, mirrors.listed(), () => mirrors.lastTrouble),
+    close: mirrors.close,
   };
 }
-
-type ObjectChange<T> = Exclude<MirrorChange<T>, { type: 'synced' }>;
 
 async function withinTime(
   clock: Clock,

@@ -102,7 +102,12 @@ export function createKube(connection: Connection, clock: Clock): Kube {
       const items: T[] = [];
       let next: string | undefined;
       for (;;) {
-        const query = { labelSelector: selector, limit: PAGE, continue: next };
+        const query = {
+          labelSelector: selector,
+          fieldSelector: resource.fields,
+          limit: PAGE,
+          continue: next,
+        };
         const { metadata, items: page } = await listPage<T>(resource, query);
         items.push(...page);
         next = metadata.continue;
@@ -119,6 +124,7 @@ export function createKube(connection: Connection, clock: Clock): Kube {
           watch: true,
           allowWatchBookmarks: true,
           labelSelector: selector,
+          fieldSelector: resource.fields,
           resourceVersion,
           timeoutSeconds: seconds,
         },

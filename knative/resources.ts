@@ -5,6 +5,8 @@ export interface Resource<T extends KubeObject = KubeObject> {
   /** `/api/v1` or `/apis/group/version`. */
   readonly root: string;
   readonly plural: string;
+  /** Only those with these fields are listed and watched: a field selector. */
+  readonly fields?: string;
   /** Of the type only: what its objects are. */
   readonly holds?: T;
 }
