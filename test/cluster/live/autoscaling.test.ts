@@ -1,0 +1,39 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createTestCluster, MISSING, NEEDS, type TestCluster } from './cluster.ts';
+import { runInside } from './inside/run.ts';
+
+/** What steers Knative's autoscaler, asked of the real one: each test is a scenario of `autoscaling-child.ts`. */
+describe.skipIf(MISSING.length > 0)(`Knative's autoscaler ${NEEDS}`, () => {
+  let cluster: TestCluster;
+
+  const play = async (scenario: string): Promise<unknown> =>
+    await runInside(cluster, 'autoscaling-child.ts', scenario);
+
+  beforeAll(async () => {
+    cluster = createTestCluster();
+    await cluster.must('up');
+  });
+  afterAll(async () => {
+    await cluster?.close();
+  });
+
+  test('follows all that Rouse steers, and no pod is started anew; another annotation starts all', async () => {
+    expect(await play('steer')).toEqual({ kept: true, kinds: 1 });
+  });
+
+  test('lets go of more than the most that there may be', async () => {
+    expect(await play('lower')).toBe('1');
+  });
+
+  test('wakes what sleeps also when it was started anew meanwhile', async () => {
+    expect(await play('wake')).toBe('woken');
+  });
+
+  test('reverts what others write to a PodAutoscaler; what is taken away from a Revision is its default again', async () => {
+    expect(await play('revert')).toBe('reverted');
+  });
+
+  test('goes to zero, of whatever class and however patient it is by default', async () => {
+    expect(await play('defaults')).toEqual({ began: true, class: 'kpa.autoscaling.knative.dev' });
+  });
+});
