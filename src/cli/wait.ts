@@ -7,6 +7,8 @@ import { suggest } from './suggest.ts';
 
 /** Building an environment for Python may take minutes; what takes longer is watched with `rouse why`. */
 const MAX_WAIT_MS = 15 * 60_000;
+/** Most are settled by then; who waits longer is told for what. */
+const SILENT_MS = 5000;
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 1000;
 
@@ -20,20 +22,24 @@ export interface Settled {
 export async function waitUntilSettled(
   client: Client,
   applied: AppliedModel,
-  io: Pick<Io, 'clock' | 'signal'>,
+  io: Pick<Io, 'clock' | 'signal' | 'stderr'>,
 ): Promise<Settled> {
   const { namespace, name } = applied;
-  const deadline = io.clock.now() + MAX_WAIT_MS;
+  const begun = io.clock.now();
+  const why = suggest(['why', name], { server: client.server, namespace });
+  let tellAt = begun + SILENT_MS;
   let ms = FIRST_PAUSE_MS;
   for (;;) {
     const model = await client.call({ path: modelPath(namespace, name) }, readModel);
     const revisions = ofInterest(model, applied);
-    if (!revisions.some(({ state }) => state === 'Preparing' || state === 'Proving')) {
-      return settle(name, revisions);
-    }
-    if (io.signal.aborted || io.clock.now() > deadline) {
-      const why = suggest(['why', name], { server: client.server, namespace });
+    const open = revisions.find(isOpen);
+    if (!open) return settle(name, revisions);
+    if (io.signal.aborted || io.clock.now() > begun + MAX_WAIT_MS) {
       throw new Fault('unavailable', `${name} is not ready yet. See: ${why}`);
+    }
+    if (io.clock.now() > tellAt) {
+      tellAt = Number.POSITIVE_INFINITY;
+      io.stderr.write(`${name} ${open.name} is ${open.state}: ${open.reason}. See: ${why}\n`);
     }
     await pause(io, ms);
     ms = Math.min(ms * 1.5, MAX_PAUSE_MS);
@@ -41,6 +47,10 @@ export async function waitUntilSettled(
 }
 
 type Revisions = ModelAnswer['status']['revisions'];
+
+function isOpen({ state }: Revisions[number]): boolean {
+  return state === 'Preparing' || state === 'Proving';
+}
 
 function ofInterest({ status }: ModelAnswer, { revisions }: AppliedModel): Revisions {
   return status.revisions.filter(({ name }) => revisions.includes(name));

@@ -51,5 +51,6 @@ export function workloadOf(revision: RevisionRecord): Workload {
     spec: revisionSpec.parse(revision.spec),
     ...(revision.artifact && { artifact: revision.artifact }),
     ...(revision.inspection && { inspection: revision.inspection }),
+    ...(revision.state !== 'Ready' && { unproven: true as const }),
   };
 }

@@ -69,6 +69,11 @@ export function createProofs(
     return entry ? Math.max(1, specOf(entry).scaling.initial) : 1;
   }
 
+  /** What runs elsewhere was asked again and again meanwhile. */
+  function failuresOf(revision: string): number {
+    return catalog.revision(revision)?.value.spec.runtime === 'url' ? 1 : FAILED_STARTS;
+  }
+
   function settle(revision: string, { ready, resolve }: Proof): void {
     const last = Array.from(ready.values()).at(-1);
     if (last && ready.size >= countNeeded(revision)) resolve({ ready: last });
@@ -130,7 +135,7 @@ export function createProofs(
         proof.ready.set(instance.id, instance);
         settle(instance.revision, proof);
       }
-      if (event.type !== 'failed' || event.failures < FAILED_STARTS) return;
+      if (event.type !== 'failed' || event.failures < failuresOf(event.instance.revision)) return;
       proof.resolve({ failed: describeFailure(event.reason, event.lastLines, event.failures) });
     },
     onImpossible(revision, why) {

@@ -43,7 +43,7 @@ export function isLoopback(host: string): boolean {
 export function addressOf(
   { runtime, source }: Pick<RevisionSpec, 'runtime' | 'source'>,
   node: string,
-): Address | undefined {
+): Extract<Address, { readonly host: string }> | undefined {
   if (runtime !== 'url' || source === undefined) return undefined;
   const url = new URL(source);
   const isTls = url.protocol === 'https:';

@@ -10,6 +10,8 @@ export interface Workload {
   readonly spec: RevisionSpec;
   readonly artifact?: ArtifactRef;
   readonly inspection?: Inspection;
+  /** Its revision is not Ready yet: what runs elsewhere must answer once. Others have to become ready anyhow. */
+  readonly unproven?: true;
 }
 
 /** How many instances there shall be. Only the autoscaler calls `want`. */
@@ -143,7 +145,8 @@ export interface Runtime {
   prepare(workload: Workload): Promise<void>;
   /**
    * Converges on `wanted`. Resolves when the order is taken, not when it is carried out. A `url` revision is
-   * one ready instance from its `prepare` or first `want` on, at no cost, until `max` is 0.
+   * one ready instance from its `prepare` or first `want` on, at no cost, until `max` is 0; while it is unproven
+   * the local runtime has it answer first.
    */
   want(workload: Workload, wanted: Wanted): Promise<void>;
   /** The data plane holds nothing of this draining or parking instance any more: it may be stopped, or frozen. */

@@ -201,9 +201,14 @@ describe('a program', () => {
     const port = typeof address === 'object' && address ? address.port : 0;
     free.close();
     await once(free, 'close');
-    expect(await platform.rouse('deploy', 'away', `http://127.0.0.1:${port}/`)).toMatchObject({
-      status: 0,
-    });
+    const away = (more: string): string =>
+      model('away', `{ runtime: url, source: 'http://127.0.0.1:${port}/', ${more} }`);
+    const file = await write('away.yaml', away('readiness: { timeout: 300ms }'));
+    const failed = await platform.rouse('apply', '-f', file);
+    expect(failed.status).toBe(1);
+    expect(failed.stderr).toMatch(/nothing answers at http:.*ECONNREFUSED/);
+    await write('away.yaml', `${away('name: unasked')}  scaling: { initial: 0 }\n`);
+    expect(await platform.rouse('apply', '-f', file)).toMatchObject({ status: 0 });
     const answer = await call(platform.port, '/models/default/away/');
     expect(answer.status).toBe(503);
     expect(JSON.parse(answer.body)).toMatchObject({ code: 'start_failed' });

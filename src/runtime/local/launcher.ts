@@ -3,6 +3,7 @@ import type { Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { Launcher } from '../replica.ts';
 import type { InstanceOrigin, LogLine, Workload } from '../runtime.ts';
+import { reachElsewhere } from './elsewhere.ts';
 import { workloadEnvironment, type Environment, type ReadSecret } from './environment.ts';
 import { fillIn } from './fill-in.ts';
 import type { Extra, Group, Program } from './process/group.ts';
@@ -44,14 +45,7 @@ export function createLauncher(options: LauncherOptions): Launcher {
 
   return ({ id, workload }, reports) => {
     const url = addressOf(workload.spec, options.node);
-    if (url) {
-      queueMicrotask(() => {
-        reports.started();
-        reports.ready(url);
-      });
-      const end = (): void => queueMicrotask(() => reports.ended('was let go', []));
-      return { terminate: end, kill: end };
-    }
+    if (url) return reachElsewhere(workload, url, clock, reports);
 
     const lastLines: string[] = [];
     let group: Group | undefined;

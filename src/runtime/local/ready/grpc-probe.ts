@@ -1,5 +1,6 @@
 import { connect, type IncomingHttpHeaders } from 'node:http2';
-import { type QuestionEvents, tellRefused } from './question.ts';
+import { formatAddress } from '#domain/address.ts';
+import type { Place, QuestionEvents } from './question.ts';
 
 /** Of `grpc.health.v1.Health`, as gRPC's health checking protocol has it: an empty request asks for the whole server. */
 const CHECK = '/grpc.health.v1.Health/Check';
@@ -10,14 +11,15 @@ const OK = '0';
 const UNIMPLEMENTED = '12';
 
 /** Asks a gRPC server once whether it serves. One without the health service serves as soon as it answers. */
-export function askGrpc(port: number, events: QuestionEvents): { destroy(): void } {
-  const session = connect(`http://127.0.0.1:${port}`);
-  session.on('error', (error) => tellRefused(events, port, error));
+export function askGrpc(to: Place, events: QuestionEvents): { destroy(): void } {
+  const session = connect(`${to.tls ? 'https' : 'http'}://${formatAddress(to)}`);
+  session.on('error', events.onFailed);
   session.once('close', events.onOver);
   session.once('connect', () => events.onSeen('its gRPC health service has no answer'));
   const stream = session.request({
+    ...(to.authority !== undefined && { ':authority': to.authority }),
     ':method': 'POST',
-    ':path': CHECK,
+    ':path': (to.basePath ?? '') + CHECK,
     'content-type': 'application/grpc',
     te: 'trailers',
   });

@@ -1,12 +1,22 @@
-import { get } from 'node:http';
+import { get as getPlain } from 'node:http';
+import { get as getSecure } from 'node:https';
 import type { Clock, Timer } from '#lib/clock.ts';
 import { askGrpc } from './grpc-probe.ts';
-import { type QuestionEvents, tellRefused } from './question.ts';
+import type { Place, QuestionEvents } from './question.ts';
 
-/** The first polls follow closely: a fast program must not wait for us. */
-const FIRST_WAIT_MS = 2;
+export type { Place } from './question.ts';
+
+/** How long is waited before the next question: at first, and at most; ms. */
+interface Pace {
+  readonly first: number;
+  readonly longest: number;
+}
+
+/** A program that has just been started: the first polls follow closely, a fast one must not wait for us. */
+export const HERE: Pace = { first: 2, longest: 100 };
+/** What runs elsewhere does so or not; it is somebody else's, too. */
+export const ELSEWHERE: Pace = { first: 100, longest: 2000 };
 const WAIT_GROWTH = 1.25;
-const LONGEST_WAIT_MS = 100;
 /** A poll that is not answered within this is sent anew: the program may have lost it. */
 const ANSWER_MS = 5000;
 
@@ -22,17 +32,20 @@ export interface Probe {
  * answer. Otherwise connecting fails until the program listens, and is tried again.
  */
 export function createProbe(options: {
-  port: number;
+  to: Place;
   /** Its status says: 200 to 299. Without one any answer below 500 to `/` does. */
   path: string | undefined;
   /** It speaks gRPC, and is asked by its health service. */
   grpc: boolean;
   hold: boolean;
+  pace: Pace;
   clock: Clock;
+  /** A connection failed: what that is worth saying of the program, if anything. */
+  describeFailure: (error: NodeJS.ErrnoException) => string | undefined;
   onReady: () => void;
 }): Probe {
-  const { port, path, grpc, hold, clock, onReady } = options;
-  let wait = FIRST_WAIT_MS;
+  const { to, path, grpc, hold, pace, clock, describeFailure, onReady } = options;
+  let wait = pace.first;
   let timer: Timer | undefined;
   let request: { destroy(): void } | undefined;
   let closed = false;
@@ -51,8 +64,14 @@ export function createProbe(options: {
   }
 
   function ask(patient: boolean): void {
-    const events = { onReady: ready, onOver: again, onSeen: (what: string) => (seen = what) };
-    const asked = grpc ? askGrpc(port, events) : askHttp(port, path, events);
+    const events: QuestionEvents = {
+      onReady: ready,
+      onOver: again,
+      onSeen: (what) => (seen = what),
+      // Of what ended later, more has been seen than that.
+      onFailed: (error) => (seen = describeFailure(error) ?? seen),
+    };
+    const asked = grpc ? askGrpc(to, events) : askHttp(to, path, events);
     request = asked;
     if (!patient) timer = clock.after(ANSWER_MS, () => asked.destroy());
   }
@@ -61,7 +80,7 @@ export function createProbe(options: {
     timer?.cancel();
     if (closed) return;
     timer = clock.after(wait, () => ask(false));
-    wait = Math.min(wait * WAIT_GROWTH, LONGEST_WAIT_MS);
+    wait = Math.min(wait * WAIT_GROWTH, pace.longest);
   }
 
   if (hold) ask(true);
@@ -70,21 +89,24 @@ export function createProbe(options: {
 }
 
 function askHttp(
-  port: number,
-  path: string | undefined,
+  { host, port, tls, authority, basePath = '' }: Place,
+  own: string | undefined,
   events: QuestionEvents,
 ): { destroy(): void } {
-  const asked = get({ host: '127.0.0.1', port, path: path ?? '/', agent: false });
-  const question = `GET ${path ?? '/'}`;
+  const path = basePath + (own ?? '/');
+  const get = tls ? getSecure : getPlain;
+  const headers = authority === undefined ? {} : { host: authority };
+  const asked = get({ host, port, path, headers, agent: false });
+  const question = `GET ${path}`;
   asked.once('socket', (socket) =>
     socket.once('connect', () => events.onSeen(`${question} has no answer`)),
   );
   asked.once('response', (response) => {
     events.onSeen(`${question} answered ${response.statusCode}`);
     response.destroy();
-    if (isReady(response.statusCode ?? 500, path)) events.onReady();
+    if (isReady(response.statusCode ?? 500, own)) events.onReady();
   });
-  asked.on('error', (error) => tellRefused(events, port, error));
+  asked.on('error', events.onFailed);
   asked.once('close', events.onOver);
   return asked;
 }

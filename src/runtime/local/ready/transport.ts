@@ -15,7 +15,7 @@ import { messageOf } from '#lib/fault.ts';
 import type { Workload } from '../../runtime.ts';
 import type { Environment } from '../environment.ts';
 import { EXTRA_FD, type Extra } from '../process/group.ts';
-import { createProbe, type Probe } from './probe.ts';
+import { createProbe, HERE, type Probe } from './probe.ts';
 import { MAX_READY_LINE_CHARS, parseReadyLine } from './ready-line.ts';
 
 interface TransportEvents {
@@ -113,11 +113,14 @@ export async function openPort(
     if (isClosed) return;
     const { path, grpc } = workload.spec.readiness;
     probe = createProbe({
-      port,
+      to: { host: '127.0.0.1', port },
       path,
       grpc: grpc === true,
       hold: takesSocket,
+      pace: HERE,
       clock,
+      describeFailure: ({ code }) =>
+        code === 'ECONNREFUSED' ? `nothing listens on its port (PORT=${port})` : undefined,
       onReady() {
         isReady = true;
         events?.onReady();
