@@ -13,13 +13,14 @@ export interface Places {
 }
 
 export function makeModelView(view: ModelView, places: Places): ModelResource {
-  const { document, generation, createdAt, updatedAt } = view.value;
+  const { document, generation, owner, createdAt, updatedAt } = view.value;
   return {
     ...document,
     status: {
       state: view.state,
       version: view.version,
       generation,
+      ...(owner && { owner }),
       createdAt,
       updatedAt,
       addresses: makeAddresses(view, places),

@@ -15,6 +15,7 @@ import type { Journal, NewEvent } from './journal.ts';
 import type { Health } from './health.ts';
 import { MAX_MODELS, MAX_PAGE } from './limits.ts';
 import { makeModelEvents } from './model-events.ts';
+import { checkOwner, ownerOf } from './owner.ts';
 import { resolveTraffic, sharesOf } from './resolve.ts';
 import { requireRole } from './roles.ts';
 import type { Applied, ModelView, UseCases } from './usecases.ts';
@@ -33,7 +34,7 @@ export interface ModelOptions {
 
 type ModelUseCases = Pick<
   UseCases,
-  'applyModel' | 'getModel' | 'listModels' | 'deleteModel' | 'setTraffic'
+  'applyModel' | 'getModel' | 'listModels' | 'deleteModel' | 'setTraffic' | 'setOwner'
 >;
 
 export function createModelUseCases(options: ModelOptions): ModelUseCases {
@@ -46,6 +47,7 @@ export function createModelUseCases(options: ModelOptions): ModelUseCases {
     const key = modelKey(namespace, name);
     const before = catalog.model(key);
     checkMatch(`model ${key}`, before?.stored.version, ifMatch);
+    checkOwner(before, actor);
     checkFirst(before, parsed.spec.revision ?? parsed.spec.revisions?.[0]);
     const now = clock.now();
     const plan = planApply(before, { input, parsed, artifacts: found, actor, now });
@@ -76,12 +78,14 @@ export function createModelUseCases(options: ModelOptions): ModelUseCases {
     actor: Actor,
   ): Promise<void> {
     const now = clock.now();
+    const owner = ownerOf(actor);
     const value = {
       document: plan.document,
       generation: (before?.stored.value.generation ?? 0) + (plan.documentChanged ? 1 : 0),
       createdAt: before?.stored.value.createdAt ?? now,
       updatedAt: now,
       updatedBy: actor,
+      ...(owner && { owner }),
     };
     const writes: Write[] = [
       { kind: 'model', key, expected: before?.stored.version ?? 0, value },
@@ -138,6 +142,7 @@ export function createModelUseCases(options: ModelOptions): ModelUseCases {
       await alone(async () => {
         const entry = requireModel(catalog, namespace, model);
         checkMatch(`model ${entry.key}`, entry.stored.version, ifMatch);
+        checkOwner(entry, actor);
         await journal.commit(makeDeletion(entry), [makeDeletionEvent(entry, actor, clock.now())]);
       });
     },
@@ -147,10 +152,30 @@ export function createModelUseCases(options: ModelOptions): ModelUseCases {
       return await alone(async () => {
         const entry = requireModel(catalog, namespace, model);
         checkMatch(`model ${entry.key}`, entry.stored.version, ifMatch);
+        checkOwner(entry, actor);
         checkLabels(catalog, namespace, model, rows);
         checkTraffic(rows, new Set(entry.revisions.keys()));
         await setTraffic(actor, entry, rows);
         return viewOf(namespace, model);
+      });
+    },
+    async setOwner(actor, namespace, model, owner) {
+      requireRole(actor, 'deploy');
+      await alone(async () => {
+        const { key, stored } = requireModel(catalog, namespace, model);
+        const { owner: before, ...rest } = stored.value;
+        if (before === owner) return;
+        const value = {
+          ...rest,
+          updatedAt: clock.now(),
+          updatedBy: actor,
+          ...(owner && { owner }),
+        };
+        const why = owner
+          ? 'its Model object keeps it from now on'
+          : 'it is kept by way of the API from now on';
+        const event = { at: clock.now(), namespace, model, type: 'OwnerChanged', why, actor };
+        await journal.commit([{ kind: 'model', key, expected: stored.version, value }], [event]);
       });
     },
   };

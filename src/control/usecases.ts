@@ -54,6 +54,13 @@ export interface UseCases {
     targets: readonly TrafficTarget[],
     ifMatch?: number,
   ): Promise<ModelView>;
+  /** Only who keeps a model may change it: its Model object in the cluster, or (undefined) who uses the API. */
+  setOwner(
+    actor: Actor,
+    namespace: string,
+    model: string,
+    owner: ModelRecord['owner'],
+  ): Promise<void>;
   getRevision(actor: Actor, key: string): Promise<Stored<'revision'>>;
   /** Refused with Fault `conflict` while traffic or a tag names it. */
   deleteRevision(actor: Actor, key: string, ifMatch?: number): Promise<void>;

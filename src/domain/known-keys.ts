@@ -1,4 +1,5 @@
-import { z } from 'zod';
+import type { z } from 'zod';
+import { type JsonSchema, makeJsonSchema } from './json-schema.ts';
 
 /** Keys that are listed for a reader who wrote one that does not exist. */
 const MOST_LISTED = 12;
@@ -36,12 +37,12 @@ function companionsOf(key: string, nodes: readonly Node[]): string {
     .join(' and ');
 }
 
-type Node = z.core.JSONSchema.BaseSchema;
+type Node = JsonSchema;
 
 function rootOf(schema: z.ZodType): Node {
   const known = roots.get(schema);
   if (known) return known;
-  const made = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  const made = makeJsonSchema(schema);
   roots.set(schema, made);
   return made;
 }

@@ -39,7 +39,8 @@ const readiness = z
   .strictObject({
     path: z
       .string()
-      .regex(/^\/[\x21-\x7e]{0,1023}$/, 'a path such as /healthz')
+      .max(1024)
+      .regex(/^\/[\x21-\x7e]*$/, 'a path such as /healthz')
       .optional()
       .meta({ description: 'Answers with a status of 200 to 299 when requests can be taken.' }),
     grpc: z.boolean().optional().meta({

@@ -13,7 +13,10 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 in hex');
 
 export const ROLES = ['admin', 'deploy', 'invoke', 'read'] as const;
 
-/** Who did something to the platform. `key:<id>` or `local` (loopback without a key) or `system:<loop>`. */
+/**
+ * Who did something to the platform. `key:<id>` or `local` (loopback without a key) or `system:<loop>` or
+ * `kubernetes:<field manager>` (a Model object, and who changed it).
+ */
 export const actor = z.strictObject({
   id: z.string().max(128),
   role: z.enum(ROLES),
@@ -94,6 +97,8 @@ export const modelRecord = z.strictObject({
   createdAt: time,
   updatedAt: time,
   updatedBy: actor,
+  /** Its Model object in the cluster, and nobody else, changes it. Absent: whoever has the role. */
+  owner: z.literal('kubernetes').optional(),
 });
 export type ModelRecord = z.output<typeof modelRecord>;
 

@@ -466,6 +466,7 @@ describe('keys and roles', () => {
         'deploy',
         (actor) => cases().setTraffic(actor, 'default', 'm', split(['00001', 100])),
       ],
+      ['owner', 'deploy', (actor) => cases().setOwner(actor, 'default', 'm', undefined)],
       ['delete revision', 'deploy', (actor) => cases().deleteRevision(actor, 'default/m/nobody')],
       ['delete', 'deploy', (actor) => cases().deleteModel(actor, 'default', 'nobody')],
       ['keys', 'admin', (actor) => cases().listKeys(actor)],
