@@ -15,6 +15,8 @@ export interface RevisionRoute {
   readonly model: ModelRoute;
   routing: RoutingRevision;
   readonly gate: Gate<InstanceRoute>;
+  /** The last one is woken first. */
+  readonly parked: InstanceRoute[];
   /** Made with the first request, as the counters are. */
   fields: ResponseFields | undefined;
   /** Made with the first request: a model that sleeps for good costs nothing here. */
@@ -195,7 +197,11 @@ export class Routes {
     const { namespace, name } = model.routing;
     const key = revisionKey(namespace, name, routing.name);
     const { onDrained, onReleased, now, roll } = this.events;
-    const onWake = (queued: number): void => this.events.onWake(key, queued);
+    const onWake = (queued: number): void => {
+      this.events.onWake(key, queued);
+      // Meanwhile: being told that it is ready then finds a connection.
+      route.parked.at(-1)?.connectAhead();
+    };
     const onQuiet = (): void => this.events.onQuiet(key);
     const gateEvents: GateEvents<InstanceRoute> = {
       onWake,
@@ -210,6 +216,7 @@ export class Routes {
       key,
       model,
       routing,
+      parked: [],
       fields: undefined,
       gate: new Gate(limits, gateEvents),
       metrics: undefined,
@@ -234,10 +241,19 @@ export class Routes {
 
   private setInstance(instance: RoutingInstance): void {
     const known = this.instances.get(instance.id);
-    if (known) {
-      if (instance.state === 'draining') this.drain(known);
-      return;
+    if (known) this.changeInstance(known, instance);
+    else this.addInstance(instance);
+  }
+
+  private changeInstance(route: InstanceRoute, instance: RoutingInstance): void {
+    if (instance.state === 'draining') this.drain(route);
+    else if (instance.state === 'ready' && this.forgetParked(route)) {
+      route.setTimes(instance);
+      route.gate.add(route);
     }
+  }
+
+  private addInstance(instance: RoutingInstance): void {
     const revision = this.revisions.get(instance.revision);
     if (!revision) return;
     const route = new InstanceRoute(instance, revision.gate, this.events.now);
@@ -246,7 +262,16 @@ export class Routes {
       return;
     }
     this.instances.set(route.id, route);
-    revision.gate.add(route);
+    if (instance.state === 'parked') revision.parked.push(route);
+    else revision.gate.add(route);
+  }
+
+  /** False: it was not parked, or its revision has gone. */
+  private forgetParked(route: InstanceRoute): boolean {
+    const parked = this.revisions.get(route.revision)?.parked ?? [];
+    const at = parked.indexOf(route);
+    if (at >= 0) parked.splice(at, 1);
+    return at >= 0;
   }
 
   private drain(route: InstanceRoute): void {
@@ -258,7 +283,8 @@ export class Routes {
     const route = this.instances.get(id);
     if (!route) return;
     this.instances.delete(id);
-    route.gate.lose(route);
+    if (route.index >= 0) route.gate.lose(route);
+    else this.forgetParked(route);
     route.close();
   }
 

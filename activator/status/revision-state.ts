@@ -11,13 +11,13 @@ export function stateOf(
   waits: Pick<RevisionWaits, 'warm' | 'startingSeconds'>,
   now: number,
 ): RevisionState {
-  const { routing } = route;
+  const { routing, parked } = route;
   if (mustRefuse(route, now)) return 'failed';
   if (waits.warm) return 'awake';
   if (waits.startingSeconds !== undefined) return 'starting';
   if (routing.state !== 'Ready') return 'preparing';
   if (routing.startFailure) return 'failed';
-  return routing.parked ? 'parked' : 'asleep';
+  return parked.length > 0 ? 'parked' : 'asleep';
 }
 
 /** Why it has failed, or why its last start has; undefined: neither has. */

@@ -51,7 +51,7 @@ function sum(numbers: readonly number[]): number {
 
 /** How long a request waits that has `ahead` others before it, seconds; undefined: nothing tells. */
 export function expectedWait(
-  { routing }: RevisionRoute,
+  { routing, parked }: RevisionRoute,
   waits: RevisionWaits,
   ahead: number,
 ): number | undefined {
@@ -62,7 +62,7 @@ export function expectedWait(
   if (warm && hasRoom) return 0;
   return decideExpectedWait({
     warm,
-    startSeconds: routing.parked ? UNPARK_SECONDS : routing.coldStartSeconds,
+    startSeconds: parked.length > 0 ? UNPARK_SECONDS : routing.coldStartSeconds,
     startingSeconds,
     ahead,
     secondsPerGrant: serviceSeconds === undefined ? undefined : serviceSeconds / capacity,

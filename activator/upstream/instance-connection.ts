@@ -94,6 +94,7 @@ export class InstanceConnection implements Upstream, SocketOwner {
   constructor(pool: UpstreamPool<InstanceConnection>, now: () => number) {
     this.pool = pool;
     this.now = now;
+    this.idleUntil = now() + IDLE_MS;
     this.socket = open(pool.address, this, () => this.onConnect());
     this.writer = new SocketWriter(this.socket);
     this.socket.setNoDelay(true);

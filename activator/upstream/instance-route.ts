@@ -14,12 +14,14 @@ const MAX_IDLE = 256;
  */
 export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnection> {
   readonly id: string;
+  /** `namespace/model/revision`. */
+  readonly revision: string;
   readonly address: Address;
   readonly gate: Gate<InstanceRoute>;
   /** ms since the epoch: its start asked for, its program running, ready. */
-  readonly askedAt: number;
-  readonly startedAt: number;
-  readonly readyAt: number;
+  askedAt = 0;
+  startedAt = 0;
+  readyAt = 0;
   index = -1;
   inFlight = 0;
   draining = false;
@@ -40,14 +42,28 @@ export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnect
   constructor(instance: RoutingInstance, gate: Gate<InstanceRoute>, now: () => number) {
     this.now = now;
     this.id = instance.id;
+    this.revision = instance.revision;
     this.address = instance.address;
     this.takesHttp2 = 'h2c' in instance.address && instance.address.h2c === true;
-    this.askedAt = instance.askedAt;
-    this.startedAt = instance.startedAt;
-    this.readyAt = instance.readyAt;
     this.gate = gate;
     this.leased = instance.leased ? 0 : OWN;
     this.claimed = this.leased;
+    this.setTimes(instance);
+  }
+
+  setTimes({ askedAt, startedAt, readyAt }: RoutingInstance): void {
+    this.askedAt = askedAt;
+    this.startedAt = startedAt;
+    this.readyAt = readyAt;
+  }
+
+  /** A connection for the first request, made while the instance cannot take any. */
+  connectAhead(): void {
+    if (this.takesHttp2 || this.idle.length > 0) return;
+    const connection = new InstanceConnection(this, this.now);
+    // As one that was used before: the instance may be closing it when its turn comes.
+    connection.served = 1;
+    this.idle.push(connection);
   }
 
   /** Whether a request goes there over HTTP/2. */

@@ -12,7 +12,7 @@ import { loadCatalog } from './catalog.ts';
 import { followDataPlanes, type OnProcesses } from './data-planes.ts';
 import { createDrain } from './drain.ts';
 import { createHealthListener } from './health-changes.ts';
-import { createHealthBook } from './health.ts';
+import { createHealthBook, type Health } from './health.ts';
 import { createInstances } from './instances.ts';
 import { createJournal } from './journal.ts';
 import { createKeyUseCases } from './keys.ts';
@@ -28,8 +28,6 @@ import { type RoutingOutlet, createPublishing } from './publish.ts';
 import { createReportListener } from './reports.ts';
 import { createRouteFollower } from './route-follower.ts';
 import { createRevisionLoop } from './revisions.ts';
-import type { RoutingFacts } from './routing.ts';
-import { parkedIn } from './seen.ts';
 import { createStandby } from './standby.ts';
 import { createUsage } from './usage.ts';
 import type { UseCases } from './usecases.ts';
@@ -77,14 +75,11 @@ export async function createControl(options: {
   const drain = createDrain((instance) => runtime.release(instance));
   const { onProcesses } = options;
   const leases = onProcesses && createLeases({ clock, loads, send: publisher.lease });
-  const facts: RoutingFacts = {
-    healthOf: (revision) => health.of(revision),
-    isParked: (revision) => parkedIn(runtime, revision).length > 0,
-  };
+  const healthOf = (revision: string): Health | undefined => health.of(revision);
   const publishing = createPublishing({
     catalog,
     outlet: publisher,
-    facts,
+    healthOf,
     startedAt: clock.now(),
     isShared: onProcesses !== undefined,
   });
@@ -170,7 +165,7 @@ export async function createControl(options: {
   const alone = createTurns();
   return {
     useCases: {
-      ...createModelUseCases({ ...base, alone, healthOf: facts.healthOf }),
+      ...createModelUseCases({ ...base, alone, healthOf }),
       ...createRevisionUseCases({ ...base, alone }),
       ...createReadUseCases({ ...base, store }),
       ...createArtifactUseCases(artifacts, options.artifactKeys),

@@ -1,6 +1,6 @@
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
-import { modelOf, partsOfRevisionKey } from '#domain/names.ts';
+import { partsOfRevisionKey } from '#domain/names.ts';
 import type { Actor } from '#domain/records.ts';
 import type { Instance, Runtime, RuntimeEvent } from '#runtime/runtime.ts';
 import type { Catalog } from './catalog.ts';
@@ -66,7 +66,6 @@ export function createInstances(options: {
       onReady(instance);
     } else leases?.end(instance.id);
     if (instance.state === 'parked') onParked(instance);
-    if (instance.state === 'parked' || before === 'parked') tellParked(instance);
     if (instance.state !== 'draining' && instance.state !== 'parking') return;
     if (told) drain.begin(instance.id);
     else runtime.release(instance.id);
@@ -94,21 +93,13 @@ export function createInstances(options: {
     if (health.becameReady(revision, seconds, stored)) options.onHealth(revision);
   }
 
-  /** The data planes have let go of it. Should it be wanted again, it is a new one to them. */
   function onParked(instance: Instance): void {
-    publishing.instanceGone(instance.id);
     drain.forget(instance.id);
     note(instance, 'InstanceParked', 'idle: frozen until the next request, or until it is ended');
   }
 
-  /** The routing of its model says whether one is. */
-  function tellParked({ revision }: Instance): void {
-    publishing.model(modelOf(revision));
-  }
-
   function onGone(instance: Instance): void {
     const { id } = instance;
-    if (known.get(id) === 'parked') tellParked(instance);
     known.delete(id);
     suspicions.delete(id);
     waiting.delete(id);

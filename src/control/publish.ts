@@ -5,12 +5,7 @@ import type { RoutingInstance, RoutingModel } from '#domain/routing.ts';
 import type { Instance } from '#runtime/runtime.ts';
 import type { Catalog } from './catalog.ts';
 import { concurrencyOf } from './facts.ts';
-import {
-  makeRoutingInstance,
-  makeRoutingKey,
-  makeRoutingModel,
-  type RoutingFacts,
-} from './routing.ts';
+import { makeRoutingInstance, makeRoutingKey, makeRoutingModel, type HealthOf } from './routing.ts';
 
 /** The bus, as control needs it. */
 export type RoutingOutlet = Pick<
@@ -22,7 +17,7 @@ export type RoutingOutlet = Pick<
  * Tells the data planes what has changed, and only that.
  *
  * Invariants: a model's generation changes exactly when its routing does; an instance is told once ready
- * and at most once draining, and what was never told is not removed.
+ * and at most once draining, unless it is parked between, and what was never told is not removed.
  */
 export interface Publishing {
   /** All models, keys and instances that run already, at once: the first snapshot. */
@@ -41,12 +36,12 @@ const GENERATIONS_PER_MS = 1000;
 export function createPublishing(options: {
   catalog: Catalog;
   outlet: RoutingOutlet;
-  facts: RoutingFacts;
+  healthOf: HealthOf;
   startedAt: number;
   /** Whether there may be several data planes, which share the slots of an instance. */
   isShared: boolean;
 }): Publishing {
-  const { catalog, outlet, facts } = options;
+  const { catalog, outlet, healthOf } = options;
   const models = new Map<string, RoutingModel>();
   const instances = new Map<string, RoutingInstance['state']>();
   let generation = Math.floor(options.startedAt) * GENERATIONS_PER_MS;
@@ -60,11 +55,15 @@ export function createPublishing(options: {
     const entry = catalog.model(key);
     if (!entry) return undefined;
     const before = models.get(key);
-    const next = makeRoutingModel(entry, before?.generation ?? ++generation, facts);
+    const next = makeRoutingModel(entry, before?.generation ?? ++generation, healthOf);
     if (before && isDeepStrictEqual(before, next)) return undefined;
     const told = before ? { ...next, generation: ++generation } : next;
     models.set(key, told);
     return told;
+  }
+
+  function instanceGone(id: string): void {
+    if (instances.delete(id)) outlet.update({ removedInstances: [id] });
   }
 
   return {
@@ -86,17 +85,21 @@ export function createPublishing(options: {
     instance(instance) {
       const told = instances.get(instance.id);
       const view = viewOf(instance);
-      // One that is going away and was never told is nobody's business.
-      if (!view || (told === undefined && view.state === 'draining')) return false;
+      if (!view) return false;
+      if (view.state === 'draining' && (told === undefined || told === 'parked')) {
+        // Nobody uses one that was never told, or only as parked.
+        instanceGone(instance.id);
+        return false;
+      }
       if (told !== view.state) {
         instances.set(instance.id, view.state);
-        outlet.update({ instances: [view] });
+        // They have let go of what is parked now: it is a new one to them.
+        const gone = view.state === 'parked' && told ? { removedInstances: [view.id] } : {};
+        outlet.update({ ...gone, instances: [view] });
       }
       return true;
     },
-    instanceGone(id) {
-      if (instances.delete(id)) outlet.update({ removedInstances: [id] });
-    },
+    instanceGone,
     key: (key) => outlet.update({ keys: [makeRoutingKey(key)] }),
     keyGone: (id) => outlet.update({ removedKeys: [id] }),
   };

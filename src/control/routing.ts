@@ -12,18 +12,14 @@ import { type ModelEntry, revisionsOf } from './catalog.ts';
 import { specOf } from './facts.ts';
 import type { Health } from './health.ts';
 
-/** What data planes are told of a revision beside its record. */
-export interface RoutingFacts {
-  readonly healthOf: (revision: string) => Health | undefined;
-  /** An instance of it is. */
-  readonly isParked: (revision: string) => boolean;
-}
+/** How a revision does; told to the data planes beside its record. */
+export type HealthOf = (revision: string) => Health | undefined;
 
 /** What the data plane needs to know of a model. */
 export function makeRoutingModel(
   entry: ModelEntry,
   generation: number,
-  facts: RoutingFacts,
+  healthOf: HealthOf,
 ): RoutingModel {
   const { sticky, queue } = specOf(entry);
   return {
@@ -38,7 +34,7 @@ export function makeRoutingModel(
         record,
         revisionSpec.parse(record.spec),
         revisionKey(entry.namespace, entry.name, record.name),
-        facts,
+        healthOf,
       ),
     ),
   };
@@ -56,7 +52,7 @@ function makeRoutingRevision(
   record: RevisionRecord,
   spec: RevisionSpec,
   key: string,
-  { healthOf, isParked }: RoutingFacts,
+  healthOf: HealthOf,
 ): RoutingRevision {
   const health = healthOf(key);
   const { runtime, concurrency, timeouts, retry } = spec;
@@ -69,7 +65,6 @@ function makeRoutingRevision(
     timeouts,
     retry,
     coldStartSeconds: health?.coldStartSeconds || record.coldStartSeconds,
-    ...(isParked(key) && { parked: true }),
     ...(health?.startFailure && { startFailure: forCallers(health.startFailure) }),
     platform: record.inspection?.platform ?? runtime,
     inputs: record.inspection?.inputs ?? [],
@@ -97,8 +92,8 @@ export function makeRoutingInstance(
   isLeased: boolean,
 ): RoutingInstance | undefined {
   const { id, revision, address, state, askedAt, startedAt, readyAt } = instance;
-  if (address === undefined || state === 'starting' || state === 'parked') return undefined;
-  const seen = state === 'ready' ? state : 'draining';
+  if (address === undefined || state === 'starting') return undefined;
+  const seen = state === 'parking' ? 'draining' : state;
   const view = { id, revision, address, state: seen, askedAt, startedAt, readyAt } as const;
   return isLeased ? { ...view, leased: true } : view;
 }

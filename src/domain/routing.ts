@@ -36,8 +36,6 @@ export interface RoutingRevision {
   readonly retry: 'never' | 'safe';
   /** Estimate for `Retry-After`; seconds, 0 = not measured yet. */
   readonly coldStartSeconds: number;
-  /** An instance of it is parked: it is ready again at once. */
-  readonly parked?: true;
   /** The last start has failed. Until `until` (ms; 0: it is tried again) nobody is held for it, callers get the reason. */
   readonly startFailure?: { readonly message: string; readonly until: number };
   readonly platform: string;
@@ -60,14 +58,17 @@ export type Address =
       readonly h2c?: true;
     };
 
-/** An instance as the data plane sees it: only those that may be sent to, or are on their way out. */
+/** An instance as the data plane sees it: only those that may be sent to, are parked, or are on their way out. */
 export interface RoutingInstance {
   readonly id: string;
   /** `namespace/model/revision`. */
   readonly revision: string;
   readonly address: Address;
-  /** `ready`: grant to it. `draining`: no new grants; answer `drained` when nothing is in flight. */
-  readonly state: 'ready' | 'draining';
+  /**
+   * `ready`: grant to it. `draining`: no new grants; answer `drained` when nothing is in flight. `parked`: no grants until
+   * it is ready, which it is at once when it is woken; it takes connections, and reads them then.
+   */
+  readonly state: 'ready' | 'draining' | 'parked';
   /** Its slots are leased: a data plane uses as many as control leases to it, none until then. Absent: all are its own. */
   readonly leased?: true;
   /** When its start was asked for, when its program ran, when it was ready: ms since the epoch. */

@@ -131,7 +131,8 @@ describe('the status of a model, as JSON', () => {
 
   test('parked: with its own wait, which the Retry-After is made of, too', async () => {
     harness.publisher.update({
-      models: [makeModel({ revisions: [makeRevision({ parked: true, coldStartSeconds: 6 })] })],
+      models: [makeModel({ revisions: [makeRevision({ coldStartSeconds: 6 })] })],
+      instances: [makeInstance(1, { state: 'parked' })],
     });
     let status = await ask();
     while (status.state === 'asleep') status = await ask();

@@ -86,8 +86,7 @@ export function createProcessHost(options: {
 /**
  * Its first process may end by any signal: whoever hangs on it is noted before, since nobody finds them after.
  * Whoever has left its group is frozen with it, and goes on with it. Only that waking one must not cost a look
- * at the system's processes: nobody has come or gone while all were frozen. Nor a way through the spawner, which takes
- * the signal as well: a stop may still be on that way.
+ * at the system's processes: nobody has come or gone while all were frozen.
  */
 function noting(group: Group, members: Map<number, Identity>): Group {
   return {
@@ -96,19 +95,31 @@ function noting(group: Group, members: Map<number, Identity>): Group {
     },
     assign: (text) => group.assign(text),
     signal(signal) {
-      const { leader } = group;
       if (signal === 'SIGCONT') {
-        if (leader && isSame(systemProcesses, leader)) systemProcesses.signal(-leader.pid, signal);
-        group.signal(signal);
+        signalGroup(group, signal);
         signalAll(members.values(), signal);
         return;
       }
+      const { leader } = group;
       const found = leader ? descendantsOf(systemProcesses, leader) : [];
       for (const member of found) members.set(member.pid, member);
-      group.signal(signal);
-      if (signal === 'SIGSTOP') signalAll(members.values(), signal);
+      if (signal !== 'SIGSTOP') group.signal(signal);
+      else {
+        signalGroup(group, signal);
+        signalAll(members.values(), signal);
+      }
     },
   };
+}
+
+/**
+ * Freezing and going on: both without a way through the spawner, which would take time when a request waits, and both
+ * by the same way, so that the second never comes before the first.
+ */
+function signalGroup(group: Group, signal: 'SIGSTOP' | 'SIGCONT'): void {
+  const { leader } = group;
+  if (leader && isSame(systemProcesses, leader)) systemProcesses.signal(-leader.pid, signal);
+  else group.signal(signal);
 }
 
 function signalAll(members: Iterable<Identity>, signal: NodeJS.Signals): void {
