@@ -4,7 +4,7 @@ import { makeModelCrd } from './crd.ts';
 
 /** `npm run crd`: writes the definition of Models for the install. */
 
-const FILE = new URL('../install/crds/models.rouse.dev.yaml', import.meta.url);
+const FILE = new URL('../install/models/definition.yaml', import.meta.url);
 
 writeFileSync(
   FILE,

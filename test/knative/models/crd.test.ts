@@ -13,7 +13,7 @@ import { modelFiles } from './model-arbitrary.ts';
 import { REJECTED } from './rejected.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
-const INSTALL = join(ROOT, 'knative/install/crds/models.rouse.dev.yaml');
+const INSTALL = join(ROOT, 'knative/install/models/definition.yaml');
 
 test('what is installed is what is made: run "npm run crd" after a change of the model file', () => {
   const [installed] = parseYaml(readFileSync(INSTALL, 'utf8'), INSTALL);
