@@ -4,9 +4,9 @@ import { enterArgs } from './box.ts';
 import { buildPrograms } from './build.ts';
 import { findBox, readPlan } from './enter.ts';
 import { partsOf } from './folders.ts';
-import { importImage } from './import-image.ts';
+import { importImage, listImages } from './import-image.ts';
 import { installHpa } from './knative.ts';
-import { createKubectl } from './kubectl.ts';
+import { createKubectl, type Kubectl } from './kubectl.ts';
 import { createBuilder, type Outfit } from './make-plan.ts';
 import { type Plan, programOf } from './plan.ts';
 import { MORE_IMAGES } from './programs.ts';
@@ -35,16 +35,31 @@ export async function addToCluster(
   const { say } = outfit;
   const built = await buildPrograms(createBuilder(outfit), names);
   const plan = await readPlan(state);
-  const enter = enterArgs(await findBox(state), '/');
+  const ctr = await commandOf(state, 'ctr');
   for (const name of names) {
     if (name === HELM) await keepPlan(state, { ...plan, programs: { ...plan.programs, ...built } });
-    else await importImage([...enter, programOf(plan, 'ctr')], name, built[name] ?? '');
+    else await importImage(ctr, name, built[name] ?? '');
     say(`${name}: added`);
   }
   if (names.includes(HPA)) {
-    await installHpa(createKubectl([...enter, programOf(plan, 'kubectl')]), plan.modules);
+    await installHpa(await createClusterKubectl(state), plan.modules);
     say(`${HPA}: available`);
   }
+}
+
+/** For the cluster of this state, from outside of its box. */
+export async function createClusterKubectl(state: string): Promise<Kubectl> {
+  return createKubectl(await commandOf(state, 'kubectl'));
+}
+
+/** The names of all images that the cluster of this state has. */
+export async function findImages(state: string): Promise<ReadonlySet<string>> {
+  return await listImages(await commandOf(state, 'ctr'));
+}
+
+/** What runs a program of the plan in the box. */
+async function commandOf(state: string, program: string): Promise<string[]> {
+  return [...enterArgs(await findBox(state), '/'), programOf(await readPlan(state), program)];
 }
 
 async function keepPlan(state: string, plan: Plan): Promise<void> {

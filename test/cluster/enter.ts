@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -16,6 +16,8 @@ export async function findBox(state: string): Promise<BoxRecord> {
   throw new Fault('not_found', 'no cluster is up; npm run cluster -- up makes one');
 }
 
+/** A suite removes what its tests have made. */
+const END_MS = 20_000;
 /** Programs of the plan that commands in the box find by their names. */
 const TOOLS = ['kubectl', 'helm'];
 
@@ -39,7 +41,7 @@ async function makeEntry(
 
 /**
  * Runs a command in the box, with the terminal of this process. Resolves with its status. With `onLine` its output is
- * not printed but given line by line.
+ * not printed but given line by line. With `signal` it gets no terminal, and is ended with all that it started.
  */
 export async function runInside(
   state: string,
@@ -47,15 +49,43 @@ export async function runInside(
   options: {
     readonly folder?: string;
     readonly onLine?: (line: string) => void;
+    readonly env?: NodeJS.ProcessEnv;
+    readonly signal?: AbortSignal;
   } = {},
 ): Promise<number> {
-  const { folder = process.cwd(), onLine } = options;
+  const { folder = process.cwd(), onLine, signal } = options;
   const { words, env } = await makeEntry(state, command, folder);
   const [program = '', ...args] = words;
   const output = onLine ? 'pipe' : 'inherit';
-  const child = spawn(program, args, { stdio: ['inherit', output, 'inherit'], env });
+  const child = spawn(program, args, {
+    stdio: [signal ? 'ignore' : 'inherit', output, 'inherit'],
+    env: { ...env, ...options.env },
+    detached: signal !== undefined,
+  });
   if (child.stdout && onLine) createInterface(child.stdout).on('line', onLine);
-  return (await untilEnded(child)) ?? 1;
+  const release = signal && endWith(signal, child);
+  const status = await untilEnded(child);
+  release?.();
+  return status ?? 1;
+}
+
+/** Ends the group of a process when the signal says so: asks it first. Gives what makes an end of that. */
+function endWith(signal: AbortSignal, child: ChildProcess): () => void {
+  const send = (name: NodeJS.Signals): void => {
+    // Its pid is not given to another as long as its end was not told.
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, name);
+  };
+  let timer: NodeJS.Timeout | undefined;
+  const end = (): void => {
+    send('SIGINT');
+    timer = setTimeout(send, END_MS, 'SIGKILL');
+  };
+  if (signal.aborted) end();
+  else signal.addEventListener('abort', end, { once: true });
+  return () => {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', end);
+  };
 }
 
 /** Runs a part of the harness itself in the box: `inside-child.ts`. */

@@ -5,6 +5,8 @@ import { takeDown } from './down.ts';
 import { findBox, runHarness, runInside } from './enter.ts';
 import { cacheFolder, partsOf, stateFolder } from './folders.ts';
 import { thisMachine } from './requirements.ts';
+import { describeRun, isWell } from './suites/describe-run.ts';
+import { runSuite } from './suites/run-suite.ts';
 import { bringClusterUp } from './up.ts';
 
 /** `npm run cluster -- COMMAND`: see the README beside this file. */
@@ -14,6 +16,7 @@ const USAGE = `npm run cluster -- COMMAND
   up […]      makes a cluster with Knative, in place of one that is there; with what is named, as add does
   add …       adds images of Knative's tests by name, such as autoscale; autoscaler-hpa; helm
   down        takes it down, without a trace
+  suite NAME … runs a suite of Knative's, or only the tests that are named; ends with status 1 unless all is well
   status      shows what runs; ends with status 1 when something does not
   kubeconfig  prints the file by which clients in the box find the cluster
   exec …      runs a command in the box, such as: exec kubectl get pods -A
@@ -47,6 +50,8 @@ async function run(command: string | undefined, rest: readonly string[]): Promis
     case 'up':
       await up(rest);
       return 0;
+    case 'suite':
+      return await suite(rest);
     case 'add':
       await addToCluster(state, rest, outfit);
       return 0;
@@ -73,6 +78,12 @@ async function up(additions: readonly string[]): Promise<void> {
   await bringClusterUp(state, outfit);
   await addToCluster(state, additions, outfit);
   say('the cluster is up');
+}
+
+async function suite([name = '', ...only]: readonly string[]): Promise<number> {
+  const run = await runSuite(state, name, outfit, only);
+  process.stdout.write(describeRun(run));
+  return isWell(run) ? 0 : 1;
 }
 
 try {
