@@ -150,6 +150,7 @@ export function makeHoldEnded(route: RevisionRoute, waitedMs: number, limit: Tim
 
 function tellCause({ gate, routing }: RevisionRoute, { ms, name }: TimeLimit): string {
   if (gate.isWarm) return '';
+  if (routing.waitingFor !== undefined) return ` The instance ${routing.waitingFor}`;
   if (routing.startFailure) return ` Its last start failed: ${routing.startFailure.message}`;
   const startMs = routing.coldStartSeconds * 1000;
   return startMs > ms ? ` A start takes about ${formatDuration(startMs)}: raise ${name}.` : '';

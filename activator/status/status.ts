@@ -9,7 +9,7 @@ export interface Status {
   readonly model: string;
   readonly revision: string;
   readonly state: RevisionState;
-  /** Why it has failed, or why the last start has while it is tried again. */
+  /** Why it has failed, or why the last start has while it is tried again; or what the start waits for. */
   readonly reason?: string;
   readonly waiting: number;
   readonly inFlight: number;
@@ -45,7 +45,7 @@ export function makeStatus(
   const waits = addWaits(told);
   const state = stateOf(route, waits, now);
   const isTrying = state === 'failed' || state === 'starting' || state === 'preparing';
-  const reason = isTrying ? failureOf(routing) : undefined;
+  const reason = isTrying ? (routing.waitingFor ?? failureOf(routing)) : undefined;
   return {
     namespace: model.routing.namespace,
     model: model.routing.name,

@@ -12,8 +12,8 @@ import { loadCatalog } from './catalog.ts';
 import { followDataPlanes, type OnProcesses } from './data-planes.ts';
 import { createDrain } from './drain.ts';
 import { createHealthListener } from './health-changes.ts';
-import { createHealthBook, type Health } from './health.ts';
-import { createInstances } from './instances.ts';
+import { createHealthBook } from './health.ts';
+import { createInstances, waitsFor } from './instances.ts';
 import { createJournal } from './journal.ts';
 import { createKeyUseCases } from './keys.ts';
 import { createLeases } from './leases/leases.ts';
@@ -28,6 +28,7 @@ import { type RoutingOutlet, createPublishing } from './publish.ts';
 import { createReportListener } from './reports.ts';
 import { createRouteFollower } from './route-follower.ts';
 import { createRevisionLoop } from './revisions.ts';
+import type { RoutingFacts } from './routing.ts';
 import { createStandby } from './standby.ts';
 import { createUsage } from './usage.ts';
 import type { UseCases } from './usecases.ts';
@@ -75,11 +76,14 @@ export async function createControl(options: {
   const drain = createDrain((instance) => runtime.release(instance));
   const { onProcesses } = options;
   const leases = onProcesses && createLeases({ clock, loads, send: publisher.lease });
-  const healthOf = (revision: string): Health | undefined => health.of(revision);
+  const facts: RoutingFacts = {
+    healthOf: (revision) => health.of(revision),
+    waitsFor: (revision) => waitsFor(runtime.instances(revision)),
+  };
   const publishing = createPublishing({
     catalog,
     outlet: publisher,
-    healthOf,
+    facts,
     startedAt: clock.now(),
     isShared: onProcesses !== undefined,
   });
@@ -165,7 +169,7 @@ export async function createControl(options: {
   const alone = createTurns();
   return {
     useCases: {
-      ...createModelUseCases({ ...base, alone, healthOf }),
+      ...createModelUseCases({ ...base, alone, healthOf: facts.healthOf }),
       ...createRevisionUseCases({ ...base, alone }),
       ...createReadUseCases({ ...base, store }),
       ...createArtifactUseCases(artifacts, options.artifactKeys),

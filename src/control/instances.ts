@@ -1,6 +1,6 @@
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
-import { partsOfRevisionKey } from '#domain/names.ts';
+import { modelOf, partsOfRevisionKey } from '#domain/names.ts';
 import type { Actor } from '#domain/records.ts';
 import type { Instance, Runtime, RuntimeEvent } from '#runtime/runtime.ts';
 import type { Catalog } from './catalog.ts';
@@ -31,6 +31,11 @@ const SUSPICION_MS = 30_000;
 const OFTEN = `suspected ${SUSPICIONS} times within ${SUSPICION_MS / 1000} s`;
 /** An address that does not answer is asked again by the first request after this. */
 const UNREACHABLE_MS = 5000;
+
+/** What some of them wait for to be started. */
+export function waitsFor(instances: readonly Instance[]): string | undefined {
+  return instances.find(({ waitingFor }) => waitingFor !== undefined)?.waitingFor;
+}
 
 export function createInstances(options: {
   catalog: Catalog;
@@ -72,10 +77,14 @@ export function createInstances(options: {
   }
 
   function tellWaiting(instance: Instance): void {
-    const { id, waitingFor } = instance;
-    if (waitingFor === undefined || waiting.get(id) === waitingFor) return;
-    waiting.set(id, waitingFor);
-    note(instance, 'InstanceWaiting', waitingFor);
+    const { id, revision, waitingFor } = instance;
+    if (waiting.get(id) === waitingFor) return;
+    if (waitingFor === undefined) waiting.delete(id);
+    else {
+      waiting.set(id, waitingFor);
+      note(instance, 'InstanceWaiting', waitingFor);
+    }
+    publishing.model(modelOf(revision));
   }
 
   function share({ id, revision }: Instance, isNew: boolean): void {
@@ -102,7 +111,7 @@ export function createInstances(options: {
     const { id } = instance;
     known.delete(id);
     suspicions.delete(id);
-    waiting.delete(id);
+    if (waiting.delete(id)) publishing.model(modelOf(instance.revision));
     publishing.instanceGone(id);
     drain.forget(id);
     leases?.end(id);

@@ -5,7 +5,12 @@ import type { RoutingInstance, RoutingModel } from '#domain/routing.ts';
 import type { Instance } from '#runtime/runtime.ts';
 import type { Catalog } from './catalog.ts';
 import { concurrencyOf } from './facts.ts';
-import { makeRoutingInstance, makeRoutingKey, makeRoutingModel, type HealthOf } from './routing.ts';
+import {
+  makeRoutingInstance,
+  makeRoutingKey,
+  makeRoutingModel,
+  type RoutingFacts,
+} from './routing.ts';
 
 /** The bus, as control needs it. */
 export type RoutingOutlet = Pick<
@@ -36,12 +41,12 @@ const GENERATIONS_PER_MS = 1000;
 export function createPublishing(options: {
   catalog: Catalog;
   outlet: RoutingOutlet;
-  healthOf: HealthOf;
+  facts: RoutingFacts;
   startedAt: number;
   /** Whether there may be several data planes, which share the slots of an instance. */
   isShared: boolean;
 }): Publishing {
-  const { catalog, outlet, healthOf } = options;
+  const { catalog, outlet, facts } = options;
   const models = new Map<string, RoutingModel>();
   const instances = new Map<string, RoutingInstance['state']>();
   let generation = Math.floor(options.startedAt) * GENERATIONS_PER_MS;
@@ -55,7 +60,7 @@ export function createPublishing(options: {
     const entry = catalog.model(key);
     if (!entry) return undefined;
     const before = models.get(key);
-    const next = makeRoutingModel(entry, before?.generation ?? ++generation, healthOf);
+    const next = makeRoutingModel(entry, before?.generation ?? ++generation, facts);
     if (before && isDeepStrictEqual(before, next)) return undefined;
     const told = before ? { ...next, generation: ++generation } : next;
     models.set(key, told);

@@ -12,14 +12,18 @@ import { type ModelEntry, revisionsOf } from './catalog.ts';
 import { specOf } from './facts.ts';
 import type { Health } from './health.ts';
 
-/** How a revision does; told to the data planes beside its record. */
-export type HealthOf = (revision: string) => Health | undefined;
+/** What data planes are told of a revision beside its record. */
+export interface RoutingFacts {
+  readonly healthOf: (revision: string) => Health | undefined;
+  /** What an instance of it waits for to be started. */
+  readonly waitsFor: (revision: string) => string | undefined;
+}
 
 /** What the data plane needs to know of a model. */
 export function makeRoutingModel(
   entry: ModelEntry,
   generation: number,
-  healthOf: HealthOf,
+  facts: RoutingFacts,
 ): RoutingModel {
   const { sticky, queue } = specOf(entry);
   return {
@@ -34,7 +38,7 @@ export function makeRoutingModel(
         record,
         revisionSpec.parse(record.spec),
         revisionKey(entry.namespace, entry.name, record.name),
-        healthOf,
+        facts,
       ),
     ),
   };
@@ -52,9 +56,10 @@ function makeRoutingRevision(
   record: RevisionRecord,
   spec: RevisionSpec,
   key: string,
-  healthOf: HealthOf,
+  { healthOf, waitsFor }: RoutingFacts,
 ): RoutingRevision {
   const health = healthOf(key);
+  const waiting = waitsFor(key);
   const { runtime, concurrency, timeouts, retry } = spec;
   return {
     name: record.name,
@@ -65,6 +70,7 @@ function makeRoutingRevision(
     timeouts,
     retry,
     coldStartSeconds: health?.coldStartSeconds || record.coldStartSeconds,
+    ...(waiting !== undefined && { waitingFor: firstLineOf(waiting) }),
     ...(health?.startFailure && { startFailure: forCallers(health.startFailure) }),
     platform: record.inspection?.platform ?? runtime,
     inputs: record.inspection?.inputs ?? [],

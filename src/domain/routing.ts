@@ -36,6 +36,8 @@ export interface RoutingRevision {
   readonly retry: 'never' | 'safe';
   /** Estimate for `Retry-After`; seconds, 0 = not measured yet. */
   readonly coldStartSeconds: number;
+  /** A start is under way, and waits for something outside of it: "waits for room: …". */
+  readonly waitingFor?: string;
   /** The last start has failed. Until `until` (ms; 0: it is tried again) nobody is held for it, callers get the reason. */
   readonly startFailure?: { readonly message: string; readonly until: number };
   readonly platform: string;

@@ -286,10 +286,17 @@ describe('failures', () => {
     await harness.pass(1);
     const id = live(key)[0]?.id ?? '';
     const [none, less] = ['waits for room: no memory', 'waits for room: no cpu'];
-    for (const why of [none, none, less]) harness.runtime.tellWaiting(id, why);
+    const routing = () => harness.outlet.models.get('default/m')?.revisions[0];
+    for (const why of [none, none, less]) {
+      harness.runtime.tellWaiting(id, why);
+      expect(routing()?.waitingFor, 'callers are told').toBe(why);
+    }
     const told = await harness.events('InstanceWaiting');
     expect(told.map(({ why }) => why).toSorted()).toEqual([less, none]);
     expect(told[0]).toMatchObject({ revision: '00001', data: { instance: id } });
+    harness.runtime.letGo(key);
+    await harness.pass(1);
+    expect(routing()).not.toHaveProperty('waitingFor');
   });
 
   test('the first failed start is told, by one story to all who ask', async () => {

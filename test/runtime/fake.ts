@@ -8,6 +8,7 @@ import { silentLog } from '#lib/log.ts';
 import { createFleet } from '#runtime/fleet.ts';
 import type { Launcher, Reports } from '#runtime/replica.ts';
 import type {
+  Instance,
   LogLine,
   Runtime,
   RuntimeEvent,
@@ -74,6 +75,7 @@ export function createFakeRuntime(options: {
     ((id: string): Address => ({ node: 'fake', host: `${id}.invalid`, port: 80 }));
   const processes = new Map<string, Process>();
   const held = new Set<string>();
+  const waiting = new Map<string, string>();
   const failing = new Map<string, string>();
   const stubborn = new Set<string>();
   const inspections = new Map<string, Inspection | Fault>();
@@ -123,6 +125,12 @@ export function createFakeRuntime(options: {
 
   const listeners: ((event: RuntimeEvent) => void)[] = [];
 
+  /** Until it is started, which none is that waits. */
+  function withWaiting(instance: Instance): Instance {
+    const waitingFor = instance.state === 'starting' ? waiting.get(instance.id) : undefined;
+    return waitingFor === undefined ? instance : { ...instance, waitingFor };
+  }
+
   let kept: readonly RuntimeName[] = [];
   const pool: FakeRuntime['pool'] = {
     bytesEach: 0,
@@ -142,6 +150,7 @@ export function createFakeRuntime(options: {
 
   return {
     ...fleet,
+    instances: (revision) => fleet.instances(revision).map(withWaiting),
     onEvent(listener) {
       listeners.push(listener);
       fleet.onEvent(listener);
@@ -189,6 +198,7 @@ export function createFakeRuntime(options: {
     tellWaiting(instanceId, waitingFor) {
       const instance = fleet.instances().find(({ id }) => id === instanceId);
       if (!instance) throw new Error(`no instance ${instanceId} that waits`);
+      waiting.set(instanceId, waitingFor);
       for (const listener of listeners) {
         listener({ type: 'instance', instance: { ...instance, waitingFor } });
       }

@@ -193,6 +193,18 @@ describe('a sleeping model', () => {
     expect(detail).toContain('Its last start failed: exited with status 3');
   });
 
+  test('a 504 says what a start waits for', async () => {
+    const timeouts = { hold: 60, run: 1000, idle: 0, drain: 0 };
+    const startFailure = { message: 'exited with status 3', until: 0 };
+    const waitingFor = 'waits for room: 0/1 nodes are available';
+    const revision = makeRevision({ timeouts, startFailure, waitingFor });
+    await harness.publish(makeModel({ revisions: [revision] }));
+    const answer = await call(harness.port, PATH);
+    expect(answer.status).toBe(504);
+    const { detail } = JSON.parse(answer.body) as { detail: string };
+    expect(detail).toMatch(/ The instance waits for room: 0\/1 nodes are available$/);
+  });
+
   test.each([
     [{}, { hold: 60 }, 3.24, ' A start takes about 3.2s: raise timeouts.hold.'],
     [{ 'rouse-hold': '50ms' }, {}, 3.24, ' A start takes about 3.2s: raise Rouse-Hold.'],
