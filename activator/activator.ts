@@ -13,6 +13,15 @@ import { createSuspects } from './suspects.ts';
 /** Deadlines are looked at this often: the precision of every time limit of the data plane. */
 const SWEEP_MS = 100;
 
+/** A port beside the first: what comes there meets the same routes and gates. */
+interface MoreEntry {
+  /** Addressing is told it. */
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly entry: EntrySettings;
+}
+
 export interface ActivatorOptions extends Omit<ControlLinkOptions, 'timers'> {
   readonly host: string;
   readonly port: number;
@@ -23,17 +32,22 @@ export interface ActivatorOptions extends Omit<ControlLinkOptions, 'timers'> {
   readonly sharePort?: boolean;
   /** Where requests go, when that is not said in one of Rouse's ways. What comes is passed on as it is then. */
   readonly addressing?: Addressing;
+  /** Fields of requests that Rouse understands go on to the next, and answers get none of them: this is a way in. */
+  readonly transparent?: boolean;
   readonly limits: PlaneLimits;
   readonly version: string;
   /** So many bytes that nobody can guess, as hex digits. */
   readonly randomHex: (bytes: number) => string;
   readonly entry: EntrySettings;
+  readonly more?: readonly MoreEntry[];
   readonly log: Log;
 }
 
 export interface Activator {
   readonly host: string;
   readonly port: number;
+  /** Of `more`, in that order. */
+  readonly morePorts: readonly number[];
   /** The first routing state has arrived, and it listens. Rejects when it could not listen then. */
   readonly ready: Promise<void>;
   /** In Prometheus' text form. */
@@ -55,6 +69,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     routes,
     addressing,
     isPassThrough: options.addressing !== undefined,
+    isTransparent: options.transparent ?? false,
     callers,
     inquiry,
     watches,
@@ -87,15 +102,17 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     await control.close();
   }
 
-  let opening: Promise<Listener> | undefined;
-  let listener: Listener | undefined;
-  const { host, port, limits } = options;
+  /** Until it is open. */
+  let opening: Promise<void> | undefined;
+  const listeners: Listener[] = [];
+  const { host, port, limits, entry, more = [] } = options;
 
-  async function open(): Promise<Listener> {
-    opening = createListener({
-      ...options.entry,
-      host,
-      port,
+  async function openOne(at: MoreEntry): Promise<void> {
+    const listener = await createListener({
+      ...at.entry,
+      name: at.name,
+      host: at.host,
+      port: at.port,
       sharePort,
       connections: limits.connections,
       clock,
@@ -103,8 +120,17 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
       onConnection: (socket, peer) => connections.add(socket, peer),
       onRefused: (reason) => countEntryRefusal(metrics, reason),
     });
-    listener = await opening;
-    return listener;
+    listeners.push(listener);
+  }
+
+  async function openAll(): Promise<void> {
+    for (const at of [{ name: '', host, port, entry }, ...more]) await openOne(at);
+  }
+
+  async function open(): Promise<void> {
+    opening = openAll();
+    await opening;
+    opening = undefined;
   }
 
   async function openWhenStated(): Promise<void> {
@@ -112,29 +138,34 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     if (!plane.closing) await open();
   }
 
-  async function openNow(): Promise<Listener> {
+  async function openNow(): Promise<void> {
     try {
-      return await open();
+      await open();
     } catch (error) {
+      await Promise.all(listeners.map((listener) => listener.close()));
       await stop();
       throw error;
     }
   }
 
+  if (!sharePort) await openNow();
+  const [first, ...others] = listeners.map((listener) => listener.port);
   return {
     host,
-    port: sharePort ? port : (await openNow()).port,
+    port: first ?? port,
+    morePorts: others,
     ready: sharePort ? openWhenStated() : control.stated,
     metrics: formatAll,
-    reload: () => listener?.reload(),
+    reload: () => listeners.forEach((listener) => listener.reload()),
     async close(graceMs) {
       plane.closing = true;
       watches.endAll(clock.now());
-      if (!listener) await opening;
-      const closed = listener?.close();
+      // What follows happens at once where it can.
+      if (opening) await opening;
+      const closed = Promise.all(listeners.map((listener) => listener.close()));
       connections.beginClose();
       const cancelCut = timers.after(graceMs, () => {
-        listener?.cut();
+        for (const listener of listeners) listener.cut();
         connections.cut();
       });
       await closed;

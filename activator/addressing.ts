@@ -1,11 +1,15 @@
+import type { Peer } from './entry/listener.ts';
 import type { HeadEdits } from './http/head-edits.ts';
 import type { RequestHead } from './http/request-head.ts';
 import type { ModelRoute, Routes } from './routes.ts';
 
-/** Finds where a request goes. It is asked for each head that is not the one before, and must not keep it. */
-export type Addressing = (head: RequestHead, routes: Routes) => Destination;
+/**
+ * Finds where a request goes. It is asked for each head that is not the one before, and must not keep it. `peer`: who
+ * is at the other end of the connection, and by which port it came.
+ */
+export type Addressing = (head: RequestHead, routes: Routes, peer: Peer) => Destination;
 
-export type Destination = ToModel | ToActivator | ToAnswer | ToBody | ToStatus | Unknown;
+export type Destination = ToModel | ToSplit | ToActivator | ToAnswer | ToBody | ToStatus | Unknown;
 
 /** Whose error envelope a refusal takes. */
 export type Dialect = 'problem' | 'v2' | 'openai';
@@ -20,6 +24,23 @@ export interface ToModel {
   readonly dialect: Dialect;
   /** What this way changes in the head. Absent: nothing. */
   readonly edits?: HeadEdits | undefined;
+}
+
+/** To one of several models, each request anew. */
+export interface ToSplit {
+  readonly kind: 'split';
+  readonly rows: readonly SplitRow[];
+  /** Of each row, and the memory of the split, which outlives the destination: see `policies/traffic.ts`. */
+  readonly weights: Int32Array;
+  readonly credit: Int32Array;
+  readonly path: string;
+  readonly dialect: Dialect;
+}
+
+export interface SplitRow {
+  /** `namespace/name`. */
+  readonly model: string;
+  readonly edits: HeadEdits | undefined;
 }
 
 /** Answered here: server and model metadata, health. Never wakes anything. */

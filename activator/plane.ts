@@ -24,6 +24,8 @@ export interface Plane {
   readonly addressing: Addressing;
   /** The models are strangers' servers: calls of inference are not read, and browsers get no page of ours. */
   readonly isPassThrough: boolean;
+  /** What is for Rouse in requests is for another one behind this; answers get no fields of ours. */
+  readonly isTransparent: boolean;
   readonly callers: Callers;
   readonly inquiry: Inquiry;
   readonly watches: Watches;

@@ -71,7 +71,7 @@ export interface CallerConnectionEvents {
  *  5. Two seconds after its last answer an idle connection keeps nothing of the request.
  */
 export class CallerConnection implements Downstream, AcceptedConnection, SocketOwner {
-  readonly head = new RequestHead();
+  readonly head: RequestHead;
   readonly isGrpc = false;
   readonly givesUpAt = NEVER;
   /** The request's body has come to its end. */
@@ -113,6 +113,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
     this.writer = new SocketWriter(this.socket);
     this.events = events;
     this.plane = plane;
+    this.head = new RequestHead(!plane.isTransparent);
     this.origin = new Origin(peer);
     this.response = new Response(this.writer);
     this.deadline = plane.now() + this.idleTime();

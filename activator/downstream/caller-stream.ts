@@ -57,7 +57,7 @@ const LINGERING = 2;
  *  2. What has arrived and was not read is at most the window of the stream.
  */
 export class CallerStream implements GrpcDownstream {
-  readonly head = new RequestHead();
+  readonly head: RequestHead;
   isGrpc = false;
   givesUpAt = NEVER;
   bodyDone = true;
@@ -86,6 +86,7 @@ export class CallerStream implements GrpcDownstream {
   constructor(stream: ServerHttp2Stream, plane: Plane, peer: Peer) {
     this.stream = stream;
     this.plane = plane;
+    this.head = new RequestHead(!plane.isTransparent);
     this.origin = new Origin(peer);
   }
 
@@ -129,6 +130,10 @@ export class CallerStream implements GrpcDownstream {
     const timeout = parseTimeout(this.head.fields.find('grpc-timeout'));
     this.givesUpAt = this.plane.now() + timeout;
     return Number.isNaN(timeout) ? BAD_TIMEOUT : undefined;
+  }
+
+  get peer(): Peer {
+    return this.origin.peer;
   }
 
   get caller(): Caller {

@@ -17,6 +17,8 @@ import { listen } from '../sockets/listen.ts';
 export interface Peer {
   /** Its IP address; behind a proxy that speaks the PROXY protocol, the one that this names. */
   readonly address: string;
+  /** The name of the port that it came to; '': the only one, or the first. */
+  readonly entry: string;
   /** It is reached by TLS. */
   readonly secure: boolean;
   /** Set: it is a proxy that is believed, and so are the others that this finds. */
@@ -33,6 +35,8 @@ export interface EntrySettings {
 }
 
 export interface ListenerOptions extends EntrySettings {
+  /** Of the port, where there are several. */
+  readonly name: string;
   readonly host: string;
   /** 0: one that is free. */
   readonly port: number;
@@ -84,7 +88,7 @@ export async function createListener(options: ListenerOptions): Promise<Listener
 
   function peerOf(address: string): Peer {
     const trust = isTrusted(address) ? isTrusted : undefined;
-    return { address, secure: handshakes !== undefined, trust };
+    return { address, entry: options.name, secure: handshakes !== undefined, trust };
   }
 
   function accept(socket: Socket): void {

@@ -1,4 +1,5 @@
 import type { Caller } from '#domain/records.ts';
+import type { Peer } from '../entry/listener.ts';
 import type { Answer } from './answers.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
@@ -13,6 +14,8 @@ export interface Downstream {
   readonly bodyDone: boolean;
   /** The caller's address. Of the present request. */
   readonly caller: Caller;
+  /** Who is at the other end of the connection: the caller, or a proxy. */
+  readonly peer: Peer;
   /** Field lines that tell the instance who asks. Of the present request. */
   readonly forwarded: string;
   /** It is a gRPC call: instances are reached over HTTP/2. */

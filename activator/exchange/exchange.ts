@@ -21,6 +21,7 @@ import {
   makeFull,
   makeGivenUp,
   makeHoldEnded,
+  makeNobodyThere,
   makeNoGrpc,
   makeNoHold,
   makeNotAdmitted,
@@ -392,8 +393,14 @@ export class Exchange
       this.showPage(route, { retryAfter: retryAfterOf(route) });
       route.gate.poke();
     } else if (isOver) {
-      this.refuse(makeHoldEnded(route, now - this.arrivedAt, this.holdLimit(route)));
+      this.refuse(this.makeEnded(route, now));
     }
+  }
+
+  private makeEnded(route: RevisionRoute, now: number): Refusal {
+    const waitedMs = now - this.arrivedAt;
+    if (this.plane.isTransparent) return makeNobodyThere(route, waitedMs);
+    return makeHoldEnded(route, waitedMs, this.holdLimit(route));
   }
 
   private holdLimit(route: RevisionRoute): TimeLimit {
@@ -430,10 +437,15 @@ export class Exchange
   private refuse({ status, code, detail, retryAfter }: Refusal): void {
     countRefusal(this.plane.metrics, code);
     this.countCode(status);
-    const extra =
-      makeRetryField(retryAfter) +
-      (this.route ? `Rouse-Revision: ${this.route.routing.name}\r\n` : '');
-    this.finishLocally(makeRefusal(this.router.dialect, status, code, detail), extra);
+    this.finishLocally(
+      makeRefusal(this.router.dialect, status, code, detail),
+      makeRetryField(retryAfter) + this.revisionField(),
+    );
+  }
+
+  private revisionField(): string {
+    if (!this.route || this.plane.isTransparent) return '';
+    return `Rouse-Revision: ${this.route.routing.name}\r\n`;
   }
 
   private finishLocally(answer: Answer, extra = ''): void {

@@ -286,6 +286,7 @@ export class Forward implements UpstreamEvents {
     const { granted, route, instance } = this;
     if (!granted || !route || !instance) return '';
     const { arrivedAt, grantedAt, cold, setCookie } = granted;
+    if (this.plane.isTransparent) return setCookie;
     const infer = `${hundredths(this.plane.now() - grantedAt)}\r\n${setCookie}`;
     const fields = (route.fields ??= makeResponseFields(route.routing.name));
     if (grantedAt <= arrivedAt) return fields.unheld + infer;

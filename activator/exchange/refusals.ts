@@ -14,6 +14,8 @@ import { retryAfterOf } from '../status/waits.ts';
 
 /** Nothing tries a failed revision again by itself: it takes somebody who deploys, and that takes a while. */
 const FAILED_RETRY_S = 30;
+/** What stands behind a way in is most likely being replaced. */
+const AWAY_RETRY_S = 1;
 
 export const STARTING = refusal(
   'unavailable',
@@ -146,6 +148,12 @@ export function makeHoldEnded(route: RevisionRoute, waitedMs: number, limit: Tim
     `The request waited ${formatDuration(waitedMs)} for ${model.routing.name} and ${state}. ` +
     `What ended the wait: ${limit.words}.${tellCause(route, limit)}`;
   return refusal('hold_timeout', detail, { retryAfter: retryAfterOf(route) });
+}
+
+/** A way in does not start what stands behind it. */
+export function makeNobodyThere({ model }: RevisionRoute, waitedMs: number): Refusal {
+  const detail = `Nobody takes requests for ${model.routing.name}, and nobody came within ${formatDuration(waitedMs)}.`;
+  return refusal('unavailable', detail, { retryAfter: AWAY_RETRY_S });
 }
 
 function tellCause({ gate, routing }: RevisionRoute, { ms, name }: TimeLimit): string {

@@ -1,4 +1,5 @@
-import type { Destination, Dialect, ToModel, ToStatus } from '../addressing.ts';
+import { pickByWeight } from '#policies/traffic.ts';
+import type { Destination, Dialect, ToModel, ToSplit, ToStatus } from '../addressing.ts';
 import { findNamed } from './destination.ts';
 import type { Answer } from './answers.ts';
 import { makeLocalAnswer } from './metadata.ts';
@@ -8,8 +9,10 @@ import type { HeadEdits } from '../http/head-edits.ts';
 import type { Plane } from '../plane.ts';
 import { type Refusal, refusal } from '../refusal.ts';
 import { BODY_TOO_LARGE_TO_ROUTE, NOT_JSON, STARTING, TOO_MANY_BODIES } from './refusals.ts';
-import type { RevisionRoute } from '../routes.ts';
+import type { ModelRoute, RevisionRoute } from '../routes.ts';
 import { chooseRevision } from './split.ts';
+
+const NO_ROW = refusal('not_found', 'The split of this address leads nowhere.');
 
 /** Where a request goes; exactly one of these is told of each, or a refusal. */
 export interface RouterEvents {
@@ -39,7 +42,7 @@ export class Router {
   private readonly body: HeldBody;
   private readonly events: RouterEvents;
   /** Where the last head led, by the routing state of `knownVersion`. */
-  private known: ToModel | undefined;
+  private known: ToModel | ToSplit | undefined;
   private knownVersion = 0;
 
   constructor(downstream: Downstream, plane: Plane, body: HeldBody, events: RouterEvents) {
@@ -53,14 +56,16 @@ export class Router {
   begin(repeated: boolean): void {
     const { plane, known } = this;
     this.setCookie = '';
-    if (repeated && known && this.knownVersion === plane.routes.version) this.toModel(known);
+    if (repeated && known && this.knownVersion === plane.routes.version) this.goOn(known);
     else if (plane.routes.isKnown) this.find(plane);
     else this.events.onRefusal(STARTING);
   }
 
   private find({ addressing, routes }: Plane): void {
-    const destination = addressing(this.downstream.head, routes);
-    this.known = destination.kind === 'model' ? destination : undefined;
+    const { head, peer } = this.downstream;
+    const destination = addressing(head, routes, peer);
+    const { kind } = destination;
+    this.known = kind === 'model' || kind === 'split' ? destination : undefined;
     this.knownVersion = routes.version;
     this.follow(destination);
   }
@@ -84,15 +89,34 @@ export class Router {
         this.dialect = 'openai';
         this.readBody();
         break;
+      case 'split':
       case 'model':
         this.dialect = destination.dialect;
         this.path = destination.path;
-        this.edits = destination.edits;
-        this.toModel(destination);
+        this.goOn(destination);
     }
   }
 
-  private toModel({ model, revision, tag }: ToModel): void {
+  private goOn(destination: ToModel | ToSplit): void {
+    if (destination.kind === 'split') this.split(destination);
+    else {
+      this.edits = destination.edits;
+      this.toModel(destination.model, destination.revision, destination.tag);
+    }
+  }
+
+  private split({ rows, weights, credit }: ToSplit): void {
+    const row = rows[pickByWeight(weights, credit)];
+    const model = row && this.plane.routes.models.get(row.model);
+    if (!model) {
+      this.events.onRefusal(NO_ROW);
+      return;
+    }
+    this.edits = row.edits;
+    this.toModel(model, '', undefined);
+  }
+
+  private toModel(model: ModelRoute, revision: string, tag: string | undefined): void {
     const { plane, events } = this;
     const picked = revision === '' && tag === undefined && plane.routes.pickPlain(model);
     if (picked) {

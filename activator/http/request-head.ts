@@ -93,6 +93,8 @@ const TRACE = ['traceparent', 'tracestate'];
 const CUT = makeCutTable(ENDING_HERE);
 const CUT_WITH_KEY = makeCutTable([...ENDING_HERE, 'authorization']);
 const CUT_UNTRACED = makeCutTable([...ENDING_HERE, ...TRACE]);
+const CUT_IN_PASSING = makeCutTable(WRITTEN_HERE);
+const CUT_IN_PASSING_UNTRACED = makeCutTable([...WRITTEN_HERE, ...TRACE]);
 const CUT_UNTRACED_WITH_KEY = makeCutTable([...ENDING_HERE, ...TRACE, 'authorization']);
 
 /**
@@ -126,6 +128,8 @@ export class RequestHead {
   authorization = '';
   /** It belongs to a trace that the caller has begun. */
   traced = false;
+  /** Fields that are for Rouse are read, and end here; else they are like all others. */
+  private readonly isForUs: boolean;
   private cutsAuthorization = false;
   /** Fields that end here on the way that this request takes. */
   private cutOnWay = NOTHING;
@@ -143,6 +147,10 @@ export class RequestHead {
   private forwarded = '';
   private forwardedTo = '';
   private forwardedHost = '';
+
+  constructor(isForUs = true) {
+    this.isForUs = isForUs;
+  }
 
   /** What was read last. */
   get text(): string {
@@ -201,13 +209,7 @@ export class RequestHead {
     this.keepAlive = true;
     this.upgrade = '';
     this.expectContinue = false;
-    this.rouseModel = '';
-    this.rouseRevision = '';
-    this.rouseHold = '';
-    this.rousePriority = '';
-    this.rouseStatus = '';
-    this.rouseRequestId = '';
-    this.authorization = '';
+    this.clearOwn();
     this.cutsAuthorization = false;
     this.cutOnWay = NOTHING;
     this.connection = '';
@@ -320,6 +322,7 @@ export class RequestHead {
 
   /** The refusal of a second one, also where one of them is empty. */
   private takeOnce(field: number): Refusal | undefined {
+    if (!this.isForUs) return undefined;
     if ((this.once & (1 << field)) !== 0) return REPEATED[field];
     this.once |= 1 << field;
     return undefined;
@@ -339,7 +342,18 @@ export class RequestHead {
     if (bad) return bad;
     this.readConnection();
     if (this.minor === 0) this.expectContinue = false;
+    if (!this.isForUs) this.clearOwn();
     return undefined;
+  }
+
+  private clearOwn(): void {
+    this.rouseModel = '';
+    this.rouseRevision = '';
+    this.rouseHold = '';
+    this.rousePriority = '';
+    this.rouseStatus = '';
+    this.rouseRequestId = '';
+    this.authorization = '';
   }
 
   /** Absolute form overrides Host, whatever Host says; HTTP/1.0 may come without Host. */
@@ -409,6 +423,7 @@ export class RequestHead {
   }
 
   private cutTable(): CutTable {
+    if (!this.isForUs) return this.traced ? CUT_IN_PASSING : CUT_IN_PASSING_UNTRACED;
     if (this.cutsAuthorization) return this.traced ? CUT_WITH_KEY : CUT_UNTRACED_WITH_KEY;
     return this.traced ? CUT : CUT_UNTRACED;
   }

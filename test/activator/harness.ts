@@ -10,7 +10,7 @@ import {
 } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { MessageChannel } from 'node:worker_threads';
-import { type Activator, createActivator } from '#activator/activator.ts';
+import { type Activator, type ActivatorOptions, createActivator } from '#activator/activator.ts';
 import type { Addressing } from '#activator/addressing.ts';
 import type { EntrySettings } from '#activator/entry/listener.ts';
 import type { PlaneLimits } from '#activator/plane.ts';
@@ -51,6 +51,7 @@ export async function startHarness(
   log = silentLog,
   clock: Clock = systemClock,
   addressing?: Addressing,
+  own: Partial<ActivatorOptions> = {},
 ): Promise<Harness> {
   const { port1, port2 } = new MessageChannel();
   const publisher = createPublisher({
@@ -78,6 +79,7 @@ export async function startHarness(
     entry: { tls: [], trustedProxies: [], proxyProtocol: false, ...entry },
     log,
     ...(addressing && { addressing }),
+    ...own,
   });
   const scrape = async (): Promise<string> =>
     (await publisher.scrape()).map(({ text }) => text).join('');

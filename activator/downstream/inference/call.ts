@@ -81,7 +81,7 @@ export class InferenceCall implements DownstreamEvents {
   /** A model that is addressed as for any other call, and speaks gRPC, gets it without a look at its messages. */
   private readAddress(): void {
     const { caller, plane } = this;
-    const destination = plane.addressing(caller.head, plane.routes);
+    const destination = plane.addressing(caller.head, plane.routes, caller.peer);
     if (destination.kind === 'unknown') this.refuseWith('not_found', destination.detail);
     if (destination.kind !== 'model') return;
     this.addressed = destination.model;

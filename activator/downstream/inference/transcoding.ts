@@ -92,6 +92,10 @@ export class Transcoding implements Downstream {
     );
   }
 
+  get peer(): Downstream['peer'] {
+    return this.outer.peer;
+  }
+
   get caller(): Downstream['caller'] {
     return this.outer.caller;
   }

@@ -21,7 +21,7 @@ test.each([
 
 test('whoever has a network of IPv6 is one caller, whatever address of it is used', () => {
   const idOf = (address: string): string =>
-    new Origin({ address, secure: false, trust: undefined }).caller.id;
+    new Origin({ address, entry: '', secure: false, trust: undefined }).caller.id;
   const group = fc.nat(0xffff).map((value) => value.toString(16));
   const half = fc.tuple(group, group, group, group).map((groups) => groups.join(':'));
   fc.assert(
