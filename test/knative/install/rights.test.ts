@@ -1,0 +1,60 @@
+import { afterEach, expect, test } from 'vitest';
+import { revisionSpec, type RevisionSpecInput } from '#domain/model.ts';
+import type { Workload } from '#runtime/runtime.ts';
+import { until, wanted } from '#test/runtime/conformance.ts';
+import { createKnativeSetup, type KnativeSetup } from '../runtime-setup.ts';
+import { manifestsOf } from './files.ts';
+import { deedsOf, grantsOf, isAllowed, nameOf, rulesOf } from './rights.ts';
+
+const CONTROL = rulesOf(manifestsOf('base'), 'ClusterRole', 'rouse');
+const setups: KnativeSetup[] = [];
+
+afterEach(async () => {
+  for (const setup of setups.splice(0)) await setup.close();
+});
+
+function workload(revision: string, spec: Partial<RevisionSpecInput> = {}): Workload {
+  const source = 'registry.example/digits:1';
+  return {
+    key: `shop/digits/${revision}`,
+    spec: revisionSpec.parse({ runtime: 'image', source, ...spec }),
+  };
+}
+
+/** A life in which all is asked for that the runtime can be asked for. Gives what it did in the cluster. */
+async function live(options: Parameters<typeof createKnativeSetup>[0]): Promise<Set<string>> {
+  const setup = await createKnativeSetup(options);
+  setups.push(setup);
+  const { runtime, server } = setup;
+  const [first, second] = [workload('v1'), workload('v2')];
+  const ready = (): boolean =>
+    runtime.instances().filter(({ state }) => state === 'ready').length === 2;
+  await runtime.prepare(first);
+  await runtime.want(first, wanted(1));
+  await runtime.want(second, wanted(1));
+  await until('both are ready', ready);
+  runtime.routes.route('shop/digits', [{ revision: 'v2', percent: 100 }]);
+  await runtime.logs(second.key, 10);
+  const [instance] = runtime.instances(second.key);
+  await runtime.want(second, { ...wanted(2), replace: [instance?.id ?? ''] });
+  await runtime.want(first, { min: 0, max: 0, desired: 0 });
+  const did = (): Set<string> =>
+    new Set(server.requests.flatMap((request) => deedsOf(request).map(nameOf)));
+  await until('the first is removed', () => did().has('delete revisions.serving.knative.dev'));
+  await runtime.routes.forget('shop/digits');
+  return did();
+}
+
+test("control's role allows what it does, on Knative of today and of yesterday, and nothing else", async () => {
+  const today = await live({});
+  const yesterday = await live({ version: '1.20.0', carrier: 'podautoscalers' });
+  expect(grantsOf(CONTROL).toSorted()).toEqual([...new Set([...today, ...yesterday])].toSorted());
+});
+
+test('of definitions, it may read the one that it reads', async () => {
+  await live({});
+  const deeds = setups[0]?.server.requests.flatMap(deedsOf) ?? [];
+  expect(deeds.filter((deed) => !isAllowed(CONTROL, deed))).toEqual([]);
+  const other = { verb: 'get', group: 'apiextensions.k8s.io', name: 'others' };
+  expect(isAllowed(CONTROL, { ...other, resource: 'customresourcedefinitions' })).toBe(false);
+});
