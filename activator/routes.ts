@@ -285,7 +285,7 @@ export class Routes {
     this.instances.delete(id);
     if (route.index >= 0) route.gate.lose(route);
     else this.forgetParked(route);
-    route.close();
+    route.end();
   }
 
   private learnHosts(model: ModelRoute): void {

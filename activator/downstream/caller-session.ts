@@ -23,6 +23,10 @@ const HEAD_MARGIN = 16 * 1024;
 const MAX_RESETS = 1000;
 const RESETS_PER_SECOND = 33;
 
+/** Without an error `node:http2` takes no code, and its streams would look as if they had come to their end. */
+const RESETS = new Error('too many streams were reset');
+const CUT = new Error('the connection was cut');
+
 /**
  * A caller's HTTP/2 connection: frames, flow control and header compression are `node:http2`'s, each stream is a
  * `CallerStream`.
@@ -96,7 +100,7 @@ export class CallerSession implements AcceptedConnection {
     const now = this.plane.now();
     this.resets = Math.max(0, this.resets - ((now - this.resetsAt) / 1000) * RESETS_PER_SECOND) + 1;
     this.resetsAt = now;
-    if (this.resets > MAX_RESETS) this.session.destroy(undefined, NGHTTP2_ENHANCE_YOUR_CALM);
+    if (this.resets > MAX_RESETS) this.session.destroy(RESETS, NGHTTP2_ENHANCE_YOUR_CALM);
   }
 
   sweep(now: number): void {
@@ -126,7 +130,7 @@ export class CallerSession implements AcceptedConnection {
   }
 
   cut(): void {
-    this.session.destroy(undefined, NGHTTP2_INTERNAL_ERROR);
+    this.session.destroy(CUT, NGHTTP2_INTERNAL_ERROR);
     this.socket.destroy();
   }
 }

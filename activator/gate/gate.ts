@@ -89,6 +89,8 @@ export class Gate<I extends GateInstance> {
   private loads = NO_INSTANCES;
   private readonly queue = new Queue<Waiter<I>>();
   private readonly wakes: Wakes;
+  /** Its revision was deleted: nobody will be served. */
+  private isRemoved = false;
 
   constructor(limits: GateLimits, events: GateEvents<I>) {
     this.limits = limits;
@@ -184,6 +186,10 @@ export class Gate<I extends GateInstance> {
 
   /** Waits again, at its old place, after its instance could not be reached. */
   rejoin(waiter: Waiter<I>): void {
+    if (this.isRemoved) {
+      waiter.onRefused('removed');
+      return;
+    }
     this.advanceMeter();
     waiter.waitsIn = this;
     this.queue.addAgain(waiter);
@@ -315,6 +321,7 @@ export class Gate<I extends GateInstance> {
 
   /** Nobody will be served: all who wait are told so. */
   refuseAll(reason: Refused): void {
+    this.isRemoved ||= reason === 'removed';
     for (let waiter = this.queue.first; waiter; waiter = this.queue.first) {
       this.remove(waiter);
       waiter.onRefused(reason);

@@ -199,6 +199,11 @@ export class InstanceConnection implements Upstream, SocketOwner {
     this.endLinger(false);
   }
 
+  /** Ends it in the middle of whatever runs. */
+  cut(reason: string): void {
+    this.onGone(reason);
+  }
+
   /** The time to linger is over. */
   giveUp(): void {
     this.endLinger(this.isSilent);
@@ -233,6 +238,7 @@ export class InstanceConnection implements Upstream, SocketOwner {
   }
 
   onClose(): void {
+    this.pool.forget(this);
     // The end of a response without length is being verified.
     if (!this.readsUntilClose || !this.ended) this.onGone('the connection was closed');
   }

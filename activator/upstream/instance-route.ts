@@ -7,6 +7,9 @@ import { InstanceConnection } from './instance-connection.ts';
 /** Idle connections kept per instance; more than that are closed when they become idle. */
 const MAX_IDLE = 256;
 
+/** Of what runs elsewhere, when no model leads there any more. */
+const GONE = 'its model was deleted or has let go of it';
+
 /**
  * An instance as the gate sees it, with its connections. The fields of `GateInstance` are written by the gate alone.
  *
@@ -33,6 +36,8 @@ export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnect
   /** Of the newest lease. */
   sequence = 0;
   private readonly now: () => number;
+  /** All that are open. */
+  private readonly connections = new Set<InstanceConnection>();
   private readonly idle: InstanceConnection[] = [];
   private readonly lingering = new Set<InstanceConnection>();
   private sessions: InstanceSessions | undefined;
@@ -79,7 +84,11 @@ export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnect
 
   /** A place for one request that is on no connection of the pool. */
   open(isGrpc: boolean): Upstream {
-    if (!this.isAskedHttp2(isGrpc)) return new InstanceConnection(this, this.now);
+    if (!this.isAskedHttp2(isGrpc)) {
+      const connection = new InstanceConnection(this, this.now);
+      this.connections.add(connection);
+      return connection;
+    }
     this.sessions ??= new InstanceSessions(this.address);
     return this.sessions.open(this.now, isGrpc);
   }
@@ -103,6 +112,10 @@ export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnect
     this.lingering.delete(upstream);
   }
 
+  forget(upstream: InstanceConnection): void {
+    this.connections.delete(upstream);
+  }
+
   /** Closes connections that have been idle, or waited for the instance, for too long. */
   sweep(now: number): void {
     this.sessions?.sweep(now);
@@ -121,5 +134,13 @@ export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnect
     this.sessions?.close();
     for (const upstream of this.idle.splice(0)) upstream.destroy();
     for (const upstream of this.lingering) upstream.destroy();
+  }
+
+  /** It is gone. A process ends its connections itself, with its last words in them; what runs elsewhere does not. */
+  end(): void {
+    this.close();
+    if (!('host' in this.address) || this.address.authority === undefined) return;
+    for (const connection of this.connections) connection.cut(GONE);
+    this.sessions?.cut(GONE);
   }
 }

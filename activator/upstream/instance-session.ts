@@ -3,6 +3,7 @@ import {
   type ClientHttp2Stream,
   type ClientSessionRequestOptions,
   connect,
+  constants,
 } from 'node:http2';
 import { connect as connectSocket, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -87,6 +88,11 @@ export class InstanceSession {
   /** What runs may finish. */
   close(): void {
     if (!this.session.destroyed) this.session.close();
+  }
+
+  cut(reason: string): void {
+    // Without an error its streams would look as if they had come to their end.
+    this.session.destroy(new Error(reason), constants.NGHTTP2_CANCEL);
   }
 
   private onConnect(): void {

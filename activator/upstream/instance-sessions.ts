@@ -26,16 +26,15 @@ export class InstanceSessions {
   private pick(now: number): InstanceSession {
     let least: InstanceSession | undefined;
     let free: InstanceSession | undefined;
+    let usable = 0;
     for (const session of this.sessions) {
-      if (!session.isUsable) {
-        this.sessions.delete(session);
-        continue;
-      }
+      if (!session.isUsable) continue;
+      usable += 1;
       if (isLessBusy(session, least)) least = session;
       if (session.active < session.maxStreams && isLessBusy(session, free)) free = session;
     }
     // Beyond what the instance allows, node:http2 keeps a request until another one on its session has ended.
-    if (least && this.sessions.size >= MAX_SESSIONS) return free ?? least;
+    if (least && usable >= MAX_SESSIONS) return free ?? least;
     if (free && free.active < MANY_STREAMS) return free;
     const session = new InstanceSession(this.address, now);
     this.sessions.add(session);
@@ -45,7 +44,7 @@ export class InstanceSessions {
   sweep(now: number): void {
     for (const session of this.sessions) {
       const isIdle = session.active === 0 && now - session.idleSince > IDLE_MS;
-      if (session.isUsable && !isIdle) continue;
+      if (session.active > 0 || (session.isUsable && !isIdle)) continue;
       this.sessions.delete(session);
       session.close();
     }
@@ -54,6 +53,11 @@ export class InstanceSessions {
   /** What runs may finish. */
   close(): void {
     for (const session of this.sessions) session.close();
+  }
+
+  /** What runs ends in the middle. */
+  cut(reason: string): void {
+    for (const session of this.sessions) session.cut(reason);
     this.sessions.clear();
   }
 }

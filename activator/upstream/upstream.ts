@@ -52,6 +52,8 @@ export interface UpstreamPool<C> {
   /** It is left by its exchange and waits for the instance until `endLinger`. */
   linger(connection: C): void;
   endLinger(connection: C): void;
+  /** It has closed. */
+  forget(connection: C): void;
 }
 
 /**

@@ -403,6 +403,16 @@ describe('the gate', () => {
     expect(FULL_BYTES).toBeGreaterThan(HOLD);
   });
 
+  test('who comes back to a revision that was deleted meanwhile does not wait', () => {
+    const world = new World({ concurrency: 1, requests: 10, bytes: 1000 });
+    world.addInstance();
+    world.enter(0, 1000);
+    world.gate.refuseAll('removed');
+    world.goBack(0);
+    expect(world.requests[0]).toMatchObject({ fate: 'refused', ends: 1 });
+    world.check();
+  });
+
   test('the least loaded instance gets the next request', () => {
     const world = new World({ concurrency: 4, requests: 10, bytes: 1000 });
     for (let i = 0; i < 3; i += 1) world.addInstance();

@@ -372,6 +372,19 @@ describe('ends', () => {
     await closed;
   });
 
+  test('what is cut when the time to close is over does not look whole', async () => {
+    await harness.serve((_, response) => response.write('first'));
+    const session = await openSession(harness.port);
+    harness.teardown(() => session.destroy());
+    const stream = session.request({ ':path': PATH });
+    const failed = once(stream, 'error');
+    stream.resume();
+    await once(stream, 'data');
+    await harness.activator.close(0);
+    expect(String(await failed)).not.toContain('NO_ERROR');
+    expect(stream.rstCode).not.toBe(0);
+  });
+
   test('an idle connection ends with a graceful close', async () => {
     await harness.serve((_, response) => response.end('ok'));
     await ask(session, { ':path': PATH });
