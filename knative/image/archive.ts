@@ -1,50 +1,76 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { runCommand } from './command.ts';
-import { APP, NODE, USER } from './root.ts';
+import type { Layer } from './layer.ts';
+import { TAR_END, tarFile, tarHeader, tarPadding } from './tar.ts';
 
-/** The same content gives the same bytes, whoever packs it and when. */
-const SAME = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner'];
+/**
+ * An image as an archive that both `ctr images import` and `docker load` read: an image layout of the Open Container
+ * Initiative (image-spec 1.1, "Image Layout"), and the `manifest.json` of Docker beside it.
+ */
 
-/** Packs `root` as the one layer of an image, in the form that `docker save` writes. `folder`: for what comes between. */
-export async function packImage(
-  root: string,
-  { name, out, folder }: { name: string; out: string; folder: string },
-): Promise<void> {
-  const parts = join(folder, 'image');
-  await mkdir(parts);
-  const packed = join(parts, 'layer');
-  await runCommand('tar', [...SAME, '-cf', packed, '-C', root, '.']);
-  const digest = createHash('sha256');
-  await pipeline(createReadStream(packed), digest);
-  const layer = digest.digest('hex');
-  await rename(packed, join(parts, `${layer}.tar`));
-  await writeFile(join(parts, 'config.json'), JSON.stringify(makeConfig(layer)));
-  const manifest = [{ Config: 'config.json', RepoTags: [name], Layers: [`${layer}.tar`] }];
-  await writeFile(join(parts, 'manifest.json'), JSON.stringify(manifest));
-  const temporary = `${out}.part`;
-  await runCommand('tar', [...SAME, '-cf', temporary, '-C', parts, '.']);
-  await rename(temporary, out);
+export interface Image {
+  /** With its tag. */
+  readonly name: string;
+  /** From below to above. */
+  readonly layers: readonly Layer[];
+  /** How it runs, in the words of image-spec ("config"). */
+  readonly config: Readonly<Record<string, unknown>>;
 }
 
-/** By itself it is a model server, which the variables of its pod describe. */
-function makeConfig(layer: string) {
-  return {
+const OCI = 'application/vnd.oci.image';
+
+/** The archive, piece by piece. Layers whose digests are in `known` are left out: who gets it must have them. */
+export async function* makeArchive(
+  { name, layers, config }: Image,
+  known: ReadonlySet<string> = new Set(),
+): AsyncGenerator<Buffer> {
+  const settings = JSON.stringify({
     architecture: process.arch === 'x64' ? 'amd64' : process.arch,
     os: 'linux',
-    config: {
-      Entrypoint: [NODE, '--no-warnings', `${APP}/src/serve/pod/entry.ts`],
-      Env: [
-        'PATH=/usr/local/bin:/usr/bin:/bin',
-        'HOME=/tmp',
-        'SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt',
-      ],
-      WorkingDir: APP,
-      User: `${USER}:${USER}`,
-    },
-    rootfs: { type: 'layers', diff_ids: [`sha256:${layer}`] },
-  };
+    config,
+    rootfs: { type: 'layers', diff_ids: layers.map(({ digest }) => `sha256:${digest}`) },
+  });
+  const manifest = JSON.stringify({
+    schemaVersion: 2,
+    mediaType: `${OCI}.manifest.v1+json`,
+    config: describe('config.v1+json', settings),
+    layers: layers.map((layer) => describe('layer.v1.tar', layer)),
+  });
+  yield tarFile('oci-layout', JSON.stringify({ imageLayoutVersion: '1.0.0' }));
+  yield tarFile('index.json', makeIndex(name, manifest));
+  yield tarFile('manifest.json', makeDockerManifest(name, settings, layers));
+  for (const text of [settings, manifest]) yield tarFile(pathOf(digestOf(text)), text);
+  for (const layer of layers) if (!known.has(layer.digest)) yield* packBlob(layer);
+  yield TAR_END;
+}
+
+async function* packBlob(layer: Layer): AsyncGenerator<Buffer> {
+  const { digest, size } = layer;
+  yield tarHeader({ name: pathOf(digest), mode: 0o644, size });
+  yield* layer.read();
+  yield tarPadding(size);
+}
+
+function makeIndex(name: string, manifest: string): string {
+  const annotations = { 'io.containerd.image.name': name };
+  const manifests = [{ ...describe('manifest.v1+json', manifest), annotations }];
+  return JSON.stringify({ schemaVersion: 2, mediaType: `${OCI}.index.v1+json`, manifests });
+}
+
+function makeDockerManifest(name: string, settings: string, layers: readonly Layer[]): string {
+  const Layers = layers.map(({ digest }) => pathOf(digest));
+  return JSON.stringify([{ Config: pathOf(digestOf(settings)), RepoTags: [name], Layers }]);
+}
+
+function describe(type: string, what: string | Pick<Layer, 'digest' | 'size'>): object {
+  const { digest, size } =
+    typeof what === 'string' ? { digest: digestOf(what), size: Buffer.byteLength(what) } : what;
+  return { mediaType: `${OCI}.${type}`, digest: `sha256:${digest}`, size };
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+function pathOf(digest: string): string {
+  return `blobs/sha256/${digest}`;
 }

@@ -1,11 +1,13 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { messageOf } from '#lib/fault.ts';
 import { readVersion } from '#lib/version.ts';
-import { packImage } from './archive.ts';
-import { makeRoot } from './root.ts';
+import { makeArchive } from './archive.ts';
+import { imageCache, makeRouseImage } from './image.ts';
 
 /** `npm run image -- --out FILE`: the image of the model servers as an archive, made without Docker. */
 
@@ -20,10 +22,11 @@ async function main(): Promise<void> {
   });
   const folder = await mkdtemp(join(tmpdir(), 'rouse-image-'));
   try {
-    const root = join(folder, 'root');
-    await mkdir(root);
-    await makeRoot(root, PROJECT, join(folder, 'packages'));
-    await packImage(root, { name: values.name, out: resolve(values.out), folder });
+    const cache = imageCache(process.env);
+    const image = await makeRouseImage({ name: values.name, project: PROJECT, cache, folder });
+    const out = resolve(values.out);
+    await pipeline(makeArchive(image), createWriteStream(`${out}.part`));
+    await rename(`${out}.part`, out);
     process.stdout.write(`${values.name} in ${values.out}\n`);
   } finally {
     await rm(folder, { recursive: true, force: true });

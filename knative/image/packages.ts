@@ -1,4 +1,5 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCommand } from './command.ts';
 
@@ -15,11 +16,32 @@ const LICENCE = 'copyright';
 const CERTIFICATES = 'usr/share/ca-certificates/mozilla';
 const BUNDLE = 'etc/ssl/certs';
 
-/**
- * Unpacks them, and all that they depend on, into `root`. `folder` takes what is downloaded. The machine's own packages
- * are neither looked at nor changed; its apt-get, with its sources, and dpkg-deb are used.
- */
+/** The packages, and all that they depend on, by the digests of their files. */
+export async function listPackages(): Promise<string[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'rouse-packages-'));
+  try {
+    const lines = (await install(folder, ['--print-uris'])).split('\n');
+    // "'address' file size digest": the address may be any mirror's.
+    const files = lines.filter((line) => line.startsWith("'"));
+    return files.map((line) => line.slice(line.lastIndexOf("'") + 1).trim()).toSorted();
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** Unpacks the packages, and all that they depend on, into `root`. `folder` takes what is downloaded. */
 export async function unpackPackages(root: string, folder: string): Promise<void> {
+  await install(folder, ['--yes', '--download-only']);
+  for (const file of await readdir(folder)) {
+    if (file.endsWith('.deb')) await runCommand('dpkg-deb', ['-x', join(folder, file), root]);
+  }
+  for (const unused of UNUSED) await rm(join(root, unused), { recursive: true, force: true });
+  await keepLicences(join(root, DOCUMENTS));
+  await bundleCertificates(root);
+}
+
+/** The machine's own packages are neither looked at nor changed; its apt-get, with its sources, is used. */
+async function install(folder: string, how: readonly string[]): Promise<string> {
   await mkdir(join(folder, 'partial'), { recursive: true });
   // As if nothing was installed: then it is told everything.
   const installed = join(folder, 'installed');
@@ -29,14 +51,8 @@ export async function unpackPackages(root: string, folder: string): Promise<void
     `Dir::Cache::archives=${folder}`,
     'Debug::NoLocking=true',
   ].flatMap((each) => ['-o', each]);
-  const how = ['--yes', '--download-only', '--no-install-recommends'];
-  await runCommand('apt-get', ['install', ...settings, ...how, ...PACKAGES]);
-  for (const file of await readdir(folder)) {
-    if (file.endsWith('.deb')) await runCommand('dpkg-deb', ['-x', join(folder, file), root]);
-  }
-  for (const unused of UNUSED) await rm(join(root, unused), { recursive: true, force: true });
-  await keepLicences(join(root, DOCUMENTS));
-  await bundleCertificates(root);
+  const options = [...settings, ...how, '--no-install-recommends'];
+  return await runCommand('apt-get', ['install', ...options, ...PACKAGES]);
 }
 
 /** Of the documents of all packages. Some packages share their folder with another one, by a link. */

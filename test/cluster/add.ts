@@ -1,9 +1,14 @@
-import { rename, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { imageCache, makeRouseImage } from '#knative/image/image.ts';
 import { Fault } from '#lib/fault.ts';
 import { enterArgs } from './box.ts';
 import { buildPrograms } from './build.ts';
 import { findBox, readPlan } from './enter.ts';
 import { partsOf } from './folders.ts';
+import { imageName } from './image-name.ts';
+import { makeProgramImage } from './images.ts';
 import { importImage, listImages } from './import-image.ts';
 import { installHpa } from './knative.ts';
 import { createKubectl, type Kubectl } from './kubectl.ts';
@@ -15,7 +20,9 @@ import { MORE_IMAGES } from './programs.ts';
 
 const HELM = 'helm';
 const HPA = 'autoscaler-hpa';
-const ADDITIONS = [HELM, ...MORE_IMAGES];
+const ROUSE = 'rouse';
+const ADDITIONS = [ROUSE, HELM, ...MORE_IMAGES];
+const PROJECT = join(import.meta.dirname, '../..');
 
 /** Throws a Fault for a name that nothing has. */
 export function requireAdditions(names: readonly string[]): void {
@@ -38,12 +45,25 @@ export async function addToCluster(
   const ctr = await commandOf(state, 'ctr');
   for (const name of names) {
     if (name === HELM) await keepPlan(state, { ...plan, programs: { ...plan.programs, ...built } });
-    else await importImage(ctr, name, built[name] ?? '');
+    else if (name === ROUSE) await importRouse(ctr);
+    else await importImage(ctr, await makeProgramImage(name, built[name] ?? ''));
     say(`${name}: added`);
   }
   if (names.includes(HPA)) {
     await installHpa(await createClusterKubectl(state), plan.modules);
     say(`${HPA}: available`);
+  }
+}
+
+/** Our own image, of the sources as they are now; its large layers are seldom new. */
+async function importRouse(ctr: readonly string[]): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'rouse-image-'));
+  try {
+    const cache = imageCache(process.env);
+    const options = { name: imageName(ROUSE), project: PROJECT, cache, folder };
+    await importImage(ctr, await makeRouseImage(options));
+  } finally {
+    await rm(folder, { recursive: true });
   }
 }
 

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { makeImage } from './images.ts';
-import { tarHeader } from './tar.ts';
+import { makeArchive } from '#knative/image/archive.ts';
+import { tarHeader } from '#knative/image/tar.ts';
+import { makeProgramImage } from './images.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -25,16 +26,19 @@ test.each([1, 1024, 100_001])(
     const program = join(folder, 'program');
     const bytes = Buffer.alloc(size, 'rouse');
     writeFileSync(program, bytes);
-    writeFileSync(join(folder, 'image.tar'), await buffer(makeImage('hello', program)));
+    const made = await makeProgramImage('some/hello', program);
+    writeFileSync(join(folder, 'image.tar'), await buffer(makeArchive(made)));
     tar('-xf', 'image.tar');
     const [image] = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
-    expect(image.RepoTags).toEqual(['dev.local/hello:v1']);
+    expect(image.RepoTags).toEqual(['dev.local/some/hello:v1']);
 
     const [layer] = image.Layers;
     const config = JSON.parse(readFileSync(join(folder, image.Config), 'utf8'));
     const digest = createHash('sha256').update(readFileSync(join(folder, layer)));
     expect(config.rootfs.diff_ids).toEqual([`sha256:${digest.digest('hex')}`]);
     expect(config.config).toMatchObject({ Entrypoint: ['/ko-app/hello'], User: '65532:65532' });
+
+    expect(layer).toBe(`blobs/sha256/${made.layers[0]?.digest}`);
 
     const listed = tar('-tvf', layer).replaceAll(/ +/g, ' ');
     expect(listed).toContain('drwxrwxrwt 0/0 0');

@@ -1,29 +1,35 @@
+import { type Image, makeArchive } from '#knative/image/archive.ts';
 import { Fault } from '#lib/fault.ts';
 import { CONTAINERD_SOCKET } from './components.ts';
-import { imageName } from './image-name.ts';
-import { makeImage } from './images.ts';
 import { lastLines } from './log-tail.ts';
 import { runProgram } from './run-program.ts';
 
 /** How `ctr` finds the images of the cluster. */
 const SERVER = ['--address', CONTAINERD_SOCKET, '--namespace', 'k8s.io'];
 
-/** Gives containerd a static program as an image. `ctr`: the command of its client. */
-export async function importImage(
-  ctr: readonly string[],
-  name: string,
-  program: string,
-): Promise<void> {
+/** Gives containerd an image. `ctr`: the command of its client. */
+export async function importImage(ctr: readonly string[], image: Image): Promise<void> {
+  const known = await listContents(ctr);
   const command = [...ctr, ...SERVER, 'images', 'import', '-'];
-  const { code, stderr } = await runProgram(command, { input: makeImage(name, program) });
+  const { code, stderr } = await runProgram(command, { input: makeArchive(image, known) });
   if (code === 0) return;
-  const message = `image ${imageName(name)} was not imported:\n${lastLines(stderr)}`;
+  const message = `image ${image.name} was not imported:\n${lastLines(stderr)}`;
   throw new Fault('start_failed', message);
 }
 
 /** The names of the images that containerd has. */
 export async function listImages(ctr: readonly string[]): Promise<ReadonlySet<string>> {
-  const { code, stdout, stderr } = await runProgram([...ctr, ...SERVER, 'images', 'ls', '-q']);
-  if (code === 0) return new Set(stdout.trimEnd().split('\n'));
-  throw new Fault('start_failed', `images were not listed:\n${lastLines(stderr)}`);
+  return new Set((await ask(ctr, ['images', 'ls', '--quiet'])).split('\n'));
+}
+
+/** What it has need not be given again: the digests of all layers and other files. */
+async function listContents(ctr: readonly string[]): Promise<ReadonlySet<string>> {
+  const text = await ask(ctr, ['content', 'ls', '--quiet']);
+  return new Set(text.split('\n').map((digest) => digest.replace('sha256:', '')));
+}
+
+async function ask(ctr: readonly string[], args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await runProgram([...ctr, ...SERVER, ...args]);
+  if (code === 0) return stdout.trimEnd();
+  throw new Fault('start_failed', `ctr ${args.join(' ')} failed:\n${lastLines(stderr)}`);
 }

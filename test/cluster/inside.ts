@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { API, BASE, type Component, COMPONENTS, NODE } from './components.ts';
 import { makeDnsManifests } from './dns.ts';
 import { FILES, LOGS } from './folders.ts';
+import { makeProgramImage } from './images.ts';
 import { importImage } from './import-image.ts';
 import { installKnative, KNATIVE_NAMESPACE, untilKnative } from './knative.ts';
 import { applyManifests, createKubectl, type Kubectl, untilCondition } from './kubectl.ts';
@@ -84,7 +85,9 @@ function launchOf(plan: Plan, component: Component, authority: string): Launched
 
 async function importImages(plan: Plan): Promise<void> {
   const ctr = [programOf(plan, 'ctr')];
-  for (const [name, program] of Object.entries(plan.images)) await importImage(ctr, name, program);
+  for (const [name, program] of Object.entries(plan.images)) {
+    await importImage(ctr, await makeProgramImage(name, program));
+  }
 }
 
 async function untilNode(kubectl: Kubectl): Promise<void> {

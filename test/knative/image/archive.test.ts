@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Image, makeArchive } from '#knative/image/archive.ts';
+import { keepLayer, packLayer } from '#knative/image/layer.ts';
+
+let folder: string;
+let image: Image;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'rouse-archive-'));
+  const layers = ['base', 'top'].map(async (name) => {
+    mkdirSync(join(folder, name));
+    writeFileSync(join(folder, name, 'file'), name);
+    return await packLayer(join(folder, name), join(folder, `${name}.tar`));
+  });
+  const config = { Entrypoint: ['/file'] };
+  image = { name: 'dev.local/a:v1', layers: await Promise.all(layers), config };
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+async function unpack(known?: ReadonlySet<string>): Promise<string> {
+  const archive = join(folder, 'image.tar');
+  writeFileSync(archive, await buffer(makeArchive(image, known)));
+  const target = mkdtempSync(join(folder, 'unpacked-'));
+  execFileSync('tar', ['-xf', archive, '-C', target]);
+  return target;
+}
+const json = (...path: string[]): any => JSON.parse(readFileSync(join(...path), 'utf8'));
+const blob = (target: string, { digest }: { digest: string }): string =>
+  join(target, 'blobs', digest.replace(':', '/'));
+
+test('an image layout: from the index to the manifest to config and layers, each by its digest and size', async () => {
+  const target = await unpack();
+  const [described] = json(target, 'index.json').manifests;
+  expect(described.annotations['io.containerd.image.name']).toBe('dev.local/a:v1');
+  const manifest = json(blob(target, described));
+  for (const each of [described, manifest.config, ...manifest.layers]) {
+    const bytes = readFileSync(blob(target, each));
+    expect(each.size).toBe(bytes.length);
+    expect(each.digest).toBe(`sha256:${createHash('sha256').update(bytes).digest('hex')}`);
+  }
+  const { rootfs, config } = json(blob(target, manifest.config));
+  expect(config).toEqual({ Entrypoint: ['/file'] });
+  expect(rootfs.diff_ids).toEqual(manifest.layers.map(({ digest }: { digest: string }) => digest));
+  // For Docker, the same files.
+  const [docker] = json(target, 'manifest.json');
+  expect(docker.RepoTags).toEqual(['dev.local/a:v1']);
+  expect(existsSync(join(target, docker.Config))).toBe(true);
+  const files = docker.Layers.map((path: string) =>
+    execFileSync('tar', ['-xOf', join(target, path), './file'], { encoding: 'utf8' }),
+  );
+  expect(files).toEqual(['base', 'top']);
+});
+
+test('a layer that who gets the archive has already is named, and not sent', async () => {
+  const [base, top] = image.layers.map(({ digest }) => digest);
+  const target = await unpack(new Set([base ?? '']));
+  const [described] = json(target, 'index.json').manifests;
+  expect(json(blob(target, described)).layers).toHaveLength(2);
+  expect(existsSync(join(target, `blobs/sha256/${base}`))).toBe(false);
+  expect(existsSync(join(target, `blobs/sha256/${top}`))).toBe(true);
+});
+
+test('a layer is made once for what goes into it, whole or not at all', async () => {
+  const cache = join(folder, 'cache');
+  let made = 0;
+  const fill = async (root: string): Promise<void> => {
+    made += 1;
+    writeFileSync(join(root, 'file'), `made ${made}`);
+  };
+  const broken = (): Promise<void> => Promise.reject(new Error('no network'));
+  await expect(keepLayer(cache, 'some', ['one'], broken)).rejects.toThrow('no network');
+  const first = await keepLayer(cache, 'some', ['one'], fill);
+  const again = await keepLayer(cache, 'some', ['one'], fill);
+  expect(made).toBe(1);
+  expect(again.digest).toBe(first.digest);
+  expect(await buffer(again.read())).toHaveLength(first.size);
+  const other = await keepLayer(cache, 'some', ['two'], fill);
+  expect(made).toBe(2);
+  expect(other.digest).not.toBe(first.digest);
+});
+
+test('two that make the same layer at once both have it', async () => {
+  const fill = async (root: string): Promise<void> => writeFileSync(join(root, 'file'), 'same');
+  const make = () => keepLayer(join(folder, 'cache'), 'some', ['one'], fill);
+  const [one, other] = await Promise.all([make(), make()]);
+  expect(one.digest).toBe(other.digest);
+  expect(await buffer(other.read())).toHaveLength(one.size);
+});
