@@ -30,28 +30,43 @@ async function unpack(known?: ReadonlySet<string>): Promise<string> {
   execFileSync('tar', ['-xf', archive, '-C', target]);
   return target;
 }
-const json = (...path: string[]): any => JSON.parse(readFileSync(join(...path), 'utf8'));
-const blob = (target: string, { digest }: { digest: string }): string =>
+interface Blob {
+  readonly digest: string;
+  readonly size: number;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+const read = <T>(...path: string[]): T => JSON.parse(readFileSync(join(...path), 'utf8'));
+const blob = (target: string, { digest }: Blob): string =>
   join(target, 'blobs', digest.replace(':', '/'));
+
+function readManifest(target: string): { described: Blob; config: Blob; layers: Blob[] } {
+  const [described] = read<{ manifests: Blob[] }>(target, 'index.json').manifests;
+  if (!described) throw new Error('the index is empty');
+  return { described, ...read<{ config: Blob; layers: Blob[] }>(blob(target, described)) };
+}
 
 test('an image layout: from the index to the manifest to config and layers, each by its digest and size', async () => {
   const target = await unpack();
-  const [described] = json(target, 'index.json').manifests;
-  expect(described.annotations['io.containerd.image.name']).toBe('dev.local/a:v1');
-  const manifest = json(blob(target, described));
-  for (const each of [described, manifest.config, ...manifest.layers]) {
+  const { described, config, layers } = readManifest(target);
+  expect(described.annotations).toEqual({ 'io.containerd.image.name': 'dev.local/a:v1' });
+  for (const each of [described, config, ...layers]) {
     const bytes = readFileSync(blob(target, each));
     expect(each.size).toBe(bytes.length);
     expect(each.digest).toBe(`sha256:${createHash('sha256').update(bytes).digest('hex')}`);
   }
-  const { rootfs, config } = json(blob(target, manifest.config));
-  expect(config).toEqual({ Entrypoint: ['/file'] });
-  expect(rootfs.diff_ids).toEqual(manifest.layers.map(({ digest }: { digest: string }) => digest));
-  // For Docker, the same files.
-  const [docker] = json(target, 'manifest.json');
-  expect(docker.RepoTags).toEqual(['dev.local/a:v1']);
-  expect(existsSync(join(target, docker.Config))).toBe(true);
-  const files = docker.Layers.map((path: string) =>
+  expect(read(blob(target, config))).toMatchObject({
+    config: { Entrypoint: ['/file'] },
+    rootfs: { diff_ids: layers.map(({ digest }) => digest) },
+  });
+});
+
+test('what Docker reads names the same files', async () => {
+  const target = await unpack();
+  type Docker = { Config: string; RepoTags: string[]; Layers: string[] };
+  const [docker] = read<Docker[]>(target, 'manifest.json');
+  expect(docker?.RepoTags).toEqual(['dev.local/a:v1']);
+  expect(existsSync(join(target, docker?.Config ?? 'none'))).toBe(true);
+  const files = docker?.Layers.map((path) =>
     execFileSync('tar', ['-xOf', join(target, path), './file'], { encoding: 'utf8' }),
   );
   expect(files).toEqual(['base', 'top']);
@@ -60,8 +75,7 @@ test('an image layout: from the index to the manifest to config and layers, each
 test('a layer that who gets the archive has already is named, and not sent', async () => {
   const [base, top] = image.layers.map(({ digest }) => digest);
   const target = await unpack(new Set([base ?? '']));
-  const [described] = json(target, 'index.json').manifests;
-  expect(json(blob(target, described)).layers).toHaveLength(2);
+  expect(readManifest(target).layers).toHaveLength(2);
   expect(existsSync(join(target, `blobs/sha256/${base}`))).toBe(false);
   expect(existsSync(join(target, `blobs/sha256/${top}`))).toBe(true);
 });
