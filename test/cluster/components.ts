@@ -1,4 +1,4 @@
-import { FILES } from './folders.ts';
+import { AUDIT_LOG, FILES } from './folders.ts';
 import * as net from './network.ts';
 
 /** The programs that make a cluster, as the box runs them. */
@@ -59,6 +59,8 @@ export const API: readonly Component[] = [
       '--authorization-mode=Node,RBAC',
       '--enable-admission-plugins=NodeRestriction',
       '--enable-aggregator-routing',
+      `--audit-policy-file=${FILES}/audit.yaml`,
+      `--audit-log-path=${AUDIT_LOG}`,
       '--allow-privileged',
     ],
     ready: { url: `${API_SERVER}/readyz` },

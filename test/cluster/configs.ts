@@ -9,6 +9,7 @@ export function makeConfigs(): Readonly<Record<string, string>> {
     'containerd.toml': CONTAINERD,
     'cni/10-rouse.conflist': `${JSON.stringify(CNI, null, 2)}\n`,
     'kubelet.yaml': formatYaml(makeKubeletConfig()),
+    'audit.yaml': formatYaml(AUDIT_POLICY),
     'resolv.conf': `nameserver ${net.DNS_SERVICE_IP}\n`,
     Corefile: COREFILE,
   };
@@ -69,6 +70,18 @@ const COREFILE = `.:53 {
     }
 }
 `;
+
+/** What Rouse does in the cluster, and nothing of what others do. */
+const AUDIT_POLICY = {
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['RequestReceived'],
+  rules: [
+    { level: 'Metadata', userGroups: ['system:serviceaccounts:rouse-system'] },
+    { level: 'Metadata', users: ['system:serviceaccount:knative-serving:activator'] },
+    { level: 'None' },
+  ],
+};
 
 /** Nothing that is evicted or collected here could come back: there is no registry. */
 const NEVER_EVICT = {

@@ -40,6 +40,8 @@ export const FILES = '/var/lib/cluster';
 /** What makes a client in the box the cluster's administrator. */
 export const ADMIN = `${FILES}/admin.kubeconfig`;
 export const LOGS = '/var/log/cluster';
+/** What Rouse has asked of the API server, a line of JSON each. */
+export const AUDIT_LOG = `${LOGS}/audit.jsonl`;
 
 /** What of the machine is something else in the box. Nothing that the box needs may lie in one of these. */
 export const REPLACED = ['/run', '/var/lib', '/var/log'];
