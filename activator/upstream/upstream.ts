@@ -36,7 +36,8 @@ export interface Upstream {
   release(): void;
   /**
    * The exchange is over before its answer is. `until`, ms: so long the instance may work on it if it has said nothing
-   * yet. Not over HTTP/2, where nothing tells when an instance has ended what was reset: there it is over at once.
+   * yet. Not over HTTP/2, where nothing tells when an instance has ended what was reset: there it is over at once
+   * (docs/decisions/0027).
    */
   abandon(onOver: OnOver, until: number): void;
 }
