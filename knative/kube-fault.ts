@@ -110,7 +110,11 @@ function classifyMissing(what: string, said: string, told: Status | undefined): 
     return { code: 'not_found', message };
   }
   if (told?.details?.name !== undefined) return { code: 'not_found', message: said };
-  const message = `the cluster has no ${what.split(' ', 1)[0]}: expected Knative Serving, installed and ready`;
+  const kind = what.split(' ', 1)[0] ?? '';
+  const expected = kind.endsWith('.rouse.dev')
+    ? "Rouse's definition of it, knative/install/crds, applied"
+    : 'Knative Serving, installed and ready';
+  const message = `the cluster has no ${kind}: expected ${expected}`;
   return { code: 'unavailable', message };
 }
 

@@ -20,12 +20,13 @@ export interface Kube {
   ): Promise<AsyncIterable<WatchEvent<T>> | 'gone'>;
   /**
    * Server-side apply: makes or changes it, and gives what it is then. `force`: fields that others have set become
-   * ours; otherwise that is Fault `conflict`. `dryRun`: everything but doing it.
+   * ours; otherwise that is Fault `conflict`. `dryRun`: everything but doing it. `subresource`: only what belongs to
+   * that, of an object that is there.
    */
   apply<T extends KubeObject>(
     resource: Resource<T>,
     object: T,
-    options: { force: boolean; dryRun?: boolean },
+    options: { force: boolean; dryRun?: boolean; subresource?: 'status' },
   ): Promise<T>;
   /** Sets annotations; null: removes it. */
   annotate(
@@ -145,12 +146,12 @@ export function createKube(connection: Connection, clock: Clock): Kube {
         throw error;
       }
     },
-    async apply(resource, object, { force, dryRun = false }) {
+    async apply(resource, object, { force, dryRun = false, subresource }) {
       const { namespace, name } = object.metadata;
       const query = { fieldManager: FIELD_MANAGER, force, dryRun: dryRun ? 'All' : undefined };
       return await call(describePlace(resource, { namespace, name }), {
         method: 'PATCH',
-        path: pathOf(resource, { namespace, name }, query),
+        path: pathOf(resource, { namespace, name, ...(subresource && { subresource }) }, query),
         // JSON is YAML, which is what this type is.
         type: 'application/apply-patch+yaml',
         body: JSON.stringify(object),

@@ -11,6 +11,13 @@ export interface OwnerReference {
 
 export type Texts = Readonly<Record<string, string>>;
 
+/** Who has set fields, and when last. */
+export interface FieldsEntry {
+  readonly manager?: string;
+  readonly subresource?: string;
+  readonly time?: string;
+}
+
 export interface KubeObject {
   readonly apiVersion?: string;
   readonly kind?: string;
@@ -25,6 +32,8 @@ export interface KubeObject {
     readonly labels?: Texts;
     readonly annotations?: Texts;
     readonly ownerReferences?: readonly OwnerReference[];
+    readonly finalizers?: readonly string[];
+    readonly managedFields?: readonly FieldsEntry[];
   };
 }
 

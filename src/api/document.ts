@@ -1,5 +1,5 @@
 import { modelDocument, type ModelInput } from '#domain/model.ts';
-import { findProblems, showValue, summaryOf } from '#domain/parse.ts';
+import { findProblems, isModel, showValue, summaryOf } from '#domain/parse.ts';
 import { Fault, type Problem } from '#lib/fault.ts';
 
 interface Place {
@@ -51,9 +51,4 @@ function mismatches(document: Fields, place: Place): Problem[] {
 
 function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** As written: parsing fills in defaults, which do not belong into what is kept. */
-function isModel(document: Fields): document is Fields & ModelInput {
-  return modelDocument.safeParse(document).success;
 }

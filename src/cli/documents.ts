@@ -2,8 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { DEFAULT_NAMESPACE, modelKey } from '#domain/names.ts';
 import type { ModelInput } from '#domain/model.ts';
-import { modelDocument } from '#domain/model.ts';
-import { formatProblem, parseModel } from '#domain/parse.ts';
+import { formatProblem, isModel, parseModel } from '#domain/parse.ts';
 import { Fault, messageOf, type Problem } from '#lib/fault.ts';
 import { parseYaml, type YamlDocument } from '#lib/yaml.ts';
 
@@ -106,10 +105,6 @@ function prepare(value: unknown, namespace: string | undefined): unknown {
   const { metadata } = document;
   if (namespace === undefined || typeof metadata !== 'object' || metadata === null) return document;
   return { ...document, metadata: { namespace, ...metadata } };
-}
-
-export function isModel(value: unknown): value is ModelInput {
-  return modelDocument.safeParse(value).success;
 }
 
 /** `rouse.yaml` may lie beside the models; it is read by `serve`. */

@@ -43,12 +43,3 @@ export function formatAge(now: number, at: number): string {
 export function formatTime(at: number): string {
   return `${new Date(at).toISOString().slice(0, 19)}Z`;
 }
-
-/** `v1 90 % · v2 10 %`; rows without requests are there for their tag. */
-export function formatTraffic(
-  rows: readonly { revision: string; percent: number; tag?: string | undefined }[],
-): string {
-  return rows
-    .map(({ revision, percent, tag }) => `${revision} ${percent} %${tag ? ` (${tag})` : ''}`)
-    .join(' · ');
-}

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { Fault, type Problem } from '#lib/fault.ts';
 import { adviceOn } from './known-keys.ts';
-import { type ModelDocument, modelDocument } from './model.ts';
+import { type ModelDocument, modelDocument, type ModelInput } from './model.ts';
 
 const VALUE_LIMIT = 80;
 /** A key that is longer is cut; no real one is. */
@@ -31,6 +31,11 @@ export function parseDocument<S extends z.ZodType>(
 
 export function parseModel(input: unknown, what = 'model'): ModelDocument {
   return parseDocument(modelDocument, input, what);
+}
+
+/** Nothing is filled in or changed: what is kept is what was written. */
+export function isModel(value: unknown): value is ModelInput {
+  return modelDocument.safeParse(value).success;
 }
 
 /** What `parseDocument` would refuse; nothing when the document is right. */

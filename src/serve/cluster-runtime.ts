@@ -3,9 +3,19 @@ import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import { createConnection } from '#knative/client.ts';
 import { createKube } from '#knative/kube.ts';
+import { createModelMirror } from '#knative/models/model-mirror.ts';
+import { createModelObjects, type ModelObjects } from '#knative/models/models.ts';
+import type { ModelPlatform } from '#knative/models/platform.ts';
 import { DEFAULT_LIMITS } from '#knative/revision.ts';
 import { createKnativeRuntime } from '#knative/runtime.ts';
 import type { Runtime } from '#runtime/runtime.ts';
+
+/** The cluster as Rouse works with it. */
+export interface ClusterRuntime {
+  readonly runtime: Runtime;
+  /** Models come from the cluster, too. Ends before what the platform is made of. */
+  followModels(platform: ModelPlatform): ModelObjects;
+}
 
 /**
  * Instances are pods of the cluster that `kubectl` would take. `local` looks into files, and stays its owner's to
@@ -17,29 +27,38 @@ export async function createClusterRuntime(options: {
   artifactKey: (digest: string) => string;
   clock: Clock;
   log: Log;
-}): Promise<Runtime> {
+}): Promise<ClusterRuntime> {
   const { settings, local, artifactKey, clock, log } = options;
   const connection = await createConnection();
   const artifactsUrl = new URL('/api/v1/artifacts', settings.control).href;
+  const kube = createKube(connection, clock);
+  const mirror = createModelMirror({ kube, clock, roll: Math.random, log });
   try {
+    // What is made for a model says whose it is, from the first look at it on.
+    await mirror.looked;
     const runtime = await createKnativeRuntime({
-      kube: createKube(connection, clock),
+      kube,
       servers: { image: settings.image, artifactsUrl, artifactKey },
       limits: DEFAULT_LIMITS,
-      ownerOf: () => undefined,
+      ownerOf: (model) => mirror.ownerOf(model),
       inspect: (workload) => local.inspect(workload),
       clock,
       roll: Math.random,
       log,
     });
     return {
-      ...runtime,
-      async close(graceMs) {
-        await runtime.close(graceMs);
-        connection.close();
+      runtime: {
+        ...runtime,
+        async close(graceMs) {
+          await runtime.close(graceMs);
+          await mirror.close();
+          connection.close();
+        },
       },
+      followModels: (platform) => createModelObjects({ kube, mirror, platform, clock, log }),
     };
   } catch (error) {
+    await mirror.close();
     connection.close();
     throw error;
   }

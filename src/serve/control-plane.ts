@@ -20,10 +20,12 @@ import type { Runtime } from '#runtime/runtime.ts';
 import { type Artifacts } from '#store/artifacts.ts';
 import { createArtifactFolder } from '#store/artifact-folder.ts';
 import { createSqliteStore } from '#store/sqlite.ts';
+import type { ClusterRuntime } from './cluster-runtime.ts';
 import type { ControlSetup, FromControl } from './control-messages.ts';
 import { type DataFolder, dataFolderAt } from './data-folder.ts';
 import { applyAtStart } from './apply-at-start.ts';
 import { makeFirstKey } from './first-key.ts';
+import { createModelPlatform } from './model-platform.ts';
 
 const STARTER: Actor = { id: 'system:serve', role: 'deploy' };
 const clock = systemClock;
@@ -59,7 +61,8 @@ export async function createControlPlane(
   const artifactKeys = createArtifactKeys(folder.platformSecret());
   const local = await places.createRuntime(folder, artifacts);
   const { knative } = settings;
-  const runtime = knative ? await createCluster(knative, local, artifactKeys, log) : local;
+  const cluster = knative && (await createCluster(knative, local, artifactKeys, log));
+  const runtime = cluster ? cluster.runtime : local;
   const host = await places.createHost();
   const publisher = createPublisher({ host, epoch: randomUUID(), clock, log });
   const control = await createControl({
@@ -99,6 +102,9 @@ export async function createControlPlane(
   const listener = await listenApi(api, settings.control, clock);
   const url = urlOf(listener.address);
   say({ type: 'listening', control: url, port: listener.address.port });
+  const { useCases } = control;
+  const at = { dataPlane: setup.dataPlane, domain: settings.domain };
+  const models = cluster?.followModels(createModelPlatform({ useCases, runtime, at }));
   if (setup.apply !== undefined) {
     const client = createClient({ server: url, fetch: createLocalFetch(api, STARTER), clock });
     const { apply, applied, watch } = setup;
@@ -116,6 +122,7 @@ export async function createControlPlane(
       closing.abort();
       await end(log, [
         () => listener.close(),
+        async () => await models?.close(),
         () => control.close(),
         async () => (runtime === local ? undefined : await runtime.close(graceMs)),
         () => places.endRuntime(local, graceMs),
@@ -132,7 +139,7 @@ async function createCluster(
   local: Runtime,
   keys: ArtifactKeys,
   log: Log,
-): Promise<Runtime> {
+): Promise<ClusterRuntime> {
   const { createClusterRuntime } = await import('./cluster-runtime.ts');
   const artifactKey = (digest: string): string => keys.keyOf(digest);
   return await createClusterRuntime({ settings, local, artifactKey, clock, log });

@@ -87,7 +87,8 @@ export async function startApiServer(): Promise<ApiServer> {
       reply(response, 200, store.get(resource, namespace, name)?.log ?? '');
     } else if (name === '') reply(response, 200, list(resource, query));
     else if (method === 'PATCH') {
-      const { status, object } = patch(resource, { namespace, name }, query, body);
+      const place = { namespace, name, subresource };
+      const { status, object } = patch(resource, place, query, body);
       reply(response, status, object);
     } else if (method === 'DELETE') {
       const { preconditions } = JSON.parse(body) as { preconditions?: { uid: string } };
@@ -102,10 +103,12 @@ export async function startApiServer(): Promise<ApiServer> {
     }
   }
 
-  /** A pod has a grace: others end it. */
+  /** A pod has a grace: others end it. So they do what has a finalizer. */
   function remove(resource: Resource, known: Stored): Stored | undefined {
-    const { namespace = '', name } = known.metadata;
-    if (resource.plural !== 'pods') return store.delete(resource, namespace, name);
+    const { namespace = '', name, finalizers = [] } = known.metadata;
+    if (resource.plural !== 'pods' && finalizers.length === 0) {
+      return store.delete(resource, namespace, name);
+    }
     const deletionTimestamp = new Date().toISOString();
     return store.put(resource, { ...known, metadata: { ...known.metadata, deletionTimestamp } });
   }
@@ -124,15 +127,16 @@ export async function startApiServer(): Promise<ApiServer> {
 
   function patch(
     resource: Resource,
-    { namespace, name }: { namespace: string; name: string },
+    { namespace, name, subresource }: Omit<Target, 'resource'>,
     query: URLSearchParams,
     body: string,
   ): { status: number; object: unknown } {
-    const sent = JSON.parse(body) as Stored;
+    const sent = partOf(JSON.parse(body) as Stored, subresource);
     const known = store.get(resource, namespace, name);
     const manager = query.get('fieldManager') ?? '';
     const isApply = query.has('force');
-    if (!known && !isApply) return { status: 404, object: notFound(resource, name) };
+    if (!known && (!isApply || subresource !== undefined))
+      return { status: 404, object: notFound(resource, name) };
     const { uid } = sent.metadata;
     if (uid !== undefined && uid !== known?.metadata.uid) {
       const message = `the provided object specified uid ${uid}, and it is another one now`;
@@ -142,9 +146,14 @@ export async function startApiServer(): Promise<ApiServer> {
       return { status: 409, object: conflict(known) };
     }
     const merged = { ...merge(known ?? {}, sent), ...(isApply && { managers: manager }) } as Stored;
-    const applied = isApply ? { ...merged, spec: sent.spec } : merged;
+    const applied = isApply ? replaceApplied(merged, sent, subresource) : merged;
     if (query.get('dryRun') === 'All') return { status: 200, object: applied };
-    return { status: known ? 200 : 201, object: store.put(resource, applied) };
+    const { deletionTimestamp, finalizers = [] } = applied.metadata;
+    const kept = store.put(resource, applied);
+    // Pods have a grace besides.
+    const isOver = deletionTimestamp !== undefined && resource.plural !== 'pods';
+    if (isOver && finalizers.length === 0) store.delete(resource, namespace, name);
+    return { status: known ? 200 : 201, object: kept };
   }
 
   function watch(resource: Resource, url: URL, response: ServerResponse): void {
@@ -276,6 +285,22 @@ function merge(known: object, sent: object): object {
     else merged[key] = isObject(before) && isObject(value) ? merge(before, value) : value;
   }
   return merged;
+}
+
+/** What a request to the object, or to its status, can change. */
+function partOf(sent: Stored, subresource: string | undefined): Stored {
+  const { status, spec, ...rest } = sent;
+  if (subresource === 'status') return { ...rest, status };
+  return 'spec' in sent ? { ...rest, spec } : rest;
+}
+
+/** What a manager has applied before and does not any more goes. All finalizers are one manager's here. */
+function replaceApplied(merged: Stored, sent: Stored, subresource: string | undefined): Stored {
+  if (subresource === 'status') return { ...merged, status: sent.status };
+  const { finalizers } = sent.metadata;
+  const { finalizers: _, ...metadata } = merged.metadata;
+  const held = { ...metadata, ...(finalizers && { finalizers }) };
+  return { ...merged, metadata: held, ...('spec' in sent && { spec: sent.spec }) };
 }
 
 function isObject(value: unknown): value is object {

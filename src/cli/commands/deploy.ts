@@ -1,14 +1,13 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { RUNTIMES, type RuntimeName } from '#domain/model.ts';
-import { parseModel } from '#domain/parse.ts';
+import { isModel, parseModel } from '#domain/parse.ts';
 import { type ModelAnswer, readModel, readRevision } from '#domain/read-views.ts';
 import { ROUSE } from '#lib/command.ts';
 import { Fault } from '#lib/fault.ts';
 import { adviseTraffic } from '../advise.ts';
 import { type AppliedModel, applyModel } from '../apply.ts';
 import { type Client, modelPath } from '../client.ts';
-import { isModel } from '../documents.ts';
 import { formatTensor, makeCurl } from '../example.ts';
 import { guessRuntime } from '../guess.ts';
 import type { Io } from '../io.ts';

@@ -7,13 +7,14 @@ import {
   readModel,
   readRevisions,
 } from '#domain/read-views.ts';
+import { formatTraffic } from '#domain/traffic-text.ts';
 import { formatSize } from '#domain/units.ts';
 import { type Client, modelPath } from '../client.ts';
 import type { Io } from '../io.ts';
 import { listModels, modelClientFor } from '../models.ts';
 import { clientFor, type Common, namespaceOf } from '../options.ts';
 import { KEYS_PATH, makeKeyRows } from './key.ts';
-import { formatAge, formatTime, formatTraffic, print } from '../print.ts';
+import { formatAge, formatTime, print } from '../print.ts';
 
 /** What was asked for, and how a table shows it. */
 interface Listing {
