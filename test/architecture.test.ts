@@ -113,7 +113,7 @@ const TABLE: Table = {
     openai: ['test'],
     '@readme/openapi-parser': ['test'],
     ws: ['test', 'load-tests'],
-    '@grpc/grpc-js': ['test'],
+    '@grpc/grpc-js': ['test', 'load-tests'],
     '@kubernetes/client-node': ['knative/client.ts'],
   },
   aliases: aliasesOf(),

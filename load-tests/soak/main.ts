@@ -12,6 +12,7 @@ import { ensureTool } from '../peers/tools.ts';
 import { type Churn, createChurn } from './churn.ts';
 import { formatReport, type Report, type Soaked } from './report.ts';
 import { findDrift, readState, type State } from './state.ts';
+import type { Target } from './http-kinds.ts';
 import { createTally, findUnaccounted, type Tally } from './tally.ts';
 import { runTraffic } from './traffic.ts';
 
@@ -31,23 +32,17 @@ const REQUESTS_PER_MINUTE = 2_000_000 / 20;
 const STARTS_PER_MINUTE = 500 / 20;
 const MODEL = 'mixed';
 const PLAIN = 'plain';
+const RPC = 'rpc';
 
 async function soak(rouse: Rouse): Promise<Soaked> {
   const program = process.execPath;
   const instance = await ensureTool('instance', say);
-  await putModel(rouse, MODEL, {
-    revision: {
-      runtime: 'command',
-      args: [program, join(import.meta.dirname, 'models/mixed.cjs'), '${LISTEN_FD}'],
-      concurrency: 200,
-    },
-    scaling: { initial: 0, max: 1 },
-    keepAlive: { policy: 'fixed', idle: '1s' },
-  });
-  await putModel(rouse, PLAIN, {
-    revision: { runtime: 'command', args: [instance, 'fd', '${LISTEN_FD}'], concurrency: 200 },
-    scaling: { initial: 0, max: 1 },
-    keepAlive: { policy: 'fixed', idle: '1s' },
+  const models = join(import.meta.dirname, 'models');
+  await deploy(rouse, MODEL, { args: [program, join(models, 'mixed.cjs'), '${LISTEN_FD}'] });
+  await deploy(rouse, PLAIN, { args: [instance, 'fd', '${LISTEN_FD}'] });
+  await deploy(rouse, RPC, {
+    args: [program, join(models, 'grpc.cjs'), '${PORT}'],
+    readiness: { grpc: true },
   });
   const warm = createTally();
   await runFor(rouse, instance, warm, WARM_MS);
@@ -72,11 +67,20 @@ async function soak(rouse: Rouse): Promise<Soaked> {
   return { requests, starts, counts, refusals, churn: churn.done(), start, end, problems };
 }
 
+async function deploy(rouse: Rouse, name: string, revision: object): Promise<void> {
+  await putModel(rouse, name, {
+    revision: { runtime: 'command', concurrency: 200, ...revision },
+    scaling: { initial: 0, max: 1 },
+    keepAlive: { policy: 'fixed', idle: '1s' },
+  });
+}
+
 async function runFor(rouse: Rouse, program: string, tally: Tally, ms: number): Promise<Churn> {
   const churn = await createChurn(rouse, program, tally);
   const { port } = rouse;
-  const mixed = { port, host: hostOf(MODEL), tally };
-  await runTraffic(mixed, { port, host: hostOf(PLAIN), tally }, churn, ms);
+  const targetOf = (name: string): Target => ({ port, host: hostOf(name), tally });
+  const targets = { mixed: targetOf(MODEL), plain: targetOf(PLAIN), rpc: targetOf(RPC) };
+  await runTraffic(targets, churn, ms);
   return churn;
 }
 

@@ -1,4 +1,6 @@
+import { Metadata, status } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
+import { judgeFailure } from '#load-tests/soak/grpc-kinds.ts';
 import { findDrift, type State } from '#load-tests/soak/state.ts';
 import { createTally, findUnaccounted } from '#load-tests/soak/tally.ts';
 
@@ -46,4 +48,17 @@ test.each([
   const found = findDrift(START, { ...START, ...change });
   expect(found).toHaveLength(expected.length);
   for (const [i, pattern] of expected.entries()) expect(found[i]).toMatch(pattern);
+});
+
+test.each([
+  ['refused', status.UNAVAILABLE, 'Rouse is starting', '1000'],
+  ['refused', status.DEADLINE_EXCEEDED, 'The request waited 5ms', undefined],
+  ['aborted', status.DEADLINE_EXCEEDED, 'Deadline exceeded after 0.005s', undefined],
+  ['aborted', status.CANCELLED, 'Cancelled on client', undefined],
+  ['lost', status.UNAVAILABLE, 'No connection established', undefined],
+  ['lost', status.INTERNAL, 'Received RST_STREAM', undefined],
+])('a gRPC call is %s by status %i: %s', (how, code, details, pushback) => {
+  const metadata = new Metadata();
+  if (pushback !== undefined) metadata.set('grpc-retry-pushback-ms', pushback);
+  expect(judgeFailure({ code, details, metadata }).how).toBe(how);
 });
