@@ -35,14 +35,15 @@ interface Blob {
   readonly size: number;
   readonly annotations?: Readonly<Record<string, string>>;
 }
-const read = <T>(...path: string[]): T => JSON.parse(readFileSync(join(...path), 'utf8'));
+const read = (...path: string[]): unknown => JSON.parse(readFileSync(join(...path), 'utf8'));
 const blob = (target: string, { digest }: Blob): string =>
   join(target, 'blobs', digest.replace(':', '/'));
 
 function readManifest(target: string): { described: Blob; config: Blob; layers: Blob[] } {
-  const [described] = read<{ manifests: Blob[] }>(target, 'index.json').manifests;
+  const { manifests } = read(target, 'index.json') as { manifests: Blob[] };
+  const [described] = manifests;
   if (!described) throw new Error('the index is empty');
-  return { described, ...read<{ config: Blob; layers: Blob[] }>(blob(target, described)) };
+  return { described, ...(read(blob(target, described)) as { config: Blob; layers: Blob[] }) };
 }
 
 test('an image layout: from the index to the manifest to config and layers, each by its digest and size', async () => {
@@ -63,7 +64,7 @@ test('an image layout: from the index to the manifest to config and layers, each
 test('what Docker reads names the same files', async () => {
   const target = await unpack();
   type Docker = { Config: string; RepoTags: string[]; Layers: string[] };
-  const [docker] = read<Docker[]>(target, 'manifest.json');
+  const [docker] = read(target, 'manifest.json') as Docker[];
   expect(docker?.RepoTags).toEqual(['dev.local/a:v1']);
   expect(existsSync(join(target, docker?.Config ?? 'none'))).toBe(true);
   const files = docker?.Layers.map((path) =>
