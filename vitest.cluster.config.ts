@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/cluster/live/*.test.ts'],
+    globalSetup: ['test/cluster/live/setup.ts'],
     pool: 'forks',
     // One cluster at a time is enough for a small machine.
     maxWorkers: 1,

@@ -6,6 +6,7 @@ import { findBox, runHarness, runInside } from './enter.ts';
 import { cacheFolder, partsOf, stateFolder } from './folders.ts';
 import { thisMachine } from './requirements.ts';
 import { describeRun, isWell } from './suites/describe-run.ts';
+import { recordRun } from './suites/record-run.ts';
 import { runSuite } from './suites/run-suite.ts';
 import { bringClusterUp } from './up.ts';
 
@@ -16,11 +17,13 @@ const USAGE = `npm run cluster -- COMMAND
   up […]      makes a cluster with Knative, in place of one that is there; with what is named, as add does
   add …       adds by name: rouse, our image of the sources as they are; images of Knative's tests; autoscaler-hpa; helm
   down        takes it down, without a trace
-  suite NAME … runs a suite of Knative's, or only the tests that are named; ends with status 1 unless all is well
+  suite NAME … runs a suite of Knative's, or only the tests that are named; ends with status 1 unless all is well;
+              with --record what came of it is written down, to be committed
   status      shows what runs; ends with status 1 when something does not
   kubeconfig  prints the file by which clients in the box find the cluster
   exec …      runs a command in the box, such as: exec kubectl get pods -A
 `;
+const RECORD = '--record';
 /** As shells say it of a program that Ctrl-C ended. */
 const INTERRUPTED = 130;
 
@@ -80,8 +83,10 @@ async function up(additions: readonly string[]): Promise<void> {
   say('the cluster is up');
 }
 
-async function suite([name = '', ...only]: readonly string[]): Promise<number> {
+async function suite(words: readonly string[]): Promise<number> {
+  const [name = '', ...only] = words.filter((word) => word !== RECORD);
   const run = await runSuite(state, name, outfit, only);
+  if (words.includes(RECORD)) await recordRun(name, run, new Date().toISOString().slice(0, 10));
   process.stdout.write(describeRun(run));
   return isWell(run) ? 0 : 1;
 }

@@ -5,8 +5,6 @@ import { join } from 'node:path';
 import { stateFolder } from '#test/cluster/folders.ts';
 import { findMissing, thisMachine } from '#test/cluster/requirements.ts';
 
-/** A cluster of a test's own, driven as a user would: by commands. */
-
 /** What this machine lacks for a cluster. */
 export const MISSING = findMissing(thisMachine(process.env));
 export const NEEDS = '(needs root, Go and packages of Debian: see test/cluster/README.md)';
@@ -20,7 +18,8 @@ export interface Ran {
   readonly stderr: string;
 }
 
-export interface TestCluster {
+/** A cluster that is driven as a user would: by commands. */
+export interface DrivenCluster {
   readonly state: string;
   /** Runs a command of the harness to its end. `onPrinted` gets all that was printed so far, each time. */
   run(
@@ -29,12 +28,28 @@ export interface TestCluster {
   ): Promise<Ran>;
   /** Runs one that has to succeed; gives its output. */
   must(...args: string[]): Promise<string>;
+}
+
+export interface TestCluster extends DrivenCluster {
   /** Takes down whatever is up. */
   close(): Promise<void>;
 }
 
+/** A cluster of a test's own. It is not up yet. */
 export function createTestCluster(env: NodeJS.ProcessEnv = {}): TestCluster {
   const folder = mkdtempSync(join(tmpdir(), 'rouse-cluster-'));
+  const cluster = controlCluster(folder, env);
+  return {
+    ...cluster,
+    async close() {
+      await cluster.must('down');
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+/** The cluster whose state is in this folder. */
+export function controlCluster(folder: string, env: NodeJS.ProcessEnv = {}): DrivenCluster {
   const all = { ...process.env, ...env, XDG_STATE_HOME: folder };
   const run: TestCluster['run'] = async (args, onPrinted) => {
     // In a process group of its own, as in a terminal: there Ctrl-C is for the whole group.
@@ -63,13 +78,5 @@ export function createTestCluster(env: NodeJS.ProcessEnv = {}): TestCluster {
     if (code !== 0) throw new Error(`${args.join(' ')}: status ${code}\n${stdout}${stderr}`);
     return stdout;
   };
-  return {
-    state: stateFolder(all),
-    run,
-    must,
-    async close() {
-      await must('down');
-      rmSync(folder, { recursive: true });
-    },
-  };
+  return { state: stateFolder(all), run, must };
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTestCluster, MISSING, NEEDS, type TestCluster } from './cluster.ts';
+import { type DrivenCluster, MISSING, NEEDS } from './cluster.ts';
+import { shareCluster } from './share-cluster.ts';
 
 const CHILD = join(import.meta.dirname, 'knative-runtime-child.ts');
 const STRANGER = JSON.stringify({
@@ -13,14 +14,13 @@ const TEMPLATE = ['--output', 'jsonpath={.metadata.generation} {.metadata.labels
 
 /** What the test beside the manifests says of a fake is asked here of the real thing, in one long life. */
 describe.skipIf(MISSING.length > 0)(`the runtime on a cluster ${NEEDS}`, () => {
-  let cluster: TestCluster;
+  let cluster: DrivenCluster;
 
   beforeAll(async () => {
-    cluster = createTestCluster();
-    await cluster.must('up');
+    cluster = await shareCluster();
   });
   afterAll(async () => {
-    await cluster?.close();
+    await cluster?.must('exec', 'kubectl', 'delete', 'ksvc', 'stranger');
   });
 
   test('makes, bounds, splits, wakes, and tells; the next life finds it, and leaves nothing', async () => {

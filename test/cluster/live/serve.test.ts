@@ -1,20 +1,17 @@
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTestCluster, MISSING, NEEDS, type TestCluster } from './cluster.ts';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type DrivenCluster, MISSING, NEEDS } from './cluster.ts';
+import { shareCluster } from './share-cluster.ts';
 
 const CHILD = join(import.meta.dirname, 'serve-child.ts');
 const IMAGE = 'dev.local/rouse:v1';
 const ANSWERS = { digits: [3], chat: 200, embed: 200, sentiment: 200, lang: 200 };
 
 describe.skipIf(MISSING.length > 0)(`rouse serve on a cluster ${NEEDS}`, () => {
-  let cluster: TestCluster;
+  let cluster: DrivenCluster;
 
   beforeAll(async () => {
-    cluster = createTestCluster();
-    await cluster.must('up', 'rouse');
-  });
-  afterAll(async () => {
-    await cluster?.close();
+    cluster = await shareCluster('rouse');
   });
 
   test('the sample models run from the same files: awake, split, asleep, woken, gone', async () => {

@@ -7,13 +7,16 @@ import { buildPrograms } from '../build.ts';
 import { readPlan, runInside } from '../enter.ts';
 import { partsOf } from '../folders.ts';
 import { imageName } from '../image-name.ts';
+import { KNATIVE_NAMESPACE } from '../knative.ts';
 import { applyManifests, type Kubectl } from '../kubectl.ts';
 import { createBuilder, type Outfit } from '../make-plan.ts';
 import { type Suite, SUITES } from './suites.ts';
 import { prepareSuite } from './prepare-suite.ts';
+import type { Activator } from './results.ts';
 import { createTestEvents, type TestResult } from './test-events.ts';
 
 export interface SuiteRun {
+  readonly activator: Activator;
   readonly results: readonly TestResult[];
   /** What was said outside of tests. */
   readonly rest: string;
@@ -51,12 +54,21 @@ export async function runSuite(
   await addToCluster(state, missing, outfit);
   const kubectl = await createClusterKubectl(state);
   await applyResources(kubectl, state);
+  const activator = await findActivator(kubectl);
   const restore = await prepareSuite(kubectl, suite);
   try {
-    return await runProgramOf({ state, name, suite, tests, program, outfit });
+    return { activator, ...(await runProgramOf({ state, name, suite, tests, program, outfit })) };
   } finally {
     await restore();
   }
+}
+
+/** Whose program is in the pods of Knative's Deployment. */
+async function findActivator(kubectl: Kubectl): Promise<Activator> {
+  const path = ['--output', 'jsonpath={.spec.template.spec.containers[0].image}'];
+  const deployment = ['deployment', 'activator', '--namespace', KNATIVE_NAMESPACE];
+  const image = await kubectl(['get', ...deployment, ...path]);
+  return image === imageName('activator') ? 'stock' : 'rouse';
 }
 
 async function applyResources(kubectl: Kubectl, state: string): Promise<void> {
@@ -73,7 +85,7 @@ async function runProgramOf(options: {
   readonly tests: readonly string[];
   readonly program: string;
   readonly outfit: Outfit;
-}): Promise<SuiteRun> {
+}): Promise<Omit<SuiteRun, 'activator'>> {
   const { state, name, suite, tests, program, outfit } = options;
   const { say, signal, machine } = outfit;
   const log = join(partsOf(state).logs, `suite-${name}.jsonl`);

@@ -1,0 +1,20 @@
+import { inject } from 'vitest';
+import { controlCluster, type DrivenCluster } from './cluster.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The folder for the state of the cluster that tests share. */
+    readonly sharedState: string;
+  }
+}
+
+/**
+ * The cluster that several tests share, one after the other. It is up, with what `additions` names. Who takes it leaves
+ * it as it was: Knative whole, and nothing of its own in it.
+ */
+export async function shareCluster(...additions: string[]): Promise<DrivenCluster> {
+  const cluster = controlCluster(inject('sharedState'));
+  const { code } = await cluster.run(['status']);
+  await cluster.must(code === 0 ? 'add' : 'up', ...additions);
+  return cluster;
+}
