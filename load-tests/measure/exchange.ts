@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 
 /** Where something listens. */
-export type Place = { readonly port: number } | { readonly path: string };
+export type Place = { readonly port: number; readonly host?: string } | { readonly path: string };
 
 /** One answer, and when it began. */
 export interface Answer {

@@ -1,8 +1,8 @@
 import { type Figure, figureOf, rotate } from '../measure/figures.ts';
 import { pause } from '../measure/until.ts';
 import { usageOf } from '../measure/process.ts';
-import type { Peer, PeerName } from '../peers/peers.ts';
-import { type Load, runWrk } from './wrk.ts';
+import { type Load, runWrk } from '../measure/wrk.ts';
+import { HOST, type Peer, type PeerName } from '../peers/peers.ts';
 
 /** Until connections are closed, and what they left has been cleaned up. */
 const SETTLE_MS = 150;
@@ -69,7 +69,8 @@ export async function measureRow(
 async function measureOnce(load: Load, peer: Peer, options: ClosedLoopOptions): Promise<Sample> {
   await pause(SETTLE_MS);
   const before = usageOf(peer.pid);
-  const summary = await runWrk(options.wrk, peer.port, load, options.seconds);
+  const to = { origin: `http://127.0.0.1:${peer.port}`, headers: { Host: HOST } };
+  const summary = await runWrk(options.wrk, to, load, options.seconds);
   const after = usageOf(peer.pid);
   const { requests, micros, p50Micros, p99Micros, failed } = summary;
   if (requests === 0) throw new Error(`${peer.name} answered nothing of ${load.name}`);

@@ -19,7 +19,7 @@ import { type Idle, measureIdle, measureIdleHeap } from './idle.ts';
 import { measureOpenLoop } from './open-loop.ts';
 import { countFailed, formatReport, type Measured, type Report } from './report.ts';
 import { measureSlow } from './slow.ts';
-import { ROWS } from './wrk.ts';
+import { ROWS } from './rows.ts';
 
 /** The warm path of Rouse beside other proxies: see load-tests/README.md. Ends with status 1 when a request fails. */
 

@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { HOST } from '../peers/peers.ts';
 
 const SCRIPT = join(import.meta.dirname, 'wrk.lua');
 const run = promisify(execFile);
@@ -14,15 +13,6 @@ export interface Load {
   readonly bodyBytes: number;
   readonly connections: number;
 }
-
-/** The same five as in the table of goals. */
-export const ROWS: readonly Load[] = [
-  { name: 'get-32', method: 'GET', path: '/', bodyBytes: 0, connections: 32 },
-  { name: 'post-1k-32', method: 'POST', path: '/', bodyBytes: 1024, connections: 32 },
-  { name: 'get-128', method: 'GET', path: '/', bodyBytes: 0, connections: 128 },
-  { name: 'post-100k-32', method: 'POST', path: '/', bodyBytes: 102_400, connections: 32 },
-  { name: 'stream-50-32', method: 'GET', path: '/stream', bodyBytes: 0, connections: 32 },
-];
 
 /** As wrk.lua prints it. */
 export interface Summary {
@@ -37,7 +27,8 @@ export interface Summary {
 /** One thread of wrk; every connection sends its next request when the last was answered. */
 export async function runWrk(
   wrk: string,
-  port: number,
+  /** `origin`: such as `http://127.0.0.1:8080`. */
+  to: { readonly origin: string; readonly headers: Readonly<Record<string, string>> },
   load: Load,
   seconds: number,
 ): Promise<Summary> {
@@ -46,9 +37,9 @@ export async function runWrk(
     `-c${load.connections}`,
     `-d${seconds}s`,
     '--timeout=10s',
-    `-HHost: ${HOST}`,
+    ...Object.entries(to.headers).map(([name, value]) => `-H${name}: ${value}`),
     `-s${SCRIPT}`,
-    `http://127.0.0.1:${port}${load.path}`,
+    `${to.origin}${load.path}`,
     '--',
     load.method,
     String(load.bodyBytes),
