@@ -31,7 +31,8 @@ export type MirrorChange<T> =
 /** Between these the server ends a watch, as other clients of it have it: so that not all come back at once. */
 const WATCH_SECONDS = { least: 300, more: 300 };
 const FIRST_WAIT_MS = 250;
-const LONGEST_WAIT_MS = 30_000;
+/** Callers may be held for what it would tell. */
+const LONGEST_WAIT_MS = 10_000;
 /** No watch that does any good is so short. */
 const SHORT_MS = 1000;
 

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { partsOfRevisionKey } from '#domain/names.ts';
 import type { RoutingTarget } from '#domain/routing.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
-import { messageOf } from '#lib/fault.ts';
+import { Fault, FAULTS, messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import { createLoop } from '#lib/loop.ts';
 import type { Wanted, Workload } from '#runtime/runtime.ts';
@@ -27,6 +27,7 @@ import { createRevisionNames } from './revision-names.ts';
 import { makeService } from './service.ts';
 import { readStatus } from './status.ts';
 import { makeFirstTraffic, makeTraffic, targetsOf } from './traffic.ts';
+import type { Waits } from './waits.ts';
 
 /**
  * Brings one model's Knative Service to what is wanted of it: its Revisions, how they are steered, its split. Asked for
@@ -64,8 +65,15 @@ export interface ModelCluster {
   readonly hasPods: (revision: string) => boolean;
   readonly podsState: (revision: string) => PodsState;
   readonly failures: Pick<Failures, 'lasts'>;
+  readonly waits: Pick<Waits, 'set'>;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+interface Problem {
+  readonly reason: string;
+  /** It is the cluster's, and no fault of the revision: it is waited for. */
+  readonly passes: boolean;
 }
 
 interface Order {
@@ -83,7 +91,7 @@ export function createModelLoop(
   { namespace, model }: { namespace: string; model: string },
   cluster: ModelCluster,
 ): ModelLoop {
-  const { kube, services, revisions, autoscalers, failures, clock, log } = cluster;
+  const { kube, services, revisions, autoscalers, failures, waits, clock, log } = cluster;
   const orders = new Map<string, Order>();
   const name = serviceName(model);
   const made = createRevisionNames({
@@ -100,19 +108,23 @@ export function createModelLoop(
   async function step(): Promise<void> {
     for (const order of orders.values()) {
       const { key } = order.workload;
-      const problem = await settle(order).catch(problemOf);
-      const instance = makeMissing(
-        `${namespace}/${revisionName(order.workload)}`,
-        key,
-        clock.now(),
-      );
-      const failure =
-        problem === undefined ? undefined : { instance, reason: problem, lastLines: [] };
-      failures.lasts(sourceOf(key), failure);
+      tell(order, await settle(order).catch(problemOf));
       // Meanwhile it may be wanted again.
       if (isDone(order) && orders.get(key) === order) orders.delete(key);
     }
     await settleTraffic();
+  }
+
+  /** Nobody waits for what shall not run. */
+  function tell({ workload, wanted }: Order, problem: Problem | undefined): void {
+    const { key } = workload;
+    const told = wanted.desired > 0 ? problem : undefined;
+    const instance = makeMissing(`${namespace}/${revisionName(workload)}`, key, clock.now());
+    const reason = told?.reason ?? '';
+    const waiting = { ...instance, waitingFor: `waits for the cluster: ${reason}` };
+    waits.set(sourceOf(key), told?.passes === true ? waiting : undefined);
+    const failure = { instance, reason, lastLines: [] };
+    failures.lasts(sourceOf(key), told?.passes === false ? failure : undefined);
   }
 
   /** Nothing is left of it, and nothing shall be. */
@@ -121,9 +133,10 @@ export function createModelLoop(
     return wanted.max === 0 && !isLeft;
   }
 
-  function problemOf(error: unknown): string {
+  function problemOf(error: unknown): Problem {
     onTrouble(error);
-    return messageOf(error);
+    const passes = error instanceof Fault && FAULTS[error.code].retryable;
+    return { reason: messageOf(error), passes };
   }
 
   function onTrouble(error: unknown): void {
@@ -133,7 +146,7 @@ export function createModelLoop(
   }
 
   /** What keeps it from running, when there is no pod that would say it. */
-  async function settle({ workload, wanted }: Order): Promise<string | undefined> {
+  async function settle({ workload, wanted }: Order): Promise<Problem | undefined> {
     const revision = revisions.get(namespace, revisionName(workload));
     for (const each of made.of(workload.key)) {
       // One of other content, from before the revision was made again, is not what is wanted.
@@ -144,7 +157,7 @@ export function createModelLoop(
     if (wanted.desired === 0 || cluster.hasPods(workload.key)) return undefined;
     const service = isOffered(workload) ? current() : undefined;
     const { state, reason } = readStatus({ service, revision });
-    return state === 'Failed' ? reason : undefined;
+    return state === 'Failed' ? { reason, passes: false } : undefined;
   }
 
   /** What the Service says is said of its template. */
@@ -244,7 +257,10 @@ export function createModelLoop(
     async close() {
       retry?.cancel();
       await loop.close();
-      for (const key of orders.keys()) failures.lasts(sourceOf(key), undefined);
+      for (const key of orders.keys()) {
+        failures.lasts(sourceOf(key), undefined);
+        waits.set(sourceOf(key), undefined);
+      }
     },
   };
 }

@@ -19,6 +19,7 @@ import type { OwnerReference } from './objects.ts';
 import { DEFINITIONS, PODS, SERVICES } from './resources.ts';
 import type { ClusterLimits } from './revision.ts';
 import { createUrlInstances } from './urls.ts';
+import { createWaits } from './waits.ts';
 
 /** Instances are pods of Knative Services. */
 export interface KnativeRuntime extends Runtime {
@@ -60,6 +61,7 @@ export async function createKnativeRuntime(
   const failures = createFailures({ clock, emit });
   const pods = createPodInstances({ failures, emit });
   const urls = createUrlInstances({ clock, emit });
+  const waits = createWaits(emit);
   const hasPods = (revision: string): boolean => pods.hasPods(revision);
   const models = new Map<string, ModelLoop>();
   let closed = false;
@@ -96,6 +98,7 @@ export async function createKnativeRuntime(
       ...cluster,
       carrier,
       failures,
+      waits,
       hasPods,
       podsState: (revision) => pods.stateOf(revision),
     });
@@ -138,7 +141,7 @@ export async function createKnativeRuntime(
       for (const id of wanted.replace ?? []) await replace(id);
     },
     release: (id) => urls.release(id),
-    instances: (revision) => [...pods.list(revision), ...urls.list(revision)],
+    instances: (revision) => [pods, urls, waits].flatMap((each) => each.list(revision)),
     onEvent: (listener) => void listeners.push(listener),
     logs: (revision, limit) => readLogs(kube, pods.podsOf(revision), limit),
     routes: {

@@ -265,7 +265,7 @@ describe('without a network', () => {
         fc.integer({ min: 1, max: 100 }),
         fc.double({ min: 0, max: 1, noNaN: true }),
         (n, roll) => {
-          const most = Math.min(30_000, 250 * 2 ** (n - 1));
+          const most = Math.min(10_000, 250 * 2 ** (n - 1));
           const wait = waitOf(n, roll);
           expect(wait).toBeGreaterThanOrEqual(most / 2);
           expect(wait).toBeLessThanOrEqual(most);

@@ -5,7 +5,7 @@ import { PODAUTOSCALERS, PODS, REVISIONS, SERVICES } from '#knative/resources.ts
 import { revisionName } from '#knative/names.ts';
 import { silentLog, type Log } from '#lib/log.ts';
 import { createKnativeRuntime } from '#knative/runtime.ts';
-import type { RuntimeEvent, Workload } from '#runtime/runtime.ts';
+import type { Instance, RuntimeEvent, Workload } from '#runtime/runtime.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 import { until, wanted } from '#test/runtime/conformance.ts';
 import { makeStatus } from './api-server.ts';
@@ -231,6 +231,43 @@ describe('what goes wrong is told', () => {
     expect(failed()).toHaveLength(2);
   });
 
+  test('a cluster that does not answer is waited for, and is no failure', async () => {
+    const runtimeClock = createFakeClock();
+    setup = await createKnativeSetup({ runtimeClock });
+    const made = workload('v1');
+    await until('it watches', () => setup.server.watches === 4);
+    await setup.server.away(true);
+    await setup.runtime.want(made, wanted(1));
+    await until('it waits', () => setup.runtime.instances(made.key).length === 1);
+    const [waiting] = setup.runtime.instances(made.key);
+    expect(waiting).toMatchObject({
+      state: 'starting',
+      waitingFor: expect.stringMatching(
+        /^waits for the cluster: the API server .* does not answer/,
+      ),
+    });
+    await setup.server.away(false);
+    await until('it is ready', () => {
+      runtimeClock.advance(1000);
+      return setup.runtime.instances(made.key)[0]?.state === 'ready';
+    });
+    expect(failed()).toEqual([]);
+    const ends = setup.events.filter(({ type }) => type === 'stopped');
+    expect(ends.map(({ instance }) => instance.id)).toEqual([waiting?.id]);
+  });
+
+  test('nobody waits for what shall not run any more', async () => {
+    const runtimeClock = createFakeClock();
+    setup = await createKnativeSetup({ runtimeClock });
+    await until('it watches', () => setup.server.watches === 4);
+    await setup.server.away(true);
+    await setup.runtime.want(workload('v1'), wanted(1));
+    await until('it waits', () => setup.runtime.instances().length === 1);
+    await setup.runtime.want(workload('v1'), wanted(0));
+    await until('it does not', () => setup.runtime.instances().length === 0);
+    await setup.server.away(false);
+  });
+
   test('a Revision without pods: a quota', async () => {
     setup = await createKnativeSetup();
     const made = workload('v1');
@@ -348,9 +385,10 @@ describe('another life of Rouse', () => {
     await ready(workload('v1'));
     await setup.server.away(true);
     await setup.runtime.want(workload('v1'), wanted(2));
-    await until('it is told', () => failed().length === 1);
-    expect(failed()[0]?.reason).toMatch(/^the API server of the cluster does not answer: /);
-    expect(setup.runtime.instances()).toHaveLength(1);
+    const waiting = (): Instance[] =>
+      setup.runtime.instances().filter(({ waitingFor }) => waitingFor !== undefined);
+    await until('it waits', () => waiting().length === 1);
+    expect(setup.runtime.instances()).toHaveLength(2);
     await setup.server.away(false);
     await ready(workload('v1'), 2);
   });
