@@ -1,9 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
-/** The tests that make a Kubernetes cluster: minutes each, and as root. `npm test` leaves them out. */
-export default defineConfig({
+/**
+ * The tests that make a Kubernetes cluster: minutes each, and as root. `npm test` leaves them out. In mode `full` those
+ * that take longer, too.
+ */
+export default defineConfig(({ mode }) => ({
   test: {
-    include: ['test/cluster/live/*.test.ts'],
+    include: [`test/cluster/live/${mode === 'full' ? '**/' : ''}*.test.ts`],
     globalSetup: ['test/cluster/live/setup.ts'],
     pool: 'forks',
     // One cluster at a time is enough for a small machine.
@@ -12,4 +15,4 @@ export default defineConfig({
     // The first time all programs are built.
     hookTimeout: 1_800_000,
   },
-});
+}));

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type DrivenCluster, MISSING, NEEDS } from './cluster.ts';
-import { shareCluster } from './share-cluster.ts';
+import { type DrivenCluster, MISSING, NEEDS } from '../cluster.ts';
+import { shareCluster } from '../share-cluster.ts';
 
-const CHILD = join(import.meta.dirname, 'serve-child.ts');
+const CHILD = join(import.meta.dirname, '../serve-child.ts');
 const IMAGE = 'dev.local/rouse:v1';
 const ANSWERS = { digits: [3], chat: 200, embed: 200, sentiment: 200, lang: 200 };
 
