@@ -22,7 +22,7 @@ interface MoreEntry {
   readonly entry: EntrySettings;
 }
 
-export interface ActivatorOptions extends Omit<ControlLinkOptions, 'timers'> {
+export interface ActivatorOptions extends Omit<ControlLinkOptions, 'timers' | 'takesKeys'> {
   readonly host: string;
   readonly port: number;
   /**
@@ -63,7 +63,11 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
   const { clock, addressing = findDestination, sharePort = false } = options;
   const metrics = createSharedMetrics();
   const timers = new Timers(clock);
-  const control = createControlLink({ ...options, timers });
+  const control = createControlLink({
+    ...options,
+    timers,
+    takesKeys: options.addressing === undefined,
+  });
   const { routes, callers, inquiry, watches } = control;
   const plane: Plane = {
     routes,

@@ -35,11 +35,16 @@ export interface ShownKey {
 
 export const NO_KEY: ShownKey = { authorization: '', version: -1, holder: 'foreign' };
 
-/** The keys that callers of models may show. */
+/** The keys that callers of models may show. Where none are taken every Authorization is for the model. */
 export class Callers {
   /** Changes with every change of the keys: what was found before may be wrong now. */
   version = 0;
   private readonly keys = new Map<string, KnownKey>();
+  private readonly takesKeys: boolean;
+
+  constructor(takesKeys = true) {
+    this.takesKeys = takesKeys;
+  }
 
   apply({ full, keys, removedKeys }: StateChange): void {
     if (!full && keys.length === 0 && removedKeys.length === 0) return;
@@ -73,7 +78,7 @@ export class Callers {
 
   /** Who sent this Authorization. 'foreign': it is none of ours; 'unknown': it is, and there is no such key. */
   private find(authorization: string): KeyHolder | 'foreign' | 'unknown' {
-    if (!isOurs(authorization)) return 'foreign';
+    if (!this.takesKeys || !isOurs(authorization)) return 'foreign';
     const [, id = '', secret = ''] = FORM.exec(authorization) ?? [];
     const key = this.keys.get(id);
     if (!key) return 'unknown';

@@ -23,6 +23,8 @@ export interface ControlLinkOptions {
   readonly domain: string;
   readonly clock: Clock;
   readonly timers: Timers;
+  /** Callers may show keys of Rouse. */
+  readonly takesKeys?: boolean;
   /** Uniform in [0, 1). */
   readonly roll: () => number;
 }
@@ -57,7 +59,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     now: () => clock.now(),
     roll: options.roll,
   });
-  const callers = new Callers();
+  const callers = new Callers(options.takesKeys);
   const stated = Promise.withResolvers<void>();
   const demand = createDemand({
     routes,
@@ -97,11 +99,14 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     for (const instance of routes.allInstances()) instance.gate.drainAgain(instance);
   });
   timers.every(WATCH_EVERY_MS, () => watches.tick(clock.now()));
+  let hadLoad = false;
   timers.every(LOAD_MS, () => {
     // What nobody hears is not lost: it is in the first report that somebody does.
     if (!subscriber.linked) return;
     const report = reportLoad(routes, clock.now());
-    if (report.revisions.length > 0) send(report);
+    const hasLoad = report.revisions.length > 0;
+    if (hasLoad || hadLoad) send(report);
+    hadLoad = hasLoad;
   });
   return {
     routes,

@@ -1,5 +1,4 @@
 import type { Clock } from '#lib/clock.ts';
-import { Fault } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import type { Kube } from './kube.ts';
 import { OURS, modelKeyOf } from './labels.ts';
@@ -28,9 +27,6 @@ export interface ClusterListener {
   onPod(pod: Pod, isNew: boolean): void;
   onPodGone(pod: Pod): void;
 }
-
-/** As long as an API server takes that is being restarted, and then some. */
-const SYNC_MS = 60_000;
 
 /** Says nothing to the listener before it has returned. */
 export function createCluster(options: {
@@ -79,22 +75,7 @@ export function createCluster(options: {
     revisions,
     autoscalers,
     revisionsOf: (model) => byModel.get(model)?.values() ?? [],
-    synced: withinTime(clock, mirrors.listed(), () => mirrors.lastTrouble),
+    synced: mirrors.listed(),
     close: mirrors.close,
   };
-}
-
-async function withinTime(
-  clock: Clock,
-  listed: Promise<unknown>,
-  why: () => Fault | undefined,
-): Promise<void> {
-  const late = Promise.withResolvers<never>();
-  const unknown = `the cluster has not told what there is within ${SYNC_MS / 1000}s`;
-  const timer = clock.after(SYNC_MS, () => late.reject(why() ?? new Fault('unavailable', unknown)));
-  try {
-    await Promise.race([listed, late.promise]);
-  } finally {
-    timer.cancel();
-  }
 }

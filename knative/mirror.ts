@@ -1,5 +1,6 @@
 import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
+import { pause } from '#lib/pause.ts';
 import { makeAwayFault } from './kube-fault.ts';
 import type { Kube } from './kube.ts';
 import type { KubeObject } from './objects.ts';
@@ -130,7 +131,7 @@ export function runMirror<T extends KubeObject>(
         failures++;
         trouble(error instanceof Fault ? error : makeAwayFault(error));
       }
-      if (failures > 0) await wait(clock, waitOf(failures, roll()), signal);
+      if (failures > 0) await pause(clock, waitOf(failures, roll()), signal);
     }
   }
 
@@ -152,16 +153,4 @@ function keyOf({ metadata }: KubeObject): string {
 export function waitOf(failures: number, roll: number): number {
   const most = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (failures - 1));
   return most / 2 + (most / 2) * roll;
-}
-
-async function wait(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = clock.after(ms, resolve);
-  const stop = (): void => {
-    timer.cancel();
-    resolve();
-  };
-  signal.addEventListener('abort', stop, { once: true });
-  await promise;
-  signal.removeEventListener('abort', stop);
 }

@@ -1,10 +1,13 @@
 import type { Clock } from '#lib/clock.ts';
-import type { Fault } from '#lib/fault.ts';
+import { Fault } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import type { Kube } from './kube.ts';
 import { type Mirror, type MirrorChange, runMirror } from './mirror.ts';
 import type { KubeObject } from './objects.ts';
 import type { Resource } from './resources.ts';
+
+/** As long as an API server takes that is being restarted, and then some. */
+const SYNC_MS = 60_000;
 
 export type ObjectChange<T> = Exclude<MirrorChange<T>, { type: 'synced' }>;
 
@@ -16,10 +19,8 @@ export interface Mirrors {
     selector: string,
     take: (change: ObjectChange<T>, isNew: boolean) => void,
   ): Mirror<T>;
-  /** Each of those that were added has been listed. */
-  listed(): Promise<unknown>;
-  /** What kept a watch away last. */
-  readonly lastTrouble: Fault | undefined;
+  /** Each of those that were added has been listed. Rejects with what keeps one from that for too long. */
+  listed(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -64,13 +65,25 @@ export function createMirrors(options: {
       listed.push(first.promise);
       return mirror;
     },
-    listed: () => Promise.all(listed),
-    get lastTrouble() {
-      return lastTrouble;
-    },
+    listed: () => withinTime(options.clock, Promise.all(listed), () => lastTrouble),
     async close() {
       closing.abort();
       await Promise.all(running);
     },
   };
+}
+
+async function withinTime(
+  clock: Clock,
+  listed: Promise<unknown>,
+  why: () => Fault | undefined,
+): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const unknown = `the cluster has not told what there is within ${SYNC_MS / 1000}s`;
+  const timer = clock.after(SYNC_MS, () => late.reject(why() ?? new Fault('unavailable', unknown)));
+  try {
+    await Promise.race([listed, late.promise]);
+  } finally {
+    timer.cancel();
+  }
 }

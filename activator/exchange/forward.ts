@@ -109,7 +109,8 @@ export class Forward implements UpstreamEvents {
     this.route = route;
     this.instance = instance;
     this.replayable = true;
-    this.deadline = granted.grantedAt + route.routing.timeouts.run;
+    const { timeouts, responseStart = NEVER } = route.routing;
+    this.deadline = Math.min(granted.grantedAt + timeouts.run, granted.arrivedAt + responseStart);
     this.refusedOnce = false;
     if (leavesBase(instance.address, granted.path)) this.events.onRefusal(LEAVES_BASE);
     else this.connect(instance.take(this.downstream.isGrpc));

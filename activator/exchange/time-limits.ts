@@ -1,5 +1,6 @@
 import { formatDuration } from '#domain/units.ts';
 import type { RequestHead } from '../http/request-head.ts';
+import { NEVER } from '../never.ts';
 import type { TimeLimit } from '../refusal.ts';
 import type { RevisionRoute } from '../routes.ts';
 import { ENVOY_FIELD, expectedByEnvoy, holdOf } from './wait-fields.ts';
@@ -17,8 +18,14 @@ export function holdLimitOf(head: RequestHead, route: RevisionRoute, callMs: num
 
 /** What ends the wait for an answer. */
 export function runLimitOf(route: RevisionRoute, callMs: number): string {
-  const { run } = route.routing.timeouts;
-  return nearest([makeModelLimit('run', run), ...overallLimits(route, callMs)]).words;
+  const { timeouts, responseStart = NEVER } = route.routing;
+  const start = {
+    ms: responseStart,
+    name: 'responseStart',
+    words: `the time in which the response has to begin, ${formatDuration(responseStart)}`,
+  };
+  return nearest([makeModelLimit('run', timeouts.run), start, ...overallLimits(route, callMs)])
+    .words;
 }
 
 function makeHoldLimit(head: RequestHead, route: RevisionRoute): TimeLimit {

@@ -105,7 +105,7 @@ export type Upward =
   | ({ readonly type: 'released' } & Lease)
   /** After a `wake` for leased slots: every few milliseconds while somebody waits, and when nobody does any more. */
   | { readonly type: 'demand'; readonly revisions: readonly RevisionDemand[] }
-  /** Every second, for revisions with anything to tell. */
+  /** Every second, for revisions with anything to tell; once without any when there is nothing more to tell. */
   | { readonly type: 'load'; readonly at: number; readonly revisions: readonly RevisionLoad[] }
   /** Nothing of this draining instance is in flight here, and nothing will be sent to it. */
   | { readonly type: 'drained'; readonly instance: string }

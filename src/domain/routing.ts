@@ -33,6 +33,8 @@ export interface RoutingRevision {
   /** Requests that an instance takes at once; 0 = no limit. */
   readonly concurrency: number;
   readonly timeouts: Timeouts;
+  /** From arrival, the wait for an instance counted, to the response's head; ms. Absent: only `timeouts.run` ends that. */
+  readonly responseStart?: number;
   readonly retry: 'never' | 'safe';
   /** Estimate for `Retry-After`; seconds, 0 = not measured yet. */
   readonly coldStartSeconds: number;

@@ -250,10 +250,14 @@ function parsePath(path: string): Target | undefined {
   return { resource: { root, plural }, namespace, name, subresource };
 }
 
+/** Terms of equality and of existence. */
 function selectorOf(query: URLSearchParams): (object: KubeObject) => boolean {
-  const [label, value] = (query.get('labelSelector') ?? '').split('=');
-  if (label === undefined || label === '') return () => true;
-  return ({ metadata }) => metadata.labels?.[label] === value;
+  const terms = (query.get('labelSelector') ?? '').split(',').filter((term) => term !== '');
+  return ({ metadata: { labels = {} } }) =>
+    terms.every((term) => {
+      const [label = '', value] = term.split('=');
+      return value === undefined ? label in labels : labels[label] === value;
+    });
 }
 
 export function makeStatus(

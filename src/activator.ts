@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import { createAdmin } from '#activator/admin.ts';
+import { createConnection } from '#knative/client.ts';
+import { readClusterDomain } from '#knative/activator/cluster-domain.ts';
+import { createKube } from '#knative/kube.ts';
+import { systemClock } from '#lib/clock.ts';
+import { INTERRUPTED } from '#lib/exit-status.ts';
+import { messageOf } from '#lib/fault.ts';
+import { createLog, type Log } from '#lib/log.ts';
+import { readVersion } from '#lib/version.ts';
+import { createKnativeActivator } from '#serve/activator/activator.ts';
+import {
+  type ActivatorEnvironment,
+  parseActivatorEnvironment,
+} from '#serve/activator/environment.ts';
+
+/** Rouse in the place of Knative's activator: what its Deployment starts, with the environment that it gives. */
+
+const HOST = '0.0.0.0';
+/** As Knative's Services name them, by number. */
+const HTTP = 8012;
+const H2C = 8013;
+const METRICS = 9090;
+const AUTOSCALER = 8080;
+
+/** As long as Knative's own: until nobody in the cluster sends requests here any more. */
+const PROPAGATION_MS = 45_000;
+/** Of the ten minutes that the Deployment gives for the end, without that. */
+const DRAIN_MS = 540_000;
+
+const RESOLV_CONF = '/etc/resolv.conf';
+
+async function run(environment: ActivatorEnvironment, log: Log): Promise<void> {
+  const { systemNamespace, podName } = environment;
+  const clusterDomain = readClusterDomain(
+    environment.clusterDomain,
+    readFileSync(RESOLV_CONF, 'utf8'),
+  );
+  const connection = await createConnection();
+  const version = readVersion();
+  const made = await createKnativeActivator({
+    environment,
+    kube: createKube(connection, systemClock),
+    autoscaler: `ws://autoscaler.${systemNamespace}.svc.${clusterDomain}:${AUTOSCALER}`,
+    clusterDomain,
+    http: { host: HOST, port: HTTP },
+    h2c: { host: HOST, port: H2C },
+    version,
+    clock: systemClock,
+    roll: Math.random,
+    log,
+  });
+  const admin = await createAdmin({ host: HOST, port: METRICS }, made.activator);
+  log.info({ podName, version, http: HTTP, h2c: H2C, metrics: METRICS }, 'takes requests');
+
+  async function end(): Promise<void> {
+    made.leave();
+    log.info({ afterMs: PROPAGATION_MS }, 'takes requests until the cluster knows that it ends');
+    await new Promise((resolve) => setTimeout(resolve, PROPAGATION_MS));
+    await made.close(DRAIN_MS);
+    await admin.close();
+    connection.close();
+    log.info('has ended');
+    process.exit(0);
+  }
+
+  let ending = false;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (ending) process.exit(INTERRUPTED);
+      ending = true;
+      void end();
+    });
+  }
+}
+
+try {
+  const environment = parseActivatorEnvironment(process.env);
+  await run(
+    environment,
+    createLog({ level: environment.logLevel, terminal: process.stderr.isTTY }),
+  );
+} catch (error) {
+  process.stderr.write(`rouse activator: ${messageOf(error)}\n`);
+  process.exit(1);
+}
