@@ -76,6 +76,6 @@ export function createCluster(options: {
     autoscalers,
     revisionsOf: (model) => byModel.get(model)?.values() ?? [],
     synced: mirrors.listed(),
-    close: mirrors.close,
+    close: () => mirrors.close(),
   };
 }

@@ -31,9 +31,9 @@ const TABLE: Table = {
     { path: 'src/bus', holds: 'signals between data plane and control', imports: [DOMAIN, LIB] },
     {
       path: 'knative',
-      holds: 'the runtime on Knative Serving',
+      holds: 'the runtime on Knative Serving, and what its activator knows',
       imports: [DOMAIN, LIB],
-      types: ['src/runtime'],
+      types: ['src/runtime', 'src/bus'],
     },
     { path: 'functions', holds: 'model servers and inspection', imports: [DOMAIN, LIB] },
     {

@@ -40,6 +40,8 @@ const LIMITS: PlaneLimits = {
 /** Whoever is in the cluster may say for whom it asks: ingresses do, at addresses that nobody knows in advance. */
 const EVERYBODY = ['0.0.0.0/0', '::/0'];
 
+const randomHex = (bytes: number): string => randomBytes(bytes).toString('hex');
+
 export async function createKnativeActivator(options: {
   environment: ActivatorEnvironment;
   kube: Pick<Kube, 'list' | 'watch'>;
@@ -57,7 +59,6 @@ export async function createKnativeActivator(options: {
   const { environment, kube, clusterDomain, clock, roll, log, version } = options;
   const dataPlane = environment.podName;
   const { port1, port2 } = new MessageChannel();
-  const randomHex = (bytes: number): string => randomBytes(bytes).toString('hex');
   const publisher = createPublisher({
     host: createLocalHost(port1),
     epoch: randomHex(8),

@@ -1,4 +1,4 @@
-import { BinaryReader } from '@bufbuild/protobuf/wire';
+import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { WebSocketServer, type WebSocket } from 'ws';
@@ -80,7 +80,7 @@ function readAll(bytes: Uint8Array): [number, Uint8Array | number][] {
   const fields: [number, Uint8Array | number][] = [];
   while (reader.pos < reader.len) {
     const [number, type] = reader.tag();
-    fields.push([number, type === 1 ? reader.double() : reader.bytes()]);
+    fields.push([number, type === WireType.Bit64 ? reader.double() : reader.bytes()]);
   }
   return fields;
 }
