@@ -26,7 +26,7 @@ export interface Desired {
   readonly parked: number;
   readonly min: number;
   readonly max: number;
-  /** What settled it: `load:stable`, `keep-alive`, `parked`, `idle`, `floor:min`, `ceiling:max`, … */
+  /** What settled it: `load:stable`, `keep-alive`, `ahead`, `parked`, `idle`, `floor:min`, `ceiling:max`, … */
   readonly reason: string;
 }
 
@@ -68,7 +68,7 @@ function wishOf(seen: DesiredSeen): Wish {
   const { why } = keepAlive;
   if (keepAlive.keep) {
     if (scale.count > 1) return { ...load, count: scale.count };
-    return { count: 1, parked, reason: 'keep-alive', why };
+    return { count: 1, parked, reason: keepAlive.ahead ? 'ahead' : 'keep-alive', why };
   }
   if (!keepAlive.park) return { count: 0, parked: 0, reason: 'idle', why };
   return { count: 0, parked: Math.max(1, scale.count, parked), reason: 'parked', why };

@@ -1,9 +1,10 @@
 import { formatDuration } from '#domain/units.ts';
-import { boundHot, keepThrough, type Window } from './bounds.ts';
-import { beginIdle, type Fleet } from './hazard.ts';
+import { binOf } from './bins.ts';
+import { boundHot, keepThrough, startEarlier, type Window } from './bounds.ts';
+import { beginIdle, type Fleet, foresee } from './hazard.ts';
 import type { History } from './history.ts';
-import type { Plan } from './plan.ts';
-import { makeCheapestPlan } from './programme.ts';
+import { type Plan, stateAfter, switchPlans } from './plan.ts';
+import { makeCheapestPlan, type Start } from './programme.ts';
 
 export interface AdaptiveSpec {
   /** What a unit of memory costs for a ms, in seconds of cold start. */
@@ -18,7 +19,9 @@ export interface AdaptiveSeen {
   /** What a cold start costs, in seconds. */
   readonly coldCost: number;
   /** Present: it can be frozen, which keeps this share of its memory and wakes in so many seconds. */
-  readonly parked?: { readonly share: number; readonly wake: number };
+  readonly parked?: { readonly share: number; readonly wake: number } | undefined;
+  /** How long a start takes, ms: what is loaded ahead of a request is begun so much earlier. */
+  readonly startMs?: number;
   /** Instances that there always are. */
   readonly min?: number;
   /** When it is to be ready by schedule. */
@@ -40,6 +43,8 @@ const HISTORY = 3;
 /** Bounds of the time that a model without history is kept, over what its cold start is worth. */
 const LEAST = 0.2;
 const MOST = 5;
+/** Freezing what keeps more than this share of its memory is not worth the trouble. */
+const MOST_PARKED = 0.7;
 
 /**
  * What becomes of a model that has just become idle, while nobody comes: the plan that costs least in cold starts
@@ -53,20 +58,71 @@ export function decideAdaptive(
 ): { decision: AdaptiveDecision; memory: AdaptiveMemory; why: string } {
   const { fleet, history } = memory;
   beginIdle(fleet, history, now);
-  const planAt = (price: number): Plan =>
-    withOverrides(cheapest(fleet, history, seen, price), seen, now);
-  const plan = planAt(spec.price);
-  const decision = { plan, shadows: (spec.shadows ?? []).map(planAt) };
-  return { decision, memory, why: explain(plan, spec, seen, history) };
+  const [plan, ...shadows] = planAt([spec.price, ...(spec.shadows ?? [])], seen, memory);
+  const decision = { plan: plan!, shadows };
+  return { decision, memory, why: explain(decision.plan, spec, seen, history) };
 }
 
-function cheapest(fleet: Fleet, history: History, seen: AdaptiveSeen, price: number): Plan {
+/** Plans of a model that is idle, from the beginning of its idle time on, as it is foreseen now: one for each price. */
+export function replanAdaptive(
+  prices: readonly number[],
+  seen: AdaptiveSeen,
+  memory: AdaptiveMemory,
+): readonly Plan[] {
+  foresee(memory.fleet, memory.history, 0);
+  return planAt(prices, seen, memory);
+}
+
+function planAt(
+  prices: readonly number[],
+  seen: AdaptiveSeen,
+  { fleet, history }: AdaptiveMemory,
+): readonly Plan[] {
+  return prices.map((price) => {
+    const plan = bound(cheapest(fleet, seen, price), history, seen, price, true);
+    return withOverrides(startEarlier(plan, seen.startMs), seen, history.idleSince);
+  });
+}
+
+/**
+ * The same for one that is idle already, under a plan: that stays for the idle time that has passed, and from now on
+ * there is another.
+ */
+export function reviseAdaptive(
+  { price }: Pick<AdaptiveSpec, 'price'>,
+  seen: AdaptiveSeen,
+  { fleet, history, plan }: AdaptiveMemory & { readonly plan: Plan },
+  now: number,
+): { decision: Plan; why: string } {
+  const idle = now - history.idleSince;
+  const bin = Math.min(binOf(fleet.bins, idle), fleet.bins.count - 1);
+  const state = stateAfter(plan, idle);
+  foresee(fleet, history, bin);
+  const rest = cheapest(fleet, seen, price, { bin, state });
+  const joined = switchPlans(plan, [{ after: 0, state }, ...rest], idle);
+  const bounded = bound(joined, history, seen, price, state === 'hot');
+  const early = startEarlier(bounded, seen.startMs);
+  const scheduled = withOverrides(early, seen, history.idleSince);
+  const decision = switchPlans(plan, scheduled, idle);
+  return { decision, why: explain(decision, { price }, seen, history) };
+}
+
+function cheapest(fleet: Fleet, seen: AdaptiveSeen, price: number, start?: Start): Plan {
   const { bins, hazards, reached, choices } = fleet;
-  const hot = price * seen.memory;
-  const costs = { hot, cold: seen.coldCost, parked: seen.parked };
-  const plan = makeCheapestPlan(bins, hazards, reached, costs, choices);
-  const worth = seen.coldCost / hot;
-  return history.gaps < HISTORY ? boundHot(plan, LEAST * worth, MOST * worth) : plan;
+  const parked = seen.parked && seen.parked.share <= MOST_PARKED ? seen.parked : undefined;
+  const costs = { hot: price * seen.memory, cold: seen.coldCost, parked };
+  return makeCheapestPlan(bins, hazards, reached, costs, choices, start);
+}
+
+function bound(
+  plan: Plan,
+  { gaps }: History,
+  { memory, coldCost }: AdaptiveSeen,
+  price: number,
+  fromHot: boolean,
+): Plan {
+  const worth = coldCost / (price * memory);
+  return gaps < HISTORY ? boundHot(plan, fromHot ? LEAST * worth : 0, MOST * worth) : plan;
 }
 
 function withOverrides(plan: Plan, { min = 0, windows = [] }: AdaptiveSeen, now: number): Plan {
@@ -86,7 +142,7 @@ function explain(
   const known =
     gaps === 0
       ? 'never idle before'
-      : `idle ${gaps} times before, last for ${formatDuration(lastGap)}`;
+      : `idle ${gaps === 1 ? 'once' : `${gaps} times`} before, last for ${formatDuration(lastGap)}`;
   const worth = `a cold start is worth ${formatDuration(coldCost / (price * memory))} of its memory`;
   const scheduled = windows.length > 0 ? ', and by its schedule' : '';
   return `${then}: ${known}; ${worth}${scheduled}`;

@@ -34,6 +34,19 @@ function keepAtFirst(plan: Plan, least: number): Plan {
   return state === 'hot' ? later : [{ after: least, state }, ...later];
 }
 
+/** The plan, but each load from cold begins so many ms earlier: what would hardly be gone by then stays. */
+export function startEarlier(plan: Plan, startMs = 0): Plan {
+  const early: Step[] = [];
+  for (const { after, state } of plan) {
+    const last = early.at(-1);
+    const isLoad = state === 'hot' && last?.state === 'cold';
+    const from = isLoad ? Math.max(last.after, after - startMs) : after;
+    if (from === last?.after) early.pop();
+    if (state !== (early.at(-1)?.state ?? 'hot')) early.push({ after: from, state });
+  }
+  return early;
+}
+
 /** The plan of a model that becomes idle now, but hot within the windows. */
 export function keepThrough(plan: Plan, windows: readonly Window[], now: number): Plan {
   const ages = windows.map(({ from, to }) => ({ from: from - now, to: to - now }));

@@ -87,7 +87,7 @@ export function beginIdle(fleet: Fleet, history: History, now: number): void {
   history.activity = activityOf(fleet, now);
   history.idleSince = now;
   history.nextBin = 0;
-  fleet.reached = foresee(fleet, history);
+  foresee(fleet, history, 0);
 }
 
 /** Learns from the bins that an idle model has passed by `now` without a request. In place. */
@@ -129,15 +129,18 @@ function learnBin(fleet: Fleet, history: History, bin: number, came: boolean): v
   learnPooled(pooled, history.context, bin, came);
 }
 
-function foresee(fleet: Fleet, history: History): number {
+/** Leaves the hazards of an idle model in `fleet.hazards`, from this bin on, as far as they matter. In place. */
+export function foresee(fleet: Fleet, history: History, from: number): void {
   let reached = 1;
-  for (let bin = 0; bin < fleet.bins.count; bin++) {
+  fleet.reached = fleet.bins.count;
+  for (let bin = from; bin < fleet.bins.count; bin++) {
     const hazard = hazardAt(fleet, history, bin);
     fleet.hazards[bin] = hazard;
     reached *= 1 - hazard;
-    if (reached < REACHED) return bin + 1;
+    if (reached >= REACHED) continue;
+    fleet.reached = bin + 1;
+    return;
   }
-  return fleet.bins.count;
 }
 
 /** Leaves the features in `fleet.features`. */

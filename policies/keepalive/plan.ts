@@ -35,6 +35,40 @@ export function stateAfter(plan: Plan, idle: number): Temperature {
   return plan.findLast(({ after }) => after <= idle)?.state ?? 'hot';
 }
 
+/** Whether it is hot at this idle time because a request is expected, not because one has come. */
+export function isAhead(plan: Plan, idle: number): boolean {
+  return plan.findLast(({ after }) => after <= idle)?.state === 'hot';
+}
+
+/** The idle time of the next step; undefined: there is none. */
+export function nextStep(plan: Plan, idle: number): number | undefined {
+  return plan.find(({ after }) => after > idle)?.after;
+}
+
+/** Steps that are so many times as late as others are others to who reads of them. */
+const ALIKE = 1.5;
+const SOON_MS = 10_000;
+
+/** Whether a reader would take the one for the other: the same steps, about as late. */
+export function areAlike(one: Plan, other: Plan): boolean {
+  return (
+    one.length === other.length &&
+    one.every(({ after, state }, index) => {
+      const second = other[index]!;
+      const ratio = (after + SOON_MS) / (second.after + SOON_MS);
+      return state === second.state && ratio < ALIKE && ratio > 1 / ALIKE;
+    })
+  );
+}
+
+/** Until this idle time the one plan, then the other. */
+export function switchPlans(before: Plan, next: Plan, idle: number): Plan {
+  const past = before.filter(({ after }) => after <= idle);
+  const state = stateAfter(next, idle);
+  const turn: Step[] = stateAfter(past, idle) === state ? [] : [{ after: idle, state }];
+  return [...past, ...turn, ...next.filter(({ after }) => after > idle)];
+}
+
 /** What a plan has cost after this idle time. */
 export function useOf(plan: Plan, idle: number): PlanUse {
   const use = { hot: 0, parked: 0, loads: 0 };

@@ -25,7 +25,7 @@ const SHORTEST_MS = 2 * 60_000;
 const LONGEST_MS = 24 * 3_600_000;
 const HOUR_MS = 3_600_000;
 /** What is used in the first hour does not count: nothing is loaded yet, and every price looks too dear. */
-const FIRST_MS = HOUR_MS;
+export const FIRST_MS = HOUR_MS;
 const WINDOW_HOURS = 24;
 
 /** `costPerMemory`: of a typical model, the seconds of its cold start over its memory. */

@@ -1,6 +1,12 @@
 import type { Bins } from './bins.ts';
 import type { Plan, Step, Temperature } from './plan.ts';
 
+/** From where a plan goes on: a bin of idle time, and the state in which it is entered. */
+export interface Start {
+  readonly bin: number;
+  readonly state: Temperature;
+}
+
 /** What the states of an idle model cost, in seconds of cold start. */
 export interface Costs {
   /** For each ms of being hot. */
@@ -17,6 +23,7 @@ export const STATES = TEMPERATURES.length;
 const HOT = 0;
 const PARKED = 1;
 const COLD = 2;
+const BEGINNING: Start = { bin: 0, state: 'hot' };
 
 /**
  * The cheapest plan against these hazards, by dynamic programming backwards over the bins: in each it is kept,
@@ -28,13 +35,14 @@ export function makeCheapestPlan(
   count: number,
   costs: Costs,
   choices: Uint8Array,
+  start = BEGINNING,
 ): Plan {
   const { hot, cold, parked } = costs;
   const wake = parked?.wake ?? cold;
   const share = parked?.share ?? 1;
   // Costs from the next bin on, by the state in which it is entered.
   let [nextHot, nextParked, nextCold] = [cold, cold, cold];
-  for (let bin = count - 1; bin >= 0; bin--) {
+  for (let bin = count - 1; bin >= start.bin; bin--) {
     const hazard = hazards[bin]!;
     const stays = 1 - hazard;
     const kept = hot * (bins.to[bin]! - bins.from[bin]!) * (1 - hazard / 2);
@@ -53,13 +61,13 @@ export function makeCheapestPlan(
       nextParked === ifParked ? PARKED : nextParked === ifCold ? COLD : HOT;
     choices[bin * STATES + COLD] = nextCold === ifCold ? COLD : HOT;
   }
-  return walkPlan(bins, count, choices);
+  return walkPlan(bins, count, choices, start);
 }
 
-function walkPlan(bins: Bins, count: number, choices: Uint8Array): Plan {
+function walkPlan(bins: Bins, count: number, choices: Uint8Array, start: Start): Plan {
   const plan: Step[] = [];
-  let state: number = HOT;
-  for (let bin = 0; bin < count; bin++) {
+  let state: number = TEMPERATURES.indexOf(start.state);
+  for (let bin = start.bin; bin < count; bin++) {
     const next = choices[bin * STATES + state]!;
     if (next !== state) plan.push({ after: bins.from[bin]!, state: TEMPERATURES[next]! });
     state = next;

@@ -3,7 +3,7 @@ import type { Clock } from '#lib/clock.ts';
 import type { Workload } from '#runtime/runtime.ts';
 import { type Active, makeActive, makeLostFacts } from './active.ts';
 import type { Catalog } from './catalog.ts';
-import { type RevisionFacts, factsOf } from './facts.ts';
+import { type RevisionFacts, factsOfKey } from './facts.ts';
 
 /** Revisions with instances, load or a floor, also by model. Sleeping ones are not here, and cost nothing. */
 export interface Actives {
@@ -23,12 +23,6 @@ export function createActives({ catalog, clock }: { catalog: Catalog; clock: Clo
   const all = new Map<string, Active>();
   const byModel = new Map<string, Set<string>>();
 
-  function lookUp(key: string): RevisionFacts | undefined {
-    const entry = catalog.model(modelOf(key));
-    const stored = catalog.revision(key);
-    return entry && stored && factsOf(entry, stored.value);
-  }
-
   function add(facts: RevisionFacts, deleted: boolean): Active {
     const fresh = makeActive(facts, deleted, clock.now());
     all.set(facts.key, fresh);
@@ -43,14 +37,14 @@ export function createActives({ catalog, clock }: { catalog: Catalog; clock: Clo
     ensure(key) {
       const known = all.get(key);
       if (known) return known;
-      const facts = lookUp(key);
+      const facts = factsOfKey(catalog, key);
       return facts && add(facts, false);
     },
     addLost: (workload) => add(makeLostFacts(workload), true),
     refresh(key) {
       const one = all.get(key);
       if (!one) return undefined;
-      const facts = lookUp(key);
+      const facts = factsOfKey(catalog, key);
       one.deleted = facts === undefined;
       if (facts) one.facts = facts;
       return one;

@@ -12,11 +12,12 @@ import type { Budget } from './budget.ts';
 import type { Catalog } from './catalog.ts';
 import { createGrants } from './grants.ts';
 import type { Journal } from './journal.ts';
+import type { KeepAlive } from './keepalive/keep-alive.ts';
 import type { LoadBook } from './load.ts';
 import type { ControlMetrics } from './metrics.ts';
 import { createOrders } from './orders.ts';
 import { classOf, isWorthTelling, makeScaleEvent, makeTold } from './scale-events.ts';
-import { type Seen, countIn, decideFor, isBusy, parkedIn, see } from './seen.ts';
+import { type Plans, type Seen, countIn, decideFor, isBusy, parkedIn, see } from './seen.ts';
 import type { Standby } from './standby.ts';
 
 /**
@@ -44,6 +45,10 @@ export interface Autoscaler {
   dismiss(workload: Workload): void;
   /** Has another take the place of an instance that does not serve. */
   replace(instance: Instance): void;
+  /** Keep-alive expects a request: an instance shall be there before it. */
+  ahead(revision: string): void;
+  /** Memory of what nobody uses and keep-alive alone keeps. */
+  idleBytes(): number;
   /** Revisions that are active now. */
   active(): Iterable<string>;
   close(): void;
@@ -61,18 +66,23 @@ export function createAutoscaler(options: {
   loads: LoadBook;
   budget: Budget;
   standby: Standby;
+  keepAlive: Pick<KeepAlive, 'used' | 'adopt' | 'planned'>;
   /** Not even one instance fits into the whole budget. */
   onImpossible: (revision: string, why: string) => void;
   /** The last instance of a deleted revision has ended: nothing will be said of it any more. */
   onGone: (revision: string) => void;
 }): Autoscaler {
-  const { catalog, runtime, clock, journal, metrics, loads, budget } = options;
+  const { catalog, runtime, clock, journal, metrics, loads, budget, keepAlive } = options;
   const actives = createActives(options);
   const orders = createOrders(options);
   const grants = createGrants({ ...options, active: actives.all, onEvicted: reconcile });
   const timers = new Timers(clock);
   timers.every(TICK_MS, tick);
   let closed = false;
+  const plans: Plans = {
+    planned: (one) => keepAlive.planned(one.facts),
+    notAhead: (one) => (one.facts.routed ? grants.shortage(one) : 'no traffic leads to it'),
+  };
 
   /** What is not in the catalog was deleted while control was away. */
   function adoptOne(key: string): Active {
@@ -80,7 +90,13 @@ export function createAutoscaler(options: {
     const running = countIn(runtime, key, 'starting') + countIn(runtime, key, 'ready');
     markAdopted(one, running, parkedIn(runtime, key).length, clock.now());
     grants.hold(one);
+    keepAlive.adopt(key);
     return one;
+  }
+
+  function use(one: Active, now: number): void {
+    one.lastRequestAt = now;
+    keepAlive.used(one.facts);
   }
 
   function retire(one: Active): void {
@@ -107,10 +123,10 @@ export function createAutoscaler(options: {
   function settle(one: Active): void {
     const now = clock.now();
     const seen = see(one, runtime, loads, now);
-    if (isBusy(seen)) one.lastRequestAt = now;
+    if (isBusy(seen)) use(one, now);
     // Whoever is needed again stands in line for memory like all others.
     if (isBusy(seen) || floorsOf(one).length > 0) one.evictedFor = undefined;
-    const { decision, why } = decideFor(one, seen, now);
+    const { decision, why } = decideFor(one, seen, plans, now);
     const shortage = grants.take(one, decision.desired);
     orders.give(one, decision, seen);
     tell(one, seen, decision, shortage ?? why);
@@ -148,7 +164,7 @@ export function createAutoscaler(options: {
     if (catalog.revision(load.revision)?.value.state !== 'Ready') return;
     const one = actives.ensure(load.revision);
     if (!one) return;
-    if (load.arrivals > 0 || load.busySeconds > 0) one.lastRequestAt = clock.now();
+    if (load.arrivals > 0 || load.busySeconds > 0) use(one, clock.now());
     // Waiting for the first instance is not load on any; what waits then is counted as it is.
     const loaded = countIn(runtime, one.key, 'ready') > 0;
     if (loaded) recordLoad(one.window, clock.now(), load.concurrency);
@@ -208,6 +224,18 @@ export function createAutoscaler(options: {
     replace(instance) {
       const one = actives.all.get(instance.revision);
       if (one) orders.replace(one, instance.id);
+    },
+    ahead(revision) {
+      if (catalog.revision(revision)?.value.state !== 'Ready') return;
+      const one = actives.ensure(revision);
+      if (one) reconcile(one);
+    },
+    idleBytes() {
+      let sum = 0;
+      for (const one of actives.all.values()) {
+        if (one.facts.keepAlive.policy === 'adaptive') sum += grants.idleBytes(one);
+      }
+      return sum;
     },
     active: () => actives.all.keys(),
     close() {

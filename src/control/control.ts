@@ -11,10 +11,12 @@ import { createBudget } from './budget.ts';
 import { loadCatalog } from './catalog.ts';
 import { followDataPlanes, type OnProcesses } from './data-planes.ts';
 import { createDrain } from './drain.ts';
+import { factsOfKey } from './facts.ts';
 import { createHealthListener } from './health-changes.ts';
-import { createHealthBook } from './health.ts';
+import { coldStartSeconds, createHealthBook } from './health.ts';
 import { createInstances, waitsFor } from './instances.ts';
 import { createJournal } from './journal.ts';
+import { createKeepAlive } from './keepalive/keep-alive.ts';
 import { createKeyUseCases } from './keys.ts';
 import { createLeases } from './leases/leases.ts';
 import { MAX_KEYS } from './limits.ts';
@@ -88,12 +90,22 @@ export async function createControl(options: {
     isShared: onProcesses !== undefined,
   });
   const base = { catalog, journal, artifacts, runtime, clock, log };
+  const keepAlive = createKeepAlive({
+    ...base,
+    budget,
+    memoryBudget: settings.memoryBudget,
+    coldStartSeconds: (revision) => coldStartSeconds(catalog, health, revision),
+    factsOf: (revision) => factsOfKey(catalog, revision),
+    idleBytes: () => autoscaler.idleBytes(),
+    onAhead: (revision) => autoscaler.ahead(revision),
+  });
   const autoscaler = createAutoscaler({
     ...base,
     metrics,
     loads,
     budget,
     standby,
+    keepAlive,
     onImpossible,
     onGone: forget,
   });
@@ -127,6 +139,7 @@ export async function createControl(options: {
     health.forget(revision);
     metrics.forget(revision);
     budget.forget(revision);
+    keepAlive.forget(revision);
   }
 
   // Data planes first: they must know of a model before the autoscaler acts on it. Then the autoscaler: proofs
@@ -140,7 +153,7 @@ export async function createControl(options: {
   journal.onDeleted(forget);
   // Data planes first: they hear of an instance before anything is decided on it. Then the proofs: a revision
   // is proven by an instance that the autoscaler may let go in the same turn.
-  const watchers = [instances, revisions, autoscaler].map(
+  const watchers = [keepAlive, instances, revisions, autoscaler].map(
     (part) => (event: RuntimeEvent) => part.onRuntime(event),
   );
   runtime.onEvent((event) => callEach(watchers, event, log));
@@ -179,6 +192,7 @@ export async function createControl(options: {
     async close() {
       await revisions.close();
       autoscaler.close();
+      keepAlive.close();
       follower?.close();
       leases?.close();
       dataPlanes.close();

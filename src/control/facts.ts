@@ -6,7 +6,7 @@ import {
   revisionSpec,
 } from '#domain/model.ts';
 import type { RevisionRecord, RevisionState } from '#domain/records.ts';
-import { revisionKey } from '#domain/names.ts';
+import { modelOf, revisionKey } from '#domain/names.ts';
 import type { Workload } from '#runtime/runtime.ts';
 import type { Catalog, ModelEntry } from './catalog.ts';
 
@@ -21,7 +21,7 @@ export interface RevisionFacts {
   readonly routed: boolean;
 }
 
-export function factsOf(entry: ModelEntry, revision: RevisionRecord): RevisionFacts {
+function factsOf(entry: ModelEntry, revision: RevisionRecord): RevisionFacts {
   const { scaling, keepAlive } = specOf(entry);
   return {
     key: revisionKey(entry.namespace, entry.name, revision.name),
@@ -31,6 +31,16 @@ export function factsOf(entry: ModelEntry, revision: RevisionRecord): RevisionFa
     keepAlive,
     routed: entry.resolved.targets.some((target) => target.revision === revision.name),
   };
+}
+
+/** Undefined: the catalog does not know it. */
+export function factsOfKey(
+  catalog: Pick<Catalog, 'model' | 'revision'>,
+  key: string,
+): RevisionFacts | undefined {
+  const entry = catalog.model(modelOf(key));
+  const stored = catalog.revision(key);
+  return entry && stored && factsOf(entry, stored.value);
 }
 
 /** What is said of the model as a whole. Its revisions have records, and most of the text is theirs. */

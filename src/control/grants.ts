@@ -19,6 +19,10 @@ export interface Grants {
   take(one: Active, desired: number): string | undefined;
   /** What runs of it already counts from now on. */
   hold(one: Active): void;
+  /** Why one more instance has no room without another one going for it; undefined: it has. */
+  shortage(one: Active): string | undefined;
+  /** What it holds while nobody uses it and no floor keeps it. */
+  idleBytes(one: Active): number;
   /** Those who wait, in order. */
   waiting(): readonly Active[];
   /**
@@ -54,15 +58,25 @@ export function createGrants(options: {
     return one.granted > 0 || parkedIn(runtime, one.key).length > 0;
   }
 
+  function idleBytes(one: Active): number {
+    if (!isIdle(one)) return 0;
+    return one.granted * budget.bytesEach(one.facts) + bytesOf(parkedIn(runtime, one.key));
+  }
+
+  function shortage(one: Active): string | undefined {
+    if (queue.size > 0) return 'others wait for memory';
+    const own = bytesOf(parkedIn(runtime, one.key).slice(-1));
+    const free = budget.free() - standby.bytes() + own;
+    return free < budget.bytesEach(one.facts) ? 'no memory is free for it' : undefined;
+  }
+
   function findIdle(asking: Active): IdleRevision[] {
     const found = shared ?? Array.from(active.values()).filter(isIdle);
     if (sharing) shared = found;
     const idle: IdleRevision[] = [];
     for (const one of found) {
       // What was idle when it was looked for may have been sent away since.
-      if (one === asking || !isIdle(one)) continue;
-      const parkedBytes = bytesOf(parkedIn(runtime, one.key));
-      const bytes = one.granted * budget.bytesEach(one.facts) + parkedBytes;
+      const bytes = one === asking ? 0 : idleBytes(one);
       if (bytes === 0) continue;
       const about = { idleSince: one.lastRequestAt ?? 0, parked: one.granted === 0 };
       idle.push({ revision: one.key, bytes, ...about });
@@ -124,6 +138,8 @@ export function createGrants(options: {
       return shortage;
     },
     hold,
+    shortage,
+    idleBytes,
     waiting: () => Array.from(queue),
     together(work) {
       if (sharing) return work();

@@ -1,3 +1,4 @@
+import type { Catalog } from './catalog.ts';
 import type { RuntimeEvent } from '#runtime/runtime.ts';
 
 /**
@@ -63,6 +64,16 @@ export function createHealthBook(): HealthBook {
       book.delete(revision);
     },
   };
+}
+
+/** The mean of its starts: of those that were seen, or as it was stored; 0: not measured. */
+export function coldStartSeconds(
+  catalog: Pick<Catalog, 'revision'>,
+  health: Pick<HealthBook, 'of'>,
+  revision: string,
+): number {
+  const stored = catalog.revision(revision)?.value.coldStartSeconds ?? 0;
+  return health.of(revision)?.coldStartSeconds || stored;
 }
 
 export function isFarFrom(told: number, now: number): boolean {

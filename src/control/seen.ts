@@ -1,6 +1,6 @@
 import type { Instance, Runtime } from '#runtime/runtime.ts';
 import { type Desired, type DesiredSeen, decideDesired } from '#policies/desired.ts';
-import { decideKeepAlive } from '#policies/keepalive.ts';
+import { decideKeepAlive, type Planned } from '#policies/keepalive.ts';
 import { PANIC_SECONDS, STABLE_SECONDS, decideScale } from '#policies/scale.ts';
 import { meanLoad } from '#policies/window.ts';
 import { type Active, ceilingsOf, floorsOf } from './active.ts';
@@ -52,10 +52,17 @@ export function parkedIn(runtime: Runtime, key: string): readonly Instance[] {
   return runtime.instances(key).filter(({ state }) => state === 'parked');
 }
 
+/** What learned keep-alive says of an idle revision, and what speaks against loading it ahead of a request. */
+export interface Plans {
+  planned(one: Active): Planned | undefined;
+  notAhead(one: Active): string | undefined;
+}
+
 /** Asks the policies one after the other; what they want to remember goes into `one`. */
 export function decideFor(
   one: Active,
   seen: Seen,
+  plans: Plans,
   now: number,
 ): { decision: Desired; why: string } {
   const { scaling, workload } = one.facts;
@@ -64,7 +71,8 @@ export function decideFor(
   one.scale = scale.memory;
   return decideDesired({
     scale: { ...scale.decision, why: scale.why },
-    keepAlive: one.evictedFor === undefined ? keepOf(one, seen, now) : makeEviction(one.evictedFor),
+    keepAlive:
+      one.evictedFor === undefined ? keepOf(one, seen, plans, now) : makeEviction(one.evictedFor),
     parked: seen.parked,
     busy: isBusy(seen),
     floors: floorsOf(one),
@@ -72,13 +80,16 @@ export function decideFor(
   });
 }
 
-function keepOf(one: Active, seen: Seen, now: number): DesiredSeen['keepAlive'] {
+function keepOf(one: Active, seen: Seen, plans: Plans, now: number): DesiredSeen['keepAlive'] {
   const { lastRequestAt, facts } = one;
-  const { decision, why } = decideKeepAlive(facts.keepAlive, { ...seen, lastRequestAt }, now);
+  const planned = facts.keepAlive.policy === 'adaptive' ? plans.planned(one) : undefined;
+  const notAhead = planned?.ahead === true ? plans.notAhead(one) : undefined;
+  const about = { ...seen, lastRequestAt, planned, notAhead };
+  const { decision, why } = decideKeepAlive(facts.keepAlive, about, now);
   return { ...decision, why };
 }
 
 /** Its keep-alive ends early. No ceiling: it may come back any time, and what was prepared stays. */
 function makeEviction(revision: string): DesiredSeen['keepAlive'] {
-  return { keep: false, park: false, why: `idle, and ${revision} needs the memory` };
+  return { keep: false, park: false, ahead: false, why: `idle, and ${revision} needs the memory` };
 }

@@ -1,8 +1,6 @@
+import { SPECULATIVE_LOAD_MS } from '#policies/keepalive/online.ts';
 import { type Plan, stateAt, useOf } from '#policies/keepalive/plan.ts';
 import type { Trace } from './trace.ts';
-
-/** What loading ahead of a request takes, besides the time in which the model is then idle. */
-export const SPECULATIVE_LOAD_MS = 30_000;
 
 export interface Sums {
   arrivals: number;

@@ -1,11 +1,16 @@
 import { decideAdaptive } from '#policies/keepalive/adaptive.ts';
 import { binOf } from '#policies/keepalive/bins.ts';
 import { beginIdle } from '#policies/keepalive/hazard.ts';
-import { type Plan, useOf } from '#policies/keepalive/plan.ts';
-import { countUse, decidePrice, makePriceMemory } from '#policies/keepalive/price.ts';
+import {
+  beginIdleTime,
+  endIdleTime,
+  followPrice,
+  makeOnlineFleet,
+  makeOnlineModel,
+  passTime,
+} from '#policies/keepalive/online.ts';
 import { fillWorth } from '#policies/keepalive/worth.ts';
-import { SPECULATIVE_LOAD_MS } from './account.ts';
-import { createLearner } from './learner.ts';
+import { binsOf, createLearner } from './learner.ts';
 import type { Planner } from './replay.ts';
 import type { Evictor } from './replay-capped.ts';
 import type { Trace } from './trace.ts';
@@ -28,43 +33,25 @@ export function createAdaptive(trace: Trace, prices: readonly number[]): Planner
 
 /** The learned policy as it runs live: it finds the price for its budget by itself. */
 export function createOnline(trace: Trace, budget: number): Planner {
-  const { fleet, histories, tick, arrive } = createLearner(trace);
-  const prices = makePriceMemory(typicalWorth(trace), trace.from);
-  const shadows = [...prices.prices];
-  const plans: (readonly Plan[])[] = trace.models.map(() => []);
-  const counted = new Float64Array(trace.models.length);
-
-  function count(model: number, now: number): void {
-    const { idleSince } = histories[model]!;
-    const { memory } = trace.models[model]!;
-    plans[model]!.forEach((plan, shadow) => {
-      const before = useOf(plan, counted[model]! - idleSince);
-      const until = useOf(plan, now - idleSince);
-      const loads = (until.loads - before.loads) * SPECULATIVE_LOAD_MS;
-      const used = memory * (until.hot - before.hot + loads);
-      if (used > 0) countUse(prices, shadow, used, now);
-    });
-    counted[model] = now;
-  }
-
+  const all = makeOnlineFleet(binsOf(trace), typicalWorth(trace), trace.from);
+  const learned = trace.models.map(() => makeOnlineModel(all, trace.from));
   return {
     variants: ['adaptive:online'],
     tick(now) {
-      plans.forEach((_, model) => count(model, now));
-      tick(now);
+      learned.forEach((one, model) => passTime(all, one, trace.models[model]!, now));
     },
-    arrive(model, idle, now) {
-      count(model, now);
-      plans[model] = [];
-      arrive(model, idle, now);
+    arrive(model, _, now) {
+      endIdleTime(all, learned[model]!, trace.models[model]!, now);
     },
     plan(model, now) {
-      const memory = { fleet, history: histories[model]! };
-      const price = decidePrice(budget, prices, now).decision;
-      const { decision } = decideAdaptive({ price, shadows }, trace.models[model]!, memory, now);
-      plans[model] = decision.shadows;
-      counted[model] = now;
-      return [decision.plan];
+      const one = learned[model]!;
+      beginIdleTime(all, one, trace.models[model]!, budget, now);
+      return [one.plan ?? []];
+    },
+    revise(model, now) {
+      const one = learned[model]!;
+      const revised = followPrice(all, one, trace.models[model]!, budget, now);
+      return revised && [one.plan ?? []];
     },
   };
 }

@@ -1,4 +1,4 @@
-import { makeMinuteBins, makeSecondBins } from '#policies/keepalive/bins.ts';
+import { type Bins, makeMinuteBins, makeSecondBins } from '#policies/keepalive/bins.ts';
 import {
   type Fleet,
   learnArrival,
@@ -20,8 +20,7 @@ export interface Learner {
 }
 
 export function createLearner(trace: Trace): Learner {
-  const bins = trace.resolution < MINUTE_MS ? makeSecondBins() : makeMinuteBins();
-  const fleet = makeFleet(bins, trace.from);
+  const fleet = makeFleet(binsOf(trace), trace.from);
   const histories = trace.models.map(() => makeModelHistory(fleet));
   return {
     fleet,
@@ -33,4 +32,8 @@ export function createLearner(trace: Trace): Learner {
       learnArrival(fleet, histories[model]!, now);
     },
   };
+}
+
+export function binsOf({ resolution }: Trace): Bins {
+  return resolution < MINUTE_MS ? makeSecondBins() : makeMinuteBins();
 }

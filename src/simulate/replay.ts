@@ -15,15 +15,30 @@ export interface Planner {
   arrive?(model: number, idle: number | undefined, now: number): void;
   /** One plan for each variant. */
   plan(model: number, now: number): readonly Plan[];
+  /** Other plans for an idle model, the same as before until now; undefined: they stay. Asked each minute. */
+  revise?(model: number, now: number): readonly Plan[] | undefined;
 }
 
 /** One account for each variant. One instance per model: the question is when it goes to zero and comes back. */
 export function replay(trace: Trace, planner: Planner): readonly Account[] {
   const accounts = planner.variants.map(() => createAccount(trace));
   const plans: (readonly Plan[] | undefined)[] = trace.models.map(() => undefined);
+  const isIdle = new Uint8Array(trace.models.length);
+
+  function revise(now: number): void {
+    if (!planner.revise) return;
+    for (let model = 0; model < plans.length; model++) {
+      if (isIdle[model] === 1) plans[model] = planner.revise(model, now) ?? plans[model];
+    }
+  }
+
   walk(trace, {
-    tick: (now) => planner.tick?.(now),
+    tick(now) {
+      planner.tick?.(now);
+      revise(now);
+    },
     arrive(model, idleSince, now, isBusy) {
+      isIdle[model] = 0;
       const idle = now - (idleSince ?? now);
       accounts.forEach((account, variant) => {
         const plan = plans[model]?.[variant];
@@ -34,6 +49,7 @@ export function replay(trace: Trace, planner: Planner): readonly Account[] {
     },
     idle(model, now) {
       const planned = planner.plan(model, now);
+      isIdle[model] = 1;
       plans[model] = planned;
       accounts.forEach((account, variant) => account.plan(planned[variant]!));
     },

@@ -123,7 +123,7 @@ describe('load', () => {
   });
 
   test('the loads of several data planes add up; one that leaves counts no more', async () => {
-    const key = await deployed(harness, { revision: program({ concurrency: 10 }) });
+    const key = await deployed(harness, { ...FIXED, revision: program({ concurrency: 10 }) });
     wake(key);
     await harness.pass(1);
     harness.load({ inFlight: 6, concurrency: 6, arrivals: 6 }, 'plane-1');

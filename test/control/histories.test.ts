@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { TrafficTarget } from '#domain/model.ts';
+import type { ModelInput, TrafficTarget } from '#domain/model.ts';
 import { Fault } from '#lib/fault.ts';
 import { ADMIN, type Harness, MIB, createHarness, program, rest } from './harness.ts';
 
@@ -93,7 +93,11 @@ async function attempt(work: Promise<unknown>): Promise<void> {
   });
 }
 
-async function run(harness: Harness, what: Step): Promise<void> {
+async function run(
+  harness: Harness,
+  what: Step,
+  keepAlive: ModelInput['spec']['keepAlive'],
+): Promise<void> {
   const { runtime, outlet, control, clock } = harness;
   const instances = [...outlet.instances.values()];
   switch (what.do) {
@@ -101,7 +105,7 @@ async function run(harness: Harness, what: Step): Promise<void> {
       const { min, initial, variant } = what;
       const spec = program({ concurrency: variant, resources: { memory: '100Mi' } });
       const scaling = { min, initial, max: MAX };
-      return await attempt(harness.apply({ revision: spec, scaling }, what.model));
+      return await attempt(harness.apply({ revision: spec, scaling, keepAlive }, what.model));
     }
     case 'traffic': {
       const rows: TrafficTarget[] = [
@@ -195,7 +199,7 @@ async function checkAtRest(
 }
 
 /** When all is healed, nobody asks and time passes: what must run runs, and nothing else. */
-async function checkComesToRest(harness: Harness): Promise<void> {
+async function checkComesToRest(harness: Harness, { steps, stepMs }: Rest): Promise<void> {
   for (const key of REVISIONS) harness.runtime.failStarts(key, undefined);
   harness.runtime.letGo();
   const letGo = (): void => {
@@ -206,11 +210,10 @@ async function checkComesToRest(harness: Harness): Promise<void> {
       }
     }
   };
-  // Longer than a proof waits for memory.
-  for (let step = 0; step < 30; step++) {
+  for (let step = 0; step < steps; step++) {
     await rest();
     letGo();
-    harness.clock.advance(30_000);
+    harness.clock.advance(stepMs);
   }
   await rest();
   const floors = new Map<string, number>();
@@ -228,33 +231,47 @@ async function checkComesToRest(harness: Harness): Promise<void> {
 
 /** Instances that the memory has room for: few, so that it is short most of the time. */
 const ROOM = 2;
-const HISTORIES = 1000;
+
+interface Rest {
+  readonly steps: number;
+  readonly stepMs: number;
+}
+/** Longer than a proof waits for memory; and than anything is kept that nobody asks for. */
+const MINUTES: Rest = { steps: 30, stepMs: 30_000 };
+const DAYS: Rest = { steps: 30, stepMs: 3_600_000 };
 
 describe('any history', () => {
-  test('of changes, load and crashes keeps the invariants, and comes to rest', async () => {
-    const budget = (ROOM + 0.5) * 100 * MIB;
-    const property = fc.asyncProperty(
-      fc.array(step, { maxLength: 40, size: 'max' }),
-      async (steps) => {
-        const harness = await createHarness({
-          memoryBudget: budget,
-          proofsAtOnce: 2,
-          memory: true,
-        });
-        try {
-          for (const what of steps) {
-            await run(harness, what);
-            checkTold(harness);
-            await rest();
-            checkTold(harness);
-            await checkAtRest(harness, budget);
+  test.each([
+    [{ policy: 'fixed', idle: '60s' }, MINUTES, 1000],
+    [{ policy: 'adaptive' }, DAYS, 40],
+  ] as const)(
+    'of changes, load and crashes keeps the invariants, and comes to rest: %j',
+    async (keepAlive, longEnough, histories) => {
+      const budget = (ROOM + 0.5) * 100 * MIB;
+      const property = fc.asyncProperty(
+        fc.array(step, { maxLength: 40, size: 'max' }),
+        async (steps) => {
+          const harness = await createHarness({
+            memoryBudget: budget,
+            proofsAtOnce: 2,
+            memory: true,
+          });
+          try {
+            for (const what of steps) {
+              await run(harness, what, keepAlive);
+              checkTold(harness);
+              await rest();
+              checkTold(harness);
+              await checkAtRest(harness, budget);
+            }
+            await checkComesToRest(harness, longEnough);
+          } finally {
+            await harness.close();
           }
-          await checkComesToRest(harness);
-        } finally {
-          await harness.close();
-        }
-      },
-    );
-    await fc.assert(property, { numRuns: HISTORIES });
-  }, 600_000);
+        },
+      );
+      await fc.assert(property, { numRuns: histories });
+    },
+    600_000,
+  );
 });

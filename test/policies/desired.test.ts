@@ -13,17 +13,18 @@ function bound(source: string, count: number): Bound {
 function seen(part: {
   count?: number;
   keep?: boolean;
+  ahead?: boolean;
   park?: boolean;
   parked?: number;
   busy?: boolean;
   floors?: Bound[];
   ceilings?: Bound[];
 }): DesiredSeen {
-  const { count = 0, keep = false, park = false, parked = 0, busy = false } = part;
+  const { count = 0, keep = false, ahead = false, park = false, parked = 0, busy = false } = part;
   const { floors = [], ceilings = [bound('max', 4)] } = part;
   return {
     scale: { count, mode: 'stable', why: 'the load says so' },
-    keepAlive: { keep, park, why: 'keep-alive says so' },
+    keepAlive: { keep, park, ahead, why: 'keep-alive says so' },
     parked,
     busy,
     floors,
@@ -35,6 +36,7 @@ describe('desired', () => {
   test.each([
     ['nothing', {}, 0, 'idle'],
     ['one that is kept', { keep: true }, 1, 'keep-alive'],
+    ['one that is there ahead of a request', { keep: true, ahead: true }, 1, 'ahead'],
     ['two that the window still needs', { keep: true, count: 2 }, 2, 'load:stable'],
     ['two that nobody used for the whole idle time', { count: 2 }, 0, 'idle'],
     ['at least one while busy', { busy: true }, 1, 'load:stable'],
@@ -107,6 +109,10 @@ describe('desired', () => {
         .tuple(fc.integer({ min: 0, max: 600_000 }), fc.integer({ min: 0, max: 600_000 }))
         .map(([idle, park]) => ({ policy: 'fixed' as const, idle, park })),
     );
+    const state = fc.constantFrom('hot' as const, 'parked' as const, 'cold' as const);
+    const plans = fc.option(fc.record({ state, ahead: fc.boolean(), why: fc.constant('so') }), {
+      nil: undefined,
+    });
     const last = fc.option(fc.integer({ min: NOW - 1_000_000, max: NOW }), { nil: undefined });
     fc.assert(
       fc.property(
@@ -115,11 +121,12 @@ describe('desired', () => {
         specs,
         last,
         fc.nat(5),
-        fc.record({ parked: fc.nat(5), parkedFor: fc.nat(700_000) }),
+        fc.record({ parked: fc.nat(5), parkedFor: fc.nat(700_000), planned: plans }),
         bounds,
         bounds,
-        (count, busy, spec, lastRequestAt, instances, { parked, parkedFor }, floors, ceilings) => {
-          const sight = { lastRequestAt, instances, parked, parkedFor };
+        (count, busy, spec, lastRequestAt, instances, rest, floors, ceilings) => {
+          const { parked, parkedFor, planned } = rest;
+          const sight = { lastRequestAt, instances, parked, parkedFor, planned };
           const kept = decideKeepAlive(spec, sight, NOW);
           const keepAlive = { ...kept.decision, why: kept.why };
           const scale = { count, mode: 'stable', why: 'load' };
@@ -134,14 +141,19 @@ describe('desired', () => {
           expect(decision.reason).not.toBe('');
           expect(decision.parked).toBeGreaterThanOrEqual(0);
           expect(decision.desired + decision.parked).toBeLessThanOrEqual(top);
-          const parks = spec.policy === 'fixed' && spec.park > 0;
-          if (!parks || lastRequestAt === undefined) expect(decision.parked).toBe(0);
+          const isFixed = spec.policy === 'fixed';
+          const parks = isFixed && spec.park > 0;
+          const mayPark = isFixed
+            ? parks && lastRequestAt !== undefined
+            : planned?.state === 'parked';
+          if (!mayPark) expect(decision.parked).toBe(0);
           if (parks && parked > 0 && parkedFor >= spec.park) expect(decision.parked).toBe(0);
           if (decision.desired > 0 || top === 0) return;
-          const idle = spec.policy === 'fixed' ? spec.idle : 60_000;
           expect(busy).toBe(false);
+          if (!isFixed) expect(planned?.state === 'hot' && instances > 0).toBe(false);
+          if (!isFixed) return;
           const used = lastRequestAt !== undefined && instances > 0;
-          expect(!used || NOW - lastRequestAt >= idle).toBe(true);
+          expect(!used || NOW - lastRequestAt >= spec.idle).toBe(true);
         },
       ),
       { numRuns: 3000 },
@@ -176,7 +188,7 @@ describe('keep-alive', () => {
   ])('parks: %s', (_, quiet, instances, parked, expected) => {
     const sight = { lastRequestAt: NOW - quiet, instances, ...parked };
     const { decision, why } = decideKeepAlive(parks, sight, NOW);
-    expect(decision).toEqual(expected);
+    expect(decision).toEqual({ ...expected, ahead: false });
     expect(why).toContain('keep-alive is fixed 30s, then parked for 60s');
   });
 
@@ -186,30 +198,66 @@ describe('keep-alive', () => {
     ['idle', fixed, { lastRequestAt: NOW - 30_000, instances: 1 }, false],
     ['never used', fixed, { lastRequestAt: undefined, instances: 1 }, false],
     ['nothing that could be kept', fixed, { lastRequestAt: NOW, instances: 0 }, false],
-    [
-      'adaptive is 60 s',
-      { policy: 'adaptive' } as const,
-      { lastRequestAt: NOW - 59_999, instances: 1 },
-      true,
-    ],
-    [
-      'adaptive ends',
-      { policy: 'adaptive' } as const,
-      { lastRequestAt: NOW - 60_000, instances: 1 },
-      false,
-    ],
   ])('%s', (_, spec, sight, keep) => {
     const { decision, why } = decideKeepAlive(spec, { ...none, ...sight }, NOW);
-    expect(decision).toEqual({ keep, park: false });
+    expect(decision).toEqual({ keep, park: false, ahead: false });
     expect(why).toContain('keep-alive');
   });
 
-  test('adaptive says that it is not there yet', () => {
-    const { why } = decideKeepAlive(
-      { policy: 'adaptive' },
-      { lastRequestAt: NOW, instances: 1, ...none },
-      NOW,
-    );
-    expect(why).toContain('adaptive, which stands for fixed 60s until the policy engine is there');
-  });
+  const why = 'cold after 5m';
+  const used = { lastRequestAt: NOW - 7000, instances: 1 };
+  const gone = { lastRequestAt: NOW - 7000, instances: 0 };
+  const hot = { state: 'hot', ahead: false, why } as const;
+  const ahead = { ...hot, ahead: true };
+  const [parked, cold] = [{ ...hot, state: 'parked' } as const, { ...hot, state: 'cold' } as const];
+  const notAhead = 'no memory is free for it';
+  const [keeps, parksIt, lets, loads] = [[true], [false, true], [], [true, false, true]];
+  test.each([
+    ['no plan', { ...none, ...used }, lets, 'no request has come'],
+    [
+      'hot',
+      { ...none, ...used, planned: hot },
+      keeps,
+      /^idle for 7s, keep-alive is adaptive: cold/,
+    ],
+    ['hot, but it has gone', { ...none, ...gone, planned: hot }, lets, 'nothing runs'],
+    ['to be parked', { ...none, ...used, planned: parked }, parksIt, why],
+    ['parked', { ...none, ...gone, parked: 1, planned: parked }, parksIt, why],
+    ['to be parked, but it has gone', { ...none, ...gone, planned: parked }, lets, 'nothing runs'],
+    ['cold', { ...none, ...used, planned: cold }, lets, why],
+    ['cold, parked until now', { ...none, ...gone, parked: 1, planned: cold }, lets, why],
+    [
+      'ahead',
+      { ...none, ...gone, planned: ahead },
+      loads,
+      /^loaded ahead of a request, idle for 7s/,
+    ],
+    ['ahead, and there', { ...none, ...used, planned: ahead, notAhead }, loads, 'loaded ahead'],
+    [
+      'ahead, never used here',
+      { ...none, lastRequestAt: undefined, instances: 0, planned: ahead },
+      loads,
+      why,
+    ],
+    [
+      'ahead without room',
+      { ...none, ...gone, planned: ahead, notAhead },
+      lets,
+      /^no memory is free for it, idle/,
+    ],
+    [
+      'ahead without room, parked',
+      { ...none, ...gone, parked: 1, planned: ahead, notAhead },
+      parksIt,
+      notAhead,
+    ],
+  ])(
+    'adaptive, planned: %s',
+    (_, sight, [keep = false, park = false, isAhead = false], because) => {
+      const decided = decideKeepAlive({ policy: 'adaptive' }, sight, NOW);
+      expect(decided.decision).toEqual({ keep, park, ahead: isAhead });
+      expect(decided.why).toMatch(because);
+      expect(decided.why).toContain('keep-alive is adaptive');
+    },
+  );
 });

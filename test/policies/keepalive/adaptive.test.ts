@@ -4,6 +4,7 @@ import {
   type AdaptiveMemory,
   type AdaptiveSeen,
   decideAdaptive,
+  reviseAdaptive,
 } from '#policies/keepalive/adaptive.ts';
 import { binOf, makeMinuteBins, makeSecondBins } from '#policies/keepalive/bins.ts';
 import {
@@ -13,7 +14,7 @@ import {
   makeFleet,
   makeModelHistory,
 } from '#policies/keepalive/hazard.ts';
-import { type Plan, stateAt } from '#policies/keepalive/plan.ts';
+import { type Plan, stateAt, useOf } from '#policies/keepalive/plan.ts';
 
 const MINUTE = 60_000;
 const SEEN: AdaptiveSeen = { memory: 1, coldCost: 1 };
@@ -252,6 +253,53 @@ describe('edges of what it learns', () => {
     planAfter(gaps, { memory });
     // Ten minutes after a request at noon another is likely; after the last of the day it is less so.
     expect(hazardAt(14 * 49)).toBeLessThan(hazardAt(13 * 49 + 20));
+  });
+});
+
+describe('planned anew in the midst of an idle time', () => {
+  const gaps = fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 3, maxLength: 40 });
+
+  test('what has passed stays; where memory is dearer nothing is loaded for longer', () => {
+    fc.assert(
+      fc.property(gaps, fc.nat(600), fc.integer({ min: 2, max: 50 }), (list, minutes, times) => {
+        const memory = makeMemory();
+        const { plan, now } = planAfter(list, { memory });
+        const idle = minutes * MINUTE;
+        const at = (price: number): Plan =>
+          reviseAdaptive({ price }, SEEN, { ...memory, plan }, now + idle).decision;
+        const [same, dearer] = [at(worthMinutes(10)), at(worthMinutes(10) * times)];
+        for (const each of [same, dearer]) expect(useOf(each, idle)).toEqual(useOf(plan, idle));
+        expect(useOf(dearer, 1e9).hot).toBeLessThanOrEqual(useOf(same, 1e9).hot + 1e-6);
+        expect(dearer.at(-1)!.state).toBe('cold');
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('what is cold stays so until a request is near', () => {
+    const memory = makeMemory();
+    const { now } = planAfter(times(60, 45), { memory });
+    const plan: Plan = [{ after: 20 * MINUTE, state: 'cold' }];
+    const seen = { ...memory, plan };
+    const { decision, why } = reviseAdaptive(
+      { price: worthMinutes(10) },
+      SEEN,
+      seen,
+      now + 20 * MINUTE,
+    );
+    expect(stateAt(decision, 30 * MINUTE)).toBe('cold');
+    expect(stateAt(decision, 45 * MINUTE)).toBe('hot');
+    expect(why).toMatch(/^cold after 20m, hot after 44m/);
+  });
+
+  test('without history it is kept until a fifth of what a cold start is worth by then', () => {
+    const memory = makeMemory();
+    const { plan, now } = planAfter([], { memory, price: worthMinutes(10) });
+    const decide = (worth: number): Plan =>
+      reviseAdaptive({ price: worthMinutes(worth) }, SEEN, { ...memory, plan }, now + MINUTE)
+        .decision;
+    expect(decide(100)[0]!.after).toBeGreaterThanOrEqual(20 * MINUTE);
+    expect(decide(0.1)).toEqual([{ after: MINUTE, state: 'cold' }]);
   });
 });
 

@@ -1,0 +1,159 @@
+import {
+  type AdaptiveSeen,
+  type AdaptiveSpec,
+  decideAdaptive,
+  replanAdaptive,
+  reviseAdaptive,
+} from './adaptive.ts';
+import type { Bins } from './bins.ts';
+import { type Fleet, learnArrival, learnSurvival, makeFleet, makeModelHistory } from './hazard.ts';
+import type { History } from './history.ts';
+import { type Plan, useOf } from './plan.ts';
+import { countUse, decidePrice, FIRST_MS, makePriceMemory, type PriceMemory } from './price.ts';
+
+/**
+ * The learned policy as it runs live, and in the simulator: each model's plan at the price that its shadows find for
+ * a budget. Who drives it tells of each request, of each beginning of an idle time, and now and then of the time that
+ * passes; how often does not matter to what is learned. Memories are changed in place.
+ */
+export interface OnlineFleet {
+  readonly fleet: Fleet;
+  readonly prices: PriceMemory;
+}
+
+export interface OnlineModel {
+  readonly history: History;
+  /** What becomes of it while nobody comes; undefined: it is in use, or not planned for. */
+  plan: Plan | undefined;
+  /** The price at which it was planned. */
+  price: number;
+  /** What would become of it at each of the prices that are tried. */
+  shadows: readonly Plan[];
+  /** Until when their use is counted. */
+  countedAt: number;
+}
+
+type Footprint = Pick<AdaptiveSeen, 'memory' | 'parked'>;
+
+/** What loading ahead of a request takes, besides the time in which the model is then idle. */
+export const SPECULATIVE_LOAD_MS = 30_000;
+/** A price that is so many times another is worth another plan. */
+const WORTH_REVISING = 1.25;
+
+/** `cheapFirst`: from the beginning at the price that was found so far, which is too cheap while little is loaded. */
+export function makeOnlineFleet(
+  bins: Bins,
+  costPerMemory: number,
+  now: number,
+  { cheapFirst = false } = {},
+): OnlineFleet {
+  const prices = makePriceMemory(costPerMemory, cheapFirst ? now - FIRST_MS : now);
+  return { fleet: makeFleet(bins, now), prices };
+}
+
+export function makeOnlineModel({ fleet }: OnlineFleet, now: number): OnlineModel {
+  const history = makeModelHistory(fleet);
+  return { history, plan: undefined, price: Number.NaN, shadows: [], countedAt: now };
+}
+
+/** Time has passed for an idle model. */
+export function passTime(all: OnlineFleet, one: OnlineModel, seen: Footprint, now: number): void {
+  countShadows(all, one, seen, now);
+  learnSurvival(all.fleet, one.history, now);
+}
+
+/** A request has come to a model that was idle, or to one that had none before. */
+export function endIdleTime(
+  all: OnlineFleet,
+  one: OnlineModel,
+  seen: Footprint,
+  now: number,
+): void {
+  countShadows(all, one, seen, now);
+  one.plan = undefined;
+  one.shadows = [];
+  learnArrival(all.fleet, one.history, now);
+}
+
+/** It has become idle. `budget`: a mean of memory that is loaded and idle, of all models. */
+export function beginIdleTime(
+  all: OnlineFleet,
+  one: OnlineModel,
+  seen: AdaptiveSeen,
+  budget: number,
+  now: number,
+): { why: string } {
+  const spec = { ...specFor(all, budget, now), shadows: [...all.prices.prices] };
+  const { decision, why } = decideAdaptive(spec, seen, { ...all, history: one.history }, now);
+  one.plan = decision.plan;
+  one.price = spec.price;
+  one.shadows = decision.shadows;
+  one.countedAt = now;
+  return { why };
+}
+
+/** It is idle already, in the state that `before` says, and there is no plan for it: control has just come back. */
+export function resumeIdleTime(
+  all: OnlineFleet,
+  one: OnlineModel,
+  seen: AdaptiveSeen,
+  budget: number,
+  before: Plan,
+  now: number,
+): { why: string } {
+  const { history } = one;
+  one.shadows = replanAdaptive([...all.prices.prices], seen, { ...all, history });
+  one.countedAt = now;
+  return revise(all, one, seen, { ...specFor(all, budget, now), plan: before }, now);
+}
+
+/** Plans anew for one that is idle under a plan when the price has moved; undefined: it has not. */
+export function followPrice(
+  all: OnlineFleet,
+  one: OnlineModel,
+  seen: AdaptiveSeen,
+  budget: number,
+  now: number,
+): { why: string } | undefined {
+  const { plan } = one;
+  const { price } = specFor(all, budget, now);
+  const ratio = price / one.price;
+  if (!plan || (ratio < WORTH_REVISING && ratio > 1 / WORTH_REVISING)) return undefined;
+  return revise(all, one, seen, { price, plan }, now);
+}
+
+function revise(
+  { fleet }: OnlineFleet,
+  one: OnlineModel,
+  seen: AdaptiveSeen,
+  { price, plan }: { price: number; plan: Plan },
+  now: number,
+): { why: string } {
+  const { history } = one;
+  const { decision, why } = reviseAdaptive({ price }, seen, { fleet, history, plan }, now);
+  one.plan = decision;
+  one.price = price;
+  return { why };
+}
+
+function specFor({ prices }: OnlineFleet, budget: number, now: number): AdaptiveSpec {
+  return { price: decidePrice(budget, prices, now).decision };
+}
+
+function countShadows(
+  { prices }: OnlineFleet,
+  one: OnlineModel,
+  { memory, parked }: Footprint,
+  now: number,
+): void {
+  const { idleSince } = one.history;
+  one.shadows.forEach((plan, shadow) => {
+    const before = useOf(plan, one.countedAt - idleSince);
+    const until = useOf(plan, now - idleSince);
+    const loads = (until.loads - before.loads) * SPECULATIVE_LOAD_MS;
+    const frozen = (until.parked - before.parked) * (parked?.share ?? 1);
+    const used = memory * (until.hot - before.hot + frozen + loads);
+    if (used > 0) countUse(prices, shadow, used, now);
+  });
+  one.countedAt = now;
+}
