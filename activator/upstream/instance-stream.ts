@@ -10,8 +10,7 @@ import { formatTimeout } from '../http2/grpc.ts';
 import { readResponse } from './read-response.ts';
 import { type InstanceSession, schemeOf } from './instance-session.ts';
 
-const { NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } =
-  constants;
+const { NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_REFUSED_STREAM } = constants;
 
 /** Said anew for this hop. */
 const REPLACED = new Set(['host', 'grpc-timeout']);
@@ -36,7 +35,7 @@ export class InstanceStream implements Upstream {
   private requestTrailers = '';
   private trailers = '';
   private informational = 0;
-  /** The frame that ends the answer has been seen. */
+  /** What ends the answer has come. */
   private isWhole = false;
   private givesUpAt = NEVER;
   private left = false;
@@ -106,6 +105,7 @@ export class InstanceStream implements Upstream {
     ];
     const stream = this.session.request(fields, options);
     this.stream = stream;
+    this.watchEnd(stream);
     if (mayTrail) {
       stream.on('wantTrailers', () => stream.sendTrailers(trailersOfLines(this.requestTrailers)));
     }
@@ -213,14 +213,23 @@ export class InstanceStream implements Upstream {
   }
 
   /**
+   * `node:http2` does not tell whether an answer ended by END_STREAM or by a reset with NO_ERROR, which looks the
+   * same. But it pushes the end of the first while the stream is open yet, that of the second when it has closed.
+   */
+  private watchEnd(stream: ClientHttp2Stream): void {
+    const push = stream.push.bind(stream);
+    stream.push = (chunk: unknown, encoding) => {
+      if (chunk === null && !stream.closed) this.isWhole = true;
+      return push(chunk, encoding);
+    };
+  }
+
+  /**
    * A whole answer may have been closed, too, by the time that its end is read: when the caller reads slowly, or
-   * by a reset of what is left of the request. It is known by its trailers, or else by a close without an error.
+   * by a reset of what is left of the request.
    */
   private get wasCut(): boolean {
-    const { stream } = this;
-    return (
-      stream !== undefined && stream.closed && !this.isWhole && stream.rstCode !== NGHTTP2_NO_ERROR
-    );
+    return this.stream?.closed === true && !this.isWhole;
   }
 
   /** node:http2 could not read what the instance began with: most likely a refusal by HTTP/1. */

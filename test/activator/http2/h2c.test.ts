@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { createServer, type ServerHttp2Stream } from 'node:http2';
 import { request } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { call, dial, makeInstance, makeModel } from '../harness.ts';
 import { useHarness } from '../use-harness.ts';
 import { ask, openSession } from './client.ts';
+import { DATA, END_HEADERS, fieldBlock, frame, HEADERS, RST_STREAM, SETTINGS } from './frames.ts';
 
 /** Instances that speak nothing but HTTP/2, for callers of both protocols. */
 const harness = useHarness();
@@ -99,6 +100,59 @@ describe('an address that says h2c', () => {
     const answer = await call(harness.port, PATH, { method: 'HEAD' });
     expect(answer).toMatchObject({ status: 200, headers: { 'content-length': '7' } });
   });
+
+  const wrong: [string, string, (stream: ServerHttp2Stream) => void][] = [
+    ['is reset with NO_ERROR before it', 'first', (stream) => stream.close(0)],
+    ['ends with its session before it', 'first', (stream) => stream.session?.destroy()],
+    ['ends before it', 'first', (stream) => stream.end()],
+    ['goes on behind it', 'first, and more', (stream) => stream.end()],
+  ];
+
+  test.each(wrong)('an answer that promises a length and %s is cut', async (_, said, end) => {
+    await serve((stream) => {
+      stream.respond({ 'content-length': 10 });
+      stream.write(said, () => end(stream));
+    });
+    const caller = await dial(harness.port);
+    harness.teardown(() => caller.socket.destroy());
+    const asks = `GET ${PATH} HTTP/1.1\r\nHost: h\r\n\r\n`;
+    caller.socket.write(asks + asks);
+    const text = await caller.closed;
+    expect(text.match(/HTTP\/1.1 /g)).toHaveLength(1);
+    expect(text).not.toContain('more');
+    await expect.poll(() => harness.gauge('rouse_requests_in_flight')).toBe(0);
+  });
+
+  test.each([
+    ['', [frame(RST_STREAM, 0, 1, Buffer.alloc(4))]],
+    [
+      ', and more before it,',
+      [frame(DATA, 0, 1, Buffer.from('more')), frame(RST_STREAM, 0, 1, Buffer.alloc(4))],
+    ],
+  ])(
+    'an answer without a length that is reset with NO_ERROR%s does not look whole',
+    async (_, rest) => {
+      const accepted = Promise.withResolvers<Socket>();
+      const instance = await harness.startBareInstance((socket) => {
+        socket.once('data', () => {
+          const head = frame(HEADERS, END_HEADERS, 1, fieldBlock([[':status', '200']]));
+          const first = frame(DATA, 0, 1, Buffer.from('first'));
+          socket.write(Buffer.concat([frame(SETTINGS, 0, 0), head, first]));
+        });
+        accepted.resolve(socket);
+      });
+      const address = { node: 'test', host: '127.0.0.1', port: instance.port, h2c: true } as const;
+      const instances = [makeInstance(instance.port, { address })];
+      harness.publisher.update({ models: [makeModel()], instances });
+      await harness.activator.ready;
+      const caller = await dial(harness.port);
+      harness.teardown(() => caller.socket.destroy());
+      caller.socket.write(`GET ${PATH} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`);
+      await caller.until(/first/);
+      (await accepted.promise).write(Buffer.concat(rest));
+      expect(await caller.closed).not.toMatch(/0\r\n\r\n$/);
+    },
+  );
 
   test('an upgrade, which HTTP/2 does not have, is not asked for: the answer is a plain one', async () => {
     await serve(echo);
