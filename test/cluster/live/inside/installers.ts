@@ -1,0 +1,121 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { kubectl } from './kubectl.ts';
+
+/** Rouse's install files, used as users do: both ways, with the same choices. For programs in the box. */
+
+const INSTALL = resolve(import.meta.dirname, '../../../../knative/install');
+export const SYSTEM = 'rouse-system';
+const RELEASE = ['rouse', INSTALL, '--namespace', SYSTEM];
+const LONGEST_OUTPUT = 2 ** 26;
+
+export interface Choices {
+  readonly image: string;
+  /** Settings of control. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly ephemeral?: boolean;
+  readonly models?: boolean;
+}
+
+export interface Installer {
+  /** The objects as YAML. */
+  render(choices: Choices): Promise<string>;
+  /** Installs, or changes what is installed. */
+  apply(choices: Choices): Promise<void>;
+  remove(): Promise<void>;
+}
+
+export const INSTALLERS: Readonly<Record<string, Installer>> = {
+  kustomize: createKustomize(),
+  helm: createHelm(),
+};
+
+function createKustomize(): Installer {
+  let applied: Choices = { image: '' };
+
+  async function withFolder<T>(choices: Choices, use: (folder: string) => Promise<T>): Promise<T> {
+    const folder = await mkdtemp(join(tmpdir(), 'rouse-kustomize-'));
+    try {
+      const kustomization = makeKustomization(relative(folder, INSTALL), choices);
+      await writeFile(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization));
+      return await use(folder);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  }
+
+  return {
+    render: async (choices) =>
+      await withFolder(choices, async (folder) => await run('kubectl', 'kustomize', folder)),
+    async apply(choices) {
+      applied = choices;
+      await withFolder(choices, async (folder) => {
+        await kubectl('apply', '--server-side', '-k', folder);
+      });
+    },
+    async remove() {
+      await withFolder(applied, async (folder) => {
+        await kubectl('delete', '-k', folder, '--timeout=120s');
+      });
+    },
+  };
+}
+
+/** As a user's own folder. */
+function makeKustomization(
+  install: string,
+  { image, env = {}, ephemeral = false, models = true }: Choices,
+): object {
+  const colon = image.lastIndexOf(':');
+  const container = {
+    name: 'rouse',
+    env: Object.entries(env).map(([name, value]) => ({ name, value })),
+  };
+  const patch = {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'rouse', namespace: SYSTEM },
+    spec: { template: { spec: { containers: [container] } } },
+  };
+  return {
+    resources: [join(install, 'base')],
+    components: [
+      ...(models ? [join(install, 'models')] : []),
+      ...(ephemeral ? [join(install, 'ephemeral')] : []),
+    ],
+    images: [{ name: 'rouse', newName: image.slice(0, colon), newTag: image.slice(colon + 1) }],
+    patches: container.env.length > 0 ? [{ patch: JSON.stringify(patch) }] : [],
+  };
+}
+
+function createHelm(): Installer {
+  return {
+    render: async (choices) => await run('helm', 'template', ...RELEASE, ...makeValues(choices)),
+    async apply(choices) {
+      const how = ['--install', '--create-namespace', ...makeValues(choices)];
+      await run('helm', 'upgrade', ...RELEASE, ...how);
+    },
+    async remove() {
+      await run('helm', 'uninstall', 'rouse', '--namespace', SYSTEM, '--wait');
+      // Both stay for whoever installs again.
+      await kubectl('delete', 'customresourcedefinition', 'models.rouse.dev', '--ignore-not-found');
+      await kubectl('delete', 'namespace', SYSTEM, '--timeout=120s');
+    },
+  };
+}
+
+function makeValues({ image, env = {}, ephemeral = false, models = true }: Choices): string[] {
+  const values = { image, env, storage: { ephemeral }, models: { enabled: models } };
+  return Object.entries(values).flatMap(([name, value]) => [
+    '--set-json',
+    `${name}=${JSON.stringify(value)}`,
+  ]);
+}
+
+async function run(program: string, ...args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(program, args, { maxBuffer: LONGEST_OUTPUT });
+  return stdout;
+}

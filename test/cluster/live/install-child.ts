@@ -1,0 +1,134 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { runRouse } from '#test/e2e/platform.ts';
+import { until } from '#test/until.ts';
+import { compare, listEverything } from './inside/everything.ts';
+import { forward, type Forward } from './inside/forward.ts';
+import { INSTALLERS, SYSTEM } from './inside/installers.ts';
+import { kubectl } from './inside/kubectl.ts';
+
+/**
+ * Run in the box: Rouse is installed, used, changed, used again and removed, as a user would; prints as JSON what was
+ * seen. `argv[2]`: by what it is installed, `argv[3]`: the image.
+ */
+
+const [, , how = '', image = ''] = process.argv;
+const EMBED = resolve(import.meta.dirname, '../../../functions/samples/embed/index.ts');
+const MODEL = {
+  apiVersion: 'rouse.dev/v1alpha1',
+  kind: 'Model',
+  metadata: { name: 'embed' },
+  spec: {
+    revision: { name: 'v1', runtime: 'function', source: EMBED },
+    keepAlive: { policy: 'fixed', idle: '6s' },
+  },
+};
+const QUESTION = JSON.stringify({ model: 'embed', input: 'hello' });
+/** Made by others, and none of Rouse's business. */
+const STRANGERS = ['configmaps,deployments,services,customresourcedefinitions', '--all-namespaces'];
+const OURS = 'app.kubernetes.io/name!=rouse';
+const SPECS = 'jsonpath={range .items[*]}{.metadata.name} {.spec} {.data}{"\\n"}{end}';
+
+const installer = INSTALLERS[how];
+if (!installer) throw new Error(`nothing installs by ${how}`);
+const folder = await mkdtemp(join(tmpdir(), 'rouse-install-'));
+let open: Forward | undefined;
+
+/** A disk of the node, as a cluster without a provisioner of volumes has it. */
+async function makeVolume(): Promise<void> {
+  const path = `/var/lib/rouse-volume-${how}`;
+  await mkdir(path, { recursive: true });
+  const expression = { key: 'kubernetes.io/hostname', operator: 'Exists' };
+  const volume = {
+    apiVersion: 'v1',
+    kind: 'PersistentVolume',
+    metadata: { name: `rouse-${how}` },
+    spec: {
+      capacity: { storage: '10Gi' },
+      accessModes: ['ReadWriteOnce'],
+      local: { path },
+      nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: [expression] }] } },
+    },
+  };
+  const file = join(folder, 'volume.json');
+  await writeFile(file, JSON.stringify(volume));
+  await kubectl('apply', '-f', file);
+}
+
+async function strangers(): Promise<string> {
+  return await kubectl('get', ...STRANGERS, '--selector', OURS, '--output', SPECS);
+}
+
+async function untilReady(): Promise<void> {
+  const deployments = ['deployment', '--namespace', SYSTEM];
+  await kubectl('rollout', 'status', ...deployments, '--timeout=120s');
+  await open?.close();
+  open = await forward(SYSTEM, 'rouse', [80, 8081]);
+}
+
+async function rouse(...args: string[]): Promise<string> {
+  const server = open?.urls[8081] ?? '';
+  const { status, stdout, stderr } = await runRouse(args, folder, { ROUSE_SERVER: server });
+  if (status !== 0) throw new Error(`rouse ${args.join(' ')}: ${stdout}${stderr}`);
+  return stdout;
+}
+
+async function ask(): Promise<string> {
+  const url = `${open?.urls[80]}/v1/embeddings`;
+  const response = await fetch(url, { method: 'POST', body: QUESTION });
+  await response.arrayBuffer();
+  return `${response.status}, cold ${response.headers.get('rouse-cold-start')}`;
+}
+
+async function stateOf(): Promise<string> {
+  const models = JSON.parse(await rouse('get', 'models', '-o', 'json')) as {
+    status: { state: string };
+  }[];
+  return models.map(({ status }) => status.state).join();
+}
+
+async function untilState(state: string): Promise<void> {
+  await until(`it is ${state}`, async () => (await stateOf()) === state);
+}
+
+async function makeKey(): Promise<string> {
+  const inPod = ['exec', '--namespace', SYSTEM, 'deploy/rouse', '--'];
+  return await kubectl(...inPod, 'rouse', 'key', 'create', '--role', 'admin');
+}
+
+const before = await listEverything();
+const others = await strangers();
+await makeVolume();
+const seen: Record<string, unknown> = {};
+try {
+  await installer.apply({ image });
+  await untilReady();
+  process.env['ROUSE_KEY'] = await makeKey();
+  await writeFile(join(folder, 'model.yaml'), JSON.stringify(MODEL));
+  await rouse('apply', '-f', 'model.yaml');
+  seen['answered'] = await ask();
+  await untilState('Asleep');
+  seen['woken'] = await ask();
+
+  await installer.apply({ image, env: { ROUSE_LOG_LEVEL: 'debug' } });
+  await untilReady();
+  const level = 'jsonpath={..env[?(@.name=="ROUSE_LOG_LEVEL")].value}';
+  seen['changed'] = await kubectl('get', 'deploy/rouse', '--namespace', SYSTEM, '--output', level);
+  await untilState('Asleep');
+  seen['after'] = await ask();
+  await rouse('delete', 'embed');
+} finally {
+  await open?.close();
+  await installer.remove();
+  await kubectl('delete', 'persistentvolume', `rouse-${how}`);
+  await rm(folder, { recursive: true });
+}
+let left: string[] = [];
+await until('nothing is left', async () => {
+  left = compare(before, await listEverything());
+  return left.length === 0;
+}).catch(() => undefined);
+seen['left'] = left;
+seen['untouched'] = (await strangers()) === others;
+process.stdout.write(JSON.stringify(seen));

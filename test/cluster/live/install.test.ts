@@ -1,0 +1,103 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { AUDIT_LOG } from '#test/cluster/folders.ts';
+import { type Manifest, manifestsOf, readManifests } from '#test/knative/install/files.ts';
+import { grantsOf, nameOf, rulesOf } from '#test/knative/install/rights.ts';
+import { createTestCluster, MISSING, NEEDS, type TestCluster } from './cluster.ts';
+import { runInside } from './inside/run.ts';
+
+const IMAGE = 'dev.local/rouse:v1';
+const CHOICES = [
+  { image: IMAGE },
+  { image: 'registry.example:5000/team/rouse:2', models: false },
+  { image: IMAGE, ephemeral: true },
+  { image: IMAGE, env: { ROUSE_DOMAIN: 'models.example', ROUSE_CONTROL_HOSTS: 'rouse.example' } },
+];
+const ACCOUNT = 'system:serviceaccount:rouse-system:rouse';
+
+interface Deed {
+  readonly user: { readonly username: string };
+  readonly verb: string;
+  readonly objectRef?: {
+    readonly apiGroup?: string;
+    readonly resource?: string;
+    readonly subresource?: string;
+  };
+  readonly responseStatus?: { readonly code?: number };
+}
+
+/** By kind and name. The namespace is Helm's to make, and Helm's own annotation is no part of an object. */
+function objectsOf(text: string): Record<string, Manifest> {
+  const manifests = readManifests(text, 'rendered').filter(({ kind }) => kind !== 'Namespace');
+  return Object.fromEntries(
+    manifests.map((each) => [`${each.kind} ${each.metadata.namespace}/${each.metadata.name}`, each]),
+  );
+}
+
+describe.skipIf(MISSING.length > 0)(`the install ${NEEDS}`, () => {
+  let cluster: TestCluster;
+
+  beforeAll(async () => {
+    cluster = createTestCluster();
+    await cluster.must('up', 'rouse', 'helm');
+  });
+  afterAll(async () => {
+    await cluster?.close();
+  });
+
+  test('kustomize and the chart make the same objects', async () => {
+    const made = await runInside(cluster, 'install-render-child.ts', JSON.stringify(CHOICES));
+    const rendered = made as { kustomize: string; helm: string }[];
+    expect(rendered).toHaveLength(CHOICES.length);
+    for (const { kustomize, helm } of rendered) {
+      const objects = objectsOf(kustomize);
+      expect(Object.keys(objects).length).toBeGreaterThan(5);
+      expect(objectsOf(helm)).toEqual(objects);
+    }
+  });
+
+  test.each(['kustomize', 'helm'])(
+    'by %s: installed, used from zero to zero, changed, removed; nothing is left, and nothing else touched',
+    async (how) => {
+      expect(await runInside(cluster, 'install-child.ts', how, IMAGE)).toEqual({
+        answered: '200, cold false',
+        woken: '200, cold true',
+        changed: 'debug',
+        after: '200, cold true',
+        left: [],
+        untouched: true,
+      });
+    },
+  );
+
+  test('control did nothing that it may not, and what it may do is what it did', () => {
+    const lines = readFileSync(join(cluster.state, auditFile), 'utf8').trimEnd().split('\n');
+    const deeds = lines
+      .map((line): Deed => JSON.parse(line))
+      .filter(({ user, objectRef }) => user.username === ACCOUNT && objectRef !== undefined);
+    expect(deeds.filter(({ responseStatus }) => responseStatus?.code === 403)).toEqual([]);
+    const done = new Set(deeds.map(wordsOf));
+    const rules = rulesOf(manifestsOf('base'), 'ClusterRole', 'rouse');
+    const idle = grantsOf(rules).filter((grant) => !done.has(grant));
+    expect(idle.toSorted()).toEqual(NOT_SEEN.toSorted());
+  });
+});
+
+/** In the state folder. */
+const auditFile = AUDIT_LOG.replace('/var/', '');
+/** Of servers, the log says `patch` where something was applied, whether or not it was there. */
+const NOT_SEEN = [
+  'create services.serving.knative.dev',
+  // Of a pod that hangs, and of one that has failed.
+  'delete pods',
+  'get pods/log',
+  // Before Knative 1.21.
+  'patch podautoscalers.autoscaling.internal.knative.dev',
+];
+
+function wordsOf({ verb, objectRef }: Deed): string {
+  const { apiGroup: group = '', resource = '', subresource } = objectRef ?? {};
+  const whole = subresource === undefined ? resource : `${resource}/${subresource}`;
+  return nameOf({ verb, group, resource: whole });
+}
