@@ -28,6 +28,8 @@ export function makeModelCrd(): object {
     metadata: {
       name: `models.${GROUP}`,
       labels: { 'app.kubernetes.io/name': 'rouse', 'app.kubernetes.io/component': 'models' },
+      // With the definition all Models would go; Helm is to leave it when the release is uninstalled.
+      annotations: { 'helm.sh/resource-policy': 'keep' },
     },
     spec: {
       group: GROUP,

@@ -92,6 +92,26 @@ async function untilState(state: string): Promise<void> {
   await until(`it is ${state}`, async () => (await stateOf()) === state);
 }
 
+/** The same model by another name, as an object of the cluster. Gives whether it came to be ready. */
+async function tryObject(): Promise<string> {
+  const pushed = await rouse('push', EMBED);
+  const [source = ''] = /sha256:[0-9a-f]{64}/.exec(pushed) ?? [];
+  const { revision } = MODEL.spec;
+  const object = {
+    ...MODEL,
+    metadata: { name: 'embed-object', namespace: 'default' },
+    spec: { ...MODEL.spec, revision: { ...revision, source } },
+  };
+  await writeFile(join(folder, 'object.json'), JSON.stringify(object));
+  await kubectl('apply', '-f', join(folder, 'object.json'));
+  const name = 'model/embed-object';
+  await kubectl('wait', '--for=condition=Ready', name, '--timeout=60s');
+  const ready = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}';
+  const status = await kubectl('get', name, '--output', ready);
+  await kubectl('delete', name, '--timeout=60s');
+  return status;
+}
+
 async function makeKey(): Promise<string> {
   const inPod = ['exec', '--namespace', SYSTEM, 'deploy/rouse', '--'];
   return await kubectl(...inPod, 'rouse', 'key', 'create', '--role', 'admin');
@@ -108,6 +128,7 @@ try {
   await writeFile(join(folder, 'model.yaml'), JSON.stringify(MODEL));
   await rouse('apply', '-f', 'model.yaml');
   seen['answered'] = await ask();
+  seen['model'] = await tryObject();
   await untilState('Asleep');
   seen['woken'] = await ask();
 

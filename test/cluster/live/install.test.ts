@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { AUDIT_LOG } from '#test/cluster/folders.ts';
 import { type Manifest, manifestsOf, readManifests } from '#test/knative/install/files.ts';
 import { grantsOf, nameOf, rulesOf } from '#test/knative/install/rights.ts';
-import { createTestCluster, MISSING, NEEDS, type TestCluster } from './cluster.ts';
+import { type DrivenCluster, MISSING, NEEDS } from './cluster.ts';
 import { runInside } from './inside/run.ts';
+import { shareCluster } from './share-cluster.ts';
 
 const IMAGE = 'dev.local/rouse:v1';
 const CHOICES = [
@@ -27,23 +28,31 @@ interface Deed {
   readonly responseStatus?: { readonly code?: number };
 }
 
-/** By kind and name. The namespace is Helm's to make, and Helm's own annotation is no part of an object. */
+/** By kind and name. The namespace is Helm's to make. The order of an environment means nothing, where nothing refers. */
 function objectsOf(text: string): Record<string, Manifest> {
   const manifests = readManifests(text, 'rendered').filter(({ kind }) => kind !== 'Namespace');
+  for (const each of manifests) {
+    for (const { env } of containersOf(each)) env?.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
   return Object.fromEntries(
-    manifests.map((each) => [`${each.kind} ${each.metadata.namespace}/${each.metadata.name}`, each]),
+    manifests.map((each) => [
+      `${each.kind} ${each.metadata.namespace}/${each.metadata.name}`,
+      each,
+    ]),
   );
 }
 
+function containersOf(manifest: Manifest): { env?: { name: string }[] }[] {
+  if (manifest.kind !== 'Deployment') return [];
+  const { spec } = manifest as unknown as { spec: { template: { spec: { containers: [] } } } };
+  return spec.template.spec.containers;
+}
+
 describe.skipIf(MISSING.length > 0)(`the install ${NEEDS}`, () => {
-  let cluster: TestCluster;
+  let cluster: DrivenCluster;
 
   beforeAll(async () => {
-    cluster = createTestCluster();
-    await cluster.must('up', 'rouse', 'helm');
-  });
-  afterAll(async () => {
-    await cluster?.close();
+    cluster = await shareCluster('rouse', 'helm');
   });
 
   test('kustomize and the chart make the same objects', async () => {
@@ -62,6 +71,7 @@ describe.skipIf(MISSING.length > 0)(`the install ${NEEDS}`, () => {
     async (how) => {
       expect(await runInside(cluster, 'install-child.ts', how, IMAGE)).toEqual({
         answered: '200, cold false',
+        model: 'True',
         woken: '200, cold true',
         changed: 'debug',
         after: '200, cold true',
@@ -78,7 +88,10 @@ describe.skipIf(MISSING.length > 0)(`the install ${NEEDS}`, () => {
       .filter(({ user, objectRef }) => user.username === ACCOUNT && objectRef !== undefined);
     expect(deeds.filter(({ responseStatus }) => responseStatus?.code === 403)).toEqual([]);
     const done = new Set(deeds.map(wordsOf));
-    const rules = rulesOf(manifestsOf('base'), 'ClusterRole', 'rouse');
+    const rules = [
+      ...rulesOf(manifestsOf('base'), 'ClusterRole', 'rouse'),
+      ...rulesOf(manifestsOf('models'), 'ClusterRole', 'rouse-models'),
+    ];
     const idle = grantsOf(rules).filter((grant) => !done.has(grant));
     expect(idle.toSorted()).toEqual(NOT_SEEN.toSorted());
   });
@@ -86,9 +99,11 @@ describe.skipIf(MISSING.length > 0)(`the install ${NEEDS}`, () => {
 
 /** In the state folder. */
 const auditFile = AUDIT_LOG.replace('/var/', '');
-/** Of servers, the log says `patch` where something was applied, whether or not it was there. */
 const NOT_SEEN = [
+  // The log says `patch` where something was applied, whether or not it was there.
   'create services.serving.knative.dev',
+  // The newest goes with its Service.
+  'delete revisions.serving.knative.dev',
   // Of a pod that hangs, and of one that has failed.
   'delete pods',
   'get pods/log',

@@ -1,12 +1,16 @@
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { revisionSpec, type RevisionSpecInput } from '#domain/model.ts';
 import type { Workload } from '#runtime/runtime.ts';
 import { until, wanted } from '#test/runtime/conformance.ts';
+import { program } from '#test/control/harness.ts';
+import { createModelSetup } from '../models/model-setup.ts';
 import { createKnativeSetup, type KnativeSetup } from '../runtime-setup.ts';
 import { manifestsOf } from './files.ts';
 import { deedsOf, grantsOf, isAllowed, nameOf, rulesOf } from './rights.ts';
 
 const CONTROL = rulesOf(manifestsOf('base'), 'ClusterRole', 'rouse');
+const MODELS = rulesOf(manifestsOf('models'), 'ClusterRole', 'rouse-models');
+const CREATED = ['create models.rouse.dev', 'create models/status.rouse.dev'];
 const setups: KnativeSetup[] = [];
 
 afterEach(async () => {
@@ -49,6 +53,20 @@ test("control's role allows what it does, on Knative of today and of yesterday, 
   const today = await live({});
   const yesterday = await live({ version: '1.20.0', carrier: 'podautoscalers' });
   expect(grantsOf(CONTROL).toSorted()).toEqual([...new Set([...today, ...yesterday])].toSorted());
+});
+
+test('for Models it may do what it does with them, too', async () => {
+  const setup = await createModelSetup();
+  onTestFinished(() => setup.close());
+  setup.start();
+  setup.put('digits', { revision: program({ name: 'v1' }) });
+  await setup.untilCondition('digits', 'Ready', /^True/);
+  await setup.remove('digits');
+  await until('it is gone', () => setup.get('digits') === undefined);
+  const done = new Set(setup.server.requests.flatMap((request) => deedsOf(request).map(nameOf)));
+  // Not of control: the test removes the object. And what is applied names the object, so that none is made anew.
+  for (const other of ['delete models.rouse.dev', ...CREATED]) done.delete(other);
+  expect(grantsOf(MODELS).toSorted()).toEqual([...done].toSorted());
 });
 
 test('of definitions, it may read the one that it reads', async () => {

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import type { TestCluster } from '../cluster.ts';
+import type { DrivenCluster } from '../cluster.ts';
 
 /** Runs a program of the tests in the box of a cluster, and gives what it printed as JSON. */
 export async function runInside(
-  cluster: TestCluster,
+  cluster: DrivenCluster,
   program: string,
   ...args: string[]
 ): Promise<unknown> {
