@@ -112,7 +112,7 @@ function classifyMissing(what: string, said: string, told: Status | undefined): 
   if (told?.details?.name !== undefined) return { code: 'not_found', message: said };
   const kind = what.split(' ', 1)[0] ?? '';
   const expected = kind.endsWith('.rouse.dev')
-    ? "Rouse's definition of it, knative/install/crds, applied"
+    ? "Rouse's definition of it, knative/install/models, applied"
     : 'Knative Serving, installed and ready';
   const message = `the cluster has no ${kind}: expected ${expected}`;
   return { code: 'unavailable', message };

@@ -30,7 +30,7 @@ export function makeStatusSchema(): Structural {
       state: text('Asleep, Parked, Waking, Awake, Preparing or Failed.'),
       url: text('Where requests go.'),
       split: text('Its traffic in one line.'),
-      instances: whole('How many there are now.'),
+      instances: whole('How many there are now, without those that are ending.'),
       traffic: listOf('Resolved: latest has become a name.', {
         revision: text(),
         percent: { type: 'integer' },

@@ -80,7 +80,7 @@ function describeModel({ status }: ModelResource): ModelObjectStatus {
     state: status.state,
     url: status.addresses.host,
     split: formatTraffic(status.traffic),
-    instances: status.instances.length,
+    instances: status.instances.filter(({ state }) => state !== 'draining').length,
     traffic: status.traffic,
     revisions: status.revisions
       .slice(-MOST_REVISIONS)
