@@ -11,7 +11,7 @@ import { shareCluster } from './share-cluster.ts';
 const IMAGE = 'dev.local/rouse:v1';
 const CHOICES = [
   { image: IMAGE },
-  { image: 'registry.example:5000/team/rouse:2', models: false },
+  { image: 'registry.example:5000/team/rouse:2', models: false, guarded: false },
   { image: IMAGE, ephemeral: true },
   { image: IMAGE, env: { ROUSE_DOMAIN: 'models.example', ROUSE_CONTROL_HOSTS: 'rouse.example' } },
 ];
@@ -80,6 +80,14 @@ describe.skipIf(MISSING.length > 0)(`the install ${NEEDS}`, () => {
       });
     },
   );
+
+  test("Knative's activator becomes ours by its image and command alone, and its own again", async () => {
+    expect(await runInside(cluster, 'install-activator-child.ts', IMAGE)).toEqual({
+      changed: ['command', 'image'],
+      runs: true,
+      undone: true,
+    });
+  });
 
   test('control did nothing that it may not, and what it may do is what it did', () => {
     const lines = readFileSync(join(cluster.state, auditFile), 'utf8').trimEnd().split('\n');

@@ -9,8 +9,12 @@ import type { Rule } from './rights.ts';
 const PARTS = readdirSync(INSTALL, { withFileTypes: true })
   .filter((entry) => entry.isDirectory() && entry.name !== 'templates')
   .map(({ name }) => name);
+/** Its file is a change of Knative's own Deployment. */
+const CHANGE = 'activator';
 /** Those whose files are objects, and not changes of objects. */
-const OBJECTS = PARTS.filter((part) => resourcesOf(part).some((name) => name.endsWith('.yaml')));
+const OBJECTS = PARTS.filter(
+  (part) => part !== CHANGE && resourcesOf(part).some((name) => name.endsWith('.yaml')),
+);
 const ALL = OBJECTS.flatMap(manifestsOf);
 
 interface PodSpec {
@@ -137,6 +141,23 @@ interface Binding {
   readonly subjects: readonly { readonly kind: string; readonly name: string }[];
 }
 
+test("of Knative's activator, only what it runs is changed", () => {
+  expect(manifestsOf(CHANGE)).toEqual([
+    {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'activator', namespace: 'knative-serving' },
+      spec: {
+        template: {
+          spec: {
+            containers: [{ name: 'activator', image: 'rouse', command: ['rouse-activator'] }],
+          },
+        },
+      },
+    },
+  ]);
+});
+
 test('the namespace admits only pods that are restricted', () => {
   const namespace = ALL.find(({ kind }) => kind === 'Namespace');
   expect(namespace?.metadata).toEqual({
@@ -179,6 +200,19 @@ test('the network lets in what is meant to be reached, and nothing else', () => 
       },
       policyTypes: ['Ingress'],
       ingress: [{ ports: [{ port: 'requests' }, { port: 'control' }] }],
+    },
+    'knative-serving/rouse-autoscaler': {
+      podSelector: { matchLabels: { app: 'autoscaler' } },
+      policyTypes: ['Ingress'],
+      ingress: [
+        {
+          from: ['activator', 'autoscaler'].map((app) => ({
+            podSelector: { matchLabels: { app } },
+          })),
+          ports: [{ port: 8080 }],
+        },
+        { ports: [{ port: 9090 }] },
+      ],
     },
   });
 });

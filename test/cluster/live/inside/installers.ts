@@ -18,6 +18,8 @@ export interface Choices {
   readonly env?: Readonly<Record<string, string>>;
   readonly ephemeral?: boolean;
   readonly models?: boolean;
+  /** The statistics that Knative's autoscaler takes. */
+  readonly guarded?: boolean;
 }
 
 export interface Installer {
@@ -67,7 +69,7 @@ function createKustomize(): Installer {
 /** As a user's own folder. */
 function makeKustomization(
   install: string,
-  { image, env = {}, ephemeral = false, models = true }: Choices,
+  { image, env = {}, ephemeral = false, models = true, guarded = true }: Choices,
 ): object {
   const colon = image.lastIndexOf(':');
   const container = {
@@ -84,6 +86,7 @@ function makeKustomization(
     resources: [join(install, 'base')],
     components: [
       ...(models ? [join(install, 'models')] : []),
+      ...(guarded ? [join(install, 'autoscaler')] : []),
       ...(ephemeral ? [join(install, 'ephemeral')] : []),
     ],
     images: [{ name: 'rouse', newName: image.slice(0, colon), newTag: image.slice(colon + 1) }],
@@ -107,8 +110,15 @@ function createHelm(): Installer {
   };
 }
 
-function makeValues({ image, env = {}, ephemeral = false, models = true }: Choices): string[] {
-  const values = { image, env, storage: { ephemeral }, models: { enabled: models } };
+function makeValues(choices: Choices): string[] {
+  const { image, env = {}, ephemeral = false, models = true, guarded = true } = choices;
+  const values = {
+    image,
+    env,
+    storage: { ephemeral },
+    models: { enabled: models },
+    autoscaler: { guarded },
+  };
   return Object.entries(values).flatMap(([name, value]) => [
     '--set-json',
     `${name}=${JSON.stringify(value)}`,

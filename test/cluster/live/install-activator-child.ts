@@ -1,0 +1,55 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import { kubectl } from './inside/kubectl.ts';
+
+/**
+ * Run in the box: Knative's activator becomes ours and is its own again, as a user would do it; prints as JSON what
+ * was seen. `argv[2]`: the image.
+ */
+
+const [, , image = ''] = process.argv;
+const PART = resolve(import.meta.dirname, '../../../knative/install/activator');
+const ACTIVATOR = ['deployment/activator', '--namespace', 'knative-serving'];
+
+async function specOf(): Promise<{
+  template: { spec: { containers: Record<string, unknown>[] } };
+}> {
+  return JSON.parse(await kubectl('get', ...ACTIVATOR, '--output', 'jsonpath={.spec}'));
+}
+
+async function untilRolledOut(): Promise<void> {
+  await kubectl('rollout', 'status', ...ACTIVATOR, '--timeout=240s');
+}
+
+const folder = await mkdtemp(join(tmpdir(), 'rouse-activator-'));
+const before = await specOf();
+try {
+  const [newName = '', newTag = ''] = image.split(':');
+  const kustomization = {
+    resources: [relative(folder, PART)],
+    images: [{ name: 'rouse', newName, newTag }],
+  };
+  await writeFile(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization));
+  await kubectl('apply', '--server-side', '--force-conflicts', '-k', folder);
+  await untilRolledOut();
+} finally {
+  await rm(folder, { recursive: true });
+}
+const during = await specOf();
+const pods = ['--tail=-1', '--selector', 'app=activator', '--namespace', 'knative-serving'];
+const log = await kubectl('logs', ...pods);
+await kubectl('rollout', 'undo', ...ACTIVATOR);
+await untilRolledOut();
+const [container = {}] = during.template.spec.containers;
+const [original = {}] = before.template.spec.containers;
+const changed = Object.keys({ ...container, ...original }).filter(
+  (field) => JSON.stringify(container[field]) !== JSON.stringify(original[field]),
+);
+process.stdout.write(
+  JSON.stringify({
+    changed,
+    runs: log.includes('takes requests'),
+    undone: JSON.stringify(await specOf()) === JSON.stringify(before),
+  }),
+);
