@@ -51,7 +51,8 @@ export function makeOwnActivator(stock: Deployment, image: string): object {
   const containers = template.spec.containers.map((container) => ({
     ...container,
     image,
-    command: ['node', '/app/src/activator.ts'],
+    command: ['/usr/bin/node'],
+    args: ['--no-warnings', '/app/src/activator.ts'],
   }));
   return {
     apiVersion: 'apps/v1',

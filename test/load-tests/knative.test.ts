@@ -40,7 +40,8 @@ describe('our activator beside that of Knative', () => {
               {
                 ...container,
                 image: 'dev.local/rouse:v1',
-                command: ['node', '/app/src/activator.ts'],
+                command: ['/usr/bin/node'],
+                args: ['--no-warnings', '/app/src/activator.ts'],
               },
             ],
           },
