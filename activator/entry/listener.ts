@@ -11,6 +11,7 @@ import { type Found, readFirst } from './first-bytes.ts';
 import { followFiles } from './follow-files.ts';
 import { parseProxyHeader, type ProxyHeader } from './proxy-header.ts';
 import { createHandshakes, type Handshakes } from './tls.ts';
+import { ASK_IF_THERE } from '../sockets/connect.ts';
 import { listen } from '../sockets/listen.ts';
 
 /** Who is at the other end of a connection. */
@@ -153,7 +154,7 @@ export async function createListener(options: ListenerOptions): Promise<Listener
     }
   }
 
-  const server = createServer({ allowHalfOpen: true }, accept);
+  const server = createServer({ allowHalfOpen: true, ...ASK_IF_THERE }, accept);
   server.maxConnections = options.connections;
   const { host, port, sharePort = false } = options;
   await listen(server, { host, port, sharePort });

@@ -5,6 +5,12 @@ import type { Address } from '#domain/routing.ts';
 /** An instance that does not take a connection within this is as good as unreachable. */
 const CONNECT_TIMEOUT_MS = 5000;
 
+/**
+ * Who vanishes (a cable is pulled, a node dies) closes nothing: after so long a silence, in ms, the system asks, and
+ * ends the connection when nobody answers. A stream may be silent for as long as its model allows, with a slot in use.
+ */
+export const ASK_IF_THERE = { keepAlive: true, keepAliveInitialDelay: 60_000 };
+
 /** How sockets are made. */
 interface Connectors {
   plain(to: NetConnectOpts): Socket;
@@ -17,6 +23,7 @@ export function openSocket(address: Address, by: Connectors, onReady?: () => voi
   socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy(new Error('no connection within 5s')));
   socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => {
     socket.setTimeout(0);
+    socket.setKeepAlive(ASK_IF_THERE.keepAlive, ASK_IF_THERE.keepAliveInitialDelay);
     onReady?.();
   });
   return socket;
