@@ -95,7 +95,9 @@ export class InstanceSession {
     this.session.destroy(new Error(reason), constants.NGHTTP2_CANCEL);
   }
 
+  /** Told of one that has ended meanwhile, too; `onClose` follows. */
   private onConnect(): void {
+    if (this.session.destroyed) return;
     this.connected = true;
     this.session.setLocalWindowSize(SESSION_WINDOW);
     for (const each of this.waiting) {

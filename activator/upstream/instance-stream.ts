@@ -67,7 +67,8 @@ export class InstanceStream implements Upstream {
   }
 
   onConnected(): void {
-    this.events?.onConnected();
+    if (this.session.isUsable) this.events?.onConnected();
+    else this.onUnreached(this.session.failure);
   }
 
   onUnreached(reason: string): void {

@@ -11,6 +11,7 @@ export interface State {
   readonly inFlight: number;
   readonly queued: number;
   readonly queuedBytes: number;
+  readonly heldBytes: number;
   readonly connections: number;
 }
 
@@ -32,6 +33,7 @@ export async function readState(rouse: Rouse): Promise<State> {
     inFlight: sumOf(text, 'rouse_requests_in_flight'),
     queued: sumOf(text, 'rouse_queue_depth'),
     queuedBytes: sumOf(text, 'rouse_queue_bytes'),
+    heldBytes: sumOf(text, 'rouse_held_bytes'),
     connections: sumOf(text, 'rouse_client_connections'),
   };
 }
@@ -47,6 +49,7 @@ export function findDrift(start: State, end: State): string[] {
     ['requests in flight', end.inFlight, 0],
     ['requests queued', end.queued, 0],
     ['bytes queued', end.queuedBytes, 0],
+    ['bytes held', end.heldBytes, 0],
     ['connections', end.connections, 0],
   ];
   return rows

@@ -35,6 +35,7 @@ const START: State = {
   inFlight: 0,
   queued: 0,
   queuedBytes: 0,
+  heldBytes: 0,
   connections: 0,
 };
 
@@ -42,6 +43,7 @@ test.each([
   [{}, []],
   [{ heapBytes: 75 * 2 ** 20, files: 30 }, []],
   [{ heapBytes: 90 * 2 ** 20 }, [/^heap bytes: found 94371840/]],
+  [{ heldBytes: 1 }, [/^bytes held: found 1/]],
   [{ files: 39 }, [/^open files: found 39, expected at most 38$/]],
   [{ inFlight: 1, queuedBytes: 5 }, [/^requests in flight: found 1/, /^bytes queued: found 5/]],
 ])('with %j at the end', (change, expected) => {

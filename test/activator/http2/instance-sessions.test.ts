@@ -11,6 +11,7 @@ import {
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { InstanceSession } from '#activator/upstream/instance-session.ts';
 import { MAX_SESSIONS } from '#activator/upstream/instance-sessions.ts';
 import { makeModel, makeRevision } from '../harness.ts';
 import { useHarness } from '../use-harness.ts';
@@ -190,4 +191,22 @@ test('when all sessions are as full as the instance allows, more calls share the
   const all = await Promise.all(answers);
   expect(sessions.length).toBe(MAX_SESSIONS);
   for (const { trailers } of all) expect(trailers['grpc-status']).toBe('0');
+});
+
+test('a session that is closed before it is there tells those who wait for it, once', async () => {
+  const left = Promise.withResolvers<void>();
+  const { port } = await harness.startBareInstance((socket) => {
+    socket.resume();
+    socket.once('close', () => left.resolve());
+  });
+  const opening = new InstanceSession({ node: 'test', host: '127.0.0.1', port }, 0);
+  const told: string[] = [];
+  opening.whenConnected({
+    onConnected: () => told.push('connected'),
+    onUnreached: () => told.push('unreached'),
+  });
+  opening.close();
+  await left.promise;
+  await expect.poll(() => told).toEqual(['unreached']);
+  expect(opening.connected).toBe(false);
 });
