@@ -100,6 +100,15 @@ export function learnSurvival(fleet: Fleet, history: History, now: number): void
   }
 }
 
+/** The same, but the fleet has learned from these bins already: what is left is this model's part. In place. */
+export function skipSurvival({ bins, pooled }: Fleet, history: History, now: number): void {
+  const idle = now - history.idleSince;
+  for (; history.nextBin < bins.count && bins.to[history.nextBin]! < idle; history.nextBin++) {
+    const ageClass = bins.ageClass[history.nextBin]!;
+    history.expectedNow[ageClass]! += pooledHazard(pooled, history.context, history.nextBin);
+  }
+}
+
 /** A request has come to a model that was idle, or to one that had none before. In place. */
 export function learnArrival(fleet: Fleet, history: History, now: number): void {
   if (!Number.isNaN(history.idleSince)) endIdle(fleet, history, now);

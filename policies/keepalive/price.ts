@@ -19,14 +19,14 @@ export interface PriceMemory {
   hour: number;
 }
 
-const SHADOWS = 8;
+export const SHADOWS = 8;
 /** The shadows' prices: a typical model is worth its memory for two minutes at the first, for a day at the last. */
 const SHORTEST_MS = 2 * 60_000;
 const LONGEST_MS = 24 * 3_600_000;
 const HOUR_MS = 3_600_000;
 /** What is used in the first hour does not count: nothing is loaded yet, and every price looks too dear. */
 export const FIRST_MS = HOUR_MS;
-const WINDOW_HOURS = 24;
+export const WINDOW_HOURS = 24;
 
 /** `costPerMemory`: of a typical model, the seconds of its cold start over its memory. */
 export function makePriceMemory(costPerMemory: number, now: number): PriceMemory {

@@ -90,12 +90,14 @@ export async function createControl(options: {
     isShared: onProcesses !== undefined,
   });
   const base = { catalog, journal, artifacts, runtime, clock, log };
-  const keepAlive = createKeepAlive({
+  const keepAlive = await createKeepAlive({
     ...base,
+    store,
     budget,
     memoryBudget: settings.memoryBudget,
     coldStartSeconds: (revision) => coldStartSeconds(catalog, health, revision),
     factsOf: (revision) => factsOfKey(catalog, revision),
+    exists: (revision) => catalog.revision(revision) !== undefined,
     idleBytes: () => autoscaler.idleBytes(),
     onAhead: (revision) => autoscaler.ahead(revision),
   });
@@ -192,7 +194,7 @@ export async function createControl(options: {
     async close() {
       await revisions.close();
       autoscaler.close();
-      keepAlive.close();
+      await keepAlive.close();
       follower?.close();
       leases?.close();
       dataPlanes.close();

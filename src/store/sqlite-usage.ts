@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { UsageRecord } from '#domain/records.ts';
-import type { UsageQuery } from './store.ts';
+import type { UsageLogQuery, UsageQuery } from './store.ts';
 
 /** Long enough to learn the weeks of a quarter from; what is older says little about tomorrow. */
 const KEPT_MINUTES = 90 * 24 * 60;
@@ -18,6 +18,12 @@ export function createUsage(db: DatabaseSync) {
   const select = db.prepare(
     `SELECT * FROM usage WHERE namespace = ? AND model = ? AND minute BETWEEN ? AND ?
        AND (?5 IS NULL OR revision = ?5) ORDER BY minute, revision`,
+  );
+
+  const page = db.prepare(
+    `SELECT * FROM usage WHERE minute BETWEEN ?1 AND ?2 AND (?3 IS NULL OR namespace = ?3)
+       AND (?4 IS NULL OR (minute, namespace, model, revision) > (?4, ?5, ?6, ?7))
+       ORDER BY minute, namespace, model, revision LIMIT ?8`,
   );
 
   return {
@@ -40,6 +46,12 @@ export function createUsage(db: DatabaseSync) {
     },
     query({ namespace, model, revision, from, to }: UsageQuery): UsageRecord[] {
       return select.all(namespace, model, from, to, revision ?? null).map(usageOf);
+    },
+    log({ from, to, namespace, after, limit }: UsageLogQuery): UsageRecord[] {
+      const past = [after?.minute, after?.namespace, after?.model, after?.revision];
+      const start = Math.max(from, after?.minute ?? from);
+      const cursor = past.map((part) => part ?? null);
+      return page.all(start, to, namespace ?? null, ...cursor, limit).map(usageOf);
     },
   };
 }

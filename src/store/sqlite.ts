@@ -61,6 +61,7 @@ export async function createSqliteStore(options: {
     events: async (query) => read(() => events.query(query)),
     addUsage: (rows) => change(() => usage.add(rows, clock.now())),
     usage: async (query) => read(() => usage.query(query)),
+    usageLog: async (query) => read(() => usage.log(query)),
     async close() {
       if (closed) return;
       closed = true;

@@ -72,6 +72,16 @@ export interface UsageQuery {
   readonly to: number;
 }
 
+export interface UsageLogQuery {
+  /** Minutes since the epoch, both inclusive. */
+  readonly from: number;
+  readonly to: number;
+  readonly namespace?: string;
+  /** The last row of the page before. */
+  readonly after?: Pick<UsageRecord, 'minute' | 'namespace' | 'model' | 'revision'>;
+  readonly limit: number;
+}
+
 /**
  * The truth. All methods are asynchronous, so that a database on another machine can stand behind them.
  * An implementation is whatever passes `test/store/conformance.ts`.
@@ -107,5 +117,7 @@ export interface Store {
   /** Adds to what is there for that revision and minute. */
   addUsage(rows: readonly UsageRecord[]): Promise<void>;
   usage(query: UsageQuery): Promise<UsageRecord[]>;
+  /** Of all models, in the order of minute, namespace, model and revision. */
+  usageLog(query: UsageLogQuery): Promise<UsageRecord[]>;
   close(): Promise<void>;
 }

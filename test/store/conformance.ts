@@ -388,6 +388,35 @@ export function testStore(
     });
 
     describe('usage', () => {
+      test('of all models, in order of time and page by page', async () => {
+        const { store, clock } = await setUp();
+        const minute = Math.floor(clock.now() / 60_000);
+        const foreign = { ...usageOf('a', minute), namespace: 'other' };
+        const second = { ...usageOf('a', minute), revision: 'v2' };
+        const rows = [usageOf('b', minute - 2), usageOf('a', minute), second, usageOf('b', minute)];
+        await store.addUsage([...rows.toReversed(), foreign]);
+        const all = await store.usageLog({ from: 0, to: minute, limit: 100 });
+        expect(all).toEqual([...rows, foreign]);
+        let after = all[0];
+        for (const row of all.slice(1)) {
+          const page = await store.usageLog({
+            from: 0,
+            to: minute,
+            limit: 1,
+            ...(after && { after }),
+          });
+          expect(page).toEqual([row]);
+          [after] = page;
+        }
+        expect(
+          await store.usageLog({ from: 0, to: minute, limit: 1, ...(after && { after }) }),
+        ).toEqual([]);
+        const some = { from: minute - 1, to: minute, limit: 100 };
+        expect(await store.usageLog(some)).toEqual([...rows.slice(1), foreign]);
+        expect(await store.usageLog({ ...some, to: minute - 1 })).toEqual([]);
+        expect(await store.usageLog({ ...some, namespace: 'other' })).toEqual([foreign]);
+      });
+
       test('is added up per revision and minute', async () => {
         const { store, clock } = await setUp();
         const minute = Math.floor(clock.now() / 60_000);

@@ -4,7 +4,8 @@ import type { Planned } from '#policies/keepalive.ts';
 import type { AdaptiveSeen } from '#policies/keepalive/adaptive.ts';
 import { binOf } from '#policies/keepalive/bins.ts';
 import { makeFixedPlan } from '#policies/keepalive/fixed.ts';
-import { beginIdle } from '#policies/keepalive/hazard.ts';
+import { beginIdle, skipSurvival } from '#policies/keepalive/hazard.ts';
+import type { History } from '#policies/keepalive/history.ts';
 import {
   beginIdleTime,
   endIdleTime,
@@ -38,6 +39,13 @@ export interface KeepAliveBook {
   /** The price of memory at which it is just worth keeping, in seconds of cold start for a byte × ms. */
   worth(revision: string): number;
   forget(revision: string): void;
+  /** What was learned of it before control began, until `savedAt`. */
+  restore(revision: string, history: History, savedAt: number): void;
+  /** Requests came for it around this time, which is past: what was learned after `savedAt` and lost. */
+  replay(revision: string, at: number): void;
+  /** Histories that have changed since it was asked last; undefined: forgotten. */
+  takeChanged(): ReadonlyMap<string, History | undefined>;
+  putBack(changed: ReadonlyMap<string, History | undefined>): void;
   close(): void;
 }
 
@@ -58,6 +66,8 @@ interface Entry {
 const TICK_MS = 1000;
 /** Data planes report each second: what is shorter than two reports is no idle time. */
 const SETTLE_MS = 2000;
+/** Stored traffic is known to the minute: in use in two minutes, one after the other, is in use all the time. */
+const REPLAYED_GAP_MS = 2 * 60_000;
 /** So many are looked at in one tick: bounds how long it takes when very many become due at once. */
 const MOST_AT_ONCE = 200;
 /** A share of memory that is so far from what was planned with is worth another plan. */
@@ -89,15 +99,18 @@ export function createKeepAliveBook(options: {
   const { bins } = all.fleet;
   const entries = new Map<string, Entry>();
   const calendar = createCalendar<Entry>(clock.now());
+  let changed = new Set<string>();
   const timers = new Timers(clock);
   timers.every(TICK_MS, tick);
 
   function ensure(key: string, now: number): Entry {
-    const known = entries.get(key);
-    if (known) return known;
+    return entries.get(key) ?? add(key, makeOnlineModel(all, now), now);
+  }
+
+  function add(key: string, model: OnlineModel, now: number): Entry {
     const entry: Entry = {
       key,
-      model: makeOnlineModel(all, now),
+      model,
       facts: undefined,
       seen: UNKNOWN,
       usedAt: now,
@@ -115,6 +128,12 @@ export function createKeepAliveBook(options: {
     for (const entry of calendar.take(now, MOST_AT_ONCE)) look(entry, now);
   }
 
+  function endIdle(entry: Entry, now: number): void {
+    endIdleTime(all, entry.model, entry.seen, now);
+    changed.add(entry.key);
+    calendar.set(entry, now + SETTLE_MS);
+  }
+
   function look(entry: Entry, now: number): void {
     const settled = entry.usedAt + SETTLE_MS;
     if (isInUse(entry) && now < settled) return calendar.set(entry, settled);
@@ -130,6 +149,7 @@ export function createKeepAliveBook(options: {
     const { model, usedAt } = entry;
     entry.facts = undefined;
     entry.seen = seenOf(facts);
+    changed.add(entry.key);
     if (isPlanned(facts) && entry.seen.memory > 0) {
       entry.why = beginIdleTime(all, model, entry.seen, idleBudget(), usedAt).why;
     } else {
@@ -212,6 +232,7 @@ export function createKeepAliveBook(options: {
     if (!entry) return;
     entries.delete(key);
     calendar.delete(entry);
+    changed.add(key);
   }
 
   return {
@@ -222,8 +243,7 @@ export function createKeepAliveBook(options: {
       entry.facts = facts;
       entry.usedAt = now;
       if (!isNew && isInUse(entry)) return;
-      endIdleTime(all, entry.model, entry.seen, now);
-      calendar.set(entry, now + SETTLE_MS);
+      endIdle(entry, now);
     },
     adopt: (revision) => void ensure(revision, clock.now()),
     planned(facts) {
@@ -247,6 +267,38 @@ export function createKeepAliveBook(options: {
       return (worths[bin]! * seen.coldCost) / seen.memory;
     },
     forget,
+    restore(key, history, savedAt) {
+      const now = clock.now();
+      // A clock that was set back meanwhile.
+      if (history.idleSince > now) history.idleSince = now;
+      history.countedAt = Math.min(history.countedAt, now);
+      skipSurvival(all.fleet, history, savedAt);
+      const entry = add(key, { ...makeOnlineModel(all, now), history }, now);
+      entry.usedAt = Math.min(savedAt, now);
+      if (isOver(entry, now)) calendar.delete(entry);
+    },
+    replay(key, at) {
+      const isNew = !entries.has(key);
+      const entry = ensure(key, at);
+      const { history } = entry.model;
+      if (!isNew && isInUse(entry)) {
+        const isGap = at - entry.usedAt >= REPLAYED_GAP_MS;
+        if (isGap) beginIdle(all.fleet, history, entry.usedAt);
+        entry.usedAt = Math.max(entry.usedAt, at);
+        if (!isGap) return;
+      }
+      if (!isNew && at <= history.idleSince) return;
+      endIdle(entry, at);
+      entry.usedAt = at;
+    },
+    takeChanged() {
+      const taken = changed;
+      changed = new Set();
+      return new Map(Array.from(taken, (key) => [key, entries.get(key)?.model.history]));
+    },
+    putBack(lost) {
+      for (const key of lost.keys()) changed.add(key);
+    },
     close: () => timers.close(),
   };
 }

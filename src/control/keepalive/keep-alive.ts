@@ -1,9 +1,11 @@
-import { partsOfRevisionKey } from '#domain/names.ts';
+import { partsOfRevisionKey, revisionKey } from '#domain/names.ts';
 import type { Actor } from '#domain/records.ts';
 import type { Clock } from '#lib/clock.ts';
+import type { Log } from '#lib/log.ts';
 import { Timers } from '#lib/timers.ts';
 import type { Runtime, RuntimeEvent } from '#runtime/runtime.ts';
-import { makeSecondBins } from '#policies/keepalive/bins.ts';
+import type { Store } from '#store/store.ts';
+import { type Bins, makeSecondBins } from '#policies/keepalive/bins.ts';
 import { countTaken, decideIdleBudget, makeIdleBudget } from '#policies/keepalive/idle-budget.ts';
 import { makeOnlineFleet } from '#policies/keepalive/online.ts';
 import type { Plan } from '#policies/keepalive/plan.ts';
@@ -12,54 +14,66 @@ import type { RevisionFacts } from '../facts.ts';
 import type { Journal, NewEvent } from '../journal.ts';
 import { createKeepAliveBook, type KeepAliveBook } from './book.ts';
 import { createCosts } from './costs.ts';
+import { createSaver, type Learned, loadLearned } from './state.ts';
 
 /** Learned keep-alive: what the autoscaler asks, and what it has to be told. */
-export interface KeepAlive extends KeepAliveBook {
+export interface KeepAlive extends Pick<
+  KeepAliveBook,
+  'used' | 'adopt' | 'planned' | 'worth' | 'forget'
+> {
   onRuntime(event: RuntimeEvent): void;
+  /** Saves what was learned. */
+  close(): Promise<void>;
 }
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
+/** Rows of stored traffic that are learned from again: bounds the time of a start to a second or two. */
+const MOST_RECALLED = 20_000;
 /**
  * Memory costs something although nobody else wants it now: a GiB for an hour as much as a second of cold start.
  * The least price; where memory has no bound, the price.
  */
 const LEAST_PRICE = 1 / (2 ** 30 * 60 * MINUTE_MS);
 
-export function createKeepAlive(options: {
+/** Resolves when all that was learned before is there again. */
+export async function createKeepAlive(options: {
   clock: Clock;
+  log: Log;
+  store: Store;
   runtime: Runtime;
   journal: Journal;
   budget: Budget;
   memoryBudget: number;
   coldStartSeconds: (revision: string) => number;
   factsOf: (revision: string) => RevisionFacts | undefined;
+  exists: (revision: string) => boolean;
   /** Memory of instances that nobody uses and that are kept by a plan. */
   idleBytes: () => number;
   onAhead: (revision: string) => void;
-}): KeepAlive {
+}): Promise<KeepAlive> {
   const { clock, runtime, journal, budget, memoryBudget, idleBytes } = options;
+  const bins = makeSecondBins();
+  const learned = await loadLearned({ ...options, bins, make: () => makeLearned(bins, clock) });
+  const { all, idle } = learned;
   const costs = createCosts(options);
-  // The cheapest price that is tried is what a typical model costs in a day. It may be too cheap at first: placement
-  // holds the budget by itself.
-  const cost = LEAST_PRICE * DAY_MS;
-  const all = makeOnlineFleet(makeSecondBins(), cost, clock.now(), { cheapFirst: true });
-  const idleBudget = makeIdleBudget(clock.now());
   const timers = new Timers(clock);
   if (memoryBudget < Infinity) timers.every(MINUTE_MS, countTakenMemory);
   const book = createKeepAliveBook({
     ...options,
     all,
     seenOf: (facts) => costs.of(facts),
-    idleBudget: () => decideIdleBudget(memoryBudget, idleBudget),
+    idleBudget: () => decideIdleBudget(memoryBudget, idle),
     isLoaded: (revision) => runtime.instances(revision).length > 0,
     onPlanned(revision, why, plan) {
       journal.note(makePlanEvent(revision, why, plan, clock.now()));
     },
   });
+  await recall(book, learned, options);
+  const saver = createSaver({ ...options, ...book, learned });
 
   function countTakenMemory(): void {
-    countTaken(idleBudget, memoryBudget - budget.free() - idleBytes(), clock.now());
+    countTaken(idle, memoryBudget - budget.free() - idleBytes(), clock.now());
   }
 
   return {
@@ -69,11 +83,42 @@ export function createKeepAlive(options: {
       costs.forget(revision);
       book.forget(revision);
     },
-    close() {
+    async close() {
       timers.close();
       book.close();
+      await saver.close();
     },
   };
+}
+
+/** The cheapest price is too cheap while little is loaded yet; but placement holds the budget by itself. */
+function makeLearned(bins: Bins, clock: Clock): Pick<Learned, 'all' | 'idle'> {
+  const now = clock.now();
+  // Of the prices that are tried the cheapest is what a typical model costs in a day.
+  const all = makeOnlineFleet(bins, LEAST_PRICE * DAY_MS, now, { cheapFirst: true });
+  return { all, idle: makeIdleBudget(now) };
+}
+
+/** What was saved, and then the traffic that was stored since, or in the last day. */
+async function recall(
+  book: KeepAliveBook,
+  { models, savedAt = 0 }: Learned,
+  options: { store: Store; clock: Clock; log: Log; exists: (revision: string) => boolean },
+): Promise<void> {
+  const { store, clock, log, exists } = options;
+  for (const [revision, history] of models) book.restore(revision, history, savedAt);
+  const now = clock.now();
+  const [from, to] = [Math.max(savedAt, now - DAY_MS), now].map((at) => Math.floor(at / MINUTE_MS));
+  const rows = await store.usageLog({ from: from!, to: to!, limit: MOST_RECALLED });
+  if (rows.length === MOST_RECALLED) {
+    log.info({ rows: rows.length }, 'keep-alive learns again from a part of the stored traffic');
+  }
+  for (const { namespace, model, revision, minute, arrivals } of rows) {
+    // Somewhen in that minute.
+    const at = Math.min((minute + 0.5) * MINUTE_MS, now);
+    const key = revisionKey(namespace, model, revision);
+    if (arrivals > 0 && at > savedAt && exists(key)) book.replay(key, at);
+  }
 }
 
 const KEEP_ALIVE: Actor = { id: 'system:keep-alive', role: 'admin' };
