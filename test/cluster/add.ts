@@ -14,22 +14,45 @@ import { installHpa } from './knative.ts';
 import { createKubectl, type Kubectl } from './kubectl.ts';
 import { createBuilder, type Outfit } from './make-plan.ts';
 import { type Plan, programOf } from './plan.ts';
+import { placeActivator } from './place-activator.ts';
 import { MORE_IMAGES } from './programs.ts';
 
 /** What a running cluster gets when a test asks for it; `up` stays quick for all others. */
 
-const HELM = 'helm';
-const HPA = 'autoscaler-hpa';
-const ROUSE = 'rouse';
-const ADDITIONS = [ROUSE, HELM, ...MORE_IMAGES];
+interface Site {
+  readonly state: string;
+  readonly plan: Plan;
+  /** The program of this name, when it is one that is built. */
+  readonly program: string;
+  /** The command of containerd's client. */
+  readonly ctr: readonly string[];
+  readonly kubectl: Kubectl;
+}
+
 const PROJECT = join(import.meta.dirname, '../..');
+
+const ADDITIONS: Readonly<Record<string, (site: Site) => Promise<void>>> = {
+  rouse: importRouse,
+  helm: async ({ state, plan, program }) =>
+    await keepPlan(state, { ...plan, programs: { ...plan.programs, helm: program } }),
+  'rouse-activator': async (site) => {
+    await importRouse(site);
+    await placeActivator(site.kubectl, 'rouse');
+  },
+  'stock-activator': async ({ kubectl }) => await placeActivator(kubectl, 'stock'),
+  ...Object.fromEntries(MORE_IMAGES.map((name) => [name, (site) => importProgram(name, site)])),
+  'autoscaler-hpa': async (site) => {
+    await importProgram('autoscaler-hpa', site);
+    await installHpa(site.kubectl, site.plan.modules);
+  },
+};
 
 /** Throws a Fault for a name that nothing has. */
 export function requireAdditions(names: readonly string[]): void {
-  const unknown = names.filter((name) => !ADDITIONS.includes(name));
+  const unknown = names.filter((name) => !(name in ADDITIONS));
   if (unknown.length === 0) return;
-  const message = `${unknown.join(', ')} cannot be added; these can: ${ADDITIONS.join(', ')}`;
-  throw new Fault('invalid', message);
+  const known = Object.keys(ADDITIONS).join(', ');
+  throw new Fault('invalid', `${unknown.join(', ')} cannot be added; these can: ${known}`);
 }
 
 /** Builds what is named, and adds it to the cluster of this state: images, programs, deployments. */
@@ -39,28 +62,26 @@ export async function addToCluster(
   outfit: Outfit,
 ): Promise<void> {
   requireAdditions(names);
-  const { say } = outfit;
   const built = await buildPrograms(createBuilder(outfit), names);
-  const plan = await readPlan(state);
   const ctr = await commandOf(state, 'ctr');
+  const kubectl = await createClusterKubectl(state);
   for (const name of names) {
-    if (name === HELM) await keepPlan(state, { ...plan, programs: { ...plan.programs, ...built } });
-    else if (name === ROUSE) await importRouse(ctr);
-    else await importImage(ctr, await makeProgramImage(name, built[name] ?? ''));
-    say(`${name}: added`);
-  }
-  if (names.includes(HPA)) {
-    await installHpa(await createClusterKubectl(state), plan.modules);
-    say(`${HPA}: available`);
+    const plan = await readPlan(state);
+    await ADDITIONS[name]?.({ state, plan, program: built[name] ?? '', ctr, kubectl });
+    outfit.say(`${name}: added`);
   }
 }
 
+async function importProgram(name: string, { ctr, program }: Site): Promise<void> {
+  await importImage(ctr, await makeProgramImage(name, program));
+}
+
 /** Our own image, of the sources as they are now; its large layers are seldom new. */
-async function importRouse(ctr: readonly string[]): Promise<void> {
+async function importRouse({ ctr }: Site): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'rouse-image-'));
   try {
     const cache = imageCache(process.env);
-    const options = { name: imageName(ROUSE), project: PROJECT, cache, folder };
+    const options = { name: imageName('rouse'), project: PROJECT, cache, folder };
     await importImage(ctr, await makeRouseImage(options));
   } finally {
     await rm(folder, { recursive: true });

@@ -1,10 +1,9 @@
 import { KNATIVE_NAMESPACE } from '../knative.ts';
-import { type Kubectl, untilCondition } from '../kubectl.ts';
+import type { Kubectl } from '../kubectl.ts';
+import { scaleActivator } from '../place-activator.ts';
 import type { Suite } from './suites.ts';
 
 type Values = Readonly<Record<string, string | null>>;
-
-const SCALE_SECONDS = 120;
 
 /** Sets what a suite needs. Gives what sets it back. */
 export async function prepareSuite(
@@ -38,14 +37,6 @@ async function readSettings(
 async function changeSettings(kubectl: Kubectl, name: string, data: Values): Promise<void> {
   const patch = ['--type', 'merge', '--patch', JSON.stringify({ data })];
   await kubectl(['patch', 'configmap', name, ...inKnative, ...patch]);
-}
-
-/** Resolves when as many are ready, and no other is left. */
-async function scaleActivator(kubectl: Kubectl, replicas: number): Promise<void> {
-  const deployment = ['deployment/activator', ...inKnative];
-  await kubectl(['scale', `--replicas=${replicas}`, ...deployment]);
-  await kubectl(['rollout', 'status', ...deployment, `--timeout=${SCALE_SECONDS}s`]);
-  await untilCondition(kubectl, 'Available', deployment, SCALE_SECONDS);
 }
 
 const inKnative = ['--namespace', KNATIVE_NAMESPACE];

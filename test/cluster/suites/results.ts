@@ -1,8 +1,7 @@
+import type { Activator } from '../place-activator.ts';
 import type { Outcome, TestResult } from './test-events.ts';
 
 /** What came of Knative's suites, with its own activator and with ours: rows for a file, and a table for readers. */
-
-export type Activator = 'stock' | 'rouse';
 
 export interface Row {
   readonly suite: string;

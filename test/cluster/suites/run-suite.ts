@@ -7,12 +7,11 @@ import { buildPrograms } from '../build.ts';
 import { readPlan, runInside } from '../enter.ts';
 import { partsOf } from '../folders.ts';
 import { imageName } from '../image-name.ts';
-import { KNATIVE_NAMESPACE } from '../knative.ts';
 import { applyManifests, type Kubectl } from '../kubectl.ts';
 import { createBuilder, type Outfit } from '../make-plan.ts';
+import { type Activator, findActivator } from '../place-activator.ts';
 import { type Suite, SUITES } from './suites.ts';
 import { prepareSuite } from './prepare-suite.ts';
-import type { Activator } from './results.ts';
 import { createTestEvents, type TestResult } from './test-events.ts';
 
 export interface SuiteRun {
@@ -61,14 +60,6 @@ export async function runSuite(
   } finally {
     await restore();
   }
-}
-
-/** Whose program is in the pods of Knative's Deployment. */
-async function findActivator(kubectl: Kubectl): Promise<Activator> {
-  const path = ['--output', 'jsonpath={.spec.template.spec.containers[0].image}'];
-  const deployment = ['deployment', 'activator', '--namespace', KNATIVE_NAMESPACE];
-  const image = await kubectl(['get', ...deployment, ...path]);
-  return image === imageName('activator') ? 'stock' : 'rouse';
 }
 
 async function applyResources(kubectl: Kubectl, state: string): Promise<void> {
