@@ -5,9 +5,9 @@ import { type Choices, INSTALLERS } from './inside/installers.ts';
 const choices: Choices[] = JSON.parse(process.argv[2] ?? '[]');
 const rendered: Record<string, string>[] = [];
 for (const each of choices) {
-  const texts = Object.entries(INSTALLERS).map(async ([how, { render }]) => [
+  const texts = Object.entries(INSTALLERS).map(async ([how, installer]) => [
     how,
-    await render(each),
+    await installer.render(each),
   ]);
   rendered.push(Object.fromEntries(await Promise.all(texts)));
 }

@@ -9,9 +9,9 @@ export function setup(project: TestProject): () => Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'rouse-cluster-'));
   project.provide('sharedState', folder);
   return async () => {
-    const { state, must } = controlCluster(folder);
+    const cluster = controlCluster(folder);
     // Nobody took it: perhaps this machine cannot have one.
-    if (existsSync(state)) await must('down');
+    if (existsSync(cluster.state)) await cluster.must('down');
     rmSync(folder, { recursive: true });
   };
 }
