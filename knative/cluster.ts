@@ -1,4 +1,5 @@
 import type { Clock } from '#lib/clock.ts';
+import type { Fault } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import type { Kube } from './kube.ts';
 import { OURS, modelKeyOf } from './labels.ts';
@@ -14,6 +15,8 @@ export interface Cluster {
   readonly autoscalers: Mirror<PodAutoscaler>;
   /** Of a model, by its key. */
   revisionsOf(model: string): Iterable<KnativeRevision>;
+  /** What keeps Rouse from seeing some of it now. */
+  trouble(): Fault | undefined;
   /** All of it has been listed. Rejects with what keeps it from that. */
   readonly synced: Promise<void>;
   close(): Promise<void>;
@@ -26,6 +29,8 @@ export interface ClusterListener {
   /** `isNew`: since the first list. */
   onPod(pod: Pod, isNew: boolean): void;
   onPodGone(pod: Pod): void;
+  /** `trouble` is another one now. */
+  onTrouble(): void;
 }
 
 /** Says nothing to the listener before it has returned. */
@@ -38,7 +43,13 @@ export function createCluster(options: {
 }): Cluster {
   const { kube, listener, clock, roll, log } = options;
   const byModel = new Map<string, Map<string, KnativeRevision>>();
-  const mirrors = createMirrors({ kube, clock, roll, log });
+  const mirrors = createMirrors({
+    kube,
+    clock,
+    roll,
+    log,
+    onTrouble: () => listener.onTrouble(),
+  });
 
   function tellModel({ object }: ObjectChange<KubeObject>): void {
     const model = modelKeyOf(object);
@@ -74,6 +85,7 @@ export function createCluster(options: {
     services,
     revisions,
     autoscalers,
+    trouble: () => mirrors.trouble,
     revisionsOf: (model) => byModel.get(model)?.values() ?? [],
     synced: mirrors.listed(),
     close: () => mirrors.close(),

@@ -21,6 +21,8 @@ export interface Mirrors {
   ): Mirror<T>;
   /** Each of those that were added has been listed. Rejects with what keeps one from that for too long. */
   listed(): Promise<void>;
+  /** What keeps a watch away now; undefined: all of them work. */
+  readonly trouble: Fault | undefined;
   close(): Promise<void>;
 }
 
@@ -29,12 +31,15 @@ export function createMirrors(options: {
   clock: Clock;
   roll: () => number;
   log: Log;
+  /** Something keeps a watch away, or does not any more. */
+  onTrouble?: () => void;
 }): Mirrors {
   const { log } = options;
   const closing = new AbortController();
   const running: Promise<void>[] = [];
   const listed: Promise<void>[] = [];
-  let lastTrouble: Fault | undefined;
+  const troubles = new Map<string, Fault>();
+  const troubleNow = (): Fault | undefined => troubles.values().next().value;
 
   return {
     add<T extends KubeObject>(
@@ -54,9 +59,11 @@ export function createMirrors(options: {
             else take(change, mirror.isSynced);
           },
           onTrouble(fault) {
-            lastTrouble = fault;
+            if (fault) troubles.set(kind, fault);
+            else troubles.delete(kind);
             if (fault) log.warn({ kind, err: fault.message }, 'the watch of the cluster is broken');
             else log.info({ kind }, 'the watch of the cluster works again');
+            options.onTrouble?.();
           },
         },
         closing.signal,
@@ -65,7 +72,10 @@ export function createMirrors(options: {
       listed.push(first.promise);
       return mirror;
     },
-    listed: () => withinTime(options.clock, Promise.all(listed), () => lastTrouble),
+    listed: () => withinTime(options.clock, Promise.all(listed), troubleNow),
+    get trouble() {
+      return troubleNow();
+    },
     async close() {
       closing.abort();
       await Promise.all(running);

@@ -62,6 +62,8 @@ export interface ModelCluster {
   readonly limits: ClusterLimits;
   /** What a model belongs to, if it belongs to something. */
   readonly ownerOf: (model: string) => OwnerReference | undefined;
+  /** What keeps Rouse from seeing what there is. */
+  readonly trouble: () => Fault | undefined;
   readonly hasPods: (revision: string) => boolean;
   readonly podsState: (revision: string) => PodsState;
   readonly failures: Pick<Failures, 'lasts'>;
@@ -157,7 +159,9 @@ export function createModelLoop(
     if (wanted.desired === 0 || cluster.hasPods(workload.key)) return undefined;
     const service = isOffered(workload) ? current() : undefined;
     const { state, reason } = readStatus({ service, revision });
-    return state === 'Failed' ? { reason, passes: false } : undefined;
+    if (state === 'Failed') return { reason, passes: false };
+    const trouble = cluster.trouble();
+    return trouble && { reason: trouble.message, passes: true };
   }
 
   /** What the Service says is said of its template. */

@@ -83,6 +83,9 @@ export async function createKnativeRuntime(
       onServiceGone: (model) => models.get(model)?.serviceGone(),
       onPod: (pod, isNew) => pods.set(pod, isNew),
       onPodGone: (pod) => pods.gone(pod),
+      onTrouble() {
+        for (const loop of models.values()) loop.ask();
+      },
     },
   });
   await cluster.synced.catch(async (error: unknown) => {

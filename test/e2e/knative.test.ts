@@ -9,7 +9,14 @@ import { type ApiServer, startApiServer } from '#test/knative/api-server.ts';
 import { createFakeKnative, type FakeKnative } from '#test/knative/fake-knative.ts';
 import { listening } from '#test/listening.ts';
 import { until } from '#test/until.ts';
-import { makeFolder, type Platform, removeFolder, runRouse, startPlatform } from './platform.ts';
+import {
+  makeFolder,
+  type Platform,
+  processesFor,
+  removeFolder,
+  runRouse,
+  startPlatform,
+} from './platform.ts';
 
 /** `rouse serve --runtime knative` on an API server of the test's own; its pods are one server here. */
 
@@ -71,9 +78,9 @@ function here(pod: Pod): Pod {
 const RUNTIME = ['--runtime', 'knative', '--knative-image', 'dev.local/server:v1'];
 const CONTROL = ['--knative-control', 'http://127.0.0.1:1'];
 
-async function start(): Promise<Platform> {
+async function start(...more: string[]): Promise<Platform> {
   const env = { KUBECONFIG: server.kubeconfig };
-  return await startPlatform(folder, { args: [...RUNTIME, ...CONTROL], env });
+  return await startPlatform(folder, { args: [...RUNTIME, ...CONTROL, ...more], env });
 }
 
 async function ask(): Promise<string> {
@@ -109,6 +116,33 @@ test('a model that is deleted leaves nothing in the cluster', async () => {
   expect((await platform.rouse('delete', 'hello')).status).toBe(0);
   await until('the Service is gone', () => service() === undefined);
 });
+
+// Its processes are started thrice, on a machine that may be busy.
+test('with workers, whose control may die and come back', async () => {
+  await platform.end();
+  platform = await start('--workers', '2');
+  const applied = await platform.rouse('apply', '-f', join(folder, 'hello.yaml'));
+  expect(applied.status, applied.stderr).toBe(0);
+  await platform.untilModel('hello', ({ status }) => status.state === 'Asleep');
+  const answers = await Promise.all(Array.from({ length: 20 }, ask));
+  expect(answers.every((answer) => answer.startsWith('pod '))).toBe(true);
+  const [control = 0] = await processesFor('control', folder);
+  process.kill(control, 'SIGKILL');
+  expect(await ask()).toMatch(/^pod /);
+  await until('control is back', async () => {
+    const [next] = await processesFor('control', folder);
+    return next !== undefined && next !== control;
+  });
+  // It finds what ran, lets it sleep, and wakes it.
+  await until(
+    'it answers',
+    async () => (await platform.model('hello').catch(() => undefined)) !== undefined,
+  );
+  await platform.untilModel('hello', ({ status }) => status.state === 'Asleep');
+  expect(await ask()).toMatch(/^pod /);
+  expect(await platform.end()).toBe(0);
+  platform = await start();
+}, 120_000);
 
 test('a cluster that cannot be reached is named at the start', async () => {
   const kubeconfig = join(folder, 'kubeconfig');

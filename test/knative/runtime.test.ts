@@ -252,8 +252,30 @@ describe('what goes wrong is told', () => {
       return setup.runtime.instances(made.key)[0]?.state === 'ready';
     });
     expect(failed()).toEqual([]);
+    await until('its wait has ended', () => setup.runtime.instances().length === 1);
     const ends = setup.events.filter(({ type }) => type === 'stopped');
     expect(ends.map(({ instance }) => instance.id)).toEqual([waiting?.id]);
+  });
+
+  test('what Rouse cannot see is waited for', async () => {
+    const runtimeClock = createFakeClock();
+    setup = await createKnativeSetup({ runtimeClock });
+    await until('it watches', () => setup.server.watches === 4);
+    const missing = '404 page not found';
+    setup.server.refuse(/^GET .*services\?.*watch/, 404, missing, 1);
+    setup.server.refuse(/^PATCH/, 404, missing, 1);
+    setup.server.end();
+    await setup.runtime.want(workload('v1'), wanted(1));
+    await until('it waits', () => setup.runtime.instances().length === 1);
+    expect(setup.runtime.instances()[0]?.waitingFor).toBe(
+      'waits for the cluster: the cluster has no services.serving.knative.dev: ' +
+        'expected Knative Serving, installed and ready',
+    );
+    await until('it is ready', () => {
+      runtimeClock.advance(1000);
+      return setup.runtime.instances()[0]?.state === 'ready';
+    });
+    expect(failed()).toEqual([]);
   });
 
   test('nobody waits for what shall not run any more', async () => {

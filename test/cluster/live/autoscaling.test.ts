@@ -1,20 +1,17 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTestCluster, MISSING, NEEDS, type TestCluster } from './cluster.ts';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type DrivenCluster, MISSING, NEEDS } from './cluster.ts';
 import { runInside } from './inside/run.ts';
+import { shareCluster } from './share-cluster.ts';
 
 /** What steers Knative's autoscaler, asked of the real one: each test is a scenario of `autoscaling-child.ts`. */
 describe.skipIf(MISSING.length > 0)(`Knative's autoscaler ${NEEDS}`, () => {
-  let cluster: TestCluster;
+  let cluster: DrivenCluster;
 
   const play = async (scenario: string): Promise<unknown> =>
     await runInside(cluster, 'autoscaling-child.ts', scenario);
 
   beforeAll(async () => {
-    cluster = createTestCluster();
-    await cluster.must('up');
-  });
-  afterAll(async () => {
-    await cluster?.close();
+    cluster = await shareCluster();
   });
 
   test('follows all that Rouse steers, and no pod is started anew; another annotation starts all', async () => {

@@ -1,7 +1,14 @@
+import type { Kube } from '#knative/kube.ts';
+import type { KubeObject } from '#knative/objects.ts';
+import type { WatchEvent } from '#knative/watch-events.ts';
+import { messageOf } from '#lib/fault.ts';
 import { until } from '#test/until.ts';
 import { signalComponent, startComponent } from './inside/components.ts';
-import { killAutoscaler, kubectl } from './inside/kubectl.ts';
+import { denyModel } from './inside/denial.ts';
+import { applyObject, killAutoscaler, kubectl, untilObject } from './inside/kubectl.ts';
 import { type Answer, beginPlatform, type InsidePlatform } from './inside/platform.ts';
+import { beginRuntime, type InsideRuntime } from './inside/runtime.ts';
+import { makeStranger, type Rule, type Stranger } from './inside/stranger.ts';
 
 /** Run in the box: one fault, by name; prints as JSON what callers and users saw. */
 
@@ -33,8 +40,11 @@ async function askMeanwhile(platform: InsidePlatform, over: Promise<unknown>): P
   return [...seen];
 }
 
+/** Another Rouse beside it only looks: where its watches were, the cluster does not know any more (410). */
 async function apiServerAway(platform: InsidePlatform): Promise<unknown> {
   await makeBoth(platform);
+  let isGone = false;
+  const looking = await beginRuntime((kube) => countGone(kube, () => (isGone = true)));
   await signalComponent('kube-apiserver', 'SIGKILL');
   const held = platform.ask('cold');
   const told = platform.ask('cold', { hold: '15s' });
@@ -51,8 +61,37 @@ async function apiServerAway(platform: InsidePlatform): Promise<unknown> {
     held: answer.status,
     made: made.status,
     asked: statusOf(await platform.ask('late')),
-    events: (await platform.events('cold')).filter((event) => event.startsWith('InstanceWaiting')),
+    events: await waitingOf(platform, 'cold'),
+    missed: isGone && (await seesSame(looking, platform)),
   };
+}
+
+function countGone(kube: Kube, onGone: () => void): Kube {
+  return {
+    ...kube,
+    async watch(resource, from) {
+      const events = await kube.watch(resource, from);
+      if (events === 'gone') onGone();
+      return events === 'gone' ? events : tellGone(events, onGone);
+    },
+  };
+}
+
+async function* tellGone<T extends KubeObject>(
+  events: AsyncIterable<WatchEvent<T>>,
+  onGone: () => void,
+): AsyncIterable<WatchEvent<T>> {
+  for await (const event of events) {
+    if (event.type === 'ERROR' && event.object.code === 410) onGone();
+    yield event;
+  }
+}
+
+async function seesSame(looking: InsideRuntime, platform: InsidePlatform): Promise<boolean> {
+  const { status } = await platform.model('late');
+  const ids = looking.runtime.instances('default/late/v1').map(({ id }) => id);
+  await looking.close();
+  return ids.join() === status.instances.map(({ id }) => id).join();
 }
 
 async function autoscalerKilled(platform: InsidePlatform): Promise<unknown> {
@@ -74,22 +113,156 @@ async function etcdSlow(platform: InsidePlatform): Promise<unknown> {
   return { warm, told: statusOf(await told), held: statusOf(await held) };
 }
 
-const SCENARIOS: Readonly<Record<string, Scenario>> = {
-  apiServerAway,
-  autoscalerKilled,
-  etcdSlow,
+/** Another pod has the memory that a start needs. */
+async function nodeFull(platform: InsidePlatform): Promise<unknown> {
+  const bytes = await kubectl(
+    'get',
+    'node',
+    '--output',
+    'jsonpath={.items[0].status.allocatable.memory}',
+  );
+  const memory = `${Math.floor((Number.parseInt(bytes, 10) * 2) / 3)}Ki`;
+  await applyObject({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'hog' },
+    spec: {
+      containers: [
+        { name: 'hog', image: 'dev.local/helloworld:v1', resources: { requests: { memory } } },
+      ],
+    },
+  });
+  await untilObject('--for=condition=Ready', 'pod/hog');
+  await platform.apply('cold', { revision: { resources: { memory } }, scaling: { initial: 0 } });
+  const held = platform.ask('cold');
+  const told = await platform.ask('cold', { hold: '10s' });
+  await kubectl('delete', 'pod', 'hog', '--grace-period=0', '--force');
+  return {
+    told: words(told),
+    held: statusOf(await held),
+    events: await waitingOf(platform, 'cold'),
+  };
+}
+
+async function webhookDenies(platform: InsidePlatform): Promise<unknown> {
+  await makeBoth(platform);
+  const waking = { resource: 'revisions', operation: 'UPDATE' } as const;
+  const denial = await denyModel('cold', waking, 'nothing wakes on a Friday');
+  const held = platform.ask('cold');
+  const told = await platform.ask('cold', { hold: '3s' });
+  await denial.close();
+  const answer = await held;
+  const making = { resource: 'services', operation: 'CREATE' } as const;
+  const another = await denyModel('late', making, 'nothing is made on a Friday');
+  const refused = await platform.apply('late');
+  await another.close();
+  const made = await platform.apply('late', { revision: { name: 'v2' } });
+  return { told: words(told), held: answer.status, refused: refused.said, made: made.status };
+}
+
+/** Knative is taken away from under Rouse, and put back. */
+async function definitionMissing(platform: InsidePlatform): Promise<unknown> {
+  await makeBoth(platform);
+  const name = 'services.serving.knative.dev';
+  const known = JSON.parse(await kubectl('get', 'crd', name, '--output', 'json')) as Definition;
+  await kubectl('delete', 'crd', name);
+  const held = platform.ask('cold');
+  const told = await platform.ask('cold', { hold: '15s' });
+  const { name: _, ...labels } = known.metadata;
+  await applyObject({ ...known, metadata: { name, labels: labels.labels }, status: undefined });
+  return {
+    told: words(told),
+    held: statusOf(await held),
+    warm: statusOf(await platform.ask('warm')),
+  };
+}
+
+interface Definition {
+  readonly metadata: { readonly name: string; readonly labels: Record<string, string> };
+}
+
+const SERVING = 'serving.knative.dev';
+const SEE = ['get', 'list', 'watch'];
+const SEEING: readonly Rule[] = [
+  { apiGroups: ['apiextensions.k8s.io'], resources: ['customresourcedefinitions'], verbs: ['get'] },
+  { apiGroups: [SERVING], resources: ['services', 'revisions'], verbs: SEE },
+  { apiGroups: ['autoscaling.internal.knative.dev'], resources: ['podautoscalers'], verbs: SEE },
+  { apiGroups: [''], resources: ['pods'], verbs: SEE },
+];
+const may = (resource: string, ...verbs: string[]): Rule => ({
+  apiGroups: [SERVING],
+  resources: [resource],
+  verbs,
+});
+
+/** Rights come one by one; each that is missing is named, and what they allow then goes on. */
+async function rightsMissing(): Promise<unknown> {
+  const stranger = await makeStranger();
+  const env = { KUBECONFIG: stranger.kubeconfig };
+  try {
+    const start = await beginPlatform({ env }).then(
+      () => 'it started',
+      (error: unknown) => messageOf(error),
+    );
+    await stranger.allow(SEEING);
+    return { start, ...(await useRights(await beginPlatform({ env }), stranger)) };
+  } finally {
+    await stranger.close();
+  }
+}
+
+async function useRights(platform: InsidePlatform, stranger: Stranger): Promise<object> {
+  const making = may('services', 'patch', 'create', 'delete');
+  const steering = may('revisions', 'patch', 'delete');
+  try {
+    const refused = await platform.apply('cold', BRIEF);
+    await stranger.allow([...SEEING, making, steering]);
+    await until('the rights have arrived', async () => {
+      const made = await platform.apply('cold', { ...BRIEF, revision: { name: 'v2' } });
+      return made.status === 0;
+    });
+    await platform.untilAsleep('cold');
+    await stranger.allow([...SEEING, making]);
+    const held = platform.ask('cold');
+    const told = await platform.ask('cold', { hold: '5s' });
+    await stranger.allow([...SEEING, making, steering]);
+    return { refused: refused.said, told: words(told), held: statusOf(await held) };
+  } finally {
+    await leaveNothing(platform);
+  }
+}
+
+async function waitingOf(platform: InsidePlatform, name: string): Promise<string[]> {
+  return (await platform.events(name)).filter((event) => event.startsWith('InstanceWaiting'));
+}
+
+const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
+  apiServerAway: () => onPlatform(apiServerAway),
+  autoscalerKilled: () => onPlatform(autoscalerKilled),
+  etcdSlow: () => onPlatform(etcdSlow),
+  nodeFull: () => onPlatform(nodeFull),
+  webhookDenies: () => onPlatform(webhookDenies),
+  definitionMissing: () => onPlatform(definitionMissing),
+  rightsMissing,
 };
 
-const [, , name = ''] = process.argv;
-const platform = await beginPlatform();
-try {
-  const seen = await SCENARIOS[name]?.(platform);
-  process.stdout.write(`${JSON.stringify(seen)}\n`);
-} catch (error) {
-  process.stderr.write(platform.output());
-  throw error;
-} finally {
-  for (const model of ['warm', 'cold', 'late']) await platform.rouse('delete', model);
-  await platform.close();
-  await until('all is gone', async () => (await kubectl('get', 'ksvc', '--output', 'name')) === '');
+async function onPlatform(play: Scenario): Promise<unknown> {
+  const platform = await beginPlatform();
+  try {
+    return await play(platform);
+  } catch (error) {
+    process.stderr.write(platform.output());
+    throw error;
+  } finally {
+    await leaveNothing(platform);
+  }
 }
+
+async function leaveNothing(platform: InsidePlatform): Promise<void> {
+  for (const model of ['warm', 'cold', 'late']) await platform.rouse('delete', model);
+  await until('all is gone', async () => (await kubectl('get', 'ksvc', '--output', 'name')) === '');
+  await platform.close();
+}
+
+const [, , name = ''] = process.argv;
+process.stdout.write(`${JSON.stringify(await SCENARIOS[name]?.())}\n`);

@@ -1,15 +1,23 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { runProgram } from '#test/cluster/run-program.ts';
 
 /** Of programs that run in the box: there `kubectl` is found, and knows the cluster. */
 export async function kubectl(...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)('kubectl', args);
-  return stdout.trim();
+  return await feedKubectl('', ...args);
 }
 
 /** Waits for a condition of an object. */
 export async function untilObject(...args: string[]): Promise<void> {
   await kubectl('wait', '--timeout=120s', ...args);
+}
+
+export async function applyObject(object: unknown): Promise<void> {
+  await feedKubectl(JSON.stringify(object), 'apply', '--filename', '-');
+}
+
+async function feedKubectl(input: string, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await runProgram(['kubectl', ...args], { input });
+  if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: status ${code}: ${stderr}`);
+  return stdout.trim();
 }
 
 /** As its node would be lost: at once, without a grace. Another pod takes its place, and is waited for. */
