@@ -5,16 +5,29 @@ import type { Activator } from './activator.ts';
 
 const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
+export interface Admin {
+  readonly port: number;
+  /** It is not ready any more: no new requests are to be sent here. */
+  leave(): void;
+  close(): Promise<void>;
+}
+
 /** The port beside that of the requests: metrics and health of this process. */
 export async function createAdmin(
   { host, port }: HostPort,
-  activator: Activator,
-): Promise<{ readonly port: number; close(): Promise<void> }> {
+  activator: Pick<Activator, 'ready' | 'metrics'>,
+): Promise<Admin> {
   let ready = false;
+  let leaving = false;
   activator.ready.then(
     () => (ready = true),
     () => {},
   );
+
+  function readiness(): [number, string, string] {
+    if (leaving) return [503, 'text/plain', 'ending\n'];
+    return ready ? [200, 'text/plain', 'ready\n'] : [503, 'text/plain', 'no routing state yet\n'];
+  }
 
   const server = createServer((request, response) => {
     const path = request.url?.split('?')[0];
@@ -24,7 +37,7 @@ export async function createAdmin(
         : path === '/healthz'
           ? [200, 'text/plain', 'ok\n']
           : path === '/readyz'
-            ? [ready ? 200 : 503, 'text/plain', ready ? 'ready\n' : 'no routing state yet\n']
+            ? readiness()
             : [404, 'text/plain', 'here are /metrics, /healthz and /readyz\n'];
     response.writeHead(status, { 'content-type': type }).end(text);
   });
@@ -39,6 +52,7 @@ export async function createAdmin(
   const address = server.address();
   return {
     port: typeof address === 'object' && address ? address.port : port,
+    leave: () => (leaving = true),
     async close() {
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));

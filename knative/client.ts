@@ -12,7 +12,7 @@ export interface Connection {
 }
 
 export interface KubeRequest {
-  readonly method: 'GET' | 'PATCH' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   /** With its query. */
   readonly path: string;
   readonly body?: string;

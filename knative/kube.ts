@@ -28,6 +28,13 @@ export interface Kube {
     object: T,
     options: { force: boolean; dryRun?: boolean; subresource?: 'status' },
   ): Promise<T>;
+  /** Makes it. Fault `conflict`: there is one. */
+  create<T extends KubeObject>(resource: Resource<T>, object: T): Promise<T>;
+  /**
+   * A JSON merge patch, and what it is then. With `metadata.resourceVersion` in it: Fault `conflict` when it is another
+   * one by now.
+   */
+  merge<T extends KubeObject>(resource: Resource<T>, place: Place, patch: object): Promise<T>;
   /** Sets annotations; null: removes it. */
   annotate(
     resource: Resource,
@@ -86,6 +93,19 @@ export function createKube(connection: Connection, clock: Clock): Kube {
     return await call(describePlace(resource, {}), {
       method: 'GET',
       path: pathOf(resource, {}, query),
+    });
+  }
+
+  async function merge<T extends KubeObject>(
+    resource: Resource<T>,
+    place: Place,
+    patch: object,
+  ): Promise<T> {
+    return await call(describePlace(resource, place), {
+      method: 'PATCH',
+      path: pathOf(resource, place, { fieldManager: FIELD_MANAGER }),
+      type: 'application/merge-patch+json',
+      body: JSON.stringify(patch),
     });
   }
 
@@ -157,13 +177,18 @@ export function createKube(connection: Connection, clock: Clock): Kube {
         body: JSON.stringify(object),
       });
     },
-    async annotate(resource, place, annotations) {
-      await call(describePlace(resource, place), {
-        method: 'PATCH',
-        path: pathOf(resource, place, { fieldManager: FIELD_MANAGER }),
-        type: 'application/merge-patch+json',
-        body: JSON.stringify({ metadata: { annotations } }),
+    async create(resource, object) {
+      const { namespace, name } = object.metadata;
+      return await call(describePlace(resource, { namespace, name }), {
+        method: 'POST',
+        path: pathOf(resource, { namespace }, { fieldManager: FIELD_MANAGER }),
+        type: 'application/json',
+        body: JSON.stringify(object),
       });
+    },
+    merge,
+    async annotate(resource, place, annotations) {
+      await merge(resource, place, { metadata: { annotations } });
     },
     async remove(resource, place, uid) {
       const body = JSON.stringify({

@@ -20,19 +20,22 @@ export const MIN_VERSION = 'TLSv1.2';
 
 /** Throws Fault `invalid` that names the file and what is wrong with it. */
 export function readCertificate(files: CertificateFiles): Certificate {
-  const chain = readPem(files.certificate);
-  const key = readPem(files.key);
+  return makeCertificate(readPem(files.certificate), readPem(files.key), files);
+}
+
+/** In PEM. `called`: what messages call them. Throws as `readCertificate` does. */
+export function makeCertificate(chain: Buffer, key: Buffer, called: CertificateFiles): Certificate {
   const certificate = parse(
-    files.certificate,
+    called.certificate,
     'certificate',
     chain,
     (pem) => new X509Certificate(pem),
   );
-  const privateKey = parse(files.key, 'private key', key, createPrivateKey);
+  const privateKey = parse(called.key, 'private key', key, createPrivateKey);
   if (!certificate.checkPrivateKey(privateKey)) {
-    throw new Fault('invalid', `${files.key} is not the key of ${files.certificate}`);
+    throw new Fault('invalid', `${called.key} is not the key of ${called.certificate}`);
   }
-  const context = within(files.certificate, () =>
+  const context = within(called.certificate, () =>
     createSecureContext({ cert: chain, key, minVersion: MIN_VERSION }),
   );
   return { chain, key, context, names: namesOf(certificate) };

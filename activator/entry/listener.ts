@@ -10,7 +10,7 @@ import { createEntering, type EntryRefusal } from './entering.ts';
 import { type Found, readFirst } from './first-bytes.ts';
 import { followFiles } from './follow-files.ts';
 import { parseProxyHeader, type ProxyHeader } from './proxy-header.ts';
-import { createHandshakes, type Handshakes } from './tls.ts';
+import { type ContextFor, createHandshakes, type Handshakes } from './tls.ts';
 import { ASK_IF_THERE } from '../sockets/connect.ts';
 import { listen } from '../sockets/listen.ts';
 
@@ -30,6 +30,8 @@ export interface Peer {
 export interface EntrySettings {
   /** None: plain HTTP. */
   readonly tls: readonly CertificateFiles[];
+  /** TLS with certificates that somebody else keeps; then there are no files. */
+  readonly contextFor?: ContextFor;
   /** Addresses and networks. */
   readonly trustedProxies: readonly string[];
   readonly proxyProtocol: boolean;
@@ -83,7 +85,8 @@ export async function createListener(options: ListenerOptions): Promise<Listener
   const { clock, log, onConnection, proxyProtocol } = options;
   const isTrusted = createTrust(options.trustedProxies);
   const entering = createEntering(clock, tellOnce(options));
-  const handshakes = options.tls.length > 0 ? createHandshakes(options.tls) : undefined;
+  const { contextFor, tls } = options;
+  const handshakes = contextFor || tls.length > 0 ? createHandshakes(contextFor ?? tls) : undefined;
 
   let accepted = 0;
 

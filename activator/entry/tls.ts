@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls';
 import type { CertificateFiles } from '#domain/server.ts';
 import {
   type Certificate,
@@ -29,16 +29,19 @@ interface Started {
   readonly onFailed: () => void;
 }
 
-/** @param files at least one; the first is for names that no other is for. */
-export function createHandshakes(files: readonly CertificateFiles[]): Handshakes {
+/** The certificate for a name that a caller asks for; undefined: there is none, and the handshake fails. */
+export type ContextFor = (servername: string) => SecureContext | undefined;
+
+/** @param files the first is for names that no other is for. Or certificates that somebody else keeps. */
+export function createHandshakes(files: readonly CertificateFiles[] | ContextFor): Handshakes {
   const started = new Map<string, Started>();
-  let certificates = files.map(readCertificate);
-  let choose: Choose = makeChoice(certificates);
+  const kept = typeof files === 'function' ? undefined : keepFiles(files);
 
   const server = createServer({
-    ...optionsOf(certificates),
+    ...(kept ? optionsOf(kept.all) : { minVersion: MIN_VERSION }),
     ALPNProtocols: PROTOCOLS,
-    SNICallback: (name, done) => done(null, (choose(name) ?? certificates[0])?.context),
+    SNICallback: (name, done) =>
+      done(null, typeof files === 'function' ? files(name) : kept?.contextFor(name)),
   });
   server.on('secureConnection', (secure) => {
     const found = started.get(pathOf(secure));
@@ -64,10 +67,25 @@ export function createHandshakes(files: readonly CertificateFiles[]): Handshakes
       server.emit('connection', socket);
     },
     reload() {
+      if (!kept) return;
+      kept.read();
+      setDefault(server, kept.all);
+    },
+  };
+}
+
+function keepFiles(files: readonly CertificateFiles[]) {
+  let all = files.map(readCertificate);
+  let choose: Choose = makeChoice(all);
+  return {
+    get all() {
+      return all;
+    },
+    contextFor: (name: string) => (choose(name) ?? all[0])?.context,
+    read(): void {
       const fresh = files.map(readCertificate);
-      certificates = fresh;
+      all = fresh;
       choose = makeChoice(fresh);
-      setDefault(server, fresh);
     },
   };
 }

@@ -85,6 +85,9 @@ export async function startApiServer(): Promise<ApiServer> {
   ): void {
     if (subresource === 'log') {
       reply(response, 200, store.get(resource, namespace, name)?.log ?? '');
+    } else if (method === 'POST') {
+      const { status, object } = create(resource, JSON.parse(body) as Stored);
+      reply(response, status, object);
     } else if (name === '') reply(response, 200, list(resource, query));
     else if (method === 'PATCH') {
       const place = { namespace, name, subresource };
@@ -101,6 +104,14 @@ export async function startApiServer(): Promise<ApiServer> {
       const known = store.get(resource, namespace, name);
       reply(response, known ? 200 : 404, known ?? notFound(resource, name));
     }
+  }
+
+  function create(resource: Resource, sent: Stored): { status: number; object: unknown } {
+    const { namespace = '', name } = sent.metadata;
+    const isThere = store.get(resource, namespace, name) !== undefined;
+    if (!isThere) return { status: 201, object: store.put(resource, sent) };
+    const message = `${resource.plural} "${name}" already exists`;
+    return { status: 409, object: makeStatus(409, 'AlreadyExists', message) };
   }
 
   /** A pod has a grace: others end it. So they do what has a finalizer. */
@@ -137,7 +148,11 @@ export async function startApiServer(): Promise<ApiServer> {
     const isApply = query.has('force');
     if (!known && (!isApply || subresource !== undefined))
       return { status: 404, object: notFound(resource, name) };
-    const { uid } = sent.metadata;
+    const { uid, resourceVersion } = sent.metadata;
+    if (resourceVersion !== undefined && resourceVersion !== known?.metadata.resourceVersion) {
+      const message = 'the object has been modified';
+      return { status: 409, object: makeStatus(409, 'Conflict', message) };
+    }
     if (uid !== undefined && uid !== known?.metadata.uid) {
       const message = `the provided object specified uid ${uid}, and it is another one now`;
       return { status: 409, object: makeStatus(409, 'Conflict', message) };
@@ -253,11 +268,15 @@ function parsePath(path: string): Target | undefined {
 /** Terms of equality and of existence. */
 function selectorOf(query: URLSearchParams): (object: KubeObject) => boolean {
   const terms = (query.get('labelSelector') ?? '').split(',').filter((term) => term !== '');
-  return ({ metadata: { labels = {} } }) =>
-    terms.every((term) => {
+  const [field = '', wanted] = (query.get('fieldSelector') ?? '').split('=');
+  return (object) => {
+    const { labels = {} } = object.metadata;
+    const isLabelled = terms.every((term) => {
       const [label = '', value] = term.split('=');
       return value === undefined ? label in labels : labels[label] === value;
     });
+    return isLabelled && (field === '' || Reflect.get(object, field) === wanted);
+  };
 }
 
 export function makeStatus(

@@ -1,0 +1,152 @@
+import type { Clock } from '#lib/clock.ts';
+import { Fault, messageOf } from '#lib/fault.ts';
+import { backoffMs } from '#lib/backoff.ts';
+import type { Log } from '#lib/log.ts';
+import { createLoop } from '#lib/loop.ts';
+import type { Kube } from '../kube.ts';
+import type { BackendAddress } from './endpoints.ts';
+import type { Feed, Progress } from './feed.ts';
+import { type Ingress, INGRESSES, keyOf } from './objects.ts';
+import { askGateway, makeProbe } from './prober.ts';
+import type { BackendName, Routing } from './rules.ts';
+import { type Domains, isNews, isSettled, makeStatus, type Seen } from './status.ts';
+
+/** All is looked at again: for whatever was missed. */
+const RESYNC_MS = 30_000;
+/** Gateways hear of a change within milliseconds of each other. */
+const FIRST_WAIT_MS = 50;
+const LONGEST_WAIT_MS = 2000;
+/** Ingresses that are looked at together. */
+const AT_ONCE = 32;
+
+/** The Services by which the gateways are reached. */
+export interface GatewayServices {
+  readonly outside: BackendName;
+  readonly inside: BackendName;
+}
+
+export interface Controller {
+  /** Something may be other than it was. */
+  ask(): void;
+  close(): Promise<void>;
+}
+
+/**
+ * Writes what became of each Ingress into its status, while it leads: an Ingress is ready when every gateway has shown
+ * the hash of what it asks for.
+ */
+export function createController(options: {
+  kube: Pick<Kube, 'merge'>;
+  feed: Feed;
+  /** Hosts that older ones have. */
+  lost: (key: string) => readonly { readonly host: string; readonly owner: string }[];
+  services: GatewayServices;
+  domains: Domains;
+  isLeader: () => boolean;
+  clock: Clock;
+  log: Log;
+}): Controller {
+  const { kube, feed, lost, services, domains, isLeader, clock, log } = options;
+  /** What was written, until the watch tells it. */
+  const written = new Map<
+    string,
+    { readonly over: string | undefined; readonly ingress: Ingress }
+  >();
+  let failures = 0;
+
+  async function step(): Promise<void> {
+    if (!isLeader()) return;
+    const open = [...feed.all()].filter((progress) => {
+      const { status, metadata } = newestOf(progress.ingress);
+      return !isSettled(status, { generation: metadata.generation ?? 0 }, domains);
+    });
+    let waits = false;
+    for (let at = 0; at < open.length; at += AT_ONCE) {
+      const done = await Promise.all(open.slice(at, at + AT_ONCE).map(settle));
+      waits ||= done.includes(false);
+    }
+    failures = waits ? failures + 1 : 0;
+    if (waits) clock.after(backoffMs(failures, FIRST_WAIT_MS, LONGEST_WAIT_MS), () => loop.ask());
+  }
+
+  /** False: it is to be looked at again soon. */
+  async function settle(progress: Progress): Promise<boolean> {
+    const ingress = newestOf(progress.ingress);
+    const seen = await look(progress);
+    const before = ingress.status ?? {};
+    const status = makeStatus(seen, domains, before, new Date(clock.now()).toISOString());
+    const isDone = seen.problem !== undefined || seen.proven === seen.gateways;
+    if (isLeader() && isNews(before, status)) await write(ingress, status);
+    return isDone && seen.gateways > 0;
+  }
+
+  async function look({ ingress, wanted, served, problem }: Progress): Promise<Seen> {
+    const generation = ingress.metadata.generation ?? 0;
+    const isServed = wanted !== undefined && wanted === served && problem === undefined;
+    const gateways = wanted ? gatewaysFor(wanted) : [];
+    const claim = lost(keyOf(ingress))[0];
+    if (problem)
+      return { generation, problem: describe(problem), proven: 0, gateways: gateways.length };
+    if (claim) {
+      const message = `Host ${claim.host} belongs to Ingress ${claim.owner}, which is older`;
+      const taken = { reason: 'HostTaken', message, isFinal: true };
+      return { generation, problem: taken, proven: 0, gateways: gateways.length };
+    }
+    const proven = isServed ? await countProven(wanted, gateways) : 0;
+    return { generation, proven, gateways: gateways.length };
+  }
+
+  async function countProven(
+    wanted: Routing,
+    gateways: readonly BackendAddress[],
+  ): Promise<number> {
+    const probe = makeProbe(wanted);
+    if (!probe) return gateways.length;
+    const answers = await Promise.all(gateways.map((address) => askGateway(address, probe, clock)));
+    return answers.filter(Boolean).length;
+  }
+
+  function gatewaysFor(wanted: Routing): BackendAddress[] {
+    try {
+      return feed.addressesOf(
+        makeProbe(wanted)?.isPublic === false ? services.inside : services.outside,
+      );
+    } catch {
+      return [];
+    }
+  }
+
+  async function write(ingress: Ingress, status: Ingress['status']): Promise<void> {
+    const { namespace, name, resourceVersion } = ingress.metadata;
+    const place = { namespace, name, subresource: 'status' };
+    try {
+      const after = await kube.merge(INGRESSES, place, { metadata: { resourceVersion }, status });
+      written.set(keyOf(ingress), { over: resourceVersion, ingress: after });
+    } catch (error) {
+      // It has changed or gone meanwhile, of which the watch tells.
+      if (error instanceof Fault && (error.code === 'conflict' || error.code === 'not_found'))
+        return;
+      throw error;
+    }
+  }
+
+  function newestOf(ingress: Ingress): Ingress {
+    const known = written.get(keyOf(ingress));
+    if (known && known.over === ingress.metadata.resourceVersion) return known.ingress;
+    if (known) written.delete(keyOf(ingress));
+    return ingress;
+  }
+
+  function onError(error: unknown): void {
+    log.warn({ err: messageOf(error) }, 'the status of an Ingress cannot be written');
+  }
+
+  const loop = createLoop({ clock, everyMs: RESYNC_MS, step, onError });
+  return { ask: () => loop.ask(), close: () => loop.close() };
+}
+
+/** What is missing may come; what is wrong stays so until somebody changes it. */
+function describe({ code, message }: Fault): NonNullable<Seen['problem']> {
+  if (code === 'invalid') return { reason: 'Invalid', message, isFinal: true };
+  return { reason: code === 'not_found' ? 'Missing' : 'Failed', message, isFinal: false };
+}

@@ -1,0 +1,59 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { createAdmin } from '#activator/admin.ts';
+import { createConnection } from '#knative/client.ts';
+import { createKube } from '#knative/kube.ts';
+import { systemClock } from '#lib/clock.ts';
+import { INTERRUPTED } from '#lib/exit-status.ts';
+import { Fault, messageOf } from '#lib/fault.ts';
+import { createLog } from '#lib/log.ts';
+import { readVersion } from '#lib/version.ts';
+import { createIngressServer } from '#serve/ingress/ingress.ts';
+import { parseIngressSettings, USAGE } from '#serve/ingress/settings.ts';
+
+/** The program of Rouse's ingress: a way into the cluster for Knative. */
+
+const WRONG_USAGE = 2;
+/** So long after a pod has said that it ends, others still send to it. */
+const LEAVE_MS = 5000;
+/** For the requests that run then. The pod is given more. */
+const DRAIN_MS = 45_000;
+
+async function run(): Promise<void> {
+  const settings = parseIngressSettings(process.argv.slice(2), process.env);
+  const clock = systemClock;
+  const log = createLog({ terminal: process.stderr.isTTY });
+  const connection = await createConnection();
+  const kube = createKube(connection, clock);
+  const server = await createIngressServer({ settings, kube, version: readVersion(), clock, log });
+  const admin = await createAdmin(settings.admin, {
+    ready: server.ready,
+    metrics: () => server.activator.metrics(),
+  });
+  log.info({ requests: server.activator.port, admin: admin.port }, 'the ingress listens');
+  void server.ready.then(() => log.info('all of the cluster is known'));
+
+  let closing = false;
+  async function close(signal: string): Promise<void> {
+    if (closing) process.exit(INTERRUPTED);
+    closing = true;
+    log.info(`${signal}: ending; once more ends at once`);
+    admin.leave();
+    await wait(LEAVE_MS);
+    await server.close(DRAIN_MS);
+    await admin.close();
+    connection.close();
+    process.exit(0);
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => void close(signal));
+  }
+}
+
+function giveUp(error: unknown): void {
+  process.stderr.write(`rouse ingress: ${messageOf(error)}\n`);
+  const isUsage = error instanceof Fault && error.code === 'invalid';
+  if (isUsage) process.stderr.write(USAGE);
+  process.exit(isUsage ? WRONG_USAGE : 1);
+}
+
+run().catch(giveUp);
