@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createAdmin } from '#activator/admin.ts';
 import { createConnection } from '#knative/client.ts';
@@ -13,13 +14,18 @@ import { parseIngressSettings, USAGE } from '#serve/ingress/settings.ts';
 /** The program of Rouse's ingress: a way into the cluster for Knative. */
 
 const WRONG_USAGE = 2;
+const RESOLV_CONF = '/etc/resolv.conf';
 /** So long after a pod has said that it ends, others still send to it. */
 const LEAVE_MS = 5000;
 /** For the requests that run then. The pod is given more. */
 const DRAIN_MS = 45_000;
 
 async function run(): Promise<void> {
-  const settings = parseIngressSettings(process.argv.slice(2), process.env);
+  const settings = parseIngressSettings(
+    process.argv.slice(2),
+    process.env,
+    readFileSync(RESOLV_CONF, 'utf8'),
+  );
   const clock = systemClock;
   const log = createLog({ terminal: process.stderr.isTTY });
   const connection = await createConnection();
@@ -30,7 +36,7 @@ async function run(): Promise<void> {
     metrics: () => server.activator.metrics(),
   });
   log.info({ requests: server.activator.port, admin: admin.port }, 'the ingress listens');
-  void server.ready.then(() => log.info('all of the cluster is known'));
+  server.ready.then(() => log.info('all of the cluster is known')).catch(giveUp);
 
   let closing = false;
   async function close(signal: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { address, type HostPort } from '#domain/address.ts';
+import { readClusterDomain } from '#knative/activator/cluster-domain.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 
 export interface IngressSettings {
@@ -23,7 +24,7 @@ const DEFAULTS = {
   https: '0.0.0.0:8443',
   inside: '0.0.0.0:8081',
   admin: '0.0.0.0:9090',
-  'cluster-domain': 'cluster.local',
+  'cluster-domain': '',
 };
 
 export const USAGE = `usage: ingress [--http HOST:PORT] [--https HOST:PORT] [--inside HOST:PORT] [--admin HOST:PORT]
@@ -31,10 +32,11 @@ export const USAGE = `usage: ingress [--http HOST:PORT] [--https HOST:PORT] [--i
 The environment says which pod it is: POD_NAME, POD_NAMESPACE. KUBECONFIG or the pod's account leads to the cluster.
 `;
 
-/** Throws Fault `invalid`. */
+/** @param resolvConf the file that says where names are looked for. Throws Fault `invalid`. */
 export function parseIngressSettings(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
+  resolvConf: string,
 ): IngressSettings {
   const said = { ...DEFAULTS, ...read(argv) };
   return {
@@ -42,7 +44,7 @@ export function parseIngressSettings(
     https: parseAddress('https', said.https),
     inside: parseAddress('inside', said.inside),
     admin: parseAddress('admin', said.admin),
-    domain: said['cluster-domain'],
+    domain: readClusterDomain(said['cluster-domain'], resolvConf),
     namespace: env['POD_NAMESPACE'] ?? 'rouse-system',
     identity: env['POD_NAME'] ?? hostname(),
   };
