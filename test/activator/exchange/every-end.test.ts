@@ -1,9 +1,16 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type ClientHttp2Session, constants } from 'node:http2';
+import {
+  type ClientHttp2Session,
+  constants,
+  createServer as createHttp2,
+  type ServerHttp2Session,
+} from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
+import type { RoutingInstance } from '#domain/routing.ts';
 import { createRandom } from '#test/fuzz/random.ts';
+import { listening } from '#test/listening.ts';
 import { makeInstance, makeModel, makeRevision } from '../harness.ts';
 import { openSession } from '../http2/client.ts';
 import { useHarness } from '../use-harness.ts';
@@ -42,7 +49,7 @@ function behave(incoming: IncomingMessage, response: ServerResponse): void {
     answer,
     () => incoming.socket.destroy(),
     () => void response.write('begun', () => response.destroy()),
-    () => void response.writeEarlyHints({ link: '</x>; rel=preload' }),
+    () => response.writeEarlyHints({ link: '</x>; rel=preload' }),
     () => undefined,
   ];
   random.pick(ways)();
@@ -118,8 +125,8 @@ async function callByHttp2(): Promise<void> {
     stream.on('error', () => {});
     if (random.int(4) > 0) stream.resume();
     stream.write(body());
-    if (random.int(2)) stream.end(body());
-    else if (random.int(2))
+    if (random.chance(0.5)) stream.end(body());
+    else if (random.chance(0.5))
       setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), random.int(60));
     await pause(20);
   }
@@ -129,27 +136,55 @@ async function callByHttp2(): Promise<void> {
   await closed;
 }
 
-test(`nothing is left of ${CALLERS} callers, whatever they and the instances did (seed ${SEED})`, async () => {
-  const instance = await harness.startInstance(behave);
-  const other = await harness.startInstance(behave);
-  const sleeper = makeInstance(other.port, { id: 'sleeper', revision: 'default/asleep/v1' });
-  harness.publisher.update({ models: [awake, asleep], instances: [makeInstance(instance.port)] });
+/** An instance that speaks HTTP/2 and nothing else. */
+async function startHttp2(): Promise<number> {
+  const server = createHttp2((incoming, response) => {
+    for (const each of [incoming, response, incoming.stream]) each.on('error', () => {});
+    behave(incoming as never, response as never);
+  });
+  const sessions = new Set<ServerHttp2Session>();
+  server.on('session', (session) => sessions.add(session));
+  server.on('sessionError', () => {});
+  const port = await listening(server);
+  harness.teardown(() => {
+    for (const session of sessions) session.destroy();
+    server.close();
+  });
+  return port;
+}
+
+const title = (what: string): string =>
+  `nothing is left of ${CALLERS} callers of instances that speak ${what} (seed ${SEED})`;
+
+test.each([
+  [title('HTTP/1'), undefined],
+  [title('HTTP/2'), true as const],
+])('%s', async (_, h2c) => {
+  const start = async (): Promise<number> =>
+    h2c ? await startHttp2() : (await harness.startInstance(behave)).port;
+  const spoken = h2c ? { h2c } : {};
+  const at = (port: number) => ({ address: { node: 'test', host: '127.0.0.1', port, ...spoken } });
+  const [port, other] = [await start(), await start()];
+  const sleeper = makeInstance(other, { ...at(other), revision: 'default/asleep/v1' });
+  const instances = [makeInstance(port, at(port))];
+  harness.publisher.update({ models: [awake, asleep], instances });
   await harness.activator.ready;
-  const callers = Array.from({ length: CALLERS }, async (_, i) => {
+  const callers = Array.from({ length: CALLERS }, async (__, i) => {
     await pause(2000);
     await (i % 3 === 0 ? callByHttp2() : callByHttp1());
   });
-  const wakes = (async () => {
-    for (let round = 0; round < 8; round += 1) {
-      await pause(400);
-      const id = `sleeper-${round}`;
-      harness.publisher.update({ instances: [{ ...sleeper, id }] });
-      await pause(400);
-      harness.publisher.update({ removedInstances: [id] });
-    }
-  })();
-  await Promise.all([...callers, wakes]);
+  await Promise.all([...callers, comeAndGo(sleeper)]);
   for (const gauge of GAUGES) {
     await expect.poll(() => harness.gauge(gauge), { message: gauge, timeout: 20_000 }).toBe(0);
   }
 });
+
+async function comeAndGo(instance: RoutingInstance): Promise<void> {
+  for (let round = 0; round < 8; round += 1) {
+    await pause(400);
+    const id = `sleeper-${round}`;
+    harness.publisher.update({ instances: [{ ...instance, id }] });
+    await pause(400);
+    harness.publisher.update({ removedInstances: [id] });
+  }
+}
