@@ -21,12 +21,17 @@ export function modelClientFor(io: Io, options: Common, name: string): Client {
   };
 }
 
-export async function listModels(client: Client, namespace: string): Promise<ModelAnswer[]> {
+/** `namespace`: of this one; undefined: of all. */
+export async function listModels(
+  client: Client,
+  namespace: string | undefined,
+): Promise<ModelAnswer[]> {
+  const path = namespace === undefined ? '/api/v1/models' : modelPath(namespace);
   const models: ModelAnswer[] = [];
   let after: string | undefined;
   do {
     const query = { limit: PAGE, after };
-    const page = await client.call({ path: modelPath(namespace), query }, readModels);
+    const page = await client.call({ path, query }, readModels);
     models.push(...page.items);
     after = page.next;
   } while (after !== undefined);

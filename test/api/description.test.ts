@@ -36,6 +36,7 @@ test('the OpenAPI document is valid and names every route', async () => {
   const promised: Record<string, string[]> = {
     '/': ['get'],
     '/api/v1': ['get'],
+    '/api/v1/models': ['get'],
     '/api/v1/namespaces/{namespace}/models': ['get'],
     [model]: ['delete', 'get', 'put'],
     [`${model}/revisions`]: ['get'],

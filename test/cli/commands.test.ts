@@ -234,6 +234,27 @@ describe('get', () => {
     expect((await shown.run(['get', 'events'])).stdout).toMatch(/ alpha /);
   });
 
+  test('of all namespaces: each row says which', async () => {
+    await shown.write('lab.yaml', fileOf('gamma'));
+    await shown.run(['apply', '-f', 'lab.yaml', '-n', 'lab']);
+    const models = await shown.run(['get', 'models', '-A']);
+    expect(models.stdout).toMatch(
+      /^NAMESPACE +NAME .*\ndefault +alpha .*\ndefault +beta .*\nlab +gamma .*\n$/,
+    );
+    const all = ['--all-namespaces'];
+    const revisions = await shown.run(['get', 'revisions', ...all]);
+    expect(revisions.stdout).toMatch(
+      /^NAMESPACE +MODEL .*\ndefault +alpha +v1 [^]*\nlab +gamma +v1 /,
+    );
+    const instances = await shown.run(['get', 'instances', ...all]);
+    expect(instances.stdout).toMatch(/^NAMESPACE +ID +MODEL .*\ndefault +fake-\d+ +alpha /);
+    const events = await shown.run(['get', 'events', ...all]);
+    expect(events.stdout).toMatch(/^NAMESPACE +TIME [^]*\nlab +\S+ +gamma +ModelCreated /);
+    const json = await shown.run(['get', 'models', '-A', '-o', 'json']);
+    expect(JSON.parse(json.stdout)).toHaveLength(3);
+    expect((await shown.run(['get', 'models', 'alpha', '-A'])).status).toBe(2);
+  });
+
   test('JSON and YAML are what the API says, and YAML can be applied again', async () => {
     const json = await shown.run(['get', 'model', 'alpha', '-o', 'json']);
     expect(JSON.parse(json.stdout)).toMatchObject({ kind: 'Model', status: { state: 'Awake' } });

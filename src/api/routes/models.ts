@@ -28,7 +28,7 @@ export function makeModelRoutes(options: ApiOptions): Route[] {
   const { useCases } = options;
   const places = (): Places => ({ dataPlane: options.dataPlane(), domain: options.domain });
 
-  async function list(actor: Actor, namespace: string, query: z.output<typeof page>) {
+  async function list(actor: Actor, namespace: string | undefined, query: z.output<typeof page>) {
     const views = await useCases.listModels(actor, namespace, query);
     const last = views.length === query.limit ? views.at(-1)?.key : undefined;
     const items = views.map((view) => makeModelView(view, places()));
@@ -36,6 +36,17 @@ export function makeModelRoutes(options: ApiOptions): Route[] {
   }
 
   return [
+    defineRoute({
+      method: 'get',
+      path: '/api/v1/models',
+      summary: 'The models of all namespaces',
+      tag: 'models',
+      params: NONE,
+      query: page,
+      responses: { 200: jsonResponse('In the order of namespaces and names.', 'ModelPage') },
+      handle: async ({ context, actor, query }) =>
+        context.json(await list(actor, undefined, query)),
+    }),
     defineRoute({
       method: 'get',
       path: '/api/v1/namespaces/{namespace}/models',

@@ -24,7 +24,8 @@ interface Listing {
 
 interface Question {
   readonly client: Client;
-  readonly namespace: string;
+  /** Undefined: all, and rows say which. */
+  readonly namespace: string | undefined;
   readonly name: string | undefined;
   readonly now: number;
 }
@@ -44,43 +45,55 @@ export function addGet(program: Command, io: Io): void {
     .description('show what there is')
     .argument('<kind>', kinds)
     .argument('[name]', 'one model, or the model that they belong to')
+    .option('-A, --all-namespaces', 'of all namespaces')
     .action(async (kind: string, name: string | undefined, _options, command: Command) => {
-      const options = command.optsWithGlobals<Common>();
+      const options = command.optsWithGlobals<Common & { allNamespaces?: boolean }>();
+      const all = options.allNamespaces === true;
+      if (all && name !== undefined) {
+        command.error('error: --all-namespaces lists all: leave out the name');
+      }
       const get =
         KINDS[kind] ??
         KINDS[`${kind}s`] ??
         command.error(`error: ${kind}: expected one of ${kinds}`);
       const client =
         name === undefined ? clientFor(io, options) : modelClientFor(io, options, name);
-      const namespace = namespaceOf(options);
+      const namespace = all ? undefined : namespaceOf(options);
       const { value, rows } = await get({ client, namespace, name, now: io.clock.now() });
       if (rows.length > 1 || options.output !== 'table') {
         print(io.stdout, options.output, value, () => rows);
-      } else io.stderr.write(`no ${kind} in namespace ${namespace}\n`);
+      } else io.stderr.write(`no ${kind} in ${all ? 'any namespace' : `namespace ${namespace}`}\n`);
     });
 }
 
 async function getModels(question: Question): Promise<Listing> {
-  const { client, namespace, name, now } = question;
-  if (name !== undefined) {
+  const { client, namespace, name } = question;
+  if (name !== undefined && namespace !== undefined) {
     const model = await client.call({ path: modelPath(namespace, name) }, readModel);
-    return { value: model, rows: makeModelRows([model], now) };
+    return { value: model, rows: makeModelRows([model], question) };
   }
   const models = await listModels(client, namespace);
-  return { value: models, rows: makeModelRows(models, now) };
+  return { value: models, rows: makeModelRows(models, question) };
 }
 
-function makeModelRows(models: readonly ModelAnswer[], now: number): string[][] {
+function makeModelRows(models: readonly ModelAnswer[], question: Question): string[][] {
   const rows = models.map(({ metadata, status }) => [
+    ...ofNamespace(question, metadata.namespace),
     metadata.name,
     [...new Set(status.revisions.map(({ runtime }) => runtime))].join(','),
     status.state,
     formatTraffic(status.traffic) || '-',
     String(status.instances.length),
-    formatAge(now, status.createdAt),
+    formatAge(question.now, status.createdAt),
     reasonOf(status),
   ]);
-  return [['NAME', 'RUNTIME', 'STATE', 'TRAFFIC', 'INSTANCES', 'AGE', 'REASON'], ...rows];
+  const header = ['NAME', 'RUNTIME', 'STATE', 'TRAFFIC', 'INSTANCES', 'AGE', 'REASON'];
+  return [[...ofNamespace(question, 'NAMESPACE'), ...header], ...rows];
+}
+
+/** The first cell of a row, where rows of several namespaces stand together. */
+function ofNamespace({ namespace }: Pick<Question, 'namespace'>, cell: string): string[] {
+  return namespace === undefined ? [cell] : [];
 }
 
 /** Why no request is served, of the newest revision that says so. */
@@ -90,11 +103,11 @@ function reasonOf({ state, revisions }: ModelAnswer['status']): string {
   return line;
 }
 
-async function getRevisions({ client, namespace, name, now }: Question): Promise<Listing> {
-  const models = await namesOf(client, namespace, name);
+async function getRevisions(question: Question): Promise<Listing> {
+  const { client, now } = question;
   const items = [];
   const rows: string[][] = [];
-  for (const model of models) {
+  for (const { namespace, model } of await modelsOf(question)) {
     const path = modelPath(namespace, model, 'revisions');
     const page = await client.call({ path }, readRevisions);
     items.push(...page.items);
@@ -102,34 +115,41 @@ async function getRevisions({ client, namespace, name, now }: Question): Promise
       const cold = coldStartSeconds === 0 ? '-' : `${coldStartSeconds.toFixed(2)}s`;
       const age = formatAge(now, createdAt);
       const [why = ''] = reason.split('\n');
-      rows.push([model, name, spec.runtime, state, cold, age, why]);
+      const first = ofNamespace(question, namespace);
+      rows.push([...first, model, name, spec.runtime, state, cold, age, why]);
     }
   }
   const header = ['MODEL', 'NAME', 'RUNTIME', 'STATE', 'COLD START', 'AGE', 'REASON'];
-  return { value: items, rows: [header, ...rows] };
+  return { value: items, rows: [[...ofNamespace(question, 'NAMESPACE'), ...header], ...rows] };
 }
 
-async function getInstances({ client, namespace, name, now }: Question): Promise<Listing> {
-  const models = await namesOf(client, namespace, name);
+async function getInstances(question: Question): Promise<Listing> {
+  const { client, now } = question;
   const items = [];
   const rows: string[][] = [];
-  for (const model of models) {
+  for (const { namespace, model } of await modelsOf(question)) {
     const path = modelPath(namespace, model, 'instances');
     const page = await client.call({ path }, readInstances);
     items.push(...page.items);
     for (const { id, revision, state, memoryBytes, cpuSeconds, askedAt } of page.items) {
       const memory = memoryBytes === 0 ? '-' : formatSize(memoryBytes);
       const age = formatAge(now, askedAt);
-      rows.push([id, model, revision, state, memory, `${cpuSeconds.toFixed(1)}s`, age]);
+      const first = ofNamespace(question, namespace);
+      rows.push([...first, id, model, revision, state, memory, `${cpuSeconds.toFixed(1)}s`, age]);
     }
   }
   const header = ['ID', 'MODEL', 'REVISION', 'STATE', 'MEMORY', 'CPU', 'AGE'];
-  return { value: items, rows: [header, ...rows] };
+  return { value: items, rows: [[...ofNamespace(question, 'NAMESPACE'), ...header], ...rows] };
 }
 
-async function namesOf(client: Client, namespace: string, name?: string): Promise<string[]> {
-  if (name !== undefined) return [name];
-  return (await listModels(client, namespace)).map(({ metadata }) => metadata.name);
+async function modelsOf({
+  client,
+  namespace,
+  name,
+}: Question): Promise<{ readonly namespace: string; readonly model: string }[]> {
+  if (name !== undefined && namespace !== undefined) return [{ namespace, model: name }];
+  const models = await listModels(client, namespace);
+  return models.map(({ metadata }) => ({ namespace: metadata.namespace, model: metadata.name }));
 }
 
 async function getKeys({ client }: Question): Promise<Listing> {
@@ -137,16 +157,20 @@ async function getKeys({ client }: Question): Promise<Listing> {
   return { value: items, rows: makeKeyRows(items) };
 }
 
-async function getEvents({ client, namespace, name }: Question): Promise<Listing> {
-  const path = name === undefined ? '/api/v1/events' : modelPath(namespace, name, 'events');
-  const query = { newest: 'true', ...(name === undefined && { namespace }) };
+async function getEvents(question: Question): Promise<Listing> {
+  const { client, namespace, name } = question;
+  const isOne = name !== undefined && namespace !== undefined;
+  const path = isOne ? modelPath(namespace, name, 'events') : '/api/v1/events';
+  const query = { newest: 'true', ...(!isOne && namespace !== undefined && { namespace }) };
   const { items } = await client.call({ path, query }, readEvents);
-  const rows = items.map(({ at, model, revision, type, actor, why }) => [
+  const rows = items.map(({ at, namespace: its, model, revision, type, actor, why }) => [
+    ...ofNamespace(question, its),
     formatTime(at),
     revision === undefined ? model : `${model} ${revision}`,
     type,
     actor.id,
     why.split('\n')[0] ?? '',
   ]);
-  return { value: items, rows: [['TIME', 'MODEL', 'TYPE', 'BY', 'WHY'], ...rows] };
+  const header = [...ofNamespace(question, 'NAMESPACE'), 'TIME', 'MODEL', 'TYPE', 'BY', 'WHY'];
+  return { value: items, rows: [header, ...rows] };
 }

@@ -125,9 +125,11 @@ async function callByHttp2(): Promise<void> {
     stream.on('error', () => {});
     if (random.int(4) > 0) stream.resume();
     stream.write(body());
-    if (random.chance(0.5)) stream.end(body());
-    else if (random.chance(0.5))
-      setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), random.int(60));
+    random.pick([
+      () => stream.end(body()),
+      () => setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), random.int(60)),
+      () => undefined,
+    ])();
     await pause(20);
   }
   await pause(200);
