@@ -1,0 +1,219 @@
+import { execFile, spawn } from 'node:child_process';
+import { resolve } from 'node:path';
+import { promisify } from 'node:util';
+import fc from 'fast-check';
+import type { ModelObject } from '#knative/models/object.ts';
+import { makeFolder, type Platform, removeFolder, startPlatform } from '#test/e2e/platform.ts';
+import { modelFiles } from '#test/knative/models/model-arbitrary.ts';
+import { REJECTED } from '#test/knative/models/rejected.ts';
+import { until } from '#test/until.ts';
+import { signalComponent, startComponent } from './inside/components.ts';
+import { kubectl } from './inside/kubectl.ts';
+
+/** Run in the box: models as objects of the cluster, by `kubectl` as a user would; prints as JSON what it saw. */
+
+const DEFINITION = resolve(import.meta.dirname, '../../../knative/install/models/definition.yaml');
+/** Each takes a start of kubectl. */
+const FILES = 50;
+const ASKED = 60;
+
+const folder = await makeFolder();
+const seen: Record<string, unknown> = {};
+
+async function start(): Promise<Platform> {
+  const cluster = ['--runtime', 'knative', '--knative-image', 'dev.local/none:v1'];
+  return await startPlatform(folder, {
+    args: [...cluster, '--knative-control', 'http://127.0.0.1:1'],
+  });
+}
+
+/** All that kubectl says, be it done or refused. */
+async function runKubectl(args: readonly string[], document: unknown): Promise<string> {
+  const child = spawn('kubectl', args, { stdio: 'pipe' });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (piece: string) => {
+      said += piece;
+    });
+  }
+  child.stdin.end(JSON.stringify(document));
+  await new Promise((ended) => {
+    child.on('close', ended);
+  });
+  return said.trim();
+}
+
+async function apply(document: unknown): Promise<string> {
+  return await runKubectl(['apply', '-f', '-'], document);
+}
+
+async function refusal(...args: string[]): Promise<string> {
+  return await promisify(execFile)('kubectl', args).then(
+    () => 'taken',
+    ({ stderr }: { stderr: string }) => stderr.trim(),
+  );
+}
+
+function makeRevision(name: string): object {
+  const timeouts = { hold: '120s', run: '60s' };
+  return {
+    name,
+    runtime: 'image',
+    source: 'dev.local/helloworld:v1',
+    timeouts,
+    env: { NAME: name },
+  };
+}
+
+function makeModel(name: string, spec: object): unknown {
+  return { apiVersion: 'rouse.dev/v1alpha1', kind: 'Model', metadata: { name }, spec };
+}
+
+const split = (first: number): string =>
+  JSON.stringify({
+    spec: {
+      traffic: [
+        { revision: 'v1', percent: first },
+        { revision: 'v2', percent: 100 - first },
+      ],
+    },
+  });
+const patch = (name: string, body: string): string[] => [
+  'patch',
+  `models.rouse.dev/${name}`,
+  '--type=merge',
+  '--patch',
+  body,
+];
+
+async function untilReady(name: string): Promise<void> {
+  await kubectl('wait', `models.rouse.dev/${name}`, '--for=condition=Ready', '--timeout=120s');
+}
+
+async function statusOf(name: string): Promise<NonNullable<ModelObject['status']>> {
+  const object = JSON.parse(
+    await kubectl('get', 'models.rouse.dev', name, '-o', 'json'),
+  ) as ModelObject;
+  return object.status ?? {};
+}
+
+async function reasonOf(name: string, type: string): Promise<string> {
+  const condition = (await statusOf(name)).conditions?.find((each) => each.type === type);
+  return `${condition?.reason}: ${condition?.message}`;
+}
+
+async function untilSplit(name: string, text: string): Promise<void> {
+  await until(`the split is ${text}`, async () => (await statusOf(name)).split === text);
+}
+
+/** Which revisions answer, of so many requests. */
+async function answering(platform: Platform): Promise<string[]> {
+  const revisions = new Set<string>();
+  for (let i = 0; i < ASKED; i += 1) {
+    const response = await fetch(`${platform.requests}/models/default/hello/`);
+    if (!(await response.text()).includes('Hello World!')) return [`status ${response.status}`];
+    revisions.add(response.headers.get('rouse-revision') ?? '');
+  }
+  return [...revisions].toSorted((a, b) => a.localeCompare(b));
+}
+
+/** What the API server says of a document, without making anything of it. */
+async function judge(document: unknown): Promise<string> {
+  return await runKubectl(['create', '--dry-run=server', '-f', '-'], document);
+}
+
+async function wronglyTaken(): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const { document, key, message = '' } of REJECTED) {
+    const said = await judge(document);
+    if (!said.includes(` ${key}: `) || !said.includes(message)) wrong.push(`${key}: ${said}`);
+  }
+  return wrong;
+}
+
+async function wronglyRefused(): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const document of fc.sample(modelFiles, { numRuns: FILES })) {
+    const said = await judge(document);
+    if (!said.endsWith('created (server dry run)'))
+      wrong.push(`${said}: ${JSON.stringify(document)}`);
+  }
+  return wrong;
+}
+
+let platform = await start();
+try {
+  // It comes after the platform, which has to find it.
+  await kubectl('apply', '--server-side', '-f', DEFINITION);
+  await kubectl('wait', 'crd/models.rouse.dev', '--for=condition=Established', '--timeout=60s');
+  seen['wronglyTaken'] = await wronglyTaken();
+  seen['wronglyRefused'] = await wronglyRefused();
+
+  const hello = makeModel('hello', {
+    revisions: [makeRevision('v1'), makeRevision('v2')],
+    traffic: [{ revision: 'v1', percent: 100 }],
+    // So that it is there without the API server, too.
+    keepAlive: { policy: 'fixed', idle: '10m' },
+  });
+  seen['applied'] = await apply(hello);
+  await untilReady('hello');
+  seen['answered'] = await answering(platform);
+  await kubectl(...patch('hello', split(50)));
+  await untilSplit('hello', 'v1 50 % · v2 50 %');
+  seen['split'] = await answering(platform);
+  seen['owner'] = JSON.parse(
+    await kubectl('get', 'ksvc', 'hello', '-o', 'jsonpath={.metadata.ownerReferences[0]}'),
+  );
+
+  seen['sum'] = await refusal(
+    'patch',
+    'models.rouse.dev/hello',
+    '--type=json',
+    '--patch',
+    JSON.stringify([{ op: 'replace', path: '/spec/traffic/0/percent', value: 60 }]),
+  );
+  seen['typo'] = await apply(
+    makeModel('typo', { revision: { ...makeRevision('v1'), concurency: 1 } }),
+  );
+  await apply(makeModel('path', { revision: { runtime: 'onnx', source: './digits.onnx' } }));
+  await until('it is told', async () => (await statusOf('path')).observedGeneration === 1);
+  seen['path'] = await reasonOf('path', 'Accepted');
+  await apply(
+    makeModel('broken', {
+      revision: { ...makeRevision('v1'), source: 'dev.local/none:v1' },
+      scaling: { min: 1 },
+    }),
+  );
+  await until('its failure is told', async () => /pulled/.test(await reasonOf('broken', 'Ready')));
+  seen['broken'] = await reasonOf('broken', 'Ready');
+
+  const { status, stderr } = await platform.rouse('traffic', 'hello', 'v1=100');
+  seen['cli'] = `${status} ${stderr.trim()}`;
+  seen['listed'] = await kubectl('get', 'models.rouse.dev');
+
+  await signalComponent('kube-apiserver', 'SIGKILL');
+  seen['apiServerAway'] = await answering(platform);
+  await startComponent('kube-apiserver');
+  await kubectl(...patch('hello', split(0)));
+  await untilSplit('hello', 'v1 0 % · v2 100 %');
+  seen['apiServerBack'] = await answering(platform);
+
+  await platform.end('SIGKILL');
+  await kubectl(...patch('hello', split(100)));
+  await kubectl('delete', 'models.rouse.dev', 'broken', '--wait=false');
+  platform = await start();
+  await untilSplit('hello', 'v1 100 % · v2 0 %');
+  seen['rouseBack'] = await answering(platform);
+  await kubectl('delete', 'models.rouse.dev', '--all', '--timeout=60s');
+  await kubectl('wait', 'ksvc', '--all', '--for=delete', '--timeout=120s');
+  seen['left'] = JSON.parse((await platform.rouse('get', 'models', '-o', 'json')).stdout);
+  process.stdout.write(`${JSON.stringify(seen)}\n`);
+} catch (error) {
+  process.stderr.write(`${JSON.stringify(seen, undefined, 2)}\n${platform.output()}`);
+  throw error;
+} finally {
+  // With all that there is of them.
+  await kubectl('delete', 'crd', 'models.rouse.dev', '--ignore-not-found', '--timeout=60s');
+  await platform.end();
+  await removeFolder(folder);
+}
