@@ -1,16 +1,27 @@
 {{- /* The text of one object with what the values say. What has nothing to be said of is passed on as it is. */ -}}
 {{- define "rouse.object" -}}
 {{- $object := fromYaml .text -}}
-{{- $storage := .root.Values.storage -}}
+{{- $ingress := .root.Values.ingress -}}
 {{- if eq $object.kind "Deployment" -}}
+{{- if eq $object.metadata.name "rouse-ingress" -}}{{- $_ := set $object.spec "replicas" $ingress.replicas -}}{{- end -}}
 {{- include "rouse.pod" (dict "pod" $object.spec.template.spec "root" .root) -}}
 {{- toYaml $object -}}
-{{- else if ne $object.kind "PersistentVolumeClaim" -}}
-{{- .text | trim -}}
-{{- else if not $storage.ephemeral -}}
-{{- $_ := set $object.spec.resources.requests "storage" $storage.size -}}
-{{- if $storage.class -}}{{- $_ := set $object.spec "storageClassName" $storage.class -}}{{- end -}}
+{{- else if and (eq $object.kind "Service") (eq $object.metadata.name "rouse-ingress") -}}
+{{- $_ := set $object.spec "type" $ingress.service -}}
 {{- toYaml $object -}}
+{{- else if eq $object.kind "PersistentVolumeClaim" -}}
+{{- include "rouse.claim" (dict "claim" $object "storage" .root.Values.storage) -}}
+{{- else -}}
+{{- .text | trim -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* The volume of all state, or nothing. */ -}}
+{{- define "rouse.claim" -}}
+{{- if not .storage.ephemeral -}}
+{{- $_ := set .claim.spec.resources.requests "storage" .storage.size -}}
+{{- if .storage.class -}}{{- $_ := set .claim.spec "storageClassName" .storage.class -}}{{- end -}}
+{{- toYaml .claim -}}
 {{- end -}}
 {{- end -}}
 
@@ -22,7 +33,9 @@
 {{- end -}}
 {{- range $container := .pod.containers -}}
 {{- $_ := set $container "image" $values.image -}}
-{{- if eq $container.name "rouse" -}}
+{{- if eq $container.name "ingress" -}}
+{{- $_ := mergeOverwrite $container.resources $values.ingress.resources -}}
+{{- else if eq $container.name "rouse" -}}
 {{- include "rouse.control" (dict "container" $container "values" $values) -}}
 {{- end -}}
 {{- end -}}

@@ -11,7 +11,12 @@ import { shareCluster } from './share-cluster.ts';
 const IMAGE = 'dev.local/rouse:v1';
 const CHOICES = [
   { image: IMAGE },
-  { image: 'registry.example:5000/team/rouse:2', models: false, guarded: false },
+  {
+    image: 'registry.example:5000/team/rouse:2',
+    ingress: false,
+    models: false,
+    guarded: false,
+  },
   { image: IMAGE, ephemeral: true },
   { image: IMAGE, env: { ROUSE_DOMAIN: 'models.example', ROUSE_CONTROL_HOSTS: 'rouse.example' } },
 ];

@@ -201,6 +201,19 @@ test('the network lets in what is meant to be reached, and nothing else', () => 
       policyTypes: ['Ingress'],
       ingress: [{ ports: [{ port: 'requests' }, { port: 'control' }] }],
     },
+    'rouse-system/rouse-ingress': {
+      podSelector: {
+        matchLabels: {
+          'app.kubernetes.io/name': 'rouse',
+          'app.kubernetes.io/component': 'ingress',
+        },
+      },
+      policyTypes: ['Ingress'],
+      ingress: [
+        { ports: [{ port: 'http' }, { port: 'https' }, { port: 'admin' }] },
+        { from: [{ namespaceSelector: {} }], ports: [{ port: 'inside' }] },
+      ],
+    },
     'knative-serving/rouse-autoscaler': {
       podSelector: { matchLabels: { app: 'autoscaler' } },
       policyTypes: ['Ingress'],

@@ -17,6 +17,7 @@ export interface Choices {
   /** Settings of control. */
   readonly env?: Readonly<Record<string, string>>;
   readonly ephemeral?: boolean;
+  readonly ingress?: boolean;
   readonly models?: boolean;
   /** The statistics that Knative's autoscaler takes. */
   readonly guarded?: boolean;
@@ -69,7 +70,7 @@ function createKustomize(): Installer {
 /** As a user's own folder. */
 function makeKustomization(
   install: string,
-  { image, env = {}, ephemeral = false, models = true, guarded = true }: Choices,
+  { image, env = {}, ephemeral = false, ingress = true, models = true, guarded = true }: Choices,
 ): object {
   const colon = image.lastIndexOf(':');
   const container = {
@@ -85,6 +86,7 @@ function makeKustomization(
   return {
     resources: [join(install, 'base')],
     components: [
+      ...(ingress ? [join(install, 'ingress')] : []),
       ...(models ? [join(install, 'models')] : []),
       ...(guarded ? [join(install, 'autoscaler')] : []),
       ...(ephemeral ? [join(install, 'ephemeral')] : []),
@@ -111,11 +113,13 @@ function createHelm(): Installer {
 }
 
 function makeValues(choices: Choices): string[] {
-  const { image, env = {}, ephemeral = false, models = true, guarded = true } = choices;
+  const { image, env = {}, ephemeral = false } = choices;
+  const { ingress = true, models = true, guarded = true } = choices;
   const values = {
     image,
     env,
     storage: { ephemeral },
+    ingress: { enabled: ingress },
     models: { enabled: models },
     autoscaler: { guarded },
   };
