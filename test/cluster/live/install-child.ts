@@ -1,6 +1,8 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { runRouse } from '#test/e2e/platform.ts';
 import { until } from '#test/until.ts';
 import { compare, listEverything } from './inside/everything.ts';
@@ -14,6 +16,7 @@ import { kubectl } from './inside/kubectl.ts';
  */
 
 const [, , how = '', image = ''] = process.argv;
+const INGRESS_CLASS = 'rouse.ingress.networking.knative.dev';
 const EMBED = resolve(import.meta.dirname, '../../../functions/samples/embed/index.ts');
 const MODEL = {
   apiVersion: 'rouse.dev/v1alpha1',
@@ -92,6 +95,36 @@ async function untilState(state: string): Promise<void> {
   await until(`it is ${state}`, async () => (await stateOf()) === state);
 }
 
+/**
+ * A Knative Service that Rouse knows nothing of, by Rouse's ingress. Without a domain of their own, Services are for
+ * callers in the cluster only. Gives what is answered there, and outside.
+ */
+async function tryIngress(): Promise<string[]> {
+  const annotations = { 'networking.knative.dev/ingress.class': INGRESS_CLASS };
+  const spec = { template: { spec: { containers: [{ image: 'dev.local/helloworld:v1' }] } } };
+  const service = { apiVersion: 'serving.knative.dev/v1', kind: 'Service', spec };
+  const named = { ...service, metadata: { name: 'hello', annotations } };
+  await writeFile(join(folder, 'hello.json'), JSON.stringify(named));
+  await kubectl('apply', '-f', join(folder, 'hello.json'));
+  await kubectl('wait', '--for=condition=Ready', 'ksvc/hello', '--timeout=120s');
+  const url = await kubectl('get', 'ksvc', 'hello', '--output', 'jsonpath={.status.url}');
+  const answers: string[] = [];
+  for (const gateway of ['rouse-ingress-internal', 'rouse-ingress']) {
+    answers.push(await askAs(new URL(url).host, gateway));
+  }
+  await kubectl('delete', 'ksvc', 'hello', '--timeout=60s');
+  return answers;
+}
+
+async function askAs(name: string, service: string): Promise<string> {
+  const gateway = ['service', service, '--namespace', SYSTEM];
+  const host = await kubectl('get', ...gateway, '--output', 'jsonpath={.spec.clusterIP}');
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    get({ host, headers: { host: name } }, resolve).on('error', reject);
+  });
+  return `${answer.statusCode} ${(await text(answer)).trim()}`;
+}
+
 /** The same model by another name, as an object of the cluster. Gives whether it came to be ready. */
 async function tryObject(): Promise<string> {
   const pushed = await rouse('push', EMBED);
@@ -129,6 +162,7 @@ try {
   await rouse('apply', '-f', 'model.yaml');
   seen['answered'] = await ask();
   seen['model'] = await tryObject();
+  seen['ingress'] = await tryIngress();
   await untilState('Asleep');
   seen['woken'] = await ask();
 

@@ -20,7 +20,24 @@ const CHOICES = [
   { image: IMAGE, ephemeral: true },
   { image: IMAGE, env: { ROUSE_DOMAIN: 'models.example', ROUSE_CONTROL_HOSTS: 'rouse.example' } },
 ];
-const ACCOUNT = 'system:serviceaccount:rouse-system:rouse';
+/** What each may do. */
+const ACCOUNTS = new Map([
+  [
+    'system:serviceaccount:rouse-system:rouse',
+    [
+      ...grantsFor('base', 'ClusterRole', 'rouse'),
+      ...grantsFor('models', 'ClusterRole', 'rouse-models'),
+    ],
+  ],
+  [
+    'system:serviceaccount:rouse-system:rouse-ingress',
+    ['ClusterRole', 'Role'].flatMap((kind) => grantsFor('ingress', kind, 'rouse-ingress')),
+  ],
+]);
+
+function grantsFor(part: string, kind: string, name: string): string[] {
+  return grantsOf(rulesOf(manifestsOf(part), kind, name));
+}
 
 interface Deed {
   readonly user: { readonly username: string };
@@ -77,6 +94,7 @@ describe.skipIf(MISSING.length > 0)(`the install ${NEEDS}`, () => {
       expect(await runInside(cluster, 'install-child.ts', how, IMAGE)).toEqual({
         answered: '200, cold false',
         model: 'True',
+        ingress: [expect.stringMatching(/^200 Hello World!/), expect.stringMatching(/^404 /)],
         woken: '200, cold true',
         changed: 'debug',
         after: '200, cold true',
@@ -94,25 +112,24 @@ describe.skipIf(MISSING.length > 0)(`the install ${NEEDS}`, () => {
     });
   });
 
-  test('control did nothing that it may not, and what it may do is what it did', () => {
+  test('control and the ingress did nothing that they may not, and what they may do is what they did', () => {
     const lines = readFileSync(join(cluster.state, auditFile), 'utf8').trimEnd().split('\n');
     const deeds = lines
       .map((line): Deed => JSON.parse(line))
-      .filter(({ user, objectRef }) => user.username === ACCOUNT && objectRef !== undefined);
+      .filter(({ user, objectRef }) => ACCOUNTS.has(user.username) && objectRef !== undefined);
     expect(deeds.filter(({ responseStatus }) => responseStatus?.code === 403)).toEqual([]);
-    const done = new Set(deeds.map(wordsOf));
-    const rules = [
-      ...rulesOf(manifestsOf('base'), 'ClusterRole', 'rouse'),
-      ...rulesOf(manifestsOf('models'), 'ClusterRole', 'rouse-models'),
-    ];
-    const idle = grantsOf(rules).filter((grant) => !done.has(grant));
-    expect(idle.toSorted()).toEqual(NOT_SEEN.toSorted());
+    for (const [account, grants] of ACCOUNTS) {
+      const own = deeds.filter(({ user }) => user.username === account);
+      const done = new Set(own.map(wordsOf));
+      const idle = grants.filter((grant) => !done.has(grant) && !NOT_SEEN.has(grant));
+      expect({ account, idle }).toEqual({ account, idle: [] });
+    }
   });
 });
 
 /** In the state folder. */
 const auditFile = AUDIT_LOG.replace('/var/', '');
-const NOT_SEEN = [
+const NOT_SEEN = new Set([
   // The log says `patch` where something was applied, whether or not it was there.
   'create services.serving.knative.dev',
   // The newest goes with its Service.
@@ -122,7 +139,7 @@ const NOT_SEEN = [
   'get pods/log',
   // Before Knative 1.21.
   'patch podautoscalers.autoscaling.internal.knative.dev',
-];
+]);
 
 function wordsOf({ verb, objectRef }: Deed): string {
   const { apiGroup: group = '', resource = '', subresource } = objectRef ?? {};

@@ -3,6 +3,8 @@ import { revisionSpec, type RevisionSpecInput } from '#domain/model.ts';
 import type { Workload } from '#runtime/runtime.ts';
 import { until, wanted } from '#test/runtime/conformance.ts';
 import { program } from '#test/control/harness.ts';
+import { startInstance } from '#test/activator/harness.ts';
+import { createWorld, makeRule } from '../ingress/world.ts';
 import { createModelSetup } from '../models/model-setup.ts';
 import { createKnativeSetup, type KnativeSetup } from '../runtime-setup.ts';
 import { manifestsOf } from './files.ts';
@@ -10,6 +12,7 @@ import { deedsOf, grantsOf, isAllowed, nameOf, rulesOf } from './rights.ts';
 
 const CONTROL = rulesOf(manifestsOf('base'), 'ClusterRole', 'rouse');
 const MODELS = rulesOf(manifestsOf('models'), 'ClusterRole', 'rouse-models');
+const GATEWAY = manifestsOf('ingress');
 const CREATED = ['create models.rouse.dev', 'create models/status.rouse.dev'];
 const setups: KnativeSetup[] = [];
 
@@ -67,6 +70,28 @@ test('for Models it may do what it does with them, too', async () => {
   // Not of control: the test removes the object. And what is applied names the object, so that none is made anew.
   for (const other of ['delete models.rouse.dev', ...CREATED]) done.delete(other);
   expect(grantsOf(MODELS).toSorted()).toEqual([...done].toSorted());
+});
+
+test('a gateway may do what it does: follow what there is, lead, and say what is served', async () => {
+  const ends: (() => unknown)[] = [];
+  onTestFinished(async () => {
+    for (const end of ends.toReversed()) await end();
+  });
+  const world = await createWorld((end) => ends.push(end));
+  const gateway = await world.startGateway('one');
+  const backend = await startInstance((_, response) => response.end());
+  ends.push(() => backend.close());
+  world.putService('a', [backend.port]);
+  world.putIngress('digits', makeRule('digits.example.com', 'a'));
+  await world.untilReady('digits');
+  // It gives back that it leads.
+  await world.stopGateway(gateway);
+  const done = new Set(world.api.requests.flatMap((request) => deedsOf(request).map(nameOf)));
+  const rules = [
+    ...rulesOf(GATEWAY, 'ClusterRole', 'rouse-ingress'),
+    ...rulesOf(GATEWAY, 'Role', 'rouse-ingress'),
+  ];
+  expect([...new Set(grantsOf(rules))].toSorted()).toEqual([...done].toSorted());
 });
 
 test('of definitions, it may read the one that it reads', async () => {
