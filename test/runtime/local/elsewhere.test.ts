@@ -55,11 +55,14 @@ test('without a path any answer below 500 will do', async () => {
 
 test('where nothing answers it fails, and says what was seen', async () => {
   const { port } = await serve(503);
-  const answers = unproven(`http://127.0.0.1:${port}/`, { timeout: '500ms' });
-  expect((await setup.failed(answers)).reason).toBe('not ready within 500ms: GET / answered 503');
+  const answers = unproven(`http://127.0.0.1:${port}/`, { timeout: '1500ms' });
+  // The last question may be under way when the time is over.
+  expect((await setup.failed(answers)).reason).toMatch(
+    /^not ready within 1.5s: GET \/ (answered 503|has no answer)$/,
+  );
   const source = 'http://127.0.0.1:9/';
-  const { reason } = await setup.failed(unproven(source, { timeout: '500ms' }));
-  expect(reason).toMatch(/^not ready within 500ms: nothing answers at .*:9\/: .*ECONNREFUSED/);
+  const { reason } = await setup.failed(unproven(source, { timeout: '1500ms' }));
+  expect(reason).toMatch(/^not ready within 1.5s: nothing answers at .*:9\/: .*ECONNREFUSED/);
 });
 
 test('once its revision is Ready it is taken as it is', async () => {
