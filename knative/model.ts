@@ -57,7 +57,7 @@ export interface ModelCluster {
   /** Of a model. */
   readonly revisionsOf: (model: string) => Iterable<KnativeRevision>;
   readonly autoscalers: Pick<Mirror<PodAutoscaler>, 'get'>;
-  readonly carrier: ScaleCarrier;
+  readonly carrier: () => ScaleCarrier;
   readonly servers: Servers;
   readonly limits: ClusterLimits;
   /** What a model belongs to, if it belongs to something. */
@@ -179,7 +179,7 @@ export function createModelLoop(
 
   async function steer(revision: KnativeRevision, wanted: Wanted, key: string): Promise<void> {
     const place = { namespace, name: revision.metadata.name };
-    const isLive = cluster.carrier === 'revisions';
+    const isLive = cluster.carrier() === 'revisions';
     const carrier = isLive ? revision : autoscalers.get(namespace, place.name);
     const steering = makeSteering(wanted, cluster.podsState(key));
     if (!carrier || isSteered(carrier.metadata.annotations, steering)) return;

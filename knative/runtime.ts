@@ -3,9 +3,10 @@ import type { Inspection } from '#domain/records.ts';
 import type { Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
+import { Timers } from '#lib/timers.ts';
 import type { Runtime, RuntimeEvent, RuntimeRoutes, Workload } from '#runtime/runtime.ts';
 import { rehearse } from './apply.ts';
-import { decideScaleCarrier } from './autoscaling.ts';
+import { decideScaleCarrier, type ScaleCarrier } from './autoscaling.ts';
 import { createCluster } from './cluster.ts';
 import type { Servers } from './container.ts';
 import { createFailures } from './failures.ts';
@@ -44,6 +45,8 @@ export interface KnativeRuntimeOptions {
 /** Its label says which Knative is installed. */
 const DEFINITION = { name: 'services.serving.knative.dev' };
 const VERSION_LABEL = 'app.kubernetes.io/version';
+/** Knative may be upgraded meanwhile. */
+const REREAD_MS = 60_000;
 
 /**
  * When it resolves it knows what there is in the cluster. Throws Fault `unavailable` when that cannot be found out.
@@ -55,8 +58,11 @@ export async function createKnativeRuntime(
   options: KnativeRuntimeOptions,
 ): Promise<KnativeRuntime> {
   const { kube, clock, log } = options;
-  const definition = await kube.get(DEFINITIONS, DEFINITION);
-  const carrier = decideScaleCarrier(definition?.metadata.labels?.[VERSION_LABEL]);
+  const readCarrier = async (): Promise<ScaleCarrier> => {
+    const definition = await kube.get(DEFINITIONS, DEFINITION);
+    return decideScaleCarrier(definition?.metadata.labels?.[VERSION_LABEL]);
+  };
+  let carrier = await readCarrier();
   const listeners: ((event: RuntimeEvent) => void)[] = [];
   const failures = createFailures({ clock, emit });
   const pods = createPodInstances({ failures, emit });
@@ -93,13 +99,26 @@ export async function createKnativeRuntime(
     throw error;
   });
 
+  const timers = new Timers(clock);
+  timers.every(REREAD_MS, () => {
+    readCarrier().then(setCarrier, (error: unknown) => {
+      log.warn({ err: messageOf(error) }, 'which Knative is installed is not known now');
+    });
+  });
+
+  function setCarrier(read: ScaleCarrier): void {
+    if (carrier === read) return;
+    carrier = read;
+    for (const loop of models.values()) loop.ask();
+  }
+
   function loopOf(model: string): ModelLoop {
     const known = models.get(model);
     if (known) return known;
     const made = createModelLoop(partsOfModelKey(model), {
       ...options,
       ...cluster,
-      carrier,
+      carrier: () => carrier,
       failures,
       waits,
       hasPods,
@@ -154,6 +173,7 @@ export async function createKnativeRuntime(
     },
     async close() {
       closed = true;
+      timers.close();
       urls.close();
       await Promise.all(Array.from(models.values(), (loop) => loop.close()));
       await cluster.close();

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { revisionSpec, type RevisionSpecInput } from '#domain/model.ts';
 import type { KnativeService, Pod, Texts } from '#knative/objects.ts';
-import { PODAUTOSCALERS, PODS, REVISIONS, SERVICES } from '#knative/resources.ts';
+import { DEFINITIONS, PODAUTOSCALERS, PODS, REVISIONS, SERVICES } from '#knative/resources.ts';
 import { revisionName } from '#knative/names.ts';
 import { silentLog, type Log } from '#lib/log.ts';
 import { createKnativeRuntime } from '#knative/runtime.ts';
@@ -184,6 +184,27 @@ describe('what steers the autoscaler', () => {
     );
   });
 
+  test('moves when Knative is upgraded meanwhile', async () => {
+    const runtimeClock = createFakeClock();
+    setup = await createKnativeSetup({
+      version: '1.20.2',
+      carrier: 'podautoscalers',
+      runtimeClock,
+    });
+    const made = workload('v1');
+    await ready(made, 2);
+    const annotations = (): Texts =>
+      setup.server.store.get(REVISIONS, 'shop', revisionName(made))?.metadata.annotations ?? {};
+    expect(annotations()).not.toHaveProperty([MIN]);
+    const metadata = {
+      name: 'services.serving.knative.dev',
+      labels: { 'app.kubernetes.io/version': '1.21.0' },
+    };
+    setup.server.store.put(DEFINITIONS, { metadata });
+    runtimeClock.advance(60_000);
+    await until('the Revision has the bounds', () => annotations()[MIN] === '2');
+  });
+
   test('lets the last go at once, and what sleeps can be woken by its bounds alone', async () => {
     setup = await createKnativeSetup();
     const made = workload('v1');
@@ -224,7 +245,7 @@ describe('what goes wrong is told', () => {
     const requests = (): number =>
       setup.server.requests.filter(({ method }) => method === 'PATCH').length;
     // Its answer has been read when the next try has its timer, beside those of what is told.
-    await until('it is refused again', () => requests() === 2 && runtimeClock.pending === 3);
+    await until('it is refused again', () => requests() === 2 && runtimeClock.pending === 4);
     runtimeClock.advance(10_000);
     await until('it is ready', () => setup.runtime.instances()[0]?.state === 'ready');
     runtimeClock.advance(600_000);

@@ -2,6 +2,7 @@ import type { Kube } from '#knative/kube.ts';
 import type { KubeObject } from '#knative/objects.ts';
 import type { WatchEvent } from '#knative/watch-events.ts';
 import { messageOf } from '#lib/fault.ts';
+import { processesFor } from '#test/e2e/platform.ts';
 import { until } from '#test/until.ts';
 import { signalComponent, startComponent } from './inside/components.ts';
 import { denyModel } from './inside/denial.ts';
@@ -101,6 +102,18 @@ async function autoscalerKilled(platform: InsidePlatform): Promise<unknown> {
   const warm = await askMeanwhile(platform, Promise.all([killed, held]));
   await platform.untilAsleep('cold');
   return { warm, held: statusOf(await held), again: statusOf(await platform.ask('cold')) };
+}
+
+/** Of `--workers`: data planes go on by themselves, and the next control finds what there is. */
+async function controlKilled(platform: InsidePlatform): Promise<unknown> {
+  await makeBoth(platform);
+  const [control = 0] = await processesFor('control', platform.folder);
+  process.kill(control, 'SIGKILL');
+  const held = platform.ask('cold');
+  const warm = await askMeanwhile(platform, held);
+  const [next = 0] = await processesFor('control', platform.folder);
+  await platform.untilAsleep('cold');
+  return { warm, held: statusOf(await held), isAnother: next !== control };
 }
 
 async function etcdSlow(platform: InsidePlatform): Promise<unknown> {
@@ -240,14 +253,15 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
   apiServerAway: () => onPlatform(apiServerAway),
   autoscalerKilled: () => onPlatform(autoscalerKilled),
   etcdSlow: () => onPlatform(etcdSlow),
+  controlKilled: () => onPlatform(controlKilled, '--workers', '2'),
   nodeFull: () => onPlatform(nodeFull),
   webhookDenies: () => onPlatform(webhookDenies),
   definitionMissing: () => onPlatform(definitionMissing),
   rightsMissing,
 };
 
-async function onPlatform(play: Scenario): Promise<unknown> {
-  const platform = await beginPlatform();
+async function onPlatform(play: Scenario, ...args: string[]): Promise<unknown> {
+  const platform = await beginPlatform({ args });
   try {
     return await play(platform);
   } catch (error) {

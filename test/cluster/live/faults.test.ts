@@ -22,6 +22,11 @@ describe.skipIf(MISSING.length > 0)(`faults of a cluster ${NEEDS}`, () => {
     expect(await play('autoscalerKilled')).toEqual({ warm: [200], held: 200, again: 200 });
   });
 
+  test('control is killed beside its workers: what is warm goes on, who is held is served', async () => {
+    const seen = { warm: [200], held: 200, isAnother: true };
+    expect(await play('controlKilled')).toEqual(seen);
+  });
+
   test('etcd does not answer for seconds: what is warm goes on, who is held is served', async () => {
     expect(await play('etcdSlow')).toEqual({ warm: [200], told: 504, held: 200 });
   });
