@@ -36,6 +36,7 @@ export function createStatLink(options: { url: string; clock: Clock; log: Log })
   let timer: Timer | undefined;
   let heardAt = 0;
   let failures = 0;
+  let linked = false;
   let closed = false;
 
   function open(): void {
@@ -46,6 +47,7 @@ export function createStatLink(options: { url: string; clock: Clock; log: Log })
       heardAt = clock.now();
       log.info({ url }, 'the autoscaler takes statistics');
       failures = 0;
+      linked = true;
       ready.resolve();
       timer = clock.after(PING_MS, () => keepAlive(made));
     });
@@ -65,6 +67,7 @@ export function createStatLink(options: { url: string; clock: Clock; log: Log })
 
   function onClosed(why: string): void {
     timer?.cancel();
+    linked = false;
     if (closed) return;
     if (failures === 0) log.warn({ url, why }, 'the autoscaler does not take statistics');
     const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * WAIT_GROWS ** failures);
@@ -80,11 +83,12 @@ export function createStatLink(options: { url: string; clock: Clock; log: Log })
       return true;
     },
     get linked() {
-      return socket?.readyState === WebSocket.OPEN;
+      return linked;
     },
     ready: ready.promise,
     close() {
       closed = true;
+      linked = false;
       timer?.cancel();
       socket?.terminate();
     },

@@ -18,6 +18,10 @@ export interface FakeAutoscaler {
   readonly stats: readonly TakenStat[];
   /** Of each connection, the fields of its opening. */
   readonly openings: readonly NodeJS.Dict<string | string[]>[];
+  /** That came. */
+  readonly pings: number;
+  /** What was sent to its callers so far has been read by them. */
+  settle(): Promise<void>;
   /** Ends all connections at once. */
   drop(): void;
   /** Answers no ping any more. */
@@ -30,6 +34,7 @@ export async function startFakeAutoscaler(): Promise<FakeAutoscaler> {
   const openings: NodeJS.Dict<string | string[]>[] = [];
   const sockets = new Set<WebSocket>();
   let hangs = false;
+  let pings = 0;
   const server = createServer();
   const port = await listening(server);
   const acceptor = new WebSocketServer({ server, autoPong: false });
@@ -38,6 +43,7 @@ export async function startFakeAutoscaler(): Promise<FakeAutoscaler> {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('ping', (data) => {
+      pings += 1;
       if (!hangs) socket.pong(data);
     });
     socket.on('message', (data: Buffer) => stats.push(...readStats(data)));
@@ -49,6 +55,15 @@ export async function startFakeAutoscaler(): Promise<FakeAutoscaler> {
     url: `ws://127.0.0.1:${port}`,
     stats,
     openings,
+    get pings() {
+      return pings;
+    },
+    async settle() {
+      for (const socket of sockets) {
+        socket.ping();
+        await once(socket, 'pong');
+      }
+    },
     drop,
     hang: () => (hangs = true),
     async close() {
