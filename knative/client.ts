@@ -1,28 +1,6 @@
-import { request as requestHttp, type IncomingMessage } from 'node:http';
-import { request as requestHttps, type RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { Fault, messageOf } from '#lib/fault.ts';
-import { makeAwayFault } from './kube-fault.ts';
-
-/** A way to the API server of a cluster, with Rouse's credentials for it. */
-export interface Connection {
-  /** Answers with whatever status. Throws Fault `unavailable` when there is no answer. */
-  send(request: KubeRequest): Promise<IncomingMessage>;
-  close(): void;
-}
-
-export interface KubeRequest {
-  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
-  /** With its query. */
-  readonly path: string;
-  readonly body?: string;
-  readonly type?: string;
-  /** Ends the request, or the answer while it is read. */
-  readonly signal: AbortSignal;
-}
-
-/** A connection that says nothing for so long is asked whether it is still there. */
-const KEEP_ALIVE_MS = 30_000;
+import { type Connection, openConnection } from './connection.ts';
 
 /**
  * Credentials are those of `kubeconfig`, a file, or else what kubectl would take: `KUBECONFIG`, the file in the home
@@ -37,53 +15,7 @@ export async function createConnection(kubeconfig?: string): Promise<Connection>
       `${kubeconfig ?? 'kubeconfig'}: expected a current context with a cluster`,
     );
   }
-  const url = new URL(server);
-  const request = url.protocol === 'http:' ? requestHttp : requestHttps;
-  const closing = new AbortController();
-
-  async function optionsFor({
-    method,
-    path,
-    body,
-    type,
-    signal,
-  }: KubeRequest): Promise<RequestOptions> {
-    const options: RequestOptions = {
-      method,
-      protocol: url.protocol,
-      hostname: url.hostname.replace(/^\[|\]$/g, ''),
-      port: url.port,
-      path: url.pathname.replace(/\/$/, '') + path,
-      headers: {
-        accept: 'application/json',
-        ...(type !== undefined && { 'content-type': type }),
-        // Without it the body of a DELETE has no frame, and is not seen.
-        ...(body !== undefined && { 'content-length': Buffer.byteLength(body) }),
-      },
-      signal: AbortSignal.any([signal, closing.signal]),
-    };
-    // Each time: tokens change.
-    await config.applyToHTTPSOptions(options);
-    return options;
-  }
-
-  return {
-    async send(asked) {
-      try {
-        const options = await optionsFor(asked);
-        return await new Promise((resolve, reject) => {
-          const outgoing = request(options, resolve);
-          outgoing.on('error', reject);
-          outgoing.on('socket', (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS));
-          outgoing.end(asked.body);
-        });
-      } catch (error) {
-        asked.signal.throwIfAborted();
-        throw makeAwayFault(error);
-      }
-    },
-    close: () => closing.abort(),
-  };
+  return openConnection(server, (options) => config.applyToHTTPSOptions(options));
 }
 
 /** Large, and of no use to those who run on one machine: loaded by those who need it. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Clock, Timer } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
-import type { Connection, KubeRequest } from './client.ts';
+import type { Connection, KubeRequest } from './connection.ts';
 import { GONE, makeAwayFault, makeKubeFault } from './kube-fault.ts';
 import { FIELD_MANAGER } from './labels.ts';
 import type { KubeObject } from './objects.ts';

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { createAdmin } from '#activator/admin.ts';
-import { createConnection } from '#knative/client.ts';
 import { readClusterDomain } from '#knative/activator/cluster-domain.ts';
 import { createKube } from '#knative/kube.ts';
+import { createPodConnection } from '#knative/pod-connection.ts';
 import { systemClock } from '#lib/clock.ts';
 import { INTERRUPTED } from '#lib/exit-status.ts';
 import { messageOf } from '#lib/fault.ts';
@@ -36,7 +36,7 @@ async function run(environment: ActivatorEnvironment, log: Log): Promise<void> {
     environment.clusterDomain,
     readFileSync(RESOLV_CONF, 'utf8'),
   );
-  const connection = await createConnection();
+  const connection = await createPodConnection(process.env);
   const version = readVersion();
   const made = await createKnativeActivator({
     environment,

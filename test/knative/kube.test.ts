@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createConnection, type Connection } from '#knative/client.ts';
+import { createConnection } from '#knative/client.ts';
+import type { Connection } from '#knative/connection.ts';
 import { createKube, type Kube } from '#knative/kube.ts';
 import type { KnativeService } from '#knative/objects.ts';
 import { DEFINITIONS, PODS, REVISIONS, SERVICES } from '#knative/resources.ts';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createConnection, type Connection } from '#knative/client.ts';
+import { createConnection } from '#knative/client.ts';
+import type { Connection } from '#knative/connection.ts';
 import { createKube, type Kube } from '#knative/kube.ts';
 import { runMirror, waitOf, type Mirror, type MirrorChange } from '#knative/mirror.ts';
 import type { KubeObject } from '#knative/objects.ts';

@@ -87,7 +87,7 @@ describe('a pod', () => {
   });
 
   test('that goes is not asked any more, whatever its last answer was', async () => {
-    const { clock, asked, told, set, answer, advance } = start();
+    const { asked, told, set, answer, advance } = start();
     set({ a: false });
     set({});
     expect(asked[0]?.signal.aborted).toBe(true);
