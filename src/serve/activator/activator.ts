@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { MessageChannel } from 'node:worker_threads';
 import { type Activator, createActivator } from '#activator/activator.ts';
 import type { PlaneLimits } from '#activator/plane.ts';
-import { createLocalClient, createLocalHost } from '#bus/local.ts';
+import { createDirectBus } from '#bus/direct.ts';
 import { createPublisher } from '#bus/publisher.ts';
 import type { HostPort } from '#domain/address.ts';
 import { createFeed } from '#knative/activator/feed.ts';
@@ -58,9 +57,9 @@ export async function createKnativeActivator(options: {
 }): Promise<KnativeActivator> {
   const { environment, kube, clusterDomain, clock, roll, log, version } = options;
   const dataPlane = environment.podName;
-  const { port1, port2 } = new MessageChannel();
+  const { host, client } = createDirectBus();
   const publisher = createPublisher({
-    host: createLocalHost(port1),
+    host,
     epoch: randomHex(8),
     clock,
     log,
@@ -94,7 +93,7 @@ export async function createKnativeActivator(options: {
       entry,
       domain: clusterDomain,
       addressing: createKnativeAddressing({ domain: clusterDomain, isServing: () => isServing }),
-      client: createLocalClient(port2),
+      client,
       dataPlane,
       limits: LIMITS,
       version,
