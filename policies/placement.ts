@@ -7,6 +7,8 @@ export interface IdleRevision {
   /** Of all its instances that are not on their way out. */
   readonly bytes: number;
   readonly idleSince: number;
+  /** What keeping it is worth for each byte: the least goes first. Absent: nothing is known of it. */
+  readonly worth?: number;
   /** All that it has is frozen. */
   readonly parked?: boolean;
 }
@@ -38,7 +40,7 @@ export interface PlacementDecision {
 
 /**
  * Who may start within the memory budget, and who goes for it: first what stands by, which is nobody's, then
- * what is parked, then the longest idle.
+ * what is parked, then what is least worth its memory, then the longest idle.
  */
 export function decidePlacement(seen: PlacementSeen): { decision: PlacementDecision; why: string } {
   const { standby = 0, used, more } = seen;
@@ -89,11 +91,15 @@ function chooseIdle(idle: readonly IdleRevision[], short: number): readonly Idle
 }
 
 function byUse(a: IdleRevision, b: IdleRevision): number {
-  return Number(b.parked ?? false) - Number(a.parked ?? false) || a.idleSince - b.idleSince;
+  const byState = Number(b.parked ?? false) - Number(a.parked ?? false);
+  const [worth, other] = [a.worth ?? 0, b.worth ?? 0];
+  // Two that are worth any price have no difference.
+  const byWorth = worth === other ? 0 : worth - other;
+  return byState || byWorth || a.idleSince - b.idleSince;
 }
 
 function whatNext(evict: readonly string[], leaving: number): string {
-  if (evict.length > 0) return `longest idle go first: ${evict.join(', ')}`;
+  if (evict.length > 0) return `the idle that are least worth it go first: ${evict.join(', ')}`;
   if (leaving > 0) return `waiting for ${formatSize(leaving)} on their way out`;
   return 'all of it is in use: waiting';
 }

@@ -66,7 +66,7 @@ export function createAutoscaler(options: {
   loads: LoadBook;
   budget: Budget;
   standby: Standby;
-  keepAlive: Pick<KeepAlive, 'used' | 'adopt' | 'planned'>;
+  keepAlive: Pick<KeepAlive, 'used' | 'adopt' | 'planned' | 'worth'>;
   /** Not even one instance fits into the whole budget. */
   onImpossible: (revision: string, why: string) => void;
   /** The last instance of a deleted revision has ended: nothing will be said of it any more. */

@@ -4,6 +4,7 @@ import type { IdleRevision } from '#policies/placement.ts';
 import { type Active, floorsOf } from './active.ts';
 import type { Budget } from './budget.ts';
 import type { Journal } from './journal.ts';
+import type { KeepAlive } from './keepalive/keep-alive.ts';
 import type { LoadBook } from './load.ts';
 import { makeWaitingEvent } from './scale-events.ts';
 import { isBusy, parkedIn } from './seen.ts';
@@ -42,13 +43,14 @@ export function createGrants(options: {
   runtime: Runtime;
   loads: LoadBook;
   journal: Journal;
+  keepAlive: Pick<KeepAlive, 'worth'>;
   clock: Clock;
   /** An idle revision has been told to go. */
   onEvicted: (one: Active) => void;
   /** Not even one instance fits into the whole budget. */
   onImpossible: (revision: string, why: string) => void;
 }): Grants {
-  const { active, budget, standby, runtime, loads, journal, clock } = options;
+  const { active, budget, standby, runtime, loads, journal, keepAlive, clock } = options;
   const queue = new Set<Active>();
   let sharing = false;
   let shared: Active[] | undefined;
@@ -78,8 +80,9 @@ export function createGrants(options: {
       // What was idle when it was looked for may have been sent away since.
       const bytes = one === asking ? 0 : idleBytes(one);
       if (bytes === 0) continue;
+      const worth = keepAlive.worth(one.key);
       const about = { idleSince: one.lastRequestAt ?? 0, parked: one.granted === 0 };
-      idle.push({ revision: one.key, bytes, ...about });
+      idle.push({ revision: one.key, bytes, ...about, ...(worth !== undefined && { worth }) });
     }
     return idle;
   }

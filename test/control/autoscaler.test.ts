@@ -404,7 +404,7 @@ describe('memory', () => {
     expect(live(b)).toHaveLength(1);
     const [waiting] = await harness.events('WaitingForMemory');
     expect(waiting?.why).toBe(
-      `1 instance of 400Mi asked for, 800Mi of 1000Mi in use; longest idle go first: ${a}`,
+      `1 instance of 400Mi asked for, 800Mi of 1000Mi in use; the idle that are least worth it go first: ${a}`,
     );
     const evicted = (await harness.events('ScaleDecided')).at(-1);
     expect(evicted).toMatchObject({ model: 'a' });

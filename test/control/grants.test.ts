@@ -53,6 +53,7 @@ test('many that are short of memory are not each a walk over all that is active'
     runtime: createFakeRuntime({ clock }),
     loads,
     journal,
+    keepAlive: { worth: () => 0 },
     clock,
     onEvicted: (one) => grants.take(one, 0),
     onImpossible: () => undefined,

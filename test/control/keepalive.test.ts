@@ -181,6 +181,26 @@ describe('adaptive keep-alive, live', () => {
     expect(plan?.why).toContain('parked after');
   });
 
+  test('for another one goes what is least worth its memory, not what idles longest', async () => {
+    const keepAlive = { policy: 'fixed', idle: '2h' } as const;
+    const one = await deployed(harness, { ...ADAPTIVE, keepAlive }, 'one');
+    const two = await deployed(harness, { ...ADAPTIVE, keepAlive }, 'two');
+    // One is asked every ten minutes; two was asked a minute before it.
+    for (let round = 0; round < 8; round++) {
+      await ask(one);
+      await quiet(round < 7 ? 10 * MINUTE - 1 : 8 * MINUTE);
+    }
+    await ask(two);
+    await quiet(80);
+    const third = await deployed(harness, { ...ADAPTIVE, keepAlive }, 'third');
+    await ask(third);
+    await quiet(5);
+    expect([one, two, third].map(stateOf)).toEqual(['ready', 'none', 'ready']);
+    const told = (await harness.events('WaitingForMemory')).map(({ why }) => why).join('\n');
+    expect(told).toContain(`the idle that are least worth it go first: ${two}`);
+    expect(told).not.toContain(one);
+  });
+
   test('memory is dearer when others use most of it', async () => {
     const large = program({ resources: { memory: '700Mi' } });
     const other = await deployed(harness, { revision: large }, 'other');

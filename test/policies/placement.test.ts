@@ -38,6 +38,16 @@ describe('placement', () => {
     expect(decision.evict).toEqual(['parked', 'older']);
   });
 
+  test('what is least worth its memory goes first, whatever is unknown before it', () => {
+    const worths = [3, 7, undefined, Infinity, Infinity, 5];
+    const known = worths.map((worth, at) => ({
+      ...{ revision: `r${at}`, bytes: 100, idleSince: 50 - at },
+      ...(worth !== undefined && { worth }),
+    }));
+    const { decision } = decidePlacement(seen({ used: 1000, more: 5, idle: known }));
+    expect(decision.evict).toEqual(['r2', 'r0', 'r5', 'r1', 'r4']);
+  });
+
   test.each([
     ['is kept when all fits', { used: 800, standby: 100 }, { grant: 1, evict: [] }],
     ['goes first', { used: 1000, standby: 100 }, { grant: 1, evict: [], endStandby: true }],

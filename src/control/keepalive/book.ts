@@ -36,8 +36,11 @@ export interface KeepAliveBook {
   adopt(revision: string): void;
   /** What becomes of an adaptive one now; undefined: no request has come for it. */
   planned(facts: RevisionFacts): Planned | undefined;
-  /** The price of memory at which it is just worth keeping, in seconds of cold start for a byte × ms. */
-  worth(revision: string): number;
+  /**
+   * The price of memory at which it is just worth keeping, in seconds of cold start for a byte × ms; undefined: nothing
+   * is known of it.
+   */
+  worth(revision: string): number | undefined;
   forget(revision: string): void;
   /** What was learned of it before control began, until `savedAt`. */
   restore(revision: string, history: History, savedAt: number): void;
@@ -261,7 +264,9 @@ export function createKeepAliveBook(options: {
     },
     worth(key) {
       const entry = entries.get(key);
-      if (!entry || isInUse(entry) || entry.seen.memory === 0) return 0;
+      if (!entry) return undefined;
+      // Just used, or for nothing.
+      if (isInUse(entry) || entry.seen.memory === 0) return Infinity;
       const { seen, model, worths } = entry;
       const bin = Math.min(binOf(bins, clock.now() - model.history.idleSince), bins.count - 1);
       return (worths[bin]! * seen.coldCost) / seen.memory;
