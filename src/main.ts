@@ -32,6 +32,10 @@ const program = createProgram({
   clock: systemClock,
   signal: interrupted.signal,
   serve: (request) => serve(request, version),
+  async simulate(rows, request) {
+    const { compareUsage } = await import('#simulate/usage.ts');
+    return compareUsage(rows, request);
+  },
 });
 
 // The timers of the clock do not keep a process alive; a command that waits must be.

@@ -10,6 +10,7 @@ import { addKey } from './commands/key.ts';
 import { addLogs } from './commands/logs.ts';
 import { addPush } from './commands/push.ts';
 import { addServe, type Serve } from './commands/serve.ts';
+import { addSimulate, type Simulate } from './commands/simulate.ts';
 import { addTraffic } from './commands/traffic.ts';
 import { addWhy } from './commands/why.ts';
 import type { Io } from './io.ts';
@@ -21,6 +22,7 @@ export interface ProgramOptions extends Io {
   readonly totalMemory: number;
   /** Runs the server; resolves with the exit status when it has ended. */
   readonly serve: Serve;
+  readonly simulate: Simulate;
 }
 
 export interface Program {
@@ -72,6 +74,7 @@ function makeCommand(options: ProgramOptions, exit: Exit): Command {
   addTraffic(program, options);
   addLogs(program, options);
   addWhy(program, options);
+  addSimulate(program, options);
   addDelete(program, options);
   addKey(program, options);
   nameHelp(program, ROUSE);

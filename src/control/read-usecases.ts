@@ -3,11 +3,11 @@ import type { Store } from '#store/store.ts';
 import { type Catalog, revisionKeys } from './catalog.ts';
 import { requireModel } from './checks.ts';
 import type { Journal } from './journal.ts';
-import { MAX_PAGE } from './limits.ts';
+import { MAX_PAGE, MAX_USAGE_PAGE } from './limits.ts';
 import { requireRole } from './roles.ts';
 import type { UseCases } from './usecases.ts';
 
-type ReadUseCases = Pick<UseCases, 'logs' | 'events' | 'watchEvents' | 'usage'>;
+type ReadUseCases = Pick<UseCases, 'logs' | 'events' | 'watchEvents' | 'usage' | 'usageLog'>;
 
 export function createReadUseCases(options: {
   store: Store;
@@ -38,6 +38,10 @@ export function createReadUseCases(options: {
     async usage(actor, query) {
       requireRole(actor, 'read');
       return await store.usage(query);
+    },
+    async usageLog(actor, query) {
+      requireRole(actor, 'read');
+      return await store.usageLog({ ...query, limit: Math.min(query.limit, MAX_USAGE_PAGE) });
     },
   };
 }

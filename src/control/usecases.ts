@@ -10,7 +10,7 @@ import type {
 import type { Priority } from '#domain/priority.ts';
 import type { ModelInput, TrafficTarget } from '#domain/model.ts';
 import type { Instance, LogLine } from '#runtime/runtime.ts';
-import type { EventQuery, Stored, UsageQuery } from '#store/store.ts';
+import type { EventQuery, Stored, UsageLogQuery, UsageQuery } from '#store/store.ts';
 
 /** A model with what the API shows beside it. */
 export interface ModelView extends Stored<'model'> {
@@ -74,6 +74,8 @@ export interface UseCases {
     signal: AbortSignal,
   ): void;
   usage(actor: Actor, query: UsageQuery): Promise<UsageRecord[]>;
+  /** Of all models, in the order of time. */
+  usageLog(actor: Actor, query: UsageLogQuery): Promise<UsageRecord[]>;
   statArtifact(actor: Actor, digest: string): Promise<ArtifactRef | undefined>;
   /**
    * The bytes of a file, or of a folder as `#lib/folder-stream.ts` says. `key`: see `ArtifactKeys`. Fault

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Fault } from '#lib/fault.ts';
 import { DEFAULT_NAMESPACE } from './names.ts';
-import { eventRecord, REVISION_STATES, tensorInfo } from './records.ts';
+import { eventRecord, REVISION_STATES, tensorInfo, usageRecord } from './records.ts';
 import {
   appliedView,
   instanceView,
@@ -48,6 +48,7 @@ export const readRevision = createReader(revision);
 export const readRevisions = createReader(listOf(revision));
 export const readInstances = createReader(listOf(instanceView.loose()));
 export const readEvents = createReader(listOf(event));
+export const readUsage = createReader(listOf(usageRecord.loose()));
 export const readLogs = createReader(listOf(logLineView.loose()));
 export const readKeys = createReader(listOf(keyView.loose()));
 export const readNewKey = createReader(newKeyView.loose());

@@ -46,6 +46,7 @@ test('the OpenAPI document is valid and names every route', async () => {
     [`${model}/events`]: ['get'],
     [`${model}/logs`]: ['get'],
     [`${model}/usage`]: ['get'],
+    '/api/v1/usage': ['get'],
     '/api/v1/artifacts/{digest}': ['get', 'head', 'put'],
     '/api/v1/artifacts/{digest}/content': ['get'],
     '/api/v1/events': ['get'],
@@ -88,6 +89,7 @@ test('answers are what the document says', async () => {
     [`${path}/events`]: 'EventPage',
     [`${path}/logs`]: 'LogPage',
     [`${path}/usage`]: 'UsagePage',
+    '/api/v1/usage': 'UsagePage',
     '/api/v1/keys': 'KeyPage',
     '/nope': 'Problem',
   };

@@ -329,6 +329,36 @@ describe('revisions and traffic', () => {
     expect((await server.send({ path: `${path}/v1` })).status).toBe(404);
   });
 
+  test('usage of all models is read page by page', async () => {
+    const minute = Math.floor(Date.now() / 60_000);
+    const rows = ['a', 'b', 'c'].map((model) => ({
+      namespace: 'paged',
+      model,
+      revision: 'v1',
+      minute: minute - 1,
+      arrivals: 1,
+      coldArrivals: 0,
+      busySeconds: 0,
+      coldSeconds: 0,
+      memoryByteSeconds: 7,
+    }));
+    await server.store.addUsage(rows);
+    const read = async (query: string): Promise<{ items: unknown[]; next?: string }> => {
+      const answer = await server.send({ path: `/api/v1/usage?namespace=paged&${query}` });
+      return JSON.parse(answer.text);
+    };
+    const first = await read('limit=2');
+    expect(first.items).toEqual(rows.slice(0, 2));
+    const second = await read(`limit=2&after=${encodeURIComponent(first.next ?? '')}`);
+    expect(second).toEqual({ items: rows.slice(2) });
+    expect((await read(`from=0&to=${minute - 2}`)).items).toEqual([]);
+    const wrong = await server.send({ path: '/api/v1/usage?after=somewhere' });
+    expect([wrong.status, wrong.at('detail')]).toEqual([
+      400,
+      'after somewhere: expected next of a page',
+    ]);
+  });
+
   test('instances, logs and usage are there to read', async () => {
     await put('busy', makeModel('busy', COMMAND, { scaling: { min: 1 } }));
     await settled('busy');

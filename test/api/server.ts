@@ -17,6 +17,7 @@ import { systemClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
 import { createArtifactFolder } from '#store/artifact-folder.ts';
 import { createSqliteStore } from '#store/sqlite.ts';
+import type { Store } from '#store/store.ts';
 import { createFakeRuntime, type FakeRuntime } from '#test/runtime/fake.ts';
 
 export const ADMIN: Actor = { id: 'local', role: 'admin' };
@@ -29,6 +30,7 @@ export interface TestServer {
   readonly port: number;
   readonly useCases: UseCases;
   readonly runtime: FakeRuntime;
+  readonly store: Store;
   readonly api: ReturnType<typeof createApi>;
   send(call: RawCall): Promise<RawAnswer>;
   /** What opens the artifact with this digest. */
@@ -97,6 +99,7 @@ export async function startServer(
     folder,
     url: urlOf(listener.address),
     port,
+    store,
     useCases,
     runtime,
     api,

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { compareUsage } from '#simulate/usage.ts';
 import { createProgram, type ProgramOptions } from '#cli/program.ts';
 import type { ServeRequest } from '#cli/commands/serve.ts';
 import { systemClock } from '#lib/clock.ts';
@@ -55,6 +56,7 @@ export async function createWorld(options: Parameters<typeof startServer>[0] = {
         served.push(request);
         return 0;
       },
+      simulate: async (rows, request) => compareUsage(rows, request),
       ...io,
     });
     const status = await program.run(args);

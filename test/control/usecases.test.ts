@@ -439,6 +439,7 @@ describe('keys and roles', () => {
         'read',
         (actor) => cases().usage(actor, { namespace: 'default', model: 'm', from: 0, to: 1 }),
       ],
+      ['usage of all', 'read', (actor) => cases().usageLog(actor, { from: 0, to: 1, limit: 1 })],
       [
         'watch',
         'read',

@@ -1,11 +1,13 @@
 import { z } from 'zod';
-import { revisionName } from '#domain/names.ts';
+import { namespaceName, partsOfRevisionKey, revisionKey, revisionName } from '#domain/names.ts';
+import type { UsageRecord } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
 import type { ApiOptions } from '../context.ts';
-import { defineRoute, jsonResponse, type Route } from '../route.ts';
+import { defineRoute, jsonResponse, NONE, type Route } from '../route.ts';
 import { MODEL_PATH, ofModel } from './models.ts';
 
 const MAX_LINES = 1000;
+const MAX_ROWS = 10_000;
 const MINUTE_MS = 60_000;
 const DAY_MINUTES = 24 * 60;
 /** A month of minutes of one revision is 4 MB of JSON. */
@@ -19,10 +21,20 @@ const lines = z.strictObject({
     .default(0)
     .meta({ description: 'Only lines not before this time.' }),
 });
-const minutes = z.strictObject({
-  revision: revisionName.optional(),
-  from: z.coerce.number().int().min(0).optional().meta({ description: 'Minute since the epoch.' }),
-  to: z.coerce.number().int().min(0).optional().meta({ description: 'Minute since the epoch.' }),
+const minute = z.coerce
+  .number()
+  .int()
+  .min(0)
+  .optional()
+  .meta({ description: 'Minute since the epoch.' });
+const minutes = z.strictObject({ revision: revisionName.optional(), from: minute, to: minute });
+
+const ofAll = z.strictObject({
+  namespace: namespaceName.optional(),
+  from: minute,
+  to: minute,
+  after: z.string().max(300).optional().meta({ description: '`next` of the page before.' }),
+  limit: z.coerce.number().int().min(1).max(MAX_ROWS).default(1000),
 });
 
 export function makeObserveRoutes({ useCases, clock }: ApiOptions): Route[] {
@@ -58,5 +70,36 @@ export function makeObserveRoutes({ useCases, clock }: ApiOptions): Route[] {
         return context.json({ items });
       },
     }),
+    defineRoute({
+      method: 'get',
+      path: '/api/v1/usage',
+      summary: 'Traffic of all models per revision and minute, in the order of time',
+      tag: 'usage',
+      params: NONE,
+      query: ofAll,
+      responses: { 200: jsonResponse('The last day, if not said otherwise.', 'UsagePage') },
+      async handle({ context, actor, query }) {
+        const to = query.to ?? Math.floor(clock.now() / MINUTE_MS);
+        const from = query.from ?? to - DAY_MINUTES;
+        const { namespace, limit } = query;
+        const after = query.after === undefined ? undefined : parsePlace(query.after);
+        const place = { ...(namespace && { namespace }), ...(after && { after }) };
+        const items = await useCases.usageLog(actor, { from, to, limit, ...place });
+        const last = items.length === limit ? items.at(-1) : undefined;
+        return context.json({ items, ...(last && { next: formatPlace(last) }) });
+      },
+    }),
   ];
+}
+
+type Place = Pick<UsageRecord, 'minute' | 'namespace' | 'model' | 'revision'>;
+
+function formatPlace({ minute: at, namespace, model, revision }: Place): string {
+  return `${at}/${revisionKey(namespace, model, revision)}`;
+}
+
+function parsePlace(text: string): Place {
+  const [, at, key] = /^([0-9]{1,12})\/([^/]+\/[^/]+\/[^/]+)$/.exec(text) ?? [];
+  if (key !== undefined) return { minute: Number(at), ...partsOfRevisionKey(key) };
+  throw new Fault('bad_request', `after ${text.slice(0, 40)}: expected next of a page`);
 }
