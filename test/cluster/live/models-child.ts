@@ -69,15 +69,30 @@ function makeModel(name: string, spec: object): unknown {
   return { apiVersion: 'rouse.dev/v1alpha1', kind: 'Model', metadata: { name }, spec };
 }
 
-const split = (first: number): string =>
-  JSON.stringify({
-    spec: {
-      traffic: [
-        { revision: 'v1', percent: first },
-        { revision: 'v2', percent: 100 - first },
-      ],
-    },
+function makeTraffic(first: number): object[] {
+  return [
+    { revision: 'v1', percent: first },
+    { revision: 'v2', percent: 100 - first },
+  ];
+}
+
+function makeHello(first: number): unknown {
+  return makeModel('hello', {
+    revisions: [makeRevision('v1'), makeRevision('v2')],
+    traffic: makeTraffic(first),
+    // So that it is there without the API server, too.
+    keepAlive: { policy: 'fixed', idle: '10m' },
   });
+}
+
+const split = (first: number): string => JSON.stringify({ spec: { traffic: makeTraffic(first) } });
+/** As tools do that keep a cluster as a repository says. */
+const AS_GITOPS = [
+  'apply',
+  '--server-side',
+  '--force-conflicts',
+  '--field-manager=argocd-controller',
+];
 const patch = (name: string, body: string): string[] => [
   'patch',
   `models.rouse.dev/${name}`,
@@ -149,18 +164,14 @@ try {
   seen['wronglyTaken'] = await wronglyTaken();
   seen['wronglyRefused'] = await wronglyRefused();
 
-  const hello = makeModel('hello', {
-    revisions: [makeRevision('v1'), makeRevision('v2')],
-    traffic: [{ revision: 'v1', percent: 100 }],
-    // So that it is there without the API server, too.
-    keepAlive: { policy: 'fixed', idle: '10m' },
-  });
-  seen['applied'] = await apply(hello);
+  seen['applied'] = await apply(makeHello(100));
   await untilReady('hello');
   seen['answered'] = await answering(platform);
-  await kubectl(...patch('hello', split(50)));
+  seen['synced'] = await runKubectl([...AS_GITOPS, '-f', '-'], makeHello(50));
   await untilSplit('hello', 'v1 50 % · v2 50 %');
   seen['split'] = await answering(platform);
+  const { stdout } = await platform.rouse('get', 'events', 'hello');
+  seen['events'] = stdout.split('\n').filter((line) => line.includes('TrafficChanged'));
   seen['owner'] = JSON.parse(
     await kubectl('get', 'ksvc', 'hello', '-o', 'jsonpath={.metadata.ownerReferences[0]}'),
   );

@@ -19,7 +19,9 @@ describe.skipIf(MISSING.length > 0)(`Model objects on a cluster ${NEEDS}`, () =>
       wronglyRefused: [],
       applied: 'model.rouse.dev/hello created',
       answered: ['v1'],
+      synced: 'model.rouse.dev/hello serverside-applied',
       split: ['v1', 'v2'],
+      events: [expect.stringMatching(/ v1=50 v2=50, set by kubernetes:argocd-controller$/)],
       owner: expect.objectContaining({ kind: 'Model', name: 'hello', controller: true }),
       sum: 'The Model "hello" is invalid: spec.traffic: Invalid value: "array": percentages that sum to 100',
       typo: expect.stringMatching(
