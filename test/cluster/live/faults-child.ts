@@ -273,7 +273,7 @@ async function onPlatform(play: Scenario, ...args: string[]): Promise<unknown> {
 }
 
 async function leaveNothing(platform: InsidePlatform): Promise<void> {
-  for (const model of ['warm', 'cold', 'late']) await platform.rouse('delete', model);
+  await Promise.all(['warm', 'cold', 'late'].map((model) => platform.rouse('delete', model)));
   await until('all is gone', async () => (await kubectl('get', 'ksvc', '--output', 'name')) === '');
   await platform.close();
 }
