@@ -1,8 +1,8 @@
 import { revisionName } from '#knative/names.ts';
 import type { Workload } from '#runtime/runtime.ts';
-import { until } from '#test/until.ts';
 import { kubectl, killAutoscaler, setAutoscaler } from './inside/kubectl.ts';
 import { beginRuntime, type InsideRuntime, makeWorkload } from './inside/runtime.ts';
+import { untilCluster } from './inside/within.ts';
 
 /** Run in the box: one scenario, by name; prints as JSON what it saw. */
 
@@ -24,7 +24,7 @@ async function namesOf(kind: string, made: Workload): Promise<string[]> {
 
 /** What the PodAutoscaler has, in the end: what it is told by the Revision may take a moment. */
 async function untilCarried(made: Workload, wanted: Record<string, string | undefined>) {
-  await until(`the PodAutoscaler has ${JSON.stringify(wanted)}`, async () => {
+  await untilCluster(`the PodAutoscaler has ${JSON.stringify(wanted)}`, async () => {
     const seen = await annotationsOf('podautoscaler', made);
     return Object.entries(wanted).every(([name, value]) => seen[`${GROUP}/${name}`] === value);
   });
@@ -42,7 +42,7 @@ async function steer(inside: InsideRuntime, made: Workload): Promise<unknown> {
   const kept = (await namesOf('pods', made)).includes(first ?? '');
   const kinds = (await namesOf('replicasets', made)).length;
   await kubectl('annotate', 'revision', revisionName(made), 'example.com/of=others');
-  await until('another annotation starts all pods anew', async () => {
+  await untilCluster('another annotation starts all pods anew', async () => {
     return (await namesOf('replicasets', made)).length > kinds;
   });
   return { kept, kinds };
@@ -58,7 +58,7 @@ async function lower(inside: InsideRuntime, made: Workload): Promise<unknown> {
 async function wake(inside: InsideRuntime, made: Workload): Promise<unknown> {
   await inside.ready(made, { min: 0, max: 4, desired: 1 });
   await inside.asleep(made);
-  await until('its pod is gone', () => inside.runtime.instances(made.key).length === 0);
+  await untilCluster('its pod is gone', () => inside.runtime.instances(made.key).length === 0);
   await untilCarried(made, { 'target-burst-capacity': '-1', window: undefined });
   await killAutoscaler();
   await inside.ready(made, { min: 0, max: 4, desired: 1 });

@@ -3,13 +3,13 @@ import type { KubeObject } from '#knative/objects.ts';
 import type { WatchEvent } from '#knative/watch-events.ts';
 import { messageOf } from '#lib/fault.ts';
 import { processesFor } from '#test/e2e/platform.ts';
-import { until } from '#test/until.ts';
 import { signalComponent, startComponent } from './inside/components.ts';
 import { denyModel } from './inside/denial.ts';
 import { applyObject, killAutoscaler, kubectl, untilObject } from './inside/kubectl.ts';
 import { type Answer, beginPlatform, type InsidePlatform } from './inside/platform.ts';
 import { beginRuntime, type InsideRuntime } from './inside/runtime.ts';
 import { makeStranger, type Rule, type Stranger } from './inside/stranger.ts';
+import { untilCluster } from './inside/within.ts';
 
 /** Run in the box: one fault, by name; prints as JSON what callers and users saw. */
 
@@ -230,7 +230,7 @@ async function useRights(platform: InsidePlatform, stranger: Stranger): Promise<
   try {
     const refused = await platform.apply('cold', BRIEF);
     await stranger.allow([...SEEING, making, steering]);
-    await until('the rights have arrived', async () => {
+    await untilCluster('the rights have arrived', async () => {
       const made = await platform.apply('cold', { ...BRIEF, revision: { name: 'v2' } });
       return made.status === 0;
     });
@@ -274,7 +274,10 @@ async function onPlatform(play: Scenario, ...args: string[]): Promise<unknown> {
 
 async function leaveNothing(platform: InsidePlatform): Promise<void> {
   await Promise.all(['warm', 'cold', 'late'].map((model) => platform.rouse('delete', model)));
-  await until('all is gone', async () => (await kubectl('get', 'ksvc', '--output', 'name')) === '');
+  await untilCluster(
+    'all is gone',
+    async () => (await kubectl('get', 'ksvc', '--output', 'name')) === '',
+  );
   await platform.close();
 }
 

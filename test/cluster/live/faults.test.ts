@@ -3,13 +3,13 @@ import { type DrivenCluster, MISSING, NEEDS } from './cluster.ts';
 import { runInside } from './inside/run.ts';
 import { shareCluster } from './share-cluster.ts';
 
+/** Models go to sleep and wake several times in each, and a busy machine is slow with all of it. */
+const TIMEOUT_MS = 600_000;
+
 /**
  * What callers and users see while parts of a cluster fail, and that all goes on without help: each test is a
  * scenario of `faults-child.ts`.
  */
-/** Models go to sleep and wake several times in each, and a busy machine is slow with all of it. */
-const TIMEOUT_MS = 600_000;
-
 describe.skipIf(MISSING.length > 0)(`faults of a cluster ${NEEDS}`, { timeout: TIMEOUT_MS }, () => {
   let cluster: DrivenCluster;
 

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RevisionSpecInput } from '#domain/model.ts';
 import { makeFolder, type Platform, removeFolder, startPlatform } from '#test/e2e/platform.ts';
+import { untilCluster } from './within.ts';
 
 /** `rouse serve --runtime knative` in the box, with models of an image that every cluster of ours has. */
 export interface InsidePlatform extends Platform {
@@ -64,9 +65,10 @@ export async function beginPlatform(
       return items.map(({ type, why }) => `${type}: ${why}`);
     },
     async untilAsleep(name) {
-      await platform.untilModel(name, ({ status }) =>
-        status.instances.every(({ state }) => state !== 'ready' && state !== 'starting'),
-      );
+      await untilCluster(`${name} sleeps`, async () => {
+        const { status } = await platform.model(name);
+        return status.instances.every(({ state }) => state !== 'ready' && state !== 'starting');
+      });
     },
     async close() {
       await platform.end();

@@ -6,7 +6,7 @@ import { revisionSpec, type RevisionSpecInput } from '#domain/model.ts';
 import { systemClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
 import type { RuntimeEvent, Wanted, Workload } from '#runtime/runtime.ts';
-import { until } from '#test/until.ts';
+import { untilCluster } from './within.ts';
 
 /** The runtime on the real cluster, as a control plane has it. */
 export interface InsideRuntime {
@@ -52,14 +52,14 @@ export async function beginRuntime(
     failures,
     async ready(made, wanted) {
       await runtime.want(made, wanted);
-      await until(
+      await untilCluster(
         `${wanted.desired} of ${made.key} ready`,
         () => readyOf(made.key) === wanted.desired,
       );
     },
     async asleep(made) {
       await runtime.want(made, { min: 0, max: 4, desired: 0 });
-      await until(`none of ${made.key} ready`, () => readyOf(made.key) === 0);
+      await untilCluster(`none of ${made.key} ready`, () => readyOf(made.key) === 0);
     },
     async close() {
       await runtime.close(0);
