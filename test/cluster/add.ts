@@ -15,6 +15,7 @@ import { createKubectl, type Kubectl } from './kubectl.ts';
 import { createBuilder, type Outfit } from './make-plan.ts';
 import { type Plan, programOf } from './plan.ts';
 import { placeActivator } from './place-activator.ts';
+import { placeIngress } from './place-ingress.ts';
 import { MORE_IMAGES } from './programs.ts';
 
 /** What a running cluster gets when a test asks for it; `up` stays quick for all others. */
@@ -38,6 +39,10 @@ const ADDITIONS: Readonly<Record<string, (site: Site) => Promise<void>>> = {
   'rouse-activator': async (site) => {
     await importRouse(site);
     await placeActivator(site.kubectl, 'rouse');
+  },
+  'rouse-ingress': async (site) => {
+    await importRouse(site);
+    await placeIngress(site.kubectl);
   },
   'stock-activator': async ({ kubectl }) => await placeActivator(kubectl, 'stock'),
   ...Object.fromEntries(MORE_IMAGES.map((name) => [name, (site) => importProgram(name, site)])),

@@ -15,8 +15,8 @@ import { bringClusterUp } from './up.ts';
 const USAGE = `npm run cluster -- COMMAND
 
   up […]      makes a cluster with Knative, in place of one that is there; with what is named, as add does
-  add …       adds by name: rouse, our image of the sources as they are; rouse-activator, it in the place of Knative's;
-              images of Knative's tests; autoscaler-hpa; helm
+  add …       adds by name: rouse, our image of the sources as they are; rouse-ingress; rouse-activator, in the place of
+              Knative's, and stock-activator, back again; images of Knative's tests; autoscaler-hpa; helm
   down        takes it down, without a trace
   suite NAME … runs a suite of Knative's, or only the tests that are named; ends with status 1 unless all is well;
               with --record what came of it is written down, to be committed

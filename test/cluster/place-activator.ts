@@ -23,7 +23,9 @@ export async function placeActivator(kubectl: Kubectl, activator: Activator): Pr
       ? { image: imageName('activator'), command: null }
       : { image: imageName('rouse'), command: ['rouse-activator'] };
   const containers = [{ name: 'activator', ...container }];
-  const patch = { spec: { template: { spec: { containers } } } };
+  // The image may be another one under the same name.
+  const annotations = { 'kubectl.kubernetes.io/restartedAt': new Date().toISOString() };
+  const patch = { spec: { template: { metadata: { annotations }, spec: { containers } } } };
   await kubectl(['patch', ...DEPLOYMENT, '--patch', JSON.stringify(patch)]);
   await untilSettled(kubectl);
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { readRows, RESULTS } from './record-run.ts';
-import { describeRows, makeRows, mergeRows } from './results.ts';
+import { describeRows, findOnlyOurs, makeRows, mergeRows } from './results.ts';
 import { SUITES } from './suites.ts';
 
 const stock = { suite: 'e2e', activator: 'stock', date: '2026-01-30' } as const;
@@ -27,6 +27,18 @@ test('a table for each suite, with what both activators did; why a test was skip
   expect(page).toContain('stock: 1 of 2 passed (2026-01-30); ours: 0 of 1 passed (2026-01-31).');
   expect(page).toContain('| TestA | 1.3 s | **failed** |\n| TestB | **skipped** | – |');
   expect(page).toContain('Skipped by the suite: TestB, `b.go:7: not so`.');
+});
+
+test('what only ours fails is told from what both fail', () => {
+  const both = { ...failed, name: 'TestC' };
+  const gone = { ...failed, name: 'TestD', outcome: 'missing' } as const;
+  const well = { ...passed, name: 'TestD' };
+  const rows = [
+    ...makeRows(stock, [passed, skipped, both, well]),
+    ...makeRows(ours, [failed, skipped, both, gone]),
+  ];
+  expect(findOnlyOurs(rows, 'e2e')).toEqual(['TestA', 'TestD']);
+  expect(findOnlyOurs(rows, 'ha')).toEqual([]);
 });
 
 test('the page says what the rows say, and these are of tests that are asked for', async () => {

@@ -42,6 +42,18 @@ function keyOf({ suite, test, activator }: Row): string {
   return [suite, test, activator].join('\n');
 }
 
+/** Tests of a suite that do not end well with ours, and do so with Knative's own. */
+export function findOnlyOurs(rows: readonly Row[], suite: string): string[] {
+  const isWell = ({ outcome }: Row): boolean => outcome === 'passed' || outcome === 'skipped';
+  const own = rows.filter((row) => row.suite === suite);
+  const failed = own.filter((row) => row.activator === 'rouse' && !isWell(row));
+  return failed
+    .map(({ test }) => test)
+    .filter((test) =>
+      own.some((row) => row.test === test && row.activator === 'stock' && isWell(row)),
+    );
+}
+
 /** A page with a table for each suite. */
 export function describeRows(rows: readonly Row[]): string {
   const suites = [...new Set(rows.map(({ suite }) => suite))];

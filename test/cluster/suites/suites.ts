@@ -38,10 +38,14 @@ const NETWORKING = [
   `-ingressClass=${INGRESS_CLASS}`,
 ];
 
-/** With another domain than the cluster's own, Services can be seen from outside. */
+/**
+ * With another domain than the cluster's own, Services can be seen from outside. Some tests wait until a Deployment that
+ * cannot succeed is given up: ten minutes by default.
+ */
 const SERVING_SETTINGS = {
   'config-network': { 'ingress-class': INGRESS_CLASS, 'autocreate-cluster-domain-claims': 'true' },
   'config-domain': { 'example.com': '' },
+  'config-deployment': { 'progress-deadline': '120s' },
 };
 
 const INGRESS_TESTS = [
@@ -85,11 +89,11 @@ export const SUITES: Readonly<Record<string, Suite>> = {
   },
   'conformance-api': {
     images: [
+      'autoscale',
       'failing',
       'hellovolume',
       'pizzaplanetv1',
       'pizzaplanetv2',
-      'runtime',
       'servingcontainer',
       'sidecarcontainer',
       'singlethreaded',
@@ -128,7 +132,7 @@ export const SUITES: Readonly<Record<string, Suite>> = {
       'TestUpdateConfigurationMetadata',
     ],
     settings: SERVING_SETTINGS,
-    minutes: 25,
+    minutes: 30,
   },
   'conformance-runtime': {
     images: ['readiness', 'runtime'],
@@ -158,11 +162,12 @@ export const SUITES: Readonly<Record<string, Suite>> = {
       'TestWorkingDirService',
     ],
     settings: SERVING_SETTINGS,
-    minutes: 12,
+    minutes: 20,
   },
   e2e: {
     images: [
       'autoscale',
+      'configmimic',
       'grpc-ping',
       'hellohttp2',
       'httpproxy',
