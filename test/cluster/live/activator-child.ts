@@ -3,8 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { makeGenericClientConstructor, Metadata, credentials } from '@grpc/grpc-js';
 import { WebSocket } from 'ws';
+import { placeActivator, scaleActivator } from '#test/cluster/place-activator.ts';
 import { until } from '#test/until.ts';
-import { activatorPods, endPod, useActivator } from './inside/in-place.ts';
 import { killAutoscaler, kubectl } from './inside/kubectl.ts';
 
 /** Run in the box: one scenario, by name; prints as JSON what it saw. Requests go where an ingress sends them. */
@@ -15,7 +15,8 @@ interface Answer {
   readonly body: string;
 }
 
-const SERVICE = ['service', 'activator-service', '--namespace', 'knative-serving'];
+const SYSTEM = ['--namespace', 'knative-serving'];
+const SERVICE = ['service', 'activator-service', ...SYSTEM];
 const ADDRESS = await kubectl('get', ...SERVICE, '--output', 'jsonpath={.spec.clusterIP}');
 /** Longer than the activator serves on after SIGTERM. */
 const PAST_THE_END_MS = 55_000;
@@ -191,31 +192,35 @@ async function autoscaler(): Promise<unknown> {
   return { counts: Object.keys(counts), woken: (await woken).status };
 }
 
+const run = (args: readonly string[]): Promise<string> => kubectl(...args);
+
+async function findActivators(): Promise<string[]> {
+  const running = ['--field-selector', 'status.phase=Running', '--output', 'name'];
+  const names = await kubectl('get', 'pods', ...SYSTEM, '--selector', 'app=activator', ...running);
+  return names.split('\n').filter((name) => name !== '');
+}
+
 /** One of two activators ends, with long requests and short ones on their way. */
 async function ending(): Promise<unknown> {
-  await useActivator('rouse', 2);
+  await scaleActivator(run, 2);
   await make('lasting', { image: 'autoscale' });
   await ask('lasting');
   const long = Array.from({ length: 20 }, () => ask('lasting', '/?sleep=5000'));
-  const [one = ''] = await activatorPods();
-  const ended = Promise.all([endPod(one), pause(PAST_THE_END_MS)]);
+  const [one = ''] = await findActivators();
+  const ended = Promise.all([kubectl('delete', ...SYSTEM, one), pause(PAST_THE_END_MS)]);
   const counts = await keepAsking('lasting', '/?sleep=20', ended);
+  await scaleActivator(run, 1);
   return { long: await countAll(long), short: Object.keys(counts) };
 }
 
-async function place(): Promise<unknown> {
-  await useActivator('rouse');
-  return (await activatorPods()).length;
-}
-
 async function restore(): Promise<unknown> {
-  await kubectl('delete', 'ksvc', '--all');
-  await useActivator('knative');
+  const names = ['burst', 'pings', 'sockets', 'awake', 'asleep', 'lasting'];
+  await kubectl('delete', 'ksvc', '--ignore-not-found', ...names);
+  await placeActivator(run, 'stock');
   return 'done';
 }
 
 const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
-  place,
   burst,
   grpc,
   webSocket,

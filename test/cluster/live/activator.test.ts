@@ -14,8 +14,7 @@ describe.skipIf(MISSING.length > 0)(`in the place of Knative's activator ${NEEDS
     await runInside(cluster, 'activator-child.ts', scenario);
 
   beforeAll(async () => {
-    cluster = await shareCluster('rouse', 'autoscale', 'grpc-ping', 'wsserver');
-    await play('place');
+    cluster = await shareCluster('rouse-activator', 'autoscale', 'grpc-ping', 'wsserver');
   });
   afterAll(async () => {
     if (cluster) await play('restore');
