@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** A cluster is made for minutes of tests; these wait for much, and are asked with what is in `live/full`. */
+const LONG = ['autoscaling', 'install', 'models'];
+
 /**
  * The tests that make a Kubernetes cluster: minutes each, and as root. `npm test` leaves them out. In mode `full` those
  * that take longer, too.
@@ -7,6 +10,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig(({ mode }) => ({
   test: {
     include: [`test/cluster/live/${mode === 'full' ? '**/' : ''}*.test.ts`],
+    exclude: mode === 'full' ? [] : LONG.map((name) => `test/cluster/live/${name}.test.ts`),
     globalSetup: ['test/cluster/live/setup.ts'],
     pool: 'forks',
     // One cluster at a time is enough for a small machine.
