@@ -1,10 +1,4 @@
-import {
-  type AdaptiveSeen,
-  type AdaptiveSpec,
-  decideAdaptive,
-  replanAdaptive,
-  reviseAdaptive,
-} from './adaptive.ts';
+import { type AdaptiveSeen, decideAdaptive, replanAdaptive, reviseAdaptive } from './adaptive.ts';
 import type { Bins } from './bins.ts';
 import { type Fleet, learnArrival, learnSurvival, makeFleet, makeModelHistory } from './hazard.ts';
 import type { History } from './history.ts';
@@ -83,7 +77,7 @@ export function beginIdleTime(
   budget: number,
   now: number,
 ): { why: string } {
-  const spec = { ...specFor(all, budget, now), shadows: [...all.prices.prices] };
+  const spec = { price: priceOf(all, budget, now), shadows: [...all.prices.prices] };
   const { decision, why } = decideAdaptive(spec, seen, { ...all, history: one.history }, now);
   one.plan = decision.plan;
   one.price = spec.price;
@@ -104,19 +98,18 @@ export function resumeIdleTime(
   const { history } = one;
   one.shadows = replanAdaptive([...all.prices.prices], seen, { ...all, history });
   one.countedAt = now;
-  return revise(all, one, seen, { ...specFor(all, budget, now), plan: before }, now);
+  return revise(all, one, seen, { price: priceOf(all, budget, now), plan: before }, now);
 }
 
-/** Plans anew for one that is idle under a plan when the price has moved; undefined: it has not. */
+/** Plans anew for one that is idle under a plan when this price is another one; undefined: it is not. */
 export function followPrice(
   all: OnlineFleet,
   one: OnlineModel,
   seen: AdaptiveSeen,
-  budget: number,
+  price: number,
   now: number,
 ): { why: string } | undefined {
   const { plan } = one;
-  const { price } = specFor(all, budget, now);
   const ratio = price / one.price;
   if (!plan || (ratio < WORTH_REVISING && ratio > 1 / WORTH_REVISING)) return undefined;
   return revise(all, one, seen, { price, plan }, now);
@@ -136,8 +129,9 @@ function revise(
   return { why };
 }
 
-function specFor({ prices }: OnlineFleet, budget: number, now: number): AdaptiveSpec {
-  return { price: decidePrice(budget, prices, now).decision };
+/** What memory costs now. */
+export function priceOf({ prices }: OnlineFleet, budget: number, now: number): number {
+  return decidePrice(budget, prices, now).decision;
 }
 
 function countShadows(

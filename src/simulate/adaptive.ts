@@ -8,6 +8,7 @@ import {
   makeOnlineFleet,
   makeOnlineModel,
   passTime,
+  priceOf,
 } from '#policies/keepalive/online.ts';
 import { fillWorth } from '#policies/keepalive/worth.ts';
 import { binsOf, createLearner } from './learner.ts';
@@ -35,10 +36,12 @@ export function createAdaptive(trace: Trace, prices: readonly number[]): Planner
 export function createOnline(trace: Trace, budget: number): Planner {
   const all = makeOnlineFleet(binsOf(trace), typicalWorth(trace), trace.from);
   const learned = trace.models.map(() => makeOnlineModel(all, trace.from));
+  let price = Number.NaN;
   return {
     variants: ['adaptive:online'],
     tick(now) {
       learned.forEach((one, model) => passTime(all, one, trace.models[model]!, now));
+      price = priceOf(all, budget, now);
     },
     arrive(model, _, now) {
       endIdleTime(all, learned[model]!, trace.models[model]!, now);
@@ -50,7 +53,7 @@ export function createOnline(trace: Trace, budget: number): Planner {
     },
     revise(model, now) {
       const one = learned[model]!;
-      const revised = followPrice(all, one, trace.models[model]!, budget, now);
+      const revised = followPrice(all, one, trace.models[model]!, price, now);
       return revised && [one.plan ?? []];
     },
   };

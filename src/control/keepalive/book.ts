@@ -14,6 +14,7 @@ import {
   type OnlineFleet,
   type OnlineModel,
   passTime,
+  priceOf,
   resumeIdleTime,
 } from '#policies/keepalive/online.ts';
 import { areAlike, isAhead, nextStep, type Plan, stateAfter } from '#policies/keepalive/plan.ts';
@@ -177,7 +178,7 @@ export function createKeepAliveBook(options: {
     }
     if (entry.seen.memory === 0) return;
     if (stateAfter(model.plan, idle) === 'parked') learnParked(entry, seenOf(facts));
-    const revised = followPrice(all, model, entry.seen, idleBudget(), now);
+    const revised = followPrice(all, model, entry.seen, priceOf(all, idleBudget(), now), now);
     if (!revised) return;
     entry.why = revised.why;
     fillWorths(entry);
