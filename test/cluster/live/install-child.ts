@@ -1,13 +1,15 @@
+import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { AUDIT_LOG } from '#test/cluster/folders.ts';
 import { runRouse } from '#test/e2e/platform.ts';
 import { until } from '#test/until.ts';
 import { compare, listEverything } from './inside/everything.ts';
 import { forward, type Forward } from './inside/forward.ts';
-import { INSTALLERS, SYSTEM } from './inside/installers.ts';
+import { installerOf, SYSTEM } from './inside/installers.ts';
 import { kubectl } from './inside/kubectl.ts';
 
 /**
@@ -33,10 +35,17 @@ const STRANGERS = ['configmaps,deployments,services,customresourcedefinitions', 
 const OURS = 'app.kubernetes.io/name!=rouse';
 const SPECS = 'jsonpath={range .items[*]}{.metadata.name} {.spec} {.data}{"\\n"}{end}';
 
-const installer = INSTALLERS[how];
-if (!installer) throw new Error(`nothing installs by ${how}`);
+const install = installerOf(how);
 const folder = await mkdtemp(join(tmpdir(), 'rouse-install-'));
 let open: Forward | undefined;
+
+interface Deed {
+  readonly user: { readonly username: string };
+  readonly verb: string;
+  readonly requestURI: string;
+  readonly stageTimestamp: string;
+  readonly responseStatus?: { readonly code?: number };
+}
 
 /** A disk of the node, as a cluster without a provisioner of volumes has it. */
 async function makeVolume(): Promise<void> {
@@ -150,12 +159,11 @@ async function makeKey(): Promise<string> {
   return await kubectl(...inPod, 'rouse', 'key', 'create', '--role', 'admin');
 }
 
-const before = await listEverything();
-const others = await strangers();
-await makeVolume();
-const seen: Record<string, unknown> = {};
-try {
-  await installer.apply({ image });
+async function use(): Promise<Record<string, unknown>> {
+  const seen: Record<string, unknown> = {};
+  const begun = new Date().toISOString();
+  await makeVolume();
+  await install.apply({ image });
   await untilReady();
   process.env['ROUSE_KEY'] = await makeKey();
   await writeFile(join(folder, 'model.yaml'), JSON.stringify(MODEL));
@@ -166,19 +174,43 @@ try {
   await untilState('Asleep');
   seen['woken'] = await ask();
 
-  await installer.apply({ image, env: { ROUSE_LOG_LEVEL: 'debug' } });
+  await install.apply({ image, env: { ROUSE_LOG_LEVEL: 'debug' } });
   await untilReady();
   const level = 'jsonpath={..env[?(@.name=="ROUSE_LOG_LEVEL")].value}';
   seen['changed'] = await kubectl('get', 'deploy/rouse', '--namespace', SYSTEM, '--output', level);
   await untilState('Asleep');
   seen['after'] = await ask();
   await rouse('delete', 'embed');
-} finally {
+  seen['forbidden'] = findForbidden(begun);
+  return seen;
+}
+
+/** What was refused since then. Later, while all is removed, pods may outlive their rights. */
+function findForbidden(since: string): string[] {
+  const lines = readFileSync(AUDIT_LOG, 'utf8').trimEnd().split('\n');
+  const deeds = lines.map((line): Deed => JSON.parse(line));
+  return deeds
+    .filter(
+      ({ stageTimestamp, responseStatus: { code } = {} }) => code === 403 && stageTimestamp > since,
+    )
+    .map(({ user, verb, requestURI }) => `${user.username}: ${verb} ${requestURI}`);
+}
+
+async function remove(): Promise<void> {
   await open?.close();
-  await installer.remove();
+  await install.remove();
   await kubectl('delete', 'persistentvolume', `rouse-${how}`);
   await rm(folder, { recursive: true });
 }
+
+const before = await listEverything();
+const others = await strangers();
+const seen = await use().catch(async (error: unknown) => {
+  // What has gone wrong is told, whatever becomes of that.
+  await remove().catch(() => undefined);
+  throw error;
+});
+await remove();
 let left: string[] = [];
 await until('nothing is left', async () => {
   left = compare(before, await listEverything());

@@ -9,6 +9,8 @@ import { runInside } from './inside/run.ts';
 import { shareCluster } from './share-cluster.ts';
 
 const IMAGE = 'dev.local/rouse:v1';
+/** Twice a start, twice from zero and back to it, on a machine that has other things to do. */
+const LONGEST_MS = 600_000;
 const CHOICES = [
   { image: IMAGE },
   {
@@ -47,7 +49,6 @@ interface Deed {
     readonly resource?: string;
     readonly subresource?: string;
   };
-  readonly responseStatus?: { readonly code?: number };
 }
 
 /** By kind and name. The namespace is Helm's to make. The order of an environment means nothing, where nothing refers. */
@@ -99,9 +100,11 @@ describe.skipIf(MISSING.length > 0)(`the install ${NEEDS}`, () => {
         changed: 'debug',
         after: '200, cold true',
         left: [],
+        forbidden: [],
         untouched: true,
       });
     },
+    LONGEST_MS,
   );
 
   test("Knative's activator becomes ours by its image and command alone, and its own again", async () => {
@@ -112,12 +115,11 @@ describe.skipIf(MISSING.length > 0)(`the install ${NEEDS}`, () => {
     });
   });
 
-  test('control and the ingress did nothing that they may not, and what they may do is what they did', () => {
+  test('what control and the ingress may do is what they did', () => {
     const lines = readFileSync(join(cluster.state, auditFile), 'utf8').trimEnd().split('\n');
     const deeds = lines
       .map((line): Deed => JSON.parse(line))
       .filter(({ user, objectRef }) => ACCOUNTS.has(user.username) && objectRef !== undefined);
-    expect(deeds.filter(({ responseStatus }) => responseStatus?.code === 403)).toEqual([]);
     for (const [account, grants] of ACCOUNTS) {
       const own = deeds.filter(({ user }) => user.username === account);
       const done = new Set(own.map(wordsOf));

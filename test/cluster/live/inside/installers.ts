@@ -36,6 +36,12 @@ export const INSTALLERS: Readonly<Record<string, Installer>> = {
   helm: createHelm(),
 };
 
+export function installerOf(how: string): Installer {
+  const installer = INSTALLERS[how];
+  if (!installer) throw new Error(`nothing installs by ${how}`);
+  return installer;
+}
+
 function createKustomize(): Installer {
   let applied: Choices = { image: '' };
 
