@@ -1,55 +1,63 @@
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { makeFolder, type Platform, removeFolder, startPlatform } from '#test/e2e/platform.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { KeyRecord } from '#domain/records.ts';
+import { makeFirstKey } from '#serve/first-key.ts';
+import { makeFolder, removeFolder, startPlatform } from '#test/e2e/platform.ts';
 
 let folder: string;
-let platform: Platform;
+let made: number;
 
 beforeEach(async () => {
   folder = await makeFolder();
-  vi.stubEnv('ROUSE_KEY_FILE', file());
+  made = 0;
 });
 afterEach(async () => {
-  vi.unstubAllEnvs();
-  await platform.end();
   await removeFolder(folder);
 });
-
-/** On all addresses, where control starts only with a key. */
-async function start(): Promise<Platform> {
-  const args = ['--control', '0.0.0.0:0', '--first-key', file()];
-  platform = await startPlatform(folder, { args });
-  return platform;
-}
 
 const file = (): string => join(folder, 'first-key');
 const read = async (): Promise<string> => await readFile(file(), 'utf8');
 
-test('the first start leaves a key that opens control, for its owner only; the next ones leave it', async () => {
-  await start();
-  const secret = await read();
-  expect(secret).toMatch(/^rk_\w+_\S{43}\n$/);
+const useCases = {
+  createKey: async () => ({ key: {} as KeyRecord, secret: `secret-${++made}` }),
+};
+
+test('the first start leaves a key for its owner only; the next one leaves it', async () => {
+  await makeFirstKey(file(), { isKeyed: false, useCases });
+  expect(await read()).toBe('secret-1\n');
   expect((await stat(file())).mode & 0o777).toBe(0o600);
-  expect((await fetch(`${platform.control}/api/v1/keys`)).status).toBe(401);
-  expect(await platform.rouse('key', 'list')).toMatchObject({ status: 0 });
-  await platform.end();
-  await start();
-  expect(await read()).toBe(secret);
-  expect(await platform.rouse('key', 'list')).toMatchObject({ status: 0 });
+  await makeFirstKey(file(), { isKeyed: true, useCases });
+  expect(made).toBe(1);
 });
 
 test('without its file there is another one; without keys the file gets another one', async () => {
-  await start();
-  const secret = await read();
-  await platform.end();
-  await rm(file());
-  await start();
-  expect(await read()).not.toBe(secret);
-  await platform.end();
-  await rm(join(folder, 'state'), { recursive: true });
-  await writeFile(file(), secret);
-  await start();
-  expect(await read()).not.toBe(secret);
-  expect(await platform.rouse('key', 'list')).toMatchObject({ status: 0 });
+  await makeFirstKey(file(), { isKeyed: true, useCases });
+  expect(await read()).toBe('secret-1\n');
+  await writeFile(file(), 'of another life\n');
+  await makeFirstKey(file(), { isKeyed: false, useCases });
+  expect(await read()).toBe('secret-2\n');
+});
+
+test('where it cannot be written, none is made', async () => {
+  const nowhere = join(folder, 'none', 'first-key');
+  await expect(makeFirstKey(nowhere, { isKeyed: false, useCases })).rejects.toThrow(
+    'the first key cannot be written',
+  );
+  expect({ made, there: existsSync(nowhere) }).toEqual({ made: 0, there: false });
+});
+
+test('where others reach control, it starts with such a key, which opens it', async () => {
+  const platform = await startPlatform(folder, {
+    args: ['--control', '0.0.0.0:0', '--first-key', file()],
+  });
+  try {
+    const keys = `${platform.control}/api/v1/keys`;
+    expect((await fetch(keys)).status).toBe(401);
+    const headers = { authorization: `Bearer ${(await read()).trim()}` };
+    expect((await fetch(keys, { headers })).status).toBe(200);
+  } finally {
+    await platform.end();
+  }
 });
