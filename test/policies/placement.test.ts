@@ -40,10 +40,10 @@ describe('placement', () => {
 
   test('what is least worth its memory goes first, whatever is unknown before it', () => {
     const worths = [3, 7, undefined, Infinity, Infinity, 5];
-    const known = worths.map((worth, at) => ({
-      ...{ revision: `r${at}`, bytes: 100, idleSince: 50 - at },
-      ...(worth !== undefined && { worth }),
-    }));
+    const known = worths.map((worth, at) => {
+      const about = { revision: `r${at}`, bytes: 100, idleSince: 50 - at };
+      return worth === undefined ? about : { ...about, worth };
+    });
     const { decision } = decidePlacement(seen({ used: 1000, more: 5, idle: known }));
     expect(decision.evict).toEqual(['r2', 'r0', 'r5', 'r1', 'r4']);
   });
