@@ -13,6 +13,11 @@ const idle = [
   { revision: 'older', bytes: 100, idleSince: 5 },
 ];
 
+function makeKnown(at: number, worth: number | undefined) {
+  const about = { revision: `r${at}`, bytes: 100, idleSince: 50 - at };
+  return worth === undefined ? about : { ...about, worth };
+}
+
 describe('placement', () => {
   test.each([
     ['fits', { more: 3 }, { grant: 3, evict: [] }],
@@ -40,10 +45,7 @@ describe('placement', () => {
 
   test('what is least worth its memory goes first, whatever is unknown before it', () => {
     const worths = [3, 7, undefined, Infinity, Infinity, 5];
-    const known = worths.map((worth, at) => {
-      const about = { revision: `r${at}`, bytes: 100, idleSince: 50 - at };
-      return worth === undefined ? about : { ...about, worth };
-    });
+    const known = worths.map((worth, at) => makeKnown(at, worth));
     const { decision } = decidePlacement(seen({ used: 1000, more: 5, idle: known }));
     expect(decision.evict).toEqual(['r2', 'r0', 'r5', 'r1', 'r4']);
   });
