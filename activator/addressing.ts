@@ -88,3 +88,12 @@ export interface Unknown {
   readonly detail: string;
   readonly dialect: Dialect;
 }
+
+/** Text. `fields`: more field lines, or ''. */
+export function makeAnswer(status: number, body: string, fields = ''): Destination {
+  return { kind: 'answer', status, type: 'text/plain; charset=utf-8', body, fields };
+}
+
+export function makeUnknown(detail: string, dialect: Dialect = 'problem'): Unknown {
+  return { kind: 'unknown', detail, dialect };
+}

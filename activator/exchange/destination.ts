@@ -1,5 +1,11 @@
 import { DEFAULT_NAMESPACE, modelKey } from '#domain/names.ts';
-import type { Destination, Dialect, ToActivator, ToModel, Unknown } from '../addressing.ts';
+import {
+  type Destination,
+  type Dialect,
+  makeUnknown,
+  type ToActivator,
+  type ToModel,
+} from '../addressing.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { quote } from '../quote.ts';
 import type { ModelRoute, Routes } from '../routes.ts';
@@ -29,7 +35,7 @@ function findModel(head: RequestHead, routes: Routes): Destination {
   if (target.startsWith('/v2')) return byV2(head, routes);
   if (target.startsWith('/v1/')) return byV1(head, routes);
   if (target === '/healthz') return { kind: 'local', what: 'health', revision: '' };
-  return unknown(
+  return makeUnknown(
     `No model is addressed by ${head.host === '' ? '' : `host ${head.hostname} and `}path ${pathOf(target)}. ` +
       'Name one by the Rouse-Model header, its host, /models/NAMESPACE/MODEL/ or /v2/models/MODEL/infer.',
     'problem',
@@ -39,37 +45,37 @@ function findModel(head: RequestHead, routes: Routes): Destination {
 /** The model that the `model` field of an OpenAI request names: `model` or `namespace/model`. */
 export function findNamed(name: unknown, target: string, routes: Routes): Destination {
   if (typeof name !== 'string' || name === '') {
-    return unknown('The body has no "model" field that names a model.', 'openai');
+    return makeUnknown('The body has no "model" field that names a model.', 'openai');
   }
   const model = lookup(name, routes);
-  if (!model) return unknown(`There is no model ${quote(name)}.`, 'openai');
+  if (!model) return makeUnknown(`There is no model ${quote(name)}.`, 'openai');
   return toModel(model, '', target, 'openai');
 }
 
 function byHeader(head: RequestHead, routes: Routes): Destination {
   const model = lookup(head.rouseModel, routes);
   const dialect = dialectOf(head.target);
-  if (!model) return unknown(`There is no model ${quote(head.rouseModel)}.`, dialect);
+  if (!model) return makeUnknown(`There is no model ${quote(head.rouseModel)}.`, dialect);
   return toModel(model, head.rouseRevision, head.target, dialect);
 }
 
 function byPath(head: RequestHead, routes: Routes): Destination {
   const parts = BY_PATH.exec(head.target);
-  if (!parts) return unknown('The path must be /models/NAMESPACE/MODEL/…', 'problem');
+  if (!parts) return makeUnknown('The path must be /models/NAMESPACE/MODEL/…');
   const [, namespace = '', name = '', rest = '/', query = ''] = parts;
   const model = routes.models.get(modelKey(namespace, name));
-  if (!model) return unknown(`There is no model ${quote(`${namespace}/${name}`)}.`, 'problem');
+  if (!model) return makeUnknown(`There is no model ${quote(`${namespace}/${name}`)}.`);
   return toModel(model, head.rouseRevision, rest + query, 'problem');
 }
 
 function byStatus(head: RequestHead, routes: Routes): Destination {
   const parts = STATUS.exec(head.target);
   if (!parts || !isRead(head)) {
-    return unknown('The status of a model is at GET /status/models/NAMESPACE/MODEL.', 'problem');
+    return makeUnknown('The status of a model is at GET /status/models/NAMESPACE/MODEL.');
   }
   const [, namespace = '', name = ''] = parts;
   const model = routes.models.get(modelKey(namespace, name));
-  if (!model) return unknown(`There is no model ${quote(`${namespace}/${name}`)}.`, 'problem');
+  if (!model) return makeUnknown(`There is no model ${quote(`${namespace}/${name}`)}.`);
   return { kind: 'status', model, revision: head.rouseRevision, tag: undefined };
 }
 
@@ -85,8 +91,8 @@ function byV2(head: RequestHead, routes: Routes): Destination {
   const parts = V2.exec(head.target);
   const [, name = '', version = head.rouseRevision, rest = ''] = parts ?? [];
   const model = parts ? lookup(name, routes) : undefined;
-  if (!parts) return unknown(`There is nothing at ${path}.`, 'v2');
-  if (!model) return unknown(`There is no model ${quote(name)}.`, 'v2');
+  if (!parts) return makeUnknown(`There is nothing at ${path}.`, 'v2');
+  if (!model) return makeUnknown(`There is no model ${quote(name)}.`, 'v2');
   if (rest === '' || rest === '/') return local('v2-model', model, version);
   if (rest === '/ready') return local('v2-model-ready', model, version);
   return toModel(model, version, head.target, 'v2');
@@ -100,13 +106,13 @@ function byV1(head: RequestHead, routes: Routes): Destination {
   if (!parts) return head.method === 'POST' ? { kind: 'body' } : notHere(head.target);
   const [, name = '', verb] = parts;
   const model = lookup(name, routes);
-  if (!model) return unknown(`There is no model ${quote(name)}.`, 'openai');
+  if (!model) return makeUnknown(`There is no model ${quote(name)}.`, 'openai');
   if (verb === undefined) return local('v1-model', model, head.rouseRevision);
   return toModel(model, head.rouseRevision, head.target, 'problem');
 }
 
 function notHere(target: string): Destination {
-  return unknown(`There is nothing to GET at ${pathOf(target)}.`, 'openai');
+  return makeUnknown(`There is nothing to GET at ${pathOf(target)}.`, 'openai');
 }
 
 /** `name`: `model` or `namespace/model`. */
@@ -126,10 +132,6 @@ function toModel(
 
 function local(what: ToActivator['what'], model: ModelRoute, revision: string): ToActivator {
   return { kind: 'local', what, model, revision };
-}
-
-function unknown(detail: string, dialect: Dialect): Unknown {
-  return { kind: 'unknown', detail, dialect };
 }
 
 function dialectOf(target: string): Dialect {

@@ -20,9 +20,9 @@ import {
 
 /** `rouse serve --runtime knative` on an API server of the test's own; its pods are one server here. */
 
-const MODEL = `apiVersion: rouse.dev/v1alpha1
+const makeModel = (name: string): string => `apiVersion: rouse.dev/v1alpha1
 kind: Model
-metadata: { name: hello }
+metadata: { name: ${name} }
 spec:
   revision: { name: v1, runtime: image, source: dev.local/hello:v1 }
   keepAlive: { policy: fixed, idle: 1s }
@@ -52,7 +52,9 @@ beforeAll(async () => {
   );
   knative = createFakeKnative({ store: server.store, clock: systemClock });
   knative.onPod(here);
-  await writeFile(join(folder, 'hello.yaml'), MODEL);
+  for (const name of ['hello', 'shared']) {
+    await writeFile(join(folder, `${name}.yaml`), makeModel(name));
+  }
   platform = await start();
 });
 
@@ -83,8 +85,8 @@ async function start(...more: string[]): Promise<Platform> {
   return await startPlatform(folder, { args: [...RUNTIME, ...CONTROL, ...more], env });
 }
 
-async function ask(): Promise<string> {
-  return await (await fetch(`${platform.requests}/models/default/hello/x`)).text();
+async function ask(name = 'hello'): Promise<string> {
+  return await (await fetch(`${platform.requests}/models/default/${name}/x`)).text();
 }
 
 function service() {
@@ -121,14 +123,14 @@ test('a model that is deleted leaves nothing in the cluster', async () => {
 test('with workers, whose control may die and come back', async () => {
   await platform.end();
   platform = await start('--workers', '2');
-  const applied = await platform.rouse('apply', '-f', join(folder, 'hello.yaml'));
+  const applied = await platform.rouse('apply', '-f', join(folder, 'shared.yaml'));
   expect(applied.status, applied.stderr).toBe(0);
-  await platform.untilModel('hello', ({ status }) => status.state === 'Asleep');
-  const answers = await Promise.all(Array.from({ length: 20 }, ask));
+  await platform.untilModel('shared', ({ status }) => status.state === 'Asleep');
+  const answers = await Promise.all(Array.from({ length: 20 }, () => ask('shared')));
   expect(answers.every((answer) => answer.startsWith('pod '))).toBe(true);
   const [control = 0] = await processesFor('control', folder);
   process.kill(control, 'SIGKILL');
-  expect(await ask()).toMatch(/^pod /);
+  expect(await ask('shared')).toMatch(/^pod /);
   await until('control is back', async () => {
     const [next] = await processesFor('control', folder);
     return next !== undefined && next !== control;
@@ -136,10 +138,10 @@ test('with workers, whose control may die and come back', async () => {
   // It finds what ran, lets it sleep, and wakes it.
   await until(
     'it answers',
-    async () => (await platform.model('hello').catch(() => undefined)) !== undefined,
+    async () => (await platform.model('shared').catch(() => undefined)) !== undefined,
   );
-  await platform.untilModel('hello', ({ status }) => status.state === 'Asleep');
-  expect(await ask()).toMatch(/^pod /);
+  await platform.untilModel('shared', ({ status }) => status.state === 'Asleep');
+  expect(await ask('shared')).toMatch(/^pod /);
   expect(await platform.end()).toBe(0);
   platform = await start();
 }, 120_000);

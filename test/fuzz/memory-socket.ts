@@ -56,6 +56,10 @@ export class MemorySocket extends EventEmitter {
 
   // What the data plane does
 
+  setKeepAlive(): this {
+    return this;
+  }
+
   setNoDelay(): this {
     return this;
   }

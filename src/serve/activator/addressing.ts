@@ -1,4 +1,9 @@
-import type { Addressing, Destination } from '#activator/addressing.ts';
+import {
+  type Addressing,
+  type Destination,
+  makeAnswer,
+  makeUnknown,
+} from '#activator/addressing.ts';
 import { makeHeadEdits } from '#activator/http/head-edits.ts';
 import type { RequestHead } from '#activator/http/request-head.ts';
 import { quote } from '#activator/quote.ts';
@@ -29,14 +34,14 @@ export function createKnativeAddressing(options: {
     if (probe) return probe;
     const named = nameOf(head, domain);
     if (!named) {
-      return unknown(
+      return makeUnknown(
         `No revision is named: expected the headers Knative-Serving-Namespace and Knative-Serving-Revision, or a host such as revision.namespace.svc.${domain}.`,
       );
     }
     const { namespace, name } = named;
     const model = routes.models.get(modelKey(namespace, name));
     if (!model)
-      return unknown(`There is no revision ${quote(name)} in namespace ${quote(namespace)}.`);
+      return makeUnknown(`There is no revision ${quote(name)} in namespace ${quote(namespace)}.`);
     return {
       kind: 'model',
       model,
@@ -63,21 +68,13 @@ function answerProbe({ fields }: RequestHead, isServing: () => boolean): Destina
     fields.find('user-agent').startsWith('kube-probe/') ||
     fields.find('k-kubelet-probe') !== ''
   ) {
-    return isServing() ? answer(200, '') : answer(503, 'this activator is ending\n');
+    return isServing() ? makeAnswer(200, '') : makeAnswer(503, 'this activator is ending\n');
   }
   const probe = fields.find(PROBE);
   if (probe === '') return undefined;
-  if (probe === 'activator') return answer(200, 'activator');
-  if (probe !== 'probe') return answer(400, `unexpected probe header value: ${quote(probe)}\n`);
+  if (probe === 'activator') return makeAnswer(200, 'activator');
+  if (probe !== 'probe') return makeAnswer(400, `unexpected probe header value: ${quote(probe)}\n`);
   const hash = fields.find(HASH);
-  if (hash === '') return answer(400, 'a probe request must have a K-Network-Hash header\n');
-  return answer(200, '', `K-Network-Hash: ${hash}\r\n`);
-}
-
-function answer(status: number, body: string, fields = ''): Destination {
-  return { kind: 'answer', status, type: 'text/plain; charset=utf-8', body, fields };
-}
-
-function unknown(detail: string): Destination {
-  return { kind: 'unknown', detail, dialect: 'problem' };
+  if (hash === '') return makeAnswer(400, 'a probe request must have a K-Network-Hash header\n');
+  return makeAnswer(200, '', `K-Network-Hash: ${hash}\r\n`);
 }

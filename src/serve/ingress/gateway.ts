@@ -1,5 +1,5 @@
 import type { SecureContext } from 'node:tls';
-import type { Addressing, Destination, SplitRow } from '#activator/addressing.ts';
+import { type Addressing, makeAnswer, makeUnknown, type SplitRow } from '#activator/addressing.ts';
 import type { ContextFor } from '#activator/entry/tls.ts';
 import { makeHeadEdits } from '#activator/http/head-edits.ts';
 import { createHostTable } from '#knative/ingress/host-table.ts';
@@ -61,18 +61,19 @@ export function createGateway(onChange: () => void): IngressGateway {
     addressing(head, routes, { entry }) {
       const { hostname, target, fields } = head;
       const host = (entry === INSIDE ? inside : outside).find(hostname);
-      if (!host) return unknown(`No Ingress is for host ${hostname}.`);
+      if (!host) return makeUnknown(`No Ingress is for host ${hostname}.`);
       const path = findPath(host.paths, target, fields);
-      if (!path) return unknown(`The Ingress of host ${hostname} has no path for this.`);
+      if (!path) return makeUnknown(`The Ingress of host ${hostname} has no path for this.`);
       if (path.probe !== undefined && fields.find('k-network-probe') === 'probe') {
-        return makeProbeAnswer(path.probe);
+        return makeAnswer(200, '', `K-Network-Hash: ${path.probe}\r\n`);
       }
-      if (host.redirects && entry === '') return makeRedirect(`https://${hostname}${target}`);
+      if (host.redirects && entry === '')
+        return makeAnswer(301, '', `Location: https://${hostname}${target}\r\n`);
       const [row] = path.rows;
       if (path.rows.length > 1 || !row)
         return { kind: 'split', ...path, path: target, dialect: 'problem' };
       const model = routes.models.get(row.model);
-      if (!model) return unknown(`The backend of host ${hostname} is gone.`);
+      if (!model) return makeUnknown(`The backend of host ${hostname} is gone.`);
       const { edits } = row;
       return {
         kind: 'model',
@@ -109,29 +110,5 @@ function makePath({ prefix, headers, probe, splits }: PathRule): Path {
     })),
     weights: Int32Array.from(splits, ({ percent }) => percent),
     credit: new Int32Array(splits.length),
-  };
-}
-
-function unknown(detail: string): Destination {
-  return { kind: 'unknown', detail, dialect: 'problem' };
-}
-
-function makeProbeAnswer(hash: string): Destination {
-  return {
-    kind: 'answer',
-    status: 200,
-    type: 'text/plain',
-    body: '',
-    fields: `K-Network-Hash: ${hash}\r\n`,
-  };
-}
-
-function makeRedirect(url: string): Destination {
-  return {
-    kind: 'answer',
-    status: 301,
-    type: 'text/plain',
-    body: '',
-    fields: `Location: ${url}\r\n`,
   };
 }

@@ -6,6 +6,7 @@ import { WebSocket } from 'ws';
 import { placeActivator, scaleActivator } from '#test/cluster/place-activator.ts';
 import { until } from '#test/until.ts';
 import { killAutoscaler, kubectl } from './inside/kubectl.ts';
+import { playNamed } from './inside/play.ts';
 
 /** Run in the box: one scenario, by name; prints as JSON what it saw. Requests go where an ingress sends them. */
 
@@ -220,15 +221,11 @@ async function restore(): Promise<unknown> {
   return 'done';
 }
 
-const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
+await playNamed({
   burst,
   grpc,
   webSocket,
   autoscaler,
   ending,
   restore,
-};
-
-const scenario = SCENARIOS[process.argv[2] ?? ''];
-if (!scenario) throw new Error(`no scenario ${process.argv[2]}`);
-process.stdout.write(JSON.stringify(await scenario()));
+});

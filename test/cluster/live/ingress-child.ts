@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { applyObject, kubectl, untilObject } from './inside/kubectl.ts';
+import { playNamed } from './inside/play.ts';
 
 /** Run in the box: one scenario, by name; prints as JSON what it saw. */
 
@@ -143,12 +144,8 @@ async function podsOf(): Promise<string[]> {
   return names.split('\n');
 }
 
-const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
+await playNamed({
   replaced,
   deleted,
   service,
-};
-
-const scenario = SCENARIOS[process.argv[2] ?? ''];
-if (!scenario) throw new Error(`no scenario ${process.argv[2]}`);
-process.stdout.write(JSON.stringify(await scenario()));
+});
