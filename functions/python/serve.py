@@ -65,8 +65,9 @@ class Server:
             rouse_http.linger(connection)
         finally:
             reader.close()
-            connection.close()
+            # In one turn: whoever stops the server must not meet a closed one.
             with self.changed:
+                connection.close()
                 del self.busy[connection]
                 self.changed.notify_all()
 
@@ -90,8 +91,15 @@ class Server:
             self.stopping = True
             for connection, busy in self.busy.items():
                 if not busy:
-                    connection.shutdown(socket.SHUT_RD)
+                    end_reading(connection)
             self.changed.wait_for(lambda: not self.busy)
+
+
+def end_reading(connection):
+    try:
+        connection.shutdown(socket.SHUT_RD)
+    except OSError:
+        pass  # The caller has reset it: its thread ends by itself.
 
 
 def listen():

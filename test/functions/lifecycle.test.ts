@@ -13,6 +13,8 @@ let folder: string;
 let functionPath: string;
 let pythonFolder: string;
 const started: ServerProcess[] = [];
+/** So many that some are being closed at any moment of the end. */
+const LEAVING = 300;
 
 beforeAll(async () => {
   folder = await makeFolder();
@@ -84,6 +86,20 @@ describe.each(['node', 'python'] as const)('%s', (kind) => {
     const reply = await running;
     expect([reply.status, JSON.parse(reply.text).outputs[0].data]).toEqual([200, [true]]);
     expect(reply.headers.connection).toBe('close');
+    expect(await server.ended()).toEqual([0, null]);
+  });
+
+  test('SIGTERM while callers leave: what runs is finished', async () => {
+    const server = await start(kind);
+    const leaving = Array.from({ length: LEAVING }, () => createConnection(server.socketPath));
+    await Promise.all(leaving.map((one) => once(one, 'connect')));
+    const file = join(folder, `leaving-${kind}`);
+    const running = server.call('/v2/models/m/infer', waitFor(file));
+    await until('the call runs', () => server.output().includes('running'));
+    for (const one of leaving) one.destroy();
+    server.child.kill('SIGTERM');
+    await writeFile(file, '');
+    expect((await running).status).toBe(200);
     expect(await server.ended()).toEqual([0, null]);
   });
 
