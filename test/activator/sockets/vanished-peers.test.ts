@@ -56,6 +56,7 @@ test.skipIf(!existsSync(TCP))('so are those of HTTP/2 (needs /proc)', async () =
   harness.publisher.update({ models: [makeModel()], instances: [makeInstance(port, { address })] });
   await harness.activator.ready;
   const session = connect(`http://127.0.0.1:${harness.port}`);
+  session.on('error', () => {});
   harness.teardown(() => session.destroy());
   const stream = session.request({ ':path': '/models/default/digits/' });
   stream.on('error', () => {});
