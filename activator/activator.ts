@@ -69,10 +69,11 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     takesKeys: options.addressing === undefined,
   });
   const { routes, callers, inquiry, watches } = control;
+  const isPassThrough = options.addressing !== undefined;
   const plane: Plane = {
     routes,
     addressing,
-    isPassThrough: options.addressing !== undefined,
+    isPassThrough,
     isTransparent: options.transparent ?? false,
     callers,
     inquiry,
@@ -84,7 +85,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     streams: 0,
     closing: false,
     now: () => clock.now(),
-    startTrace: createTraces(options.randomHex),
+    startTrace: isPassThrough ? () => '' : createTraces(options.randomHex),
     ...createSuspects({ timers, send: control.send }),
   };
   const connections = new Connections(plane);

@@ -21,6 +21,8 @@ export interface ControlLinkOptions {
   readonly hasPeers?: boolean;
   /** What model hosts end with: `digits.default.<domain>`. */
   readonly domain: string;
+  /** So many data planes share what may wait for a model; 1 when it is not said. */
+  readonly processes?: number;
   readonly clock: Clock;
   readonly timers: Timers;
   /** Callers may show keys of Rouse. */
@@ -48,7 +50,7 @@ export interface ControlLink {
 export function createControlLink(options: ControlLinkOptions): ControlLink {
   const { clock, timers } = options;
   const send: ControlLink['send'] = (message) => subscriber.send(message);
-  const routes = new Routes(options.domain, {
+  const routes = new Routes(options, {
     onWake(revision, queued) {
       send({ type: 'wake', revision, queued, ...demand.follow(revision) });
     },

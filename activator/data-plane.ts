@@ -3,6 +3,7 @@ import type { BusClient } from '#bus/bus.ts';
 import type { ServerSettings } from '#domain/server.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
+import { decideShare } from '#policies/admission.ts';
 import { type Activator, createActivator } from './activator.ts';
 
 /** A data plane as the settings of the server want it. */
@@ -12,7 +13,7 @@ export async function createDataPlane(
     readonly client: BusClient;
     readonly dataPlane: string;
     readonly hasPeers: boolean;
-    /** So many data planes share the limits that are for all connections together. */
+    /** So many data planes share the limits that are for all of them together. */
     readonly processes: number;
     /** They share the port, too. */
     readonly sharePort: boolean;
@@ -22,7 +23,7 @@ export async function createDataPlane(
   },
 ): Promise<Activator> {
   const { limits } = settings;
-  const share = (total: number): number => Math.max(1, Math.floor(total / own.processes));
+  const { processes } = own;
   return await createActivator({
     ...settings.listen,
     sharePort: own.sharePort,
@@ -30,11 +31,12 @@ export async function createDataPlane(
     client: own.client,
     dataPlane: own.dataPlane,
     hasPeers: own.hasPeers,
+    processes,
     limits: {
       head: limits.headerBytes,
       body: limits.bodyBytes,
-      heldBytes: share(limits.heldBytes),
-      connections: share(limits.connections),
+      heldBytes: decideShare(limits.heldBytes, processes),
+      connections: decideShare(limits.connections, processes),
     },
     clock: own.clock,
     version: own.version,

@@ -26,6 +26,7 @@ function takeLoad({ key, gate, metrics }: RevisionRoute): RevisionLoad | undefin
     coldArrivals: metrics.coldArrivals,
     busySeconds: busyMs / 1000,
     coldSeconds: metrics.coldMs / 1000,
+    ...metrics.outcomes.take(),
   };
   metrics.arrivals = 0;
   metrics.coldArrivals = 0;

@@ -1,5 +1,6 @@
 import type { Addressing } from './addressing.ts';
 import type { Callers } from './callers.ts';
+import type { StartFailure } from '#domain/routing.ts';
 import type { SharedMetrics } from './metrics/metrics.ts';
 import type { Routes } from './routes.ts';
 import type { InstanceRoute } from './upstream/instance-route.ts';
@@ -40,16 +41,23 @@ export interface Plane {
   closing: boolean;
   /** ms since the epoch, with fractions. */
   now(): number;
-  /** The field line of a new trace. */
+  /** The field line of a new trace; nothing where none begins, as with `isPassThrough`. */
   startTrace(): string;
   /** The instance refused a connection: tell control, and try it again a little later. */
   onUnreachable(instance: InstanceRoute, reason: string): void;
+  /** What runs elsewhere answers again, after this failure: tell control, once. */
+  onReached(instance: InstanceRoute, failure: StartFailure): void;
   /** The instance gave no answer to a request for as long as this may run. */
   onSilent(instance: InstanceRoute, reason: string): void;
 }
 
 /** A body that is read in order to find its model, at most; also what a caller may send to an OpenAI path. */
 export const MAX_ROUTED_BODY = 8 * 1024 * 1024;
+/**
+ * From its head to the end of such a body, which takes of the bytes that all hold together: 8 MiB at a little over 1 Mbit/s.
+ * Who is slower names the model in the head.
+ */
+export const ROUTED_BODY_TIMEOUT_MS = 60_000;
 /** Of a held request's body this much is read and counted; the rest stays in the socket. */
 export const MAX_HELD_BODY = 64 * 1024;
 /** A caller may ask to be held longer than the model says, up to this. */

@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Lease, NewLease } from '#bus/messages.ts';
 import type { StateChange } from '#bus/subscriber.ts';
+import type { QueueSpec } from '#domain/model.ts';
 import { hostLabel, modelKey, revisionKey } from '#domain/names.ts';
 import type { RoutingInstance, RoutingModel, RoutingRevision } from '#domain/routing.ts';
+import { decideShare } from '#policies/admission.ts';
 import { pickByHash, pickByWeight } from '#policies/traffic.ts';
 import { Gate, type GateEvents, type GateLimits, OWN } from './gate/gate.ts';
 import type { RevisionMetrics } from './metrics/metrics.ts';
@@ -25,6 +27,8 @@ export interface RevisionRoute {
 
 export interface ModelRoute {
   routing: RoutingModel;
+  /** This data plane's share of what may wait. */
+  queue: QueueSpec;
   readonly revisions: Map<string, RevisionRoute>;
   /** Made with the first request, as the counters are. */
   split: Split | undefined;
@@ -51,6 +55,9 @@ export interface RoutesEvents {
   readonly roll: () => number;
 }
 
+/** Before the domain: the model, perhaps with its tag, and the namespace. */
+const MODEL_LABELS = /^[a-z0-9-]+\.[a-z0-9-]+\.$/;
+
 /**
  * The routing state in the shape that lookups want: every address is one hash lookup away, however many
  * models there are. A change touches the models that it names and no others; a revision keeps its gate, and
@@ -64,10 +71,16 @@ export class Routes {
   private readonly revisions = new Map<string, RevisionRoute>();
   private readonly instances = new Map<string, InstanceRoute>();
   private readonly domain: string;
+  private readonly processes: number;
   private readonly events: RoutesEvents;
 
-  constructor(domain: string, events: RoutesEvents) {
+  /** `processes`: so many data planes share what may wait for a model. */
+  constructor(
+    { domain, processes = 1 }: { readonly domain: string; readonly processes?: number },
+    events: RoutesEvents,
+  ) {
     this.domain = domain;
+    this.processes = processes;
     this.events = events;
   }
 
@@ -88,6 +101,13 @@ export class Routes {
   /** `hostname` in lower case, without port. */
   findHost(hostname: string): HostRoute | undefined {
     return this.hosts.get(hostname);
+  }
+
+  /** Whether it can be nothing but the host of a model, of one that is known or of none. */
+  isModelHost(hostname: string): boolean {
+    const { domain } = this;
+    if (!hostname.endsWith(domain)) return false;
+    return MODEL_LABELS.test(hostname.slice(0, -domain.length));
   }
 
   findRevision(key: string): RevisionRoute | undefined {
@@ -156,13 +176,11 @@ export class Routes {
     const key = modelKey(routing.namespace, routing.name);
     const known = this.models.get(key);
     if (known) this.forgetHosts(known);
-    const model: ModelRoute = known ?? {
-      routing,
-      revisions: new Map(),
-      split: undefined,
-    };
+    const queue = shareOf(routing.queue, this.processes);
+    const model: ModelRoute = known ?? { routing, queue, revisions: new Map(), split: undefined };
     const sameSplit = JSON.stringify(known?.routing.targets) === JSON.stringify(routing.targets);
     model.routing = routing;
+    model.queue = queue;
     this.models.set(key, model);
     this.setRevisions(model);
     if (!sameSplit) model.split = undefined;
@@ -179,7 +197,7 @@ export class Routes {
   }
 
   private setRevision(model: ModelRoute, routing: RoutingRevision): void {
-    const limits = { concurrency: routing.concurrency, ...model.routing.queue };
+    const limits = { concurrency: routing.concurrency, ...model.queue };
     const known = model.revisions.get(routing.name);
     if (!known) {
       this.addRevision(model, routing, limits);
@@ -246,10 +264,23 @@ export class Routes {
   }
 
   private changeInstance(route: InstanceRoute, instance: RoutingInstance): void {
-    if (instance.state === 'draining') this.drain(route);
-    else if (instance.state === 'ready' && this.forgetParked(route)) {
+    const isParked = route.index < 0;
+    if (instance.state === 'ready') this.setReady(route, instance);
+    else if (instance.state === 'draining' && !isParked) this.drain(route);
+    else if (instance.state === 'draining' || !isParked) {
+      // What was told between did not come here, as when control was killed: it is a new one.
+      this.removeInstance(instance.id);
+      this.addInstance(instance);
+    }
+  }
+
+  private setReady(route: InstanceRoute, instance: RoutingInstance): void {
+    if (this.forgetParked(route)) {
       route.setTimes(instance);
       route.gate.add(route);
+    } else if (route.draining) {
+      route.reopen();
+      route.gate.keep(route);
     }
   }
 
@@ -303,6 +334,10 @@ export class Routes {
   }
 }
 
+function shareOf({ requests, bytes }: QueueSpec, processes: number): QueueSpec {
+  return { requests: decideShare(requests, processes), bytes: decideShare(bytes, processes) };
+}
+
 function splitOf(model: ModelRoute): Split {
   const { targets } = model.routing;
   model.split ??= {
@@ -319,6 +354,11 @@ function splitOf(model: ModelRoute): Split {
 export function mustRefuse({ routing, gate }: RevisionRoute, now: number): boolean {
   if (routing.state === 'Failed') return true;
   return routing.startFailure !== undefined && routing.startFailure.until > now && !gate.isWarm;
+}
+
+/** It runs elsewhere: what fails is not its start, and only requests tell how it is. */
+export function isElsewhere({ routing }: RevisionRoute): boolean {
+  return routing.runtime === 'url';
 }
 
 /** Our own servers speak HTTP; what others are is known to who deployed them. */

@@ -13,8 +13,8 @@ const MAX_SILENCES = 3;
 /** What is done about instances that do not behave: control is told, and may end them. */
 export function createSuspects(options: {
   timers: Timers;
-  send: (message: Extract<Upward, { type: 'suspect' }>) => void;
-}): Pick<Plane, 'onUnreachable' | 'onSilent'> {
+  send: (message: Extract<Upward, { type: 'suspect' | 'reached' }>) => void;
+}): Pick<Plane, 'onUnreachable' | 'onSilent' | 'onReached'> {
   const { timers, send } = options;
   return {
     onUnreachable(instance, reason) {
@@ -23,6 +23,11 @@ export function createSuspects(options: {
       send({ type: 'suspect', instance: instance.id, reason });
       instance.gate.suspend(instance);
       timers.after(SUSPEND_MS, () => instance.gate.resume(instance));
+    },
+    onReached(instance, failure) {
+      if (instance.reachedAfter === failure) return;
+      instance.reachedAfter = failure;
+      send({ type: 'reached', instance: instance.id });
     },
     onSilent(instance, reason) {
       instance.silences += 1;

@@ -29,6 +29,12 @@ export function modelKeyOf({ metadata }: KubeObject): string | undefined {
   return model === undefined ? undefined : modelKey(metadata.namespace ?? '', model);
 }
 
+/** Whether Rouse has made it, for this model: of another one, or a stranger's, it is not ours to remove. */
+export function isMadeFor(model: string, object: KubeObject): boolean {
+  const isOurs = object.metadata.labels?.[MANAGED_BY] === FIELD_MANAGER;
+  return isOurs && modelKeyOf(object) === model;
+}
+
 /** `namespace/model/revision` of what belongs to one revision. */
 export function revisionKeyOf({ metadata }: KubeObject): string | undefined {
   const { [MODEL]: model, [REVISION]: revision } = metadata.labels ?? {};

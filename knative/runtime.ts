@@ -12,7 +12,7 @@ import type { Servers } from './container.ts';
 import { createFailures } from './failures.ts';
 import { createPodInstances } from './instances.ts';
 import type { Kube } from './kube.ts';
-import { modelKeyOf } from './labels.ts';
+import { isMadeFor, modelKeyOf } from './labels.ts';
 import { readLogs } from './logs.ts';
 import { type ModelLoop, createModelLoop } from './model.ts';
 import { serviceName } from './names.ts';
@@ -129,14 +129,16 @@ export async function createKnativeRuntime(
   }
 
   async function forget(model: string): Promise<void> {
-    const { namespace, model: name } = partsOfModelKey(model);
-    const made = cluster.services.get(namespace, serviceName(name));
     const loop = models.get(model);
     // Who makes it anew meanwhile gets a loop of its own.
     models.delete(model);
     await loop?.close();
-    if (!made) return;
-    await kube.remove(SERVICES, { namespace, name: made.metadata.name }, made.metadata.uid);
+    const { namespace, model: name } = partsOfModelKey(model);
+    const place = { namespace, name: serviceName(name) };
+    // What the loop has applied while the watch was away, the mirror does not know.
+    const made = await kube.get(SERVICES, place);
+    if (!made || !isMadeFor(model, made)) return;
+    await kube.remove(SERVICES, place, made.metadata.uid);
   }
 
   /** Another pod takes its place. */

@@ -7,9 +7,9 @@ export const FULL_COUNT = 2;
 export const FULL_BYTES = 3;
 /** The caller does not want to wait. */
 export const NO_HOLD = 4;
-/** As many wait as may wait, and this one takes the place of another caller's. */
+/** As much waits as may wait, and this one takes the place of another caller's. */
 export const DISPLACE = 5;
-/** As many wait as may wait, and none has more of them than this caller. */
+/** As much waits as may wait, and none has more of it than this caller. */
 export const OVER_SHARE = 6;
 
 /**
@@ -36,15 +36,28 @@ export function decideAdmission(
 }
 
 /**
- * What a full queue does with one more: longest queue drop (Suter, Lakshman, Stiliadis, Choudhury, INFOCOM
- * 1998), by number. A newcomer takes a place from the caller that has most of them, unless it would have as
- * many then: that would be taking turns in being refused, and nobody's gain.
+ * What a full queue does with more: longest queue drop (Suter, Lakshman, Stiliadis, Choudhury, INFOCOM 1998), by
+ * requests or by bytes. A newcomer takes from the caller that has most, unless it would have as much then: that
+ * would be taking turns in being refused, and nobody's gain.
  *
- * @param mine requests of the newcomer's caller that wait.
- * @param most requests of the caller that has most of them.
- * @param callers how many callers have any.
+ * @param full FULL_COUNT: all below are requests. FULL_BYTES: they are bytes.
+ * @param mine what the newcomer's caller has of them.
+ * @param more what the newcomer would add.
+ * @param most what the caller has that has most.
+ * @param callers how many callers wait.
  */
-export function decideFull(mine: number, most: number, callers: number): number {
-  if (mine + 1 < most) return DISPLACE;
-  return mine > 0 && mine >= most && callers > 1 ? OVER_SHARE : FULL_COUNT;
+export function decideFull(
+  full: number,
+  mine: number,
+  more: number,
+  most: number,
+  callers: number,
+): number {
+  if (mine + more < most) return DISPLACE;
+  return mine > 0 && mine >= most && callers > 1 ? OVER_SHARE : full;
+}
+
+/** What each of several processes may have of a limit that they share: at least 1, and together no more than it where that is possible. */
+export function decideShare(total: number, processes: number): number {
+  return Math.max(1, Math.floor(total / processes));
 }

@@ -17,7 +17,7 @@ import type { Peer } from '../entry/listener.ts';
 import { countRefusal } from '../metrics/metrics.ts';
 import { SocketWriter } from '../sockets/socket-writer.ts';
 import { makeRetryField, type Refusal } from '../refusal.ts';
-import { BAD_CHUNKS, HEAD_STALLED, makeBodyTooLarge, TOO_MUCH_AHEAD } from '../http/refusals.ts';
+import { HEAD_STALLED, makeBodyTooLarge, TOO_MUCH_AHEAD } from '../http/refusals.ts';
 import { connectionField, Response } from './response.ts';
 import { disown, listenFor, type SocketOwner } from '../sockets/socket-owner.ts';
 import { Origin } from './origin.ts';
@@ -281,6 +281,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
   sweep(now: number): void {
     if (this.phase === EXCHANGING) this.exchange?.sweep(now);
     if (this.deadline === FRESH) this.deadline = now + this.idleTime();
+    if (this.phase === EXCHANGING && this.paused) this.checkCaller();
     if (now < this.deadline) {
       if (this.phase === READING && now > this.deadline - REMEMBER_UNTIL_MS) this.forgetLast();
       return;
@@ -294,6 +295,13 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
     else if (this.phase === EXCHANGING) this.exchange?.onBodyStalled();
     else if (this.phase === READING) this.linger();
     else this.socket.destroy();
+  }
+
+  /**
+   * Nothing is read, so nobody hears that the caller has gone. Writing nothing fails where it has reset the connection.
+   */
+  private checkCaller(): void {
+    if (this.writer.isEmpty) this.socket.write('');
   }
 
   /** An idle connection keeps nothing of the last request. */
@@ -456,7 +464,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
     if (!body || !exchange) return to;
     this.deadline = this.plane.now() + BODY_TIMEOUT_MS;
     const end = body.read(buffer, from, to);
-    const refusal = end < 0 ? BAD_CHUNKS : this.countBody(body.data);
+    const refusal = end < 0 ? body.refusal : this.countBody(body.data);
     if (refusal) exchange.onBadBody(refusal);
     else if (body.data.length > 0) exchange.onBody(buffer, body.data);
     if (refusal || this.phase !== EXCHANGING) return to;

@@ -20,7 +20,7 @@ import {
   SEND_TIMEOUT_MS,
 } from '../plane.ts';
 import { makeRetryField, type Refusal } from '../refusal.ts';
-import { BAD_LENGTH, BAD_TRAILERS, makeBodyTooLarge } from '../http/refusals.ts';
+import { BAD_LENGTH, makeBodyTooLarge } from '../http/refusals.ts';
 import { BAD_TIMEOUT } from '../exchange/refusals.ts';
 import { fieldsOfLines, linesOfHead, readTrailers, trailersOfLines } from '../http2/fields.ts';
 import {
@@ -37,6 +37,7 @@ import { readRequest } from './read-request.ts';
 
 const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
 const NO_SUCH_STATUS = 600;
+const LENGTH_LINE = /^content-length: 0\r\n/im;
 
 /** Of a body that nobody wants: as much as a caller may send anyway before it is known where it goes. */
 const MAX_UNWANTED = MAX_ROUTED_BODY;
@@ -97,7 +98,8 @@ export class CallerStream implements GrpcDownstream {
     stream.on('close', () => this.onGone());
     const refusal =
       readRequest(this.head, raw, ended, plane.limits.head) ?? this.origin.read(this.head);
-    this.isGrpc = !refusal && isGrpcType(this.head.fields.find('content-type'));
+    this.isGrpc =
+      !refusal && this.head.method === 'POST' && isGrpcType(this.head.fields.find('content-type'));
     const wrong = refusal ?? this.readTimeout();
     if (wrong) {
       this.refuse(wrong);
@@ -190,8 +192,8 @@ export class CallerStream implements GrpcDownstream {
   private onTrailers(fields: readonly string[]): void {
     if (this.phase !== EXCHANGING) return;
     const lines = readTrailers(fields);
-    if (lines === undefined) this.events?.onBadBody(BAD_TRAILERS);
-    else this.requestTrailers = lines;
+    if (typeof lines === 'string') this.requestTrailers = lines;
+    else this.events?.onBadBody(lines);
   }
 
   private onEnd(): void {
@@ -266,7 +268,10 @@ export class CallerStream implements GrpcDownstream {
   }
 
   writeHead(head: ResponseHead, extra: string): void {
-    const fields = fieldsOfLines(linesOfHead(head.forwardHead()) + extra);
+    const lines = linesOfHead(head.forwardHead());
+    // A gRPC call that ends with its head has trailers there, and a length is none.
+    const said = this.isGrpc && head.contentLength === 0 ? lines.replace(LENGTH_LINE, '') : lines;
+    const fields = fieldsOfLines(said + extra);
     // What a status without meaning is to be taken for: RFC 9110, 15.
     const status = head.status < NO_SUCH_STATUS ? head.status : 500;
     this.respond(status, fields, head.hasBody(this.head.method), head.contentLength < 0);
@@ -365,6 +370,9 @@ export class CallerStream implements GrpcDownstream {
   // Time and ends
 
   sweep(now: number): void {
+    const { stream } = this;
+    // One that its caller reset without an error keeps what was not sent yet, and does not tell of its end.
+    if (stream.closed && !stream.destroyed) stream.destroy();
     if (this.phase === EXCHANGING) this.events?.sweep(now);
     if (now < this.deadline) return;
     if (this.phase === LINGERING) this.close(NGHTTP2_NO_ERROR);

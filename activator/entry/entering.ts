@@ -14,6 +14,8 @@ export const ENTRY_REFUSALS = [
   'crowded',
   /** Its peer left. */
   'left',
+  /** As many connections are open as may be. */
+  'full',
 ] as const;
 export type EntryRefusal = (typeof ENTRY_REFUSALS)[number];
 

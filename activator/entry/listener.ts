@@ -74,7 +74,7 @@ const PLAIN_ON_TLS =
   `Content-Length: ${ADVICE.length}\r\n\r\n${ADVICE}`;
 /** More than the system's queue of accepted connections has, by default 511: others still come. */
 const MAX_QUEUED = 1024;
-/** A proxy that is set up wrongly is told of in the log, and not for each of its connections. */
+/** What is set up wrongly is told of in the log, and not for each connection. */
 const SAME_REFUSAL_MS = 60_000;
 
 /**
@@ -84,7 +84,8 @@ const SAME_REFUSAL_MS = 60_000;
 export async function createListener(options: ListenerOptions): Promise<Listener> {
   const { clock, log, onConnection, proxyProtocol } = options;
   const isTrusted = createTrust(options.trustedProxies);
-  const entering = createEntering(clock, tellOnce(options));
+  const tell = tellOnce(options);
+  const entering = createEntering(clock, tell);
   const { contextFor, tls } = options;
   const handshakes = contextFor || tls.length > 0 ? createHandshakes(contextFor ?? tls) : undefined;
 
@@ -159,6 +160,8 @@ export async function createListener(options: ListenerOptions): Promise<Listener
 
   const server = createServer({ allowHalfOpen: true, ...ASK_IF_THERE }, accept);
   server.maxConnections = options.connections;
+  const full = `${options.connections} are open, as many as may (limits.connections)`;
+  server.on('drop', (dropped) => tell('full', dropped?.remoteAddress ?? 'unknown', full));
   const { host, port, sharePort = false } = options;
   await listen(server, { host, port, sharePort });
   const files = options.tls.flatMap(({ certificate, key }) => [certificate, key]);
@@ -189,13 +192,14 @@ function lookAtFirst(bytes: Buffer): Found<number | undefined> {
   return { value: bytes[0], end: 0 };
 }
 
-/** Counts all, and logs what a wrongly configured proxy does, now and then. */
+/** Counts all, and logs now and then what somebody has to set right: a proxy, or a limit. */
 function tellOnce({ clock, log, onRefused }: ListenerOptions) {
-  let quietUntil = 0;
+  const quietUntil = new Map<EntryRefusal, number>();
   return (reason: EntryRefusal, address: string, why: string): void => {
     onRefused(reason);
-    if (why === '' || clock.now() < quietUntil) return;
-    quietUntil = clock.now() + SAME_REFUSAL_MS;
+    const now = clock.now();
+    if (why === '' || now < (quietUntil.get(reason) ?? 0)) return;
+    quietUntil.set(reason, now + SAME_REFUSAL_MS);
     log.warn(
       { address },
       `A connection was closed: ${why}. Others within a minute are not logged.`,

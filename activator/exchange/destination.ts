@@ -29,6 +29,10 @@ function findModel(head: RequestHead, routes: Routes): Destination {
   if (head.rouseModel !== '') return byHeader(head, routes);
   const host = routes.findHost(head.hostname);
   if (host) return toModel(host.model, head.rouseRevision, head.target, 'problem', host.tag);
+  if (routes.isModelHost(head.hostname)) {
+    const detail = `There is no model at host ${quote(head.hostname)}.`;
+    return makeUnknown(detail, dialectOf(head.target));
+  }
   const { target } = head;
   if (target.startsWith('/models/')) return byPath(head, routes);
   if (target.startsWith('/status/')) return byStatus(head, routes);
@@ -106,9 +110,9 @@ function byV1(head: RequestHead, routes: Routes): Destination {
   if (!parts) return head.method === 'POST' ? { kind: 'body' } : notHere(head.target);
   const [, name = '', verb] = parts;
   const model = lookup(name, routes);
-  if (!model) return makeUnknown(`There is no model ${quote(name)}.`, 'openai');
+  if (!model) return makeUnknown(`There is no model ${quote(name)}.`, dialectOf(head.target));
   if (verb === undefined) return local('v1-model', model, head.rouseRevision);
-  return toModel(model, head.rouseRevision, head.target, 'problem');
+  return toModel(model, head.rouseRevision, head.target, dialectOf(head.target));
 }
 
 function notHere(target: string): Destination {
@@ -134,8 +138,9 @@ function local(what: ToActivator['what'], model: ModelRoute, revision: string): 
   return { kind: 'local', what, model, revision };
 }
 
+/** V1 has the envelope of V2; its paths begin as those of OpenAI do. */
 function dialectOf(target: string): Dialect {
-  if (target.startsWith('/v2/')) return 'v2';
+  if (target.startsWith('/v2/') || V1.exec(target)?.[2] !== undefined) return 'v2';
   return target.startsWith('/v1/') ? 'openai' : 'problem';
 }
 

@@ -12,13 +12,12 @@ import type { HeadEdits } from '../http/head-edits.ts';
 import { Identity } from './identity.ts';
 import { countRefusal, createRevisionMetrics } from '../metrics/metrics.ts';
 import { NEVER } from '../never.ts';
-import type { Plane } from '../plane.ts';
-import { makeRetryField, type Refusal, type TimeLimit } from '../refusal.ts';
+import { type Plane, ROUTED_BODY_TIMEOUT_MS } from '../plane.ts';
+import { makeRetryField, type Refusal, type RefusalCode, type TimeLimit } from '../refusal.ts';
 import { BODY_STALLED } from '../http/refusals.ts';
 import {
   BODY_TOO_LARGE_TO_ROUTE,
-  makeBadHeader,
-  makeFull,
+  makeBadField,
   makeGivenUp,
   makeHoldEnded,
   makeNobodyThere,
@@ -30,7 +29,7 @@ import {
   TOO_MANY_BODIES,
 } from './refusals.ts';
 import { Router, type RouterEvents } from './router.ts';
-import { mustRefuse, type RevisionRoute, speaksGrpc } from '../routes.ts';
+import { isElsewhere, mustRefuse, type RevisionRoute, speaksGrpc } from '../routes.ts';
 import type { Flow } from '../gate/shares.ts';
 import type { InstanceRoute } from '../upstream/instance-route.ts';
 import { makeStatus } from '../status/status.ts';
@@ -56,6 +55,25 @@ const PROBING = 4;
 const FORWARDED = 5;
 const WATCHING = 6;
 
+/** What its end says of the revision. */
+type Outcome = 0 | 1 | 2;
+const UNJUDGED = 0;
+const OK = 1;
+const FAILED = 2;
+
+/** Refusals that are the revision's doing. */
+const ITS_OWN = new Set<RefusalCode>([
+  'run_timeout',
+  'revision_failed',
+  'start_failed',
+  'instance_lost',
+  'bad_upstream',
+]);
+
+function outcomeOf({ code }: Refusal): Outcome {
+  return ITS_OWN.has(code) ? FAILED : UNJUDGED;
+}
+
 /** Said of an instance. */
 const LEFT_UNANSWERED =
   'A request whose caller had left got no answer for as long as it may run (timeouts.run of the model).';
@@ -76,6 +94,7 @@ export class Exchange
   flow: Flow<Waiter<InstanceRoute>> | undefined;
   order = 0;
   turn = 0;
+  counted = 0;
   arrivedAt = 0;
   grantedAt = 0;
   cold = false;
@@ -135,8 +154,10 @@ export class Exchange
   prepare(): void {
     this.state = PREPARED;
     this.body.clear();
+    this.forward.prepare();
     this.route = undefined;
     this.arrivedAt = this.plane.now();
+    this.cold = false;
     this.waited = false;
     this.deadlineAt = NEVER;
   }
@@ -164,7 +185,10 @@ export class Exchange
     this.state = WATCHING;
     this.watch = startStatus(shown, downstream, plane, {
       onAnswer: (answer) => this.finishLocally(answer, 'Cache-Control: no-store\r\n'),
-      onEnd: () => this.onAnswered(true),
+      onEnd: () => {
+        this.end(true);
+        this.downstream.finish();
+      },
     });
     // It may have ended at once.
     if (this.state !== WATCHING) this.watch = undefined;
@@ -185,7 +209,7 @@ export class Exchange
     const wrong = this.check(route);
     const holdMs = holdOf(head, route);
     if (wrong) this.refuse(wrong);
-    else if (holdMs < 0) this.refuse(makeBadHeader('Rouse-Hold', head.rouseHold));
+    else if (holdMs < 0) this.refuse(makeBadField('Rouse-Hold', head.rouseHold));
     else this.askGate(route, holdMs);
   }
 
@@ -226,7 +250,7 @@ export class Exchange
     const { body, downstream } = this;
     const fits = body.startCounting(false);
     if (!fits) this.refuse(TOO_MANY_BODIES);
-    else if (body.isFull) downstream.pause();
+    else if (body.isFull && !downstream.bodyDone) downstream.pause();
     return fits;
   }
 
@@ -289,12 +313,16 @@ export class Exchange
   }
 
   onCut(): void {
-    this.abandon();
+    this.cut(FAILED);
+  }
+
+  private cut(outcome: Outcome): void {
+    this.abandon(outcome);
     this.downstream.cut();
   }
 
-  onAnswered(clean: boolean): void {
-    this.end(clean);
+  onForwarded(clean: boolean, status: number): void {
+    this.end(clean, status < 500 ? OK : FAILED);
     this.downstream.finish();
   }
 
@@ -327,25 +355,25 @@ export class Exchange
       this.refuse(TOO_MANY_BODIES);
       return;
     }
-    if (this.route && this.waitsIn && !this.waitsIn.takeBytes(piece.length)) {
-      this.refuse(makeFull(this.route, 'bytes'));
-      return;
-    }
     this.body.add(piece);
-    if (this.body.isTooLargeToRoute) this.refuse(BODY_TOO_LARGE_TO_ROUTE);
+    const decision = this.waitsIn?.grow(this, piece.length) ?? HOLD;
+    if (this.route && decision !== HOLD) this.refuse(makeNotAdmitted(this.route, decision));
+    else if (this.body.isTooLargeToRoute) this.refuse(BODY_TOO_LARGE_TO_ROUTE);
     else if (this.body.isFull && this.state !== PROBING) this.downstream.pause();
   }
 
   onBodyEnd(trailers: string): void {
     if (this.state === OVER) return;
     this.body.trailers = trailers;
+    // With nothing more to come it can be heard whether the caller leaves.
+    if (this.state === HELD) this.downstream.resume();
     if (this.state === ROUTING) this.router.onBodyEnd();
     else this.forward.endBody();
   }
 
   onBadBody(refusal: Refusal): void {
     if (this.downstream.isAnswering) {
-      this.onCut();
+      this.cut(UNJUDGED);
       return;
     }
     this.abandon();
@@ -377,6 +405,8 @@ export class Exchange
   /** Time passes: the nearest of hold, run, idle and total. */
   sweep(now: number): void {
     const { route } = this;
+    const isTooSlow = now >= this.arrivedAt + ROUTED_BODY_TIMEOUT_MS;
+    if (this.state === ROUTING && isTooSlow) this.refuse(BODY_STALLED);
     if (this.state === OVER || !route) return;
     if (this.state === HELD) this.sweepHeld(route, now);
     else if (now >= Math.min(this.forward.deadline, this.deadlineAt)) {
@@ -417,7 +447,7 @@ export class Exchange
     const others = waits.waiting - (this.waitsIn ? 1 : 0);
     const status = makeStatus(route, this.plane.now(), [{ ...waits, waiting: others }]);
     this.finishLocally(
-      makeWaitingPage(status, retryAfter),
+      makeWaitingPage(status, { retryAfter, elsewhere: isElsewhere(route) }),
       makeRetryField(retryAfter) + PAGE_FIELDS,
     );
   }
@@ -430,16 +460,18 @@ export class Exchange
   // Ends
 
   private fail(refusal: Refusal): void {
-    if (this.downstream.isAnswering) this.onCut();
+    if (this.downstream.isAnswering) this.cut(outcomeOf(refusal));
     else this.refuse(refusal);
   }
 
-  private refuse({ status, code, detail, retryAfter }: Refusal): void {
+  private refuse(refusal: Refusal): void {
+    const { status, code, detail, retryAfter } = refusal;
     countRefusal(this.plane.metrics, code);
     this.countCode(status);
     this.finishLocally(
       makeRefusal(this.router.dialect, status, code, detail),
       makeRetryField(retryAfter) + this.revisionField(),
+      outcomeOf(refusal),
     );
   }
 
@@ -448,18 +480,18 @@ export class Exchange
     return `Rouse-Revision: ${this.route.routing.name}\r\n`;
   }
 
-  private finishLocally(answer: Answer, extra = ''): void {
-    this.abandon();
+  private finishLocally(answer: Answer, extra = '', outcome: Outcome = UNJUDGED): void {
+    this.abandon(outcome);
     this.downstream.answer(answer, extra);
   }
 
   /** Ends without a whole response: the wait is cancelled or the upstream connection is dropped. */
-  private abandon(): void {
+  private abandon(outcome: Outcome = UNJUDGED): void {
     this.waitsIn?.cancel(this);
-    this.end(false);
+    this.end(false, outcome);
   }
 
-  private end(clean: boolean): void {
+  private end(clean: boolean, outcome: Outcome = UNJUDGED): void {
     if (this.state === OVER) return;
     this.state = OVER;
     this.hold.end('refused');
@@ -469,7 +501,12 @@ export class Exchange
     const { instance } = this;
     this.instance = undefined;
     const now = this.plane.now();
-    this.route?.metrics?.duration.add((now - this.arrivedAt) / 1000);
+    const metrics = this.route?.metrics;
+    if (metrics) {
+      const ms = now - this.arrivedAt;
+      metrics.duration.add(ms / 1000);
+      if (outcome !== UNJUDGED) metrics.outcomes.ended(outcome === FAILED, this.cold, ms);
+    }
     if (clean) {
       this.forward.release();
       instance?.gate.leave(instance, now);

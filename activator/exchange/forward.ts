@@ -11,7 +11,7 @@ import { NEVER } from '../never.ts';
 import { type Plane, SEND_TIMEOUT_MS } from '../plane.ts';
 import type { Refusal } from '../refusal.ts';
 import { LEAVES_BASE, makeHttp2Only, makeLost, makeNoHttp2, UNASKED_UPGRADE } from './refusals.ts';
-import type { RevisionRoute } from '../routes.ts';
+import { isElsewhere, type RevisionRoute } from '../routes.ts';
 import type { InstanceRoute } from '../upstream/instance-route.ts';
 import { hundredths, makeResponseFields, timingOf } from '../metrics/timing.ts';
 
@@ -54,7 +54,7 @@ export interface ForwardEvents {
   /** It failed in the middle of the response, which can't be completed. */
   onCut(): void;
   /** Answered. `clean`: the connection to the instance can be used again. */
-  onAnswered(clean: boolean): void;
+  onForwarded(clean: boolean, status: number): void;
   /** The other protocol has ended. */
   onTunnelClosed(): void;
 }
@@ -81,7 +81,8 @@ export class Forward implements UpstreamEvents {
   private instance: InstanceRoute | undefined;
   private upstream: Upstream | undefined;
   private replayable = true;
-  private refusedOnce = false;
+  private isRepeated = false;
+  private status = 0;
 
   constructor(downstream: Downstream, plane: Plane, body: HeldBody, events: ForwardEvents) {
     this.downstream = downstream;
@@ -104,6 +105,11 @@ export class Forward implements UpstreamEvents {
     return this.state >= SENT && this.upstream !== undefined;
   }
 
+  /** For a new request. */
+  prepare(): void {
+    this.isRepeated = false;
+  }
+
   start(granted: Granted, route: RevisionRoute, instance: InstanceRoute): void {
     this.granted = granted;
     this.route = route;
@@ -111,7 +117,6 @@ export class Forward implements UpstreamEvents {
     this.replayable = true;
     const { timeouts, responseStart = NEVER } = route.routing;
     this.deadline = Math.min(granted.grantedAt + timeouts.run, granted.arrivedAt + responseStart);
-    this.refusedOnce = false;
     if (leavesBase(instance.address, granted.path)) this.events.onRefusal(LEAVES_BASE);
     else this.connect(instance.take(this.downstream.isGrpc));
   }
@@ -227,14 +232,16 @@ export class Forward implements UpstreamEvents {
     else this.events.onRefusal(makeLost(reason));
   }
 
-  /** A reused connection that closed before any byte of a response was most likely closing already. */
+  /**
+   * What the instance did nothing with may be sent again. So may, if that is safe, what a reused connection had when it
+   * closed: it was most likely closing already. Once, since the next connection is a new one or has just been used: what
+   * fails there, too, fails by the request or its instance.
+   */
   private mayReplay(upstream: Upstream, before: 'refused' | 'response' | 'end'): boolean {
-    if (before === 'end' || upstream.isAnswering || !this.replayable) return false;
-    if (before === 'refused' && !this.refusedOnce) {
-      this.refusedOnce = true;
-      return true;
-    }
-    return upstream.served > 1 && this.isRepeatable();
+    if (before === 'end' || upstream.isAnswering || !this.replayable || this.isRepeated)
+      return false;
+    this.isRepeated = before === 'refused' || (upstream.served > 1 && this.isRepeatable());
+    return this.isRepeated;
   }
 
   private isRepeatable(): boolean {
@@ -260,11 +267,19 @@ export class Forward implements UpstreamEvents {
     else {
       this.state = RESPONDING;
       this.forgetBody();
-      if (this.instance) this.instance.silences = 0;
+      this.noteAnswer();
       this.observe(head.status);
       this.downstream.writeHead(head, this.extraFields());
       this.deadline = this.idleDeadline();
     }
+  }
+
+  private noteAnswer(): void {
+    const { instance, route, plane } = this;
+    if (!instance || !route) return;
+    instance.silences = 0;
+    const { startFailure } = route.routing;
+    if (startFailure && isElsewhere(route)) plane.onReached(instance, startFailure);
   }
 
   onData(buffer: Buffer, ranges: readonly number[], framed?: Framed): void {
@@ -280,7 +295,7 @@ export class Forward implements UpstreamEvents {
 
   onEnd(trailers: string): void {
     this.downstream.endBody(trailers);
-    this.events.onAnswered(this.downstream.bodyDone);
+    this.events.onForwarded(this.downstream.bodyDone, this.status);
   }
 
   private extraFields(): string {
@@ -298,11 +313,13 @@ export class Forward implements UpstreamEvents {
 
   private observe(status: number): void {
     const metrics = this.route?.metrics;
+    this.status = status;
     if (!this.granted || !metrics) return;
     const { arrivedAt, grantedAt, cold } = this.granted;
     const waitedMs = grantedAt - arrivedAt;
     metrics.codes[status - 100]! += 1;
     metrics.wait.add(waitedMs / 1000);
+    metrics.outcomes.answered(waitedMs);
     if (!cold) return;
     metrics.coldRequests += 1;
     metrics.coldArrivals += 1;

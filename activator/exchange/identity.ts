@@ -3,7 +3,7 @@ import { decidePriority, NORMAL } from '#policies/priority.ts';
 import { type Callers, NO_KEY } from '../callers.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { Refusal } from '../refusal.ts';
-import { makeBadHeader, MISPLACED_KEY, UNKNOWN_KEY } from './refusals.ts';
+import { makeBadField, MISPLACED_KEY, UNKNOWN_KEY } from './refusals.ts';
 
 /**
  * Who asks with a request, and how urgent that may be: the holder of the key that it shows, or whoever is at its
@@ -29,6 +29,6 @@ export class Identity {
     this.caller = holder === 'foreign' ? atAddress : holder.caller;
     const highest = holder === 'foreign' ? 'normal' : holder.priority;
     this.priority = decidePriority(head.rousePriority, highest);
-    return this.priority < 0 ? makeBadHeader('Rouse-Priority', head.rousePriority) : undefined;
+    return this.priority < 0 ? makeBadField('Rouse-Priority', head.rousePriority) : undefined;
   }
 }

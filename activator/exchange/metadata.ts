@@ -2,7 +2,13 @@ import type { TensorInfo } from '#domain/records.ts';
 import type { ToActivator } from '../addressing.ts';
 import { type Answer, makeRefusal } from './answers.ts';
 import type { Plane } from '../plane.ts';
-import { type ModelRoute, mustRefuse, type RevisionRoute, type Routes } from '../routes.ts';
+import {
+  isElsewhere,
+  type ModelRoute,
+  mustRefuse,
+  type RevisionRoute,
+  type Routes,
+} from '../routes.ts';
 import { noRevision, revisionShown } from './shown-revision.ts';
 import { failureOf, type RevisionState, stateOf } from '../status/revision-state.ts';
 import { waitsOf } from '../status/waits.ts';
@@ -61,9 +67,11 @@ export function describeModel(model: ModelRoute, { routing }: RevisionRoute, now
   };
 }
 
-/** Asleep is ready: it can serve. What is refused now is not. */
+/** Asleep is ready: it can serve. What is refused now is not, nor what could not be reached a moment ago. */
 export function isReady(route: RevisionRoute, now: number): boolean {
-  return route.routing.state === 'Ready' && !mustRefuse(route, now);
+  const { state, startFailure } = route.routing;
+  const isAway = isElsewhere(route) && startFailure !== undefined && startFailure.until > now;
+  return state === 'Ready' && !isAway && !mustRefuse(route, now);
 }
 
 function json(body: unknown, status = 200): Answer {

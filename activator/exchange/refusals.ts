@@ -76,15 +76,19 @@ export const LEAVES_BASE = refusal(
   'The path has a "." or ".." between slashes, which would lead out of the address of the model.',
 );
 
+const REQUEST_ID = '1 to 128 letters, digits, dots, dashes and underscores';
+
 /** What the header of ours would have to be. */
 const RIGHT = {
   'Rouse-Hold': `a duration such as 500ms, 5s or 0; of more than ${formatDuration(MAX_HOLD_MS)} as much is taken`,
   'Rouse-Priority': `one of ${PRIORITIES.join(', ')}`,
-  'Rouse-Request-Id': '1 to 128 letters, digits, dots, dashes and underscores',
+  'Rouse-Request-Id': REQUEST_ID,
+  '?request=': REQUEST_ID,
   'Rouse-Status': 'true, or wake to have the model woken meanwhile',
 } as const;
 
-export function makeBadHeader(name: keyof typeof RIGHT, value: string): Refusal {
+/** `name`: of a header, or of a parameter of the status address. */
+export function makeBadField(name: keyof typeof RIGHT, value: string): Refusal {
   const detail = `${name} is ${quote(value)}; it must be ${RIGHT[name]}.`;
   return refusal('bad_request', detail);
 }
@@ -100,20 +104,26 @@ export function makeNotAdmitted(route: RevisionRoute, decision: number): Refusal
   return decision === FULL_BYTES ? makeFull(route, 'bytes') : makeOverShare(route);
 }
 
-export function makeFull(route: RevisionRoute, what: 'count' | 'bytes'): Refusal {
+function makeFull(route: RevisionRoute, what: 'count' | 'bytes'): Refusal {
   const { model, routing } = route;
+  const { queue } = model;
   const why =
     what === 'count'
-      ? `${model.routing.queue.requests} requests wait already, as many as may`
-      : `waiting requests hold as many bytes as they may, ${model.routing.queue.bytes}`;
+      ? `${queue.requests} requests wait already, as many as may${tellShare(queue.requests, model.routing.queue.requests)}`
+      : `waiting requests hold as many bytes as they may, ${queue.bytes}${tellShare(queue.bytes, model.routing.queue.bytes)}`;
   const detail = `Revision ${routing.name} of ${model.routing.name} is overloaded: ${why}.`;
   return refusal('queue_full', detail, { retryAfter: retryAfterOf(route) });
+}
+
+/** Where several workers share a limit, each has its part. */
+function tellShare(own: number, all: number): string {
+  return own === all ? '' : ` at this worker, whose share of ${all} that is`;
 }
 
 export function makeOverShare(route: RevisionRoute): Refusal {
   const { model } = route;
   const detail =
-    `The queue of ${model.routing.name} is full, and no caller has more requests waiting in it than you. ` +
+    `The queue of ${model.routing.name} is full, and no caller has more requests or bytes waiting in it than you. ` +
     'What came last of them is refused in favour of others.';
   return refusal('caller_over_share', detail, { retryAfter: retryAfterOf(route) });
 }

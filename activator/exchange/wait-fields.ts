@@ -4,13 +4,12 @@ import type { RequestHead } from '../http/request-head.ts';
 import { NEVER } from '../never.ts';
 import { MAX_HOLD_MS } from '../plane.ts';
 import type { Refusal } from '../refusal.ts';
-import { makeBadHeader } from './refusals.ts';
+import { makeBadField } from './refusals.ts';
 import type { RevisionRoute } from '../routes.ts';
 
 /** What a caller may call its request; an index of those that are held. */
-const NAME = String.raw`[\w.-]{1,128}`;
-const REQUEST_ID = new RegExp(`^${NAME}$`);
-const ASKED_ID = new RegExp(`[?&]request=(${NAME})(?:&|$)`);
+const REQUEST_ID = /^[\w.-]{1,128}$/;
+const ASKED_ID = /[?&]request=([^&]*)/;
 /** The one field for this in wide use: Istio and most gateways built on Envoy send it. */
 export const ENVOY_FIELD = 'x-envoy-expected-rq-timeout-ms';
 /** What `Rouse-Status` may say; '' at the status address. `wake`: it also keeps the model waking. */
@@ -33,7 +32,7 @@ export function expectedByEnvoy({ fields }: RequestHead): number {
 /** Undefined: the caller calls its request by a name that is one, or by none. */
 export function checkRequestId({ rouseRequestId }: RequestHead): Refusal | undefined {
   if (rouseRequestId === '' || REQUEST_ID.test(rouseRequestId)) return undefined;
-  return makeBadHeader('Rouse-Request-Id', rouseRequestId);
+  return makeBadField('Rouse-Request-Id', rouseRequestId);
 }
 
 /** What is asked at a status address. */
@@ -47,8 +46,11 @@ export interface StatusQuestion {
 
 export function parseStatusQuestion(head: RequestHead): StatusQuestion | Refusal {
   const { method, rouseStatus, target, fields } = head;
-  if (!STATUSES.has(rouseStatus)) return makeBadHeader('Rouse-Status', rouseStatus);
-  const requestId = ASKED_ID.exec(target)?.[1] ?? '';
+  if (!STATUSES.has(rouseStatus)) return makeBadField('Rouse-Status', rouseStatus);
+  const asked = ASKED_ID.exec(target)?.[1] ?? '';
+  const requestId = REQUEST_ID.test(asked) ? asked : '';
+  // With the header the address is the model's, and the query may mean something to it.
+  if (requestId !== asked && rouseStatus === '') return makeBadField('?request=', asked);
   const asEvents = method === 'GET' && fields.find('accept').includes('text/event-stream');
   return { requestId, wakes: rouseStatus === 'wake', asEvents };
 }

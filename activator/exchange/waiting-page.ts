@@ -15,6 +15,7 @@ const SAYS: Readonly<Record<Status['state'], string>> = {
   preparing: 'being prepared',
   failed: 'not able to start',
 };
+const AWAY = 'cannot be reached';
 const UNKNOWN_WAIT = 'How long that takes is not known.';
 const LAST_ATTEMPT = 'The last attempt failed: ';
 
@@ -37,7 +38,7 @@ const RETRY_MS = 3000;
 const at = (id) => document.getElementById(id);
 function show(status) {
   const isFailed = status.state === 'failed';
-  at('state').textContent = SAYS[status.state] ?? status.state;
+  at('state').textContent = isFailed ? at('state').dataset.failed : 'is ' + (SAYS[status.state] ?? status.state);
   at('why').textContent = status.reason === undefined ? '' : '${LAST_ATTEMPT}' + status.reason;
   const wait = status.expectedWaitSeconds;
   at('wait').textContent = wait === null ? '${UNKNOWN_WAIT}' : 'It takes about ' + Math.max(1, Math.ceil(wait)) + ' s.';
@@ -87,12 +88,19 @@ export const PAGE_FIELDS =
 
 /**
  * What a browser shows while the model that was asked for wakes, or when it cannot. Without scripts it loads itself
- * again, as long as that can help.
+ * again, as long as that can help. `elsewhere`: Rouse does not start it.
  */
-export function makeWaitingPage(status: Status, retryAfter = 1): Answer {
+export function makeWaitingPage(
+  status: Status,
+  {
+    retryAfter = 1,
+    elsewhere = false,
+  }: { retryAfter?: number | undefined; elsewhere?: boolean } = {},
+): Answer {
   const name = escape(status.model);
   const isFailed = status.state === 'failed';
-  const says = isFailed ? SAYS.failed : SAYS.starting;
+  const failed = elsewhere ? AWAY : `is ${SAYS.failed}`;
+  const says = isFailed ? failed : `is ${SAYS.starting}`;
   const wait = status.expectedWaitSeconds;
   const known = wait === null ? UNKNOWN_WAIT : `It takes about ${Math.max(1, Math.ceil(wait))} s.`;
   const why = status.reason === undefined ? '' : LAST_ATTEMPT + escape(status.reason);
@@ -102,11 +110,11 @@ export function makeWaitingPage(status: Status, retryAfter = 1): Answer {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>${name} is ${says}</title>${isFailed ? '' : `\n${refresh}`}
+<title>${name} ${says}</title>${isFailed ? '' : `\n${refresh}`}
 <style>${STYLE}</style>
 </head>
 <body>
-<h1>${name} is <span id="state">${says}</span></h1>
+<h1>${name} <span id="state" data-failed="${failed}">${says}</span></h1>
 <p id="why" role="alert">${why}</p>
 <div id="waiting"${isFailed ? ' hidden' : ''}>
 <p id="wait" role="status">${known}</p>

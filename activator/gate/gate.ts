@@ -25,8 +25,9 @@ import { type WakeEvents, Wakes } from './wakes.ts';
  *  5. While somebody waits, a wake is outstanding or no instance has room.
  *  6. While anybody waits, grants go in the order of the queue: first come first served within a caller and a
  *     class, callers in turn, classes by priority with aging. A full queue refuses the newcomer, or takes the
- *     place of the caller that has most for one that has less even with it.
- *  7. A draining instance is told drained once nothing of it is in flight; again only when control asks anew.
+ *     place of the caller that has most for one that has less even with it: most requests, or most bytes.
+ *  7. A draining instance is told drained once nothing of it is in flight, unless it has gone before or is kept
+ *     after all; again only when control asks anew.
  *  8. Of an instance whose slots are leased no more are granted than the lease allows. `claimed` is what control may
  *     count on at most: it falls only when so many are neither leased nor in flight, and each fall is told once.
  *     While control cannot be told it does not fall: what was recalled and not given back is leased again.
@@ -156,7 +157,7 @@ export class Gate<I extends GateInstance> {
       holdMs,
       this.limits,
     );
-    if (decision === FULL_COUNT) return this.enterFull(waiter);
+    if (decision === FULL_COUNT || decision === FULL_BYTES) return this.enterFull(waiter);
     if (decision === GRANT && instance) {
       this.queue.pass(waiter);
       this.grant(waiter, instance, waiter.arrivedAt);
@@ -164,16 +165,42 @@ export class Gate<I extends GateInstance> {
     return decision;
   }
 
-  /** The newcomer is in before the other is told: being told, that one's connection may come with the next. */
   private enterFull(waiter: Waiter<I>): number {
+    const { queue, limits } = this;
+    const { callerId, heldBytes } = waiter;
+    let place: Waiter<I> | undefined;
+    if (queue.count >= limits.requests) {
+      const mine = queue.countOf(callerId);
+      const decision = decideFull(FULL_COUNT, mine, 1, queue.most, queue.callers);
+      if (decision !== DISPLACE) return decision;
+      place = queue.largest;
+    }
+    const missing = this.missingFor(heldBytes);
+    if (place && missing <= place.counted)
+      return this.displace([place], () => this.enqueue(waiter));
+    return this.displaceBytes(callerId, heldBytes, () => this.enqueue(waiter));
+  }
+
+  /** How many bytes would have to go for so many more. */
+  private missingFor(bytes: number): number {
+    return this.waitingBytes + bytes - this.limits.bytes;
+  }
+
+  /** What gives its bytes gives its place, too. */
+  private displaceBytes(callerId: string, bytes: number, enter: () => void): number {
     const { queue } = this;
-    const decision = decideFull(queue.countOf(waiter.callerId), queue.most, queue.callers);
-    const { largest } = queue;
-    if (decision !== DISPLACE || !largest) return decision;
-    if (queue.bytes - largest.heldBytes + waiter.heldBytes > this.limits.bytes) return FULL_BYTES;
-    this.remove(largest);
-    this.enqueue(waiter);
-    largest.onRefused('displaced');
+    const mine = queue.bytesOf(callerId);
+    const decision = decideFull(FULL_BYTES, mine, bytes, queue.mostBytes, queue.callers);
+    if (decision !== DISPLACE) return decision;
+    const heaviest = queue.findHeaviest(this.missingFor(bytes), mine + bytes);
+    return heaviest ? this.displace(heaviest, enter) : FULL_BYTES;
+  }
+
+  /** The newcomer is in before the others are told: being told, their connections may come with the next. */
+  private displace(others: readonly Waiter<I>[], enter: () => void): number {
+    enter();
+    for (const other of others) this.remove(other);
+    for (const other of others) other.onRefused('displaced');
     return HOLD;
   }
 
@@ -201,11 +228,12 @@ export class Gate<I extends GateInstance> {
     if (waiter.waitsIn === this) this.remove(waiter);
   }
 
-  /** A waiter is about to hold more. False: that would pass the limit, and nothing changed. */
-  takeBytes(bytes: number): boolean {
-    if (this.waitingBytes + bytes > this.limits.bytes) return false;
-    this.queue.bytes += bytes;
-    return true;
+  /** A waiter holds more. HOLD: it waits on. Anything else: that is too much, and was not counted. */
+  grow(waiter: Waiter<I>, bytes: number): number {
+    const grow = (): void => this.queue.grow(waiter, bytes);
+    if (this.missingFor(bytes) > 0) return this.displaceBytes(waiter.callerId, bytes, grow);
+    grow();
+    return HOLD;
   }
 
   /** A granted request has ended, at `now`. */
@@ -216,8 +244,9 @@ export class Gate<I extends GateInstance> {
     this.inFlight -= 1;
     this.refresh(instance);
     if (instance.claimed > instance.leased) this.release(instance);
-    if (instance.draining && instance.inFlight === 0) this.events.onDrained(instance);
-    else this.serve();
+    const isDrained = instance.draining && instance.inFlight === 0;
+    if (!isDrained) this.serve();
+    else if (instance.index >= 0) this.events.onDrained(instance);
   }
 
   add(instance: I): void {
@@ -242,6 +271,15 @@ export class Gate<I extends GateInstance> {
     this.wakes.onInstance();
     if (instance.inFlight === 0) this.events.onDrained(instance);
     this.wakes.wakeIfDue(this.waiting);
+  }
+
+  /** It is not to end after all: what runs there goes on to count, and where slots are leased, they are leased anew. */
+  keep(instance: I): void {
+    instance.draining = false;
+    if (instance.leased !== OWN) this.lease(instance, 0);
+    this.refresh(instance);
+    this.wakes.onInstance();
+    this.serve();
   }
 
   /** What was said of a drained instance may have been lost: say it again. */

@@ -14,8 +14,9 @@ import { type Flow, type Queued, Ring, Shares } from './shares.ts';
  *     back, a request is granted after
  *     at most (its place in its caller's flow) × (callers of its class) grants of its class, and what goes
  *     between them was there already or came within the head start.
- *  4. Adding, taking and removing cost the same however many wait; a place for who comes back is looked for
- *     from the front.
+ *  4. Adding, taking and removing cost the same however many wait, but for the logarithm of the callers that hold
+ *     bytes; a place for who comes back is looked for from the front, and who gives bytes back among one caller's.
+ *  5. `bytes` is the sum of what is `counted` of those who wait.
  */
 
 const NO_RINGS: readonly never[] = [];
@@ -56,6 +57,42 @@ export class Queue<W extends Queued<W>> {
     return this.shares?.largest?.lowest?.last;
   }
 
+  /** Bytes of the caller that holds most of them. */
+  get mostBytes(): number {
+    return this.shares?.heaviest?.bytes ?? 0;
+  }
+
+  bytesOf(callerId: string): number {
+    return this.shares?.find(callerId)?.bytes ?? 0;
+  }
+
+  /**
+   * Who would have to go for so many bytes: of who holds most of them the newest that hold any, the lowest class first,
+   * for as long as that caller holds more than `floor`. Undefined: that is not enough.
+   */
+  findHeaviest(bytes: number, floor: number): W[] | undefined {
+    const found: W[] = [];
+    let missing = bytes;
+    let rest = this.mostBytes;
+    for (const { last } of this.shares?.heaviest?.fromLowest ?? []) {
+      for (let waiter = last; waiter && missing > 0 && rest > floor; waiter = waiter.previous) {
+        if (waiter.counted > 0) found.push(waiter);
+        missing -= waiter.counted;
+        rest -= waiter.counted;
+      }
+    }
+    return missing > 0 ? undefined : found;
+  }
+
+  /** It waits, and holds so much more. */
+  grow(waiter: W, bytes: number): void {
+    const { flow } = waiter;
+    if (!flow) return;
+    waiter.counted += bytes;
+    this.bytes += bytes;
+    this.shares?.weigh(flow, bytes);
+  }
+
   /** It is served without waiting: should it come back, it has come now. */
   pass(waiter: W): void {
     waiter.order = this.nextTicket();
@@ -68,6 +105,7 @@ export class Queue<W extends Queued<W>> {
     waiter.turn = 0;
     const flow = this.join(waiter);
     flow.insert(waiter, undefined);
+    this.grow(waiter, waiter.heldBytes);
     if (flow.first === waiter) this.giveTurn(flow);
   }
 
@@ -79,6 +117,7 @@ export class Queue<W extends Queued<W>> {
     while (before && before.order < waiter.order) before = before.next;
     if (first && first === before) flow.ring.remove(flow);
     flow.insert(waiter, before);
+    this.grow(waiter, waiter.heldBytes);
     if (flow.first === waiter) this.giveTurn(flow);
   }
 
@@ -134,16 +173,15 @@ export class Queue<W extends Queued<W>> {
   private leave(waiter: W): Flow<W> | undefined {
     const { flow } = waiter;
     if (!flow) return undefined;
+    this.grow(waiter, -waiter.counted);
     flow.remove(waiter);
     this.shares?.lessen(flow);
     this.count -= 1;
-    this.bytes -= waiter.heldBytes;
     return flow;
   }
 
   private join(waiter: W): Flow<W> {
     this.count += 1;
-    this.bytes += waiter.heldBytes;
     if (this.rings.length === 0) this.rings = [new Ring(0), new Ring(1), new Ring(2)];
     this.shares ??= new Shares();
     return this.shares.grow(waiter.callerId, this.rings[waiter.priority]!);

@@ -1,3 +1,4 @@
+import { Heaviest, type Weighed } from './heaviest.ts';
 import { type Linked, LinkedList } from './linked-list.ts';
 
 /** What waits. The fields that are not readonly belong to the queue. */
@@ -8,13 +9,15 @@ export interface Queued<W extends Queued<W>> extends Linked<W> {
   order: number;
   /** Its place among the turns of its class; 0: another one of its caller goes first. */
   turn: number;
+  /** Bytes that it counts for while it waits. */
+  counted: number;
   /** Whom it belongs to; read when it is added. */
   readonly callerId: string;
   /** `HIGH`, `NORMAL` or `LOW`; read when it is added. */
   readonly priority: number;
   /** ms */
   readonly arrivedAt: number;
-  /** Bytes that it holds; while it waits it may grow only by what the gate allowed. */
+  /** Bytes that it holds; read when it is added. */
   readonly heldBytes: number;
 }
 
@@ -69,9 +72,11 @@ export class Ring<W extends Queued<W>> extends LinkedList<Flow<W>> {
 }
 
 /** What one caller has waiting, in all classes. */
-class Share<W extends Queued<W>> {
+class Share<W extends Queued<W>> implements Weighed {
   readonly callerId: string;
   count = 0;
+  bytes = 0;
+  place = -1;
   /** Its flows, each linked to its sibling. */
   flows: Flow<W> | undefined;
   /** Among those with the same count. */
@@ -90,6 +95,13 @@ class Share<W extends Queued<W>> {
     return found;
   }
 
+  /** Its flows, of the lowest class first. */
+  get fromLowest(): Flow<W>[] {
+    const flows: Flow<W>[] = [];
+    for (let flow = this.flows; flow; flow = flow.sibling) flows.push(flow);
+    return flows.toSorted((a, b) => b.ring.class - a.ring.class);
+  }
+
   /** Its flow in that class; made if there is none. */
   flowIn(ring: Ring<W>): Flow<W> {
     for (let flow = this.flows; flow; flow = flow.sibling) if (flow.ring === ring) return flow;
@@ -102,12 +114,14 @@ class Share<W extends Queued<W>> {
 
 /**
  * Who has how much, with the largest at hand: shares of equal count are linked to each other, and since a count
- * changes by one at a time, so does the largest. Callers without a request are not kept.
+ * changes by one at a time, so does the largest. Bytes change by any number: who holds most of them is on top of a
+ * heap. Callers without a request are not kept.
  */
 export class Shares<W extends Queued<W>> {
   /** The largest count. */
   most = 0;
   private readonly byCaller = new Map<string, Share<W>>();
+  private readonly byBytes = new Heaviest<Share<W>>();
   private readonly byCount: (Share<W> | undefined)[] = [undefined];
 
   get size(): number {
@@ -117,6 +131,11 @@ export class Shares<W extends Queued<W>> {
   /** One of those that have most. */
   get largest(): Share<W> | undefined {
     return this.byCount[this.most];
+  }
+
+  /** One of those that hold most bytes; undefined: nobody holds any. */
+  get heaviest(): Share<W> | undefined {
+    return this.byBytes.first;
   }
 
   find(callerId: string): Share<W> | undefined {
@@ -135,6 +154,13 @@ export class Shares<W extends Queued<W>> {
     if (share.count > this.most) this.most = share.count;
     this.link(share);
     return share.flowIn(ring);
+  }
+
+  /** So many bytes more of that flow's caller; negative: less. */
+  weigh({ share }: Flow<W>, bytes: number): void {
+    if (bytes === 0) return;
+    share.bytes += bytes;
+    this.byBytes.change(share);
   }
 
   /** One request less in that flow. */

@@ -1,4 +1,6 @@
 import { ChunkedScanner } from './chunked.ts';
+import { BAD_CHUNKS } from './refusals.ts';
+import type { Refusal } from '../refusal.ts';
 
 const NOTHING: readonly number[] = [];
 
@@ -56,6 +58,11 @@ export class BodyReader {
   /** What was read last may go on as it is, framing and all. */
   get isPlain(): boolean {
     return this.framing === CHUNKED && this.scanner?.isPlain === true;
+  }
+
+  /** What is wrong, after `read` has found that the framing is broken. */
+  get refusal(): Refusal {
+    return this.scanner?.refusal ?? BAD_CHUNKS;
   }
 
   /** Returns the position after the last byte that belongs to the body; -1: the framing is broken. */

@@ -1,5 +1,7 @@
 import { CR, HEX, LF, VALUE } from './characters.ts';
 import { Fields, FIELDS_OK } from './fields.ts';
+import { BAD_CHUNKS, BAD_TRAILERS, makeForbiddenTrailer } from './refusals.ts';
+import type { Refusal } from '../refusal.ts';
 
 /** Bytes of one chunk-size line, extensions included. */
 const MAX_LINE = 4096;
@@ -63,6 +65,8 @@ export class ChunkedScanner {
   readonly data: number[] = [];
   /** What was scanned last is a number of whole chunks without extensions, and not the last one. */
   isPlain = false;
+  /** What is wrong, once the framing is broken. */
+  refusal = BAD_CHUNKS;
   private state = SIZE;
   private size = 0;
   private digits = 0;
@@ -72,6 +76,7 @@ export class ChunkedScanner {
   start(): void {
     this.startChunk();
     this.trailers = '';
+    this.refusal = BAD_CHUNKS;
   }
 
   get done(): boolean {
@@ -170,13 +175,16 @@ export class ChunkedScanner {
   }
 
   private endTrailers(): void {
-    this.state = isTrailerSection(this.trailers) ? DONE : BROKEN;
+    const wrong = checkTrailers(this.trailers);
+    if (wrong) this.refusal = wrong;
+    this.state = wrong ? BROKEN : DONE;
   }
 }
 
-/** `text`: field lines and the empty line after them. */
-export function isTrailerSection(text: string): boolean {
+/** `text`: field lines and the empty line after them. Undefined: they may be trailers. */
+export function checkTrailers(text: string): Refusal | undefined {
   const fields = new Fields();
-  if (fields.read(text, 0) !== FIELDS_OK) return false;
-  return !FORBIDDEN_TRAILERS.some((name) => fields.has(name));
+  if (fields.read(text, 0) !== FIELDS_OK) return BAD_TRAILERS;
+  const forbidden = FORBIDDEN_TRAILERS.find((name) => fields.has(name));
+  return forbidden === undefined ? undefined : makeForbiddenTrailer(forbidden);
 }

@@ -18,6 +18,10 @@ export const TOO_MUCH_AHEAD = refusal(
   { retryAfter: 1 },
 );
 
+export function makeForbiddenTrailer(name: string): Refusal {
+  return refusal('bad_request', `A trailer may not be "${name}": it belongs in the head.`);
+}
+
 export function makeHeadTooLarge(limit: number): Refusal {
   const detail = `The request head is larger than ${limit} bytes.`;
   return refusal('header_too_large', detail);

@@ -15,6 +15,14 @@ import { type Refusal, refusal } from '../refusal.ts';
 import { isTraceparent } from './traceparent.ts';
 
 const MALFORMED_LINE = refusal('bad_request', 'The request line is malformed.');
+/** Bytes that a client must escape in the target. */
+const UNESCAPED = [
+  { found: /[^\p{ASCII}]/u, what: 'a byte that is not ASCII; write it as %XX' },
+  { found: / /, what: 'a space; write it as %20' },
+  { found: /#/, what: 'a #; write it as %23' },
+].map(({ found, what }) => {
+  return { found, refusal: refusal('bad_request', `The request target has ${what}.`) };
+});
 const VERSION = refusal('bad_request', 'Only HTTP/1.1 and HTTP/1.0 are spoken here.', {
   status: 505,
 });
@@ -232,10 +240,10 @@ export class RequestHead {
     const targetStart = i + 1;
     i = targetStart;
     while (TARGET[text.charCodeAt(i)] === 1) i += 1;
-    if (i === targetStart || text.charCodeAt(i) !== SPACE) return MALFORMED_LINE;
+    if (i === targetStart || text.charCodeAt(i) !== SPACE) return explainLine(text.slice(0, end));
     this.target = text.slice(targetStart, i);
-    if (!text.startsWith('HTTP/', i + 1)) return MALFORMED_LINE;
-    if (end !== i + 9) return MALFORMED_LINE;
+    if (!text.startsWith('HTTP/', i + 1)) return explainLine(text.slice(0, end));
+    if (end !== i + 9) return explainLine(text.slice(0, end));
     const minor = text.charCodeAt(i + 8) - 0x30;
     if (!text.startsWith('1.', i + 6) || (minor !== 0 && minor !== 1)) return VERSION;
     this.minor = minor;
@@ -437,4 +445,10 @@ export class RequestHead {
 /** Two fields of one name are one list. */
 function joinLists(first: string, second: string): string {
   return first === '' ? second : `${first},${second}`;
+}
+
+/** What is wrong with a request line that is none: mostly bytes of the target that a client did not escape. */
+function explainLine(line: string): Refusal {
+  const [, target = ''] = /^[^ ]+ ([^ ](?:.*[^ ])?) HTTP\/1\.[01]$/.exec(line) ?? [];
+  return UNESCAPED.find(({ found }) => found.test(target))?.refusal ?? MALFORMED_LINE;
 }

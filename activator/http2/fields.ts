@@ -1,5 +1,7 @@
 import { TOKEN } from '../http/characters.ts';
-import { isTrailerSection } from '../http/chunked.ts';
+import { checkTrailers } from '../http/chunked.ts';
+import { BAD_TRAILERS } from '../http/refusals.ts';
+import type { Refusal } from '../refusal.ts';
 
 /**
  * nghttp2 gives up a stream, or the whole session, over a head above its own 64 KiB, by an estimate above the head's
@@ -69,11 +71,11 @@ function isConnectionSpecific(name: string, value: string): boolean {
   return CONNECTION_SPECIFIC.has(name) || (name === 'te' && value.toLowerCase() !== 'trailers');
 }
 
-/** A trailer section as field lines; undefined: malformed. */
-export function readTrailers(raw: readonly string[]): string | undefined {
+/** A trailer section as field lines. */
+export function readTrailers(raw: readonly string[]): string | Refusal {
   const section = readSection(raw);
-  if (!section || section.pseudo.size > 0 || section.host !== undefined) return undefined;
-  return isTrailerSection(`${section.lines}\r\n`) ? section.lines : undefined;
+  if (!section || section.pseudo.size > 0 || section.host !== undefined) return BAD_TRAILERS;
+  return checkTrailers(`${section.lines}\r\n`) ?? section.lines;
 }
 
 /** Field lines of HTTP/1.1 as names and values in turn, without what HTTP/2 does not have. */

@@ -1,12 +1,34 @@
-import { COLD_START_BUCKETS } from '#domain/cold-start.ts';
+import { COLD_START_BUCKETS, COLD_START_HELP } from '#domain/cold-start.ts';
 import { labelsOf, sample } from '#lib/prometheus.ts';
 import { ENTRY_REFUSALS, type EntryRefusal } from '../entry/entering.ts';
 import { REFUSAL_CODES, type RefusalCode } from '../refusal.ts';
 import { Histogram } from './histogram.ts';
+import { Outcomes } from './outcomes.ts';
 
 const SECONDS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
 ];
+/** What there is, as the text format introduces it; `docs/metrics.md` has the same, with all labels. */
+const FAMILIES = {
+  rouse_requests_total: ['counter', 'Requests that were answered, by status.'],
+  rouse_request_duration_seconds: ['histogram', 'From arrival to the end of the answer.'],
+  rouse_queue_wait_seconds: ['histogram', 'How long requests waited for an instance.'],
+  rouse_cold_start_seconds: ['histogram', COLD_START_HELP],
+  rouse_cold_requests_total: ['counter', 'Requests that waited for an instance to start.'],
+  rouse_queue_depth: ['gauge', 'Requests that wait.'],
+  rouse_queue_bytes: ['gauge', 'Bytes that waiting requests hold.'],
+  rouse_requests_in_flight: ['gauge', 'Requests that instances have.'],
+  rouse_refusals_total: ['counter', 'Requests that Rouse itself refused, by reason.'],
+  rouse_connection_refusals_total: [
+    'counter',
+    'Connections that ended before their first request, by reason.',
+  ],
+  rouse_client_connections: ['gauge', 'Open connections of callers.'],
+  rouse_held_bytes: ['gauge', 'Bytes of limits.heldBytes that are used.'],
+  rouse_leased_slots: ['gauge', 'Requests at once that control has given this data plane.'],
+  rouse_control_linked: ['gauge', '1: this data plane has control.'],
+} as const satisfies Record<string, readonly ['counter' | 'gauge' | 'histogram', string]>;
+
 /** Status codes 100–599. */
 const CODES = 500;
 
@@ -21,6 +43,7 @@ export interface RevisionMetrics {
   arrivals: number;
   coldArrivals: number;
   coldMs: number;
+  readonly outcomes: Outcomes;
 }
 
 export function createRevisionMetrics(
@@ -37,6 +60,7 @@ export function createRevisionMetrics(
     arrivals: 0,
     coldArrivals: 0,
     coldMs: 0,
+    outcomes: new Outcomes(),
   };
 }
 
@@ -98,42 +122,47 @@ export function formatMetrics(
     if (gate.isLeased) leased.push(formatLeased(route));
   }
   return [
-    '# TYPE rouse_requests_total counter',
+    ...introduce('rouse_requests_total'),
     ...revisions.flatMap((route) => formatCodes(route)),
     ...formatHistograms('rouse_request_duration_seconds', revisions, (m) => m.duration),
     ...formatHistograms('rouse_queue_wait_seconds', revisions, (m) => m.wait),
-    '# TYPE rouse_cold_start_seconds histogram',
+    ...introduce('rouse_cold_start_seconds'),
     ...(['queue', 'infer'] as const).flatMap((phase) =>
       shared.phases[phase].format('rouse_cold_start_seconds', labelsOf({ phase })),
     ),
-    '# TYPE rouse_cold_requests_total counter',
+    ...introduce('rouse_cold_requests_total'),
     ...revisions.map(({ metrics }) =>
       sample('rouse_cold_requests_total', metrics.labels, metrics.coldRequests),
     ),
-    '# TYPE rouse_queue_depth gauge',
+    ...introduce('rouse_queue_depth'),
     ...revisions.map((r) => sample('rouse_queue_depth', r.metrics.labels, r.gate.waiting)),
-    '# TYPE rouse_queue_bytes gauge',
+    ...introduce('rouse_queue_bytes'),
     ...revisions.map((r) => sample('rouse_queue_bytes', r.metrics.labels, r.gate.waitingBytes)),
-    '# TYPE rouse_requests_in_flight gauge',
+    ...introduce('rouse_requests_in_flight'),
     ...revisions.map((r) => sample('rouse_requests_in_flight', r.metrics.labels, r.gate.inFlight)),
-    '# TYPE rouse_refusals_total counter',
+    ...introduce('rouse_refusals_total'),
     ...REFUSAL_CODES.map((reason, i) =>
       sample('rouse_refusals_total', labelsOf({ reason }), shared.refusals[i] ?? 0),
     ),
-    '# TYPE rouse_connection_refusals_total counter',
+    ...introduce('rouse_connection_refusals_total'),
     ...ENTRY_REFUSALS.map((reason, i) =>
       sample('rouse_connection_refusals_total', labelsOf({ reason }), shared.entryRefusals[i] ?? 0),
     ),
-    '# TYPE rouse_client_connections gauge',
+    ...introduce('rouse_client_connections'),
     sample('rouse_client_connections', '', shared.connections),
-    '# TYPE rouse_held_bytes gauge',
+    ...introduce('rouse_held_bytes'),
     sample('rouse_held_bytes', '', heldBytes),
-    '# TYPE rouse_leased_slots gauge',
+    ...introduce('rouse_leased_slots'),
     ...leased,
-    '# TYPE rouse_control_linked gauge',
+    ...introduce('rouse_control_linked'),
     sample('rouse_control_linked', '', linked ? 1 : 0),
     '',
   ].join('\n');
+}
+
+function introduce(name: keyof typeof FAMILIES): string[] {
+  const [type, help] = FAMILIES[name];
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`];
 }
 
 function formatLeased({ gate, metrics, model, routing }: Counted): string {
@@ -152,12 +181,12 @@ function formatCodes({ metrics }: Used): string[] {
 }
 
 function formatHistograms(
-  name: string,
+  name: keyof typeof FAMILIES,
   revisions: readonly Used[],
   select: (metrics: RevisionMetrics) => Histogram,
 ): string[] {
   return [
-    `# TYPE ${name} histogram`,
+    ...introduce(name),
     ...revisions.flatMap(({ metrics }) => select(metrics).format(name, metrics.labels)),
   ];
 }

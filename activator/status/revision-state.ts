@@ -1,8 +1,11 @@
 import type { RevisionWaits } from '#bus/messages.ts';
 import type { RoutingRevision } from '#domain/routing.ts';
-import { mustRefuse, type RevisionRoute } from '../routes.ts';
+import { isElsewhere, mustRefuse, type RevisionRoute } from '../routes.ts';
 
-/** `failed`: the revision itself, or its last start, and nothing is under way that could change that. */
+/**
+ * `failed`: the revision itself, or its last start, and nothing is under way that could change that; or it runs
+ * elsewhere, and could not be reached when it was asked last.
+ */
 export type RevisionState = 'asleep' | 'parked' | 'starting' | 'awake' | 'preparing' | 'failed';
 
 /** What is told of a revision wherever its state is told. */
@@ -13,6 +16,7 @@ export function stateOf(
 ): RevisionState {
   const { routing, parked } = route;
   if (mustRefuse(route, now)) return 'failed';
+  if (routing.startFailure && isElsewhere(route)) return 'failed';
   if (waits.warm) return 'awake';
   if (waits.startingSeconds !== undefined) return 'starting';
   if (routing.state !== 'Ready') return 'preparing';

@@ -1,5 +1,5 @@
 import type { RevisionWaits } from '#bus/messages.ts';
-import type { RevisionRoute } from '../routes.ts';
+import { isElsewhere, type RevisionRoute } from '../routes.ts';
 import { failureOf, type RevisionState, stateOf } from './revision-state.ts';
 import { addWaits, expectedWait } from './waits.ts';
 
@@ -45,7 +45,7 @@ export function makeStatus(
   const waits = addWaits(told);
   const state = stateOf(route, waits, now);
   const isTrying = state === 'failed' || state === 'starting' || state === 'preparing';
-  const reason = isTrying ? (routing.waitingFor ?? failureOf(routing)) : undefined;
+  const reason = isTrying ? (routing.waitingFor ?? tellFailure(route, now)) : undefined;
   return {
     namespace: model.routing.namespace,
     model: model.routing.name,
@@ -57,6 +57,14 @@ export function makeStatus(
     expectedWaitSeconds: state === 'failed' ? null : waitOf(route, waits, waits.waiting),
     ...(requestId !== '' && { request: makeRequestStatus(route, told, waits, requestId) }),
   };
+}
+
+/** Of what runs elsewhere nothing newer is known than what the last request met. */
+function tellFailure(route: RevisionRoute, now: number): string | undefined {
+  const { startFailure } = route.routing;
+  const failure = failureOf(route.routing);
+  const isOld = isElsewhere(route) && startFailure !== undefined && startFailure.until <= now;
+  return isOld ? `${failure} (last known)` : failure;
 }
 
 /** Grants go to data planes in proportion to who waits there, so that all queues move on alike. */

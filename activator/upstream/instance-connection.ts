@@ -405,7 +405,7 @@ export class InstanceConnection implements Upstream, SocketOwner {
   }
 
   private breakWith(what: string): number {
-    this.onGone(`the instance sent ${what}`);
+    this.onGone(`the instance sent ${what}`, 'end');
     return -1;
   }
 

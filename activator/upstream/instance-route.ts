@@ -1,4 +1,4 @@
-import type { Address, RoutingInstance } from '#domain/routing.ts';
+import type { Address, RoutingInstance, StartFailure } from '#domain/routing.ts';
 import { type Gate, type GateInstance, OWN } from '../gate/gate.ts';
 import { InstanceSessions } from './instance-sessions.ts';
 import type { UpstreamPool, Upstream } from './upstream.ts';
@@ -13,7 +13,7 @@ const GONE = 'its model was deleted or has let go of it';
 /**
  * An instance as the gate sees it, with its connections. The fields of `GateInstance` are written by the gate alone.
  *
- * Invariant: a connection is in use, idle or lingering; once `closed`, none is idle or lingers.
+ * Invariant: a connection is in use, idle or lingering; while `closed`, none is idle or lingers.
  */
 export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnection> {
   readonly id: string;
@@ -30,6 +30,8 @@ export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnect
   draining = false;
   /** Requests in a row that ran out of time without an answer. */
   silences = 0;
+  /** Control was told that it answers after this failure. */
+  reachedAfter: StartFailure | undefined;
   suspended = false;
   leased: number;
   claimed: number;
@@ -134,6 +136,11 @@ export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnect
     this.sessions?.close();
     for (const upstream of this.idle.splice(0)) upstream.destroy();
     for (const upstream of this.lingering) upstream.destroy();
+  }
+
+  /** It is not to end after all. */
+  reopen(): void {
+    this.closed = false;
   }
 
   /** It is gone. A process ends its connections itself, with its last words in them; what runs elsewhere does not. */

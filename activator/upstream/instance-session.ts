@@ -33,6 +33,8 @@ export class InstanceSession {
   private readonly waiting = new Set<SessionEvents>();
   private reason = '';
   private isRefusing = false;
+  /** The last stream that the instance looked at, by its GOAWAY. */
+  private lastStream = Number.POSITIVE_INFINITY;
 
   constructor(address: Address, now: number) {
     this.idleSince = now;
@@ -49,13 +51,23 @@ export class InstanceSession {
     this.session.on('connect', () => this.onConnect());
     this.session.on('remoteSettings', () => (this.speaksHttp2 = true));
     this.session.on('error', (error: Error) => (this.reason = error.message));
-    this.session.on('goaway', () => (this.isRefusing = true));
+    this.session.on('goaway', (_, lastStream) => this.onGoAway(lastStream));
     this.session.on('close', () => this.onClose());
   }
 
   /** Whether another request may be sent on it. */
   get isUsable(): boolean {
     return !this.isRefusing && !this.session.closed && !this.session.destroyed;
+  }
+
+  /** The connection has ended, for all of its streams. */
+  get isGone(): boolean {
+    return this.session.destroyed;
+  }
+
+  /** Whether the instance said, as it went away, that it did nothing with a stream: RFC 9113, 6.8. */
+  hasLeftOut(stream = 0): boolean {
+    return stream > this.lastStream;
   }
 
   /** As many at once as the instance says. */
@@ -104,6 +116,11 @@ export class InstanceSession {
       this.waiting.delete(each);
       each.onConnected();
     }
+  }
+
+  private onGoAway(lastStream: number): void {
+    this.isRefusing = true;
+    this.lastStream = lastStream;
   }
 
   private onClose(): void {

@@ -165,8 +165,15 @@ export class InstanceStream implements Upstream {
   release(): void {
     this.events = undefined;
     this.leave();
+    this.drop();
+  }
+
+  /** What has closed keeps what is left of the request until it is destroyed. */
+  private drop(): void {
     const { stream } = this;
-    if (stream && !stream.destroyed && !stream.closed) stream.close(NGHTTP2_CANCEL);
+    if (!stream || stream.destroyed) return;
+    if (stream.closed) stream.destroy();
+    else stream.close(NGHTTP2_CANCEL);
   }
 
   abandon(onOver: OnOver): void {
@@ -199,15 +206,18 @@ export class InstanceStream implements Upstream {
   private onTrailers(raw: readonly string[]): void {
     this.isWhole = true;
     const lines = readTrailers(raw);
-    if (lines === undefined) this.break('end', 'the instance sent malformed trailers');
-    else this.trailers = lines;
+    if (typeof lines === 'string') this.trailers = lines;
+    else this.break('end', 'the instance sent malformed trailers');
   }
 
   private onEnd(): void {
-    const { events } = this;
+    const { events, stream } = this;
     if (!events || !this.isAnswering) return;
-    // A stream that was reset in the middle ends, too: `close` follows, and tells of it.
-    if (this.wasCut) return;
+    // A stream that was reset in the middle ends, too. `close` does not follow while the request is not all written.
+    if (this.wasCut) {
+      this.onClose(stream?.rstCode ?? NGHTTP2_CANCEL);
+      return;
+    }
     this.events = undefined;
     this.leave();
     events.onEnd(this.trailers);
@@ -240,19 +250,20 @@ export class InstanceStream implements Upstream {
     this.break('protocol', 'the instance does not speak HTTP/2');
   }
 
+  /** A reset is the instance's word on this request; the end of its connection says nothing of it. */
   private onClose(code: number): void {
-    const wasRefused = code === NGHTTP2_REFUSED_STREAM && !this.isAnswering;
-    const reason = this.session.isUsable
-      ? `the instance reset the stream (${code})`
-      : this.session.failure;
-    this.break(wasRefused ? 'refused' : this.isAnswering ? 'end' : 'response', reason);
+    const { session, stream } = this;
+    const wasRefused = code === NGHTTP2_REFUSED_STREAM || session.hasLeftOut(stream?.id);
+    const reason = session.isGone ? session.failure : `the instance reset the stream (${code})`;
+    if (wasRefused && !this.isAnswering) this.break('refused', reason);
+    else this.break(session.isGone && !this.isAnswering ? 'response' : 'end', reason);
   }
 
   private break(before: Parameters<UpstreamEvents['onBroken']>[0], reason: string): void {
     const { events } = this;
     this.events = undefined;
     this.leave();
-    if (this.stream && !this.stream.closed) this.stream.close(NGHTTP2_CANCEL);
+    this.drop();
     events?.onBroken(before, reason);
   }
 

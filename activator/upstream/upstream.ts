@@ -65,7 +65,8 @@ export interface UpstreamEvents {
   onConnected(): void;
   /**
    * It closed or failed. `before`: how far it had come; `refused`: the instance says that it did nothing with
-   * the request; `protocol`: it answered in another protocol.
+   * the request; `protocol`: it answered in another protocol; `response`: its connection closed; `end`: that, or what
+   * the instance sent says that it has looked at the request.
    */
   onBroken(before: 'connect' | 'protocol' | 'refused' | 'response' | 'end', reason: string): void;
   onInformational(head: ResponseHead): void;

@@ -3,7 +3,7 @@ import type { Layer } from './layer.ts';
 import { TAR_END, tarFile, tarHeader, tarPadding } from './tar.ts';
 
 /**
- * An image as an archive that both `ctr images import` and `docker load` read: an image layout of the Open Container
+ * Images as an archive that both `ctr images import` and `docker load` read: an image layout of the Open Container
  * Initiative (image-spec 1.1, "Image Layout"), and the `manifest.json` of Docker beside it.
  */
 
@@ -18,11 +18,37 @@ export interface Image {
 
 const OCI = 'application/vnd.oci.image';
 
-/** The archive, piece by piece. Layers whose digests are in `known` are left out: who gets it must have them. */
+/** What is written of an image, besides its layers. */
+interface Texts {
+  readonly name: string;
+  readonly settings: string;
+  readonly manifest: string;
+  readonly layers: readonly Layer[];
+}
+
+/**
+ * The archive, piece by piece; a layer that several of the images have is in it once. Layers whose digests are in
+ * `known` are left out: who gets it must have them.
+ */
 export async function* makeArchive(
-  { name, layers, config }: Image,
+  images: readonly Image[],
   known: ReadonlySet<string> = new Set(),
 ): AsyncGenerator<Buffer> {
+  const written = images.map(writeTexts);
+  yield tarFile('oci-layout', JSON.stringify({ imageLayoutVersion: '1.0.0' }));
+  yield tarFile('index.json', makeIndex(written));
+  yield tarFile('manifest.json', makeDockerManifest(written));
+  for (const { settings, manifest } of written) {
+    for (const text of [settings, manifest]) yield tarFile(pathOf(digestOf(text)), text);
+  }
+  const layers = written.flatMap((image) => image.layers);
+  for (const [digest, layer] of new Map(layers.map((each) => [each.digest, each]))) {
+    if (!known.has(digest)) yield* packBlob(layer);
+  }
+  yield TAR_END;
+}
+
+function writeTexts({ name, layers, config }: Image): Texts {
   const settings = JSON.stringify({
     architecture: process.arch === 'x64' ? 'amd64' : process.arch,
     os: 'linux',
@@ -35,12 +61,7 @@ export async function* makeArchive(
     config: describe('config.v1+json', settings),
     layers: layers.map((layer) => describe('layer.v1.tar', layer)),
   });
-  yield tarFile('oci-layout', JSON.stringify({ imageLayoutVersion: '1.0.0' }));
-  yield tarFile('index.json', makeIndex(name, manifest));
-  yield tarFile('manifest.json', makeDockerManifest(name, settings, layers));
-  for (const text of [settings, manifest]) yield tarFile(pathOf(digestOf(text)), text);
-  for (const layer of layers) if (!known.has(layer.digest)) yield* packBlob(layer);
-  yield TAR_END;
+  return { name, settings, manifest, layers };
 }
 
 async function* packBlob(layer: Layer): AsyncGenerator<Buffer> {
@@ -50,15 +71,22 @@ async function* packBlob(layer: Layer): AsyncGenerator<Buffer> {
   yield tarPadding(size);
 }
 
-function makeIndex(name: string, manifest: string): string {
-  const annotations = { 'io.containerd.image.name': name };
-  const manifests = [{ ...describe('manifest.v1+json', manifest), annotations }];
+function makeIndex(images: readonly Texts[]): string {
+  const manifests = images.map(({ name, manifest }) => ({
+    ...describe('manifest.v1+json', manifest),
+    annotations: { 'io.containerd.image.name': name },
+  }));
   return JSON.stringify({ schemaVersion: 2, mediaType: `${OCI}.index.v1+json`, manifests });
 }
 
-function makeDockerManifest(name: string, settings: string, layers: readonly Layer[]): string {
-  const Layers = layers.map(({ digest }) => pathOf(digest));
-  return JSON.stringify([{ Config: pathOf(digestOf(settings)), RepoTags: [name], Layers }]);
+function makeDockerManifest(images: readonly Texts[]): string {
+  return JSON.stringify(
+    images.map(({ name, settings, layers }) => ({
+      Config: pathOf(digestOf(settings)),
+      RepoTags: [name],
+      Layers: layers.map(({ digest }) => pathOf(digest)),
+    })),
+  );
 }
 
 function describe(type: string, what: string | Pick<Layer, 'digest' | 'size'>): object {

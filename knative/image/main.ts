@@ -7,9 +7,9 @@ import { parseArgs } from 'node:util';
 import { messageOf } from '#lib/fault.ts';
 import { readVersion } from '#lib/version.ts';
 import { makeArchive } from './archive.ts';
-import { imageCache, makeRouseImage } from './image.ts';
+import { imageCache, makeRouseImages } from './image.ts';
 
-/** `npm run image -- --out FILE`: the image of the model servers as an archive, made without Docker. */
+/** `npm run image -- --out FILE`: the images of Rouse as an archive, made without Docker. */
 
 const PROJECT = resolve(import.meta.dirname, '../..');
 
@@ -23,11 +23,12 @@ async function main(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'rouse-image-'));
   try {
     const cache = imageCache(process.env);
-    const image = await makeRouseImage({ name: values.name, project: PROJECT, cache, folder });
+    const images = await makeRouseImages({ name: values.name, project: PROJECT, cache, folder });
     const out = resolve(values.out);
-    await pipeline(makeArchive(image), createWriteStream(`${out}.part`));
+    await pipeline(makeArchive(images), createWriteStream(`${out}.part`));
     await rename(`${out}.part`, out);
-    process.stdout.write(`${values.name} in ${values.out}\n`);
+    const names = images.map(({ name }) => name).join(' and ');
+    process.stdout.write(`${names} in ${values.out}\n`);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -153,8 +153,8 @@ function makeUnion(alternatives: readonly JsonSchema[]): Structural {
   const nodes = alternatives.filter(isNode).map(makeStructural);
   const properties: Record<string, Structural> = {};
   for (const [key, { default: _default, ...child }] of nodes.flatMap(propertiesOf)) {
-    const choices = [...(properties[key]?.enum ?? []), ...(child.enum ?? [])];
-    properties[key] = { ...child, ...(choices.length > 0 && { enum: choices }) };
+    const choices = new Set([...(properties[key]?.enum ?? []), ...(child.enum ?? [])]);
+    properties[key] = { ...child, ...(choices.size > 0 && { enum: [...choices] }) };
   }
   const required = Object.keys(properties).filter((key) =>
     nodes.every((node) => node.required?.includes(key)),

@@ -2,7 +2,7 @@ import { systemProcesses } from '#runtime/local/process/proc.ts';
 import { kubectl, untilObject } from '#test/cluster/live/inside/kubectl.ts';
 import { applyObject } from './objects.ts';
 
-/** Both activators, as pods beside each other: the same Deployment but for image and command. */
+/** Both activators, as pods beside each other: the same Deployment but for the image. */
 
 const SYSTEM = ['--namespace', 'knative-serving'];
 const PORT = 8012;
@@ -48,12 +48,7 @@ const OWN_NAME = 'activator-rouse';
 export function makeOwnActivator(stock: Deployment, image: string): object {
   const labels = { app: OWN_NAME };
   const { template } = stock.spec;
-  const containers = template.spec.containers.map((container) => ({
-    ...container,
-    image,
-    command: ['/usr/bin/node'],
-    args: ['--no-warnings', '/app/src/activator.ts'],
-  }));
+  const containers = template.spec.containers.map((container) => ({ ...container, image }));
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',

@@ -1,13 +1,29 @@
-import { exchange, fieldOf, makeRequest } from '../measure/exchange.ts';
+import { exchange, makeRequest } from '../measure/exchange.ts';
 import { figureOf, quantile } from '../measure/figures.ts';
-import { type Phase, parseTiming } from '../measure/timing.ts';
-import { until } from '../measure/until.ts';
+import { say } from '../measure/results.ts';
+import { pause, until } from '../measure/until.ts';
 import type { ActivatorName, ActivatorPod } from './activators.ts';
 import { type Ratio, ratioOfQuantiles } from './bootstrap.ts';
-import { headersOf, podsByService } from './objects.ts';
+import { headersOf } from './objects.ts';
+import type { PodWatch } from './pods.ts';
 
 /** A pod that is told to end takes some seconds, and its autoscaler a window and a grace before that. */
-const ASLEEP = { everyMs: 250, withinMs: 120_000 };
+const ASLEEP = { everyMs: 50, withinMs: 120_000 };
+/** What a wake has set in motion goes on when it is answered, and would slow down the next one. */
+const SETTLE_MS = 500;
+/** What is told of a pod may come after the answer of that pod. */
+const TOLD = { everyMs: 10, withinMs: 10_000 };
+
+/**
+ * What a wake consists of, ms: until its pod is made, which activator, autoscaler and controllers do; until that has an
+ * address, which scheduler and kubelet do; until the first byte of the answer, for which containers start, and the
+ * activator finds out and sends the request.
+ */
+export interface Phases {
+  readonly made: number;
+  readonly address: number;
+  readonly answer: number;
+}
 
 export interface ColdRow {
   readonly activator: ActivatorName;
@@ -16,8 +32,8 @@ export interface ColdRow {
   readonly p50: number;
   readonly p95: number;
   readonly high: number;
-  /** Medians of our `Server-Timing`, ms; not of Knative's, which has none. */
-  readonly phases: Readonly<Record<Phase, number>> | undefined;
+  /** Medians. */
+  readonly phases: Phases;
 }
 
 export interface Cold {
@@ -27,9 +43,8 @@ export interface Cold {
   readonly ratios: { readonly p50: Ratio; readonly p95: Ratio };
 }
 
-interface Wake {
+interface Wake extends Phases {
   readonly ms: number;
-  readonly timing: string | undefined;
 }
 
 /**
@@ -40,15 +55,19 @@ export async function measureCold(
   activators: readonly ActivatorPod[],
   services: readonly string[],
   wakes: number,
+  pods: PodWatch,
 ): Promise<Cold> {
   const found = new Map<ActivatorName, Wake[]>(activators.map(({ name }) => [name, []]));
   for (let turn = 0; turn < wakes * activators.length; turn++) {
-    const service = services[turn % services.length] ?? '';
+    const index = turn % services.length;
+    const service = services[index] ?? '';
     const pass = Math.floor(turn / services.length);
-    const by = activators[(turn + pass) % activators.length];
+    if (index === 0) say(`cold: ${turn} of ${wakes * activators.length} wakes`);
+    const by = activators[(index + pass) % activators.length];
     if (!by) continue;
-    await untilAsleep(service);
-    found.get(by.name)?.push(await wake(by, service));
+    await pause(SETTLE_MS);
+    await untilAsleep(service, pods);
+    found.get(by.name)?.push(await wake(by, service, pods));
   }
   const times = (name: ActivatorName): number[] => (found.get(name) ?? []).map(({ ms }) => ms);
   const ratio = (share: number): Ratio =>
@@ -60,20 +79,45 @@ export async function measureCold(
   };
 }
 
-async function untilAsleep(service: string): Promise<void> {
-  await until(ASLEEP, async () => {
-    const pods = (await podsByService()).get(service) ?? [];
-    return pods.length === 0 ? undefined : `${service} does not go to sleep`;
-  });
+async function untilAsleep(service: string, pods: PodWatch): Promise<void> {
+  await until(ASLEEP, () =>
+    pods.of(service).length === 0 ? undefined : `${service} does not go to sleep`,
+  );
 }
 
-async function wake({ host, port, name }: ActivatorPod, service: string): Promise<Wake> {
+async function wake(
+  { host, port, name }: ActivatorPod,
+  service: string,
+  pods: PodWatch,
+): Promise<Wake> {
   const fields = Object.entries(headersOf(service)).map(([key, value]) => `${key}: ${value}\r\n`);
   const request = makeRequest(service, '/', undefined, fields.join(''));
   const askedAt = performance.now();
-  const { firstByteAt, status, head, body } = await exchange({ host, port }, request);
+  const { firstByteAt, status, body } = await exchange({ host, port }, request);
   if (status !== 200) throw new Error(`${name} answered ${status} for ${service}: ${body}`);
-  return { ms: firstByteAt - askedAt, timing: fieldOf(head, 'server-timing') };
+  const { madeAt, addressAt } = await untilTold(service, pods, askedAt);
+  return {
+    ms: firstByteAt - askedAt,
+    made: madeAt - askedAt,
+    address: addressAt - madeAt,
+    answer: firstByteAt - addressAt,
+  };
+}
+
+async function untilTold(
+  service: string,
+  pods: PodWatch,
+  askedAt: number,
+): Promise<{ madeAt: number; addressAt: number }> {
+  let told: { madeAt: number; addressAt: number } | undefined;
+  await until(TOLD, () => {
+    const { madeAt = 0, addressAt } = pods.timesOf(service) ?? {};
+    if (madeAt < askedAt || addressAt === undefined) return `no pod of ${service} was told of`;
+    told = { madeAt, addressAt };
+    return undefined;
+  });
+  if (!told) throw new Error(`no pod of ${service} was told of`);
+  return told;
 }
 
 function summarise(activator: ActivatorName, wakes: readonly Wake[]): ColdRow {
@@ -84,18 +128,14 @@ function summarise(activator: ActivatorName, wakes: readonly Wake[]): ColdRow {
     p50: quantile(sorted, 0.5),
     p95: quantile(sorted, 0.95),
     high: sorted.at(-1) ?? 0,
-    phases: phasesOf(wakes.flatMap(({ timing }) => timing ?? [])),
+    phases: {
+      made: medianOf(wakes.map(({ made }) => made)),
+      address: medianOf(wakes.map(({ address }) => address)),
+      answer: medianOf(wakes.map(({ answer }) => answer)),
+    },
   };
 }
 
-function phasesOf(timings: readonly string[]): ColdRow['phases'] {
-  if (timings.length === 0) return undefined;
-  const parsed = timings.map(parseTiming);
-  const median = (phase: Phase): number => figureOf(parsed.map((each) => each[phase])).median;
-  return {
-    queue: median('queue'),
-    start: median('start'),
-    load: median('load'),
-    infer: median('infer'),
-  };
+function medianOf(values: readonly number[]): number {
+  return figureOf(values).median;
 }

@@ -13,7 +13,7 @@ const AT_ONCE = 50;
 export interface Held {
   readonly activator: ActivatorName;
   readonly requests: number;
-  /** Those that were answered though nothing can answer them. */
+  /** Those that were answered, or cut off, though nothing can answer them. */
   readonly refused: number;
   /** Resident, before and with them. */
   readonly beforeBytes: number;
@@ -31,18 +31,24 @@ export async function measureHeld(
   const fields = Object.entries(headersOf(service)).map(([key, value]) => `${key}: ${value}\r\n`);
   const request = makeRequest(service, '/', undefined, fields.join(''));
   const sockets: Socket[] = [];
-  let refused = 0;
+  const refused = new Set<Socket>();
   try {
     await inParallel(requests, AT_ONCE, async () => {
       const socket = connect({ host, port });
       sockets.push(socket);
-      socket.once('data', () => refused++);
+      for (const end of ['data', 'close']) socket.once(end, () => refused.add(socket));
       socket.on('error', () => {});
       await once(socket, 'connect');
       socket.write(request);
     });
     await pause(SETTLE_MS);
-    return { activator: name, requests, refused, beforeBytes, withBytes: rssBytes() };
+    return {
+      activator: name,
+      requests,
+      refused: refused.size,
+      beforeBytes,
+      withBytes: rssBytes(),
+    };
   } finally {
     for (const socket of sockets) socket.destroy();
   }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { runInside } from '#test/cluster/enter.ts';
 import { createTestCluster } from '#test/cluster/live/cluster.ts';
 import { describeMachine } from '../measure/machine.ts';
 import { countOf, readOptions } from '../measure/options.ts';
@@ -19,6 +20,18 @@ const values = readOptions({
   out: { type: 'string', default: resultFile('knative') },
 });
 
+/** What it says meanwhile is shown; its output is what it found. */
+async function measureInside(state: string, extent: Extent): Promise<Measured> {
+  const inside = join(import.meta.dirname, 'inside.ts');
+  const lines: string[] = [];
+  const status = await runInside(state, [process.execPath, inside, JSON.stringify(extent)], {
+    folder: import.meta.dirname,
+    onLine: (line) => lines.push(line),
+  });
+  if (status !== 0) throw new Error(`the benchmark ended with status ${status}`);
+  return JSON.parse(lines.join(''));
+}
+
 async function main(): Promise<void> {
   const machine = describeMachine();
   const extent: Omit<Extent, 'wrk'> = {
@@ -35,14 +48,7 @@ async function main(): Promise<void> {
   try {
     say('a cluster, with our image');
     await cluster.must('up', 'rouse');
-    const inside = join(import.meta.dirname, 'inside.ts');
-    const found = await cluster.must(
-      'exec',
-      process.execPath,
-      inside,
-      JSON.stringify({ ...extent, wrk }),
-    );
-    const measured: Measured = JSON.parse(found);
+    const measured = await measureInside(cluster.state, { ...extent, wrk });
     const versions = { node: process.versions.node, wrk: await versionOf('wrk') };
     const report: Report = { ...describeRun('knative', machine, versions), extent, ...measured };
     await writeResult(values.out, report, formatReport(report));

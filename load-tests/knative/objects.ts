@@ -54,15 +54,3 @@ export function headersOf(service: string): Record<string, string> {
     'Knative-Serving-Revision': revisionOf(service),
   };
 }
-
-/** Names of the pods of all services, by service. */
-export async function podsByService(): Promise<ReadonlyMap<string, readonly Pod[]>> {
-  const text = await kubectl('get', 'pods', '--namespace', NAMESPACE, '--output', 'json');
-  const { items }: { items: Pod[] } = JSON.parse(text);
-  return Map.groupBy(items, ({ metadata }) => metadata.labels['serving.knative.dev/service'] ?? '');
-}
-
-interface Pod {
-  readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> };
-  readonly status: { readonly podIP?: string };
-}

@@ -19,6 +19,7 @@ export interface Report extends ReportHead<'knative'>, Measured {
   readonly extent: Omit<Extent, 'wrk'>;
 }
 
+const KIB = 2 ** 10;
 const MIB = 2 ** 20;
 
 export function formatReport(report: Report): string {
@@ -61,11 +62,18 @@ function goal(what: string, figure: Figure, bound: 'most' | 'least', value: numb
 
 function formatHeld(all: readonly Held[]): string {
   return formatTable(
-    [`${all[0]?.requests} held requests`, 'resident MiB before', 'with them', 'refused'],
-    all.map(({ activator, beforeBytes, withBytes, refused }) => [
+    [
+      `${all[0]?.requests} held requests`,
+      'resident MiB before',
+      'with them',
+      'KiB each',
+      'refused',
+    ],
+    all.map(({ activator, requests, beforeBytes, withBytes, refused }) => [
       activator,
       (beforeBytes / MIB).toFixed(0),
       (withBytes / MIB).toFixed(0),
+      ((withBytes - beforeBytes) / KIB / requests).toFixed(1),
       String(refused),
     ]),
   );
@@ -73,17 +81,21 @@ function formatHeld(all: readonly Held[]): string {
 
 function formatCold({ services, rows, ratios }: Cold): string {
   const table = formatTable(
-    [`wakes of ${services} services`, 'wakes', 'p50 ms', 'p95 ms', 'highest ms', 'phases, ms'],
-    rows.map(({ activator, wakes, p50, p95, high, phases }) => [
-      activator,
-      String(wakes),
-      p50.toFixed(0),
-      p95.toFixed(0),
-      high.toFixed(0),
-      Object.entries(phases ?? {})
-        .map(([phase, ms]) => `${phase} ${ms.toFixed(1)}`)
-        .join(', '),
-    ]),
+    [
+      `wakes of ${services} services`,
+      'wakes',
+      'p50 ms',
+      'p95 ms',
+      'highest ms',
+      'pod made, median ms',
+      'then its address',
+      'then the answer',
+    ],
+    rows.map(({ activator, wakes, p50, p95, high, phases }) => {
+      const { made, address, answer } = phases;
+      const times = [p50, p95, high, made, address, answer].map((ms) => ms.toFixed(0));
+      return [activator, String(wakes), ...times];
+    }),
   );
   const p50 = formatRatio("p50 / stock's", ratios.p50, 1);
   const p95 = formatRatio("p95 / stock's", ratios.p95, 0.9);

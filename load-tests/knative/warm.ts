@@ -1,12 +1,14 @@
 import { figureOf, rotate, type Figure } from '../measure/figures.ts';
 import { pause } from '../measure/until.ts';
-import { type Load, runWrk } from '../measure/wrk.ts';
+import { type Load, runWrk, type Summary } from '../measure/wrk.ts';
 import type { ActivatorName, ActivatorPod } from './activators.ts';
 import { headersOf } from './objects.ts';
 import type { Extent } from './options.ts';
 
 /** One thread of wrk, as in the figures that the goals were made from. */
 const LOAD: Load = { name: 'get-32', method: 'GET', path: '/', bodyBytes: 0, connections: 32 };
+/** Before anything is measured: Node compiles what is often run, and these programs run for months. */
+const HEAT_SECONDS = 15;
 /** Until connections are closed, and what they left has been cleaned up. */
 const SETTLE_MS = 500;
 
@@ -59,11 +61,12 @@ export async function measureWarm(
     return { way: name, origin: `http://${host}:${port}`, cpuMicros };
   });
   targets.push({ way: 'direct', origin: `http://${pod}:8012`, cpuMicros: () => 0 });
+  const ask = async (origin: string, howLong: number): Promise<Summary> =>
+    await runWrk(wrk, { origin, headers: headersOf(service) }, LOAD, howLong);
   const measure = async ({ origin, cpuMicros }: Target): Promise<Sample> => {
     await pause(SETTLE_MS);
     const before = cpuMicros();
-    const to = { origin, headers: headersOf(service) };
-    const { requests, micros, p50Micros, p99Micros, failed } = await runWrk(wrk, to, LOAD, seconds);
+    const { requests, micros, p50Micros, p99Micros, failed } = await ask(origin, seconds);
     if (requests === 0) throw new Error(`${origin} answered nothing`);
     return {
       cpuMicros: (cpuMicros() - before) / requests,
@@ -74,7 +77,7 @@ export async function measureWarm(
     };
   };
   const samples = new Map<Way, Sample[]>(targets.map(({ way }) => [way, []]));
-  for (const target of targets) await measure(target);
+  for (const { origin } of targets) await ask(origin, HEAT_SECONDS);
   for (let round = 0; round < rounds; round++) {
     for (const target of rotate(targets, round)) {
       samples.get(target.way)?.push(await measure(target));

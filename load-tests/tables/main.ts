@@ -4,6 +4,7 @@ import { formatReport as formatBurst } from '../burst/report.ts';
 import { formatReport as formatCold } from '../cold/report.ts';
 import { formatReport as formatKeepAlive } from '../keepalive/report.ts';
 import { formatReport as formatK6 } from '../k6/report.ts';
+import { formatReport as formatKnative } from '../knative/report.ts';
 import type { Machine } from '../measure/machine.ts';
 import { resultFile, say } from '../measure/results.ts';
 import { formatReport as formatProxy } from '../proxy/report.ts';
@@ -35,6 +36,7 @@ function write(file: string, benchmark: string, format: (json: string) => string
 write(OWN, 'proxy', (json) => formatProxy(JSON.parse(json)));
 write(OWN, 'cold', (json) => formatCold(JSON.parse(json)));
 write(OWN, 'burst', (json) => formatBurst(JSON.parse(json)));
+write(OWN, 'knative', (json) => formatKnative(JSON.parse(json)));
 write(OWN, 'k6', (json) => formatK6(JSON.parse(json)));
 write(OWN, 'soak', (json) => formatSoak(JSON.parse(json)));
 write(POLICIES, 'keepalive', (json) => formatKeepAlive(JSON.parse(json)));

@@ -10,9 +10,13 @@ import { makeArtifactRoutes } from './routes/artifacts.ts';
 import { makeContentRoute } from './routes/content.ts';
 import { makeEventRoutes } from './routes/events.ts';
 import { makeKeyRoutes } from './routes/keys.ts';
+import { makeMeasureRoutes } from './routes/measures.ts';
 import { makeModelRoutes } from './routes/models.ts';
 import { makeObserveRoutes } from './routes/observe.ts';
+import { makeRetentionRoutes } from './routes/retention.ts';
 import { makeRevisionRoutes } from './routes/revisions.ts';
+import { makeRolloutRoutes } from './routes/rollout.ts';
+import { makeSelectionRoutes } from './routes/selection.ts';
 import { makeServerRoutes } from './routes/server.ts';
 import { makeTrafficRoutes } from './routes/traffic.ts';
 import { makeComponents } from './schemas.ts';
@@ -48,9 +52,13 @@ function makeRoutes(options: ApiOptions): Route[] {
     ...makeServerRoutes(options),
     ...makeModelRoutes(options),
     ...makeTrafficRoutes(options),
+    ...makeRolloutRoutes(options),
     ...makeRevisionRoutes(options),
+    ...makeRetentionRoutes(options),
     ...makeEventRoutes(options),
     ...makeObserveRoutes(options),
+    ...makeMeasureRoutes(options),
+    ...makeSelectionRoutes(options),
     ...makeArtifactRoutes(options),
     ...makeKeyRoutes(options),
   ];

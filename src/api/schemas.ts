@@ -1,11 +1,19 @@
 import { z } from 'zod';
+import { measure, measures } from '#domain/measures.ts';
 import { modelDocument, traffic } from '#domain/model.ts';
+import { namespaceName, revisionName } from '#domain/names.ts';
 import { PRIORITIES } from '#domain/priority.ts';
+import { selectionRequest, selectionView } from '#domain/selection.ts';
 import { serverDocument } from '#domain/server.ts';
 import { actor } from '#domain/records.ts';
+import { ROLLOUT_ACTIONS } from '#domain/rollout.ts';
 import {
   appliedView,
   artifactView,
+  collectionPage,
+  collectionRowView,
+  deletedPage,
+  deletedView,
   eventPage,
   eventView,
   instancePage,
@@ -13,22 +21,36 @@ import {
   keyPage,
   keyView,
   logPage,
+  measurePage,
+  measuresAdded,
   modelPage,
   modelView,
   newKeyView,
   problemView,
   revisionPage,
   revisionView,
+  rolloutView,
   serverInfo,
   usagePage,
 } from '#domain/views.ts';
 
 /** The bodies of writes that are no documents of their own. */
 export const trafficBody = z.strictObject({ traffic });
+export const measuresBody = z.strictObject({ measures });
+export const rolloutBody = z.strictObject({ action: z.enum(ROLLOUT_ACTIONS) });
 export const keyBody = z.strictObject({
   role: actor.shape.role,
   note: z.string().max(200).default(''),
   priority: z.enum(PRIORITIES).default('normal'),
+});
+
+export const restoreBody = z.strictObject({
+  revision: revisionName.optional().meta({
+    description: 'One that was deleted by itself; absent: the model.',
+  }),
+});
+export const collectBody = z.strictObject({
+  namespace: namespaceName.optional().meta({ description: 'Absent: all, and content.' }),
 });
 
 const COMPONENTS = {
@@ -41,15 +63,29 @@ const COMPONENTS = {
   Instance: instanceView,
   InstancePage: instancePage,
   Traffic: trafficBody,
+  Rollout: rolloutView,
+  RolloutRequest: rolloutBody,
   Event: eventView,
   EventPage: eventPage,
   LogPage: logPage,
   UsagePage: usagePage,
+  Measure: measure,
+  Measures: measuresBody,
+  MeasuresAdded: measuresAdded,
+  MeasurePage: measurePage,
+  Selection: selectionView,
+  SelectionRequest: selectionRequest,
   Artifact: artifactView,
   Key: keyView,
   KeyPage: keyPage,
   NewKey: newKeyView,
   KeyRequest: keyBody,
+  Restore: restoreBody,
+  Collect: collectBody,
+  Deleted: deletedView,
+  DeletedPage: deletedPage,
+  CollectionRow: collectionRowView,
+  CollectionPage: collectionPage,
   ServerInfo: serverInfo,
   Problem: problemView,
 } as const;

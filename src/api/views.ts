@@ -2,6 +2,7 @@ import type { ModelView } from '#control/usecases.ts';
 import { hostLabel, partsOfRevisionKey } from '#domain/names.ts';
 import type { InstanceView, KeyView, ModelResource, RevisionView } from '#domain/views.ts';
 import type { KeyRecord } from '#domain/records.ts';
+import type { RolloutRecord } from '#domain/rollout.ts';
 
 type StoredRevision = ModelView['revisions'][number];
 type Instance = ModelView['instances'][number];
@@ -27,6 +28,7 @@ export function makeModelView(view: ModelView, places: Places): ModelResource {
       traffic: view.targets.flatMap(({ revision, percent, tag }) =>
         revision === undefined ? [] : [{ revision, percent, ...(tag !== undefined && { tag }) }],
       ),
+      ...(view.rollout && { rollout: makeRolloutSummary(view.rollout) }),
       revisions: view.revisions.map(({ value }) => ({
         name: value.name,
         runtime: value.spec.runtime,
@@ -35,8 +37,14 @@ export function makeModelView(view: ModelView, places: Places): ModelResource {
         createdAt: value.createdAt,
       })),
       instances: view.instances.map(makeInstanceView),
+      retention: view.retention,
+      ...(view.selection && { selection: view.selection }),
     },
   };
+}
+
+function makeRolloutSummary({ phase, stable, canary, percent, why }: RolloutRecord) {
+  return { phase, stable, canary, percent, why };
 }
 
 export function makeRevisionView(stored: StoredRevision): RevisionView {

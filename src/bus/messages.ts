@@ -117,6 +117,8 @@ export type Upward =
       /** It takes requests and answers none: no further complaint is needed. */
       readonly hangs?: boolean;
     }
+  /** What runs elsewhere has answered a request after it could not be reached. */
+  | { readonly type: 'reached'; readonly instance: string }
   | { readonly type: 'metrics'; readonly id: number; readonly text: string }
   /** For the other data planes, by way of control. */
   | ({ readonly type: 'ask'; readonly id: number } & Question)
@@ -159,4 +161,14 @@ export interface RevisionLoad extends RevisionDemand {
   readonly coldArrivals: number;
   readonly busySeconds: number;
   readonly coldSeconds: number;
+  /**
+   * What became of requests that ended: answered below 500, or failed by what the revision did. Those that waited for
+   * an instance to start, callers that left, and what Rouse itself refused for lack of room are in none. Absent: 0.
+   */
+  readonly ok?: number;
+  readonly failed?: number;
+  /** Of `ok`, from arrival to the end of the answer: pairs of a bucket of `#domain/latency.ts` and a count. */
+  readonly latency?: readonly number[];
+  /** The wait of those that were answered, in the same form; cold ones are in it. */
+  readonly waits?: readonly number[];
 }

@@ -18,6 +18,9 @@ export interface Common {
 /** Where control listens when nothing else is said. */
 export const DEFAULT_SERVER = 'http://127.0.0.1:8081';
 
+/** No model fits into less than 1 MiB: whoever writes such a number without a unit means another one. */
+const MIN_PLAIN_BYTES = 2 ** 20;
+
 export function addCommonOptions(program: Command, io: Io): void {
   program
     .option('-n, --namespace <name>', `namespace (default: "${DEFAULT_NAMESPACE}")`)
@@ -57,6 +60,13 @@ export function namespaceOf({ namespace }: Common): string {
 export function parseCount(text: string): number {
   if (/^[0-9]{1,9}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('Expected a whole number.');
+}
+
+/** Other sizes are looked at where the whole model is. */
+export function parseMemory(text: string): string {
+  const isPlain = /^[0-9.]+$/.test(text);
+  if (!isPlain || Number(text) === 0 || Number(text) >= MIN_PLAIN_BYTES) return text;
+  throw new InvalidArgumentError('Plain numbers are bytes. Expected a size such as 256Mi.');
 }
 
 function parseUrl(text: string): string {

@@ -38,8 +38,3 @@ export function print(
 export function formatAge(now: number, at: number): string {
   return formatDuration(Math.max(0, now - at));
 }
-
-/** To the second, in UTC. */
-export function formatTime(at: number): string {
-  return `${new Date(at).toISOString().slice(0, 19)}Z`;
-}

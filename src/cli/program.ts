@@ -1,14 +1,20 @@
 import { Command, CommanderError } from 'commander';
 import { ROUSE } from '#lib/command.ts';
+import { WRONG_USAGE } from '#lib/exit-status.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 import { addApply } from './commands/apply.ts';
 import { addDelete } from './commands/delete.ts';
 import { addDeploy } from './commands/deploy.ts';
+import { addGc } from './commands/gc.ts';
 import { addGet } from './commands/get.ts';
 import { addInvoke } from './commands/invoke.ts';
 import { addKey } from './commands/key.ts';
 import { addLogs } from './commands/logs.ts';
+import { addMeasure } from './commands/measure.ts';
 import { addPush } from './commands/push.ts';
+import { addRestore } from './commands/restore.ts';
+import { addRollout } from './commands/rollout.ts';
+import { addSelect } from './commands/select.ts';
 import { addServe, type Serve } from './commands/serve.ts';
 import { addSimulate, type Simulate } from './commands/simulate.ts';
 import { addTraffic } from './commands/traffic.ts';
@@ -30,9 +36,8 @@ export interface Program {
   run(args: readonly string[]): Promise<number>;
 }
 
-/** Exit status: it was refused or failed; it was asked for in the wrong way. */
+/** Exit status: it was refused or failed. */
 const FAILED = 1;
-const WRONG_USAGE = 2;
 
 export function createProgram(options: ProgramOptions): Program {
   return {
@@ -72,10 +77,15 @@ function makeCommand(options: ProgramOptions, exit: Exit): Command {
   addGet(program, options);
   addInvoke(program, options, exit);
   addTraffic(program, options);
+  addRollout(program, options);
   addLogs(program, options);
   addWhy(program, options);
+  addMeasure(program, options);
+  addSelect(program, options);
   addSimulate(program, options);
   addDelete(program, options);
+  addRestore(program, options);
+  addGc(program, options);
   addKey(program, options);
   nameHelp(program, ROUSE);
   return program;

@@ -1,7 +1,12 @@
-import { revisionSpec } from '#domain/model.ts';
+import { modelSpec, revisionSpec } from '#domain/model.ts';
 import type { Wanted, Workload } from '#runtime/runtime.ts';
 import type { Bound } from '#policies/desired.ts';
 import { CALM, makeAdoptedScale, type ScaleMemory } from '#policies/scale.ts';
+import {
+  UNWEIGHTED,
+  type WeightedMemory,
+  makeAdoptedWeighted,
+} from '#policies/scaling/weighted.ts';
 import { type LoadWindow, makeLoadWindow } from '#policies/window.ts';
 import type { RevisionFacts } from './facts.ts';
 
@@ -21,6 +26,14 @@ export interface Active {
   proof: boolean;
   readonly window: LoadWindow;
   scale: ScaleMemory;
+  /** Of its signals, if it has any. */
+  weighted: WeightedMemory;
+  /** What its signals would have, while they do not steer. */
+  trial: { readonly count: number; readonly why: string } | undefined;
+  /** As many as its load needs, while it is in use. */
+  load: number;
+  /** Its share of a budget, while that is less than it needs. */
+  share: Bound | undefined;
   lastRequestAt: number | undefined;
   /** Instances that the memory budget has room for, at most as many as desired. */
   granted: number;
@@ -42,6 +55,10 @@ export function makeActive(facts: RevisionFacts, deleted: boolean, now: number):
     proof: false,
     window: makeLoadWindow(now),
     scale: CALM,
+    weighted: UNWEIGHTED,
+    trial: undefined,
+    load: 0,
+    share: undefined,
     lastRequestAt: undefined,
     granted: 0,
     waitingSince: undefined,
@@ -59,6 +76,7 @@ export function markAdopted(one: Active, running: number, parked: number, now: n
   one.told = { desired: running, parked, reason: 'keep-alive' };
   one.lastRequestAt = now;
   one.scale = makeAdoptedScale(running, now);
+  one.weighted = makeAdoptedWeighted(running, now);
 }
 
 export function floorsOf({ facts, proof, deleted }: Active): Bound[] {
@@ -77,10 +95,11 @@ function makeProofFloor(count: number): Bound {
   return { source: 'proof', count, why: `${who} to become ready once` };
 }
 
-export function ceilingsOf({ facts, proof, deleted }: Active): Bound[] {
+export function ceilingsOf({ facts, proof, deleted, share }: Active): Bound[] {
   if (deleted) return [{ source: 'deleted', count: 0, why: 'the revision is deleted' }];
   const { max } = facts.scaling;
   const ceilings: Bound[] = [{ source: 'max', count: max, why: `scaling.max is ${max}` }];
+  if (share) ceilings.push(share);
   if (facts.state !== 'Ready' && !proof) {
     ceilings.push({ source: 'state', count: 0, why: `the revision is ${facts.state}` });
   }
@@ -98,7 +117,7 @@ export function makeLostFacts(workload: Workload): RevisionFacts {
     key: workload.key,
     state: 'Failed',
     workload,
-    scaling: { min: 0, max: 1, initial: 0, target: 1 },
+    scaling: modelSpec.parse({ scaling: { max: 1, initial: 0 } }).scaling,
     keepAlive: { policy: 'fixed', idle: 0, park: 0 },
     routed: false,
   };

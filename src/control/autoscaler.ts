@@ -16,7 +16,15 @@ import type { KeepAlive } from './keepalive/keep-alive.ts';
 import type { LoadBook } from './load.ts';
 import type { ControlMetrics } from './metrics.ts';
 import { createOrders } from './orders.ts';
-import { classOf, isWorthTelling, makeScaleEvent, makeTold } from './scale-events.ts';
+import {
+  classOf,
+  isWorthTelling,
+  makeScaleEvent,
+  makeTold,
+  makeTrialEvent,
+} from './scale-events.ts';
+import type { BudgetShares } from './scaling/budget-shares.ts';
+import type { Readings } from './scaling/readings.ts';
 import { type Plans, type Seen, countIn, decideFor, isBusy, parkedIn, see } from './seen.ts';
 import type { Standby } from './standby.ts';
 
@@ -67,12 +75,15 @@ export function createAutoscaler(options: {
   budget: Budget;
   standby: Standby;
   keepAlive: Pick<KeepAlive, 'used' | 'adopt' | 'planned' | 'worth'>;
+  readings: Readings;
+  shares: BudgetShares;
   /** Not even one instance fits into the whole budget. */
   onImpossible: (revision: string, why: string) => void;
   /** The last instance of a deleted revision has ended: nothing will be said of it any more. */
   onGone: (revision: string) => void;
 }): Autoscaler {
   const { catalog, runtime, clock, journal, metrics, loads, budget, keepAlive } = options;
+  const { readings, shares } = options;
   const actives = createActives(options);
   const orders = createOrders(options);
   const grants = createGrants({ ...options, active: actives.all, onEvicted: reconcile });
@@ -102,6 +113,7 @@ export function createAutoscaler(options: {
   function retire(one: Active): void {
     actives.remove(one);
     grants.drop(one);
+    readings.forget(one.key);
     if (one.deleted) options.onGone(one.key);
   }
 
@@ -126,7 +138,12 @@ export function createAutoscaler(options: {
     if (isBusy(seen)) use(one, now);
     // Whoever is needed again stands in line for memory like all others.
     if (isBusy(seen) || floorsOf(one).length > 0) one.evictedFor = undefined;
-    const { decision, why } = decideFor(one, seen, plans, now);
+    readings.follow(one.facts);
+    const before = one.trial?.count;
+    const { decision, why } = decideFor(one, seen, plans, readings, now);
+    if (one.trial && one.trial.count !== before) {
+      journal.note(makeTrialEvent(one.key, one.trial, now));
+    }
     const shortage = grants.take(one, decision.desired);
     orders.give(one, decision, seen);
     tell(one, seen, decision, shortage ?? why);
@@ -156,7 +173,9 @@ export function createAutoscaler(options: {
   }
 
   function tick(): void {
+    readings.sample();
     reconcileAll(actives.all.values());
+    reconcileAll(shares.divide(actives.all.values()));
     grants.rest();
   }
 
@@ -166,6 +185,7 @@ export function createAutoscaler(options: {
     if (!one) return;
     if (load.arrivals > 0 || load.busySeconds > 0) use(one, clock.now());
     // Waiting for the first instance is not load on any; what waits then is counted as it is.
+    readings.report(load);
     const loaded = countIn(runtime, one.key, 'ready') > 0;
     if (loaded) recordLoad(one.window, clock.now(), load.concurrency);
     reconcile(one);

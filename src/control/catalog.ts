@@ -7,14 +7,20 @@ import {
 } from '#domain/names.ts';
 import type { RevisionRecord } from '#domain/records.ts';
 import type { RoutingTarget } from '#domain/routing.ts';
-import type { Kind, Store, Stored, Write } from '#store/store.ts';
-import { type ResolvedTraffic, resolveTraffic } from './resolve.ts';
+import type { Store, Stored, Write } from '#store/store.ts';
+import { rowsOf } from './pages.ts';
+import {
+  type ResolvedTraffic,
+  resolveTraffic,
+  SPLIT_OWNERS,
+  type SplitInForce,
+} from './resolve.ts';
 
 /**
  * The store's models and revisions in memory, so that loops and reads never wait for the disk.
  * It changes only through `accept`, after the store has taken the same writes.
  *
- * Invariants: what is shown of a key only gets newer; an entry's `resolved` is that of its present document, revisions and held split; each host
+ * Invariants: what is shown of a key only gets newer; an entry's `resolved` is that of its present document, revisions, held split and split in force; each host
  * label of a namespace has one owner.
  */
 export interface Catalog {
@@ -40,7 +46,14 @@ export interface ModelEntry {
   readonly revisions: ReadonlyMap<string, Stored<'revision'>>;
   /** Serves while the split of the document waits for revisions to become Ready. */
   readonly held: readonly RoutingTarget[];
+  /** What a part has set in place of the document's split. */
+  readonly split: SplitInForce | undefined;
   readonly resolved: ResolvedTraffic;
+}
+
+/** Sets a split in place of the one that people wrote, or (undefined) lets theirs count again. */
+export function makeSplitWrite(model: string, split: SplitInForce | undefined): Write {
+  return { kind: 'memory', key: SPLIT_PREFIX + model, value: split && { ...split } };
 }
 
 /** Key, in the store's `memory`, of the split that a model holds on to. */
@@ -49,37 +62,24 @@ export function heldKey(model: string): string {
 }
 
 const HELD_PREFIX = 'held/';
+const SPLIT_PREFIX = 'split/';
 /** Deletions whose version is kept, for writes that are told of late: those are told within a second or so. */
 const DELETIONS_KEPT = 10_000;
-/** One page of the store: bounds memory and the time that one call takes. */
-const PAGE = 1000;
 
 type Parts = {
-  -readonly [P in 'stored' | 'revisions' | 'held']?: ModelEntry[P];
+  -readonly [P in 'stored' | 'revisions' | 'held' | 'split']?: ModelEntry[P];
 };
 
 export async function loadCatalog(store: Store): Promise<Catalog> {
   const catalog = createCatalog();
-  await eachPage(store, 'model', {}, (row) => catalog.accept([row], [row.version]));
-  await eachPage(store, 'revision', {}, (row) => catalog.accept([row], [row.version]));
-  const prefix = HELD_PREFIX;
-  await eachPage(store, 'memory', { prefix }, (row) => catalog.accept([row], [row.version]));
-  return catalog;
-}
-
-async function eachPage<K extends Kind>(
-  store: Store,
-  kind: K,
-  filter: { prefix?: string },
-  take: (row: Stored<K>) => void,
-): Promise<void> {
-  let after: string | undefined;
-  for (;;) {
-    const page = await store.list(kind, { ...filter, ...(after && { after }), limit: PAGE });
-    for (const row of page) take(row);
-    after = page.at(-1)?.key;
-    if (page.length < PAGE) return;
+  const take = (row: Write & { readonly version: number }): unknown =>
+    catalog.accept([row], [row.version]);
+  for await (const row of rowsOf(store, 'model')) take(row);
+  for await (const row of rowsOf(store, 'revision')) take(row);
+  for (const prefix of [HELD_PREFIX, SPLIT_PREFIX]) {
+    for await (const row of rowsOf(store, 'memory', prefix)) take(row);
   }
+  return catalog;
 }
 
 function createCatalog(): Catalog {
@@ -121,23 +121,28 @@ function createCatalog(): Catalog {
       setOrDelete(partsOf(key), 'held', write.value && readTargets(write.value['targets']));
       return key;
     }
+    if (write.kind === 'memory' && write.key.startsWith(SPLIT_PREFIX)) {
+      const key = write.key.slice(SPLIT_PREFIX.length);
+      setOrDelete(partsOf(key), 'split', write.value && readSplit(write.value));
+      return key;
+    }
     return undefined;
   }
 
   function rebuild(key: string): void {
-    const { stored, revisions = new Map(), held = [] } = parts.get(key) ?? {};
+    const { stored, revisions = new Map(), held = [], split } = parts.get(key) ?? {};
     const before = entries.get(key);
     if (before) for (const label of labelsOf(before)) labels.delete(label.key);
     if ((before === undefined) !== (stored === undefined)) order = undefined;
     if (!stored) {
       entries.delete(key);
-      if (revisions.size === 0 && held.length === 0) parts.delete(key);
+      if (revisions.size === 0 && held.length === 0 && !split) parts.delete(key);
       return;
     }
     const { namespace, model: name } = partsOfModelKey(key);
     const records = [...revisions.values()].map((revision) => revision.value);
-    const resolved = resolveTraffic(stored.value.document.spec.traffic, records, held);
-    const entry = { key, namespace, name, stored, revisions, held, resolved };
+    const resolved = resolveTraffic(stored.value.document.spec.traffic, records, held, split);
+    const entry = { key, namespace, name, stored, revisions, held, split, resolved };
     entries.set(key, entry);
     for (const label of labelsOf(entry)) labels.set(label.key, label);
   }
@@ -225,6 +230,15 @@ function labelsOf(
 function setOrDelete<K extends keyof Parts>(target: Parts, key: K, value: Parts[K]): void {
   if (value === undefined) delete target[key];
   else target[key] = value;
+}
+
+function readSplit({
+  by,
+  why,
+  targets,
+}: Readonly<Record<string, unknown>>): SplitInForce | undefined {
+  const owner = SPLIT_OWNERS.find((name) => name === by);
+  return owner && { by: owner, why: String(why), targets: readTargets(targets) };
 }
 
 function readTargets(value: unknown): RoutingTarget[] {

@@ -63,7 +63,8 @@ export async function resolveSources(
     if (problem) problems.push(problem);
     const digest = digestOf(spec);
     if (digest === undefined) continue;
-    const artifact = await artifacts.stat(digest);
+    // From here on it is not cleared away, though nothing refers to it yet.
+    const artifact = await artifacts.touch(digest);
     if (artifact) found.set(digest, artifact);
     else problems.push(missing(key, digest));
   }

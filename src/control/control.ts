@@ -1,4 +1,7 @@
+import type { NamespaceBudget } from '#domain/budgets.ts';
 import { modelOf } from '#domain/names.ts';
+import type { RetentionDefaults } from '#domain/retention.ts';
+import { readRollout } from '#domain/rollout.ts';
 import type { Clock } from '#lib/clock.ts';
 import { callEach } from '#lib/listeners.ts';
 import type { Log } from '#lib/log.ts';
@@ -8,7 +11,7 @@ import type { ArtifactKeys } from './artifact-keys.ts';
 import type { Store } from '#store/store.ts';
 import { createAutoscaler } from './autoscaler.ts';
 import { createBudget } from './budget.ts';
-import { loadCatalog } from './catalog.ts';
+import { loadCatalog, type ModelEntry } from './catalog.ts';
 import { followDataPlanes, type OnProcesses } from './data-planes.ts';
 import { createDrain } from './drain.ts';
 import { factsOfKey } from './facts.ts';
@@ -21,25 +24,47 @@ import { createKeyUseCases } from './keys.ts';
 import { createLeases } from './leases/leases.ts';
 import { MAX_KEYS } from './limits.ts';
 import { createLoadBook } from './load.ts';
+import { createMeasureUseCases } from './measures/measure-usecases.ts';
+import { createMeasures } from './measures/measures.ts';
 import { createControlMetrics } from './metrics.ts';
 import { createModelUseCases } from './models.ts';
 import { createArtifactUseCases } from './artifact-usecases.ts';
+import { loadPartState } from './part-state.ts';
 import { createReadUseCases } from './read-usecases.ts';
 import { createRevisionUseCases } from './revision-usecases.ts';
 import { type RoutingOutlet, createPublishing } from './publish.ts';
 import { createReportListener } from './reports.ts';
+import { createRetention } from './retention/retention.ts';
+import { createRetentionUseCases } from './retention-usecases.ts';
 import { createRouteFollower } from './route-follower.ts';
 import { createRevisionLoop } from './revisions.ts';
+import { createOutcomeBook } from './rollout/outcomes.ts';
+import { createRolloutUseCases } from './rollout-usecases.ts';
+import { createRollouts } from './rollout/rollouts.ts';
+import { referencesOf } from './rollout/split.ts';
 import type { RoutingFacts } from './routing.ts';
+import { createAsked } from './scaling/asked.ts';
+import { createBudgetShares } from './scaling/budget-shares.ts';
+import { createPrometheus } from './scaling/prometheus.ts';
+import { createReadings } from './scaling/readings.ts';
+import { createSelection } from './selection/selection.ts';
+import { createSelectionUseCases } from './selection/selection-usecases.ts';
 import { createStandby } from './standby.ts';
+import { createTurns } from './turns.ts';
 import { createUsage } from './usage.ts';
 import type { UseCases } from './usecases.ts';
 
 export interface ControlSettings {
   /** Bytes for all instances together. */
   readonly memoryBudget: number;
+  /** What namespaces may use before their models share it. */
+  readonly budgets?: readonly NamespaceBudget[];
+  /** Where a Prometheus' API begins; absent: signals cannot ask one. */
+  readonly prometheus?: string | undefined;
   /** Revisions that are prepared and proven at the same time. */
   readonly proofsAtOnce: number;
+  /** What holds for models that say nothing else. */
+  readonly retention: RetentionDefaults;
 }
 
 export interface Control {
@@ -70,9 +95,14 @@ export async function createControl(options: {
   const catalog = await loadCatalog(store);
   const keys = await store.list('key', { limit: MAX_KEYS });
   const journal = createJournal({ store, catalog, clock, log });
-  const metrics = createControlMetrics(runtime);
   const standby = createStandby({ catalog, runtime, clock });
   const health = createHealthBook();
+  const metrics = createControlMetrics(
+    runtime,
+    ({ revision }) =>
+      catalog.revision(revision)?.value.spec.runtime === 'url' &&
+      health.of(revision)?.startFailure !== undefined,
+  );
   const loads = createLoadBook(() => clock.now());
   const budget = createBudget(settings.memoryBudget);
   const drain = createDrain((instance) => runtime.release(instance));
@@ -101,8 +131,15 @@ export async function createControl(options: {
     idleBytes: () => autoscaler.idleBytes(),
     onAhead: (revision) => autoscaler.ahead(revision),
   });
+  const query = createPrometheus({ url: settings.prometheus, clock });
+  const measures = createMeasures({ store, catalog, clock });
+  const asked = createAsked({ clock, log, measures, query });
+  const readings = createReadings({ clock, runtime, asked });
+  const shares = createBudgetShares({ budget, ...settings });
   const autoscaler = createAutoscaler({
     ...base,
+    readings,
+    shares,
     metrics,
     loads,
     budget,
@@ -121,6 +158,29 @@ export async function createControl(options: {
     leases,
     onHealth: createHealthListener({ ...base, health, publishing }),
     replace: (instance) => autoscaler.replace(instance),
+  });
+  const alone = createTurns();
+  const outcomes = createOutcomeBook();
+  const rollouts = createRollouts({
+    ...base,
+    metrics,
+    outcomes,
+    alone,
+    measured: (revision, name, since) => measures.read(revision, name, since),
+    state: await loadPartState({ ...base, store, part: 'rollout', read: readRollout }),
+  });
+  const selection = await createSelection({ ...base, store, measures, metrics, rollouts, alone });
+  const retention = await createRetention({
+    ...base,
+    store,
+    metrics,
+    loads,
+    alone,
+    references: [
+      (entry) => referencesOf(rollouts.get(entry.key)),
+      (entry) => selection.referencesOf(entry),
+    ],
+    defaults: settings.retention,
   });
   const follower = runtime.routes && createRouteFollower({ ...base, routes: runtime.routes });
   const usage = createUsage({
@@ -150,12 +210,14 @@ export async function createControl(options: {
   journal.onChange((model) => autoscaler.refresh(model));
   journal.onChange((model) => revisions.refresh(model));
   journal.onChange((model) => standby.refresh(model));
+  journal.onChange((model) => retention.refresh(model));
+  journal.onChange((model) => rollouts.refresh(model));
   if (follower) journal.onChange((model) => follower.refresh(model));
   // Its instances may still drain, and have something to say: then it is forgotten once more, see `onGone`.
   journal.onDeleted(forget);
   // Data planes first: they hear of an instance before anything is decided on it. Then the proofs: a revision
   // is proven by an instance that the autoscaler may let go in the same turn.
-  const watchers = [keepAlive, instances, revisions, autoscaler].map(
+  const watchers = [keepAlive, instances, revisions, autoscaler, retention].map(
     (part) => (event: RuntimeEvent) => part.onRuntime(event),
   );
   runtime.onEvent((event) => callEach(watchers, event, log));
@@ -172,44 +234,59 @@ export async function createControl(options: {
     log,
   });
   publisher.onUpward(
-    createReportListener({ catalog, autoscaler, leases, loads, usage, drain, instances }),
+    createReportListener({
+      catalog,
+      autoscaler,
+      leases,
+      loads,
+      usage,
+      retention,
+      outcomes,
+      drain,
+      instances,
+    }),
   );
   for (const model of catalog.keys({ prefix: '', limit: catalog.size })) {
     autoscaler.refresh(model);
     revisions.refresh(model);
     standby.refresh(model);
+    retention.refresh(model);
+    rollouts.refresh(model);
     follower?.refresh(model);
   }
 
-  const alone = createTurns();
+  const about = {
+    healthOf: facts.healthOf,
+    retainedOf: (entry: ModelEntry) => retention.retainedOf(entry),
+    rolloutOf: (model: string) => rollouts.get(model),
+    selectionOf: (model: string) => selection.view(model),
+  };
   return {
     useCases: {
-      ...createModelUseCases({ ...base, alone, healthOf: facts.healthOf }),
-      ...createRevisionUseCases({ ...base, alone }),
+      ...createModelUseCases({ ...base, retention, alone, about }),
+      ...createRevisionUseCases({ ...base, retention, alone }),
+      ...createRolloutUseCases({ catalog, rollouts }),
+      ...createRetentionUseCases({ ...base, retention, alone, about }),
       ...createReadUseCases({ ...base, store }),
+      ...createMeasureUseCases({ ...base, store }),
+      ...createSelectionUseCases({ catalog, selection }),
       ...createArtifactUseCases(artifacts, options.artifactKeys),
       ...createKeyUseCases({ ...base, store, publishing }),
     },
     metrics: () => metrics.text(),
     async close() {
+      await selection.close();
+      await rollouts.close();
       await revisions.close();
       autoscaler.close();
+      await asked.close();
       await keepAlive.close();
       follower?.close();
       leases?.close();
       dataPlanes.close();
       await usage.close();
+      await retention.close();
       await journal.flush();
     },
-  };
-}
-
-/** One after the other, in the order asked. */
-function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const mine = last.then(work, work);
-    last = mine.catch(() => undefined);
-    return mine;
   };
 }

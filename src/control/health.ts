@@ -17,6 +17,8 @@ export interface HealthBook {
   /** True when what callers are told has changed. */
   becameReady(revision: string, seconds: number, stored: number): boolean;
   failed(event: Extract<RuntimeEvent, { type: 'failed' }>): boolean;
+  /** What runs elsewhere answers. True: callers were told that it does not. */
+  reached(revision: string): boolean;
   /** It cannot be started at all before something else changes. */
   impossible(revision: string, message: string, until: number): boolean;
   forget(revision: string): void;
@@ -59,6 +61,13 @@ export function createHealthBook(): HealthBook {
       return (
         before.startFailure?.message !== message || before.startFailure.until < until - RENEW_MS
       );
+    },
+    reached(revision) {
+      const before = book.get(revision);
+      if (before?.startFailure === undefined) return false;
+      const { startFailure: _, ...rest } = before;
+      book.set(revision, rest);
+      return true;
     },
     forget(revision) {
       book.delete(revision);

@@ -22,6 +22,8 @@ export interface Instances {
   adopt(running: readonly Instance[]): void;
   /** A data plane could not use it. `hangs`: it has seen enough. */
   suspect(id: string, reason: string, hangs: boolean): void;
+  /** It runs elsewhere, and answers again. */
+  reached(id: string): void;
 }
 
 const ACTOR: Actor = { id: 'system:runtime', role: 'admin' };
@@ -157,6 +159,12 @@ export function createInstances(options: {
       }
       onGone(event.instance);
       if (event.type === 'failed') onFailed(event);
+    },
+    reached(id) {
+      const instance = runtime.instances().find((one) => one.id === id);
+      if (!instance || !health.reached(instance.revision)) return;
+      options.onHealth(instance.revision);
+      note(instance, 'InstanceReached', 'it answers again');
     },
     suspect(id, reason, hangs) {
       const instance = runtime.instances().find((one) => one.id === id);

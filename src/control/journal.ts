@@ -16,7 +16,8 @@ export type NewEvent = Omit<EventRecord, 'id'>;
  * log that fits, in order, once.
  */
 export interface Journal {
-  commit(writes: readonly Write[], events: readonly NewEvent[]): Promise<void>;
+  /** Resolves with the new version of each write, in order. */
+  commit(writes: readonly Write[], events: readonly NewEvent[]): Promise<readonly number[]>;
   /** An event that nothing depends on: written soon, and a failure to write it is only logged. */
   note(event: NewEvent): void;
   /** Called with the key of each model that a commit has touched. */
@@ -93,6 +94,7 @@ export function createJournal(options: {
         callEach(deletionListeners, key, log);
       }
       announce();
+      return versions;
     },
     note(event) {
       if (pending.length >= PENDING_LIMIT) {

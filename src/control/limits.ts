@@ -10,3 +10,7 @@ export const MAX_KEYS = 10_000;
 export const MAX_PAGE = 1000;
 /** Rows of traffic in one answer: some megabytes. */
 export const MAX_USAGE_PAGE = 10_000;
+/** Rows of measures in one answer: some megabytes. */
+export const MAX_MEASURE_PAGE = 5000;
+/** Deletions that can be undone: as many as there may be models; some hundred bytes of memory each. */
+export const MAX_TOMBSTONES = 100_000;

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { partsOfRevisionKey } from '#domain/names.ts';
 import type { Instance, Runtime, RuntimePool } from '#runtime/runtime.ts';
-import { COLD_START_BUCKETS } from '#domain/cold-start.ts';
+import { COLD_START_BUCKETS, COLD_START_HELP } from '#domain/cold-start.ts';
 
 /** What control measures of itself. Label values come from stored revisions and fixed words only. */
 export interface ControlMetrics {
@@ -9,12 +9,18 @@ export interface ControlMetrics {
   becameReady(instance: Instance): void;
   /** `reason`: a class such as `use`, `idle`, `floor:min`; `change`: by how many instances. */
   decided(reason: string, change: number): void;
+  /** A policy of a part has decided; both are fixed words. */
+  counted(policy: string, decision: string): void;
   /** The series of a revision that was deleted go too. */
   forget(revision: string): void;
   text(): Promise<string>;
 }
 
-export function createControlMetrics(runtime: Pick<Runtime, 'instances' | 'pool'>): ControlMetrics {
+/** `isAway`: it runs elsewhere, and could not be reached. */
+export function createControlMetrics(
+  runtime: Pick<Runtime, 'instances' | 'pool'>,
+  isAway: (instance: Instance) => boolean,
+): ControlMetrics {
   const registry = new Registry();
   const registers = [registry];
   const starts = new Counter({
@@ -25,7 +31,7 @@ export function createControlMetrics(runtime: Pick<Runtime, 'instances' | 'pool'
   });
   const seconds = new Histogram({
     name: 'rouse_cold_start_seconds',
-    help: 'Time of a start by phase: start is until the program runs, load until it is ready.',
+    help: COLD_START_HELP,
     labelNames: ['phase'] as const,
     buckets: COLD_START_BUCKETS,
     registers,
@@ -42,8 +48,9 @@ export function createControlMetrics(runtime: Pick<Runtime, 'instances' | 'pool'
     labelNames: ['state'] as const,
     registers,
     collect() {
-      const counts = { starting: 0, ready: 0, parking: 0, parked: 0, draining: 0 };
-      for (const instance of runtime.instances()) counts[instance.state]++;
+      const counts = { starting: 0, ready: 0, parking: 0, parked: 0, draining: 0, unreachable: 0 };
+      for (const instance of runtime.instances())
+        counts[isAway(instance) ? 'unreachable' : instance.state]++;
       for (const [state, count] of Object.entries(counts)) gauge.set({ state }, count);
     },
   });
@@ -61,6 +68,7 @@ export function createControlMetrics(runtime: Pick<Runtime, 'instances' | 'pool'
       const decision = change > 0 ? 'up' : change < 0 ? 'down' : 'same';
       decisions.inc({ policy: reason, decision });
     },
+    counted: (policy, decision) => decisions.inc({ policy, decision }),
     forget: (revision) => starts.remove(partsOfRevisionKey(revision)),
     text: () => registry.metrics(),
   };

@@ -9,17 +9,19 @@ import type { Runtime } from '#runtime/runtime.ts';
 import type { Artifacts } from '#store/artifacts.ts';
 import type { Write } from '#store/store.ts';
 import { type ApplyPlan, planApply } from './apply.ts';
-import { type Catalog, type ModelEntry, heldKey } from './catalog.ts';
+import { type Catalog, type ModelEntry, heldKey, makeSplitWrite } from './catalog.ts';
 import { checkLabels, checkMatch, checkTraffic, requireModel, resolveSources } from './checks.ts';
-import type { Journal, NewEvent } from './journal.ts';
-import type { Health } from './health.ts';
+import type { Journal } from './journal.ts';
 import { MAX_MODELS, MAX_PAGE } from './limits.ts';
 import { makeModelEvents } from './model-events.ts';
 import { checkOwner, ownerOf } from './owner.ts';
 import { resolveTraffic, sharesOf } from './resolve.ts';
+import type { Retention } from './retention/retention.ts';
+import { makeKept } from './selection/changes.ts';
 import { requireRole } from './roles.ts';
+import type { Turns } from './turns.ts';
 import type { Applied, ModelView, UseCases } from './usecases.ts';
-import { makeView } from './view.ts';
+import { makeView, type ViewOptions } from './view.ts';
 
 export interface ModelOptions {
   catalog: Catalog;
@@ -27,9 +29,9 @@ export interface ModelOptions {
   artifacts: Artifacts;
   runtime: Runtime;
   clock: Clock;
-  healthOf: (revision: string) => Health | undefined;
-  /** One change of models at a time: what it checks still holds when it writes. */
-  alone: <T>(work: () => Promise<T>) => Promise<T>;
+  about: ViewOptions;
+  retention: Pick<Retention, 'deletions' | 'rulesFor'>;
+  alone: Turns;
 }
 
 type ModelUseCases = Pick<
@@ -38,7 +40,7 @@ type ModelUseCases = Pick<
 >;
 
 export function createModelUseCases(options: ModelOptions): ModelUseCases {
-  const { catalog, journal, artifacts, runtime, clock, healthOf, alone } = options;
+  const { catalog, journal, artifacts, runtime, clock, about, retention, alone } = options;
 
   async function apply(actor: Actor, input: ModelInput, ifMatch?: number): Promise<Applied> {
     const parsed = parseModel(input);
@@ -94,6 +96,9 @@ export function createModelUseCases(options: ModelOptions): ModelUseCases {
     const revisions = mergeRevisions(before, plan);
     const held = holdSplit(before, plan.document.spec.traffic, revisions);
     if (held) writes.push(held.write);
+    if (before && endsSplit(before, plan.document)) writes.push(makeSplitWrite(key, undefined));
+    const kept = before && keepServing(before, plan.document);
+    if (kept) writes.push(kept);
     const waitingFor = held?.waitingFor ?? [];
     await journal.commit(writes, makeModelEvents({ key, before, plan, actor, now, waitingFor }));
   }
@@ -115,7 +120,7 @@ export function createModelUseCases(options: ModelOptions): ModelUseCases {
   }
 
   function viewOf(namespace: string, name: string): ModelView {
-    return makeView(requireModel(catalog, namespace, name), runtime, healthOf);
+    return makeView(requireModel(catalog, namespace, name), runtime, about);
   }
 
   return {
@@ -134,16 +139,17 @@ export function createModelUseCases(options: ModelOptions): ModelUseCases {
       const after = page.after === undefined ? {} : { after: page.after };
       return catalog.keys({ prefix, ...after, limit }).flatMap((key) => {
         const entry = catalog.model(key);
-        return entry ? [makeView(entry, runtime, healthOf)] : [];
+        return entry ? [makeView(entry, runtime, about)] : [];
       });
     },
-    async deleteModel(actor, namespace, model, ifMatch) {
+    async deleteModel(actor, namespace, model, { ifMatch, now = false } = {}) {
       requireRole(actor, 'deploy');
       await alone(async () => {
         const entry = requireModel(catalog, namespace, model);
         checkMatch(`model ${entry.key}`, entry.stored.version, ifMatch);
         checkOwner(entry, actor);
-        await journal.commit(makeDeletion(entry), [makeDeletionEvent(entry, actor, clock.now())]);
+        const undo = now ? 0 : retention.rulesFor(entry).undo;
+        await retention.deletions.model(entry, { actor, why: `deleted by ${actor.id}`, undo });
       });
     },
     async setTraffic(actor, namespace, model, targets, ifMatch) {
@@ -215,22 +221,15 @@ function holdSplit(
   return { write: { kind: 'memory', key: heldKey(before.key), value: undefined }, waitingFor };
 }
 
-function makeDeletion(entry: ModelEntry): Write[] {
-  const writes: Write[] = [
-    { kind: 'model', key: entry.key, expected: entry.stored.version, value: undefined },
-  ];
-  for (const { key } of entry.revisions.values()) {
-    // Whatever state a loop has just given it.
-    writes.push({ kind: 'revision', key, value: undefined });
-  }
-  if (entry.held.length > 0) {
-    writes.push({ kind: 'memory', key: heldKey(entry.key), value: undefined });
-  }
-  return writes;
+/** People's word counts: a split that they write ends what a part has set, and so does the end of its own key. */
+function endsSplit({ split, stored }: ModelEntry, { spec }: ModelInput): boolean {
+  if (!split) return false;
+  const isWritten = !isDeepStrictEqual(stored.value.document.spec.traffic, spec.traffic);
+  return isWritten || Reflect.get(spec, split.by) === undefined;
 }
 
-function makeDeletionEvent(entry: ModelEntry, actor: Actor, at: number): NewEvent {
-  const names = [...entry.revisions.keys()].join(', ');
-  const why = `deleted by ${actor.id}, with revisions ${names}`;
-  return { at, namespace: entry.namespace, model: entry.name, type: 'ModelDeleted', why, actor };
+/** With a selection what serves goes on, and what gets ready is a candidate and no more. */
+function keepServing(before: ModelEntry, { spec }: ModelInput): Write | undefined {
+  const isWritten = !isDeepStrictEqual(before.stored.value.document.spec.traffic, spec.traffic);
+  return spec.selection && !before.split && !isWritten ? makeKept(before) : undefined;
 }

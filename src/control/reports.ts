@@ -1,3 +1,4 @@
+import type { RevisionLoad } from '#bus/messages.ts';
 import type { Report } from '#bus/publisher.ts';
 import type { Autoscaler } from './autoscaler.ts';
 import type { Catalog } from './catalog.ts';
@@ -5,6 +6,8 @@ import type { Drain } from './drain.ts';
 import type { Instances } from './instances.ts';
 import type { Leases } from './leases/leases.ts';
 import type { LoadBook } from './load.ts';
+import type { Retention } from './retention/retention.ts';
+import type { OutcomeBook } from './rollout/outcomes.ts';
 import type { Usage } from './usage.ts';
 
 /** What becomes of each report of a data plane. */
@@ -14,15 +17,19 @@ export function createReportListener(parts: {
   leases: Pick<Leases, 'demand' | 'released'> | undefined;
   loads: Pick<LoadBook, 'demand'>;
   usage: Pick<Usage, 'report'>;
+  retention: Pick<Retention, 'used'>;
+  outcomes: Pick<OutcomeBook, 'report'>;
   drain: Pick<Drain, 'drained'>;
-  instances: Pick<Instances, 'suspect'>;
+  instances: Pick<Instances, 'suspect' | 'reached'>;
 }): (dataPlane: string, message: Report) => void {
-  const { catalog, autoscaler, leases, loads, usage, drain, instances } = parts;
+  const { catalog, autoscaler, leases, loads, usage, retention, outcomes, drain, instances } =
+    parts;
   return (dataPlane, message) => {
     switch (message.type) {
       case 'wake':
         autoscaler.wake(dataPlane, message.revision, message.queued, message.inFlight);
         leases?.demand(message.revision);
+        retention.used(message.revision);
         return;
       case 'demand':
         loads.demand(dataPlane, message.revisions);
@@ -33,7 +40,9 @@ export function createReportListener(parts: {
         return;
       case 'load':
         autoscaler.report(dataPlane, message.revisions);
+        outcomes.report(message.revisions);
         usage.report(message.revisions.filter((load) => catalog.revision(load.revision)));
+        for (const load of message.revisions) if (isUsed(load)) retention.used(load.revision);
         return;
       case 'drained':
         drain.drained(dataPlane, message.instance);
@@ -41,7 +50,14 @@ export function createReportListener(parts: {
       case 'suspect':
         instances.suspect(message.instance, message.reason, message.hangs === true);
         return;
+      case 'reached':
+        instances.reached(message.instance);
+        return;
       default:
     }
   };
+}
+
+function isUsed({ arrivals, busySeconds, queued, inFlight }: RevisionLoad): boolean {
+  return arrivals > 0 || busySeconds > 0 || queued > 0 || inFlight > 0;
 }

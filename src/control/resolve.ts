@@ -10,6 +10,18 @@ export interface ResolvedTraffic {
   readonly waitingFor: readonly string[];
 }
 
+/** A split that a part has set in place of the one that people wrote; that one stays in the document. */
+export interface SplitInForce {
+  readonly by: SplitOwner;
+  readonly why: string;
+  /** Shares that sum to 100. */
+  readonly targets: readonly RoutingTarget[];
+}
+
+/** The keys of the model file that may set a split. */
+export const SPLIT_OWNERS = ['rollout', 'selection'] as const;
+export type SplitOwner = (typeof SPLIT_OWNERS)[number];
+
 type Row = Pick<TrafficTarget, 'revision' | 'latest' | 'percent' | 'tag'>;
 
 const ALL_TO_LATEST: readonly Row[] = [{ latest: true, percent: 100 }];
@@ -19,24 +31,44 @@ const ALL_TO_LATEST: readonly Row[] = [{ latest: true, percent: 100 }];
  * being changed. So a split takes effect as a whole, once each row with a share is Ready. Until then `held`
  * serves: what was resolved when the split was written. A model that never served anything has nothing to
  * hold: its ready rows share all of the traffic in proportion. Tags work as soon as their revision is Ready.
+ *
+ * A split in force takes the place of all shares. It names only revisions that are Ready; one that is gone leaves its
+ * share to the others, and if none is there, what people wrote counts.
  */
 export function resolveTraffic(
   traffic: readonly Row[] | undefined,
   revisions: Iterable<RevisionRecord>,
   held: readonly RoutingTarget[],
+  inForce?: SplitInForce,
 ): ResolvedTraffic {
   const ready = readyOf(revisions);
   const rows = (traffic ?? ALL_TO_LATEST).map((row) => resolveRow(row, ready));
   const served = rows.filter((row) => row.ready).map((row) => row.target);
+  const forced = keepReady(inForce?.targets ?? [], ready.names);
+  if (forced.length > 0) return { targets: withTags(forced, served), waitingFor: [] };
   const waiting = rows.filter((row) => !row.ready && row.target.percent > 0);
   if (waiting.length === 0) return { targets: served, waitingFor: [] };
   const waitingFor = waiting.map((row) => row.target.revision);
-  const kept = shareOut(held.filter((target) => ready.names.has(target.revision)));
+  const kept = keepReady(held, ready.names);
   if (kept.length === 0) return { targets: shareOut(served), waitingFor };
+  return { targets: withTags(kept, served), waitingFor };
+}
+
+function keepReady(
+  shares: readonly RoutingTarget[],
+  ready: ReadonlySet<string>,
+): readonly RoutingTarget[] {
+  return shareOut(shares.filter((target) => ready.has(target.revision)));
+}
+
+function withTags(
+  shares: readonly RoutingTarget[],
+  served: readonly RoutingTarget[],
+): RoutingTarget[] {
   const tagged = served.flatMap(({ revision, tag }) =>
     tag === undefined ? [] : [{ revision, percent: 0, tag }],
   );
-  return { targets: [...kept, ...tagged], waitingFor };
+  return [...shares, ...tagged];
 }
 
 /** The shares of a split that is served now, to be held while the next one gets ready. */

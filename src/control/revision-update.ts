@@ -6,6 +6,7 @@ import type { Write } from '#store/store.ts';
 import { type Catalog, heldKey } from './catalog.ts';
 import type { Journal } from './journal.ts';
 import { resolveTraffic } from './resolve.ts';
+import { pinSplit } from './rollout/split.ts';
 
 const ACTOR: Actor = { id: 'system:revisions', role: 'admin' };
 const REASON_LIMIT = 8192;
@@ -36,6 +37,9 @@ export async function updateRevision(
   const writes: Write[] = [{ kind: 'revision', key, expected: stored.version, value }];
   const settled = settleHeld(catalog, value);
   if (settled) writes.push(settled);
+  const entry = catalog.model(modelKey(value.namespace, value.model));
+  const pinned = entry && pinSplit(entry, stored.value, value);
+  if (pinned) writes.push(pinned);
   const told = { ...partsOfRevisionKey(key), at: clock.now(), why: reason, actor: ACTOR };
   await journal.commit(writes, type === undefined ? [] : [{ ...told, type }]);
   return value;

@@ -1,22 +1,21 @@
 import { partsOfRevisionKey } from '#domain/names.ts';
-import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
 import type { Stored } from '#store/store.ts';
 import type { Catalog } from './catalog.ts';
 import { checkMatch, requireModel } from './checks.ts';
-import type { Journal } from './journal.ts';
+import type { Retention } from './retention/retention.ts';
 import { requireRole } from './roles.ts';
+import type { Turns } from './turns.ts';
 import type { UseCases } from './usecases.ts';
 
 type RevisionUseCases = Pick<UseCases, 'getRevision' | 'deleteRevision'>;
 
 export function createRevisionUseCases(options: {
   catalog: Catalog;
-  journal: Journal;
-  clock: Clock;
-  alone: <T>(work: () => Promise<T>) => Promise<T>;
+  retention: Pick<Retention, 'deletions' | 'rulesFor'>;
+  alone: Turns;
 }): RevisionUseCases {
-  const { catalog, journal, clock, alone } = options;
+  const { catalog, retention, alone } = options;
 
   function requireRevision(key: string): Stored<'revision'> {
     const stored = catalog.revision(key);
@@ -41,22 +40,17 @@ export function createRevisionUseCases(options: {
       requireRole(actor, 'read');
       return requireRevision(key);
     },
-    async deleteRevision(actor, key, ifMatch) {
+    async deleteRevision(actor, key, { ifMatch, now = false } = {}) {
       requireRole(actor, 'deploy');
       await alone(async () => {
         const stored = requireRevision(key);
         checkMatch(`revision ${key}`, stored.version, ifMatch);
         refuseUsed(key);
+        const { namespace, model } = partsOfRevisionKey(key);
+        const entry = requireModel(catalog, namespace, model);
+        const undo = now ? 0 : retention.rulesFor(entry).undo;
         const why = `deleted by ${actor.id}`;
-        const parts = partsOfRevisionKey(key);
-        const event = { ...parts, at: clock.now(), type: 'RevisionDeleted', why, actor };
-        const write = {
-          kind: 'revision',
-          key,
-          expected: stored.version,
-          value: undefined,
-        } as const;
-        await journal.commit([write], [event]);
+        await retention.deletions.revision(entry, stored, { actor, why, undo });
       });
     },
   };

@@ -10,8 +10,12 @@ const AUTOSCALER: Actor = { id: 'system:autoscaler', role: 'admin' };
 /** Finer differences mean nothing, and nobody can read them. */
 const DECIMALS = 3;
 
-/** Going back and forth between load and keep-alive is one thing: it is in use. Not worth an event each. */
+/**
+ * Going back and forth between load and keep-alive is one thing: it is in use. Not worth an event each. But that no
+ * signal has a value is.
+ */
 export function classOf(reason: string): string {
+  if (reason === 'load:blind') return 'blind';
   return reason.startsWith('load:') || reason === 'keep-alive' ? 'use' : reason;
 }
 
@@ -54,6 +58,22 @@ function roundAll(seen: Seen): Record<string, number> {
   return Object.fromEntries(
     entries.map(([key, value]: [string, number]) => [key, Number(value.toFixed(DECIMALS))]),
   );
+}
+
+/** What signals would decide that do not steer. */
+export function makeTrialEvent(
+  revision: string,
+  { count, why }: { count: number; why: string },
+  at: number,
+): NewEvent {
+  return {
+    ...partsOfRevisionKey(revision),
+    at,
+    type: 'ScaleDryRun',
+    why: `dry run: ${why}`,
+    actor: AUTOSCALER,
+    data: { decision: { desired: count } },
+  };
 }
 
 export function makeWaitingEvent(revision: string, why: string, at: number): NewEvent {

@@ -5,6 +5,8 @@ import { PANIC_SECONDS, STABLE_SECONDS, decideScale } from '#policies/scale.ts';
 import { meanLoad } from '#policies/window.ts';
 import { type Active, ceilingsOf, floorsOf } from './active.ts';
 import type { LoadBook } from './load.ts';
+import { decideBySignals } from './scaling/by-signals.ts';
+import type { Readings } from './scaling/readings.ts';
 
 /** All that the policies are shown of a revision. */
 export interface Seen {
@@ -63,14 +65,18 @@ export function decideFor(
   one: Active,
   seen: Seen,
   plans: Plans,
+  readings: Pick<Readings, 'sightings'>,
   now: number,
 ): { decision: Desired; why: string } {
   const { scaling, workload } = one.facts;
   const spec = { concurrency: workload.spec.concurrency, target: scaling.target };
   const scale = decideScale(spec, seen, one.scale, now);
   one.scale = scale.memory;
+  const byLoad = { ...scale.decision, why: scale.why };
+  const needed = decideBySignals(one, seen, byLoad, readings, now);
+  one.load = isBusy(seen) ? Math.min(Math.max(1, needed.count), scaling.max) : 0;
   return decideDesired({
-    scale: { ...scale.decision, why: scale.why },
+    scale: needed,
     keepAlive:
       one.evictedFor === undefined ? keepOf(one, seen, plans, now) : makeEviction(one.evictedFor),
     parked: seen.parked,

@@ -7,10 +7,15 @@ import type {
   Role,
   UsageRecord,
 } from '#domain/records.ts';
+import type { Measure, MeasureRecord } from '#domain/measures.ts';
 import type { Priority } from '#domain/priority.ts';
 import type { ModelInput, TrafficTarget } from '#domain/model.ts';
+import type { RolloutAction, RolloutRecord } from '#domain/rollout.ts';
+import type { RolloutView } from '#domain/views.ts';
+import type { SelectionRequest, SelectionView } from '#domain/selection.ts';
 import type { Instance, LogLine } from '#runtime/runtime.ts';
-import type { EventQuery, Stored, UsageLogQuery, UsageQuery } from '#store/store.ts';
+import type { EventQuery, MeasureQuery, Stored, UsageLogQuery, UsageQuery } from '#store/store.ts';
+import type { Collected, Retained } from './retention/retention.ts';
 
 /** A model with what the API shows beside it. */
 export interface ModelView extends Stored<'model'> {
@@ -23,6 +28,12 @@ export interface ModelView extends Stored<'model'> {
   /** Asleep: no instance; Awake: one is ready; Waking: starting; Parked: frozen; Preparing: no ready revision; Failed: nor will there be, or what is served does not start. */
   readonly state: 'Asleep' | 'Parked' | 'Waking' | 'Awake' | 'Preparing' | 'Failed';
   readonly instances: readonly Instance[];
+  /** Whether it goes when nobody asks for it. */
+  readonly retention: Retained;
+  /** The last one, if there was any. */
+  readonly rollout: RolloutRecord | undefined;
+  /** Absent: traffic is as it was written. */
+  readonly selection?: SelectionView;
 }
 
 /** What applying a document did. */
@@ -31,6 +42,41 @@ export interface Applied {
   readonly outcome: 'created' | 'changed' | 'unchanged';
   /** Names of the revisions that were made by this call. */
   readonly newRevisions: readonly string[];
+}
+
+export interface Deletion {
+  readonly ifMatch?: number | undefined;
+  /** It cannot be restored. */
+  readonly now?: boolean;
+}
+
+/** What was deleted and can be restored. */
+export interface DeletedView {
+  /** `namespace/model/time`. */
+  readonly id: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly deletedAt: number;
+  readonly deletedBy: string;
+  readonly why: string;
+  readonly restorableUntil: number;
+  /** The model; false: these revisions of it. */
+  readonly whole: boolean;
+  readonly revisions: readonly string[];
+}
+
+export interface CollectionPlan {
+  readonly rows: readonly CollectionRow[];
+  /** The last model of these; absent: there are no more. */
+  readonly next?: string;
+}
+
+/** What becomes of it when it is looked at next. */
+export interface CollectionRow extends Collected {
+  readonly keep: boolean;
+  /** When it goes if nobody asks for it until then. */
+  readonly goesAt?: number;
+  readonly bytes?: number;
 }
 
 /**
@@ -46,7 +92,8 @@ export interface UseCases {
     namespace: string | undefined,
     page?: { after?: string; limit?: number },
   ): Promise<ModelView[]>;
-  deleteModel(actor: Actor, namespace: string, model: string, ifMatch?: number): Promise<void>;
+  /** It can be restored for as long as its retention says. */
+  deleteModel(actor: Actor, namespace: string, model: string, options?: Deletion): Promise<void>;
   setTraffic(
     actor: Actor,
     namespace: string,
@@ -54,6 +101,15 @@ export interface UseCases {
     targets: readonly TrafficTarget[],
     ifMatch?: number,
   ): Promise<ModelView>;
+  /** Fault `not_found` when there was none. */
+  getRollout(actor: Actor, namespace: string, model: string): Promise<RolloutView>;
+  /** Fault `conflict` when it cannot be done now. */
+  actOnRollout(
+    actor: Actor,
+    namespace: string,
+    model: string,
+    action: RolloutAction,
+  ): Promise<RolloutView>;
   /** Only who keeps a model may change it: its Model object in the cluster, or (undefined) who uses the API. */
   setOwner(
     actor: Actor,
@@ -63,7 +119,28 @@ export interface UseCases {
   ): Promise<void>;
   getRevision(actor: Actor, key: string): Promise<Stored<'revision'>>;
   /** Refused with Fault `conflict` while traffic or a tag names it. */
-  deleteRevision(actor: Actor, key: string, ifMatch?: number): Promise<void>;
+  deleteRevision(actor: Actor, key: string, options?: Deletion): Promise<void>;
+  /**
+   * What was deleted last under this name, with the revisions it had. Fault `conflict` where the name is in use again
+   * or its addresses are.
+   */
+  restoreModel(actor: Actor, namespace: string, model: string): Promise<ModelView>;
+  /** One that was deleted by itself. */
+  restoreRevision(actor: Actor, key: string): Promise<ModelView>;
+  /** What can be restored, in the order of `id`. */
+  listDeleted(
+    actor: Actor,
+    namespace: string | undefined,
+    page?: { after?: string; limit?: number },
+  ): Promise<DeletedView[]>;
+  /** What would be cleared away now, and what stays, and why: rows of so many models. */
+  planCollection(
+    actor: Actor,
+    namespace: string | undefined,
+    page?: { after?: string; limit?: number },
+  ): Promise<CollectionPlan>;
+  /** Clears away now what may go; without a namespace also content, and what could be restored. */
+  collect(actor: Actor, namespace: string | undefined): Promise<Collected[]>;
   logs(actor: Actor, namespace: string, model: string, limit: number): Promise<LogLine[]>;
   events(actor: Actor, query: EventQuery): Promise<EventRecord[]>;
   /** Calls back for each new event that fits, until the signal. */
@@ -76,6 +153,22 @@ export interface UseCases {
   usage(actor: Actor, query: UsageQuery): Promise<UsageRecord[]>;
   /** Of all models, in the order of time. */
   usageLog(actor: Actor, query: UsageLogQuery): Promise<UsageRecord[]>;
+  /** All or nothing. `repeated`: of so many the id had come before, and they do not count again. */
+  addMeasures(
+    actor: Actor,
+    namespace: string,
+    model: string,
+    measures: readonly Measure[],
+  ): Promise<{ added: number; repeated: number }>;
+  measures(actor: Actor, query: MeasureQuery): Promise<MeasureRecord[]>;
+  /** Fault `conflict`: the model file has no selection. */
+  getSelection(actor: Actor, namespace: string, model: string): Promise<SelectionView>;
+  select(
+    actor: Actor,
+    namespace: string,
+    model: string,
+    wanted: SelectionRequest,
+  ): Promise<SelectionView>;
   statArtifact(actor: Actor, digest: string): Promise<ArtifactRef | undefined>;
   /**
    * The bytes of a file, or of a folder as `#lib/folder-stream.ts` says. `key`: see `ArtifactKeys`. Fault

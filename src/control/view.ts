@@ -1,16 +1,30 @@
 import { revisionKey } from '#domain/names.ts';
 import type { TrafficTarget } from '#domain/model.ts';
+import type { RolloutRecord } from '#domain/rollout.ts';
 import type { Instance, Runtime } from '#runtime/runtime.ts';
+import type { SelectionView } from '#domain/selection.ts';
 import type { Stored } from '#store/store.ts';
 import { type ModelEntry, revisionKeys } from './catalog.ts';
 import type { Health } from './health.ts';
+import type { Retained } from './retention/retention.ts';
 import type { ModelView } from './usecases.ts';
+
+/** What is known of models besides their records. */
+export interface ViewOptions {
+  readonly healthOf: (revision: string) => Health | undefined;
+  readonly retainedOf: (entry: ModelEntry) => Retained;
+  readonly rolloutOf: (model: string) => RolloutRecord | undefined;
+  /** By key of the model. */
+  readonly selectionOf: (model: string) => SelectionView | undefined;
+}
 
 export function makeView(
   entry: ModelEntry,
   runtime: Pick<Runtime, 'instances'>,
-  healthOf: (revision: string) => Health | undefined,
+  about: ViewOptions,
 ): ModelView {
+  const { healthOf, retainedOf, rolloutOf } = about;
+  const selection = about.selectionOf(entry.key);
   const revisions = [...entry.revisions.values()]
     .sort((a, b) => a.value.ordinal - b.value.ordinal)
     .map((stored) => withFailure(stored, healthOf));
@@ -19,6 +33,9 @@ export function makeView(
   const isFailing = ({ revision }: { readonly revision: string }): boolean =>
     healthOf(revisionKey(entry.namespace, entry.name, revision))?.startFailure !== undefined;
   const doesStart = served.length === 0 || !served.every(isFailing);
+  const isElsewhere = ({ revision }: { readonly revision: string }): boolean =>
+    entry.revisions.get(revision)?.value.spec.runtime === 'url';
+  const isAway = !doesStart && served.every(isElsewhere);
   const targets: TrafficTarget[] = entry.resolved.targets.map((target) => ({ ...target }));
   return {
     ...entry.stored,
@@ -26,15 +43,18 @@ export function makeView(
     name: entry.name,
     revisions,
     targets,
-    state: stateOf(revisions, instances, doesStart),
+    state: stateOf(revisions, instances, { doesStart, isAway }),
     instances,
+    retention: retainedOf(entry),
+    rollout: rolloutOf(entry.key),
+    ...(selection && { selection }),
   };
 }
 
 function stateOf(
   revisions: readonly Stored<'revision'>[],
   instances: readonly Instance[],
-  doesStart: boolean,
+  { doesStart, isAway }: { readonly doesStart: boolean; readonly isAway: boolean },
 ): ModelView['state'] {
   const states = revisions.map((revision) => revision.value.state);
   if (!states.includes('Ready')) {
@@ -42,6 +62,8 @@ function stateOf(
       ? 'Failed'
       : 'Preparing';
   }
+  // Where nothing is started, an instance is an address: it says nothing of who is there.
+  if (isAway) return 'Failed';
   if (instances.some((instance) => instance.state === 'ready')) return 'Awake';
   if (instances.some((instance) => instance.state === 'starting')) return 'Waking';
   if (instances.some((instance) => instance.state === 'parked')) return 'Parked';

@@ -9,13 +9,12 @@ export interface HostPort {
   readonly port: number;
 }
 
+const HOST_PORT = 'host:port, such as 127.0.0.1:8080';
+
 /** `host:port` in the file; both apart inside. */
 export const address = z
-  .string()
-  .regex(/^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$/, {
-    error: 'host:port, such as 127.0.0.1:8080',
-    abort: true,
-  })
+  .string({ error: HOST_PORT })
+  .regex(/^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$/, { error: HOST_PORT, abort: true })
   .refine((text) => portOf(text) <= MAX_PORT, `a port of at most ${MAX_PORT}`)
   .transform((text): HostPort => {
     const host = text.slice(0, text.lastIndexOf(':'));

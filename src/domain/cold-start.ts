@@ -5,3 +5,7 @@
 export const COLD_START_BUCKETS = [
   0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
 ];
+
+/** One metric, reported by who starts instances and by who holds requests: both say the same of it. */
+export const COLD_START_HELP =
+  'Cold starts by phase. queue and infer count requests that waited; start (until the program runs) and load (until it is ready) count starts.';

@@ -80,6 +80,35 @@ export function checkBounds(scaling: Loose<'min' | 'max' | 'initial'>, say: Say)
   }
 }
 
+const TIMES = new Set<unknown>(['latency', 'queueWait']);
+const ASKED = new Set<unknown>(['prometheus', 'custom']);
+
+export function checkSignal(
+  row: Loose<'signal' | 'target' | 'query' | 'measure' | 'type'>,
+  say: Say,
+): void {
+  const { signal, target, query, measure, type } = row;
+  if (target === undefined) {
+    if (signal !== 'concurrency') say(['target'], `a target: signal ${String(signal)} needs one`);
+  } else if (TIMES.has(signal) && typeof target === 'number') {
+    say(['target'], `a duration such as 200ms: ${String(signal)} is a time`);
+  } else if (!TIMES.has(signal) && typeof target === 'string') {
+    say(['target'], `a number: ${String(signal)} is no time`);
+  }
+  if ((signal === 'prometheus') !== (query !== undefined)) {
+    say(['query'], signal === 'prometheus' ? 'a query' : 'no query: only prometheus has one');
+  }
+  if ((signal === 'custom') !== (measure !== undefined)) {
+    say(
+      ['measure'],
+      signal === 'custom' ? 'the name of a measure' : 'no measure: only custom has one',
+    );
+  }
+  if (type !== undefined && !ASKED.has(signal)) {
+    say(['type'], 'no type: only prometheus and custom have one');
+  }
+}
+
 /** Only what runs here can be frozen. */
 function checkPark(spec: Loose<'revision' | 'revisions' | 'keepAlive'>, say: Say): void {
   const { park } = keysOf(spec.keepAlive);

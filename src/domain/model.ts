@@ -9,6 +9,10 @@ import {
   rule,
 } from './model-rules.ts';
 import { DEFAULT_NAMESPACE, modelName, namespaceName, revisionName, tagName } from './names.ts';
+import { rollout } from './rollout.ts';
+import { behavior, shareFields, signals } from './scaling-signals.ts';
+import { retention } from './retention.ts';
+import { selection } from './selection.ts';
 import { cpu, duration, size } from './units.ts';
 
 /**
@@ -143,6 +147,12 @@ const scaling = z
       .max(1)
       .default(0.7)
       .meta({ description: "Share of an instance's concurrency that is aimed at." }),
+    signals: signals.meta({
+      description: 'What says how many are needed; none: requests at once, as Knative counts them.',
+    }),
+    behavior: behavior.meta({ description: 'How fast signals change the number.' }),
+    dryRun: z.boolean().default(false).meta({ description: 'Signals are told, and do not steer.' }),
+    ...shareFields,
   })
   .superRefine(...rule(checkBounds));
 
@@ -163,8 +173,10 @@ const queue = z.strictObject({
     .min(1)
     .max(1_000_000)
     .default(10_000)
-    .meta({ description: 'Requests that may wait.' }),
-  bytes: size.prefault('64Mi').meta({ description: 'Bytes that they may hold.' }),
+    .meta({ description: 'Requests that may wait; each worker has its share.' }),
+  bytes: size
+    .prefault('64Mi')
+    .meta({ description: 'Bytes that they may hold; each worker has its share.' }),
 });
 
 export const modelSpec = z
@@ -188,7 +200,14 @@ export const modelSpec = z
     keepAlive: keepAlive
       .prefault({ policy: 'adaptive' })
       .meta({ description: 'How long an idle instance is kept.' }),
+    rollout: rollout
+      .optional()
+      .meta({ description: 'How a new revision takes over. Absent: at once, when it is ready.' }),
     queue: queue.prefault({}).meta({ description: 'What may wait for an instance.' }),
+    retention: retention.optional().meta({ description: 'What goes when nobody asks for it.' }),
+    selection: selection.optional().meta({
+      description: 'Which revision serves, by what is measured. Absent: as traffic says.',
+    }),
   })
   .superRefine(...rule(checkRevisions));
 

@@ -58,3 +58,9 @@ export function modelOf(revision: string): string {
 export function hostLabel(model: string, tag?: string): string {
   return tag === undefined ? model : `${tag}-${model}`;
 }
+
+/** `namespace/model/time` of a model that was deleted; `namespace/model/time/revision` of a revision. */
+export function tombstoneKey(model: string, deletedAt: number, revision?: string): string {
+  const of = `${model}/${String(deletedAt).padStart(15, '0')}`;
+  return revision === undefined ? of : `${of}/${revision}`;
+}

@@ -2,13 +2,19 @@ import { z } from 'zod';
 import { Fault } from '#lib/fault.ts';
 import { DEFAULT_NAMESPACE } from './names.ts';
 import { eventRecord, REVISION_STATES, tensorInfo, usageRecord } from './records.ts';
+import { selectionView } from './selection.ts';
 import {
   appliedView,
+  collectionRowView,
+  deletedView,
   instanceView,
   keyView,
   logLineView,
+  measuresAdded,
+  measureView,
   modelStatus,
   newKeyView,
+  rolloutView,
 } from './views.ts';
 
 /**
@@ -45,12 +51,19 @@ export const readModel = createReader(model);
 export const readApplied = createReader(model.extend({ applied: appliedView.shape.applied }));
 export const readModels = createReader(listOf(model));
 export const readRevision = createReader(revision);
+export const readRollout = createReader(rolloutView.loose());
+export type RolloutAnswer = ReturnType<typeof readRollout>;
 export const readRevisions = createReader(listOf(revision));
 export const readInstances = createReader(listOf(instanceView.loose()));
 export const readEvents = createReader(listOf(event));
 export const readUsage = createReader(listOf(usageRecord.loose()));
 export const readLogs = createReader(listOf(logLineView.loose()));
+export const readMeasures = createReader(listOf(measureView.loose()));
+export const readMeasuresAdded = createReader(measuresAdded.loose());
+export const readSelection = createReader(selectionView.loose());
 export const readKeys = createReader(listOf(keyView.loose()));
+export const readDeleted = createReader(listOf(deletedView.loose()));
+export const readCollection = createReader(listOf(collectionRowView.loose()));
 export const readNewKey = createReader(newKeyView.loose());
 
 function listOf<T extends z.ZodType>(item: T) {

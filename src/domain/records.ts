@@ -84,6 +84,8 @@ export const revisionRecord = z.strictObject({
   coldStartSeconds: z.number().nonnegative(),
   createdAt: time,
   createdBy: actor,
+  /** It had been deleted by itself. */
+  restoredAt: time.optional(),
 });
 export type RevisionRecord = z.output<typeof revisionRecord>;
 
@@ -97,10 +99,30 @@ export const modelRecord = z.strictObject({
   createdAt: time,
   updatedAt: time,
   updatedBy: actor,
+  /** It had been deleted. */
+  restoredAt: time.optional(),
   /** Its Model object in the cluster, and nobody else, changes it. Absent: whoever has the role. */
   owner: z.literal('kubernetes').optional(),
 });
 export type ModelRecord = z.output<typeof modelRecord>;
+
+/** What was deleted and can be restored: of a model, each of its revisions has one of its own, of the same time. */
+export const tombstoneRecord = z.strictObject({
+  deletedAt: time,
+  deletedBy: actor,
+  why: z.string().max(8192),
+  /** For how long it can be restored, ms. */
+  undo: z.number().nonnegative(),
+  /** Of the last request. */
+  lastRequestAt: time.optional(),
+  model: modelRecord.optional(),
+  /** Of a model: what said, beside its document, who serves. Records of the store's `memory`. */
+  beside: z
+    .array(z.strictObject({ key: z.string(), value: z.record(z.string(), z.unknown()) }))
+    .optional(),
+  revision: revisionRecord.optional(),
+});
+export type TombstoneRecord = z.output<typeof tombstoneRecord>;
 
 export const keyRecord = z.strictObject({
   id: z.string().regex(/^[a-z0-9]{8,32}$/),

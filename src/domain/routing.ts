@@ -41,10 +41,15 @@ export interface RoutingRevision {
   /** A start is under way, and waits for something outside of it: "waits for room: …". */
   readonly waitingFor?: string;
   /** The last start has failed. Until `until` (ms; 0: it is tried again) nobody is held for it, callers get the reason. */
-  readonly startFailure?: { readonly message: string; readonly until: number };
+  readonly startFailure?: StartFailure;
   readonly platform: string;
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
+}
+
+export interface StartFailure {
+  readonly message: string;
+  readonly until: number;
 }
 
 /** Where an instance listens. `node` names the machine; the data plane reaches what its node reaches. */

@@ -1,4 +1,5 @@
 import { Fault, type Problem } from '#lib/fault.ts';
+import { readBudgetText } from './budgets.ts';
 import { parseDocument, summaryOf } from './parse.ts';
 import {
   DEFAULT_MEMORY_SHARE,
@@ -118,7 +119,7 @@ function problemsOf(document: unknown): readonly Problem[] {
 /** `spec.limits.bodyBytes` becomes the name under which the reader gave it. */
 function renamer(nameOf: (row: ServerField) => string): (key: string) => string {
   return (key) => {
-    const [whole = ''] = /\[[0-9]+\]$/.exec(key) ?? [];
+    const [whole = ''] = /\[[0-9]+\].*$/.exec(key) ?? [];
     const path = key.slice('spec.'.length, key.length - whole.length);
     const row = SERVER_FIELDS.find((each) => each.path === path);
     return row ? nameOf(row) + whole : key;
@@ -136,9 +137,14 @@ function specFrom(textOf: (row: ServerField) => string | true | undefined): Spec
 
 function valueOf({ kind }: ServerField, text: string | true): unknown {
   if (text === true || kind === 'text') return text;
-  if (kind === 'list') return text.split(',').map((part) => part.trim());
+  if (kind === 'list') return partsOf(text);
+  if (kind === 'budgets') return partsOf(text).map(readBudgetText);
   if (kind === 'number') return /^-?[0-9]+$/.test(text) ? Number(text) : text;
   return text === 'true' || text === '1' ? true : text === 'false' || text === '0' ? false : text;
+}
+
+function partsOf(text: string): string[] {
+  return text.split(',').map((part) => part.trim());
 }
 
 function merge(specs: readonly Spec[]): Spec {
@@ -153,17 +159,22 @@ function merge(specs: readonly Spec[]): Spec {
 }
 
 function valueAt(spec: Spec, path: string): unknown {
-  const [head = '', rest] = path.split('.');
+  const [head, rest] = splitPath(path);
   const value = spec[head];
-  if (rest === undefined) return value;
-  return isObject(value) ? value[rest] : undefined;
+  if (rest === '') return value;
+  return isObject(value) ? valueAt(value, rest) : undefined;
 }
 
 function withValue(spec: Spec, path: string, value: unknown): Spec {
-  const [head = '', rest] = path.split('.');
-  if (rest === undefined) return { ...spec, [head]: value };
+  const [head, rest] = splitPath(path);
+  if (rest === '') return { ...spec, [head]: value };
   const below = spec[head];
-  return { ...spec, [head]: { ...(isObject(below) ? below : {}), [rest]: value } };
+  return { ...spec, [head]: withValue(isObject(below) ? below : {}, rest, value) };
+}
+
+function splitPath(path: string): [head: string, rest: string] {
+  const [head = '', ...rest] = path.split('.');
+  return [head, rest.join('.')];
 }
 
 function isObject(value: unknown): value is Spec {

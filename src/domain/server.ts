@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { address } from './address.ts';
+import { namespaceBudget } from './budgets.ts';
+import { serverRetention } from './retention.ts';
 import { duration, size } from './units.ts';
 
 /** The server document (`rouse.yaml`), and how else each of its fields can be said. */
@@ -76,6 +78,15 @@ const knative = z.strictObject({
     .meta({ description: "Control's address as pods reach it: they fetch their models there." }),
 });
 
+const prometheus = z.strictObject({
+  url: z
+    .url({ protocol: /^https?$/, error: 'an http:// or https:// address' })
+    .optional()
+    .meta({
+      description: 'A Prometheus that signals of models may ask, such as http://127.0.0.1:9090.',
+    }),
+});
+
 const serverSpec = z.strictObject({
   listen: address.prefault(DEFAULT_LISTEN).meta({ description: 'Requests to models.' }),
   control: address.prefault('127.0.0.1:8081').meta({ description: 'API and metrics.' }),
@@ -105,6 +116,10 @@ const serverSpec = z.strictObject({
     description: 'What instances are: processes of this machine, or pods of Knative Services.',
   }),
   knative: knative.prefault({}).meta({ description: 'Of the runtime knative.' }),
+  budgets: z.array(namespaceBudget).max(256).default([]).meta({
+    description: 'What namespaces may use before their models share it: team-a=4Gi, team-b=12.',
+  }),
+  prometheus: prometheus.prefault({}).meta({ description: 'Where signals are asked for.' }),
   workers: z.int().min(0).max(256).default(0).meta({
     description: 'Data-plane processes that share the port; 0 = all in one process.',
   }),
@@ -125,6 +140,9 @@ const serverSpec = z.strictObject({
     .default(false)
     .meta({ description: 'Connections begin with PROXY protocol v2, from trusted proxies only.' }),
   limits: limits.prefault({}).meta({ description: 'Bounds of the data plane.' }),
+  retention: serverRetention
+    .prefault({})
+    .meta({ description: 'What goes when nobody asks for it, unless its model says otherwise.' }),
 });
 
 export const serverDocument = z
@@ -158,7 +176,7 @@ export type ServerSettings = Omit<ServerSpec, 'memory' | 'tls' | 'runtime' | 'kn
   readonly tls: readonly CertificateFiles[];
 };
 
-type Kind = 'text' | 'number' | 'boolean' | 'list';
+type Kind = 'text' | 'number' | 'boolean' | 'list' | 'budgets';
 /** Whether a data plane of its own has the setting, too, or only the platform as a whole. */
 type Scope = 'data plane' | 'platform';
 
@@ -188,6 +206,8 @@ export const SERVER_FIELDS: readonly ServerField[] = [
   field('runtime', 'platform', 'text', serverSpec.shape.runtime),
   field('knative.image', 'platform', 'text', knative.shape.image),
   field('knative.control', 'platform', 'text', knative.shape.control),
+  field('budgets', 'platform', 'budgets', serverSpec.shape.budgets),
+  field('prometheus.url', 'platform', 'text', prometheus.shape.url),
   field('workers', 'platform', 'number', serverSpec.shape.workers),
   field('domain', 'data plane', 'text', serverSpec.shape.domain),
   field('logLevel', 'data plane', 'text', serverSpec.shape.logLevel),
@@ -200,7 +220,21 @@ export const SERVER_FIELDS: readonly ServerField[] = [
   field('limits.bodyBytes', 'data plane', 'text', limits.shape.bodyBytes),
   field('limits.heldBytes', 'data plane', 'text', limits.shape.heldBytes),
   field('limits.connections', 'data plane', 'number', limits.shape.connections),
+  field('retention.models.unusedFor', 'platform', 'text', innerOf('models').unusedFor),
+  field('retention.revisions.keep', 'platform', 'number', innerOf('revisions').keep),
+  field('retention.revisions.unusedFor', 'platform', 'text', innerOf('revisions').unusedFor),
+  field('retention.artifacts.unusedFor', 'platform', 'text', innerOf('artifacts').unusedFor),
+  field('retention.undo', 'platform', 'text', serverRetention.shape.undo),
 ];
+
+type Retention = typeof serverRetention.shape;
+
+/** The fields under a key of `retention`. */
+function innerOf<K extends 'models' | 'revisions' | 'artifacts'>(
+  key: K,
+): Retention[K]['def']['innerType']['shape'] {
+  return serverRetention.shape[key].def.innerType.shape;
+}
 
 function field(path: string, scope: Scope, kind: Kind, schema: z.ZodType): ServerField {
   const words = path.replace(/[A-Z]/g, (letter) => `.${letter}`).split('.');

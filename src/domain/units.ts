@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
-const MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+export const DAY_MS = 86_400_000;
+const MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: DAY_MS };
 const BYTES: Record<string, number> = {
   '': 1,
   k: 1e3,
@@ -16,18 +17,37 @@ const BYTES: Record<string, number> = {
 /** What a timer of the system can hold (2^31 ms), in whole days. */
 const LONGEST_HOURS = 576;
 const DURATION = 'a duration such as 500ms, 30s, 5m or 1h';
+/** Ten years: what shall be kept for longer shall be kept. */
+const LONGEST_DAYS = 3650;
+const PERIOD = 'a period such as 12h, 7d or 30d';
 const SIZE = 'a size such as 64Mi or 2G';
 const CPU = 'a number of cores such as 500m or 2';
 
-/** `500ms`, `30s`, `5m`, `1h` in the file; milliseconds inside. */
-export const duration = z
+/** `500ms`, `30s`, `5m`, `1h`, kept as a text. */
+export const durationText = z
   .string({ error: DURATION })
   .regex(/^(0|[0-9]{1,9}(\.[0-9]{1,3})?(ms|s|m|h))$/, { error: DURATION, abort: true })
   .refine(
     (text) => parseDuration(text) <= LONGEST_HOURS * 3_600_000,
     `a duration of at most ${LONGEST_HOURS}h`,
-  )
+  );
+
+/** The same in the file; milliseconds inside. */
+export const duration = durationText
   .meta({ description: 'A duration such as 500ms, 30s, 5m or 1h.' })
+  .transform(parseDuration);
+
+const periodText = z
+  .string({ error: PERIOD })
+  .regex(/^(0|[0-9]{1,9}(\.[0-9]{1,3})?(ms|s|m|h|d))$/, { error: PERIOD, abort: true })
+  .refine(
+    (text) => parseDuration(text) <= LONGEST_DAYS * DAY_MS,
+    `a period of at most ${LONGEST_DAYS}d`,
+  );
+
+/** As a duration, and days: what no timer has to wait for. */
+export const period = periodText
+  .meta({ description: 'A period such as 12h, 7d or 30d.' })
   .transform(parseDuration);
 
 /** `64Mi`, `1G` or plain bytes in the file; bytes inside. */
@@ -77,4 +97,14 @@ export function formatDuration(ms: number): string {
   if (ms < 120_000) return `${Number((ms / 1000).toFixed(1))}s`;
   if (ms < 7_200_000) return `${Number((ms / 60_000).toFixed(1))}m`;
   return `${Number((ms / 3_600_000).toFixed(1))}h`;
+}
+
+/** As a duration, but long ones in days: `30d`. */
+export function formatPeriod(ms: number): string {
+  return ms < 2 * DAY_MS ? formatDuration(ms) : `${Number((ms / DAY_MS).toFixed(1))}d`;
+}
+
+/** A moment, ms since the epoch, to the second, in UTC. */
+export function formatTime(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 19)}Z`;
 }

@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { measureName } from './measures.ts';
 import { modelDocument, revisionSpec, RUNTIMES } from './model.ts';
+import { selectionView } from './selection.ts';
 import {
   artifactRef,
   eventRecord,
@@ -9,6 +11,7 @@ import {
   revisionRecord,
   usageRecord,
 } from './records.ts';
+import { rolloutRecord } from './rollout.ts';
 
 /**
  * What the control API answers: the shape that its clients hold on to (`read-views.ts` is how ours reads
@@ -47,6 +50,14 @@ const revisionSummary = z.object({
 export const revisionView = revisionRecord.omit({ spec: true }).extend({ spec: revisionSpec });
 export type RevisionView = z.input<typeof revisionView>;
 
+/** The last rollout of a model. */
+export const rolloutView = rolloutRecord.omit({ memory: true }).extend({
+  step: z.int().meta({ description: 'From 0; its share is percent.' }),
+  stepAt: z.number(),
+  steps: z.array(z.int()).meta({ description: 'Shares in percent; after the last it gets all.' }),
+});
+export type RolloutView = z.output<typeof rolloutView>;
+
 const addresses = z.object({
   path: z.string().meta({ description: 'Reaches the model from anywhere that reaches the port.' }),
   host: z.string().meta({ description: "The model's own host." }),
@@ -65,8 +76,24 @@ export const modelStatus = z.object({
   traffic: z
     .array(z.object({ revision: z.string(), percent: z.int(), tag: z.string().optional() }))
     .meta({ description: 'Resolved: latest has become a name.' }),
+  rollout: rolloutRecord
+    .pick({ phase: true, stable: true, canary: true, percent: true, why: true })
+    .optional()
+    .meta({ description: 'The last rollout; the split of traffic is what it says.' }),
   revisions: z.array(revisionSummary),
   instances: z.array(instanceView),
+  retention: z
+    .object({
+      lastRequestAt: z.number().optional().meta({ description: 'Absent: none has ever come.' }),
+      goesAt: z
+        .number()
+        .optional()
+        .meta({ description: 'When it goes if nobody asks for it until then; absent: never.' }),
+      why: z.string(),
+    })
+    .optional()
+    .meta({ description: 'Whether it goes when nobody asks for it.' }),
+  selection: selectionView.optional().meta({ description: 'Absent: traffic is as written.' }),
 });
 
 export const modelView = modelDocument.extend({ status: modelStatus });
@@ -88,6 +115,29 @@ export const logLineView = z.object({
 });
 export type LogLineView = z.output<typeof logLineView>;
 
+export const measureView = z.object({
+  revision: z
+    .string()
+    .optional()
+    .meta({ description: 'Absent: measured of the model as a whole.' }),
+  name: measureName,
+  minute: z.int().meta({ description: 'Minutes since the epoch.' }),
+  count: z.number(),
+  sum: z.number(),
+  sumSquares: z.number(),
+  low: z.number(),
+  high: z.number(),
+  points: z
+    .array(z.tuple([z.number(), z.number()]))
+    .meta({ description: 'How the values are distributed: values, and how many of each.' }),
+});
+export type MeasureView = z.output<typeof measureView>;
+
+export const measuresAdded = z.object({
+  added: z.int(),
+  repeated: z.int().meta({ description: 'Those whose id had come before; they count once.' }),
+});
+
 /** A key without its hash. */
 export const keyView = keyRecord.omit({ hash: true });
 export type KeyView = z.output<typeof keyView>;
@@ -95,6 +145,30 @@ export type KeyView = z.output<typeof keyView>;
 export const newKeyView = keyView.extend({
   secret: z.string().meta({ description: 'Shown here and never again.' }),
 });
+
+export const deletedView = z.object({
+  namespace: z.string(),
+  name: z.string(),
+  deletedAt: z.number(),
+  deletedBy: z.string(),
+  why: z.string(),
+  restorableUntil: z.number().meta({ description: 'Later if Rouse does not run all the time.' }),
+  whole: z.boolean().meta({ description: 'The model; false: these revisions of it.' }),
+  revisions: z.array(z.string()),
+});
+
+export const collectionRowView = z.object({
+  kind: z.enum(['model', 'revision', 'deleted', 'artifact']),
+  name: z.string().meta({ description: 'namespace/model, with /revision; a digest.' }),
+  action: z.enum(['keep', 'remove']),
+  why: z.string(),
+  goesAt: z
+    .number()
+    .optional()
+    .meta({ description: 'When it goes if nothing changes; absent: not by its age.' }),
+  bytes: z.number().optional(),
+});
+export type CollectionRowView = z.output<typeof collectionRowView>;
 
 export const problemView = z.object({
   type: z.string(),
@@ -119,5 +193,8 @@ export const instancePage = pageOf(instanceView);
 export const eventPage = pageOf(eventRecord);
 export const logPage = pageOf(logLineView);
 export const usagePage = pageOf(usageRecord);
+export const measurePage = pageOf(measureView);
 export const keyPage = pageOf(keyView);
+export const deletedPage = pageOf(deletedView);
+export const collectionPage = pageOf(collectionRowView);
 export { artifactRef as artifactView, eventRecord as eventView };

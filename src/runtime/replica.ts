@@ -182,11 +182,11 @@ export function createReplica(options: {
     },
     wake() {
       if (gone || instance.state !== 'parked') return;
-      const askedAt = clock.now();
-      handle?.thaw?.();
       const now = clock.now();
-      const times = { askedAt, startedAt: now, readyAt: now, parkedAt: 0 };
+      const times = { askedAt: now, startedAt: now, readyAt: now, parkedAt: 0 };
       update({ state: 'ready', origin: 'parked', ...times });
+      // Told first: a request is on its way while the system wakes all threads. A listener may have had it frozen again.
+      if (instance.state !== 'parked') handle?.thaw?.();
     },
     release() {
       if (instance.state === 'draining') terminate(timeouts.drain);
@@ -202,7 +202,8 @@ export function createReplica(options: {
     measured(memoryBytes, cpuSeconds) {
       if (gone) return;
       // A child that ended takes its CPU time along when nobody waited for it.
-      update({ memoryBytes, cpuSeconds: Math.max(cpuSeconds, instance.cpuSeconds) });
+      const most = Math.max(cpuSeconds, instance.cpuSeconds);
+      update({ memoryBytes, cpuSeconds: most, measuredAt: clock.now() });
       const limit = resources.limits?.memory;
       if (limit === undefined || memoryBytes <= limit) return;
       condemn(`used ${formatSize(memoryBytes)} of memory, its limit is ${formatSize(limit)}`);

@@ -64,6 +64,8 @@ export interface Instance {
   /** Resident bytes of the whole process group, and its CPU seconds so far; 0 until measured. */
   readonly memoryBytes: number;
   readonly cpuSeconds: number;
+  /** When these two were measured; absent: never. */
+  readonly measuredAt?: number;
 }
 
 export type RuntimeEvent =

@@ -57,7 +57,7 @@ export async function createControlPlane(
   const store = await createSqliteStore({ path: folder.database, clock });
   const isKeyed = (await store.list('key', { limit: 1 })).length > 0;
   checkExposure(settings, isKeyed || settings.firstKey !== undefined);
-  const artifacts = await createArtifactFolder({ folder: folder.artifacts });
+  const artifacts = await createArtifactFolder({ folder: folder.artifacts, clock });
   const artifactKeys = createArtifactKeys(folder.platformSecret());
   const local = await places.createRuntime(folder, artifacts);
   const { knative } = settings;
@@ -77,6 +77,9 @@ export async function createControlPlane(
       // Where pods fit is for the cluster to say.
       memoryBudget: knative ? Infinity : settings.memory,
       proofsAtOnce: availableParallelism(),
+      retention: settings.retention,
+      budgets: settings.budgets,
+      prometheus: settings.prometheus.url,
     },
     ...(onProcesses && { onProcesses }),
   });

@@ -23,18 +23,34 @@ export function gracesOf({ drain }: Pick<ServerSettings, 'drain'>): Graces {
   return { drainMs: Math.max(0, drain - STOP_MS), stopMs: Math.min(drain, STOP_MS) };
 }
 
+/**
+ * A signal to a whole process group, as a terminal's Ctrl-C, systemd and `timeout` send it, comes again from a parent
+ * that passes its own on (see `rouse.js`). That takes milliseconds; a person's second Ctrl-C comes later than this.
+ */
+const SAME_SIGNAL_MS = 500;
+
+interface Came {
+  readonly signal: NodeJS.Signals;
+  readonly at: number;
+}
+
+function isSame(first: Came, signal: NodeJS.Signals, now: number): boolean {
+  return signal === first.signal && now - first.at < SAME_SIGNAL_MS;
+}
+
 /** The first SIGINT or SIGTERM of a server that starts waits for `followSignals`, the second ends it at once. */
 export interface HeldSignals {
   /** The signal that came, if one did; from now on signals are the system's again. */
-  release(): NodeJS.Signals | undefined;
+  release(): Came | undefined;
 }
 
-export function holdSignals(): HeldSignals {
-  let first: NodeJS.Signals | undefined;
+export function holdSignals(clock: Clock): HeldSignals {
+  let first: Came | undefined;
 
   function hold(signal: NodeJS.Signals): void {
-    if (first) process.exit(INTERRUPTED);
-    first = signal;
+    const now = clock.now();
+    if (first && !isSame(first, signal, now)) process.exit(INTERRUPTED);
+    first ??= { signal, at: now };
   }
 
   process.on('SIGINT', hold);
@@ -56,8 +72,9 @@ export interface Signals {
 
 /**
  * What signals do to a server. The first SIGINT or SIGTERM closes it; what has not ended a while after its time is
- * killed. The second ends it at once. SIGHUP has the certificates read again; without any it stays the signal of a
- * terminal that goes away. A signal that was held counts as the first.
+ * killed. The second ends it at once. SIGHUP has the certificates read again; without any it is the signal of a
+ * terminal that goes away, which closes it, too, but never ends it at once: whoever ends a group of processes may send
+ * both. A signal that was held counts as the first.
  */
 export function followSignals(options: {
   settings: Pick<ServerSettings, 'drain' | 'tls'>;
@@ -70,13 +87,25 @@ export function followSignals(options: {
 }): Signals {
   const { settings, close, kill, reload, held, clock, log } = options;
   const { drain, tls } = settings;
+  let first: Came | undefined;
   let closing = false;
 
-  function stop(signal: NodeJS.Signals): void {
-    if (closing) {
+  function onSignal(signal: NodeJS.Signals): void {
+    if (!first) {
+      first = { signal, at: clock.now() };
+      stop(signal);
+    } else if (!isSame(first, signal, clock.now())) {
       kill();
       process.exit(INTERRUPTED);
     }
+  }
+
+  function onHangUp(): void {
+    if (tls.length > 0) reload();
+    else if (!first) onSignal('SIGHUP');
+  }
+
+  function stop(signal: NodeJS.Signals): void {
     closing = true;
     log.info(`${signal}: ending within ${formatDuration(drain)}; once more ends at once.`);
     close(gracesOf(settings));
@@ -87,18 +116,19 @@ export function followSignals(options: {
     });
   }
 
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
-  const first = held.release();
-  if (first) stop(first);
-  if (tls.length > 0) process.on('SIGHUP', reload);
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  process.on('SIGHUP', onHangUp);
+  // In this order: a signal that nobody listens to in between would be lost.
+  first = held.release();
+  if (first) stop(first.signal);
   return {
     isClosing: () => closing,
     off() {
       closing = true;
-      process.off('SIGINT', stop);
-      process.off('SIGTERM', stop);
-      process.off('SIGHUP', reload);
+      process.off('SIGINT', onSignal);
+      process.off('SIGTERM', onSignal);
+      process.off('SIGHUP', onHangUp);
     },
   };
 }

@@ -1,10 +1,13 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { Activator } from '#activator/activator.ts';
 import { createDataPlane } from '#activator/data-plane.ts';
+import { readCertificate } from '#activator/entry/certificates.ts';
 import { createLocalClient } from '#bus/local.ts';
 import type { ServeRequest } from '#cli/commands/serve.ts';
+import type { ServerSettings } from '#domain/server.ts';
 import { systemClock } from '#lib/clock.ts';
 import { entryUrl } from '#lib/entry.ts';
+import { WRONG_USAGE } from '#lib/exit-status.ts';
 import { Fault } from '#lib/fault.ts';
 import { createLog, type Log } from '#lib/log.ts';
 import { announceModels, announceStart, checkFolder } from './announce.ts';
@@ -19,12 +22,28 @@ const CONTROL_YOUNG_MB = 16;
 
 /** Signals that come while it starts are kept until there is something to close. */
 export async function serve(request: ServeRequest, version: string): Promise<number> {
-  const held = holdSignals();
+  const wrong = findWrongCertificate(request.settings);
+  if (wrong !== undefined) {
+    process.stderr.write(`error: ${wrong}\n`);
+    return WRONG_USAGE;
+  }
+  const held = holdSignals(systemClock);
   try {
     const run = request.settings.workers > 0 ? serveWithWorkers : serveEmbedded;
     return await run(request, version, held);
   } finally {
     held.release();
+  }
+}
+
+/** As with all settings, before anything is begun. */
+function findWrongCertificate({ tls }: ServerSettings): string | undefined {
+  try {
+    for (const files of tls) readCertificate(files);
+    return undefined;
+  } catch (error) {
+    if (error instanceof Fault && error.code === 'invalid') return error.message;
+    throw error;
   }
 }
 

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdtemp, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ArtifactRef, artifactRef } from '#domain/records.ts';
+import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
 import { digestOf } from '#lib/folder-manifest.ts';
 import { jsonOf } from '#lib/json.ts';
@@ -21,7 +22,7 @@ export interface Staged {
  * Invariants: under a digest there are complete bytes or none; nothing outside of here has a name for them;
  * what is found damaged goes at once, so that the next put brings it anew.
  */
-export function createContent(folder: string, temporary: string) {
+export function createContent(folder: string, temporary: string, clock: Clock) {
   const pathOf = (digest: string) => join(folder, 'content', digest.slice(0, 2), digest);
   const noteOf = (digest: string) => join(folder, 'notes', digest.slice(0, 2), digest);
 
@@ -36,8 +37,13 @@ export function createContent(folder: string, temporary: string) {
   }
 
   async function hasIntact(digest: string): Promise<boolean> {
-    if ((await statOf(pathOf(digest))) === undefined) return false;
-    return (await digestOf(pathOf(digest))).digest === digest;
+    try {
+      return (await digestOf(pathOf(digest))).digest === digest;
+    } catch (error) {
+      // It never was there, or is being removed just now.
+      if (codeOf(error) === 'ENOENT') return false;
+      throw error;
+    }
   }
 
   /** Moves damaged bytes out of the way first: a put may have replaced them since they were read. */
@@ -52,6 +58,12 @@ export function createContent(folder: string, temporary: string) {
       }
       if ((await digestOf(aside)).digest === digest) await moveInto(aside, pathOf(digest));
     });
+  }
+
+  /** The time of a note is that of the last put or touch. */
+  async function mark(path: string): Promise<void> {
+    const now = new Date(clock.now());
+    await utimes(path, now, now);
   }
 
   async function* read(digest: string): AsyncIterable<Uint8Array> {
@@ -104,8 +116,20 @@ export function createContent(folder: string, temporary: string) {
     async describe(ref: ArtifactRef, temporary: string): Promise<void> {
       const path = join(temporary, 'note');
       await writeFile(path, JSON.stringify(ref), { mode: 0o600, flush: true });
+      await mark(path);
       await moveInto(path, noteOf(ref.digest));
     },
+    /** False: there is no note. */
+    async touch(digest: string): Promise<boolean> {
+      try {
+        await mark(noteOf(digest));
+        return true;
+      } catch (error) {
+        if (codeOf(error) === 'ENOENT') return false;
+        throw error;
+      }
+    },
+    placesOf: (digest: string) => ({ note: noteOf(digest), bytes: pathOf(digest) }),
     /** A note that cannot be read is as good as none: the next put writes it again. */
     async stat(digest: string): Promise<ArtifactRef | undefined> {
       const note = await textOf(noteOf(digest));

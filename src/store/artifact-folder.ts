@@ -1,11 +1,13 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArtifactRef } from '#domain/records.ts';
+import { type Clock, systemClock } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
 import { type Staged, createContent, stage } from './artifact-content.ts';
-import { artifactFault, moveInto, statOf } from './artifact-file.ts';
+import { artifactFault, codeOf, moveInto, statOf } from './artifact-file.ts';
 import { isTreeIntact, placeFile, placeTree, removeTree } from './artifact-tree.ts';
-import type { Artifacts } from './artifacts.ts';
+import { type Places, removeUntouched, touchedAt } from './artifact-removal.ts';
+import type { Artifacts, StoredContent } from './artifacts.ts';
 import { isInside, MANIFEST_LIMIT, parseManifest } from './manifest.ts';
 
 type PutOptions = Parameters<Artifacts['put']>[1];
@@ -20,10 +22,11 @@ export async function createArtifactFolder(options: {
   folder: string;
   /** Another name for `tmp`, of each of several processes that use the folder. */
   temporary?: string;
+  clock?: Clock;
 }): Promise<Artifacts> {
-  const { folder } = options;
+  const { folder, clock = systemClock } = options;
   const temporary = join(folder, options.temporary ?? 'tmp');
-  const content = createContent(folder, temporary);
+  const content = createContent(folder, temporary, clock);
   const placing = new Map<string, Promise<string>>();
   await guarded(async () => {
     await removeTree(temporary);
@@ -81,6 +84,48 @@ export async function createArtifactFolder(options: {
     }
   }
 
+  async function filesOf(digest: string): Promise<string[]> {
+    try {
+      const { files } = parseManifest(await content.manifestText(digest));
+      return files.map((file) => file.digest);
+    } catch (error) {
+      if (error instanceof Fault) return [];
+      throw error;
+    }
+  }
+
+  async function touch(digest: string): Promise<ArtifactRef | undefined> {
+    if (!(await content.touch(digest))) return undefined;
+    const ref = await content.stat(digest);
+    if (ref?.kind !== 'folder') return ref;
+    for (const file of await filesOf(digest)) await content.touch(file);
+    return (await isWhole(digest)) ? ref : undefined;
+  }
+
+  function copiesOf(digest: string): string[] {
+    return ['files', 'folders'].map((place) => join(folder, place, digest));
+  }
+
+  function placesOf(digest: string): Places {
+    return { ...content.placesOf(digest), copies: copiesOf(digest) };
+  }
+
+  /** A copy alone counts, too: whoever removed the rest may have died in the middle. */
+  async function* list(): AsyncGenerator<StoredContent> {
+    const digests = new Set<string>();
+    for (const place of ['notes', 'content']) {
+      for (const start of await namesIn(join(folder, place))) {
+        for (const name of await namesIn(join(folder, place, start))) digests.add(name);
+      }
+    }
+    for (const place of ['files', 'folders']) {
+      for (const name of await namesIn(join(folder, place))) digests.add(name);
+    }
+    for (const digest of digests) {
+      if (isDigest(digest)) yield { digest, touchedAt: await touchedAt(placesOf(digest)) };
+    }
+  }
+
   async function take(bytes: AsyncIterable<Uint8Array>, options: PutOptions, temporary: string) {
     const { name, kind, expected } = options;
     const maxBytes =
@@ -93,9 +138,10 @@ export async function createArtifactFolder(options: {
       );
     }
     const size = kind === 'folder' ? await sizeOfFolder(staged) : staged.size;
-    await content.keep(staged);
     const ref: ArtifactRef = { digest: staged.digest, size, name, kind };
+    // Before the bytes are looked for: see `removeUntouched`.
     await content.describe(ref, temporary);
+    await content.keep(staged);
     return ref;
   }
 
@@ -128,6 +174,15 @@ export async function createArtifactFolder(options: {
         return ref?.kind === 'folder' && !(await isWhole(digest)) ? undefined : ref;
       });
     },
+    touch: async (digest) => {
+      checkDigest(digest);
+      return await guarded(() => touch(digest));
+    },
+    list,
+    filesOf: async (digest) => {
+      checkDigest(digest);
+      return await guarded(() => filesOf(digest));
+    },
     async *read(digest) {
       checkDigest(digest);
       yield* content.read(digest);
@@ -145,15 +200,33 @@ export async function createArtifactFolder(options: {
       checkDigest(digest);
       await guarded(async () => {
         await content.remove(digest);
-        await removeTree(join(folder, 'files', digest));
-        await removeTree(join(folder, 'folders', digest));
+        await Promise.all(copiesOf(digest).map(removeTree));
       });
+    },
+    async removeUntouched(digest, since) {
+      checkDigest(digest);
+      return await guarded(() =>
+        content.withTemporary((aside) => removeUntouched(placesOf(digest), since, aside)),
+      );
     },
   };
 }
 
+function isDigest(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text);
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
 function checkDigest(digest: string): void {
-  if (/^[0-9a-f]{64}$/.test(digest)) return;
+  if (isDigest(digest)) return;
   throw new Fault('invalid', `${JSON.stringify(digest)} is no digest, expected 64 hex digits`);
 }
 

@@ -21,6 +21,15 @@ export interface Artifacts {
    * is a folder of which a file is not here: a put heals it.
    */
   stat(digest: string): Promise<ArtifactRef | undefined>;
+  /**
+   * As `stat`, and it counts as pushed now, the files of a folder with it: whoever asks so is about to use it, and
+   * `removeUntouched` leaves it alone.
+   */
+  touch(digest: string): Promise<ArtifactRef | undefined>;
+  /** All digests of which there is anything, with when each was put or touched last (ms since the epoch). */
+  list(): AsyncIterable<StoredContent>;
+  /** Digests of the files of a folder; none where the manifest is not here or cannot be read. */
+  filesOf(digest: string): Promise<readonly string[]>;
   /** The bytes, checked while they are read: the stream fails with Fault `internal` when they differ. */
   read(digest: string): AsyncIterable<Uint8Array>;
   /**
@@ -30,4 +39,11 @@ export interface Artifacts {
   materialize(ref: ArtifactRef): Promise<string>;
   /** Of a folder only the manifest: others may share its files. The caller knows what is still in use. */
   remove(digest: string): Promise<void>;
+  /** The same, unless it was put or touched at `since` or later, also while this runs: false then. */
+  removeUntouched(digest: string, since: number): Promise<boolean>;
+}
+
+export interface StoredContent {
+  readonly digest: string;
+  readonly touchedAt: number;
 }

@@ -39,6 +39,25 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX usage_minute ON usage (minute);
   `,
+  `
+  -- One name of one revision ('': of the model as a whole), and the newest minute that it was measured in.
+  CREATE TABLE measure_series (
+    id INTEGER PRIMARY KEY, namespace TEXT NOT NULL, model TEXT NOT NULL, revision TEXT NOT NULL,
+    name TEXT NOT NULL, minute INTEGER NOT NULL, UNIQUE (namespace, model, revision, name)
+  ) STRICT;
+  CREATE INDEX measure_series_minute ON measure_series (minute);
+  CREATE TABLE measure (
+    series INTEGER NOT NULL REFERENCES measure_series ON DELETE CASCADE, minute INTEGER NOT NULL,
+    count INTEGER NOT NULL, sum REAL NOT NULL, sum_squares REAL NOT NULL, low REAL NOT NULL,
+    high REAL NOT NULL, points TEXT NOT NULL,
+    PRIMARY KEY (series, minute)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX measure_minute ON measure (minute);
+  -- What was counted and may come again, by a digest. 'measureIds' counts them.
+  CREATE TABLE measure_id (id BLOB PRIMARY KEY, minute INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX measure_id_minute ON measure_id (minute);
+  INSERT INTO counter VALUES ('measureIds', 0);
+  `,
 ];
 
 /** Brings the schema up to date. Each step and its number are one transaction: a crash leaves the step before. */

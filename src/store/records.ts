@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { parseDocument } from '#domain/parse.ts';
-import { eventRecord, keyRecord, modelRecord, revisionRecord } from '#domain/records.ts';
+import {
+  eventRecord,
+  keyRecord,
+  modelRecord,
+  revisionRecord,
+  tombstoneRecord,
+} from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
 import type { Kind, Write } from './store.ts';
 
@@ -20,6 +26,7 @@ const SCHEMAS: Record<Kind, z.ZodType> = {
   model: modelRecord,
   revision: revisionRecord,
   key: keyRecord,
+  tombstone: tombstoneRecord,
   memory: z.record(z.string(), z.unknown()),
 };
 

@@ -5,6 +5,7 @@ import { createBatch } from './sqlite-batch.ts';
 import { createEvents } from './sqlite-events.ts';
 import { faultOf } from './sqlite-fault.ts';
 import { createLeases } from './sqlite-leases.ts';
+import { createMeasures } from './sqlite-measures.ts';
 import { openDatabase } from './sqlite-open.ts';
 import { createRecords } from './sqlite-records.ts';
 import { createUsage } from './sqlite-usage.ts';
@@ -26,6 +27,7 @@ export async function createSqliteStore(options: {
   const leases = createLeases(db);
   const events = createEvents(db);
   const usage = createUsage(db);
+  const measures = createMeasures(db);
   let closed = false;
 
   function checkOpen(): void {
@@ -62,6 +64,8 @@ export async function createSqliteStore(options: {
     addUsage: (rows) => change(() => usage.add(rows, clock.now())),
     usage: async (query) => read(() => usage.query(query)),
     usageLog: async (query) => read(() => usage.log(query)),
+    addMeasures: (rows) => change(() => measures.add(rows, clock.now())),
+    measures: async (query) => read(() => measures.query(query)),
     async close() {
       if (closed) return;
       closed = true;

@@ -1,16 +1,19 @@
+import type { MeasureRecord } from '#domain/measures.ts';
 import type {
   EventRecord,
   KeyRecord,
   ModelRecord,
   RevisionRecord,
+  TombstoneRecord,
   UsageRecord,
 } from '#domain/records.ts';
 
-/** What is kept, by kind. Keys: `namespace/model`, `namespace/model/revision`, a key's id, any text. */
+/** What is kept, by kind. Keys: `namespace/model`, `namespace/model/revision`, a key's id, `tombstoneKey`, any text. */
 export interface Records {
   model: ModelRecord;
   revision: RevisionRecord;
   key: KeyRecord;
+  tombstone: TombstoneRecord;
   /** Memory of policies and loops, as JSON. */
   memory: Readonly<Record<string, unknown>>;
 }
@@ -82,6 +85,23 @@ export interface UsageLogQuery {
   readonly limit: number;
 }
 
+/** `id`: counts once for its revision and name, however often it comes. */
+export type NewMeasure = MeasureRecord & { readonly id?: string };
+
+export interface MeasureQuery {
+  readonly namespace: string;
+  readonly model: string;
+  /** '': measured of the model as a whole. Absent: of that and of all revisions. */
+  readonly revision?: string;
+  readonly name?: string;
+  /** Minutes since the epoch, both inclusive. */
+  readonly from: number;
+  readonly to: number;
+  /** The last row of the page before. */
+  readonly after?: Pick<MeasureRecord, 'minute' | 'revision' | 'name'>;
+  readonly limit: number;
+}
+
 /**
  * The truth. All methods are asynchronous, so that a database on another machine can stand behind them.
  * An implementation is whatever passes `test/store/conformance.ts`.
@@ -119,5 +139,12 @@ export interface Store {
   usage(query: UsageQuery): Promise<UsageRecord[]>;
   /** Of all models, in the order of minute, namespace, model and revision. */
   usageLog(query: UsageLogQuery): Promise<UsageRecord[]>;
+  /**
+   * Adds to what is there for that revision, name and minute; all or nothing. Resolves with the number of those that
+   * had come before. Fault `conflict` when a revision would have too many names.
+   */
+  addMeasures(rows: readonly NewMeasure[]): Promise<number>;
+  /** In the order of minute, revision and name. */
+  measures(query: MeasureQuery): Promise<MeasureRecord[]>;
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createDataPlane } from '#activator/data-plane.ts';
 import type { BusClient, Link } from '#bus/bus.ts';
 import type { Downward, NewLease, RevisionLoad, Upward } from '#bus/messages.ts';
@@ -10,6 +10,7 @@ import { silentLog } from '#lib/log.ts';
 import { findSharedPort } from '#serve/shared-port.ts';
 import { listening } from '#test/listening.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
+import { until } from '#test/until.ts';
 import { call, makeInstance, makeModel } from './harness.ts';
 
 /** The bus as the test wants it: links come and go when it says so. */
@@ -20,14 +21,14 @@ function createHandBus() {
   return {
     client,
     drop: () => drop(),
-    link(instances: Extract<Downward, { type: 'snapshot' }>['instances']) {
+    link(instances: Extract<Downward, { type: 'snapshot' }>['instances'], model = makeModel()) {
       const sent: Upward[] = [];
       let say: (message: Downward) => void = () => {};
       accept({
         send: (message) => sent.push(message),
         onMessage(listener) {
           say = listener;
-          say({ type: 'snapshot', epoch: 'e', version: 1, models: [makeModel()], instances });
+          say({ type: 'snapshot', epoch: 'e', version: 1, models: [model], instances });
         },
         onClose: (listener) => (drop = listener),
         close: () => {},
@@ -119,12 +120,43 @@ test('of a limit for all connections together, each of several processes has its
   const dial = () => connect({ port: plane.port, host: '127.0.0.1' });
   const kept = [dial(), dial()];
   await Promise.all(kept.map((socket) => once(socket, 'connect')));
-  const third = dial().on('error', () => {});
-  third.resume();
-  await once(third, 'close');
+  const warn = vi.spyOn(silentLog, 'warn');
+  onTestFinished(() => warn.mockRestore());
+  for (let more = 1; more <= 2; more += 1) {
+    const refused = dial().on('error', () => {});
+    refused.resume();
+    await once(refused, 'close');
+    const line = `rouse_connection_refusals_total{reason="full"} ${more}`;
+    await until('it is counted', () => plane.metrics().includes(line));
+  }
   expect(kept.map((socket) => socket.closed)).toEqual([false, false]);
+  expect(warn.mock.calls).toEqual([
+    [{ address: '127.0.0.1' }, expect.stringContaining('2 are open, as many as may')],
+  ]);
   for (const socket of kept) socket.destroy();
   await plane.close(0);
+});
+
+test('of what may wait for a model, each of several processes has its share, and says so', async () => {
+  const { bus, clock, plane } = await createOne({}, 2);
+  const queue = { requests: 5, bytes: 2 ** 20 };
+  bus.link([], makeModel({ queue }));
+  const ask = () => call(plane.port, '/models/default/digits/');
+  const held = [ask(), ask()];
+  await until('two wait', () => /^rouse_queue_depth.* 2$/m.test(plane.metrics()));
+  const third = await ask();
+  expect(third.status).toBe(503);
+  expect(JSON.parse(third.body)).toMatchObject({
+    code: 'queue_full',
+    detail: expect.stringContaining(
+      '2 requests wait already, as many as may at this worker, whose share of 5',
+    ),
+  });
+  const ended = Promise.allSettled(held);
+  const closed = plane.close(0);
+  clock.advance(1000);
+  await closed;
+  await ended;
 });
 
 test('where others listen, too, it takes connections only when it knows the models', async () => {

@@ -13,6 +13,7 @@ import type { UseCases } from '#control/usecases.ts';
 import { urlOf } from '#domain/address.ts';
 import type { ModelInput, RevisionSpecInput } from '#domain/model.ts';
 import type { Actor } from '#domain/records.ts';
+import { RETENTION_DEFAULTS } from '#domain/retention.ts';
 import { systemClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
 import { createArtifactFolder } from '#store/artifact-folder.ts';
@@ -72,7 +73,7 @@ export async function startServer(
     onGap: noop,
     onLeft: noop,
   };
-  const settings = { memoryBudget: 2 ** 30, proofsAtOnce: 4 };
+  const settings = { memoryBudget: 2 ** 30, proofsAtOnce: 4, retention: RETENTION_DEFAULTS };
   const artifactKeys = createArtifactKeys(randomBytes(32));
   const base = { store, artifacts, artifactKeys, runtime, publisher, clock, settings };
   const control = await createControl({ ...base, log: silentLog });

@@ -196,6 +196,19 @@ describe('deploy', () => {
     }
   });
 
+  test.each(['10', '64.5', '1048575'])('memory of %s is wrong usage', async (memory) => {
+    await world.write('tiny.onnx', 'tiny');
+    const run = await world.run(['deploy', 'tiny', 'tiny.onnx', '--memory', memory]);
+    expect(run).toMatchObject({ status: 2, stdout: '' });
+    expect(run.stderr).toContain('such as 256Mi');
+  });
+
+  test.each(['0', '1048576', '10k'])('memory of %s is taken', async (memory) => {
+    await world.write('small.onnx', 'small');
+    const run = await world.run(['deploy', 'small', 'small.onnx', '--memory', memory]);
+    expect(run).toMatchObject({ status: 0, stderr: '' });
+  });
+
   test('one that fails says why and exits with 1', async () => {
     await world.write('fails.onnx', 'fails');
     world.server.runtime.failStarts('default/fails/00001', 'out of luck');

@@ -1,7 +1,7 @@
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { imageCache, makeRouseImage } from '#knative/image/image.ts';
+import { imageCache, makeRouseImages } from '#knative/image/image.ts';
 import { Fault } from '#lib/fault.ts';
 import { enterArgs } from './box.ts';
 import { buildPrograms } from './build.ts';
@@ -9,7 +9,7 @@ import { findBox, readPlan } from './enter.ts';
 import { partsOf } from './folders.ts';
 import { imageName } from './image-name.ts';
 import { makeProgramImage } from './images.ts';
-import { importImage, listImages } from './import-image.ts';
+import { importImages, listImages } from './import-image.ts';
 import { installHpa } from './knative.ts';
 import { createKubectl, type Kubectl } from './kubectl.ts';
 import { createBuilder, type Outfit } from './make-plan.ts';
@@ -78,16 +78,16 @@ export async function addToCluster(
 }
 
 async function importProgram(name: string, { ctr, program }: Site): Promise<void> {
-  await importImage(ctr, await makeProgramImage(name, program));
+  await importImages(ctr, [await makeProgramImage(name, program)]);
 }
 
-/** Our own image, of the sources as they are now; its large layers are seldom new. */
+/** Our own images, of the sources as they are now; their large layers are seldom new. */
 async function importRouse({ ctr }: Site): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'rouse-image-'));
   try {
     const cache = imageCache(process.env);
     const options = { name: imageName('rouse'), project: PROJECT, cache, folder };
-    await importImage(ctr, await makeRouseImage(options));
+    await importImages(ctr, await makeRouseImages(options));
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -27,7 +27,7 @@ test.each([1, 1024, 100_001])(
     const bytes = Buffer.alloc(size, 'rouse');
     writeFileSync(program, bytes);
     const made = await makeProgramImage('some/hello', program);
-    writeFileSync(join(folder, 'image.tar'), await buffer(makeArchive(made)));
+    writeFileSync(join(folder, 'image.tar'), await buffer(makeArchive([made])));
     tar('-xf', 'image.tar');
     const [image] = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
     expect(image.RepoTags).toEqual(['dev.local/some/hello:v1']);

@@ -7,13 +7,17 @@ import { runProgram } from './run-program.ts';
 /** How `ctr` finds the images of the cluster. */
 const SERVER = ['--address', CONTAINERD_SOCKET, '--namespace', 'k8s.io'];
 
-/** Gives containerd an image. `ctr`: the command of its client. */
-export async function importImage(ctr: readonly string[], image: Image): Promise<void> {
+/** Gives containerd images. `ctr`: the command of its client. */
+export async function importImages(
+  ctr: readonly string[],
+  images: readonly Image[],
+): Promise<void> {
   const known = await listContents(ctr);
   const command = [...ctr, ...SERVER, 'images', 'import', '-'];
-  const { code, stderr } = await runProgram(command, { input: makeArchive(image, known) });
+  const { code, stderr } = await runProgram(command, { input: makeArchive(images, known) });
   if (code === 0) return;
-  const message = `image ${image.name} was not imported:\n${lastLines(stderr)}`;
+  const names = images.map(({ name }) => name).join(', ');
+  const message = `${names}: not imported:\n${lastLines(stderr)}`;
   throw new Fault('start_failed', message);
 }
 

@@ -7,7 +7,7 @@ import { API, BASE, type Component, COMPONENTS, NODE } from './components.ts';
 import { makeDnsManifests } from './dns.ts';
 import { FILES, LOGS } from './folders.ts';
 import { makeProgramImage } from './images.ts';
-import { importImage } from './import-image.ts';
+import { importImages } from './import-image.ts';
 import { installKnative, KNATIVE_NAMESPACE, untilKnative } from './knative.ts';
 import { applyManifests, createKubectl, type Kubectl, untilCondition } from './kubectl.ts';
 import { launch, type Launched } from './launch.ts';
@@ -42,7 +42,7 @@ export async function bringUp(plan: Plan, say: Say): Promise<void> {
 
   await start(BASE);
   // Kubelet must find them: there is no registry where it could ask for what is missing.
-  const imported = step('images: imported', importImages(plan));
+  const imported = step('images: imported', importAll(plan));
   await Promise.all([imported, start(API)]);
   await step('DNS: applied', applyManifests(kubectl, makeDnsManifests()));
   await Promise.all([
@@ -83,10 +83,10 @@ function launchOf(plan: Plan, component: Component, authority: string): Launched
   });
 }
 
-async function importImages(plan: Plan): Promise<void> {
+async function importAll(plan: Plan): Promise<void> {
   const ctr = [programOf(plan, 'ctr')];
   for (const [name, program] of Object.entries(plan.images)) {
-    await importImage(ctr, await makeProgramImage(name, program));
+    await importImages(ctr, [await makeProgramImage(name, program)]);
   }
 }
 

@@ -2,13 +2,12 @@ import { imageName } from './image-name.ts';
 import { KNATIVE_NAMESPACE } from './knative.ts';
 import type { Kubectl } from './kubectl.ts';
 
-/** Who answers for revisions without pods: Knative's own program or ours, in the same Deployment. */
+/** Who answers for revisions without pods: Knative's own image or ours, in the same Deployment. */
 export type Activator = 'stock' | 'rouse';
 
 const IN_KNATIVE = ['--namespace', KNATIVE_NAMESPACE];
 const DEPLOYMENT = ['deployment/activator', ...IN_KNATIVE];
-/** The one before goes on for as long as others may still send to it. */
-const SECONDS = 180;
+const TIMEOUT = '--timeout=180s';
 
 export async function findActivator(kubectl: Kubectl): Promise<Activator> {
   const path = ['--output', 'jsonpath={.spec.template.spec.containers[0].image}'];
@@ -16,13 +15,10 @@ export async function findActivator(kubectl: Kubectl): Promise<Activator> {
   return image === imageName('activator') ? 'stock' : 'rouse';
 }
 
-/** Resolves when the new one takes all requests and the old one is gone. */
+/** Resolves when the new one takes all requests. Nobody may ask meanwhile: the old one is killed. */
 export async function placeActivator(kubectl: Kubectl, activator: Activator): Promise<void> {
-  const container =
-    activator === 'stock'
-      ? { image: imageName('activator'), command: null }
-      : { image: imageName('rouse'), command: ['rouse-activator'] };
-  const containers = [{ name: 'activator', ...container }];
+  const image = imageName(activator === 'stock' ? 'activator' : 'rouse-activator');
+  const containers = [{ name: 'activator', image }];
   // The image may be another one under the same name.
   const annotations = { 'kubectl.kubernetes.io/restartedAt': new Date().toISOString() };
   const patch = { spec: { template: { metadata: { annotations }, spec: { containers } } } };
@@ -30,18 +26,20 @@ export async function placeActivator(kubectl: Kubectl, activator: Activator): Pr
   await untilSettled(kubectl);
 }
 
-/** Resolves when as many are ready, and no other is left. */
+/** Resolves when as many are ready, and no other is left. Nobody may ask meanwhile: those that are too many are killed. */
 export async function scaleActivator(kubectl: Kubectl, replicas: number): Promise<void> {
   await kubectl(['scale', `--replicas=${replicas}`, ...DEPLOYMENT]);
+  const scaled = `--for=jsonpath={.status.replicas}=${replicas}`;
+  await kubectl(['wait', scaled, TIMEOUT, ...DEPLOYMENT]);
   await untilSettled(kubectl);
 }
 
+/** By itself, one that ends would serve on for most of a minute. */
 async function untilSettled(kubectl: Kubectl): Promise<void> {
-  const timeout = `--timeout=${SECONDS}s`;
-  await kubectl(['rollout', 'status', ...DEPLOYMENT, timeout]);
+  await kubectl(['rollout', 'status', ...DEPLOYMENT, TIMEOUT]);
   const ending = await listEnding(kubectl);
   if (ending.length === 0) return;
-  await kubectl(['wait', '--for=delete', timeout, ...IN_KNATIVE, ...ending]);
+  await kubectl(['delete', '--force', '--grace-period=0', ...IN_KNATIVE, ...ending]);
 }
 
 /** Pods that were told to end. */

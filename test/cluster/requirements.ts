@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { Fault } from '#lib/fault.ts';
@@ -11,7 +12,14 @@ export interface Machine {
   /** The path of a program, or undefined. */
   find(program: string): string | undefined;
   exists(path: string): boolean;
+  /** What this Go says of itself by `go env GOVERSION GOTOOLCHAIN`; empty when it knows no such things. */
+  askGo(path: string): string;
 }
+
+/** What the modules need: their go.mod say so. */
+const GO_MINOR = 26;
+/** From this one on, Go fetches the version that a module needs, unless it is told not to. */
+const FETCHING_MINOR = 21;
 
 /** Programs, and the packages of Debian that have them. */
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -38,7 +46,27 @@ export function thisMachine(env: NodeJS.ProcessEnv): Machine {
     isRoot: process.getuid?.() === 0,
     find: (program) => folders.map((folder) => join(folder, program)).find(isProgram),
     exists: existsSync,
+    askGo(path) {
+      try {
+        // Beside no go.mod, which could ask for another version.
+        const options = { cwd: '/', encoding: 'utf8', stdio: 'pipe' } as const;
+        return execFileSync(path, ['env', 'GOVERSION', 'GOTOOLCHAIN'], options).trim();
+      } catch {
+        return '';
+      }
+    },
   };
+}
+
+/** What is missing of Go, if anything is. */
+function findMissingGo(machine: Machine): string[] {
+  const wanted = `Go 1.${GO_MINOR} or newer: https://go.dev/doc/install`;
+  const path = machine.find('go');
+  if (path === undefined) return [wanted];
+  const [version = '', toolchain = ''] = machine.askGo(path).split('\n');
+  const minor = Number(/^go1\.(\d+)/.exec(version)?.[1] ?? 0);
+  const fetches = minor >= FETCHING_MINOR && toolchain.includes('auto');
+  return minor >= GO_MINOR || fetches ? [] : [`${wanted}; ${path} is ${version || 'older'}`];
 }
 
 /** All that is missing for a cluster, each with what would help. Nothing: it can be made. */
@@ -49,9 +77,7 @@ export function findMissing(machine: Machine): string[] {
   if (!machine.exists(CNI.file)) names.add(CNI.package);
   const missing: string[] = [];
   if (!machine.isRoot) missing.push('root: start it with sudo');
-  if (machine.find('go') === undefined) {
-    missing.push('Go 1.26 or newer: https://go.dev/doc/install');
-  }
+  missing.push(...findMissingGo(machine));
   if (names.size > 0) {
     const list = [...names].join(' ');
     missing.push(`packages of Debian: apt-get install --no-install-recommends ${list}`);

@@ -5,7 +5,7 @@ import { loadCatalog } from '#control/catalog.ts';
 import { createGrants } from '#control/grants.ts';
 import { createJournal } from '#control/journal.ts';
 import { createLoadBook } from '#control/load.ts';
-import { revisionSpec } from '#domain/model.ts';
+import { modelSpec, revisionSpec } from '#domain/model.ts';
 import { silentLog } from '#lib/log.ts';
 import { createSqliteStore } from '#store/sqlite.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
@@ -14,7 +14,7 @@ import { MIB, program } from './harness.ts';
 
 function makeOne(key: string): Active {
   const spec = revisionSpec.parse(program({ resources: { memory: '100Mi' } }));
-  const scaling = { min: 0, max: 4, initial: 1, target: 0.7 };
+  const { scaling } = modelSpec.parse({});
   const keepAlive = { policy: 'fixed', idle: 60_000, park: 0 } as const;
   const workload = { key, spec };
   const facts = { key, state: 'Ready', workload, scaling, keepAlive, routed: true } as const;

@@ -10,6 +10,8 @@ import { type Control, createControl } from '#control/control.ts';
 import type { RoutingOutlet } from '#control/publish.ts';
 import type { ModelInput, RevisionSpecInput } from '#domain/model.ts';
 import type { Actor, EventRecord } from '#domain/records.ts';
+import type { NamespaceBudget } from '#domain/budgets.ts';
+import { RETENTION_DEFAULTS, type RetentionDefaults } from '#domain/retention.ts';
 import type { RoutingInstance, RoutingModel } from '#domain/routing.ts';
 import { type Log, silentLog } from '#lib/log.ts';
 import type { Artifacts } from '#store/artifacts.ts';
@@ -51,7 +53,7 @@ export interface Harness {
   /** Waits until what was set off has come to rest, then lets the time pass, second by second. */
   pass(seconds: number, each?: () => void): Promise<void>;
   /** Ends control and the runtime as a crash would, and starts them again over the same store. */
-  restart(): Promise<void>;
+  restart(away?: () => void): Promise<void>;
   /** Ends control alone, and starts it again: instances and data planes live on. */
   restartControl(onProcesses?: Parameters<typeof createControl>[0]['onProcesses']): Promise<void>;
   close(): Promise<void>;
@@ -74,7 +76,7 @@ export function program(part: Partial<RevisionSpecInput> = {}): RevisionSpecInpu
   return { runtime: 'command', args: ['./server'], ...part };
 }
 
-function createFakeOutlet(): FakeOutlet {
+export function createFakeOutlet(): FakeOutlet {
   const models = new Map<string, RoutingModel>();
   const instances = new Map<string, RoutingInstance>();
   const updates: Parameters<RoutingOutlet['update']>[0][] = [];
@@ -128,24 +130,26 @@ export async function createHarness(
     /** Several data-plane processes instead of one that shares control's fate. */
     onProcesses?: OnProcesses;
     log?: Log;
+    retention?: RetentionDefaults;
+    budgets?: readonly NamespaceBudget[];
   } = {},
 ): Promise<Harness> {
   const { memoryBudget = 1000 * MIB, startMs = 100, proofsAtOnce = 4, onProcesses } = options;
-  const { log = silentLog } = options;
+  const { log = silentLog, retention = RETENTION_DEFAULTS, budgets = [] } = options;
   const folder = await mkdtemp(join(tmpdir(), 'rouse-control-'));
   const clock = createFakeClock();
   const store = await createSqliteStore({
     path: options.memory ? ':memory:' : join(folder, 'state.db'),
     clock,
   });
-  const artifacts = await createArtifactFolder({ folder: join(folder, 'artifacts') });
+  const artifacts = await createArtifactFolder({ folder: join(folder, 'artifacts'), clock });
 
   async function start(
     runtime = createFakeRuntime({ clock, startMs }),
     more: { onProcesses?: OnProcesses } = onProcesses ? { onProcesses } : {},
   ): Promise<Pick<Harness, 'runtime' | 'outlet' | 'control'>> {
     const outlet = createFakeOutlet();
-    const settings = { memoryBudget, proofsAtOnce };
+    const settings = { memoryBudget, proofsAtOnce, retention, budgets };
     const artifactKeys = createArtifactKeys(randomBytes(32));
     const base = { store, artifacts, artifactKeys, runtime, publisher: outlet, clock, log };
     return { runtime, outlet, control: await createControl({ ...base, ...more, settings }) };
@@ -213,8 +217,9 @@ export async function createHarness(
       }
       await rest();
     },
-    async restart() {
+    async restart(away) {
       await stop();
+      away?.();
       now = await start();
     },
     async restartControl(onProcesses) {

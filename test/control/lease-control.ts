@@ -59,8 +59,10 @@ export function startLeaseControl(options: {
       leases,
       loads,
       usage: { report: () => {} },
+      retention: { used: () => {} },
+      outcomes: { report: () => {} },
       drain,
-      instances: { suspect: () => {} },
+      instances: { suspect: () => {}, reached: () => {} },
     }),
   );
   return {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { makeActive } from '#control/active.ts';
 import { createOrders } from '#control/orders.ts';
-import { revisionSpec } from '#domain/model.ts';
+import { modelSpec, revisionSpec } from '#domain/model.ts';
 import { silentLog } from '#lib/log.ts';
 import type { Runtime, Wanted } from '#runtime/runtime.ts';
 import type { Desired } from '#policies/desired.ts';
@@ -11,7 +11,7 @@ const facts = {
   key: 'default/digits/v1',
   state: 'Ready',
   workload: { key: 'default/digits/v1', spec },
-  scaling: { min: 0, max: 4, initial: 1, target: 0.9 },
+  scaling: modelSpec.parse({ scaling: { target: 0.9 } }).scaling,
   keepAlive: { policy: 'fixed', idle: 0, park: 0 },
   routed: true,
 } as const;

@@ -353,6 +353,29 @@ describe('url', () => {
     await harness.control.useCases.deleteModel(ADMIN, 'default', 'm');
     await until('it is let go', () => harness.runtime.instances().length === 0);
   });
+
+  test('nothing answers there: the model has failed until it was reached, however long that is', async () => {
+    const revision = { runtime: 'url' as const, source: 'http://127.0.0.1:9/' };
+    const key = await deployed(harness, { revision });
+    const instance = live(key)[0]?.id ?? '';
+    const seen = async () => {
+      const { state } = await harness.control.useCases.getModel(ADMIN, 'default', 'm');
+      const text = await harness.control.metrics();
+      return [state, /^rouse_instances\{state="(?:ready|unreachable)"\} 1$/m.exec(text)?.[0]];
+    };
+    const well = ['Awake', 'rouse_instances{state="ready"} 1'];
+    expect(await seen()).toEqual(well);
+    harness.outlet.say({ type: 'suspect', instance, reason: 'connect ECONNREFUSED' });
+    const away = ['Failed', 'rouse_instances{state="unreachable"} 1'];
+    expect(await seen()).toEqual(away);
+    await harness.pass(20);
+    expect(await seen()).toEqual(away);
+    harness.outlet.say({ type: 'reached', instance });
+    expect(await seen()).toEqual(well);
+    await rest();
+    const routed = harness.outlet.models.get('default/m')?.revisions[0];
+    expect(routed?.startFailure).toBeUndefined();
+  });
 });
 
 describe('source', () => {

@@ -251,7 +251,7 @@ describe('traffic', () => {
     await refused(cases().deleteRevision(ADMIN, 'default/m/v1'), 'conflict', 'traffic or a tag');
     await reaches(harness, 'default/m/v3', 'Ready');
     expect(targets()).toEqual(split(['v3', 100], ['v2', 0, 'old']));
-    expect(await harness.store.list('memory')).toEqual([]);
+    expect(await harness.store.list('memory', { prefix: 'held/' })).toEqual([]);
     await cases().deleteRevision(ADMIN, 'default/m/v1');
   });
 
@@ -300,10 +300,10 @@ describe('delete', () => {
   test('with the version that was read, or not at all', async () => {
     const { view } = await harness.apply({ revision: program() });
     await refused(
-      cases().deleteModel(ADMIN, 'default', 'm', view.version + 1),
+      cases().deleteModel(ADMIN, 'default', 'm', { ifMatch: view.version + 1 }),
       'precondition_failed',
     );
-    await cases().deleteModel(ADMIN, 'default', 'm', view.version);
+    await cases().deleteModel(ADMIN, 'default', 'm', { ifMatch: view.version });
   });
 
   test('a revision goes when nothing leads to it', async () => {

@@ -2,7 +2,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { modelDocument, type ModelInput } from '#domain/model.ts';
+import { modelDocument, type ModelInput, modelSpec } from '#domain/model.ts';
 import { MAX_PROBLEMS, parseModel } from '#domain/parse.ts';
 import { Fault } from '#lib/fault.ts';
 import { changed, makeFullModel, makeSmallModel, pathsOf } from './model-file.ts';
@@ -22,7 +22,30 @@ test('the smallest file gets the documented defaults', () => {
       timeouts: { hold: 60_000, run: 300_000, idle: 0, drain: 30_000 },
       retry: 'never',
     },
-    scaling: { min: 0, max: 4, initial: 1, target: 0.7 },
+    scaling: {
+      min: 0,
+      max: 4,
+      initial: 1,
+      target: 0.7,
+      signals: [],
+      behavior: {
+        scaleUp: {
+          stabilizationWindowSeconds: 0,
+          policies: [],
+          selectPolicy: 'Max',
+          tolerance: 0.1,
+        },
+        scaleDown: {
+          stabilizationWindowSeconds: 30,
+          policies: [],
+          selectPolicy: 'Max',
+          tolerance: 0.1,
+        },
+      },
+      dryRun: false,
+      weight: 1,
+      priority: 0,
+    },
     keepAlive: { policy: 'adaptive' },
     queue: { requests: 10_000, bytes: 67_108_864 },
   });
@@ -37,6 +60,48 @@ test('the fullest file is read, too', () => {
     limits: { memory: 1_073_741_824, cpu: 2 },
   });
   expect(traffic?.[1]).toEqual({ latest: true, percent: 10, tag: 'canary' });
+});
+
+test.each([
+  [{ signal: 'cpu' }, 'target: nothing: a target: signal cpu needs one'],
+  [{ signal: 'latency', target: 200 }, 'target: 200: a duration such as 200ms: latency is a time'],
+  [{ signal: 'cpu', target: '200ms' }, 'target: "200ms": a number: cpu is no time'],
+  [
+    { signal: 'latency', target: 'soon' },
+    'target: "soon": a duration such as 500ms, 30s, 5m or 1h',
+  ],
+  [{ signal: 'prometheus', target: 1 }, 'query: nothing: a query'],
+  [{ signal: 'cpu', target: 1, query: 'up' }, 'query: "up": no query: only prometheus has one'],
+  [{ signal: 'custom', target: 1 }, 'measure: nothing: the name of a measure'],
+  [{ signal: 'cpu', target: 1, measure: 'a' }, 'measure: "a": no measure: only custom has one'],
+  [
+    { signal: 'cpu', target: 1, type: 'Value' },
+    'type: "Value": no type: only prometheus and custom have one',
+  ],
+] as const)('a signal that says nothing is refused: %j', (signal, problem) => {
+  const scaling = { signals: [{ ...signal }] };
+  expect(problems(makeSmallModel({ scaling }))).toEqual([`spec.scaling.signals[0].${problem}`]);
+});
+
+test('requests at once need no target: it is that of the model', () => {
+  const scaling = { signals: [{ signal: 'concurrency' as const }] };
+  expect(problems(makeSmallModel({ scaling }))).toEqual([]);
+});
+
+test('a block of a HorizontalPodAutoscaler is taken as it is', () => {
+  const behavior = {
+    scaleUp: {
+      stabilizationWindowSeconds: 0,
+      selectPolicy: 'Max' as const,
+      policies: [
+        { type: 'Percent' as const, value: 100, periodSeconds: 15 },
+        { type: 'Pods' as const, value: 4, periodSeconds: 15 },
+      ],
+    },
+    scaleDown: { stabilizationWindowSeconds: 300, selectPolicy: 'Disabled' as const, tolerance: 0 },
+  };
+  const { scaling } = parseModel(makeSmallModel({ scaling: { behavior } })).spec;
+  expect(scaling.behavior).toMatchObject(behavior);
 });
 
 test('what can never work is refused: parking elsewhere, gRPC readiness of our own servers', () => {
@@ -193,6 +258,11 @@ describe('each wrong value is told with its key, itself, and what would be right
   });
 });
 
+/** The first dozen, as a reader can take in. */
+function listed(keys: readonly string[]): string {
+  return keys.slice(0, 12).join(', ') + (keys.length > 12 ? ', …' : '');
+}
+
 describe('a key that does not exist', () => {
   test.each<[(string | number)[], string]>([
     [['spec', 'trafic'], 'no such key; did you mean traffic?'],
@@ -207,10 +277,7 @@ describe('a key that does not exist', () => {
     [['spec', 'revision', 'percent'], 'no such key here; it is spec.traffic[].percent'],
     [['name'], 'no such key here; it is metadata.name'],
     [['spec', 'queue', 'zzzzzzzz'], 'no such key; there are requests, bytes'],
-    [
-      ['spec', 'constructor'],
-      'no such key; there are revision, revisions, traffic, sticky, scaling, keepAlive, queue',
-    ],
+    [['spec', 'constructor'], `no such key; there are ${listed(Object.keys(modelSpec.shape))}`],
   ])('%j', (path, expected) => {
     const found = problems(changed(makeFullModel(), path, 'x'));
     expect(
@@ -323,7 +390,7 @@ describe('the JSON Schema that editors use', () => {
   test('refuses what Rouse refuses, except for rules over several keys', () => {
     // JSON Schema cannot say these.
     const rules =
-      /sum to 100|used only once|either|exactly one|at most max|of its own|needs one|the program|http|another name|at most 576h/;
+      /sum to 100|used only once|either|exactly one|at most max|of its own|needs one|the program|http|another name|at most 576h|a time|no time|a query|no query|a measure|no measure|no type|at least 1[ms]|from 15m/;
     fc.assert(
       fc.property(mutation, (input) => {
         const found = problems(input).filter((line) => !rules.test(line));

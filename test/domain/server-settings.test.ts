@@ -75,6 +75,14 @@ test('every field can be said in all three ways', () => {
     runtime: ['knative', CLUSTER],
     'knative.image': ['dev.local/server:v1', CLUSTER],
     'knative.control': ['http://10.244.0.1:8081', CLUSTER],
+    budgets: [
+      'a=4Gi, b=12',
+      [
+        { namespace: 'a', unit: 'memory', most: 4 * GIB },
+        { namespace: 'b', unit: 'instances', most: 12 },
+      ],
+    ],
+    'prometheus.url': ['http://127.0.0.1:9090', 'http://127.0.0.1:9090'],
     workers: ['2', 2],
     domain: ['models.example', 'models.example'],
     logLevel: ['debug', 'debug'],
@@ -87,6 +95,11 @@ test('every field can be said in all three ways', () => {
     'limits.bodyBytes': ['1Mi', 2 ** 20],
     'limits.heldBytes': ['2Mi', 2 ** 21],
     'limits.connections': ['12', 12],
+    'retention.models.unusedFor': ['30d', 30 * 86_400_000],
+    'retention.revisions.keep': ['3', 3],
+    'retention.revisions.unusedFor': ['never', Infinity],
+    'retention.artifacts.unusedFor': ['12h', 43_200_000],
+    'retention.undo': ['0', 0],
   };
   expect(SERVER_FIELDS.map(({ path }) => path)).toEqual(Object.keys(texts));
   // What goes only together with another field gets that from the file.
@@ -140,6 +153,12 @@ test.each([
 test('a budget that was meant in other units is refused with what would be right', () => {
   expect(() => settings({ env: { ROUSE_MEMORY: '10' } })).toThrow(
     'ROUSE_MEMORY: found "10", expected at least 64Mi, with its unit, such as 2Gi: plain numbers are bytes',
+  );
+});
+
+test('an address that is a number is refused with what would be right', () => {
+  expect(() => settings({ file: file({ listen: 8443 }) })).toThrow(
+    'spec.listen: found 8443, expected host:port, such as 127.0.0.1:8080',
   );
 });
 
@@ -202,14 +221,22 @@ test('a file that is no mapping is a problem, not a crash', () => {
 const OPTIONAL: Record<string, string[]> = {
   tls: ['certificate', 'key'],
   knative: ['image', 'control'],
+  prometheus: ['url'],
 };
+
+const NESTED = new Set(['limits', 'retention']);
+
+function pathsIn(path: string, value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return [path];
+  return Object.entries(value).flatMap(([key, inner]) => pathsIn(`${path}.${key}`, inner));
+}
 
 test('the table names every field of the schema', () => {
   const { spec } = serverDocument.parse({ apiVersion: 'rouse.dev/v1alpha1', kind: 'Server' });
   const paths = Object.entries({ ...spec, memory: 0, firstKey: '' }).flatMap(([key, value]) =>
-    (key === 'limits' ? Object.keys(value) : (OPTIONAL[key] ?? [''])).map((name) =>
-      name === '' ? key : `${key}.${name}`,
-    ),
+    NESTED.has(key)
+      ? pathsIn(key, value)
+      : (OPTIONAL[key] ?? ['']).map((name) => (name === '' ? key : `${key}.${name}`)),
   );
   expect(SERVER_FIELDS.map(({ path }) => path).toSorted()).toEqual(paths.toSorted());
 });
@@ -219,4 +246,29 @@ test('an address of all interfaces is shown as one that can be called', () => {
   expect(urlOf({ host: '::', port: 80 })).toBe('http://[::1]:80');
   expect(['127.0.0.1', '127.9.9.9', '::1', 'localhost'].every(isLoopback)).toBe(true);
   expect(['0.0.0.0', '::', '10.0.0.1', '127.0.0.1.example'].some(isLoopback)).toBe(false);
+});
+
+test.each(['a', 'a=', 'A=3', 'a=0', 'a=0.5', 'a=3Xi', 'a=-1', 'a=1=2', 'a=0Gi'])(
+  'budget %s is refused',
+  (text) => {
+    const [problem = '', ...more] = problemsOf({ flags: { '--budgets': text } });
+    expect(problem).toMatch(/^--budgets\[0\]/);
+    expect(more).toEqual([]);
+  },
+);
+
+test('a file says a budget by its keys, and one of them', () => {
+  const budgets = (list: unknown[]) => ({ file: file({ budgets: list }) });
+  const [a, b] = [
+    { namespace: 'a', memory: '4Gi' },
+    { namespace: 'b', instances: 12 },
+  ];
+  expect(settings(budgets([a, b])).budgets).toEqual([
+    { namespace: 'a', unit: 'memory', most: 4 * GIB },
+    { namespace: 'b', unit: 'instances', most: 12 },
+  ]);
+  const wrong = ['a=4Gi', { namespace: 'a' }, { ...a, instances: 1 }, { memory: '4Gi' }];
+  for (const one of wrong) {
+    expect(problemsOf(budgets([one]))[0]).toMatch(/^rouse.yaml: spec.budgets\[0\]/);
+  }
 });

@@ -1,14 +1,25 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { useTeardown } from '#test/teardown.ts';
 import { until } from '#test/until.ts';
-import { makeFolder, removeFolder, serveArguments, untilNoProcess } from './platform.ts';
+import { openCaller } from './caller.ts';
+import {
+  makeFolder,
+  removeFolder,
+  serveArguments,
+  startPlatform,
+  untilNoProcess,
+} from './platform.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
+const PROGRAM = resolve(import.meta.dirname, 'programs/numbered.mjs');
+/** At 5 ms each: well after the signal has reached everybody. */
+const PIECES = 400;
 const teardown = useTeardown();
 
 test.each([
@@ -32,3 +43,40 @@ test.each([
   expect((await output).join('')).not.toMatch(/problem|No models|Try:/);
   await untilNoProcess(folder);
 });
+
+test.each([
+  { signal: 'SIGINT', how: 'in one process', more: [] },
+  { signal: 'SIGTERM', how: 'in one process', more: [] },
+  { signal: 'SIGHUP', how: 'in one process', more: [] },
+  { signal: 'SIGINT', how: 'with workers', more: ['--workers', '2'] },
+  { signal: 'SIGTERM', how: 'with workers', more: ['--workers', '2'] },
+  { signal: 'SIGHUP', how: 'with workers', more: ['--workers', '2'] },
+] as const)(
+  '$signal to the whole process group, passed on by the parent besides, lets a stream finish, $how',
+  async ({ signal, more }) => {
+    const folder = await makeFolder();
+    teardown(() => removeFolder(folder));
+    const env = { PATH: `${join(process.execPath, '..')}:${process.env.PATH}` };
+    const args = ['--pool', '0', ...more];
+    const platform = await startPlatform(folder, { args, env, group: true });
+    teardown(() => platform.end('SIGKILL'));
+    const log = join(folder, 'log');
+    const file = join(folder, 'app.yaml');
+    await writeFile(
+      file,
+      `apiVersion: rouse.dev/v1alpha1
+kind: Model
+metadata: { name: app }
+spec: { revision: { runtime: command, args: ${JSON.stringify(['node', PROGRAM, '${PORT}', 'v1', log])} } }
+`,
+    );
+    expect(await platform.rouse('apply', '-f', file)).toMatchObject({ status: 0 });
+    const caller = await openCaller(platform.port);
+    teardown(() => caller.close());
+    const answer = caller.call({ headers: { 'x-number': '1', 'x-stream': String(PIECES) } });
+    await until('the stream has begun', () => existsSync(log));
+    expect(await platform.end(signal)).toBe(0);
+    expect(await answer).toMatchObject({ status: 200, whole: true });
+    await untilNoProcess(folder);
+  },
+);

@@ -10,6 +10,7 @@ import { until as untilHolds } from '#test/until.ts';
 /** A command that hangs is ended, so that it outlives no test. */
 const COMMAND_MS = 50_000;
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
+const PASSES_ON = resolve(import.meta.dirname, 'programs/passes-on.mjs');
 
 /** A real `rouse serve` in a process of its own, on free ports and in a folder of its own. */
 export interface Platform {
@@ -64,15 +65,24 @@ export function serveArguments(folder: string): string[] {
 
 export async function startPlatform(
   folder: string,
-  options: { args?: readonly string[]; env?: Record<string, string>; cwd?: string } = {},
+  options: {
+    args?: readonly string[];
+    env?: Record<string, string>;
+    cwd?: string;
+    /** In a process group of its own, behind a parent that passes signals on; it is ended as a group. */
+    group?: boolean;
+  } = {},
 ): Promise<Platform> {
+  const { group = false } = options;
+  const program = group ? [PASSES_ON, MAIN] : [MAIN];
   const child = spawn(
     process.execPath,
-    [MAIN, ...serveArguments(folder), ...(options.args ?? [])],
+    [...program, ...serveArguments(folder), ...(options.args ?? [])],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: options.cwd ?? folder,
       env: { ...process.env, ...options.env },
+      detached: group,
     },
   );
   const exited = once(child, 'exit').then(
@@ -128,7 +138,10 @@ export async function startPlatform(
       return found;
     },
     async end(signal = 'SIGTERM') {
-      if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+      if (child.exitCode === null && child.signalCode === null) {
+        if (group) process.kill(-(child.pid ?? 0), signal);
+        else child.kill(signal);
+      }
       return await exited;
     },
   };

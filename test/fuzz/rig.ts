@@ -151,6 +151,7 @@ export async function createRig(limits: Partial<PlaneLimits> = {}): Promise<Rig>
   const real = { connect: net.connect, createServer: net.createServer };
   const server = {
     maxConnections: 0,
+    on: () => server,
     once: () => server,
     listen: (_: object, done: () => void) => setImmediate(done),
     address: () => ({ address: '192.0.2.2', port: 1, family: 'IPv4' }),

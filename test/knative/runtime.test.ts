@@ -134,6 +134,42 @@ describe('a model', () => {
     await ready(workload('v1'));
   });
 
+  test('is forgotten with what Rouse has made while it could not see it', async () => {
+    setup = await createKnativeSetup({ runtimeClock: createFakeClock() });
+    await until('it watches', () => setup.server.watches === 4);
+    // By a clock that stands still no watch comes back.
+    setup.server.end();
+    await setup.runtime.want(workload('v1'), wanted(1));
+    await until('it is made', () => service() !== undefined);
+    await setup.runtime.routes.forget('shop/digits');
+    expect(service()).toBeUndefined();
+  });
+
+  test('is forgotten also when another Service of ours has come in the place of the one that was seen', async () => {
+    setup = await createKnativeSetup({ runtimeClock: createFakeClock() });
+    await ready(workload('v1'));
+    setup.server.end();
+    const before = service();
+    if (!before) throw new Error('no Service');
+    setup.server.store.delete(SERVICES, 'shop', 'digits');
+    setup.server.store.put(SERVICES, before);
+    expect(service()?.metadata.uid).not.toBe(before.metadata.uid);
+    await setup.runtime.routes.forget('shop/digits');
+    expect(service()).toBeUndefined();
+  });
+
+  test.each([
+    ['nobody', {}],
+    ['another manager', { 'rouse.dev/model': 'digits' }],
+    ['another model', { 'app.kubernetes.io/managed-by': 'rouse', 'rouse.dev/model': 'letters' }],
+  ])('is forgotten, and a Service of its name that belongs to %s stays', async (_, labels) => {
+    setup = await createKnativeSetup();
+    const metadata = { name: 'digits', namespace: 'shop', labels };
+    const before = setup.server.store.put(SERVICES, { metadata });
+    await setup.runtime.routes.forget('shop/digits');
+    expect(service()).toEqual(before);
+  });
+
   test('of a stranger is refused, and stays as it is', async () => {
     setup = await createKnativeSetup();
     const before = setup.server.store.put(SERVICES, {

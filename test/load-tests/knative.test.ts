@@ -22,7 +22,7 @@ describe('our activator beside that of Knative', () => {
           },
         },
       },
-      'dev.local/rouse:v1',
+      'dev.local/rouse-activator:v1',
     );
     const labels = { app: 'activator-rouse' };
     expect(own).toEqual({
@@ -36,14 +36,7 @@ describe('our activator beside that of Knative', () => {
           metadata: { labels },
           spec: {
             serviceAccountName: 'activator',
-            containers: [
-              {
-                ...container,
-                image: 'dev.local/rouse:v1',
-                command: ['/usr/bin/node'],
-                args: ['--no-warnings', '/app/src/activator.ts'],
-              },
-            ],
+            containers: [{ ...container, image: 'dev.local/rouse-activator:v1' }],
           },
         },
       },

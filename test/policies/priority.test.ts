@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DISPLACE, decideFull, FULL_COUNT, OVER_SHARE } from '#policies/admission.ts';
+import { DISPLACE, decideFull, FULL_BYTES, FULL_COUNT, OVER_SHARE } from '#policies/admission.ts';
 import { HEAD_START_MS, HIGH, LOW, NORMAL, pickClass } from '#policies/priority.ts';
 
 const NOBODY = Number.POSITIVE_INFINITY;
@@ -46,7 +46,33 @@ describe('a full queue', () => {
   ])(
     '$mine of at most $most with $callers callers: $expected',
     ({ mine, most, callers, expected }) => {
-      expect(decideFull(mine, most, callers)).toBe(expected);
+      expect(decideFull(FULL_COUNT, mine, 1, most, callers)).toBe(expected);
     },
   );
+
+  test.each([
+    { mine: 0, more: 99, most: 100, callers: 1, expected: DISPLACE },
+    { mine: 0, more: 100, most: 100, callers: 1, expected: FULL_BYTES },
+    { mine: 40, more: 59, most: 100, callers: 2, expected: DISPLACE },
+    { mine: 40, more: 60, most: 100, callers: 2, expected: FULL_BYTES },
+    { mine: 100, more: 1, most: 100, callers: 2, expected: OVER_SHARE },
+    { mine: 100, more: 1, most: 100, callers: 1, expected: FULL_BYTES },
+    { mine: 0, more: 1, most: 0, callers: 3, expected: FULL_BYTES },
+  ])(
+    '$more bytes for $mine of at most $most with $callers callers: $expected',
+    ({ mine, more, most, callers, expected }) => {
+      expect(decideFull(FULL_BYTES, mine, more, most, callers)).toBe(expected);
+    },
+  );
+
+  test('who gave way does not get it back from who took it: nobody takes turns in being refused', () => {
+    const amount = fc.nat(1000);
+    fc.assert(
+      fc.property(amount, amount, amount, amount, (mine, more, most, given) => {
+        fc.pre(given <= most && decideFull(FULL_BYTES, mine, more, most, 2) === DISPLACE);
+        const back = decideFull(FULL_BYTES, most - given, given, mine + more, 2);
+        expect(back).not.toBe(DISPLACE);
+      }),
+    );
+  });
 });

@@ -430,6 +430,7 @@ export function testRuntime(
           readyAt: harness.now(),
           memoryBytes: again?.memoryBytes,
           cpuSeconds: again?.cpuSeconds,
+          measuredAt: again?.measuredAt,
         });
         expect(runtime.instances()).toHaveLength(1);
         expect(ended('stopped')).toEqual([]);

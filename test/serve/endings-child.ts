@@ -1,20 +1,39 @@
+import { once } from 'node:events';
 import { systemClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
 import { followSignals, holdSignals } from '#serve/endings.ts';
 
-/** A server that something keeps from ending. Its time passes so many times as fast as its argument says. */
+/**
+ * A server that something keeps from ending. Its timers run so many times as fast as its argument says; half a second
+ * of its clock passes with each line that it is told,
+ * but for the one that it waits for with `held`.
+ */
 
 const speed = Number(process.argv[2]);
-const held = holdSignals();
 const tell = (what: string): void => void process.stdout.write(`${what}\n`);
+let now = 0;
+const clock = {
+  now: () => now,
+  after: (ms: number, run: () => void) => systemClock.after(ms / speed, run),
+};
+const held = holdSignals(clock);
+const tls = process.argv.includes('tls') ? [{ certificate: 'c', key: 'k' }] : [];
 
+if (process.argv.includes('held')) {
+  tell('holds');
+  await once(process.stdin, 'data');
+}
+process.stdin.on('data', () => {
+  now += 500;
+  tell('later');
+});
 followSignals({
-  settings: { drain: 1000, tls: [] },
+  settings: { drain: 1000, tls },
   close: ({ drainMs, stopMs }) => tell(`close ${drainMs} ${stopMs}`),
   kill: () => tell('kill'),
   reload: () => tell('reload'),
   held,
-  clock: { ...systemClock, after: (ms, run) => systemClock.after(ms / speed, run) },
+  clock,
   log: silentLog,
 });
 setInterval(() => {}, 2 ** 30);

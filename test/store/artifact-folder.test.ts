@@ -4,16 +4,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
+import { systemClock } from '#lib/clock.ts';
 import { createArtifactFolder } from '#store/artifact-folder.ts';
 import { type ArtifactsUnderTest, chunks, testArtifacts } from './artifacts-conformance.ts';
 import { withTinyDisk } from './tiny-disk.ts';
 
 async function create(): Promise<ArtifactsUnderTest & { folder: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'rouse-artifacts-'));
+  let time: number | undefined;
+  const clock = { ...systemClock, now: () => time ?? systemClock.now() };
   const pathOf = (digest: string) => join(folder, 'content', digest.slice(0, 2), digest);
   return {
     folder,
-    artifacts: await createArtifactFolder({ folder }),
+    artifacts: await createArtifactFolder({ folder, clock }),
+    setTime: (ms) => void (time = ms),
     async corrupt(digest) {
       const path = pathOf(digest);
       const bytes = await readFile(path);

@@ -25,6 +25,8 @@ export interface ArtifactsUnderTest {
   readonly corrupt: (digest: string) => Promise<void>;
   /** How many files of content are kept, whatever their name. */
   readonly count: () => Promise<number>;
+  /** What the time is from now on, ms since the epoch. */
+  readonly setTime: (ms: number) => void;
   readonly close: () => Promise<void>;
 }
 
@@ -415,6 +417,96 @@ export function testArtifacts(name: string, create: () => Promise<ArtifactsUnder
       for (const path of paths) await expect(stat(path)).rejects.toMatchObject({ code: 'ENOENT' });
       expect(await count()).toBe(0);
       expect(await artifacts.stat(tree.digest)).toBeUndefined();
+    });
+
+    test('all there is, is listed, with when it was put or touched last', async () => {
+      const { artifacts, setTime } = await setUp();
+      const put = (text: string) =>
+        artifacts.put(chunks(text), { name: text, kind: 'file', maxBytes: MAX });
+      const list = async (): Promise<unknown[]> => {
+        const found = [];
+        for await (const each of artifacts.list()) found.push(each);
+        return found.toSorted((a, b) => a.touchedAt - b.touchedAt);
+      };
+      expect(await list()).toEqual([]);
+      setTime(1000);
+      const a = await put('a');
+      setTime(2000);
+      const b = await put('b');
+      const [atA, atB] = [
+        { digest: a.digest, touchedAt: 1000 },
+        { digest: b.digest, touchedAt: 2000 },
+      ];
+      expect(await list()).toEqual([atA, atB]);
+      await artifacts.stat(a.digest);
+      for await (const _ of artifacts.read(a.digest)) continue;
+      expect(await list()).toEqual([atA, atB]);
+      setTime(3000);
+      expect(await artifacts.touch(a.digest)).toEqual(a);
+      expect(await list()).toEqual([atB, { ...atA, touchedAt: 3000 }]);
+      setTime(4000);
+      await put('b');
+      expect(await list()).toEqual([
+        { ...atA, touchedAt: 3000 },
+        { ...atB, touchedAt: 4000 },
+      ]);
+      expect(await artifacts.touch(sha256('nothing'))).toBeUndefined();
+    });
+
+    test('whoever touches a folder touches its files', async () => {
+      const { artifacts, setTime } = await setUp();
+      setTime(1000);
+      const tree = await pushFolder(artifacts, await folderWith({ 'model.py': 'p', 'b.txt': 'b' }));
+      expect((await artifacts.filesOf(tree.digest)).toSorted()).toEqual(
+        [sha256('p'), sha256('b')].toSorted(),
+      );
+      expect(await artifacts.filesOf(sha256('nothing'))).toEqual([]);
+      setTime(5000);
+      expect(await artifacts.touch(tree.digest)).toEqual(tree);
+      for (const digest of [tree.digest, sha256('p'), sha256('b')]) {
+        expect(await artifacts.removeUntouched(digest, 5000)).toBe(false);
+      }
+      expect(await artifacts.stat(tree.digest)).toEqual(tree);
+      await artifacts.remove(sha256('b'));
+      expect(await artifacts.touch(tree.digest)).toBeUndefined();
+    });
+
+    test('what was not touched goes whole, what was stays whole', async () => {
+      const { artifacts, count, setTime } = await setUp();
+      setTime(1000);
+      const tree = await pushFolder(artifacts, await folderWith({ 'sub/a.txt': 'a' }));
+      const file = await artifacts.put(chunks('f'), { name: 'f', kind: 'file', maxBytes: MAX });
+      const paths = [await artifacts.materialize(tree), await artifacts.materialize(file)];
+      for (const ref of [tree, file]) {
+        expect(await artifacts.removeUntouched(ref.digest, 1000)).toBe(false);
+        expect(await artifacts.stat(ref.digest)).toEqual(ref);
+      }
+      expect(await Promise.all([tree, file].map((ref) => artifacts.materialize(ref)))).toEqual(
+        paths,
+      );
+      for (const digest of [tree.digest, file.digest, sha256('a'), sha256('a')]) {
+        expect(await artifacts.removeUntouched(digest, 1001)).toBe(true);
+      }
+      for (const path of paths) await expect(stat(path)).rejects.toMatchObject({ code: 'ENOENT' });
+      expect(await count()).toBe(0);
+      for await (const left of artifacts.list()) expect(left).toBeUndefined();
+    });
+
+    test('what is put while it is removed is there when the put is done', async () => {
+      const { artifacts, setTime } = await setUp();
+      const put = () => artifacts.put(chunks('same'), { name: 's', kind: 'file', maxBytes: MAX });
+      for (let round = 1; round <= 100; round++) {
+        setTime(round * 1000);
+        const { digest } = await put();
+        setTime(round * 1000 + 1);
+        const putting = put();
+        // From before the put has begun to after its end, as the rounds go.
+        for (let turn = 0; turn < round % 10; turn++) await stat(tmpdir());
+        await artifacts.removeUntouched(digest, round * 1000 + 1);
+        const ref = await putting;
+        expect(await artifacts.stat(digest)).toEqual(ref);
+        expect((await readAll(artifacts.read(digest))).toString()).toBe('same');
+      }
     });
 
     test('a symbolic link in a folder to upload is refused by name', async () => {

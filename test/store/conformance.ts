@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { Clock } from '#lib/clock.ts';
 import type { Store, Write } from '#store/store.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
-import { actor, eventOf, modelRecord, revisionRecord, usageOf } from './records.ts';
+import { actor, eventOf, measureOf, modelRecord, revisionRecord, usageOf } from './records.ts';
 
 const DAY_MINUTES = 24 * 60;
 
@@ -465,6 +465,131 @@ export function testStore(
       });
     });
 
+    describe('measures', () => {
+      const ask = (from: number, to: number, more: { revision?: string; name?: string } = {}) => ({
+        namespace: 'default',
+        model: 'a',
+        from,
+        to,
+        limit: 1000,
+        ...more,
+      });
+
+      test('are added up per revision, name and minute', async () => {
+        const { store, clock } = await setUp();
+        const minute = Math.floor(clock.now() / 60_000);
+        await Promise.all([
+          store.addMeasures([measureOf(minute, 1), measureOf(minute, 0), measureOf(minute, 1)]),
+          store.addMeasures([measureOf(minute, -3, { name: 'loss' }), measureOf(minute - 1, 0.5)]),
+          store.addMeasures([measureOf(minute, 7, { revision: '', name: 'age' })]),
+          store.addMeasures([measureOf(minute, 9, { model: 'b' })]),
+        ]);
+        const sums = { count: 3, sum: 2, sumSquares: 2, low: 0, high: 1 } as const;
+        const points = [
+          [0, 1],
+          [1, 2],
+        ] as const;
+        const accuracy = { ...measureOf(minute, 0), ...sums, points };
+        const older = measureOf(minute - 1, 0.5);
+        const whole = measureOf(minute, 7, { revision: '', name: 'age' });
+        const loss = measureOf(minute, -3, { name: 'loss' });
+        expect(await store.measures(ask(0, minute))).toEqual([older, whole, accuracy, loss]);
+        expect(await store.measures(ask(minute, minute, { name: 'loss' }))).toEqual([loss]);
+        expect(await store.measures(ask(0, minute, { revision: '' }))).toEqual([whole]);
+        expect(await store.measures(ask(minute + 1, minute + 9))).toEqual([]);
+      });
+
+      test('come page by page without a gap', async () => {
+        const { store, clock } = await setUp();
+        const minute = Math.floor(clock.now() / 60_000);
+        const rows = [
+          measureOf(minute - 1, 1, { revision: 'v2' }),
+          measureOf(minute, 2),
+          measureOf(minute, 3, { name: 'loss' }),
+          measureOf(minute, 4, { revision: 'v2' }),
+        ];
+        await store.addMeasures(rows.toReversed());
+        const read = [];
+        for (;;) {
+          const after = read.at(-1);
+          const query = { ...ask(0, minute), limit: 1, ...(after && { after }) };
+          const page = await store.measures(query);
+          if (page.length === 0) break;
+          read.push(...page);
+        }
+        expect(read).toEqual(rows);
+      });
+
+      test('what has an id counts once, also after days; another name is something else', async () => {
+        const { store, clock } = await setUp();
+        const minute = Math.floor(clock.now() / 60_000);
+        const row = { ...measureOf(minute, 1), id: 'request-1' };
+        expect(await store.addMeasures([row, row])).toBe(1);
+        expect(
+          await store.addMeasures([
+            { ...row, name: 'loss' },
+            { ...row, revision: 'v2' },
+          ]),
+        ).toBe(0);
+        clock.advance(7 * DAY_MINUTES * 60_000);
+        expect(await store.addMeasures([row, { ...row, id: 'request-2' }])).toBe(1);
+        const found = await store.measures(ask(0, minute, { revision: 'v1', name: 'accuracy' }));
+        expect(found).toMatchObject([{ count: 2, sum: 2 }]);
+      });
+
+      test('a call is counted whole or not at all', async () => {
+        const { store, clock } = await setUp();
+        const minute = Math.floor(clock.now() / 60_000);
+        const many = Array.from({ length: 40 }, (_, n) => measureOf(minute, 1, { name: `m${n}` }));
+        const call = store.addMeasures([{ ...measureOf(minute, 1), id: 'x' }, ...many]);
+        await expect(call).rejects.toMatchObject({
+          code: 'conflict',
+          message: expect.stringMatching(
+            /^revision default\/a\/v1 has 32 measures, .*accuracy, m0/,
+          ),
+        });
+        expect(await store.measures(ask(0, minute))).toEqual([]);
+        expect(await store.addMeasures([{ ...measureOf(minute, 1), id: 'x' }])).toBe(0);
+        expect(await store.addMeasures([{ ...measureOf(minute, 1), revision: 'v2' }])).toBe(0);
+      });
+
+      test('many values of a minute keep their sums, and their distribution in a few points', async () => {
+        const { store, clock } = await setUp();
+        const minute = Math.floor(clock.now() / 60_000);
+        const values = Array.from({ length: 500 }, (_, n) => Math.sin(n) * 100);
+        await store.addMeasures(values.map((value) => measureOf(minute, value)));
+        const [found] = await store.measures(ask(0, minute));
+        const sum = values.reduce((all, value) => all + value, 0);
+        expect(found).toMatchObject({
+          count: 500,
+          sum: expect.closeTo(sum, 6),
+          low: Math.min(...values),
+          high: Math.max(...values),
+        });
+        const points = found?.points ?? [];
+        expect(points.length).toBeLessThanOrEqual(32);
+        expect(points.reduce((all, [, weight]) => all + weight, 0)).toBe(500);
+        expect(points.reduce((all, [value, weight]) => all + value * weight, 0)).toBeCloseTo(
+          sum,
+          2,
+        );
+      });
+
+      test('are kept for 30 days', async () => {
+        const { store, clock } = await setUp();
+        const start = Math.floor(clock.now() / 60_000);
+        await store.addMeasures([measureOf(start, 1), measureOf(start + 1, 1)]);
+        const kept = async () =>
+          (await store.measures(ask(0, start * 2))).map(({ minute }) => minute - start);
+        clock.advance(30 * DAY_MINUTES * 60_000);
+        await store.addMeasures([measureOf(start, 1, { name: 'old' })]);
+        expect(await kept()).toEqual([0, 0, 1]);
+        clock.advance(60_000);
+        await store.addMeasures([measureOf(start + 5, 1, { revision: 'v2' })]);
+        expect(await kept()).toEqual([1, 5]);
+      });
+    });
+
     describe('close', () => {
       test('what was asked for before is done; what comes after is refused', async () => {
         const { store } = await setUp();
@@ -478,6 +603,7 @@ export function testStore(
         await expect(store.write([memory('a', {})])).rejects.toMatchObject(refusedNow);
         await expect(store.lease('a', 'b', 1)).rejects.toMatchObject(refusedNow);
         await expect(store.events({ limit: 1 })).rejects.toMatchObject(refusedNow);
+        await expect(store.addMeasures([])).rejects.toMatchObject(refusedNow);
       });
     });
   });

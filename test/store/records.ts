@@ -1,3 +1,4 @@
+import type { MeasureRecord } from '#domain/measures.ts';
 import type {
   Actor,
   EventRecord,
@@ -55,5 +56,24 @@ export function usageOf(model: string, minute: number, arrivals = 1): UsageRecor
     busySeconds: 0.5,
     coldSeconds: 0.25,
     memoryByteSeconds: 1e12,
+  };
+}
+
+/** One value of `accuracy`. */
+export function measureOf(
+  minute: number,
+  value: number,
+  more: Partial<MeasureRecord> = {},
+): MeasureRecord {
+  const sums = { count: 1, sum: value, sumSquares: value ** 2, low: value, high: value };
+  return {
+    namespace: 'default',
+    model: 'a',
+    revision: 'v1',
+    name: 'accuracy',
+    minute,
+    ...sums,
+    points: [[value, 1]],
+    ...more,
   };
 }

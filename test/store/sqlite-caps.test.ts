@@ -2,8 +2,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
 import { migrate } from '#store/migrations.ts';
 import { createEvents } from '#store/sqlite-events.ts';
+import { createMeasures } from '#store/sqlite-measures.ts';
 import { createRecords } from '#store/sqlite-records.ts';
-import { eventOf } from './records.ts';
+import { eventOf, measureOf } from './records.ts';
 
 function database(): DatabaseSync {
   const db = new DatabaseSync(':memory:');
@@ -46,4 +47,22 @@ test('tombstones are capped; who was away for longer is told to start again', ()
   records.write({ kind: 'memory', key: 'd', value: {} });
   expect(counterOf(db, 'tombstones')).toBe(2);
   expect(records.changes(7).map(({ key }) => key)).toEqual(['c', 'e', 'd']);
+});
+
+test('ids of measures are capped, the oldest go first and count again; the count stays true', () => {
+  const db = database();
+  const measures = createMeasures(db, { keptMinutes: 100, names: 4, idMinutes: 10, ids: 3 });
+  const add = (minute: number, id: string): number =>
+    measures.add([{ ...measureOf(minute, 1), id }], minute * 60_000);
+  for (const [index, id] of ['a', 'b', 'c'].entries()) expect(add(1000 + index, id)).toBe(0);
+  expect(counterOf(db, 'measureIds')).toBe(3);
+  expect(add(1003, 'a')).toBe(1);
+  expect(add(1004, 'd')).toBe(0);
+  expect(counterOf(db, 'measureIds')).toBe(3);
+  expect([add(1004, 'b'), add(1004, 'c'), add(1004, 'd')]).toEqual([1, 1, 1]);
+  expect(add(1004, 'a')).toBe(0);
+  // Ten minutes later what came before is not known any more.
+  expect(add(1014, 'd')).toBe(1);
+  expect(add(1015, 'd')).toBe(0);
+  expect(counterOf(db, 'measureIds')).toBe(1);
 });

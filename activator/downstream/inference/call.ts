@@ -73,7 +73,7 @@ export class InferenceCall implements DownstreamEvents {
       this.refuse(STARTING);
       return;
     }
-    if (head.rouseModel !== '' || plane.routes.findHost(head.hostname)) this.readAddress();
+    if (head.rouseModel !== '' || plane.routes.isModelHost(head.hostname)) this.readAddress();
     const answer = this.state === READING ? answerServer(this.method, plane) : undefined;
     if (answer) this.answer(answer);
   }

@@ -1,11 +1,18 @@
 import { HeldPieces } from './held-pieces.ts';
 import { TOO_MANY_BODIES } from '../../exchange/refusals.ts';
 import { PREFIX_BYTES } from '../../http2/grpc.ts';
-import { BODY_TIMEOUT_MS, type Plane } from '../../plane.ts';
+import {
+  BODY_TIMEOUT_MS,
+  MAX_ROUTED_BODY,
+  type Plane,
+  ROUTED_BODY_TIMEOUT_MS,
+} from '../../plane.ts';
 import { type Refusal, refusal } from '../../refusal.ts';
 
 /** A message is held whole to be turned into a request; our servers take no more. */
 const MAX_MESSAGE = 64 * 1024 * 1024;
+/** It may take as long as a body that is read to find its model, and more by this rate once it is larger than those may be. */
+const LEAST_BYTES_PER_MS = MAX_ROUTED_BODY / ROUTED_BODY_TIMEOUT_MS;
 
 const COMPRESSED = refusal('not_implemented', 'Compressed messages are not taken here.');
 const TOO_LARGE = refusal('too_large', `The message is larger than ${MAX_MESSAGE} bytes.`);
@@ -20,12 +27,14 @@ interface WholeMessage {
 export class FirstMessage {
   private readonly plane: Plane;
   private readonly held: HeldPieces;
+  private readonly beganAt: number;
   private readUntil: number;
 
   constructor(plane: Plane) {
     this.plane = plane;
     this.held = new HeldPieces(plane);
-    this.readUntil = plane.now() + BODY_TIMEOUT_MS;
+    this.beganAt = plane.now();
+    this.readUntil = this.beganAt + BODY_TIMEOUT_MS;
   }
 
   /** `piece`: ours, as for `HeldPieces`. */
@@ -46,9 +55,10 @@ export class FirstMessage {
     return { message: this.held.join().subarray(PREFIX_BYTES, end), isFollowed: count > end };
   }
 
-  /** No byte of it has come for too long. */
+  /** No byte of it has come for too long, or all that came came too slowly. */
   isStalled(now: number): boolean {
-    return now >= this.readUntil;
+    const mayTakeMs = Math.max(ROUTED_BODY_TIMEOUT_MS, this.held.count / LEAST_BYTES_PER_MS);
+    return now >= Math.min(this.readUntil, this.beganAt + mayTakeMs);
   }
 
   /** All that was taken, in order; none of it is held any more. */

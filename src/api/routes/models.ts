@@ -17,6 +17,14 @@ export const conditions = z.object({
   'if-none-match': z.string().optional(),
 });
 
+export const deletion = z.strictObject({
+  now: z.enum(['true', 'false']).optional().meta({ description: 'It cannot be restored.' }),
+});
+
+export function isNow({ now }: z.output<typeof deletion>): boolean {
+  return now === 'true';
+}
+
 /** Models of one answer; the next page is one request away. */
 const MAX_PAGE = 1000;
 const page = z.strictObject({
@@ -104,13 +112,14 @@ export function makeModelRoutes(options: ApiOptions): Route[] {
       path: MODEL_PATH,
       summary: 'Removes a model with its revisions',
       tag: 'models',
-      query: NONE,
+      query: deletion,
       params: ofModel,
       headers: conditions,
-      responses: { 204: { description: 'It is gone.' } },
-      async handle({ context, actor, params }) {
-        const expected = await expectedVersion(context, currentVersion(useCases, actor, params));
-        await useCases.deleteModel(actor, params.namespace, params.model, expected);
+      responses: { 204: { description: 'It is gone, and can be restored for a while.' } },
+      async handle({ context, actor, params, query }) {
+        const ifMatch = await expectedVersion(context, currentVersion(useCases, actor, params));
+        const { namespace, model } = params;
+        await useCases.deleteModel(actor, namespace, model, { ifMatch, now: isNow(query) });
         return context.body(null, 204);
       },
     }),

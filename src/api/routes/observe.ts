@@ -3,13 +3,12 @@ import { namespaceName, partsOfRevisionKey, revisionKey, revisionName } from '#d
 import type { UsageRecord } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
 import type { ApiOptions } from '../context.ts';
+import { DAY_MINUTES, minute, spanOf } from '../minutes.ts';
 import { defineRoute, jsonResponse, NONE, type Route } from '../route.ts';
 import { MODEL_PATH, ofModel } from './models.ts';
 
 const MAX_LINES = 1000;
 const MAX_ROWS = 10_000;
-const MINUTE_MS = 60_000;
-const DAY_MINUTES = 24 * 60;
 /** A month of minutes of one revision is 4 MB of JSON. */
 const MAX_MINUTES = 31 * DAY_MINUTES;
 
@@ -21,12 +20,6 @@ const lines = z.strictObject({
     .default(0)
     .meta({ description: 'Only lines not before this time.' }),
 });
-const minute = z.coerce
-  .number()
-  .int()
-  .min(0)
-  .optional()
-  .meta({ description: 'Minute since the epoch.' });
 const minutes = z.strictObject({ revision: revisionName.optional(), from: minute, to: minute });
 
 const ofAll = z.strictObject({
@@ -61,8 +54,7 @@ export function makeObserveRoutes({ useCases, clock }: ApiOptions): Route[] {
       query: minutes,
       responses: { 200: jsonResponse('The last day, if not said otherwise.', 'UsagePage') },
       async handle({ context, actor, params, query }) {
-        const to = query.to ?? Math.floor(clock.now() / MINUTE_MS);
-        const from = query.from ?? to - DAY_MINUTES;
+        const { from, to } = spanOf(query, clock);
         if (to - from > MAX_MINUTES) {
           throw new Fault('bad_request', `${to - from} minutes, expected at most ${MAX_MINUTES}`);
         }
@@ -79,8 +71,7 @@ export function makeObserveRoutes({ useCases, clock }: ApiOptions): Route[] {
       query: ofAll,
       responses: { 200: jsonResponse('The last day, if not said otherwise.', 'UsagePage') },
       async handle({ context, actor, query }) {
-        const to = query.to ?? Math.floor(clock.now() / MINUTE_MS);
-        const from = query.from ?? to - DAY_MINUTES;
+        const { from, to } = spanOf(query, clock);
         const { namespace, limit } = query;
         const after = query.after === undefined ? undefined : parsePlace(query.after);
         const place = { ...(namespace && { namespace }), ...(after && { after }) };

@@ -4,7 +4,7 @@ import type { ApiOptions } from '../context.ts';
 import { etagOf, expectedVersion } from '../preconditions.ts';
 import { defineRoute, jsonResponse, NONE, type Route } from '../route.ts';
 import { makeInstanceView, makeRevisionView } from '../views.ts';
-import { conditions, MODEL_PATH, ofModel } from './models.ts';
+import { conditions, deletion, isNow, MODEL_PATH, ofModel } from './models.ts';
 
 const ofRevision = ofModel.extend({ revision: revisionName });
 const REVISION_PATH = `${MODEL_PATH}/revisions/{revision}`;
@@ -45,17 +45,17 @@ export function makeRevisionRoutes({ useCases }: ApiOptions): Route[] {
       path: REVISION_PATH,
       summary: 'Removes a revision that no traffic names',
       tag: 'revisions',
-      query: NONE,
+      query: deletion,
       params: ofRevision,
       headers: conditions,
-      responses: { 204: { description: 'It is gone.' } },
-      async handle({ context, actor, params }) {
+      responses: { 204: { description: 'It is gone, and can be restored for a while.' } },
+      async handle({ context, actor, params, query }) {
         const key = keyOf(params);
-        const expected = await expectedVersion(context, async () => {
+        const ifMatch = await expectedVersion(context, async () => {
           const stored = await useCases.getRevision(actor, key).catch(absent);
           return stored?.version;
         });
-        await useCases.deleteRevision(actor, key, expected);
+        await useCases.deleteRevision(actor, key, { ifMatch, now: isNow(query) });
         return context.body(null, 204);
       },
     }),

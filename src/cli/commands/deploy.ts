@@ -11,7 +11,7 @@ import { type Client, modelPath } from '../client.ts';
 import { formatTensor, makeCurl } from '../example.ts';
 import { guessRuntime } from '../guess.ts';
 import type { Io } from '../io.ts';
-import { clientFor, type Common, namespaceOf, parseCount } from '../options.ts';
+import { clientFor, type Common, namespaceOf, parseCount, parseMemory } from '../options.ts';
 import { reachableFrom } from '../reach.ts';
 import { suggest } from '../suggest.ts';
 import { waitUntilSettled } from '../wait.ts';
@@ -33,7 +33,7 @@ export function addDeploy(program: Command, io: Io, exit: { status: number }): v
     .argument('<source>', 'an .onnx, .ts or .js file, a folder with model.py or index.ts, a URL')
     .addOption(new Option('--runtime <name>', 'what runs it, if not guessed').choices(RUNTIMES))
     .option('--concurrency <count>', 'requests an instance takes at once', parseCount)
-    .option('--memory <size>', 'reserved for each instance, such as 256Mi')
+    .option('--memory <size>', 'reserved for each instance, such as 256Mi', parseMemory)
     .option('--idle <duration>', 'how long an idle instance is kept, such as 60s')
     .option('--max <count>', 'most instances', parseCount)
     .addHelpText('after', `\nExample: ${ROUSE} deploy mine ./model.onnx`)

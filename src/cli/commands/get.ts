@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import {
   type ModelAnswer,
+  readDeleted,
   readEvents,
   readInstances,
   readKeys,
@@ -8,13 +9,14 @@ import {
   readRevisions,
 } from '#domain/read-views.ts';
 import { formatTraffic } from '#domain/traffic-text.ts';
-import { formatSize } from '#domain/units.ts';
+import { formatSize, formatTime } from '#domain/units.ts';
 import { type Client, modelPath } from '../client.ts';
 import type { Io } from '../io.ts';
+import { makeMeasuredRow, MEASURED_HEAD, readMeasured } from '../measured.ts';
 import { listModels, modelClientFor } from '../models.ts';
 import { clientFor, type Common, namespaceOf } from '../options.ts';
 import { KEYS_PATH, makeKeyRows } from './key.ts';
-import { formatAge, formatTime, print } from '../print.ts';
+import { formatAge, print } from '../print.ts';
 
 /** What was asked for, and how a table shows it. */
 interface Listing {
@@ -30,10 +32,13 @@ interface Question {
   readonly now: number;
 }
 
+const DELETED_PATH = '/api/v1/deleted';
+
 const KINDS: Readonly<Record<string, (question: Question) => Promise<Listing>>> = {
   models: getModels,
   revisions: getRevisions,
   instances: getInstances,
+  measures: getMeasures,
   events: getEvents,
   keys: getKeys,
 };
@@ -46,23 +51,34 @@ export function addGet(program: Command, io: Io): void {
     .argument('<kind>', kinds)
     .argument('[name]', 'one model, or the model that they belong to')
     .option('-A, --all-namespaces', 'of all namespaces')
+    .option('--deleted', 'models: those that can be restored')
     .action(async (kind: string, name: string | undefined, _options, command: Command) => {
-      const options = command.optsWithGlobals<Common & { allNamespaces?: boolean }>();
+      const options = command.optsWithGlobals<
+        Common & { allNamespaces?: boolean; deleted?: boolean }
+      >();
       const all = options.allNamespaces === true;
       if (all && name !== undefined) {
         command.error('error: --all-namespaces lists all: leave out the name');
       }
-      const get =
+      const isDeleted = options.deleted === true;
+      const known =
         KINDS[kind] ??
         KINDS[`${kind}s`] ??
         command.error(`error: ${kind}: expected one of ${kinds}`);
+      if (isDeleted && (known !== getModels || name !== undefined)) {
+        command.error('error: --deleted lists models: get models --deleted');
+      }
+      const get = isDeleted ? getDeleted : known;
       const client =
         name === undefined ? clientFor(io, options) : modelClientFor(io, options, name);
       const namespace = all ? undefined : namespaceOf(options);
       const { value, rows } = await get({ client, namespace, name, now: io.clock.now() });
       if (rows.length > 1 || options.output !== 'table') {
         print(io.stdout, options.output, value, () => rows);
-      } else io.stderr.write(`no ${kind} in ${all ? 'any namespace' : `namespace ${namespace}`}\n`);
+      } else
+        io.stderr.write(
+          `no ${isDeleted ? 'deleted ' : ''}${kind} in ${all ? 'any namespace' : `namespace ${namespace}`}\n`,
+        );
     });
 }
 
@@ -140,6 +156,45 @@ async function getInstances(question: Question): Promise<Listing> {
   }
   const header = ['ID', 'MODEL', 'REVISION', 'STATE', 'MEMORY', 'CPU', 'AGE'];
   return { value: items, rows: [[...ofNamespace(question, 'NAMESPACE'), ...header], ...rows] };
+}
+
+async function getMeasures(question: Question): Promise<Listing> {
+  const items = [];
+  const rows: string[][] = [];
+  for (const { namespace, model } of await modelsOf(question)) {
+    for (const measured of await readMeasured(question.client, namespace, model)) {
+      items.push({ namespace, model, ...measured });
+      const row = makeMeasuredRow(measured, question.now);
+      rows.push([...ofNamespace(question, namespace), model, ...row]);
+    }
+  }
+  const header = [...ofNamespace(question, 'NAMESPACE'), 'MODEL', ...MEASURED_HEAD];
+  return { value: items, rows: [header, ...rows] };
+}
+
+async function getDeleted({ client, namespace, now }: Question): Promise<Listing> {
+  const items = [];
+  let after: string | undefined;
+  do {
+    const page = await client.call(
+      { path: DELETED_PATH, query: { namespace, after } },
+      readDeleted,
+    );
+    items.push(...page.items);
+    after = page.next;
+  } while (after !== undefined);
+  const rows = items.map((each) => [
+    ...ofNamespace({ namespace }, each.namespace),
+    each.name,
+    each.whole ? 'model' : 'revision',
+    each.revisions.join(',') || '-',
+    formatAge(now, each.deletedAt),
+    formatTime(each.restorableUntil),
+    each.deletedBy,
+    each.why.split('\n')[0] ?? '',
+  ]);
+  const header = ['NAME', 'KIND', 'REVISIONS', 'DELETED', 'RESTORABLE UNTIL', 'BY', 'WHY'];
+  return { value: items, rows: [[...ofNamespace({ namespace }, 'NAMESPACE'), ...header], ...rows] };
 }
 
 async function modelsOf({

@@ -5,7 +5,8 @@ import { readKeys, readNewKey } from '#domain/read-views.ts';
 import type { KeyView } from '#domain/views.ts';
 import type { Io } from '../io.ts';
 import { clientFor, type Common } from '../options.ts';
-import { formatTime, print } from '../print.ts';
+import { print } from '../print.ts';
+import { formatTime } from '#domain/units.ts';
 
 export const KEYS_PATH = '/api/v1/keys';
 

@@ -7,7 +7,8 @@ import { type Io, pause } from '../io.ts';
 import { modelClientFor } from '../models.ts';
 import { type Common, namespaceOf, parseCount } from '../options.ts';
 import { suggest } from '../suggest.ts';
-import { type Format, formatTime } from '../print.ts';
+import { type Format } from '../print.ts';
+import { formatTime } from '#domain/units.ts';
 
 const FOLLOW_MS = 1000;
 /** What one answer may hold, so that a burst between two looks is seen whole. */

@@ -25,6 +25,7 @@ const PLACEHOLDERS = {
   text: ' <value>',
   number: ' <number>',
   list: ' <a,b>',
+  budgets: ' <a=4Gi,b=12>',
   boolean: '',
 } as const;
 

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { type EventAnswer, readEvents } from '#domain/read-views.ts';
-import { formatDuration } from '#domain/units.ts';
+import { formatDuration, formatTime } from '#domain/units.ts';
 import { modelPath } from '../client.ts';
 import type { Io } from '../io.ts';
 import { modelClientFor } from '../models.ts';
 import { type Common, namespaceOf, parseCount } from '../options.ts';
-import { formatTime, print } from '../print.ts';
+import { print } from '../print.ts';
 
 export function addWhy(program: Command, io: Io): void {
   program

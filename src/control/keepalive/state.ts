@@ -14,6 +14,7 @@ import {
   unpackFleet,
   unpackHistory,
 } from '#policies/keepalive/packed.ts';
+import { rowsOf } from '../pages.ts';
 
 /**
  * What keep-alive has learned, in the store: one record for all models together, one for each revision.
@@ -31,8 +32,6 @@ const ASIDE = 'aside/';
 const SAVE_MS = 10 * 60_000;
 /** Records of one write: bounds for how long control is away. */
 const CHUNK = 100;
-/** One page of the store. */
-const PAGE = 1000;
 
 export interface Learned {
   readonly all: OnlineFleet;
@@ -55,7 +54,7 @@ export async function loadLearned(options: {
   const fleet = await store.get('memory', FLEET);
   const all = fleet && isOurs(fleet) ? unpackFleet(fleet.value, bins) : undefined;
   if (fleet && !all) unfit.push(...makeAside(fleet));
-  for await (const row of pagesOf(store)) {
+  for await (const row of rowsOf(store, 'memory', REVISIONS)) {
     const revision = row.key.slice(REVISIONS.length);
     const history = isOurs(row) ? unpackHistory(row.value, bins) : undefined;
     if (!exists(revision)) unfit.push({ kind: 'memory', key: row.key, value: undefined });
@@ -65,17 +64,6 @@ export async function loadLearned(options: {
   await setAside(store, unfit, log);
   const savedAt = all ? Number(fleet?.value['savedAt']) : undefined;
   return { ...(all ?? make()), savedAt, models };
-}
-
-async function* pagesOf(store: Store): AsyncGenerator<Stored<'memory'>> {
-  let after: string | undefined;
-  for (;;) {
-    const place = { prefix: REVISIONS, ...(after !== undefined && { after }), limit: PAGE };
-    const page = await store.list('memory', place);
-    yield* page;
-    after = page.at(-1)?.key;
-    if (page.length < PAGE) return;
-  }
 }
 
 function isOurs({ value }: Stored<'memory'>): boolean {

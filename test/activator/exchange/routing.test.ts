@@ -140,6 +140,48 @@ describe('addresses', () => {
   });
 });
 
+test.each([
+  ['/healthz', 'GET'],
+  ['/v2/health/ready', 'GET'],
+  ['/v2/models/digits/infer', 'POST'],
+  ['/v1/chat/completions', 'POST'],
+  ['/models/default/digits/', 'GET'],
+])('a host under the domain that names no model: %s is of none', async (path, method) => {
+  const body = method === 'POST' ? '{"model":"digits"}' : undefined;
+  for (const host of ['typo.default.localhost', 'none-digits.default.localhost:8080']) {
+    const options = { method, headers: { Host: host }, ...(body !== undefined && { body }) };
+    const answer = await call(harness.port, path, options);
+    expect(answer.status).toBe(404);
+    expect(answer.body).toContain(`There is no model at host \\"${host.split(':')[0]}\\"`);
+  }
+});
+
+test.each(['localhost', 'a.b.c.localhost', 'default.localhost', 'a.b.example', 'xlocalhost'])(
+  'host %s is of no model, and the path decides',
+  async (host) => {
+    const headers = { Host: host };
+    expect((await call(harness.port, '/healthz', { headers })).status).toBe(200);
+    const path = '/models/team/other/a';
+    expect((await call(harness.port, path, { headers })).body).toBe('other /a');
+  },
+);
+
+test('on a host that names no model the header still does', async () => {
+  const headers = { Host: 'typo.default.localhost', 'Rouse-Model': 'team/other' };
+  expect((await call(harness.port, '/a', { headers })).body).toBe('other /a');
+});
+
+test.each([
+  ['an unknown model', '/v1/models/nobody:predict', {}, 404],
+  ['an unknown model by header', '/v1/models/x:predict', { 'Rouse-Model': 'nobody' }, 404],
+  ['a known one', '/v1/models/broken:predict', {}, 503],
+  ['a known one by header', '/v1/models/x:explain', { 'Rouse-Model': 'broken' }, 503],
+])('V1 is refused as its clients know it: %s', async (_, path, headers, status) => {
+  const answer = await call(harness.port, path, { headers, body: '{}' });
+  expect(answer.status).toBe(status);
+  expect(JSON.parse(answer.body)).toMatchObject({ error: expect.any(String) });
+});
+
 describe('what is answered without waking anything', () => {
   const cases: readonly [string, number, object][] = [
     ['/v2', 200, { name: 'rouse' }],

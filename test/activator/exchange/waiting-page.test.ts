@@ -176,6 +176,21 @@ describe('a browser that opens a sleeping model', () => {
     await first;
   });
 
+  test('of what runs elsewhere it says that it cannot be reached', () => {
+    const status = {
+      namespace: 'n',
+      model: 'far',
+      revision: 'v1',
+      state: 'failed',
+      waiting: 0,
+      inFlight: 0,
+      expectedWaitSeconds: null,
+    } as const;
+    const { body } = makeWaitingPage(status, { elsewhere: true });
+    expect(body).toContain('<title>far cannot be reached</title>');
+    expect(makeWaitingPage(status).body).toContain('<title>far is not able to start</title>');
+  });
+
   test('names are text, whatever is in them', () => {
     const status = {
       namespace: 'n',
@@ -186,7 +201,7 @@ describe('a browser that opens a sleeping model', () => {
       inFlight: 0,
       expectedWaitSeconds: null,
     } as const;
-    const { body } = makeWaitingPage(status, 1);
+    const { body } = makeWaitingPage(status);
     expect(body).not.toContain('<img');
     expect(body).toContain('&#60;img src=x onerror=&#34;alert(&#39;1&#39;)&#34;&#62;&#38;');
   });

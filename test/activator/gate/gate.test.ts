@@ -67,6 +67,9 @@ class World {
   readonly limits: { concurrency: number; requests: number; bytes: number };
   private readonly order = new NaiveQueue<Request>();
   private entering: Request | undefined;
+  /** What is asked for now; who was made to give bytes for it, and what its caller would hold. */
+  private asked = { callerId: '', bytes: 0 };
+  private giver: { readonly callerId: string; readonly floor: number } | undefined;
   private rolls = 1;
 
   constructor(limits: { concurrency: number; requests: number; bytes: number }) {
@@ -93,6 +96,7 @@ class World {
     this.requests.push(request);
     const waitedBefore = this.gate.waiting;
     this.entering = request;
+    this.ask(request, bytes);
     const decision = this.gate.enter(request, holdMs);
     if (decision === HOLD) {
       if (this.entering) this.startWaiting(request);
@@ -102,12 +106,28 @@ class World {
       expect(this.gate.waitingBytes, 'invariant 4').toBeLessThanOrEqual(this.limits.bytes);
     } else if (decision !== GRANT) request.fate = 'turned away';
     this.entering = undefined;
-    if (decision === FULL_COUNT || decision === OVER_SHARE) {
-      expect(waitedBefore).toBeGreaterThanOrEqual(this.limits.requests);
-      this.checkTurnedAway(request, decision);
-    }
+    const isRefused = decision === OVER_SHARE || decision === FULL_COUNT || decision === FULL_BYTES;
+    if (isRefused) this.checkTurnedAway(decision, waitedBefore >= this.limits.requests);
     if (decision === NO_HOLD) expect(holdMs).toBe(0);
     return decision;
+  }
+
+  grow(index: number, bytes: number): void {
+    const request = this.pick('waiting', index);
+    if (!request) return;
+    this.ask(request, bytes);
+    const decision = this.gate.grow(request, bytes);
+    if (decision !== HOLD) {
+      this.checkTurnedAway(decision, false);
+      return;
+    }
+    request.heldBytes += bytes;
+    expect(this.gate.waitingBytes, 'invariant 4').toBeLessThanOrEqual(this.limits.bytes);
+  }
+
+  private ask({ callerId }: Request, bytes: number): void {
+    this.asked = { callerId, bytes };
+    this.giver = undefined;
   }
 
   private startWaiting(request: Request): void {
@@ -142,6 +162,12 @@ class World {
     return this.countedOn.get(instance) ?? 0;
   }
 
+  keep(instance: InstanceRoute): void {
+    const at = this.drained.indexOf(instance);
+    if (at >= 0) this.drained.splice(at, 1);
+    this.gate.keep(instance);
+  }
+
   lease(instance: InstanceRoute, slots: number): void {
     if (instance.leased === OWN) return;
     this.countedOn.set(instance, Math.max(this.counted(instance), slots));
@@ -151,32 +177,68 @@ class World {
 
   /** A displaced one makes room for the one that is entering, which is in by now. */
   beforeRefusal(request: Request, reason: Refused): void {
-    if (reason === 'displaced') {
-      const counts = this.counts();
-      const mine = counts.get(this.entering?.callerId ?? '') ?? 0;
-      const most = Math.max(...counts.values());
-      // More than the limit where one came back whose instance was unreachable.
-      const full = expect(this.order.entries.length, 'invariant 6: full');
-      full.toBeGreaterThanOrEqual(this.limits.requests);
-      expect(counts.get(request.callerId), 'invariant 6: the largest').toBe(most);
-      expect(mine + 1, 'invariant 6: less even with it').toBeLessThan(most);
-    }
+    if (reason === 'displaced') this.checkDisplaced(request);
     this.order.remove(request);
     if (this.entering) this.startWaiting(this.entering);
   }
 
-  private checkTurnedAway(request: Request, decision: number): void {
-    const counts = this.counts();
-    const mine = counts.get(request.callerId) ?? 0;
-    const most = Math.max(0, ...counts.values());
-    expect(mine + 1, 'invariant 6').toBeGreaterThanOrEqual(most);
-    const over = mine > 0 && mine === most && counts.size > 1;
-    expect(decision, 'invariant 6').toBe(over ? OVER_SHARE : FULL_COUNT);
+  /** By the others' places or by their bytes; a newcomer that finds no place has to have fewer in any case. */
+  private checkDisplaced(request: Request): void {
+    const { limits, order, entering, asked } = this;
+    const counts = this.sumBy(() => 1);
+    // More than the limit where one came back whose instance was unreachable.
+    const isFull = entering !== undefined && order.entries.length >= limits.requests;
+    if (isFull) expect(mineOf(counts, asked) + 1, 'invariant 6').toBeLessThan(mostOf(counts));
+    const isLargest = counts.get(request.callerId) === mostOf(counts);
+    if (isFull && isLargest && this.missing <= request.heldBytes) return;
+    if (!this.giver) expect(this.missing, 'invariant 6: full').toBeGreaterThan(0);
+    expect(request.heldBytes, 'invariant 6: nobody goes in vain').toBeGreaterThan(0);
+    const bytes = this.sumBy(({ heldBytes }) => heldBytes);
+    const own = bytes.get(request.callerId)!;
+    if (!this.giver) expect(own, 'invariant 6: the heaviest').toBe(mostOf(bytes));
+    this.giver ??= { callerId: request.callerId, floor: mineOf(bytes, asked) + asked.bytes };
+    expect(request.callerId, 'invariant 6: the heaviest').toBe(this.giver.callerId);
+    expect(this.giver.floor, 'invariant 6: less even with it').toBeLessThan(own);
   }
 
-  private counts(): Map<string, number> {
+  private checkTurnedAway(decision: number, isFull: boolean): void {
+    const { asked } = this;
+    const counts = this.sumBy(() => 1);
+    const isOver = (sums: Map<string, number>): boolean =>
+      mineOf(sums, asked) > 0 && mineOf(sums, asked) === mostOf(sums) && counts.size > 1;
+    if (isFull && mineOf(counts, asked) + 1 >= mostOf(counts)) {
+      expect(decision, 'invariant 6').toBe(isOver(counts) ? OVER_SHARE : FULL_COUNT);
+      return;
+    }
+    expect(this.missing, 'refused for its bytes').toBeGreaterThan(0);
+    const bytes = this.sumBy(({ heldBytes }) => heldBytes);
+    expect(decision, 'invariant 6').toBe(isOver(bytes) ? OVER_SHARE : FULL_BYTES);
+    const floor = mineOf(bytes, asked) + asked.bytes;
+    if (floor < mostOf(bytes)) expect(this.heaviestGive(bytes, floor)).toBeLessThan(this.missing);
+  }
+
+  /** The least that any of those who hold most could give while it holds more than `floor`. */
+  private heaviestGive(bytes: Map<string, number>, floor: number): number {
+    const heaviest = [...bytes].filter(([, own]) => own === mostOf(bytes));
+    const given = heaviest.map(([id, all]) => {
+      const own = this.order.entries.filter(({ callerId }) => callerId === id);
+      const newest = own.toSorted((a, b) => b.priority - a.priority || b.order - a.order);
+      let rest = all;
+      for (const { heldBytes } of newest) if (rest > floor) rest -= heldBytes;
+      return all - rest;
+    });
+    return Math.min(...given);
+  }
+
+  private get missing(): number {
+    const held = this.order.entries.reduce((sum, { heldBytes }) => sum + heldBytes, 0);
+    return held + this.asked.bytes - this.limits.bytes;
+  }
+
+  private sumBy(of: (request: Request) => number): Map<string, number> {
     const own = Map.groupBy(this.order.entries, ({ callerId }) => callerId);
-    return new Map([...own].map(([id, requests]) => [id, requests.length]));
+    const sum = (requests: Request[]): number => requests.reduce((all, one) => all + of(one), 0);
+    return new Map([...own].map(([id, requests]) => [id, sum(requests)]));
   }
 
   pick(fate: Fate, index: number): Request | undefined {
@@ -257,12 +319,10 @@ class World {
       if (this.limits.concurrency > 0) {
         expect(own, 'invariant 3').toBeLessThanOrEqual(this.limits.concurrency);
       }
-      if (instance.draining && instance.inFlight === 0) {
-        expect(
-          this.drained.filter((other) => other === instance),
-          'invariant 7',
-        ).toHaveLength(1);
-      }
+      const told = this.drained.filter((other) => other === instance).length;
+      const isDrained = instance.draining && instance.inFlight === 0;
+      if (instance.index >= 0) expect(told, 'invariant 7').toBe(isDrained ? 1 : 0);
+      else expect(told, 'invariant 7').toBeLessThanOrEqual(isDrained ? 1 : 0);
       if (instance.leased !== OWN && instance.index >= 0) {
         const used = Math.max(instance.leased, instance.inFlight);
         expect(this.counted(instance), 'invariant 8').toBe(used);
@@ -281,6 +341,14 @@ class World {
       expect(this.wakes, 'invariant 5').toBeGreaterThan(0);
     }
   }
+}
+
+function mineOf(sums: Map<string, number>, { callerId }: { callerId: string }): number {
+  return sums.get(callerId) ?? 0;
+}
+
+function mostOf(sums: Map<string, number>): number {
+  return Math.max(0, ...sums.values());
 }
 
 type Step = (world: World) => void;
@@ -345,14 +413,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: index.map((i) => (w: World) => {
       const instance = w.instanceAt(i);
-      if (instance) w.gate.resume(instance);
+      if (instance?.draining) w.keep(instance);
     }),
   },
   {
     weight: 1,
+    arbitrary: index.map((i) => (w: World) => {
+      const instance = w.instanceAt(i);
+      if (instance) w.gate.resume(instance);
+    }),
+  },
+  {
+    weight: 2,
     arbitrary: fc.tuple(index, fc.nat(200)).map(([i, bytes]) => (w: World) => {
-      const request = w.pick('waiting', i);
-      if (request && w.gate.takeBytes(bytes)) request.heldBytes += bytes;
+      w.grow(i, bytes);
     }),
   },
   { weight: 1, arbitrary: fc.constant((w: World) => w.gate.refuseAll('failed')) },
@@ -399,8 +473,8 @@ describe('the gate', () => {
     expect(world.requests.map((request) => request.fate)).toEqual(['waiting', 'turned away']);
     world.enter(40, 1000);
     expect(world.requests[2]?.fate).toBe('waiting');
-    expect(world.gate.takeBytes(1)).toBe(false);
-    expect(FULL_BYTES).toBeGreaterThan(HOLD);
+    expect(world.gate.grow(world.requests[2]!, 1)).toBe(FULL_BYTES);
+    expect(world.gate.waitingBytes).toBe(100);
   });
 
   test('who comes back to a revision that was deleted meanwhile does not wait', () => {

@@ -10,4 +10,5 @@ export class QueueFields {
   flow: Flow<Waiter<InstanceRoute>> | undefined;
   order = 0;
   turn = 0;
+  counted = 0;
 }

@@ -11,6 +11,7 @@ class Request implements Queued<Request> {
   flow: Flow<Request> | undefined;
   order = 0;
   turn = 0;
+  counted = 0;
   heldBytes = 1;
   readonly callerId: string;
   readonly priority: number;

@@ -77,6 +77,44 @@ test.each(ONCE)('refused by its name: a second %s, whatever the first says', asy
   }
 });
 
+const CHUNKED = `POST ${P}/ HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n`;
+
+test.each([
+  ['\xc3\xa9', 'not ASCII; write it as %XX'],
+  ['\xa0', 'not ASCII; write it as %XX'],
+  ['a b', 'a space; write it as %20'],
+  ['a#b', 'a #; write it as %23'],
+  ['a HTTP/1.1', 'a space; write it as %20'],
+  ['a\x01', 'request line is malformed'],
+])('a target with %j is told what would be right', async (path, said) => {
+  const client = await dial(harness.port);
+  client.socket.write(Buffer.from(`GET ${P}/${path} HTTP/1.1\r\nHost: h\r\n\r\n`, 'latin1'));
+  const text = await client.closed;
+  expect(text).toMatch(/^HTTP\/1\.1 400 /);
+  expect(text).toContain(said);
+});
+
+test.each(['GET  / HTTP/1.1', 'GET / HTTP/1.1 ', 'GET / ', 'GET /a b', ' / HTTP/1.1'])(
+  'the line %j is only malformed',
+  async (line) => {
+    const client = await dial(harness.port);
+    client.socket.write(`${line}\r\nHost: h\r\n\r\n`);
+    expect(await client.closed).toContain('request line is malformed');
+  },
+);
+
+test.each([
+  ['Rouse-Model: x\r\n', 'A trailer may not be \\"rouse-model\\"'],
+  ['X: 1\r\nAUTHORIZATION: x\r\n', 'A trailer may not be \\"authorization\\"'],
+  ['no colon\r\n', 'trailer section is malformed'],
+])('the trailers %j are told what is wrong', async (trailers, said) => {
+  const client = await dial(harness.port);
+  client.socket.write(`${CHUNKED}0\r\n${trailers}\r\n`);
+  const text = await client.closed;
+  expect(text).toMatch(/^HTTP\/1\.1 400 /);
+  expect(text).toContain(said);
+});
+
 test.each(ACCEPTED)('accepted: %s, whole and byte by byte', async (_, input, expected) => {
   const bytes = Buffer.from(input, 'latin1');
   for (const size of [bytes.length, 1]) {

@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { queryObjects } from 'node:v8';
 import { expect, test } from 'vitest';
 import { Exchange } from '#activator/exchange/exchange.ts';
-import { BODY_TIMEOUT_MS, HEAD_TIMEOUT_MS, KEEP_ALIVE_MS, LINGER_MS } from '#activator/plane.ts';
+import {
+  BODY_TIMEOUT_MS,
+  HEAD_TIMEOUT_MS,
+  KEEP_ALIVE_MS,
+  LINGER_MS,
+  ROUTED_BODY_TIMEOUT_MS,
+} from '#activator/plane.ts';
 import { silentLog } from '#lib/log.ts';
 import { createFakeClock, type FakeClock } from '#test/fake-clock.ts';
 import { useTeardown } from '#test/teardown.ts';
@@ -114,6 +120,22 @@ test('slowloris: a body that does not come ends with 408, and the instance is le
   clock.advance(BODY_TIMEOUT_MS + 1000);
   expect(await client.closed).toMatch(/^HTTP\/1\.1 408 [^]*Connection: close[^]*request_timeout/);
   expect(instance.requests).toEqual([]);
+});
+
+test('slowloris: a body that comes byte by byte, to find its model, has its time as a whole', async () => {
+  const { harness, clock } = await startWorld();
+  const client = await dial(harness.port);
+  const held = (): Promise<number> => harness.gauge('rouse_held_bytes');
+  client.socket.write('POST /v1/completions HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n');
+  for (let i = 1; i <= 3; i += 1) {
+    client.socket.write(' ');
+    await until('it is held', async () => (await held()) === i);
+    expect(client.text()).toBe('');
+    clock.advance(ROUTED_BODY_TIMEOUT_MS / 3);
+  }
+  clock.advance(1000);
+  expect(await client.closed).toMatch(/^HTTP\/1\.1 408 [^]*request_timeout/);
+  expect(await held()).toBe(0);
 });
 
 test('an upload that waits for its instance has time, however long the instance takes', async () => {

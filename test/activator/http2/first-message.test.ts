@@ -2,10 +2,16 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { FirstMessage } from '#activator/downstream/inference/first-message.ts';
 import { makePrefix } from '#activator/http2/grpc.ts';
-import { BODY_TIMEOUT_MS, type Plane } from '#activator/plane.ts';
+import {
+  BODY_TIMEOUT_MS,
+  MAX_ROUTED_BODY,
+  type Plane,
+  ROUTED_BODY_TIMEOUT_MS,
+} from '#activator/plane.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 
 const LIMITS = { body: 1000, heldBytes: 2000 };
+const LARGE = 2 * MAX_ROUTED_BODY;
 
 function makePlane() {
   const clock = createFakeClock();
@@ -61,12 +67,36 @@ test('what the data plane has no room for is refused and not held', () => {
 
 test('it is stalled when no byte has come for as long as a body may be silent', () => {
   const { clock, plane } = makePlane();
-  const first = new FirstMessage(plane);
+  const limits = { body: LARGE, heldBytes: LARGE };
+  const first = new FirstMessage({ ...plane, limits } as Plane);
   clock.advance(BODY_TIMEOUT_MS - 1);
   expect(first.isStalled(clock.now())).toBe(false);
-  first.take(Buffer.alloc(1));
+  // Of a large one, which may take longer.
+  first.take(Buffer.alloc(LARGE));
   clock.advance(BODY_TIMEOUT_MS - 1);
   expect(first.isStalled(clock.now())).toBe(false);
   clock.advance(1);
   expect(first.isStalled(clock.now())).toBe(true);
+});
+
+test('it is stalled when it comes byte by byte, and not when it is large and comes at a fair rate', () => {
+  const { clock, plane } = makePlane();
+  const first = new FirstMessage(plane);
+  for (let i = 0; i < 4; i += 1) {
+    expect(first.isStalled(clock.now())).toBe(false);
+    first.take(Buffer.alloc(1));
+    clock.advance(ROUTED_BODY_TIMEOUT_MS / 4 + 1);
+  }
+  expect(first.isStalled(clock.now())).toBe(true);
+  first.letGo();
+
+  const minute = MAX_ROUTED_BODY;
+  const roomy = { ...plane, limits: { body: 8 * minute, heldBytes: 8 * minute } } as Plane;
+  const large = new FirstMessage(roomy);
+  for (let i = 0; i < 16; i += 1) {
+    large.take(Buffer.alloc(minute / 2));
+    clock.advance(ROUTED_BODY_TIMEOUT_MS / 2 - 1);
+    expect(large.isStalled(clock.now())).toBe(false);
+  }
+  large.letGo();
 });

@@ -62,25 +62,35 @@ export interface RawClient {
   readonly closed: Promise<void>;
 }
 
+/** Tells of each frame that comes, after the first `skipped` bytes. */
+export function readFrames(socket: Socket, skipped: number, onFrame: (frame: Frame) => void): void {
+  let buffer: Buffer = Buffer.alloc(0);
+  let left = skipped;
+  socket.on('data', (chunk: Buffer) => {
+    buffer = Buffer.concat([buffer, chunk.subarray(left)]);
+    left = Math.max(0, left - chunk.length);
+    for (;;) {
+      const length = buffer.length < 9 ? Infinity : buffer.readUIntBE(0, 3);
+      if (buffer.length < 9 + length) break;
+      const [type = 0, flags = 0] = buffer.subarray(3, 5);
+      const stream = buffer.readUInt32BE(5) & 0x7fffffff;
+      const payload = buffer.subarray(9, 9 + length);
+      buffer = buffer.subarray(9 + length);
+      onFrame({ type, flags, stream, payload });
+    }
+  });
+}
+
 /** Says the preface and empty settings. */
 export async function openRaw(port: number): Promise<RawClient> {
   const socket = connect({ port, host: '127.0.0.1' });
   await once(socket, 'connect');
   const frames: Frame[] = [];
   const looks = new Set<() => void>();
-  let buffer: Buffer = Buffer.alloc(0);
   let ended = false;
   socket.on('error', () => {});
-  socket.on('data', (chunk: Buffer) => {
-    buffer = Buffer.concat([buffer, chunk]);
-    for (;;) {
-      const length = buffer.length < 9 ? Infinity : buffer.readUIntBE(0, 3);
-      if (buffer.length < 9 + length) break;
-      const [type = 0, flags = 0] = buffer.subarray(3, 5);
-      const stream = buffer.readUInt32BE(5) & 0x7fffffff;
-      frames.push({ type, flags, stream, payload: buffer.subarray(9, 9 + length) });
-      buffer = buffer.subarray(9 + length);
-    }
+  readFrames(socket, 0, (each) => {
+    frames.push(each);
     for (const look of looks) look();
   });
   const closed = new Promise<void>((resolve) => {

@@ -106,6 +106,13 @@ test.each(breaks)(
   },
 );
 
+test('an answer of trailers only has no length among them', async () => {
+  await serve((stream) => stream.respond({ ...HEAD, 'grpc-status': '5' }, { endStream: true }));
+  const { headers } = await answerOf(begin());
+  expect(headers).toMatchObject({ 'grpc-status': '5' });
+  expect(headers).not.toHaveProperty('content-length');
+});
+
 /** More than the window of the caller, no more than that and the one of the instance. */
 const LARGE = Buffer.alloc(120_000, 'x');
 

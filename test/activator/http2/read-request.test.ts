@@ -117,12 +117,15 @@ describe('a response', () => {
   test('trailers that frame are refused', () => {
     expect(readTrailers(['grpc-status', '0'])).toBe('grpc-status: 0\r\n');
     for (const raw of [
-      ['content-length', '1'],
       ['host', 'h'],
       [':path', '/'],
       ['x', 'a\nb'],
     ]) {
-      expect(readTrailers(raw)).toBeUndefined();
+      expect(readTrailers(raw)).toMatchObject({ detail: 'The trailer section is malformed.' });
+    }
+    for (const name of ['content-length', 'rouse-model']) {
+      const detail = expect.stringContaining(`A trailer may not be "${name}"`);
+      expect(readTrailers([name, '1'])).toMatchObject({ detail });
     }
   });
 });

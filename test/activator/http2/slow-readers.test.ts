@@ -16,8 +16,10 @@ import {
   END_STREAM,
   fieldBlock,
   frame,
+  GOAWAY,
   HEADERS,
   openRaw,
+  PING,
   type RawClient,
   RST_STREAM,
   SETTINGS,
@@ -55,14 +57,14 @@ afterEach(async () => {
   await instance.close();
 });
 
-function ask(stream: number, path: string): Buffer {
+function ask(stream: number, path: string, flags = END_HEADERS | END_STREAM): Buffer {
   const fields = [
-    [':method', 'GET'],
+    [':method', (flags & END_STREAM) === 0 ? 'POST' : 'GET'],
     [':scheme', 'http'],
     [':authority', 'h'],
     [':path', path],
   ] as const;
-  return frame(HEADERS, END_HEADERS | END_STREAM, stream, fieldBlock(fields));
+  return frame(HEADERS, flags, stream, fieldBlock(fields));
 }
 
 function setWindow(size: number): Buffer {
@@ -90,6 +92,23 @@ test('streams with a window of 0 end when their time is over, and give their slo
   expect(await harness.gauge('rouse_requests_in_flight')).toBe(0);
   clock.advance(KEEP_ALIVE_MS);
   await raw.until((f) => f.type === RST_STREAM && f.stream === 3);
+});
+
+test.each([
+  ['the answer', END_HEADERS | END_STREAM],
+  ['the body', END_HEADERS],
+])('streams that are reset without an error in the middle of %s end', async (_, flags) => {
+  raw.write(setWindow(0), ask(1, '/models/default/digits/', flags), ask(3, '/nowhere', flags));
+  await answered(3);
+  const noError = Buffer.alloc(4);
+  raw.write(frame(RST_STREAM, 0, 1, noError), frame(RST_STREAM, 0, 3, noError));
+  raw.write(frame(PING, 0, 0, Buffer.alloc(8)));
+  await raw.until((f) => f.type === PING);
+  clock.advance(1000);
+  await expect.poll(() => harness.gauge('rouse_requests_in_flight')).toBe(0);
+  raw.write(frame(GOAWAY, 0, 0, Buffer.alloc(8)));
+  raw.socket.end();
+  await expect.poll(() => harness.gauge('rouse_client_connections')).toBe(0);
 });
 
 test('a connection that is not read at all ends when its time is over', async () => {

@@ -55,6 +55,38 @@ async function follow(path: string, headers: Record<string, string> = STREAM) {
   };
 }
 
+describe('of a model of runtime url that was not reached', () => {
+  async function away(until: number): Promise<void> {
+    const startFailure = { message: 'nothing answers at http://far/: refused', until };
+    const revision = makeRevision({ runtime: 'url', startFailure });
+    await harness.serve(
+      (_, response) => response.end('there'),
+      makeModel({ revisions: [revision] }),
+    );
+  }
+  const ready = () => call(harness.port, '/v2/models/digits/ready');
+
+  test('it has failed, and is not ready, though its address is known', async () => {
+    await away(Date.now() + 60_000);
+    const reason = 'nothing answers at http://far/: refused';
+    await expect.poll(() => ask()).toMatchObject({ state: 'failed', reason });
+    const answer = await ready();
+    expect(answer.status).toBe(503);
+    expect(JSON.parse(answer.body)).toMatchObject({ ready: false, state: 'failed', error: reason });
+  });
+
+  test('later it may be tried, but nothing else is known of it; who reaches it tells control once', async () => {
+    await away(Date.now() - 3000);
+    const reason = expect.stringMatching(/refused \(last known\)$/);
+    await expect.poll(() => ask()).toMatchObject({ state: 'failed', reason });
+    expect((await ready()).status).toBe(200);
+    for (let i = 0; i < 3; i += 1) expect((await call(harness.port, PATH)).body).toBe('there');
+    const { instance } = await harness.report('reached');
+    expect(instance).toMatch(/^instance-/);
+    expect(harness.reports.filter(({ type }) => type === 'reached')).toHaveLength(1);
+  });
+});
+
 describe('the status of a model, as JSON', () => {
   const asleep = {
     namespace: 'default',
@@ -161,6 +193,15 @@ describe('the status of a model, as JSON', () => {
     await Promise.all(sent);
     const granted = { id: 'first', state: 'granted' };
     expect((await ask(`${STATUS}?request=first`)).request, 'it was asked for').toEqual(granted);
+  });
+
+  test.each(['f$o', 'a%20b', 'x'.repeat(129)])('a name of %s is refused', async (name) => {
+    const answer = await call(harness.port, `${STATUS}?a=1&request=${name}`);
+    expect(answer.status).toBe(400);
+    expect(answer.body).toContain('it must be 1 to 128 letters');
+    // At the model's own address the query is the model's.
+    const own = await ask(`${PATH}?request=${name}`, { 'Rouse-Status': 'true' });
+    expect(own).not.toHaveProperty('request');
   });
 
   test('a name is forgotten with its request: the next on the connection has none', async () => {

@@ -13,16 +13,19 @@ import { QueueFields } from '../gate/queue-fields.ts';
 /** One revision of concurrency 1, whose time passes when the test says so. */
 function createWorld() {
   const world = { now: 1_000_000, wakes: 0 };
-  const routes = new Routes('localhost', {
-    onWake: () => {
-      world.wakes += 1;
+  const routes = new Routes(
+    { domain: 'localhost' },
+    {
+      onWake: () => {
+        world.wakes += 1;
+      },
+      onQuiet: () => {},
+      onReleased: () => {},
+      onDrained: () => {},
+      now: () => world.now,
+      roll: () => 0,
     },
-    onQuiet: () => {},
-    onReleased: () => {},
-    onDrained: () => {},
-    now: () => world.now,
-    roll: () => 0,
-  });
+  );
   const change = {
     full: false,
     models: [makeModel({ revisions: [makeRevision({ concurrency: 1, coldStartSeconds: 3 })] })],

@@ -1,12 +1,14 @@
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { makeGenericClientConstructor, Metadata, credentials } from '@grpc/grpc-js';
 import { WebSocket } from 'ws';
+import { NODE_NAME } from '#test/cluster/network.ts';
 import { placeActivator, scaleActivator } from '#test/cluster/place-activator.ts';
-import { until } from '#test/until.ts';
-import { killAutoscaler, kubectl } from './inside/kubectl.ts';
+import { type ActivatorPod, findActivators, heldBy } from './inside/activators.ts';
+import { applyObject, killAutoscaler, kubectl } from './inside/kubectl.ts';
+import { killProgramOf } from './inside/pods.ts';
 import { playNamed } from './inside/play.ts';
+import { untilCluster } from './inside/within.ts';
 
 /** Run in the box: one scenario, by name; prints as JSON what it saw. Requests go where an ingress sends them. */
 
@@ -16,12 +18,32 @@ interface Answer {
   readonly body: string;
 }
 
+interface Made {
+  readonly image: string;
+  readonly concurrency?: number;
+  readonly port?: string;
+  readonly maxScale?: string;
+}
+
 const SYSTEM = ['--namespace', 'knative-serving'];
 const SERVICE = ['service', 'activator-service', ...SYSTEM];
 const ADDRESS = await kubectl('get', ...SERVICE, '--output', 'jsonpath={.spec.clusterIP}');
-/** Longer than the activator serves on after SIGTERM. */
-const PAST_THE_END_MS = 55_000;
 const EVERY_MS = 50;
+/** Requests that are held at once. */
+const MANY = 500;
+
+/** One pod of it takes ten at a time, and there is no second one. */
+const NARROW: Made = { image: 'autoscale', concurrency: 10, maxScale: '1' };
+/** Each sleeps until its own scenario. */
+const SERVICES: Readonly<Record<string, Made>> = {
+  burst: { image: 'autoscale', concurrency: 1 },
+  pings: { image: 'grpc-ping', port: 'h2c' },
+  sockets: { image: 'wsserver' },
+  awake: { image: 'autoscale' },
+  asleep: { image: 'autoscale' },
+  killed: NARROW,
+  ended: NARROW,
+};
 
 function fieldsOf(service: string): Record<string, string> {
   return {
@@ -33,17 +55,7 @@ function fieldsOf(service: string): Record<string, string> {
 /** A Service of one revision, which every request reaches through the activator. */
 async function make(
   name: string,
-  {
-    image,
-    concurrency = 0,
-    port = 'http1',
-    maxScale = '4',
-  }: {
-    image: string;
-    concurrency?: number;
-    port?: string;
-    maxScale?: string;
-  },
+  { image, concurrency = 0, port = 'http1', maxScale = '4' }: Made,
 ): Promise<void> {
   const annotations = {
     'autoscaling.knative.dev/window': '6s',
@@ -54,21 +66,25 @@ async function make(
   const requests = { cpu: '10m', memory: '10Mi' };
   const container = { image: `dev.local/${image}:v1`, ports, resources: { requests } };
   const spec = { containerConcurrency: concurrency, containers: [container] };
-  const service = {
+  await applyObject({
     apiVersion: 'serving.knative.dev/v1',
     kind: 'Service',
     metadata: { name },
     spec: { template: { metadata: { annotations }, spec } },
-  };
-  await kubectl('create', '--filename', await written(name, service));
+  });
   await kubectl('wait', '--timeout=120s', '--for=create', `revision/${name}-00001`);
   await kubectl('wait', '--timeout=240s', '--for=condition=Ready', `revision/${name}-00001`);
 }
 
-async function written(name: string, object: unknown): Promise<string> {
-  const file = `/tmp/${name}-${process.pid}.json`;
-  await writeFile(file, JSON.stringify(object));
-  return file;
+/** All of them at once: most of it is waiting. */
+async function prepare(): Promise<unknown> {
+  await Promise.all(
+    Object.entries(SERVICES).map(async ([name, made]) => {
+      await make(name, made);
+      await untilAsleep(name);
+    }),
+  );
+  return 'done';
 }
 
 async function ask(service: string, path = '/'): Promise<Answer> {
@@ -91,17 +107,26 @@ async function untilAsleep(service: string): Promise<void> {
   await kubectl('wait', '--timeout=240s', '--for=delete', ...podsOf(service));
 }
 
-/** What became of many, each by its status or its error. */
-async function countAll(asked: readonly Promise<Answer>[]): Promise<Record<string, number>> {
+/** What became of one: its status or its error. */
+async function endOf(asked: Promise<Answer>): Promise<string> {
+  return await asked.then(
+    ({ status }) => String(status),
+    (error: NodeJS.ErrnoException) => error.code ?? error.message,
+  );
+}
+
+function count(ends: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const each of asked) {
-    const what = await each.then(({ status }) => String(status), String);
-    counts[what] = (counts[what] ?? 0) + 1;
-  }
+  for (const end of ends) counts[end] = (counts[end] ?? 0) + 1;
   return counts;
 }
 
-/** Requests for as long as `during` takes, and no longer than `most`. */
+/** What became of many. */
+async function countAll(asked: readonly Promise<Answer>[]): Promise<Record<string, number>> {
+  return count(await Promise.all(asked.map(endOf)));
+}
+
+/** Requests for as long as `during` takes. */
 async function keepAsking(service: string, path: string, during: Promise<unknown>) {
   const asked: Promise<Answer>[] = [];
   let isOver = false;
@@ -118,24 +143,26 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** A hundred at once for what takes one at a time, from zero; and to zero again. */
+/** A hundred at once for what takes one at a time, from zero. */
 async function burst(): Promise<unknown> {
-  await make('burst', { image: 'autoscale', concurrency: 1 });
-  await untilAsleep('burst');
   const asked = Array.from({ length: 100 }, () => ask('burst', '/?sleep=100'));
   const first = await Promise.race(asked);
   let most = 0;
   const ready = ['--output', 'jsonpath={.status.actualReplicas}'];
   const counts = countAll(asked);
-  await until('it is scaled by what the activator says', async () => {
+  await untilCluster('it is scaled by what the activator says', async () => {
     most = Math.max(most, Number(await kubectl('get', 'revision', 'burst-00001', ...ready)));
     if (most < 2) void ask('burst', '/?sleep=1000').catch(() => {});
     return most >= 2;
   });
-  const seen = { counts: await counts, cold: first.cold, scaled: most >= 2 };
+  return { counts: await counts, cold: first.cold, scaled: most >= 2 };
+}
+
+/** What was scaled up has nothing to do any more. */
+async function again(): Promise<unknown> {
   await untilAsleep('burst');
   const { status, cold } = await ask('burst');
-  return { ...seen, again: { status, cold } };
+  return { status, cold };
 }
 
 const identity = (bytes: Buffer): Buffer => bytes;
@@ -151,8 +178,6 @@ const PING = {
 
 /** From zero, by HTTP/2 all the way. */
 async function grpc(): Promise<unknown> {
-  await make('pings', { image: 'grpc-ping', port: 'h2c' });
-  await untilAsleep('pings');
   const Client = makeGenericClientConstructor({ ping: PING }, 'Ping');
   const client = new Client(`${ADDRESS}:81`, credentials.createInsecure());
   const metadata = new Metadata();
@@ -170,8 +195,6 @@ async function grpc(): Promise<unknown> {
 
 /** From zero, there and back. */
 async function webSocket(): Promise<unknown> {
-  await make('sockets', { image: 'wsserver' });
-  await untilAsleep('sockets');
   const socket = new WebSocket(`ws://${ADDRESS}/`, { headers: fieldsOf('sockets') });
   await once(socket, 'open');
   socket.send('hello');
@@ -183,9 +206,6 @@ async function webSocket(): Promise<unknown> {
 
 /** The autoscaler is lost while requests come, of what is awake and of what sleeps. */
 async function autoscaler(): Promise<unknown> {
-  await make('awake', { image: 'autoscale' });
-  await make('asleep', { image: 'autoscale' });
-  await untilAsleep('asleep');
   await ask('awake');
   const killed = killAutoscaler();
   const woken = ask('asleep');
@@ -195,37 +215,97 @@ async function autoscaler(): Promise<unknown> {
 
 const run = (args: readonly string[]): Promise<string> => kubectl(...args);
 
-async function findActivators(): Promise<string[]> {
-  const running = ['--field-selector', 'status.phase=Running', '--output', 'name'];
-  const names = await kubectl('get', 'pods', ...SYSTEM, '--selector', 'app=activator', ...running);
-  return names.split('\n').filter((name) => name !== '');
+interface Held {
+  /** What became of each, in the order of their ends. */
+  readonly ends: string[];
+  /** All have ended. */
+  readonly all: Promise<unknown>;
 }
 
-/** One of two activators ends, with long requests and short ones on their way. */
-async function ending(): Promise<unknown> {
+/** Requests that no node has room for, until all of them are held. */
+async function hold(service: string, activators: readonly ActivatorPod[]): Promise<Held> {
+  await kubectl('cordon', NODE_NAME);
+  const ends: string[] = [];
+  const asked = Array.from({ length: MANY }, async () => ends.push(await endOf(ask(service))));
+  await untilCluster(`${MANY} are held`, async () => {
+    const held = await Promise.all(activators.map(heldBy));
+    return held.reduce((sum, each) => sum + each, 0) === MANY;
+  });
+  return { ends, all: Promise.all(asked) };
+}
+
+/** One of two activators is killed while both hold requests; it is started again by itself. */
+async function killed(): Promise<unknown> {
   await scaleActivator(run, 2);
-  await make('lasting', { image: 'autoscale' });
-  await ask('lasting');
-  const long = Array.from({ length: 20 }, () => ask('lasting', '/?sleep=5000'));
-  const [one = ''] = await findActivators();
-  const ended = Promise.all([kubectl('delete', ...SYSTEM, one), pause(PAST_THE_END_MS)]);
-  const counts = await keepAsking('lasting', '/?sleep=20', ended);
-  await scaleActivator(run, 1);
-  return { long: await countAll(long), short: Object.keys(counts) };
+  const activators = await findActivators();
+  const { ends, all } = await hold('killed', activators);
+  const [victim, other] = activators;
+  if (!victim || !other) throw new Error('there are not two activators');
+  const [lost, kept] = [await heldBy(victim), await heldBy(other)];
+  killProgramOf(victim.name);
+  await untilCluster('those that it held have ended', () => ends.length >= lost);
+  const left = await heldBy(other);
+  await kubectl('uncordon', NODE_NAME);
+  await all;
+  const pod = ['wait', '--timeout=120s', ...SYSTEM, `pod/${victim.name}`];
+  await kubectl(...pod, '--for=jsonpath={.status.containerStatuses[0].restartCount}=1');
+  await kubectl(...pod, '--for=condition=Ready');
+  return {
+    both: lost > 0 && kept > 0,
+    lost: Object.keys(count(ends.slice(0, lost))),
+    // While nothing could be served.
+    stayed: left === kept,
+    rest: Object.keys(count(ends.slice(lost))),
+    after: await countAll(Array.from({ length: 100 }, () => ask('killed'))),
+  };
+}
+
+/** One of two activators is told to end while both hold requests, with long ones and short ones on their way. */
+async function ending(): Promise<unknown> {
+  const activators = await findActivators();
+  await ask('awake');
+  const { ends, all } = await hold('ended', activators);
+  const long = Array.from({ length: 20 }, () => ask('awake', '/?sleep=5000'));
+  const [one] = activators;
+  if (!one) throw new Error('there is no activator');
+  // It serves on for most of a minute, and for those that it holds.
+  const gone = kubectl('delete', ...SYSTEM, `pod/${one.name}`);
+  const room = untilLeft(one).then(() => kubectl('uncordon', NODE_NAME));
+  const short = await keepAsking('awake', '/?sleep=20', Promise.all([gone, room, all]));
+  return { long: await countAll(long), short: Object.keys(short), held: count(ends) };
+}
+
+/** New requests do not come to it any more. */
+async function untilLeft({ ip }: ActivatorPod): Promise<void> {
+  const slices = [
+    'endpointslices',
+    ...SYSTEM,
+    '--selector',
+    'kubernetes.io/service-name=activator-service',
+  ];
+  const path = '{range .items[*].endpoints[?(@.conditions.ready==true)]}{.addresses[0]} {end}';
+  await untilCluster('new requests go to the other one', async () => {
+    const addresses = await kubectl('get', ...slices, '--output', `jsonpath=${path}`);
+    return !addresses.split(' ').includes(ip);
+  });
 }
 
 async function restore(): Promise<unknown> {
-  const names = ['burst', 'pings', 'sockets', 'awake', 'asleep', 'lasting'];
-  await kubectl('delete', 'ksvc', '--ignore-not-found', ...names);
+  await kubectl('uncordon', NODE_NAME);
+  await kubectl('delete', 'ksvc', '--ignore-not-found', ...Object.keys(SERVICES));
+  await scaleActivator(run, 1);
   await placeActivator(run, 'stock');
   return 'done';
 }
 
 await playNamed({
+  prepare,
   burst,
+  again,
   grpc,
   webSocket,
   autoscaler,
+  killed,
   ending,
   restore,
 });

@@ -1,32 +1,22 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type DrivenCluster, MISSING, NEEDS } from './cluster.ts';
-import { runInside } from './inside/run.ts';
-import { shareCluster } from './share-cluster.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { describeScenarios } from './scenarios.ts';
 
-/**
- * Rouse in the place of Knative's activator, whose Deployment, ServiceAccount and rights stay as they are. Each test
- * is a scenario of `activator-child.ts`.
- */
-describe.skipIf(MISSING.length > 0)(`in the place of Knative's activator ${NEEDS}`, () => {
-  let cluster: DrivenCluster;
+const STAGE = {
+  program: 'activator-child.ts',
+  additions: ['rouse-activator', 'autoscale', 'grpc-ping', 'wsserver'],
+};
 
-  const play = async (scenario: string): Promise<unknown> =>
-    await runInside(cluster, 'activator-child.ts', scenario);
-
+/** Rouse in the place of Knative's activator, whose Deployment, ServiceAccount and rights stay as they are. */
+describeScenarios("in the place of Knative's activator", STAGE, ({ play }) => {
   beforeAll(async () => {
-    cluster = await shareCluster('rouse-activator', 'autoscale', 'grpc-ping', 'wsserver');
+    await play('prepare');
   });
   afterAll(async () => {
-    if (cluster) await play('restore');
+    await play('restore');
   });
 
-  test('a hundred at once for what takes one at a time: from zero, scaled, all answered, back to zero', async () => {
-    expect(await play('burst')).toEqual({
-      counts: { 200: 100 },
-      cold: 'true',
-      scaled: true,
-      again: { status: 200, cold: 'true' },
-    });
+  test('a hundred at once for what takes one at a time: from zero, scaled, all answered', async () => {
+    expect(await play('burst')).toEqual({ counts: { 200: 100 }, cold: 'true', scaled: true });
   });
 
   test('gRPC from zero', async () => {
@@ -41,7 +31,25 @@ describe.skipIf(MISSING.length > 0)(`in the place of Knative's activator ${NEEDS
     expect(await play('autoscaler')).toEqual({ counts: ['200'], woken: 200 });
   });
 
-  test('one of two ends in the middle of requests, and none is lost', async () => {
-    expect(await play('ending')).toEqual({ long: { 200: 20 }, short: ['200'] });
+  test('what was scaled up goes back to zero, and wakes again', async () => {
+    expect(await play('again')).toEqual({ status: 200, cold: 'true' });
+  });
+
+  test('one of two is killed while both hold requests: its own end at once, the others are served, and it is back', async () => {
+    expect(await play('killed')).toEqual({
+      both: true,
+      lost: ['ECONNRESET'],
+      stayed: true,
+      rest: ['200'],
+      after: { 200: 100 },
+    });
+  });
+
+  test('one of two ends while both hold requests and others run, and none is lost', async () => {
+    expect(await play('ending')).toEqual({
+      long: { 200: 20 },
+      short: ['200'],
+      held: { 200: 500 },
+    });
   });
 });

@@ -7,11 +7,12 @@ import { signalComponent, startComponent } from './inside/components.ts';
 import { denyModel } from './inside/denial.ts';
 import { applyObject, killAutoscaler, kubectl, untilObject } from './inside/kubectl.ts';
 import { type Answer, beginPlatform, type InsidePlatform } from './inside/platform.ts';
+import { playNamed } from './inside/play.ts';
 import { beginRuntime, type InsideRuntime } from './inside/runtime.ts';
 import { makeStranger, type Rule, type Stranger } from './inside/stranger.ts';
 import { untilCluster } from './inside/within.ts';
 
-/** Run in the box: one fault, by name; prints as JSON what callers and users saw. */
+/** Run in the box: one fault, or some, by name; prints as JSON what callers and users saw. */
 
 type Scenario = (platform: InsidePlatform) => Promise<unknown>;
 
@@ -96,7 +97,6 @@ async function seesSame(looking: InsideRuntime, platform: InsidePlatform): Promi
 }
 
 async function autoscalerKilled(platform: InsidePlatform): Promise<unknown> {
-  await makeBoth(platform);
   const killed = killAutoscaler();
   const held = platform.ask('cold');
   const warm = await askMeanwhile(platform, Promise.all([killed, held]));
@@ -104,9 +104,8 @@ async function autoscalerKilled(platform: InsidePlatform): Promise<unknown> {
   return { warm, held: statusOf(await held), again: statusOf(await platform.ask('cold')) };
 }
 
-/** Of `--workers`: data planes go on by themselves, and the next control finds what there is. */
+/** Data planes go on by themselves, and the next control finds what there is. */
 async function controlKilled(platform: InsidePlatform): Promise<unknown> {
-  await makeBoth(platform);
   const [control = 0] = await processesFor('control', platform.folder);
   process.kill(control, 'SIGKILL');
   const held = platform.ask('cold');
@@ -117,13 +116,16 @@ async function controlKilled(platform: InsidePlatform): Promise<unknown> {
 }
 
 async function etcdSlow(platform: InsidePlatform): Promise<unknown> {
-  await makeBoth(platform);
   await signalComponent('etcd', 'SIGSTOP');
-  const held = platform.ask('cold');
-  const told = platform.ask('cold', { hold: '5s' });
-  const warm = await askMeanwhile(platform, told);
-  await signalComponent('etcd', 'SIGCONT');
-  return { warm, told: statusOf(await told), held: statusOf(await held) };
+  try {
+    const held = platform.ask('cold');
+    const told = platform.ask('cold', { hold: '5s' });
+    const warm = await askMeanwhile(platform, told);
+    await signalComponent('etcd', 'SIGCONT');
+    return { warm, told: statusOf(await told), held: statusOf(await held) };
+  } finally {
+    await signalComponent('etcd', 'SIGCONT');
+  }
 }
 
 /** Another pod has the memory that a start needs. */
@@ -146,19 +148,18 @@ async function nodeFull(platform: InsidePlatform): Promise<unknown> {
     },
   });
   await untilObject('--for=condition=Ready', 'pod/hog');
-  await platform.apply('cold', { revision: { resources: { memory } }, scaling: { initial: 0 } });
-  const held = platform.ask('cold');
-  const told = await platform.ask('cold', { hold: '10s' });
+  await platform.apply('large', { revision: { resources: { memory } }, scaling: { initial: 0 } });
+  const held = platform.ask('large');
+  const told = await platform.ask('large', { hold: '10s' });
   await kubectl('delete', 'pod', 'hog', '--grace-period=0', '--force');
   return {
     told: words(told),
     held: statusOf(await held),
-    events: await waitingOf(platform, 'cold'),
+    events: await waitingOf(platform, 'large'),
   };
 }
 
 async function webhookDenies(platform: InsidePlatform): Promise<unknown> {
-  await makeBoth(platform);
   const waking = { resource: 'revisions', operation: 'UPDATE' } as const;
   const denial = await denyModel('cold', waking, 'nothing wakes on a Friday');
   const held = platform.ask('cold');
@@ -249,13 +250,31 @@ async function waitingOf(platform: InsidePlatform, name: string): Promise<string
   return (await platform.events(name)).filter((event) => event.startsWith('InstanceWaiting'));
 }
 
+/** They leave what they find: both models, one of them asleep. */
+const SHORT: Readonly<Record<string, Scenario>> = {
+  autoscalerKilled,
+  controlKilled,
+  etcdSlow,
+  webhookDenies,
+  nodeFull,
+};
+
+/** One after the other; what goes wrong stands in the place of what was seen. */
+async function short(platform: InsidePlatform): Promise<unknown> {
+  await makeBoth(platform);
+  const seen: Record<string, unknown> = {};
+  for (const [name, play] of Object.entries(SHORT)) {
+    await platform.untilAsleep('cold');
+    seen[name] = await play(platform).catch(
+      (error: unknown) => `${messageOf(error)}\n${platform.output()}`,
+    );
+  }
+  return seen;
+}
+
 const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
+  short: () => onPlatform(short, '--workers', '2'),
   apiServerAway: () => onPlatform(apiServerAway),
-  autoscalerKilled: () => onPlatform(autoscalerKilled),
-  etcdSlow: () => onPlatform(etcdSlow),
-  controlKilled: () => onPlatform(controlKilled, '--workers', '2'),
-  nodeFull: () => onPlatform(nodeFull),
-  webhookDenies: () => onPlatform(webhookDenies),
   definitionMissing: () => onPlatform(definitionMissing),
   rightsMissing,
 };
@@ -273,13 +292,16 @@ async function onPlatform(play: Scenario, ...args: string[]): Promise<unknown> {
 }
 
 async function leaveNothing(platform: InsidePlatform): Promise<void> {
-  await Promise.all(['warm', 'cold', 'late'].map((model) => platform.rouse('delete', model)));
-  await untilCluster(
-    'all is gone',
-    async () => (await kubectl('get', 'ksvc', '--output', 'name')) === '',
-  );
-  await platform.close();
+  const ours = ['ksvc', '--selector', 'app.kubernetes.io/managed-by=rouse'];
+  try {
+    await Promise.all(['warm', 'cold', 'late', 'large'].map((model) => platform.remove(model)));
+    await untilCluster(
+      'all is gone',
+      async () => (await kubectl('get', ...ours, '--output', 'name')) === '',
+    );
+  } finally {
+    await platform.close();
+  }
 }
 
-const [, , name = ''] = process.argv;
-process.stdout.write(`${JSON.stringify(await SCENARIOS[name]?.())}\n`);
+await playNamed(SCENARIOS);

@@ -1,50 +1,38 @@
-import { beforeAll, describe, expect, test } from 'vitest';
-import { type DrivenCluster, MISSING, NEEDS } from './cluster.ts';
-import { runInside } from './inside/run.ts';
-import { shareCluster } from './share-cluster.ts';
+import { beforeAll, expect, test } from 'vitest';
+import { describeScenarios } from './scenarios.ts';
 
-/** Models go to sleep and wake several times in each, and a busy machine is slow with all of it. */
-const TIMEOUT_MS = 600_000;
-
-/**
- * What callers and users see while parts of a cluster fail, and that all goes on without help: each test is a
- * scenario of `faults-child.ts`.
- */
-describe.skipIf(MISSING.length > 0)(`faults of a cluster ${NEEDS}`, { timeout: TIMEOUT_MS }, () => {
-  let cluster: DrivenCluster;
-
-  const play = async (scenario: string): Promise<unknown> =>
-    await runInside(cluster, 'faults-child.ts', scenario);
+/** What callers and users see while parts of a cluster fail, and that all goes on without help. */
+describeScenarios('faults of a cluster', { program: 'faults-child.ts' }, ({ play }) => {
+  let seen: Readonly<Record<string, unknown>>;
   const matching = (pattern: RegExp): unknown => expect.stringMatching(pattern);
 
   beforeAll(async () => {
-    cluster = await shareCluster();
+    seen = Object(await play('short'));
   });
 
-  test('the autoscaler is killed: what is warm goes on, who is held is served', async () => {
-    expect(await play('autoscalerKilled')).toEqual({ warm: [200], held: 200, again: 200 });
+  test('the autoscaler is killed: what is warm goes on, who is held is served', () => {
+    expect(seen['autoscalerKilled']).toEqual({ warm: [200], held: 200, again: 200 });
   });
 
-  test('control is killed beside its workers: what is warm goes on, who is held is served', async () => {
-    const seen = { warm: [200], held: 200, isAnother: true };
-    expect(await play('controlKilled')).toEqual(seen);
+  test('control is killed beside its workers: what is warm goes on, who is held is served', () => {
+    expect(seen['controlKilled']).toEqual({ warm: [200], held: 200, isAnother: true });
   });
 
-  test('etcd does not answer for seconds: what is warm goes on, who is held is served', async () => {
-    expect(await play('etcdSlow')).toEqual({ warm: [200], told: 504, held: 200 });
+  test('etcd does not answer for seconds: what is warm goes on, who is held is served', () => {
+    expect(seen['etcdSlow']).toEqual({ warm: [200], told: 504, held: 200 });
   });
 
-  test('a node without room: the caller is told what is waited for, and served when there is some', async () => {
+  test('a node without room: the caller is told what is waited for, and served when there is some', () => {
     const why = /waits for room: 0\/1 nodes are available: 1 Insufficient memory/;
-    expect(await play('nodeFull')).toEqual({
+    expect(seen['nodeFull']).toEqual({
       told: matching(why),
       held: 200,
       events: [matching(why)],
     });
   });
 
-  test('a webhook denies: its name and its words are told, and it goes on when it does not any more', async () => {
-    expect(await play('webhookDenies')).toEqual({
+  test('a webhook denies: its name and its words are told, and it goes on when it does not any more', () => {
+    expect(seen['webhookDenies']).toEqual({
       told: matching(
         /Its last start failed: revisions\.serving\.knative\.dev cold-v1-\w+ in namespace default: refused by webhook denial\.rouse\.test: nothing wakes on a Friday/,
       ),

@@ -132,6 +132,22 @@ async function service(): Promise<unknown> {
   return { outside, inside: await ask(hostname, await addressOf('rouse-ingress-internal')) };
 }
 
+/** All that was installed and made. */
+async function remove(): Promise<unknown> {
+  await setClass(null);
+  const ingresses = ['hello', 'later'].map(
+    (name) => `ingresses.networking.internal.knative.dev/${name}`,
+  );
+  const made = ['ksvc/woken', 'deployment/hello', 'service/hello', ...ingresses];
+  await kubectl('delete', '--ignore-not-found', ...made);
+  // By themselves they would go on for what they serve; nobody asks any more.
+  await kubectl('delete', ...INGRESS);
+  await kubectl('delete', 'pods', '--all', ...SYSTEM, '--force', '--grace-period=0');
+  const rights = ['clusterrole/rouse-ingress', 'clusterrolebinding/rouse-ingress'];
+  await kubectl('delete', 'namespace/rouse-system', ...rights, '--timeout=120s');
+  return 'done';
+}
+
 async function setClass(name: string | null): Promise<void> {
   const map = ['configmap/config-network', '--namespace', 'knative-serving'];
   const patch = JSON.stringify({ data: { 'ingress-class': name } });
@@ -148,4 +164,5 @@ await playNamed({
   replaced,
   deleted,
   service,
+  remove,
 });

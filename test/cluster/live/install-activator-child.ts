@@ -4,8 +4,8 @@ import { join, relative, resolve } from 'node:path';
 import { kubectl } from './inside/kubectl.ts';
 
 /**
- * Run in the box: Knative's activator becomes ours and is its own again, as a user would do it; prints as JSON what
- * was seen. `argv[2]`: the image.
+ * Run in the box: Knative's activator becomes ours and is its own again, as a user would do it, and as an upgrade of
+ * Knative does it; prints as JSON what was seen. `argv[2]`: the image.
  */
 
 const [, , image = ''] = process.argv;
@@ -22,27 +22,40 @@ async function untilRolledOut(): Promise<void> {
   await kubectl('rollout', 'status', ...ACTIVATOR, '--timeout=240s');
 }
 
-const folder = await mkdtemp(join(tmpdir(), 'rouse-activator-'));
-const before = await specOf();
-try {
-  const [newName = '', newTag = ''] = image.split(':');
-  const kustomization = {
-    resources: [relative(folder, PART)],
-    images: [{ name: 'rouse', newName, newTag }],
-  };
-  await writeFile(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization));
-  await kubectl('apply', '--server-side', '--force-conflicts', '-k', folder);
+/** By a folder of the user's own. */
+async function place(): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'rouse-activator-'));
+  try {
+    const [newName = '', newTag = ''] = image.split(':');
+    const kustomization = {
+      resources: [relative(folder, PART)],
+      images: [{ name: 'rouse-activator', newName, newTag }],
+    };
+    await writeFile(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization));
+    await kubectl('apply', '--server-side', '--force-conflicts', '-k', folder);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
   await untilRolledOut();
-} finally {
-  await rm(folder, { recursive: true });
 }
+
+const before = await specOf();
+const [original = {}] = before.template.spec.containers;
+const isAsBefore = async (): Promise<boolean> =>
+  JSON.stringify(await specOf()) === JSON.stringify(before);
+
+await place();
 const during = await specOf();
 const pods = ['--tail=-1', '--selector', 'app=activator', '--namespace', 'knative-serving'];
 const log = await kubectl('logs', ...pods);
+// Of our fields, Knative's manifests say the image.
+await kubectl('set', 'image', ...ACTIVATOR, `activator=${String(original['image'])}`);
+await untilRolledOut();
+const upgraded = await isAsBefore();
+await place();
 await kubectl('rollout', 'undo', ...ACTIVATOR);
 await untilRolledOut();
 const [container = {}] = during.template.spec.containers;
-const [original = {}] = before.template.spec.containers;
 const changed = Object.keys({ ...container, ...original }).filter(
   (field) => JSON.stringify(container[field]) !== JSON.stringify(original[field]),
 );
@@ -50,6 +63,7 @@ process.stdout.write(
   JSON.stringify({
     changed,
     runs: log.includes('takes requests'),
-    undone: JSON.stringify(await specOf()) === JSON.stringify(before),
+    upgraded,
+    undone: await isAsBefore(),
   }),
 );

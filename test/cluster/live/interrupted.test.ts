@@ -89,16 +89,25 @@ describe.skipIf(MISSING.length > 0)(`a harness that is interrupted ${NEEDS}`, ()
     }
   });
 
-  test('after kill -9 the next up works, and down leaves nothing', async () => {
+  test('after kill -9 the next up works; status tells what ends then, and down leaves nothing', async () => {
     const killed = await disturb('kube-apiserver: ready', (child) => child.kill('SIGKILL'));
     expect(killed.code).toBeNull();
     expect(findTraces(cluster.state, before, killed.namespace)).not.toEqual([]);
     await cluster.must('up');
     const namespace = await namespaceOf(cluster.state);
     expect(await cluster.must('status')).not.toContain('not ready');
+    process.kill(await findComponent(cluster.state, 'kube-scheduler'), 'SIGKILL');
+    const { code, stdout } = await cluster.run(['status']);
+    expect(stdout).toMatch(/^not ready +kube-scheduler$/m);
+    expect(stdout).toMatch(/^ready +kube-apiserver$/m);
+    expect(code).toBe(1);
     await cluster.must('down');
     expect(findTraces(cluster.state, before, namespace)).toEqual([]);
     expect(findTraces(cluster.state, before, killed.namespace)).toEqual([]);
+    expect(await cluster.run(['status'])).toMatchObject({
+      code: 1,
+      stderr: 'no cluster is up; npm run cluster -- up makes one\n',
+    });
   });
 
   test('after kill -9 down alone leaves nothing', async () => {

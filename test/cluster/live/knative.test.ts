@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTestCluster, MISSING, NEEDS, type TestCluster } from './cluster.ts';
-import { findComponent, findTraces, namespaceOf, seeMachine } from './traces.ts';
+import { type DrivenCluster, MISSING, NEEDS } from './cluster.ts';
+import { shareCluster } from './share-cluster.ts';
 
 const ASK = join(import.meta.dirname, 'ask-child.ts');
 const REVISION = 'hello-00001';
@@ -25,9 +25,7 @@ const HELLO = JSON.stringify({
 });
 
 describe.skipIf(MISSING.length > 0)(`a cluster with Knative ${NEEDS}`, () => {
-  let cluster: TestCluster;
-  let before: Set<string>;
-  let namespace: string;
+  let cluster: DrivenCluster;
 
   const kubectl = async (...args: string[]): Promise<string> =>
     await cluster.must('exec', 'kubectl', ...args);
@@ -47,13 +45,10 @@ describe.skipIf(MISSING.length > 0)(`a cluster with Knative ${NEEDS}`, () => {
   }
 
   beforeAll(async () => {
-    before = seeMachine();
-    cluster = createTestCluster();
-    await cluster.must('up');
-    namespace = await namespaceOf(cluster.state);
+    cluster = await shareCluster();
   });
   afterAll(async () => {
-    await cluster?.close();
+    await cluster.must('exec', 'kubectl', 'delete', 'ksvc', 'hello');
   });
 
   test('the node is Ready, and all pods of Knative run', async () => {
@@ -100,23 +95,5 @@ describe.skipIf(MISSING.length > 0)(`a cluster with Knative ${NEEDS}`, () => {
       r.resolve4('${address}').then((found) => console.log(found[0]))`;
     const found = await cluster.must('exec', process.execPath, '-e', code);
     expect(found).toMatch(/^10\.96\.\d+\.\d+\n$/);
-  });
-
-  test('status tells which component has ended', async () => {
-    process.kill(await findComponent(cluster.state, 'kube-scheduler'), 'SIGKILL');
-    const { code, stdout } = await cluster.run(['status']);
-    expect(stdout).toMatch(/^not ready +kube-scheduler$/m);
-    expect(stdout).toMatch(/^ready +kube-apiserver$/m);
-    expect(code).toBe(1);
-  });
-
-  test('taken down, it leaves nothing', async () => {
-    expect(findTraces(cluster.state, before, namespace)).not.toEqual([]);
-    await cluster.must('down');
-    expect(findTraces(cluster.state, before, namespace)).toEqual([]);
-    expect(await cluster.run(['status'])).toMatchObject({
-      code: 1,
-      stderr: 'no cluster is up; npm run cluster -- up makes one\n',
-    });
   });
 });

@@ -63,7 +63,8 @@ export function describeRows(rows: readonly Row[]): string {
 
 const INTRODUCTION = `Each with Knative's own activator (stock) and with Rouse's in its place (ours), with Rouse's ingress in both, on the
 cluster of the tests. \`npm run test:cluster:full\` writes this page from \`results.json\`, which also has what failed
-tests said. The seconds compare nothing: the machine did other things, too.`;
+tests said. The seconds compare nothing: the machine did other things, too; 0.0 s has a test whose parts ran beside
+other tests.`;
 
 function describeSuite(suite: string, all: readonly Row[]): string {
   const rows = all.filter((row) => row.suite === suite);

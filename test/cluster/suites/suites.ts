@@ -38,6 +38,8 @@ const NETWORKING = [
   `-ingressClass=${INGRESS_CLASS}`,
 ];
 
+/** As Knative has it; our clusters have less. Tests give a revision six times that to go to zero. */
+const GRACE = { 'scale-to-zero-grace-period': '30s' };
 /**
  * With another domain than the cluster's own, Services can be seen from outside. Some tests wait until a Deployment that
  * cannot succeed is given up: ten minutes by default.
@@ -46,6 +48,7 @@ const SERVING_SETTINGS = {
   'config-network': { 'ingress-class': INGRESS_CLASS, 'autocreate-cluster-domain-claims': 'true' },
   'config-domain': { 'example.com': '' },
   'config-deployment': { 'progress-deadline': '120s' },
+  'config-autoscaler': GRACE,
 };
 
 const INGRESS_TESTS = [
@@ -83,7 +86,8 @@ export const SUITES: Readonly<Record<string, Suite>> = {
     images: ['grpc-ping', 'httpproxy', 'retry', 'runtime', 'timeout', 'wsserver'].map(
       (name) => `networking/${name}`,
     ),
-    args: NETWORKING,
+    // Most of each is waiting.
+    args: [...NETWORKING, '-test.parallel', '6'],
     tests: INGRESS_TESTS.map((name) => `TestIngressConformance/${name}`),
     minutes: 15,
   },
@@ -228,7 +232,7 @@ export const SUITES: Readonly<Record<string, Suite>> = {
     tests: ['TestInitScaleZero'],
     settings: {
       ...SERVING_SETTINGS,
-      'config-autoscaler': { 'allow-zero-initial-scale': 'true' },
+      'config-autoscaler': { ...GRACE, 'allow-zero-initial-scale': 'true' },
     },
     minutes: 5,
   },

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Image, makeArchive } from '#knative/image/archive.ts';
+import { nameActivator } from '#knative/image/image.ts';
 import { keepLayer, packLayer } from '#knative/image/layer.ts';
 
 let folder: string;
@@ -23,9 +24,9 @@ beforeEach(async () => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-async function unpack(known?: ReadonlySet<string>): Promise<string> {
+async function unpack(known?: ReadonlySet<string>, images = [image]): Promise<string> {
   const archive = join(folder, 'image.tar');
-  writeFileSync(archive, await buffer(makeArchive(image, known)));
+  writeFileSync(archive, await buffer(makeArchive(images, known)));
   const target = mkdtempSync(join(folder, 'unpacked-'));
   execFileSync('tar', ['-xf', archive, '-C', target]);
   return target;
@@ -71,6 +72,32 @@ test('what Docker reads names the same files', async () => {
     execFileSync('tar', ['-xOf', join(target, path), './file'], { encoding: 'utf8' }),
   );
   expect(files).toEqual(['base', 'top']);
+});
+
+test('images of the same layers are in one archive, and each layer once', async () => {
+  const other: Image = { ...image, name: 'dev.local/b:v1', config: { Entrypoint: ['/other'] } };
+  const target = await unpack(undefined, [image, other]);
+  const { manifests } = read(target, 'index.json') as { manifests: Blob[] };
+  const seen = manifests.map((each) => {
+    const { config, layers } = read(blob(target, each)) as { config: Blob; layers: Blob[] };
+    const { config: settings } = read(blob(target, config)) as { config: Image['config'] };
+    const name = each.annotations?.['io.containerd.image.name'];
+    return { name, config: settings, layers: layers.map(({ digest }) => digest) };
+  });
+  const layers = image.layers.map(({ digest }) => `sha256:${digest}`);
+  expect(seen).toEqual([image, other].map(({ name, config }) => ({ name, config, layers })));
+  const docker = read(target, 'manifest.json') as { RepoTags: string[] }[];
+  expect(docker.map(({ RepoTags }) => RepoTags)).toEqual([['dev.local/a:v1'], ['dev.local/b:v1']]);
+  const listed = execFileSync('tar', ['-tf', join(folder, 'image.tar')], { encoding: 'utf8' });
+  for (const { digest } of image.layers) expect(listed.split(digest)).toHaveLength(2);
+});
+
+test.each([
+  ['rouse:1', 'rouse-activator:1'],
+  ['registry.example:5000/team/rouse:1', 'registry.example:5000/team/rouse-activator:1'],
+  ['registry.example:5000/team/rouse', 'registry.example:5000/team/rouse-activator'],
+])("%s: the activator's is %s", (name, activator) => {
+  expect(nameActivator(name)).toBe(activator);
 });
 
 test('a layer that who gets the archive has already is named, and not sent', async () => {

@@ -75,6 +75,14 @@ const spec = fc.record(
       fc.record({ policy: fc.constant('fixed'), idle: duration }, { requiredKeys: ['policy'] }),
     ),
     queue: some<unknown>({ requests: fc.integer({ min: 1, max: 1_000_000 }), bytes: size }),
+    selection: fc.constantFrom<Spec['selection']>(
+      undefined,
+      { strategy: 'manual', candidates: ['v1'] },
+      { strategy: 'periodicBest', schedule: { every: '30s' }, margin: 0.1, window: '24h' },
+      { strategy: 'accuracyDriven', bound: -0.5, hysteresis: 2, goal: 'lower', change: 'now' },
+      { strategy: 'threshold', measure: 'usage.requests', above: 5, to: 'v2', otherwise: 'v1' },
+      { strategy: 'dataDriven', features: ['a'], score: { measure: 'b' }, lowTraffic: {} },
+    ),
   },
   { requiredKeys: ['revision'] },
 );

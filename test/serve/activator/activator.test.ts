@@ -107,6 +107,16 @@ describe('where requests go', () => {
     });
   });
 
+  test('a trace goes on; none begins here, for whether it is sampled is for others to say', async () => {
+    const pod = await startPod((incoming, response) =>
+      response.end(JSON.stringify(incoming.headers)),
+    );
+    setPods([pod]);
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00';
+    expect(JSON.parse((await send({ ...TO_A, traceparent })).body)).toMatchObject({ traceparent });
+    expect(JSON.parse((await send()).body)).not.toHaveProperty('traceparent');
+  });
+
   test('by the name of the revision’s Service', async () => {
     setPods([await startPod((_, response) => response.end('by host'))]);
     const answer = await send({ host: 'a.shop.svc.cluster.local:80' });

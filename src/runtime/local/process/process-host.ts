@@ -118,7 +118,9 @@ function noting(group: Group, members: Map<number, Identity>): Group {
  */
 function signalGroup(group: Group, signal: 'SIGSTOP' | 'SIGCONT'): void {
   const { leader } = group;
-  if (leader && isSame(systemProcesses, leader)) systemProcesses.signal(-leader.pid, signal);
+  // To go on does no harm to whoever might have got the number just now, and a request waits: no look who has it.
+  const isKnown = leader && (signal === 'SIGCONT' || isSame(systemProcesses, leader));
+  if (isKnown) systemProcesses.signal(-leader.pid, signal);
   else group.signal(signal);
 }
 

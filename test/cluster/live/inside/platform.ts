@@ -11,6 +11,8 @@ export interface InsidePlatform extends Platform {
   ask(name: string, options?: { hold?: string }): Promise<Answer>;
   /** What was told of a model, oldest first, as `type: why`. */
   events(name: string): Promise<string[]>;
+  /** Deletes a model, if there is one. */
+  remove(name: string): Promise<void>;
   /** None of its instances takes requests. */
   untilAsleep(name: string): Promise<void>;
   close(): Promise<void>;
@@ -63,6 +65,11 @@ export async function beginPlatform(
         items: { type: string; why: string }[];
       };
       return items.map(({ type, why }) => `${type}: ${why}`);
+    },
+    async remove(name) {
+      const url = `${platform.control}/api/v1/namespaces/default/models/${name}`;
+      const { ok, status } = await fetch(url, { method: 'DELETE' });
+      if (!ok && status !== 404) throw new Error(`${name} was not deleted: ${status}`);
     },
     async untilAsleep(name) {
       await untilCluster(`${name} sleeps`, async () => {

@@ -1,0 +1,182 @@
+import { addPairs } from '#domain/latency.ts';
+import type { Outcomes, RolloutMemory, RolloutMetric, RolloutSpec } from '#domain/rollout.ts';
+import { formatDuration } from '#domain/units.ts';
+import { judge, type Measures, type Verdict } from './judge.ts';
+import { addLatencies, NO_LATENCIES } from './latencies.ts';
+import { addShares, NO_SHARES, valuesOf } from './share.ts';
+
+export interface RolloutSeen {
+  /** What became of requests since the last look, cold ones apart. */
+  readonly stable: Outcomes;
+  readonly canary: Outcomes;
+  readonly measures: Measures;
+  /** Somebody wants no further step for now. */
+  readonly paused: boolean;
+}
+
+/** `reason`: a few words that stay the same while nothing new is to be told. */
+export type RolloutDecision =
+  | { readonly kind: 'hold'; readonly reason: string }
+  | { readonly kind: 'advance'; readonly percent: number }
+  | { readonly kind: 'promote' }
+  | { readonly kind: 'rollBack'; readonly reason: string };
+
+export interface RolloutDecided {
+  readonly decision: RolloutDecision;
+  readonly memory: RolloutMemory;
+  readonly why: string;
+}
+
+/**
+ * The chance that a canary as good as the stable one is rolled back, over all metrics and however often it is looked
+ * at; and, for each metric, that one which is worse by its margin passes.
+ */
+const ERROR = 0.05;
+const STEPS: readonly number[] = [5, 25, 50];
+/** Tried out by whoever names it, then all at once. */
+const BLUE_GREEN = [0, 100] as const;
+
+/** The canary's share in percent, step by step; after the last one it is promoted. */
+export function stepsOf({ strategy, steps }: RolloutSpec): readonly number[] {
+  return strategy === 'blueGreen' ? BLUE_GREEN : (steps ?? STEPS);
+}
+
+export function beginRollout(now: number): RolloutMemory {
+  return { step: 0, stepAt: now, requests: 0, latency: {} };
+}
+
+/** The next step begins, whether or not it was decided here. */
+export function beginStep(memory: RolloutMemory, step: number, now: number): RolloutMemory {
+  return { ...memory, step, stepAt: now, requests: 0 };
+}
+
+/**
+ * Looks once more. Rolled back is what is sure to be worse; a step further goes what is sure, in every metric, not to
+ * be worse by the margin. What is worse by less may end either way: that is what the margin means. Without enough to be
+ * sure of either it stays where it is. Evidence is gathered over all steps.
+ */
+export function decideRollout(
+  spec: RolloutSpec,
+  seen: RolloutSeen,
+  before: RolloutMemory,
+  now: number,
+): RolloutDecided {
+  const memory = learn(spec, seen, before);
+  const verdicts = spec.metrics.map((metric) =>
+    judge(metric, memory, seen.measures, spec.minSamples),
+  );
+  const worse = verdicts.find((verdict) => isWorse(verdict, verdicts.length));
+  if (worse) {
+    const why = `${worse.name} is worse: ${worse.text}; ${describeEvidence(worse.worse, verdicts.length)}`;
+    return { decision: { kind: 'rollBack', reason: `${worse.name} is worse` }, memory, why };
+  }
+  const isTriedOut = spec.strategy === 'blueGreen' && memory.step === 0;
+  const needed = isTriedOut ? verdicts.filter((_, at) => isMeasure(spec.metrics[at])) : verdicts;
+  const held = findHold(spec, memory, needed, now, isTriedOut);
+  if (held) return { decision: { kind: 'hold', reason: held.reason }, memory, why: held.why };
+  if (seen.paused) {
+    return { decision: { kind: 'hold', reason: 'paused' }, memory, why: 'ready for the next step' };
+  }
+  return goOn(spec, memory, verdicts, now);
+}
+
+function goOn(
+  spec: RolloutSpec,
+  memory: RolloutMemory,
+  verdicts: readonly Verdict[],
+  now: number,
+): RolloutDecided {
+  const steps = stepsOf(spec);
+  const percent = steps[memory.step + 1];
+  const seen = verdicts.map(({ name, text }) => `${name}: ${text}`).join('; ');
+  if (percent === undefined) return { decision: { kind: 'promote' }, memory, why: seen };
+  const next = beginStep(memory, memory.step + 1, now);
+  return { decision: { kind: 'advance', percent }, memory: next, why: seen };
+}
+
+/** After the switch of a blue-green rollout nothing is left to be lost by going on. */
+function isSwitched({ strategy }: RolloutSpec, { step }: RolloutMemory): boolean {
+  return strategy === 'blueGreen' && step > 0;
+}
+
+function findHold(
+  spec: RolloutSpec,
+  memory: RolloutMemory,
+  verdicts: readonly Verdict[],
+  now: number,
+  isTriedOut: boolean,
+): { reason: string; why: string } | undefined {
+  const left = memory.stepAt + spec.interval - now;
+  if (left > 0) {
+    return { reason: 'interval', why: `a step takes ${formatDuration(spec.interval)} at least` };
+  }
+  const counts = spec.metrics.some((metric) => !isMeasure(metric));
+  if (counts && !isTriedOut && memory.requests < spec.minSamples) {
+    const why = `${memory.requests} of at least ${spec.minSamples} warm requests in this step`;
+    return { reason: 'few requests', why };
+  }
+  if (isSwitched(spec, memory)) return undefined;
+  const unsure = verdicts.find((verdict) => !isFine(verdict));
+  if (!unsure) return undefined;
+  const { name, text, margin, fine, enough } = unsure;
+  const few = enough ? '' : `, fewer than ${spec.minSamples}`;
+  const why = `not sure yet that ${name} is not ${margin}: ${text}${few}; ${describeEvidence(fine, 1)}`;
+  return { reason: `unsure of ${name}`, why };
+}
+
+/** Sure of both: it is worse, by less than the margin. */
+function isWorse(verdict: Verdict, metrics: number): boolean {
+  return verdict.worse >= Math.log(metrics / ERROR) && verdict.fine < Math.log(1 / ERROR);
+}
+
+function isFine({ fine, enough }: Verdict): boolean {
+  return enough && fine >= Math.log(1 / ERROR);
+}
+
+function describeEvidence(log: number, metrics: number): string {
+  const needed = metrics / ERROR;
+  const found = log > Math.log(1e6) ? 'more than a million' : Number(Math.exp(log).toPrecision(2));
+  return `evidence ${found}, ${needed} needed`;
+}
+
+function isMeasure(metric: RolloutMetric | undefined): boolean {
+  return metric?.metric === 'custom';
+}
+
+function learn(spec: RolloutSpec, seen: RolloutSeen, before: RolloutMemory): RolloutMemory {
+  const requests = before.requests + seen.canary.ok + seen.canary.failed;
+  if (spec.strategy === 'canary') return { ...compare(spec, seen, before), requests };
+  if (before.step === 0) {
+    return { ...before, before: addOutcomes(before.before, seen.stable), requests };
+  }
+  // Nothing goes to the old one any more: what it did before the switch is what there is to compare with.
+  const after = addOutcomes(before.after, seen.canary);
+  const both = { stable: addOutcomes(before.before, seen.stable), canary: after };
+  const { success: _, ...rest } = before;
+  return { ...compare(spec, both, { ...rest, latency: {} }), after, requests };
+}
+
+type Both = Pick<RolloutSeen, 'stable' | 'canary'>;
+
+function compare(
+  { metrics }: RolloutSpec,
+  { stable, canary }: Both,
+  before: RolloutMemory,
+): RolloutMemory {
+  const latency: RolloutMemory['latency'] = {};
+  for (const metric of metrics) {
+    if (metric.metric !== 'latency') continue;
+    const known = before.latency[metric.percentile] ?? NO_LATENCIES;
+    latency[metric.percentile] = addLatencies(known, stable.latency, canary.latency, metric);
+  }
+  const stratum = { stable: valuesOf(stable), canary: valuesOf(canary) };
+  return { ...before, success: addShares(before.success ?? NO_SHARES, stratum), latency };
+}
+
+function addOutcomes(before: Outcomes | undefined, more: Outcomes): Outcomes {
+  return {
+    ok: (before?.ok ?? 0) + more.ok,
+    failed: (before?.failed ?? 0) + more.failed,
+    latency: addPairs(before?.latency ?? [], more.latency),
+  };
+}

@@ -1,0 +1,117 @@
+import type { RolloutMemory, RolloutMetric } from '#domain/rollout.ts';
+import {
+  addStratum,
+  logFine,
+  logWorse,
+  NO_DIFFERENCE,
+  type Stratum,
+  type Values,
+} from './difference.ts';
+import { describeLatencies, NO_LATENCIES, weighLatencies } from './latencies.ts';
+import { addShares, describeShares, formatShare, NO_SHARES, weighShares } from './share.ts';
+
+/** How sure a metric is of the canary. */
+export interface Verdict {
+  /** Logarithms of e-values: against "not worse", and against "worse by the margin or more". */
+  readonly worse: number;
+  readonly fine: number;
+  /** It has seen as many as the spec wants before a step is taken. */
+  readonly enough: boolean;
+  /** `success`, `latency p95`, a measure's name. */
+  readonly name: string;
+  /** What was seen. */
+  readonly text: string;
+  /** What it shall not be worse by. */
+  readonly margin: string;
+}
+
+/** By name, since the rollout began, each stratum a time that both sides have in common. */
+export type Measures = ReadonlyMap<string, readonly Stratum[]>;
+
+export function judge(
+  metric: RolloutMetric,
+  memory: Pick<RolloutMemory, 'success' | 'latency'>,
+  measures: Measures,
+  minSamples: number,
+): Verdict {
+  if (metric.metric === 'success') return judgeSuccess(metric.margin, memory.success ?? NO_SHARES);
+  if (metric.metric === 'latency') {
+    const evidence = memory.latency[metric.percentile] ?? NO_LATENCIES;
+    return {
+      ...weighLatencies(evidence),
+      enough: true,
+      name: nameOf(metric),
+      text: describeLatencies(evidence),
+      margin: `slower by the factor ${metric.ratio}`,
+    };
+  }
+  return judgeMeasure(metric, measures.get(metric.measure) ?? [], minSamples);
+}
+
+function nameOf(metric: RolloutMetric): string {
+  if (metric.metric === 'custom') return metric.measure;
+  return metric.metric === 'latency' ? `latency p${metric.percentile}` : metric.metric;
+}
+
+function judgeSuccess(margin: number, evidence: NonNullable<RolloutMemory['success']>): Verdict {
+  return {
+    ...weighShares(evidence, margin),
+    enough: true,
+    name: 'success',
+    text: describeShares(evidence.difference),
+    margin: `worse by ${formatShare(margin)}`,
+  };
+}
+
+type CustomMetric = Extract<RolloutMetric, { metric: 'custom' }>;
+
+/** Labels that were right or wrong are judged exactly; other values by their means, once there are enough. */
+function judgeMeasure(
+  { measure: name, goal, margin }: CustomMetric,
+  measured: readonly Stratum[],
+  minSamples: number,
+): Verdict {
+  const isShare = measured.every(({ stable, canary }) => isBinary(stable) && isBinary(canary));
+  const flip = isShare ? flipShare : flipValue;
+  const strata =
+    goal === 'higher'
+      ? measured
+      : measured.map(({ stable, canary }) => ({ stable: flip(stable), canary: flip(canary) }));
+  const seen = strata.reduce(addStratum, NO_DIFFERENCE);
+  const enough = Math.min(seen.stable.count, seen.canary.count) >= minSamples;
+  if (isShare) {
+    const shares = strata.reduce(addShares, NO_SHARES);
+    const text = describeShares(shares.difference);
+    return {
+      ...weighShares(shares, margin),
+      enough,
+      name,
+      text,
+      margin: `worse by ${formatShare(margin)}`,
+    };
+  }
+  const sign = goal === 'higher' ? 1 : -1;
+  const text = `${describeMean(seen.canary, sign)} against ${describeMean(seen.stable, sign)}`;
+  const worse = enough ? logWorse(seen, margin) : 0;
+  return { worse, fine: logFine(seen, margin), enough, name, text, margin: `worse by ${margin}` };
+}
+
+function isBinary({ count, sum, sumSquares }: Values): boolean {
+  // Of values that are all 0 or 1, and of hardly any others.
+  return sum === sumSquares && Number.isInteger(sum) && sum >= 0 && sum <= count;
+}
+
+function flipShare({ count, sum }: Values): Values {
+  return { count, sum: count - sum, sumSquares: count - sum };
+}
+
+function flipValue({ count, sum, sumSquares }: Values): Values {
+  return { count, sum: -sum, sumSquares };
+}
+
+const DIGITS = 4;
+
+function describeMean({ sum, count }: { sum: number; count: number }, sign: number): string {
+  const mean = count === 0 ? 0 : (sign * sum) / count;
+  return `${Number(mean.toPrecision(DIGITS))} on the average of ${count}`;
+}

@@ -1,0 +1,69 @@
+import type { Command } from 'commander';
+import { readCollection } from '#domain/read-views.ts';
+import type { CollectionRowView } from '#domain/views.ts';
+import { formatSize, formatTime } from '#domain/units.ts';
+import type { Client } from '../client.ts';
+import type { Io } from '../io.ts';
+import { clientFor, type Common } from '../options.ts';
+import { print } from '../print.ts';
+
+const PATH = '/api/v1/gc';
+
+export function addGc(program: Command, io: Io): void {
+  program
+    .command('gc')
+    .description('clear away now what nobody has asked for longer than its retention allows')
+    .option('--dry-run', 'only show what would go, what stays, and why')
+    .addHelpText(
+      'after',
+      '\nWith -n only models of that namespace; without it of all, and stored content.\n' +
+        'Rouse does the same by itself, a little later.',
+    )
+    .action(async (_options, command: Command) => {
+      const options = command.optsWithGlobals<Common & { dryRun?: boolean }>();
+      const client = clientFor(io, options);
+      const isDry = options.dryRun === true;
+      const rows = isDry
+        ? await plan(client, options.namespace)
+        : await collect(client, options.namespace);
+      if (rows.length > 0 || options.output !== 'table') {
+        print(io.stdout, options.output, rows, () => makeRows(rows, isDry));
+      } else io.stderr.write(isDry ? 'there is nothing\n' : 'nothing to clear away\n');
+    });
+}
+
+async function plan(client: Client, namespace: string | undefined): Promise<CollectionRowView[]> {
+  const rows: CollectionRowView[] = [];
+  let after: string | undefined;
+  do {
+    const page = await client.call({ path: PATH, query: { namespace, after } }, readCollection);
+    rows.push(...page.items);
+    after = page.next;
+  } while (after !== undefined);
+  // What goes is what is looked for.
+  return rows.toSorted((a, b) => Number(b.action === 'remove') - Number(a.action === 'remove'));
+}
+
+async function collect(
+  client: Client,
+  namespace: string | undefined,
+): Promise<CollectionRowView[]> {
+  const json = namespace === undefined ? {} : { namespace };
+  const { items } = await client.call({ method: 'POST', path: PATH, json }, readCollection);
+  return items;
+}
+
+function makeRows(rows: readonly CollectionRowView[], isDry: boolean): string[][] {
+  const words = isDry ? { keep: 'keep', remove: 'remove' } : { keep: 'kept', remove: 'removed' };
+  const lines = rows.map(({ action, kind, name, goesAt, bytes, why }) => [
+    words[action],
+    kind,
+    bytes === undefined ? name : `${name.slice(0, SHOWN_DIGEST)} ${formatSize(bytes)}`,
+    goesAt === undefined ? '-' : formatTime(goesAt),
+    why,
+  ]);
+  return [['ACTION', 'KIND', 'NAME', 'GOES AT', 'WHY'], ...lines];
+}
+
+/** `sha256:` and enough of the digest to tell it from others. */
+const SHOWN_DIGEST = 'sha256:'.length + 12;

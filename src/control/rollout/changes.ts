@@ -1,0 +1,118 @@
+import type { Actor } from '#domain/records.ts';
+import type { RolloutAction, RolloutPhase, RolloutRecord, RolloutSpec } from '#domain/rollout.ts';
+import { Fault } from '#lib/fault.ts';
+import { beginRollout, beginStep, type RolloutDecided, stepsOf } from '#policies/rollout/decide.ts';
+import { isOpen } from './split.ts';
+
+/** What a rollout becomes, and what is told of it; without a type nothing is. */
+export interface RolloutChange {
+  readonly record: RolloutRecord;
+  readonly type?: string;
+  readonly why: string;
+  readonly actor: Actor;
+}
+
+export const ROLLOUT: Actor = { id: 'system:rollout', role: 'admin' };
+const WHY_LIMIT = 4096;
+
+export interface NewRollout extends Pick<RolloutRecord, 'stable' | 'canary' | 'by'> {
+  readonly why: string;
+  readonly actor: Actor;
+}
+
+export function begin(
+  { stable, canary, by, why, actor }: NewRollout,
+  spec: RolloutSpec,
+  now: number,
+): RolloutChange {
+  const percent = stepsOf(spec)[0] ?? 0;
+  const said = `${why}: ${describeShare(canary, percent)}, ${stable} the rest`;
+  const times = { startedAt: now, lookedAt: now };
+  const memory = beginRollout(now);
+  const record = {
+    phase: 'Running',
+    stable,
+    canary,
+    by,
+    percent,
+    ...times,
+    why: said,
+    memory,
+  } as const;
+  return { record, type: 'RolloutStarted', why: said, actor };
+}
+
+/** What the policy has decided. `told`: why it was held before. */
+export function carryOut(
+  before: RolloutRecord,
+  { decision, memory, why }: RolloutDecided,
+  told: string | undefined,
+  now: number,
+): RolloutChange {
+  const record = { ...before, memory, lookedAt: now, why: why.slice(0, WHY_LIMIT) };
+  const { canary } = before;
+  if (decision.kind === 'hold') {
+    const type = decision.reason === told ? {} : { type: 'RolloutHeld' };
+    const said = `${describeShare(canary, before.percent)}: ${why}`;
+    return { record, ...type, why: said, actor: ROLLOUT };
+  }
+  if (decision.kind === 'advance') {
+    const { percent } = decision;
+    const said = `${describeShare(canary, percent)}: ${why}`;
+    return { record: { ...record, percent }, type: 'RolloutAdvanced', why: said, actor: ROLLOUT };
+  }
+  if (decision.kind === 'promote') {
+    return end(record, 'Promoted', `${canary} gets all requests: ${why}`, ROLLOUT);
+  }
+  return end(record, 'RolledBack', `back to ${before.stable}: ${why}`, ROLLOUT);
+}
+
+export function end(
+  before: RolloutRecord,
+  phase: Exclude<RolloutPhase, 'Running' | 'Paused'>,
+  why: string,
+  actor: Actor,
+): RolloutChange {
+  const percent = phase === 'Promoted' ? 100 : 0;
+  const record = { ...before, phase, percent, why: why.slice(0, WHY_LIMIT) };
+  return { record, type: phase === 'Ended' ? 'RolloutEnded' : `Rollout${phase}`, why, actor };
+}
+
+/** What somebody wants. Throws Fault `conflict` when it cannot be done now. */
+export function actOn(
+  before: RolloutRecord,
+  action: RolloutAction,
+  spec: RolloutSpec,
+  actor: Actor,
+  now: number,
+): RolloutChange {
+  const { phase, stable, canary } = before;
+  const by = `by ${actor.id}`;
+  if (action === 'promote' && phase !== 'Promoted') {
+    return end(before, 'Promoted', `${canary} gets all requests, unjudged: promoted ${by}`, actor);
+  }
+  if (!isOpen(before)) throw new Fault('conflict', `the rollout of ${canary} has ended: ${phase}`);
+  if (action === 'abort') return end(before, 'Aborted', `back to ${stable}: aborted ${by}`, actor);
+  if (action === 'skip') return skip(before, spec, actor, now);
+  const wanted = action === 'pause' ? 'Paused' : 'Running';
+  if (phase === wanted) throw new Fault('conflict', `the rollout of ${canary} is ${phase} already`);
+  const why =
+    action === 'pause' ? `no further step: paused ${by}; rolled back if worse` : `resumed ${by}`;
+  const type = action === 'pause' ? 'RolloutPaused' : 'RolloutResumed';
+  return { record: { ...before, phase: wanted, why }, type, why, actor };
+}
+
+function skip(before: RolloutRecord, spec: RolloutSpec, actor: Actor, now: number): RolloutChange {
+  const { canary, memory } = before;
+  const percent = stepsOf(spec)[memory.step + 1];
+  const by = `step skipped by ${actor.id}`;
+  if (percent === undefined)
+    return end(before, 'Promoted', `${canary} gets all requests: ${by}`, actor);
+  const why = `${describeShare(canary, percent)}: ${by}`;
+  const next = beginStep(memory, memory.step + 1, now);
+  return { record: { ...before, percent, memory: next, why }, type: 'RolloutAdvanced', why, actor };
+}
+
+function describeShare(canary: string, percent: number): string {
+  return percent === 0 ? `${canary} gets no requests yet` : `${canary} gets ${percent} %`;
+}

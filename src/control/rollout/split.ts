@@ -1,0 +1,85 @@
+import type { RevisionRecord } from '#domain/records.ts';
+import type { RolloutRecord } from '#domain/rollout.ts';
+import type { RoutingTarget } from '#domain/routing.ts';
+import type { Write } from '#store/store.ts';
+import { type ModelEntry, makeSplitWrite, revisionsOf } from '../catalog.ts';
+import type { Reference } from '../references.ts';
+import { sharesOf } from '../resolve.ts';
+
+/**
+ * New revisions of it are rolled out: it has the key `rollout`, and people left to Rouse which revision serves. A split
+ * that names revisions is theirs.
+ */
+function isRolledOut({ stored }: ModelEntry): boolean {
+  const { rollout, traffic } = stored.value.document.spec;
+  return (
+    rollout !== undefined &&
+    (traffic ?? []).every(({ latest, percent }) => latest === true || percent === 0)
+  );
+}
+
+/**
+ * A revision that gets ready does not take over by itself where there is a rollout: what serves goes on, in the same
+ * write, until the rollout begins. The first revision of a model has nothing to be compared with, and serves.
+ */
+export function pinSplit(
+  entry: ModelEntry,
+  before: RevisionRecord,
+  after: RevisionRecord,
+): Write | undefined {
+  if (after.state !== 'Ready' || before.state === 'Ready') return undefined;
+  if (entry.split || !isRolledOut(entry)) return undefined;
+  const targets = sharesOf(entry.resolved.targets);
+  if (targets.length === 0) return undefined;
+  const why = `${after.name} is ready, and its rollout has not begun`;
+  return makeSplitWrite(entry.key, { by: 'rollout', why, targets });
+}
+
+/** What is served by it, and who serves once it has ended; undefined: it says nothing any more. */
+export function makeSplit(model: string, record: RolloutRecord): Write | undefined {
+  const targets = targetsOf(record);
+  return targets && makeSplitWrite(model, { by: record.by, why: record.why, targets });
+}
+
+function targetsOf({ phase, stable, canary, percent }: RolloutRecord): RoutingTarget[] | undefined {
+  if (phase === 'Ended') return undefined;
+  if (phase === 'Promoted') return [{ revision: canary, percent: 100 }];
+  if (phase === 'RolledBack' || phase === 'Aborted') return [{ revision: stable, percent: 100 }];
+  return [
+    { revision: stable, percent: 100 - percent },
+    { revision: canary, percent },
+  ];
+}
+
+export function isOpen({ phase }: RolloutRecord): boolean {
+  return phase === 'Running' || phase === 'Paused';
+}
+
+/** What a rollout needs, and why. */
+export function referencesOf(record: RolloutRecord | undefined): readonly Reference[] {
+  if (!record || !isOpen(record)) return [];
+  const why = `the rollout of ${record.canary} runs`;
+  return [record.stable, record.canary].map((revision) => ({ revision, why }));
+}
+
+/** The revision that serves most requests now. */
+export function servingOf({ resolved }: Pick<ModelEntry, 'resolved'>): string | undefined {
+  return resolved.targets.toSorted((a, b) => b.percent - a.percent)[0]?.revision;
+}
+
+/** A revision that nobody has judged yet, newer than what serves, and what serves. */
+export function findNew(
+  entry: ModelEntry,
+  record: RolloutRecord | undefined,
+): { stable: string; canary: string } | undefined {
+  if (!isRolledOut(entry) || entry.split?.by !== 'rollout') return undefined;
+  const stable = record && isOpen(record) ? record.stable : servingOf(entry);
+  const latest = latestOf(entry);
+  if (stable === undefined || !latest || latest.name === stable) return undefined;
+  const isKnown = record?.canary === latest.name && record.startedAt >= latest.createdAt;
+  return isKnown ? undefined : { stable, canary: latest.name };
+}
+
+function latestOf(entry: ModelEntry): RevisionRecord | undefined {
+  return revisionsOf(entry).findLast(({ state }) => state === 'Ready');
+}

@@ -1,0 +1,186 @@
+import { z } from 'zod';
+import { goal, measureName } from './measures.ts';
+import { rule } from './model-rules.ts';
+import { revisionName } from './names.ts';
+import { duration } from './units.ts';
+
+/**
+ * How a new revision takes over: the key `rollout` of the model file, and what is remembered of one that runs.
+ */
+
+/** Each decision waits for the slowest metric. */
+const MOST_METRICS = 8;
+const MOST_STEPS = 20;
+/** Data planes report each second. */
+const LEAST_INTERVAL_MS = 1000;
+
+const success = z.strictObject({
+  metric: z.literal('success'),
+  margin: z.number().gt(0).lt(1).default(0.01).meta({
+    description:
+      'It must be sure to lose less than this share of requests, against the stable one.',
+  }),
+});
+
+const latency = z.strictObject({
+  metric: z.literal('latency'),
+  percentile: z.number().min(1).max(99.9).default(95).meta({ description: 'Which is compared.' }),
+  ratio: z.number().min(1.1).max(10).default(1.25).meta({
+    description: "It must be sure to stay below this times the stable one's.",
+  }),
+});
+
+const custom = z.strictObject({
+  metric: z.literal('custom'),
+  measure: measureName.meta({ description: 'The name of a measure that is posted.' }),
+  goal,
+  margin: z.number().gt(0).max(1e12).meta({
+    description: 'It must be sure to be worse by less than this, on the average.',
+  }),
+});
+
+const metrics = z
+  .array(z.discriminatedUnion('metric', [success, latency, custom]))
+  .min(1)
+  .max(MOST_METRICS)
+  .superRefine(...rule(checkMetrics));
+
+const percent = z.int().min(1).max(99);
+
+export const rollout = z
+  .strictObject({
+    strategy: z.enum(['canary', 'blueGreen']).default('canary').meta({
+      description:
+        'canary: step by step. blueGreen: all at once, after an interval to try it out; the old one stays for another.',
+    }),
+    steps: z.array(percent).min(1).max(MOST_STEPS).optional().meta({
+      description:
+        'canary: percent of the requests, rising; 5, 25, 50 when absent. After the last it gets all.',
+    }),
+    interval: duration
+      .refine((ms) => ms >= LEAST_INTERVAL_MS, 'a duration of at least 1s')
+      .prefault('1m')
+      .meta({ description: 'How often it is looked at, and the least time that a step takes.' }),
+    minSamples: z.int().min(1).max(1_000_000).default(100).meta({
+      description: 'Requests of each step (cold ones apart), and of each measure, at least.',
+    }),
+    metrics: metrics.prefault([{ metric: 'success' }, { metric: 'latency' }]).meta({
+      description: 'What it is judged by, against the stable revision in the same time.',
+    }),
+  })
+  .superRefine(...rule(checkSteps));
+export type RolloutSpec = z.output<typeof rollout>;
+export type RolloutMetric = RolloutSpec['metrics'][number];
+
+type Say = (path: (string | number)[], expected: string) => void;
+
+function checkSteps(
+  { strategy, steps }: { readonly strategy?: unknown; readonly steps?: unknown },
+  say: Say,
+): void {
+  if (!Array.isArray(steps)) return;
+  if (strategy === 'blueGreen') say(['steps'], 'no steps: with blueGreen it gets all at once');
+  for (const [index, step] of steps.entries()) {
+    const before: unknown = steps[index - 1];
+    if (typeof before === 'number' && step <= before) {
+      say(['steps', index], `more than the step before, which is ${before}`);
+    }
+  }
+}
+
+function checkMetrics(list: readonly Readonly<Record<string, unknown>>[], say: Say): void {
+  if (!Array.isArray(list)) return;
+  const names = list.map((each) =>
+    JSON.stringify([each?.['metric'], each?.['measure'], each?.['percentile']]),
+  );
+  for (const [index, name] of names.entries()) {
+    if (names.indexOf(name) !== index) say([index], 'each metric once');
+  }
+}
+
+export const ROLLOUT_PHASES = [
+  'Running',
+  'Paused',
+  'Promoted',
+  'RolledBack',
+  'Aborted',
+  'Ended',
+] as const;
+export type RolloutPhase = (typeof ROLLOUT_PHASES)[number];
+
+export const ROLLOUT_ACTIONS = ['pause', 'resume', 'skip', 'abort', 'promote'] as const;
+export type RolloutAction = (typeof ROLLOUT_ACTIONS)[number];
+
+const time = z.number().nonnegative();
+const count = z.number().nonnegative();
+
+/** Natural logarithms of the wealth of bets at several odds. */
+const bets = z.array(z.number()).max(32).readonly();
+/** Pairs of a bucket of `latency.ts` and a count. */
+const latencies = z.array(count).max(1000).readonly();
+const spread = z.strictObject({ squares: count, freedom: count, count, sum: z.number() });
+
+/** Of two arms, minute by minute: see `policies/rollout/difference.ts`. */
+const difference = z.strictObject({
+  weight: count,
+  gain: z.number(),
+  overStable: count,
+  overCanary: count,
+  stable: spread,
+  canary: spread,
+});
+export type DifferenceEvidence = z.output<typeof difference>;
+
+const outcomes = z.strictObject({ ok: count, failed: count, latency: latencies });
+/** What became of requests, cold ones apart. */
+export type Outcomes = z.output<typeof outcomes>;
+
+const latencyEvidence = z.strictObject({
+  worse: bets,
+  fine: bets,
+  /** Of the stable one, until now: where its percentile is. */
+  seen: latencies,
+  /** The bucket of the percentile that was counted by last. */
+  limit: count,
+  stable: outcomes.omit({ latency: true }),
+  canary: outcomes.omit({ latency: true }),
+});
+export type LatencyEvidence = z.output<typeof latencyEvidence>;
+
+/** What the policy has learned from look to look. */
+const memory = z.strictObject({
+  step: z.int().nonnegative(),
+  stepAt: time,
+  /** Of the canary, in this step. */
+  requests: count,
+  success: z.strictObject({ worse: bets, difference }).optional(),
+  /** By percentile. */
+  latency: z.record(z.string(), latencyEvidence),
+  /** blueGreen: of the stable one before the switch, and of the other since. */
+  before: outcomes.optional(),
+  after: outcomes.optional(),
+});
+export type RolloutMemory = z.output<typeof memory>;
+
+/** The last rollout of a model, as the store keeps it. */
+export const rolloutRecord = z.strictObject({
+  phase: z.enum(ROLLOUT_PHASES),
+  /** What served before, and serves again after a rollback. */
+  stable: revisionName,
+  canary: revisionName,
+  /** Who asked for it. */
+  by: z.enum(['rollout', 'selection']),
+  /** The canary's share now. */
+  percent: z.int().min(0).max(100),
+  startedAt: time,
+  lookedAt: time,
+  /** What was decided last, and why. */
+  why: z.string().max(8192),
+  memory,
+});
+export type RolloutRecord = z.output<typeof rolloutRecord>;
+
+/** As it was stored; undefined: it is no such record. */
+export function readRollout(value: unknown): RolloutRecord | undefined {
+  return rolloutRecord.safeParse(value).data;
+}

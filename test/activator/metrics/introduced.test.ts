@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { expect, test } from 'vitest';
+import { ENTRY_REFUSALS } from '#activator/entry/entering.ts';
+import { createSharedMetrics, formatMetrics } from '#activator/metrics/metrics.ts';
+import { createControlMetrics } from '#control/metrics.ts';
+import { mergeMetrics } from '#lib/prometheus.ts';
+
+const PAGE = readFileSync(resolve(import.meta.dirname, '../../../docs/metrics.md'), 'utf8');
+const pool = { keep: () => {}, views: () => [] };
+
+async function formatAll(): Promise<string> {
+  const ofDataPlane = formatMetrics([], createSharedMetrics(), { heldBytes: 0, linked: true });
+  const control = createControlMetrics({ instances: () => [], pool }, () => false);
+  return mergeMetrics([await control.text(), ofDataPlane]);
+}
+
+const namesIn = (text: string, kind: string): string[] =>
+  [...text.matchAll(new RegExp(`^# ${kind} (\\S+)`, 'gm'))].map(([, name = '']) => name);
+
+test('each metric has one line of help and one type', async () => {
+  const text = await formatAll();
+  const names = namesIn(text, 'TYPE');
+  expect(names.length).toBeGreaterThan(15);
+  expect(new Set(names).size).toBe(names.length);
+  expect(new Set(namesIn(text, 'HELP'))).toEqual(new Set(names));
+});
+
+test('the list of all metrics has each of them, and no other', async () => {
+  const listed = [...PAGE.matchAll(/^\| `(rouse_\w+)`/gm)].map(([, name]) => name);
+  expect(new Set(listed)).toEqual(new Set(namesIn(await formatAll(), 'TYPE')));
+});
+
+test('the list has each reason of a connection that was refused', () => {
+  for (const reason of ENTRY_REFUSALS) expect(PAGE).toContain(`| \`${reason}\``);
+});

@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import { findProblems } from '#domain/parse.ts';
+import { readRollout, rollout } from '#domain/rollout.ts';
+
+test('the short form has useful defaults', () => {
+  expect(rollout.parse({ steps: [10, 50] })).toEqual({
+    strategy: 'canary',
+    steps: [10, 50],
+    interval: 60_000,
+    minSamples: 100,
+    metrics: [
+      { metric: 'success', margin: 0.01 },
+      { metric: 'latency', percentile: 95, ratio: 1.25 },
+    ],
+  });
+  expect(
+    rollout.parse({ metrics: [{ metric: 'custom', measure: 'f1', margin: 1 }] }),
+  ).toMatchObject({
+    metrics: [{ metric: 'custom', measure: 'f1', goal: 'higher', margin: 1 }],
+  });
+});
+
+test.each([
+  [{ steps: [10, 10] }, 'steps[1]', 'more than the step before, which is 10'],
+  [{ steps: [10, 100] }, 'steps[1]', '99'],
+  [{ steps: [] }, 'steps', '1'],
+  [{ strategy: 'blueGreen', steps: [10] }, 'steps', 'no steps: with blueGreen it gets all at once'],
+  [{ interval: '999ms' }, 'interval', 'a duration of at least 1s'],
+  [{ metrics: [] }, 'metrics', '1'],
+  [{ metrics: [{ metric: 'success' }, { metric: 'success' }] }, 'metrics[1]', 'each metric once'],
+  [{ metrics: [{ metric: 'success', margin: 0 }] }, 'metrics[0].margin', '0'],
+  [{ metrics: [{ metric: 'latency', ratio: 1 }] }, 'metrics[0].ratio', '1.1'],
+  [{ metrics: [{ metric: 'custom', margin: 1 }] }, 'metrics[0].measure', ''],
+  [{ metrics: [{ metric: 'custom', measure: 'a b', margin: 1 }] }, 'metrics[0].measure', 'such as'],
+  [{ strategy: 'allAtOnce' }, 'strategy', 'blueGreen'],
+])('%j is refused', (written, key, expected) => {
+  const { problems } = findProblems(rollout, written);
+  expect(problems).toContainEqual(
+    expect.objectContaining({ key, expected: expect.stringContaining(expected) }),
+  );
+});
+
+test('two percentiles of latency are two metrics', () => {
+  const metrics = [
+    { metric: 'latency', percentile: 50 },
+    { metric: 'latency', percentile: 99 },
+  ];
+  expect(findProblems(rollout, { metrics }).problems).toEqual([]);
+});
+
+test('a record of another form is none', () => {
+  expect(readRollout({ phase: 'Running' })).toBeUndefined();
+  expect(readRollout('Running')).toBeUndefined();
+});

@@ -1,0 +1,241 @@
+import { describe, expect, test } from 'vitest';
+import { latencyBucket } from '#domain/latency.ts';
+import { type Outcomes, rollout } from '#domain/rollout.ts';
+import {
+  beginRollout,
+  beginStep,
+  decideRollout,
+  type RolloutSeen,
+  stepsOf,
+} from '#policies/rollout/decide.ts';
+import type { Stratum, Values } from '#policies/rollout/difference.ts';
+
+type Written = Parameters<typeof rollout.parse>[0];
+
+const NONE: Outcomes = { ok: 0, failed: 0, latency: [] };
+const NOW = 1_000_000;
+const MINUTE = 60_000;
+
+function seen(part: Partial<RolloutSeen> = {}): RolloutSeen {
+  return { stable: NONE, canary: NONE, measures: new Map(), paused: false, ...part };
+}
+
+function outcomes(ok: number, failed = 0, ms?: number): Outcomes {
+  return { ok, failed, latency: ms === undefined ? [] : [latencyBucket(ms), ok] };
+}
+
+/** The first look, a minute after the beginning. */
+function look(written: Written, what: RolloutSeen, now = NOW + MINUTE) {
+  return decideRollout(rollout.parse(written), what, beginRollout(NOW), now);
+}
+
+const SUCCESS = { metrics: [{ metric: 'success', margin: 0.01 }] } as const;
+const GOOD = { stable: outcomes(9000, 5), canary: outcomes(3000, 1) };
+
+test('steps: as written, the usual ones, or all at once', () => {
+  expect(stepsOf(rollout.parse({ steps: [10, 50] }))).toEqual([10, 50]);
+  expect(stepsOf(rollout.parse({}))).toEqual([5, 25, 50]);
+  expect(stepsOf(rollout.parse({ strategy: 'blueGreen' }))).toEqual([0, 100]);
+});
+
+describe('canary', () => {
+  test('good: a step further, which begins now', () => {
+    const { decision, memory, why } = look({ ...SUCCESS, steps: [5, 20] }, seen(GOOD));
+    expect(decision).toEqual({ kind: 'advance', percent: 20 });
+    expect(memory).toMatchObject({ step: 1, stepAt: NOW + MINUTE, requests: 0 });
+    expect(why).toBe('success: 99.967 % of 3001 against 99.944 % of 9005');
+  });
+
+  test('good, after the last step: all', () => {
+    const { decision } = look({ ...SUCCESS, steps: [5] }, seen(GOOD));
+    expect(decision).toEqual({ kind: 'promote' });
+  });
+
+  test('not before the interval is over', () => {
+    const { decision, why } = look(SUCCESS, seen(GOOD), NOW + MINUTE - 1);
+    expect(decision).toEqual({ kind: 'hold', reason: 'interval' });
+    expect(why).toBe('a step takes 60s at least');
+  });
+
+  test('worse: back, also within the interval and with few requests', () => {
+    const bad = seen({ stable: outcomes(1000, 1), canary: outcomes(2, 8) });
+    const { decision, why } = look(SUCCESS, bad, NOW + 1000);
+    expect(decision).toEqual({ kind: 'rollBack', reason: 'success is worse' });
+    expect(why).toMatch(
+      /^success is worse: 20 % of 10 against 99\.9 % of 1001; evidence more than a million, 20 needed$/,
+    );
+  });
+
+  test('each metric that it is judged by needs more evidence to go back', () => {
+    // Evidence between 20 and 40: enough for one metric, not for two.
+    const bad = seen({ stable: outcomes(1000, 10), canary: outcomes(60, 5) });
+    expect(look(SUCCESS, bad).decision.kind).toBe('rollBack');
+    const two = { metrics: [...SUCCESS.metrics, { metric: 'latency' as const }] };
+    expect(look(two, bad).decision.kind).toBe('hold');
+  });
+
+  test('few requests in this step: stays, whatever was seen before', () => {
+    const memory = beginStep(look(SUCCESS, seen(GOOD)).memory, 1, NOW);
+    const few = seen({ stable: outcomes(100), canary: outcomes(99) });
+    const { decision, why } = decideRollout(rollout.parse(SUCCESS), few, memory, NOW + MINUTE);
+    expect(decision).toEqual({ kind: 'hold', reason: 'few requests' });
+    expect(why).toBe('99 of at least 100 warm requests in this step');
+    const one = seen({ canary: outcomes(100) });
+    const later = decideRollout(rollout.parse(SUCCESS), one, memory, NOW + MINUTE);
+    expect(later.decision).toEqual({ kind: 'advance', percent: 50 });
+  });
+
+  test('neither good nor bad for sure: stays, and says what it lacks', () => {
+    const unsure = seen({ stable: outcomes(300, 3), canary: outcomes(100, 1) });
+    const { decision, why } = look(SUCCESS, unsure);
+    expect(decision).toEqual({ kind: 'hold', reason: 'unsure of success' });
+    expect(why).toMatch(
+      /^not sure yet that success is not worse by 1 %: 99\.01 % of 101 against 99\.01 % of 303; evidence [\d.]+, 20 needed$/,
+    );
+  });
+
+  test('worse by less than the margin, for sure of both: goes on', () => {
+    const slightly = seen({ stable: outcomes(990_000, 10_000), canary: outcomes(987_000, 13_000) });
+    expect(look(SUCCESS, slightly).decision.kind).toBe('advance');
+  });
+
+  test('paused: stays where it would go on, goes back where it would', () => {
+    const { decision, memory } = look(SUCCESS, seen({ ...GOOD, paused: true }));
+    expect(decision).toEqual({ kind: 'hold', reason: 'paused' });
+    expect(memory.step).toBe(0);
+    const bad = { stable: outcomes(1000), canary: outcomes(50, 50), paused: true };
+    expect(look(SUCCESS, seen(bad)).decision.kind).toBe('rollBack');
+  });
+
+  test('one metric that is not sure holds all', () => {
+    const spec = { metrics: [...SUCCESS.metrics, { metric: 'latency' as const }] };
+    const { decision, why } = look(spec, seen(GOOD));
+    expect(decision).toEqual({ kind: 'hold', reason: 'unsure of latency p95' });
+    expect(why).toContain('slower by the factor 1.25: 0 of 100 that a percentile needs');
+  });
+});
+
+describe('latency', () => {
+  const LATENCY = { metrics: [{ metric: 'latency', percentile: 90, ratio: 1.5 }] } as const;
+  const spread = (factor: number, each: number): Outcomes => ({
+    ok: 10 * each,
+    failed: 0,
+    latency: Array.from({ length: 10 }, (_, at) => [
+      latencyBucket(factor * 20 * 1.2 ** at),
+      each,
+    ]).flat(),
+  });
+
+  test.each([
+    ['the same', 1, 'advance'],
+    ['faster', 0.7, 'advance'],
+    ['twice as slow', 2, 'rollBack'],
+  ])('%s', (_, factor, kind) => {
+    const both = seen({ stable: spread(1, 200), canary: spread(factor, 50) });
+    expect(look(LATENCY, both).decision.kind).toBe(kind);
+  });
+
+  test('where the percentile is was known before, or is taken from now', () => {
+    const both = seen({ stable: spread(1, 200), canary: spread(1, 50) });
+    const first = look(LATENCY, both);
+    // Both are slow now: measured by what was usual before, and no difference between them.
+    const slow = seen({ stable: spread(3, 200), canary: spread(3, 50) });
+    const next = decideRollout(rollout.parse(LATENCY), slow, first.memory, NOW + 2 * MINUTE);
+    expect(next.decision.kind).not.toBe('rollBack');
+    expect(next.why).toMatch(/took longer than 8\dms, against/);
+  });
+
+  test('times that are longer than any bucket', () => {
+    const both = seen({ stable: outcomes(200, 0, 1e9), canary: outcomes(100, 0, 1e9) });
+    expect(look(LATENCY, both).decision.kind).toBe('hold');
+  });
+});
+
+describe('measures', () => {
+  const values = (mean: number, count: number, deviation = 1): Values => ({
+    count,
+    sum: mean * count,
+    sumSquares: (mean * mean + deviation * deviation) * count,
+  });
+  const shares = (good: number, count: number): Values => ({ count, sum: good, sumSquares: good });
+  const measured = (stable: Values, canary: Values): RolloutSeen => {
+    const strata: Stratum[] = [{ stable, canary }];
+    return seen({ measures: new Map([['score', strata]]) });
+  };
+  const spec = (goal: 'higher' | 'lower', margin: number) =>
+    ({ metrics: [{ metric: 'custom', measure: 'score', goal, margin }] }) as const;
+
+  test.each([
+    ['means, higher', 'higher', values(10, 1000), values(9, 500), 'rollBack'],
+    ['means, lower', 'lower', values(10, 1000), values(9, 500), 'advance'],
+    ['means, lower, worse', 'lower', values(10, 1000), values(11, 500), 'rollBack'],
+    ['means, the same', 'higher', values(10, 4000), values(10, 4000), 'advance'],
+    ['below zero', 'higher', values(-10, 1000), values(-9, 500), 'advance'],
+    ['labels, higher', 'higher', shares(950, 1000), shares(300, 500), 'rollBack'],
+    ['labels, lower', 'lower', shares(50, 1000), shares(200, 500), 'rollBack'],
+    ['labels, lower, the same', 'lower', shares(50, 1000), shares(25, 500), 'advance'],
+  ] as const)('%s', (_, goal, stable, canary, kind) => {
+    expect(look(spec(goal, 0.1), measured(stable, canary)).decision.kind).toBe(kind);
+  });
+
+  test('means of few values say nothing yet', () => {
+    const { decision, why } = look(spec('higher', 0.5), measured(values(10, 99), values(5, 99)));
+    expect(decision).toEqual({ kind: 'hold', reason: 'unsure of score' });
+    expect(why).toContain('5 on the average of 99 against 10 on the average of 99, fewer than 100');
+  });
+
+  test('fewer labels than asked for: stays, however sure', () => {
+    const few = shares(99, 99);
+    expect(look(spec('higher', 0.5), measured(few, few)).decision.kind).toBe('hold');
+    const enough = shares(100, 100);
+    expect(look(spec('higher', 0.5), measured(enough, enough)).decision.kind).toBe('advance');
+  });
+
+  test('none at all: stays', () => {
+    const { decision } = look(spec('higher', 0.5), seen());
+    expect(decision).toEqual({ kind: 'hold', reason: 'unsure of score' });
+  });
+});
+
+describe('blue-green', () => {
+  const BLUE_GREEN = { strategy: 'blueGreen', ...SUCCESS } as const;
+  const spec = rollout.parse(BLUE_GREEN);
+
+  test('an interval to try it out, whatever goes to the other', () => {
+    expect(look(BLUE_GREEN, seen({ stable: outcomes(10) }), NOW + 1000).decision.kind).toBe('hold');
+    const { decision } = look(BLUE_GREEN, seen({ stable: outcomes(10) }));
+    expect(decision).toEqual({ kind: 'advance', percent: 100 });
+  });
+
+  test('measures that are bad hold it back before the switch', () => {
+    const metrics = [{ metric: 'custom', measure: 'score', margin: 0.1 }] as const;
+    const written = { strategy: 'blueGreen', metrics: [...metrics] } as const;
+    expect(look(written, seen()).decision).toEqual({ kind: 'hold', reason: 'unsure of score' });
+    const bad = [
+      {
+        stable: { count: 200, sum: 190, sumSquares: 190 },
+        canary: { count: 200, sum: 100, sumSquares: 100 },
+      },
+    ];
+    expect(look(written, seen({ measures: new Map([['score', bad]]) })).decision.kind).toBe(
+      'rollBack',
+    );
+  });
+
+  test('after the switch: compared with what the other did before, as a whole', () => {
+    const switched = look(BLUE_GREEN, seen({ stable: outcomes(1000, 2) })).memory;
+    const soon = decideRollout(spec, seen({ canary: outcomes(60) }), switched, NOW + 2 * MINUTE);
+    expect(soon.decision).toEqual({ kind: 'hold', reason: 'few requests' });
+    const good = decideRollout(spec, seen({ canary: outcomes(60) }), soon.memory, NOW + 3 * MINUTE);
+    expect(good.decision).toEqual({ kind: 'promote' });
+    expect(good.why).toContain('100 % of 120 against 99.8 % of 1002');
+    const bad = decideRollout(
+      spec,
+      seen({ canary: outcomes(40, 20) }),
+      soon.memory,
+      NOW + 3 * MINUTE,
+    );
+    expect(bad.decision.kind).toBe('rollBack');
+    expect(bad.why).toContain('83.3 % of 120 against');
+  });
+});
