@@ -1,5 +1,5 @@
 import type { Clock } from '#lib/clock.ts';
-import type { Instance, Runtime } from '#runtime/runtime.ts';
+import type { Runtime } from '#runtime/runtime.ts';
 import type { IdleRevision } from '#policies/placement.ts';
 import { type Active, floorsOf } from './active.ts';
 import type { Budget } from './budget.ts';
@@ -60,15 +60,24 @@ export function createGrants(options: {
     return one.granted > 0 || parkedIn(runtime, one.key).length > 0;
   }
 
+  /** What the parked ones take, or the `last` of them. One that was not measured yet counts in full. */
+  function parkedBytes(one: Active, last = Infinity): number {
+    const full = budget.bytesEach(one.facts);
+    const parked = parkedIn(runtime, one.key).slice(-last);
+    return parked.reduce(
+      (sum, { measuredAt, memoryBytes }) => sum + (measuredAt === undefined ? full : memoryBytes),
+      0,
+    );
+  }
+
   function idleBytes(one: Active): number {
     if (!isIdle(one)) return 0;
-    return one.granted * budget.bytesEach(one.facts) + bytesOf(parkedIn(runtime, one.key));
+    return one.granted * budget.bytesEach(one.facts) + parkedBytes(one);
   }
 
   function shortage(one: Active): string | undefined {
     if (queue.size > 0) return 'others wait for memory';
-    const own = bytesOf(parkedIn(runtime, one.key).slice(-1));
-    const free = budget.free() - standby.bytes() + own;
+    const free = budget.free() - standby.bytes() + parkedBytes(one, 1);
     return free < budget.bytesEach(one.facts) ? 'no memory is free for it' : undefined;
   }
 
@@ -88,12 +97,11 @@ export function createGrants(options: {
   }
 
   function hold(one: Active): void {
-    const parked = parkedIn(runtime, one.key);
     budget.hold(one.key, {
       bytesEach: budget.bytesEach(one.facts),
       granted: one.granted,
-      running: runtime.instances(one.key).length - parked.length,
-      parkedBytes: bytesOf(parked),
+      running: runtime.instances(one.key).length - parkedIn(runtime, one.key).length,
+      parkedBytes: parkedBytes(one),
     });
   }
 
@@ -102,7 +110,7 @@ export function createGrants(options: {
       bytesEach: budget.bytesEach(one.facts),
       more,
       // Woken first, and then counted as what they may grow to.
-      ownBytes: bytesOf(parkedIn(runtime, one.key).slice(-more)),
+      ownBytes: parkedBytes(one, more),
       standbyBytes: standby.bytes(),
     };
     const { decision, why } = budget.ask(claim, () => findIdle(one));
@@ -162,8 +170,4 @@ export function createGrants(options: {
       if (queue.size === 0) standby.offer(budget.free());
     },
   };
-}
-
-function bytesOf(instances: readonly Instance[]): number {
-  return instances.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
 }

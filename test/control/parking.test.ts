@@ -130,6 +130,21 @@ describe('parking', () => {
     expect(d).toBe('default/d/00001');
   });
 
+  test('holds all of its memory until what is left was measured', async () => {
+    const b = await deployed(
+      harness,
+      { revision: program({ resources: { memory: '700Mi' } }) },
+      'b',
+    );
+    await harness.pass(1, letGo);
+    const a = await parked('a');
+    wake(b);
+    await harness.pass(1, letGo);
+    // 400 + 700 of 1000 have no room together.
+    expect(instances(a.key, 'parked')).toEqual([]);
+    expect(instances(b, 'ready')).toHaveLength(1);
+  });
+
   test('what is deleted is not parked', async () => {
     const { key } = await parked('m');
     await harness.control.useCases.deleteModel(ADMIN, 'default', 'm');

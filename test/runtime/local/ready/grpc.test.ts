@@ -1,8 +1,17 @@
 import { join } from 'node:path';
-import { Client, credentials, Metadata } from '@grpc/grpc-js';
+import { promisify } from 'node:util';
+import {
+  Client,
+  credentials,
+  type handleUnaryCall,
+  Metadata,
+  Server,
+  ServerCredentials,
+} from '@grpc/grpc-js';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { RevisionSpecInput } from '#domain/model.ts';
 import type { Address } from '#domain/routing.ts';
+import { askGrpc } from '#runtime/local/ready/grpc-probe.ts';
 import type { Workload } from '#runtime/runtime.ts';
 import { createLocalSetup, type LocalSetup, programArgs } from '../harness.ts';
 
@@ -44,11 +53,37 @@ test.each(['', 'health'])('a gRPC server is ready when it serves: %j', async (mo
 });
 
 test('one that says it does not serve is not ready', async () => {
-  const args = [process.execPath, PROGRAM, '${PORT}', 'never'];
-  const workload = command(args, { grpc: true, timeout: '2s' });
-  expect((await setup.failed(workload)).reason).toBe(
-    'not ready within 2s: its gRPC health service says that it does not serve',
+  const server = new Server();
+  const bytes = (value: Buffer): Buffer => value;
+  const check = {
+    path: '/grpc.health.v1.Health/Check',
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: bytes,
+    requestDeserialize: bytes,
+    responseSerialize: bytes,
+    responseDeserialize: bytes,
+  } as const;
+  const NOT_SERVING = Buffer.from([8, 2]);
+  const answer: handleUnaryCall<Buffer, Buffer> = (_, done) => done(null, NOT_SERVING);
+  server.addService({ check }, { check: answer });
+  const port = await promisify((done: (error: Error | null, port: number) => void): void =>
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), done),
+  )();
+  const seen: string[] = [];
+  const over = Promise.withResolvers<void>();
+  askGrpc(
+    { host: '127.0.0.1', port },
+    {
+      onReady: () => seen.push('ready'),
+      onSeen: (what) => seen.push(what),
+      onFailed: over.reject,
+      onOver: over.resolve,
+    },
   );
+  await over.promise;
+  server.forceShutdown();
+  expect(seen.at(-1)).toBe('its gRPC health service says that it does not serve');
 });
 
 test('one that speaks HTTP/1 only is not ready', async () => {
