@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { constants } from 'node:fs';
-import { access, cp, mkdir, readFile, rename } from 'node:fs/promises';
+import { cp, mkdir, readFile, rename } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { findProgram, isProgram } from '#test/find-program.ts';
+import { ensureGo } from '#test/go-toolchain.ts';
 
 /** What the benchmarks run besides Rouse, and where each comes from. Nothing of it is committed. */
 
@@ -40,7 +41,6 @@ export const TOOLS: readonly ToolName[] = [
   'k6',
 ];
 
-const SYSTEM_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/usr/local/go/bin'];
 const OUTPUT_BYTES = 64 * 1024 * 1024;
 const run = promisify(execFile);
 
@@ -57,7 +57,7 @@ export async function ensureTool(name: ToolName, say: (text: string) => void): P
   const program = join(cacheFolder(), name);
   const folder = source.from === 'go' ? join(import.meta.dirname, source.folder) : '';
   if (source.from === 'c') await compile(join(import.meta.dirname, source.file), program);
-  else if (!(await isProgram(program))) {
+  else if (!isProgram(program)) {
     say(`building ${source.package}: minutes the first time`);
     await buildGo(folder, source.package, program);
   }
@@ -69,13 +69,13 @@ async function ensurePackage(
   debian: string,
   say: (text: string) => void,
 ): Promise<string> {
-  const found = await findProgram(name);
+  const found = findProgram(name, process.env);
   if (found !== undefined) return found;
   if (process.getuid?.() !== 0) throw new Error(`${name} is missing: apt-get install ${debian}`);
   say(`apt-get install ${debian}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
   await run('apt-get', ['install', '-qq', '-y', '--no-install-recommends', debian], { env });
-  const installed = await findProgram(name);
+  const installed = findProgram(name, process.env);
   if (installed === undefined) throw new Error(`${debian} has no program ${name}`);
   return installed;
 }
@@ -89,7 +89,7 @@ async function compile(source: string, program: string): Promise<void> {
 
 /** In a copy: the build completes go.mod and go.sum with what it resolved. */
 async function buildGo(source: string, what: string, program: string): Promise<void> {
-  const go = (await findProgram('go')) ?? 'go';
+  const go = await ensureGo(process.env);
   const folder = join(cacheFolder(), 'build', program.slice(program.lastIndexOf('/') + 1));
   await mkdir(folder, { recursive: true });
   await cp(source, folder, { recursive: true });
@@ -106,27 +106,10 @@ export async function versionOf(name: ToolName): Promise<string> {
     const pinned = await readFile(join(import.meta.dirname, source.folder, 'go.mod'), 'utf8');
     return /^require \S+ v(\S+)/m.exec(pinned)?.[1] ?? '';
   }
-  const asked = source.from === 'go' ? 'go' : name;
-  const program = (await findProgram(asked)) ?? asked;
+  const isGo = source.from === 'go';
+  const program = isGo ? await ensureGo(process.env) : (findProgram(name, process.env) ?? name);
   // wrk says its version together with its usage, with status 1.
-  const args = [asked === 'go' ? 'version' : '-v'];
+  const args = [isGo ? 'version' : '-v'];
   const said = await run(program, args).catch((error: { stdout: string; stderr: string }) => error);
   return /\d+\.\d+(\.\d+)*/.exec(`${said.stdout}${said.stderr}`)?.[0] ?? '';
-}
-
-async function findProgram(name: string): Promise<string | undefined> {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...SYSTEM_FOLDERS];
-  for (const folder of folders) {
-    if (await isProgram(join(folder, name))) return join(folder, name);
-  }
-  return undefined;
-}
-
-async function isProgram(path: string): Promise<boolean> {
-  try {
-    await access(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -67,7 +67,7 @@ export async function addToCluster(
   outfit: Outfit,
 ): Promise<void> {
   requireAdditions(names);
-  const built = await buildPrograms(createBuilder(outfit), names);
+  const built = await buildPrograms(await createBuilder(outfit), names);
   const ctr = await commandOf(state, 'ctr');
   const kubectl = await createClusterKubectl(state);
   for (const name of names) {

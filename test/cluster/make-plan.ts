@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { ensureGo } from '#test/go-toolchain.ts';
 import { type Builder, buildPrograms, findModules } from './build.ts';
 import { MANIFESTS } from './knative.ts';
 import type { Plan } from './plan.ts';
@@ -16,16 +17,16 @@ export interface Outfit {
 }
 
 /** What builds programs. Throws a Fault that names what the machine lacks. */
-export function createBuilder({ machine, cache, say, signal }: Outfit): Builder {
+export async function createBuilder({ machine, cache, say, signal }: Outfit): Promise<Builder> {
   requireMachine(machine);
   requireOutside([import.meta.dirname, dirname(process.execPath), cache]);
-  return { go: machine.find('go') ?? 'go', cache, signal, say };
+  return { go: await ensureGo(process.env, signal), cache, signal, say };
 }
 
 /** Finds and builds what a cluster needs. Throws a Fault that names what the machine lacks. */
 export async function makePlan(outfit: Outfit): Promise<Plan> {
   const { machine } = outfit;
-  const builder = createBuilder(outfit);
+  const builder = await createBuilder(outfit);
   const built = await buildPrograms(builder, CLUSTER_PROGRAMS);
   const found = SYSTEM_PROGRAMS.map((name) => [name, machine.find(name) ?? name] as const);
   const names = [...KNATIVE_PROGRAMS, ...TEST_PROGRAMS];

@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process';
-import { accessSync, constants, existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { Fault } from '#lib/fault.ts';
+import { findProgram } from '#test/find-program.ts';
+import { findMissingGo } from '#test/go-toolchain.ts';
 import { REPLACED } from './folders.ts';
 
 /** What a machine must have, and how it gets it. */
@@ -12,14 +12,9 @@ export interface Machine {
   /** The path of a program, or undefined. */
   find(program: string): string | undefined;
   exists(path: string): boolean;
-  /** What this Go says of itself by `go env GOVERSION GOTOOLCHAIN`; empty when it knows no such things. */
-  askGo(path: string): string;
+  /** What is missing of Go, if anything is. */
+  findMissingGo(): string | undefined;
 }
-
-/** What the modules need: their go.mod say so. */
-const GO_MINOR = 26;
-/** From this one on, Go fetches the version that a module needs, unless it is told not to. */
-const FETCHING_MINOR = 21;
 
 /** Programs, and the packages of Debian that have them. */
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -36,37 +31,15 @@ const PACKAGES: Readonly<Record<string, string>> = {
 };
 const CNI = { file: '/usr/lib/cni/bridge', package: 'containernetworking-plugins' };
 const BRIDGE_FILTER = '/proc/sys/net/bridge/bridge-nf-call-iptables';
-/** Where Debian and Go put programs, in case that PATH does not say so. */
-const MORE_FOLDERS = ['/usr/sbin', '/sbin', '/usr/local/go/bin'];
 
 export function thisMachine(env: NodeJS.ProcessEnv): Machine {
-  const folders = [...(env['PATH'] ?? '').split(delimiter), ...MORE_FOLDERS];
   return {
     platform: process.platform,
     isRoot: process.getuid?.() === 0,
-    find: (program) => folders.map((folder) => join(folder, program)).find(isProgram),
+    find: (program) => findProgram(program, env),
     exists: existsSync,
-    askGo(path) {
-      try {
-        // Beside no go.mod, which could ask for another version.
-        const options = { cwd: '/', encoding: 'utf8', stdio: 'pipe' } as const;
-        return execFileSync(path, ['env', 'GOVERSION', 'GOTOOLCHAIN'], options).trim();
-      } catch {
-        return '';
-      }
-    },
+    findMissingGo: () => findMissingGo(env),
   };
-}
-
-/** What is missing of Go, if anything is. */
-function findMissingGo(machine: Machine): string[] {
-  const wanted = `Go 1.${GO_MINOR} or newer: https://go.dev/doc/install`;
-  const path = machine.find('go');
-  if (path === undefined) return [wanted];
-  const [version = '', toolchain = ''] = machine.askGo(path).split('\n');
-  const minor = Number(/^go1\.(\d+)/.exec(version)?.[1] ?? 0);
-  const fetches = minor >= FETCHING_MINOR && toolchain.includes('auto');
-  return minor >= GO_MINOR || fetches ? [] : [`${wanted}; ${path} is ${version || 'older'}`];
 }
 
 /** All that is missing for a cluster, each with what would help. Nothing: it can be made. */
@@ -77,7 +50,8 @@ export function findMissing(machine: Machine): string[] {
   if (!machine.exists(CNI.file)) names.add(CNI.package);
   const missing: string[] = [];
   if (!machine.isRoot) missing.push('root: start it with sudo');
-  missing.push(...findMissingGo(machine));
+  const go = machine.findMissingGo();
+  if (go !== undefined) missing.push(go);
   if (names.size > 0) {
     const list = [...names].join(' ');
     missing.push(`packages of Debian: apt-get install --no-install-recommends ${list}`);
@@ -103,14 +77,5 @@ export function requireOutside(paths: readonly string[]): void {
     if (replaced === undefined) continue;
     const message = `${path} is in ${replaced}, which is another folder in the cluster's box; move it elsewhere`;
     throw new Fault('unavailable', message);
-  }
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
   }
 }

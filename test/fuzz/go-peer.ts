@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ensureGo } from '#test/go-toolchain.ts';
 
 /** Go's net/http, in a process of its own. */
 export interface GoPeer {
@@ -11,20 +12,12 @@ export interface GoPeer {
   close(): Promise<void>;
 }
 
-export function hasGo(): boolean {
-  try {
-    execFileSync('go', ['version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 export async function startGoPeer(): Promise<GoPeer> {
+  const go = await ensureGo(process.env);
   const folder = mkdtempSync(join(tmpdir(), 'rouse-fuzz-'));
   const program = join(folder, 'peer');
   const build = ['build', '-buildvcs=false', '-o', program, '.'];
-  execFileSync('go', build, { cwd: join(import.meta.dirname, 'go'), stdio: 'inherit' });
+  execFileSync(go, build, { cwd: join(import.meta.dirname, 'go'), stdio: 'inherit' });
   const child = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] });
   const waiting: ((text: string) => void)[] = [];
   let received: Buffer[] = [];

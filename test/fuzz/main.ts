@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
+import { findMissingGo } from '#test/go-toolchain.ts';
 import { runInputs } from './campaign.ts';
-import { hasGo, startGoPeer } from './go-peer.ts';
+import { startGoPeer } from './go-peer.ts';
 import { createNodePeer } from './node-peer.ts';
 import { createRandom } from './random.ts';
 import { makeRequests } from './requests.ts';
@@ -19,8 +20,9 @@ const { values } = parseArgs({
 const STEP = 100_000;
 
 const rig = await createRig();
-const go = hasGo() ? await startGoPeer() : undefined;
-if (!go) console.log('There is no Go here: compared with llhttp only.');
+const missingGo = findMissingGo(process.env);
+if (missingGo) console.log(`Compared with llhttp only. For more it needs ${missingGo}`);
+const go = missingGo ? undefined : await startGoPeer();
 const peers = { rig, node: createNodePeer(), go };
 const [seed = 0, only] = (values.replay ?? values.seed).split(':').map(Number);
 let failed = false;

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { hasGo } from '#test/fuzz/go-peer.ts';
+import { ensureGo, findMissingGo } from '#test/go-toolchain.ts';
 import { useHarness } from '../use-harness.ts';
 import { KNOWN_FAILURES, OURS } from './h2spec-failures.ts';
 
@@ -57,7 +57,7 @@ async function failuresAt(port: number, folder: string): Promise<Map<string, str
 
 const harness = useHarness();
 
-test.skipIf(!hasGo())(
+test.skipIf(findMissingGo(process.env) !== undefined)(
   "h2spec finds nothing that is not node:http2's own doing (needs go)",
   async () => {
     const folder = await mkdtemp(join(tmpdir(), 'rouse-h2spec-'));
@@ -68,7 +68,10 @@ test.skipIf(!hasGo())(
       folder,
       'github.com/summerwind/h2spec/cmd/h2spec',
     ];
-    execFileSync('go', build, { cwd: join(import.meta.dirname, 'h2spec'), stdio: 'inherit' });
+    execFileSync(await ensureGo(process.env), build, {
+      cwd: join(import.meta.dirname, 'h2spec'),
+      stdio: 'inherit',
+    });
     harness.teardown(() => rm(folder, { recursive: true }));
     const bare = createServer((_, response) => answer(response));
     harness.teardown(() => bare.close());

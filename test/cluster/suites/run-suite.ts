@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '#lib/fault.ts';
 import { addToCluster, createClusterKubectl, findImages } from '../add.ts';
-import { buildPrograms } from '../build.ts';
+import { type Builder, buildPrograms } from '../build.ts';
 import { readPlan, runInside } from '../enter.ts';
 import { partsOf } from '../folders.ts';
 import { imageName } from '../image-name.ts';
@@ -47,7 +47,8 @@ export async function runSuite(
 ): Promise<SuiteRun> {
   const suite = suiteOf(name);
   const tests = only.length > 0 ? only : suite.tests;
-  const { [name]: program = '' } = await buildPrograms(createBuilder(outfit), [name]);
+  const builder = await createBuilder(outfit);
+  const { [name]: program = '' } = await buildPrograms(builder, [name]);
   const there = await findImages(state);
   const missing = suite.images.filter((image) => !there.has(imageName(image)));
   await addToCluster(state, missing, outfit);
@@ -56,7 +57,7 @@ export async function runSuite(
   const activator = await findActivator(kubectl);
   const restore = await prepareSuite(kubectl, suite);
   try {
-    return { activator, ...(await runProgramOf({ state, name, suite, tests, program, outfit })) };
+    return { activator, ...(await runProgramOf({ state, name, suite, tests, program, builder })) };
   } finally {
     await restore();
   }
@@ -75,10 +76,10 @@ async function runProgramOf(options: {
   readonly suite: Suite;
   readonly tests: readonly string[];
   readonly program: string;
-  readonly outfit: Outfit;
+  readonly builder: Builder;
 }): Promise<Omit<SuiteRun, 'activator'>> {
-  const { state, name, suite, tests, program, outfit } = options;
-  const { say, signal, machine } = outfit;
+  const { state, name, suite, tests, program, builder } = options;
+  const { go, say, signal } = builder;
   const log = join(partsOf(state).logs, `suite-${name}.jsonl`);
   const file = createWriteStream(log);
   const events = createTestEvents(tests);
@@ -87,7 +88,7 @@ async function runProgramOf(options: {
     const ended = events.take(line);
     if (ended) say(`${ended.outcome.padEnd(7)}  ${ended.name}  ${ended.seconds} s`);
   };
-  const convert = [machine.find('go') ?? 'go', 'tool', 'test2json', '-t'];
+  const convert = [go, 'tool', 'test2json', '-t'];
   const flags = [...makeSelection(tests), `-test.timeout=${suite.minutes}m`, '-test.v=test2json'];
   const bound = AbortSignal.timeout(suite.minutes * MINUTE_MS + GRACE_MS);
   await runInside(state, [...convert, program, ...flags, ...suite.args], {
