@@ -3,6 +3,7 @@ import { readVersion } from '#lib/version.ts';
 import { type Awake, measureAwake } from './awake.ts';
 import { folderFor, makeServer, register } from './models.ts';
 import { formatReport, type Report, summarise } from './report.ts';
+import { measureLearned } from './learned.ts';
 import { measureRest } from './rest.ts';
 import { withFolder } from '../measure/ending.ts';
 import { describeMachine } from '../measure/machine.ts';
@@ -44,7 +45,9 @@ async function main(): Promise<number> {
       say(`waking ${called} of ${count} models`);
       awake.push(await measureAwake(folder, count, called));
     }
-    const measured = { registeredMs, rest, routing, awake };
+    say(`${models} models that keep-alive has learned of`);
+    const learned = await measureLearned(folder, models, args);
+    const measured = { registeredMs, rest, routing, awake, learned };
     const failures = [...errors, ...awake.flatMap((each) => each.errors)];
     const report: Report = {
       benchmark: 'scale',

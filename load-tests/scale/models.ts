@@ -36,21 +36,29 @@ export async function makeServer(folder: string): Promise<{ args: string[]; what
   }
 }
 
+/** Gone soon after it was called. */
+const FIXED: Spec = { policy: 'fixed', idle: `${IDLE_SECONDS}s` };
+
 /** Registers so many models through the API, and waits until all are ready to be called. */
-export async function register(rouse: Rouse, count: number, args: string[]): Promise<number> {
+export async function register(
+  rouse: Rouse,
+  count: number,
+  args: string[],
+  keepAlive = FIXED,
+): Promise<number> {
   const began = performance.now();
   await inParallel(count, AT_ONCE, async (index) => {
-    await putModel(rouse, nameOf(index), makeSpec(args));
+    await putModel(rouse, nameOf(index), makeSpec(args, keepAlive));
   });
   while ((await countReady(rouse)) < count) await pause(200);
   return performance.now() - began;
 }
 
-function makeSpec(args: string[]): Spec {
+function makeSpec(args: string[], keepAlive: Spec): Spec {
   return {
     revision: { name: 'v1', runtime: 'command', args, resources: { memory: '4Mi' } },
     scaling: { initial: 0, max: 1 },
-    keepAlive: { policy: 'fixed', idle: `${IDLE_SECONDS}s` },
+    keepAlive,
   };
 }
 

@@ -3,6 +3,7 @@ import type { Figure } from '../measure/figures.ts';
 import type { Machine } from '../measure/machine.ts';
 import { formatTable } from '#lib/table.ts';
 import { formatFigure } from '../measure/table.ts';
+import type { Learned } from './learned.ts';
 import type { CpuRates, Rest } from './rest.ts';
 import type { Routing } from './routing.ts';
 
@@ -21,6 +22,7 @@ export interface Report {
   readonly rest: readonly Rest[];
   readonly routing: readonly Routing[];
   readonly awake: readonly Awake[];
+  readonly learned: readonly Learned[];
   readonly ratios: Ratios;
   readonly errors: number;
 }
@@ -66,7 +68,7 @@ export function summarise(
 }
 
 export function formatReport(report: Report): string {
-  const { rest, routing, awake, ratios, machine, versions } = report;
+  const { rest, routing, awake, learned, ratios, machine, versions } = report;
   return [
     `Rouse ${versions.rouse}, Node ${versions.node}, ${machine.cores} cores (${machine.cpu}), models run ${report.server}`,
     `load at the start ${machine.loadAtStart.toFixed(2)}${report.noisy ? ': NOISY, other programs were running' : ''}`,
@@ -108,6 +110,13 @@ export function formatReport(report: Report): string {
       ],
     ),
     formatTable(
+      ['all asleep, planned for', ...learned.map(describeLearned)],
+      [
+        ['start until ready, ms', ...learned.map(({ startMs }) => startMs.toFixed(0))],
+        ['CPU, ms per second', ...learned.map(({ cpu }) => rates(cpu))],
+      ],
+    ),
+    formatTable(
       ['goals', 'measured', 'goal'],
       [
         ['start, ms', ratios.startMs.toFixed(0), '≤ 2000'],
@@ -123,6 +132,10 @@ export function formatReport(report: Report): string {
       ],
     ),
   ].join('\n\n');
+}
+
+function describeLearned({ models, askedWithinMinutes }: Learned): string {
+  return `${models} models asked within ${askedWithinMinutes} minutes`;
 }
 
 function three(
