@@ -17,7 +17,7 @@ export interface PlanUse {
   /** Milliseconds of the idle time in which it was hot, and in which it was parked. */
   readonly hot: number;
   readonly parked: number;
-  /** How often it was loaded or woken without a request. */
+  /** How often it was loaded without a request: from cold, since waking what is parked takes no memory. */
   readonly loads: number;
 }
 
@@ -77,7 +77,7 @@ export function useOf(plan: Plan, idle: number): PlanUse {
   for (const step of plan) {
     if (step.after >= idle) break;
     if (state !== 'cold') use[state] += step.after - since;
-    if (step.state === 'hot' && state !== 'hot') use.loads++;
+    if (step.state === 'hot' && state === 'cold') use.loads++;
     state = step.state;
     since = step.after;
   }

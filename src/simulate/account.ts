@@ -1,5 +1,5 @@
 import { SPECULATIVE_LOAD_MS } from '#policies/keepalive/online.ts';
-import { type Plan, stateAt, useOf } from '#policies/keepalive/plan.ts';
+import { type Plan, type Temperature, useOf } from '#policies/keepalive/plan.ts';
 import type { Trace } from './trace.ts';
 
 export interface Sums {
@@ -7,7 +7,9 @@ export interface Sums {
   cold: number;
   /** Seconds of cold starts. */
   coldSeconds: number;
-  /** Memory × ms in which it was loaded and idle, and of the loads ahead of a request. */
+  /** Arrivals that found it parked. */
+  woken: number;
+  /** Memory × ms in which it was loaded and idle, of what was kept parked, and of the loads ahead of a request. */
   idleMemory: number;
   /** Loads ahead of a request. */
   loads: number;
@@ -23,7 +25,8 @@ export interface Decisions {
 
 /** Counts what a policy did to a trace, as a whole and in its second half, when learning is over. */
 export interface Account {
-  arrive(model: number, now: number, cold: boolean): void;
+  /** `found`: its state until then. */
+  arrive(model: number, now: number, found: Temperature): void;
   plan(plan: Plan): void;
   /** A model was idle from `from` until `to` under this plan. */
   idle(model: number, plan: Plan, from: number, to: number): void;
@@ -47,23 +50,23 @@ export function createAccount(trace: Trace): Account {
   const cold = new Uint32Array(trace.models.length);
 
   function addIdle(model: number, plan: Plan, from: number, to: number, sums: Sums): void {
-    const { memory } = trace.models[model]!;
+    const { memory, parked } = trace.models[model]!;
     const until = useOf(plan, to - from);
     const before = useOf(plan, Math.max(0, (sums === late ? middle : from) - from));
     const loads = until.loads - before.loads;
-    // Nothing here says what a parked model keeps: all of it, to be on the safe side.
-    const ms = until.hot + until.parked - before.hot - before.parked;
-    sums.idleMemory += memory * (ms + loads * SPECULATIVE_LOAD_MS);
+    const frozen = (until.parked - before.parked) * (parked?.share ?? 1);
+    sums.idleMemory += memory * (until.hot - before.hot + frozen + loads * SPECULATIVE_LOAD_MS);
     sums.loads += loads;
   }
 
   return {
-    arrive(model, now, wasCold) {
+    arrive(model, now, found) {
       arrivals[model]! += 1;
-      if (wasCold) cold[model]! += 1;
+      if (found === 'cold') cold[model]! += 1;
       for (const sums of now >= middle ? [whole, late] : [whole]) {
         sums.arrivals++;
-        if (!wasCold) continue;
+        if (found === 'parked') sums.woken++;
+        if (found !== 'cold') continue;
         sums.cold++;
         sums.coldSeconds += trace.models[model]!.coldCost;
       }
@@ -91,10 +94,6 @@ export function createAccount(trace: Trace): Account {
   };
 }
 
-export function wasCold(plan: Plan, idle: number): boolean {
-  return stateAt(plan, idle) === 'cold';
-}
-
 function makeSums(): Sums {
-  return { arrivals: 0, cold: 0, coldSeconds: 0, idleMemory: 0, loads: 0 };
+  return { arrivals: 0, cold: 0, coldSeconds: 0, woken: 0, idleMemory: 0, loads: 0 };
 }

@@ -6,13 +6,15 @@ import { type Percentiles, percentilesOf } from './percentiles.ts';
 import { parsePolicy } from './policy-names.ts';
 import { replay } from './replay.ts';
 import { replayCapped } from './replay-capped.ts';
-import type { Trace } from './trace.ts';
+import { type Trace, withParking } from './trace.ts';
 
 export interface PolicyRow extends Percentiles {
   readonly policy: string;
   readonly arrivals: number;
   readonly cold: number;
   readonly coldSeconds: number;
+  /** Arrivals that found it parked. */
+  readonly woken: number;
   /** Mean of memory that was loaded and idle, in the unit of the trace. */
   readonly idleMemory: number;
   /** Loads ahead of a request. */
@@ -27,10 +29,13 @@ export interface Limits {
   readonly budget?: string | undefined;
   /** Memory for those that evict; below 1 a share of what all models take. */
   readonly cap?: number | undefined;
+  /** Present: models can be parked, and then keep this share of their memory. */
+  readonly parked?: number | undefined;
 }
 
 /** Replays a trace through each policy. */
-export function compare(trace: Trace, names: readonly string[], limits: Limits = {}): PolicyRow[] {
+export function compare(given: Trace, names: readonly string[], limits: Limits = {}): PolicyRow[] {
+  const trace = limits.parked === undefined ? given : withParking(given, limits.parked);
   const frontier = createFrontier(trace);
   return names.map((name) => makeRow(name, trace, run(trace, name, limits), frontier));
 }
@@ -77,6 +82,7 @@ function makeRow(
     arrivals: whole.arrivals,
     cold: whole.cold,
     coldSeconds: whole.coldSeconds,
+    woken: whole.woken,
     idleMemory: whole.idleMemory / (trace.to - trace.from),
     loads: whole.loads,
     decisions: account.decisions,

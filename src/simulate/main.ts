@@ -7,9 +7,9 @@ import { formatComparison } from './report.ts';
 /** `npm run simulate -- --trace FILE --policy NAME …`: see policies/README.md. */
 
 async function main(): Promise<void> {
-  const { trace: file, memory, policy, budget, cap, json } = parseOptions();
+  const { trace: file, memory, policy, budget, cap, parked, json } = parseOptions();
   if (file === undefined) throw new Fault('invalid', 'which trace? --trace FILE');
-  const limits = { budget, cap: parseCap(cap) };
+  const limits = { budget, cap: parseCap(cap), parked: parseParked(parked) };
   const rows = compare(await readTrace(file, memory), policy, limits);
   process.stdout.write(`${json ? JSON.stringify(rows, undefined, 2) : formatComparison(rows)}\n`);
 }
@@ -23,6 +23,7 @@ function parseOptions() {
         policy: { type: 'string', multiple: true, default: ['fixed:10m', 'hybrid'] },
         budget: { type: 'string' },
         cap: { type: 'string' },
+        parked: { type: 'string' },
         json: { type: 'boolean', default: false },
       },
     });
@@ -38,6 +39,14 @@ function parseCap(text: string | undefined): number | undefined {
   const cap = text.endsWith('%') ? Number(text.slice(0, -1)) / 100 : Number(text);
   if (cap > 0) return cap;
   throw new Fault('invalid', `--cap ${text}: expected memory above 0, or a share such as 15%`);
+}
+
+/** `30%`: what is parked keeps that much of its memory. */
+function parseParked(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const share = text.endsWith('%') ? Number(text.slice(0, -1)) / 100 : Number.NaN;
+  if (share >= 0 && share <= 1) return share;
+  throw new Fault('invalid', `--parked ${text}: expected a share from 0% to 100%, such as 30%`);
 }
 
 try {

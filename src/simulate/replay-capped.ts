@@ -46,7 +46,7 @@ export function replayCapped(trace: Trace, evictor: Evictor, cap: number): Accou
     tick: (now) => evictor.tick?.(now),
     arrive(model, since, now, isBusy) {
       const isCold = !loaded.has(model);
-      account.arrive(model, now, isCold);
+      account.arrive(model, now, isCold ? 'cold' : 'hot');
       if (!isBusy) evictor.arrive(model, since === undefined ? undefined : now - since, now);
       const from = idleSince.get(model);
       if (from !== undefined) account.loaded(model, from, now);

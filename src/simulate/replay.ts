@@ -1,5 +1,5 @@
-import type { Plan } from '#policies/keepalive/plan.ts';
-import { type Account, createAccount, wasCold } from './account.ts';
+import { type Plan, stateAt, type Temperature } from '#policies/keepalive/plan.ts';
+import { type Account, createAccount } from './account.ts';
 import { walk } from './walk.ts';
 import type { Trace } from './trace.ts';
 
@@ -43,7 +43,7 @@ export function replay(trace: Trace, planner: Planner): readonly Account[] {
       accounts.forEach((account, variant) => {
         const plan = plans[model]?.[variant];
         if (plan && !isBusy) account.idle(model, plan, idleSince ?? now, now);
-        account.arrive(model, now, !isBusy && (plan === undefined || wasCold(plan, idle)));
+        account.arrive(model, now, isBusy ? 'hot' : foundBy(plan, idle));
       });
       if (!isBusy) planner.arrive?.(model, idleSince === undefined ? undefined : idle, now);
     },
@@ -61,4 +61,9 @@ export function replay(trace: Trace, planner: Planner): readonly Account[] {
     },
   });
   return accounts;
+}
+
+/** What a request finds after so long; nothing was planned before the first. */
+function foundBy(plan: Plan | undefined, idle: number): Temperature {
+  return plan ? stateAt(plan, idle) : 'cold';
 }

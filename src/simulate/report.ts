@@ -7,6 +7,7 @@ const HEAD = [
   'cold p50',
   'p75',
   'p99',
+  'woken',
   'idle memory',
   'plans',
   'unload at once',
@@ -17,7 +18,7 @@ const HEAD = [
 
 /**
  * Percentiles are over models, of the share of its arrivals that were cold. `load ahead`: plans that would, and loads
- * that were carried out.
+ * that were carried out. `woken`: arrivals that found it parked.
  */
 export function formatComparison(rows: readonly PolicyRow[]): string {
   return formatTable(
@@ -26,6 +27,7 @@ export function formatComparison(rows: readonly PolicyRow[]): string {
       row.policy,
       `${row.cold} (${formatShare(row.cold / row.arrivals)})`,
       ...[row.p50, row.p75, row.p99].map(formatShare),
+      String(row.woken),
       row.idleMemory.toPrecision(5),
       String(row.decisions.plans),
       String(row.decisions.atOnce),

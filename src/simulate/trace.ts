@@ -6,6 +6,8 @@ export interface TraceModel {
   readonly memory: number;
   /** What a cold start costs, in seconds; 1 where the trace does not say. */
   readonly coldCost: number;
+  /** Present: it can be frozen, which keeps this share of its memory and wakes in so many seconds. */
+  readonly parked?: { readonly share: number; readonly wake: number };
 }
 
 /** Arrivals in the order of their time: columns, because there may be millions. Times in ms since the epoch. */
@@ -25,6 +27,8 @@ export interface Trace {
 /** Bounds what a trace takes in memory: 20 bytes each. */
 const MOST_ARRIVALS = 50_000_000;
 const FIRST_CAPACITY = 1024;
+/** Goal of the local runtime for what is frozen, see load-tests/README.md. */
+const WAKE_SECONDS = 0.003;
 
 export interface TraceBuilder {
   add(model: number, at: number, end: number): void;
@@ -73,6 +77,12 @@ export function createTraceBuilder(): TraceBuilder {
       };
     },
   };
+}
+
+/** The same trace, of models that can be frozen and then keep this share of their memory. */
+export function withParking(trace: Trace, share: number): Trace {
+  const parked = { share, wake: WAKE_SECONDS };
+  return { ...trace, models: trace.models.map((model) => ({ ...model, parked })) };
 }
 
 function copyInto<T extends Float64Array | Uint32Array>(wider: T, from: T): T {

@@ -48,6 +48,7 @@ test.each([
   [[], 'which trace? --trace FILE'],
   [['--trace', 'gone.csv'], 'cannot read gone.csv'],
   [['--cap=-1', '--trace', 'x'], '--cap -1: expected memory above 0'],
+  [['--parked', '0.3', '--trace', 'x'], '--parked 0.3: expected a share from 0% to 100%'],
   [['--tracee', 'x'], "Unknown option '--tracee'"],
 ])('%j ends with status 1 and one message', (args, message) => {
   const { status, stderr } = simulate(...args);

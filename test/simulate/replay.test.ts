@@ -4,7 +4,7 @@ import { compare } from '#simulate/compare.ts';
 import { createFrontier } from '#simulate/frontier.ts';
 import { createFixed } from '#simulate/planners.ts';
 import { replay, type Planner } from '#simulate/replay.ts';
-import { createTraceBuilder } from '#simulate/trace.ts';
+import { createTraceBuilder, withParking } from '#simulate/trace.ts';
 import { makeTrace, MINUTE } from './traces.ts';
 
 const minutes = fc
@@ -22,6 +22,7 @@ describe('replay', () => {
       arrivals: 4,
       cold: 2,
       coldSeconds: 2,
+      woken: 0,
       idleMemory: 2 * (5 + 10 + 4 + 10) * MINUTE,
       loads: 0,
     });
@@ -48,6 +49,25 @@ describe('replay', () => {
     const [account] = replay(makeTrace({ a: [0, 10, 17, 47] }), planner);
     expect(account?.whole).toMatchObject({ cold: 3, loads: 2 });
     expect(account?.whole.idleMemory).toBe((2 + 0 + 4 + 2 * 0.5) * MINUTE);
+  });
+
+  test('what is parked keeps a share of its memory, and a request that finds it so is not cold', () => {
+    const planner: Planner = {
+      variants: ['parks'],
+      plan: () => [
+        [
+          { after: 2 * MINUTE, state: 'parked' },
+          { after: 12 * MINUTE, state: 'cold' },
+        ],
+      ],
+    };
+    const trace = makeTrace({ a: [0, 1, 11, 41] }, { memory: 3 });
+    const [account] = replay(withParking(trace, 0.25), planner);
+    expect(account?.whole).toMatchObject({ arrivals: 4, cold: 2, woken: 1, loads: 0 });
+    expect(account?.whole.idleMemory).toBeCloseTo(3 * (1 + (2 + 8 / 4) + (2 + 10 / 4)) * MINUTE, 3);
+    // Where nobody says what is kept: all of it.
+    const [whole] = replay(trace, planner);
+    expect(whole?.whole.idleMemory).toBe(3 * (1 + 10 + 12) * MINUTE);
   });
 
   test('requests that overlap are one busy time, idle from the end of the last', () => {
@@ -138,6 +158,23 @@ describe('compare', () => {
     expect(() => compare(trace, [name])).toThrow(
       /no policy .*there are fixed:10m, adaptive, .*knative, hybrid/,
     );
+  });
+
+  test('where parking keeps less memory the learned policy parks, and more is warm for the same', () => {
+    const busy = makeTrace(
+      Object.fromEntries(
+        Array.from({ length: 20 }, (_, model) => [
+          `m${model}`,
+          Array.from({ length: 60 }, (_, at) => at * 17 + ((at * at * (model + 3)) % 13)),
+        ]),
+      ),
+    );
+    const budget = 'fixed:5m';
+    const [without] = compare(busy, ['adaptive'], { budget });
+    const [parks] = compare(busy, ['adaptive'], { budget, parked: 0.1 });
+    expect(without!.woken).toBe(0);
+    expect(parks!.woken).toBeGreaterThan(0);
+    expect(parks!.cold).toBeLessThan(without!.cold);
   });
 
   test('what evicts needs a cap', () => {

@@ -77,6 +77,14 @@ describe('plans', () => {
     expect(useOf(plan, idle)).toEqual({ hot, parked, loads });
   });
 
+  test('what is parked is woken ahead of a request, not loaded', () => {
+    const wakes = [
+      { after: 10, state: 'parked' },
+      { after: 30, state: 'hot' },
+    ] as const;
+    expect(useOf(wakes, 40)).toEqual({ hot: 20, parked: 20, loads: 0 });
+  });
+
   test('a fixed time, with and without freezing', () => {
     expect(makeFixedPlan({ idle: 60 })).toEqual([{ after: 60, state: 'cold' }]);
     expect(makeFixedPlan({ idle: 60, park: 100 })).toEqual([
