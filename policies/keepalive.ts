@@ -1,4 +1,4 @@
-import type { KeepAliveSpec } from '#domain/model.ts';
+import type { KeepAliveSpec } from '#domain/keep-alive.ts';
 import { formatDuration } from '#domain/units.ts';
 import type { Temperature } from './keepalive/plan.ts';
 

@@ -1,6 +1,6 @@
 import { formatDuration } from '#domain/units.ts';
 import { binOf } from './bins.ts';
-import { boundHot, keepThrough, startEarlier, type Window } from './bounds.ts';
+import { boundHot, startEarlier } from './bounds.ts';
 import { beginIdle, type Fleet, foresee } from './hazard.ts';
 import type { History } from './history.ts';
 import { type Plan, stateAfter, switchPlans } from './plan.ts';
@@ -22,10 +22,6 @@ export interface AdaptiveSeen {
   readonly parked?: { readonly share: number; readonly wake: number } | undefined;
   /** How long a start takes, ms: what is loaded ahead of a request is begun so much earlier. */
   readonly startMs?: number;
-  /** Instances that there always are. */
-  readonly min?: number;
-  /** When it is to be ready by schedule. */
-  readonly windows?: readonly Window[];
 }
 
 export interface AdaptiveMemory {
@@ -80,7 +76,7 @@ function planAt(
 ): readonly Plan[] {
   return prices.map((price) => {
     const plan = bound(cheapest(fleet, seen, price), history, seen, price, true);
-    return withOverrides(startEarlier(plan, seen.startMs), seen, history.idleSince);
+    return startEarlier(plan, seen.startMs);
   });
 }
 
@@ -101,9 +97,7 @@ export function reviseAdaptive(
   const rest = cheapest(fleet, seen, price, { bin, state });
   const joined = switchPlans(plan, [{ after: 0, state }, ...rest], idle);
   const bounded = bound(joined, history, seen, price, state === 'hot');
-  const early = startEarlier(bounded, seen.startMs);
-  const scheduled = withOverrides(early, seen, history.idleSince);
-  const decision = switchPlans(plan, scheduled, idle);
+  const decision = switchPlans(plan, startEarlier(bounded, seen.startMs), idle);
   return { decision, why: explain(decision, { price }, seen, history) };
 }
 
@@ -125,25 +119,18 @@ function bound(
   return gaps < HISTORY ? boundHot(plan, fromHot ? LEAST * worth : 0, MOST * worth) : plan;
 }
 
-function withOverrides(plan: Plan, { min = 0, windows = [] }: AdaptiveSeen, now: number): Plan {
-  if (min > 0) return [];
-  return windows.length === 0 ? plan : keepThrough(plan, windows, now);
-}
-
 function explain(
   plan: Plan,
   { price }: AdaptiveSpec,
-  { memory, coldCost, min = 0, windows = [] }: AdaptiveSeen,
+  { memory, coldCost }: AdaptiveSeen,
   { gaps, lastGap }: History,
 ): string {
   const steps = plan.map(({ after, state }) => `${state} after ${formatDuration(after)}`);
   const then = steps.length === 0 ? 'kept' : steps.join(', ');
-  if (min > 0) return `${then}: min is ${min}`;
   const known =
     gaps === 0
       ? 'never idle before'
       : `idle ${gaps === 1 ? 'once' : `${gaps} times`} before, last for ${formatDuration(lastGap)}`;
   const worth = `a cold start is worth ${formatDuration(coldCost / (price * memory))} of its memory`;
-  const scheduled = windows.length > 0 ? ', and by its schedule' : '';
-  return `${then}: ${known}; ${worth}${scheduled}`;
+  return `${then}: ${known}; ${worth}`;
 }

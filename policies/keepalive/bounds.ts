@@ -1,11 +1,5 @@
 import { type Plan, stateAfter, type Step } from './plan.ts';
 
-/** A time in which a model is to be ready, ms since the epoch: one of a schedule, expanded. */
-export interface Window {
-  readonly from: number;
-  readonly to: number;
-}
-
 /**
  * The plan, but hot for at least `least` ms before anything else, and for at most `most` in all. With a fifth
  * and five times what a cold start is worth, each idle time costs at most six times what it would have cost to
@@ -45,21 +39,4 @@ export function startEarlier(plan: Plan, startMs = 0): Plan {
     if (state !== (early.at(-1)?.state ?? 'hot')) early.push({ after: from, state });
   }
   return early;
-}
-
-/** The plan of a model that becomes idle now, but hot within the windows. */
-export function keepThrough(plan: Plan, windows: readonly Window[], now: number): Plan {
-  const ages = windows.map(({ from, to }) => ({ from: from - now, to: to - now }));
-  const within = (age: number): boolean => ages.some(({ from, to }) => from <= age && age < to);
-  const turns = [
-    0,
-    ...plan.map(({ after }) => after),
-    ...ages.flatMap(({ from, to }) => [from, to]),
-  ];
-  const kept: Step[] = [];
-  for (const after of turns.filter((turn) => turn >= 0).toSorted((a, b) => a - b)) {
-    const state = within(after) ? 'hot' : stateAfter(plan, after);
-    if (state !== (kept.at(-1)?.state ?? 'hot')) kept.push({ after, state });
-  }
-  return kept;
 }

@@ -34,6 +34,8 @@ export interface Active {
   load: number;
   /** Its share of a budget, while that is less than it needs. */
   share: Bound | undefined;
+  /** While one of its model's schedules runs. */
+  scheduled: Bound | undefined;
   lastRequestAt: number | undefined;
   /** Instances that the memory budget has room for, at most as many as desired. */
   granted: number;
@@ -59,6 +61,7 @@ export function makeActive(facts: RevisionFacts, deleted: boolean, now: number):
     trial: undefined,
     load: 0,
     share: undefined,
+    scheduled: undefined,
     lastRequestAt: undefined,
     granted: 0,
     waitingSince: undefined,
@@ -79,14 +82,14 @@ export function markAdopted(one: Active, running: number, parked: number, now: n
   one.weighted = makeAdoptedWeighted(running, now);
 }
 
-export function floorsOf({ facts, proof, deleted }: Active): Bound[] {
+export function floorsOf({ facts, proof, deleted, scheduled }: Active): Bound[] {
   if (deleted) return [];
   const floors: Bound[] = [];
   const { min, initial } = facts.scaling;
   if (proof) floors.push(makeProofFloor(Math.max(1, initial)));
-  if (min > 0 && facts.routed && facts.state === 'Ready') {
-    floors.push({ source: 'min', count: min, why: `scaling.min is ${min}` });
-  }
+  if (!facts.routed || facts.state !== 'Ready') return floors;
+  if (min > 0) floors.push({ source: 'min', count: min, why: `scaling.min is ${min}` });
+  if (scheduled) floors.push(scheduled);
   return floors;
 }
 

@@ -1,5 +1,5 @@
 import type { RevisionLoad } from '#bus/messages.ts';
-import { revisionKey } from '#domain/names.ts';
+import { modelOf, revisionKey } from '#domain/names.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Timers } from '#lib/timers.ts';
 import type { Log } from '#lib/log.ts';
@@ -9,10 +9,11 @@ import { recordLoad } from '#policies/window.ts';
 import { type Active, floorsOf, makeLostWorkload, markAdopted } from './active.ts';
 import { createActives } from './actives.ts';
 import type { Budget } from './budget.ts';
-import type { Catalog } from './catalog.ts';
+import type { Catalog, ModelEntry } from './catalog.ts';
 import { createGrants } from './grants.ts';
 import type { Journal } from './journal.ts';
 import type { KeepAlive } from './keepalive/keep-alive.ts';
+import type { Schedules } from './keepalive/schedules.ts';
 import type { LoadBook } from './load.ts';
 import type { ControlMetrics } from './metrics.ts';
 import { createOrders } from './orders.ts';
@@ -75,6 +76,7 @@ export function createAutoscaler(options: {
   budget: Budget;
   standby: Standby;
   keepAlive: Pick<KeepAlive, 'used' | 'adopt' | 'planned' | 'worth'>;
+  schedules: Pick<Schedules, 'floor'>;
   readings: Readings;
   shares: BudgetShares;
   /** Not even one instance fits into the whole budget. */
@@ -83,7 +85,7 @@ export function createAutoscaler(options: {
   onGone: (revision: string) => void;
 }): Autoscaler {
   const { catalog, runtime, clock, journal, metrics, loads, budget, keepAlive } = options;
-  const { readings, shares } = options;
+  const { readings, shares, schedules } = options;
   const actives = createActives(options);
   const orders = createOrders(options);
   const grants = createGrants({ ...options, active: actives.all, onEvicted: reconcile });
@@ -134,6 +136,7 @@ export function createAutoscaler(options: {
 
   function settle(one: Active): void {
     const now = clock.now();
+    one.scheduled = schedules.floor(modelOf(one.key));
     const seen = see(one, runtime, loads, now);
     if (isBusy(seen)) use(one, now);
     // Whoever is needed again stands in line for memory like all others.
@@ -172,6 +175,12 @@ export function createAutoscaler(options: {
     });
   }
 
+  /** Without reading the whole text of each that is not. */
+  function isHeld({ key, stored }: ModelEntry): boolean {
+    const { scaling } = stored.value.document.spec;
+    return (scaling?.min ?? 0) > 0 || schedules.floor(key) !== undefined;
+  }
+
   function tick(): void {
     readings.sample();
     reconcileAll(actives.all.values());
@@ -202,7 +211,7 @@ export function createAutoscaler(options: {
         if (one) reconcile(one);
       }
       const entry = catalog.model(model);
-      if (!entry || (entry.stored.value.document.spec.scaling?.min ?? 0) === 0) return;
+      if (!entry || !isHeld(entry)) return;
       for (const target of entry.resolved.targets) {
         const one = actives.ensure(revisionKey(entry.namespace, entry.name, target.revision));
         if (one) reconcile(one);

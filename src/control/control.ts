@@ -20,6 +20,7 @@ import { coldStartSeconds, createHealthBook } from './health.ts';
 import { createInstances, waitsFor } from './instances.ts';
 import { createJournal } from './journal.ts';
 import { createKeepAlive } from './keepalive/keep-alive.ts';
+import { createSchedules } from './keepalive/schedules.ts';
 import { createKeyUseCases } from './keys.ts';
 import { createLeases } from './leases/leases.ts';
 import { MAX_KEYS } from './limits.ts';
@@ -120,8 +121,10 @@ export async function createControl(options: {
     isShared: onProcesses !== undefined,
   });
   const base = { catalog, journal, artifacts, runtime, clock, log };
+  const schedules = createSchedules(base);
   const keepAlive = await createKeepAlive({
     ...base,
+    schedules,
     store,
     budget,
     memoryBudget: settings.memoryBudget,
@@ -145,6 +148,7 @@ export async function createControl(options: {
     budget,
     standby,
     keepAlive,
+    schedules,
     onImpossible,
     onGone: forget,
   });
@@ -207,7 +211,9 @@ export async function createControl(options: {
   // Data planes first: they must know of a model before the autoscaler acts on it. Then the autoscaler: proofs
   // look at what it has decided.
   journal.onChange((model) => publishing.model(model));
+  journal.onChange((model) => schedules.refresh(model));
   journal.onChange((model) => autoscaler.refresh(model));
+  schedules.onTurn((model) => autoscaler.refresh(model));
   journal.onChange((model) => revisions.refresh(model));
   journal.onChange((model) => standby.refresh(model));
   journal.onChange((model) => retention.refresh(model));
@@ -280,6 +286,7 @@ export async function createControl(options: {
       await revisions.close();
       autoscaler.close();
       await asked.close();
+      schedules.close();
       await keepAlive.close();
       follower?.close();
       leases?.close();

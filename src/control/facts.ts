@@ -1,10 +1,5 @@
-import {
-  type KeepAliveSpec,
-  type ModelSpec,
-  type ScalingSpec,
-  modelSpec,
-  revisionSpec,
-} from '#domain/model.ts';
+import type { KeepAliveSpec } from '#domain/keep-alive.ts';
+import { type ModelSpec, type ScalingSpec, modelSpec, revisionSpec } from '#domain/model.ts';
 import type { RevisionRecord, RevisionState } from '#domain/records.ts';
 import { modelOf, revisionKey } from '#domain/names.ts';
 import type { Workload } from '#runtime/runtime.ts';

@@ -119,12 +119,30 @@ function checkPark(spec: Loose<'revision' | 'revisions' | 'keepAlive'>, say: Say
   }
 }
 
-export function checkRevisions(
-  spec: Loose<'revision' | 'revisions' | 'keepAlive'>,
+/** What is kept for a time may not be more than there may be. */
+function checkSchedules(spec: Loose<'scaling' | 'keepAlive'>, say: Say): void {
+  const { max } = keysOf(spec.scaling);
+  const { schedules } = keysOf(spec.keepAlive);
+  if (typeof max !== 'number' || !Array.isArray(schedules)) return;
+  for (const [index, row] of schedules.entries()) {
+    const { min } = keysOf(row);
+    if (typeof min === 'number' && min > max) {
+      say(['keepAlive', 'schedules', index, 'min'], `at most scaling.max, which is ${max}`);
+    }
+  }
+}
+
+export function checkSpec(
+  spec: Loose<'revision' | 'revisions' | 'scaling' | 'keepAlive'>,
   say: Say,
 ): void {
-  const { revision, revisions } = spec;
   checkPark(spec, say);
+  checkSchedules(spec, say);
+  checkRevisions(spec, say);
+}
+
+function checkRevisions(spec: Loose<'revision' | 'revisions'>, say: Say): void {
+  const { revision, revisions } = spec;
   if (revision !== undefined && revisions !== undefined) {
     say(['revisions'], 'either `revision` or `revisions`, not both');
   }

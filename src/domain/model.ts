@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { keepAlive } from './keep-alive.ts';
 import {
   checkBounds,
   checkProgram,
   checkReadiness,
-  checkRevisions,
+  checkSpec,
   checkSplit,
   checkTarget,
   rule,
@@ -156,17 +157,6 @@ const scaling = z
   })
   .superRefine(...rule(checkBounds));
 
-const keepAlive = z.discriminatedUnion('policy', [
-  z.strictObject({ policy: z.literal('adaptive') }),
-  z.strictObject({
-    policy: z.literal('fixed'),
-    idle: duration.prefault('60s').meta({ description: 'How long it is kept ready.' }),
-    park: duration.prefault('0s').meta({
-      description: 'How long it is kept frozen after that, ready again in milliseconds.',
-    }),
-  }),
-]);
-
 const queue = z.strictObject({
   requests: z
     .int()
@@ -209,7 +199,7 @@ export const modelSpec = z
       description: 'Which revision serves, by what is measured. Absent: as traffic says.',
     }),
   })
-  .superRefine(...rule(checkRevisions));
+  .superRefine(...rule(checkSpec));
 
 const annotations = z.record(z.string().max(253), z.string().max(4096));
 
@@ -236,6 +226,5 @@ export type RevisionSpecInput = z.input<typeof revisionSpec>;
 export type RevisionSpec = z.output<typeof revisionSpec>;
 export type TrafficTarget = z.output<typeof trafficTarget>;
 export type ScalingSpec = z.output<typeof scaling>;
-export type KeepAliveSpec = z.output<typeof keepAlive>;
 export type QueueSpec = z.output<typeof queue>;
 export type Timeouts = z.output<typeof timeouts>;

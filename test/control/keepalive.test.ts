@@ -224,3 +224,94 @@ describe('adaptive keep-alive, live', () => {
     expect(minutes).toBeLessThan(12);
   });
 });
+
+describe('schedules', () => {
+  /** The clock begins on a Tuesday at midnight. */
+  const EARLY = { cron: '30 0 * * *', duration: '30m' };
+  const ASLEEP = { ...ADAPTIVE, keepAlive: { policy: 'fixed', idle: '60s' } } as const;
+  const SCHEDULED: ModelInput['spec'] = {
+    ...ADAPTIVE,
+    keepAlive: { policy: 'adaptive', schedules: [EARLY] },
+  };
+
+  async function quietUntil(minute: number, each?: () => void): Promise<void> {
+    const midnight = Date.UTC(2030, 0, 1);
+    await quiet(Math.ceil((midnight + minute * 60_000 - harness.clock.now()) / 1000), each);
+  }
+
+  test.each<[string, ModelInput['spec']]>([
+    ['adaptive', SCHEDULED],
+    ['fixed', { ...SCHEDULED, keepAlive: { policy: 'fixed', idle: '60s', schedules: [EARLY] } }],
+  ])(
+    '%s: what nobody asks is ready in these times, and only then, and says why',
+    async (_, spec) => {
+      const key = await deployed(harness, spec);
+      await quietUntil(29);
+      expect(stateOf(key)).toBe('none');
+      await quietUntil(31);
+      expect(stateOf(key)).toBe('ready');
+      const told = (await harness.events('ScaleDecided')).at(-1);
+      expect(told?.why).toMatch(/^1 instance: its schedule 30 0 \* \* \* \(UTC\) keeps 1 for 30m/);
+      expect(told?.data).toMatchObject({ decision: { desired: 1, reason: 'floor:schedule' } });
+      await quietUntil(59);
+      expect(stateOf(key)).toBe('ready');
+      await quietUntil(61);
+      expect(stateOf(key)).toBe('none');
+      const turns = (await harness.events('ScheduleTurned')).map(({ data }) => data);
+      expect(turns).toMatchObject([{ decision: { count: 1 } }, { decision: { count: 0 } }]);
+    },
+  );
+
+  test('what is awake stays whatever was planned, and is planned for when the time is over', async () => {
+    const key = await deployed(harness, SCHEDULED);
+    await quietUntil(28);
+    await ask(key);
+    await quietUntil(59);
+    expect(stateOf(key)).toBe('ready');
+    await quietUntil(65);
+    const planned = (await harness.events('KeepAlivePlanned')).at(-1);
+    expect(planned?.why).toContain('never idle before');
+    await quietUntil(90);
+    expect(stateOf(key)).toBe('none');
+  });
+
+  test('no memory goes to others from what a schedule keeps', async () => {
+    const key = await deployed(harness, SCHEDULED);
+    const large = { ...ASLEEP, revision: program({ resources: { memory: '700Mi' } }) };
+    const other = await deployed(harness, large, 'other');
+    await quietUntil(31);
+    const waits = (): void => harness.outlet.say({ type: 'wake', revision: other, queued: 1 });
+    await quietUntil(59, waits);
+    expect([key, other].map(stateOf)).toEqual(['ready', 'none']);
+    await quietUntil(61, waits);
+    expect([key, other].map(stateOf)).toEqual(['none', 'ready']);
+  });
+
+  test('holds from the moment in which it is written, over a restart, until it is taken away', async () => {
+    const key = await deployed(harness, ASLEEP);
+    await quietUntil(35);
+    expect(stateOf(key)).toBe('none');
+    await harness.apply(SCHEDULED);
+    await quiet(2);
+    expect(stateOf(key)).toBe('ready');
+    await harness.restart();
+    await quiet(2);
+    expect(stateOf(key)).toBe('ready');
+    await harness.apply(ASLEEP);
+    await quiet(2);
+    expect(stateOf(key)).toBe('none');
+  });
+
+  test('only what traffic leads to is kept, as many as it says', async () => {
+    const schedules = [EARLY, { ...EARLY, cron: '40 0 * * *', min: 2, duration: '5m' }];
+    const small = program({ resources: { memory: '100Mi' } });
+    const spec = { keepAlive: { policy: 'adaptive', schedules } } as const;
+    const old = await deployed(harness, { ...spec, revision: small });
+    const key = await deployed(harness, { ...spec, revision: { ...small, concurrency: 3 } });
+    await quietUntil(41);
+    expect(stateOf(old)).toBe('none');
+    expect(harness.runtime.instances(key)).toHaveLength(2);
+    await quietUntil(50);
+    expect(harness.runtime.instances(key)).toHaveLength(1);
+  });
+});

@@ -104,6 +104,32 @@ test('a block of a HorizontalPodAutoscaler is taken as it is', () => {
   expect(scaling.behavior).toMatchObject(behavior);
 });
 
+test('times in which it is kept: each problem with its place and what would be right', () => {
+  const row = { cron: '0 8 * * MON-FRI', timeZone: 'Europe/Berlin', duration: '10h' };
+  const withRows = (...schedules: object[]): unknown =>
+    makeSmallModel({ keepAlive: { policy: 'adaptive', schedules: schedules as never } });
+  expect(parseModel(withRows(row)).spec.keepAlive.schedules).toEqual([
+    { ...row, duration: 36_000_000, min: 1 },
+  ]);
+  expect(
+    problems(
+      withRows(
+        { ...row, cron: '0 25 * * *' },
+        { ...row, timeZone: 'Mars/Olympus' },
+        { ...row, duration: '30s' },
+        { ...row, min: 5 },
+        { cron: '@daily' },
+      ),
+    ),
+  ).toEqual([
+    'spec.keepAlive.schedules[0].cron: "0 25 * * *": hour "25": expected 0–23, a list, a range, or * with a step',
+    'spec.keepAlive.schedules[1].timeZone: "Mars/Olympus": a time zone such as Europe/Berlin',
+    'spec.keepAlive.schedules[2].duration: "30s": at least 1m',
+    'spec.keepAlive.schedules[4].duration: nothing: a duration such as 500ms, 30s, 5m or 1h',
+    'spec.keepAlive.schedules[3].min: 5: at most scaling.max, which is 4',
+  ]);
+});
+
 test('what can never work is refused: parking elsewhere, gRPC readiness of our own servers', () => {
   const park = { policy: 'fixed', park: '10m' } as const;
   const url = { runtime: 'url', source: 'http://a.example' } as const;

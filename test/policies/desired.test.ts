@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { KeepAliveSpec } from '#domain/model.ts';
+import type { KeepAliveSpec } from '#domain/keep-alive.ts';
 import { type Bound, type DesiredSeen, decideDesired } from '#policies/desired.ts';
 import { decideKeepAlive } from '#policies/keepalive.ts';
 

@@ -81,7 +81,6 @@ const TELL_MS = 60_000;
 /** What takes no memory here is kept for that long, so that not each request is a start. */
 const FOR_NOTHING = makeFixedPlan({ idle: 60_000 });
 const IN_USE: Planned = { state: 'hot', ahead: false, why: 'just used' };
-const HELD: Planned = { state: 'hot', ahead: false, why: 'scaling.min holds it' };
 const LONG_IDLE: Planned = { state: 'cold', ahead: false, why: 'idle for more than a day' };
 const UNKNOWN: AdaptiveSeen = { memory: 0, coldCost: 1 };
 
@@ -94,18 +93,24 @@ export function createKeepAliveBook(options: {
   /** What may be loaded and idle on average. */
   idleBudget: () => number;
   isLoaded: (revision: string) => boolean;
+  /** What keeps it, whatever would be planned, in a word; undefined: nothing. */
+  heldBy: (facts: RevisionFacts) => string | undefined;
   /** It is to be loaded ahead of a request. */
   onAhead: (revision: string) => void;
   /** It has idled for a while under a plan that was not told yet. */
   onPlanned: (revision: string, why: string, plan: Plan) => void;
 }): KeepAliveBook {
-  const { clock, all, factsOf, seenOf, idleBudget, isLoaded } = options;
+  const { clock, all, factsOf, seenOf, idleBudget, isLoaded, heldBy } = options;
   const { bins } = all.fleet;
   const entries = new Map<string, Entry>();
   const calendar = createCalendar<Entry>(clock.now());
   let changed = new Set<string>();
   const timers = new Timers(clock);
   timers.every(TICK_MS, tick);
+
+  function isPlanned(facts: RevisionFacts): boolean {
+    return facts.keepAlive.policy === 'adaptive' && heldBy(facts) === undefined;
+  }
 
   function ensure(key: string, now: number): Entry {
     return entries.get(key) ?? add(key, makeOnlineModel(all, now), now);
@@ -171,7 +176,8 @@ export function createKeepAliveBook(options: {
   function follow(entry: Entry, facts: RevisionFacts, now: number): void {
     const { model, key } = entry;
     passTime(all, model, entry.seen, now);
-    if (!isPlanned(facts) || isOver(entry, now)) return;
+    if (!isPlanned(facts)) return release(entry);
+    if (isOver(entry, now)) return;
     const idle = now - model.history.idleSince;
     if (!model.plan) {
       return resume(entry, facts, isLoaded(key) ? [] : [{ after: idle, state: 'cold' }], now);
@@ -210,15 +216,17 @@ export function createKeepAliveBook(options: {
     const idle = now - model.history.idleSince;
     if (model.plan && isAhead(model.plan, idle)) options.onAhead(key);
     if (model.plan && idle >= TELL_MS) tell(entry, model.plan);
-    if (isOver(entry, now)) {
-      model.plan = undefined;
-      model.shadows = [];
-      return;
-    }
+    if (isOver(entry, now)) return release(entry);
     const end = bins.to[binOf(bins, idle)]!;
     // Survived is what is longer than the bin.
     const next = Math.min(end + 1, (model.plan && nextStep(model.plan, idle)) ?? end + 1);
     calendar.set(entry, Math.max(now, model.history.idleSince + next));
+  }
+
+  /** Nothing is planned for it any more, nor counted. */
+  function release({ model }: Entry): void {
+    model.plan = undefined;
+    model.shadows = [];
   }
 
   function tell(entry: Entry, plan: Plan): void {
@@ -255,7 +263,8 @@ export function createKeepAliveBook(options: {
       const entry = entries.get(facts.key);
       if (!entry) return undefined;
       if (isInUse(entry)) return IN_USE;
-      if (!isPlanned(facts)) return HELD;
+      const by = heldBy(facts);
+      if (by !== undefined) return { state: 'hot', ahead: false, why: `${by} holds it` };
       if (isOver(entry, now)) return LONG_IDLE;
       const { model } = entry;
       if (!model.plan) resume(entry, facts, [], now);
@@ -311,8 +320,4 @@ export function createKeepAliveBook(options: {
 
 function isInUse({ model }: Entry): boolean {
   return Number.isNaN(model.history.idleSince);
-}
-
-function isPlanned({ keepAlive, scaling, routed }: RevisionFacts): boolean {
-  return keepAlive.policy === 'adaptive' && !(scaling.min > 0 && routed);
 }

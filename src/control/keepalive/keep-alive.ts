@@ -1,4 +1,4 @@
-import { partsOfRevisionKey, revisionKey } from '#domain/names.ts';
+import { modelOf, partsOfRevisionKey, revisionKey } from '#domain/names.ts';
 import type { Actor } from '#domain/records.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
@@ -14,6 +14,7 @@ import type { RevisionFacts } from '../facts.ts';
 import type { Journal, NewEvent } from '../journal.ts';
 import { createKeepAliveBook, type KeepAliveBook } from './book.ts';
 import { createCosts } from './costs.ts';
+import type { Schedules } from './schedules.ts';
 import { createSaver, type Learned, loadLearned } from './state.ts';
 
 /** Learned keep-alive: what the autoscaler asks, and what it has to be told. */
@@ -48,11 +49,12 @@ export async function createKeepAlive(options: {
   coldStartSeconds: (revision: string) => number;
   factsOf: (revision: string) => RevisionFacts | undefined;
   exists: (revision: string) => boolean;
+  schedules: Pick<Schedules, 'floor'>;
   /** Memory of instances that nobody uses and that are kept by a plan. */
   idleBytes: () => number;
   onAhead: (revision: string) => void;
 }): Promise<KeepAlive> {
-  const { clock, runtime, journal, budget, memoryBudget, idleBytes } = options;
+  const { clock, runtime, journal, budget, memoryBudget, idleBytes, schedules } = options;
   const bins = makeSecondBins();
   const learned = await loadLearned({ ...options, bins, make: () => makeLearned(bins, clock) });
   const { all, idle } = learned;
@@ -65,12 +67,19 @@ export async function createKeepAlive(options: {
     seenOf: (facts) => costs.of(facts),
     idleBudget: () => decideIdleBudget(memoryBudget, idle),
     isLoaded: (revision) => runtime.instances(revision).length > 0,
+    heldBy,
     onPlanned(revision, why, plan) {
       journal.note(makePlanEvent(revision, why, plan, clock.now()));
     },
   });
   await recall(book, learned, options);
   const saver = createSaver({ ...options, ...book, learned });
+
+  function heldBy({ key, scaling, routed }: RevisionFacts): string | undefined {
+    if (!routed) return undefined;
+    if (scaling.min > 0) return 'scaling.min';
+    return schedules.floor(modelOf(key)) && 'its schedule';
+  }
 
   function countTakenMemory(): void {
     countTaken(idle, memoryBudget - budget.free() - idleBytes(), clock.now());

@@ -160,28 +160,6 @@ describe('the learned policy', () => {
   });
 });
 
-describe('what people wrote overrides it', () => {
-  test('min keeps it', () => {
-    const { plan, why } = planAfter(times(30, 45), { seen: { min: 1 } });
-    expect(plan).toEqual([]);
-    expect(why).toBe('kept: min is 1');
-  });
-
-  test('a schedule keeps it through its window', () => {
-    const memory = makeMemory();
-    const { now } = planAfter(times(30, 45), { memory });
-    learnArrival(memory.fleet, memory.history, now + MINUTE);
-    const windows = [{ from: now + 100 * MINUTE, to: now + 500 * MINUTE }];
-    const price = worthMinutes(10);
-    const { decision, why } = decideAdaptive({ price }, { ...SEEN, windows }, memory, now + MINUTE);
-    expect(stateAt(decision.plan, 98 * MINUTE)).toBe('cold');
-    expect(stateAt(decision.plan, 100 * MINUTE)).toBe('hot');
-    expect(stateAt(decision.plan, 499 * MINUTE)).toBe('hot');
-    expect(stateAt(decision.plan, 500 * MINUTE)).toBe('cold');
-    expect(why).toContain('by its schedule');
-  });
-});
-
 test('the reason tells the plan, the history and the worth', () => {
   expect(planAfter([]).why).toMatch(
     /^cold after .*: never idle before; a cold start is worth 10m of its memory$/,

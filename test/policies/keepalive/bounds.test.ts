@@ -1,17 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { boundHot, keepThrough } from '#policies/keepalive/bounds.ts';
-import { type Plan, stateAfter, stateAt, useOf } from '#policies/keepalive/plan.ts';
+import { boundHot } from '#policies/keepalive/bounds.ts';
+import { type Plan, stateAt, useOf } from '#policies/keepalive/plan.ts';
 
 const state = fc.constantFrom('hot' as const, 'parked' as const, 'cold' as const);
 const plans: fc.Arbitrary<Plan> = fc
   .array(fc.record({ after: fc.nat(300), state }), { maxLength: 6 })
   .map((steps) => steps.toSorted((a, b) => a.after - b.after));
-const windows = fc
-  .array(fc.tuple(fc.integer({ min: -100, max: 300 }), fc.integer({ min: 1, max: 100 })), {
-    maxLength: 3,
-  })
-  .map((list) => list.map(([from, length]) => ({ from, to: from + length })));
 
 describe('bounds of the time that a model is hot', () => {
   test('whatever the plan: hot until the least, not longer in all than the most', () => {
@@ -51,26 +46,5 @@ describe('bounds of the time that a model is hot', () => {
         expect(paid).toBeLessThanOrEqual(6 * Math.min(idle / worth, 1) + 1e-9);
       }),
     );
-  });
-});
-
-describe('schedules', () => {
-  test('hot within a window, as planned outside', () => {
-    fc.assert(
-      fc.property(plans, windows, fc.integer({ min: 1, max: 400 }), (plan, list, age) => {
-        const isWithin = list.some(({ from, to }) => from <= age && age < to);
-        const kept = keepThrough(plan, list, 0);
-        expect(stateAfter(kept, age)).toBe(isWithin ? 'hot' : stateAfter(plan, age));
-      }),
-    );
-  });
-
-  test('from the morning on, for a model that became idle at night', () => {
-    const plan: Plan = [{ after: 10, state: 'cold' }];
-    expect(keepThrough(plan, [{ from: 1100, to: 1500 }], 1000)).toEqual([
-      { after: 10, state: 'cold' },
-      { after: 100, state: 'hot' },
-      { after: 500, state: 'cold' },
-    ]);
   });
 });
