@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { createAdmin } from '#activator/admin.ts';
-import { readClusterDomain } from '#knative/activator/cluster-domain.ts';
-import { createKube } from '#knative/kube.ts';
-import { createPodConnection } from '#knative/pod-connection.ts';
+import { readClusterDomain } from '#knative/api/cluster-domain.ts';
+import { createKube } from '#knative/api/kube.ts';
+import { createPodConnection } from '#knative/api/pod-connection.ts';
 import { systemClock } from '#lib/clock.ts';
 import { INTERRUPTED } from '#lib/exit-status.ts';
 import { messageOf } from '#lib/fault.ts';

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createAdmin } from '#activator/admin.ts';
-import { createConnection } from '#knative/client.ts';
-import { createKube } from '#knative/kube.ts';
+import { createConnection } from '#knative/api/client.ts';
+import { createKube } from '#knative/api/kube.ts';
 import { systemClock } from '#lib/clock.ts';
 import { INTERRUPTED } from '#lib/exit-status.ts';
 import { Fault, messageOf } from '#lib/fault.ts';

@@ -114,7 +114,7 @@ const TABLE: Table = {
     '@readme/openapi-parser': ['test'],
     ws: ['knative', 'test', 'load-tests'],
     '@grpc/grpc-js': ['test', 'load-tests'],
-    '@kubernetes/client-node': ['knative/client.ts'],
+    '@kubernetes/client-node': ['knative/api/client.ts'],
   },
   aliases: aliasesOf(),
 };

@@ -4,8 +4,8 @@ import { modelKey, revisionKey } from '#domain/names.ts';
 import type { RoutingModel } from '#domain/routing.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
-import type { Kube } from '../kube.ts';
-import { createMirrors } from '../mirrors.ts';
+import type { Kube } from '../api/kube.ts';
+import { createMirrors } from '../api/mirrors.ts';
 import { readAddresses, readIps } from './addresses.ts';
 import { type Backend, createInstances, type Place } from './instances.ts';
 import {

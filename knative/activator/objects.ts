@@ -1,5 +1,5 @@
-import type { KubeObject } from '../objects.ts';
-import type { Resource } from '../resources.ts';
+import type { KubeObject } from '../api/objects.ts';
+import type { Resource } from '../api/resources.ts';
 
 /** What the activator reads of a Revision. Anything may be missing. */
 export interface ServedRevision extends KubeObject {

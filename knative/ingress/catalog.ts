@@ -1,4 +1,4 @@
-import type { Mirrors, ObjectChange } from '../mirrors.ts';
+import type { Mirrors, ObjectChange } from '../api/mirrors.ts';
 import { type BackendAddress, findAddresses } from './endpoints.ts';
 import {
   CORE_SERVICES,

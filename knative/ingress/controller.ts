@@ -3,7 +3,7 @@ import { Fault, messageOf } from '#lib/fault.ts';
 import { backoffMs } from '#lib/backoff.ts';
 import type { Log } from '#lib/log.ts';
 import { createLoop } from '#lib/loop.ts';
-import type { Kube } from '../kube.ts';
+import type { Kube } from '../api/kube.ts';
 import type { BackendAddress } from './endpoints.ts';
 import type { Feed, Progress } from './feed.ts';
 import { type Ingress, INGRESSES, keyOf } from './objects.ts';

@@ -1,8 +1,8 @@
 import type { Clock } from '#lib/clock.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
-import type { Kube } from '../kube.ts';
-import { createMirrors } from '../mirrors.ts';
+import type { Kube } from '../api/kube.ts';
+import { createMirrors } from '../api/mirrors.ts';
 import type { Backends } from './backends.ts';
 import { type Catalog, createCatalog } from './catalog.ts';
 import { type Ingress, INGRESSES, isOurs, keyOf, type Secret } from './objects.ts';

@@ -2,9 +2,9 @@ import type { Clock } from '#lib/clock.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import { createLoop } from '#lib/loop.ts';
-import type { Kube } from '../kube.ts';
-import type { KubeObject } from '../objects.ts';
-import type { Resource } from '../resources.ts';
+import type { Kube } from '../api/kube.ts';
+import type { KubeObject } from '../api/objects.ts';
+import type { Resource } from '../api/resources.ts';
 
 interface Lease extends KubeObject {
   readonly spec?: LeaseSpec;

@@ -1,5 +1,5 @@
-import type { Condition, KubeObject, Texts } from '../objects.ts';
-import type { Resource } from '../resources.ts';
+import type { Condition, KubeObject, Texts } from '../api/objects.ts';
+import type { Resource } from '../api/resources.ts';
 
 /** What Rouse's ingress reads of the objects of a cluster; what it does not read is not here. Anything may be missing. */
 

@@ -1,5 +1,5 @@
 import { Fault } from '#lib/fault.ts';
-import type { Texts } from '../objects.ts';
+import type { Texts } from '../api/objects.ts';
 import { hashOf } from './hash.ts';
 import { expandHosts } from './hosts.ts';
 import {

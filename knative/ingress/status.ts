@@ -1,4 +1,4 @@
-import type { Condition } from '../objects.ts';
+import type { Condition } from '../api/objects.ts';
 import type { IngressStatus } from './objects.ts';
 
 /** What is known of an Ingress when its status is written. */

@@ -1,9 +1,9 @@
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import { partsOfModelKey } from '#domain/names.ts';
-import type { Kube } from '../kube.ts';
-import { runMirror } from '../mirror.ts';
-import type { OwnerReference } from '../objects.ts';
+import type { Kube } from '../api/kube.ts';
+import { runMirror } from '../api/mirror.ts';
+import type { OwnerReference } from '../api/objects.ts';
 import { isEnding, isHeld, keyOf, makeOwnerReference, type ModelObject, MODELS } from './object.ts';
 import { KEPT_BY_API } from './settle.ts';
 

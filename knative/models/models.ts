@@ -4,7 +4,7 @@ import { backoffMs } from '#lib/backoff.ts';
 import type { Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
-import type { Kube } from '../kube.ts';
+import type { Kube } from '../api/kube.ts';
 import type { ModelMirror } from './model-mirror.ts';
 import {
   isEnding,

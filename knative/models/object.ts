@@ -3,9 +3,9 @@ import { modelKey } from '#domain/names.ts';
 import { isModel, parseModel } from '#domain/parse.ts';
 import type { Actor } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
-import { FIELD_MANAGER } from '../labels.ts';
-import type { KubeObject, OwnerReference } from '../objects.ts';
-import type { Resource } from '../resources.ts';
+import { FIELD_MANAGER } from '../api/kube.ts';
+import type { KubeObject, OwnerReference } from '../api/objects.ts';
+import type { Resource } from '../api/resources.ts';
 import type { ModelObjectStatus } from './status.ts';
 
 /** A Model object of the cluster, and what it says to Rouse. */

@@ -1,6 +1,6 @@
 import { formatTraffic } from '#domain/traffic-text.ts';
 import type { ModelResource } from '#domain/views.ts';
-import type { Condition } from '../objects.ts';
+import type { Condition } from '../api/objects.ts';
 
 /** What Rouse tells of a model in the cluster; its schema is in `status-schema.ts`. */
 export interface ModelObjectStatus {

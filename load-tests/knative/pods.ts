@@ -1,8 +1,8 @@
-import { createConnection } from '#knative/client.ts';
-import { createKube } from '#knative/kube.ts';
-import { createMirrors } from '#knative/mirrors.ts';
-import type { Pod } from '#knative/objects.ts';
-import { PODS } from '#knative/resources.ts';
+import { createConnection } from '#knative/api/client.ts';
+import { createKube } from '#knative/api/kube.ts';
+import { createMirrors } from '#knative/api/mirrors.ts';
+import type { Pod } from '#knative/api/objects.ts';
+import { PODS } from '#knative/api/resources.ts';
 import { systemClock } from '#lib/clock.ts';
 import { createLog } from '#lib/log.ts';
 

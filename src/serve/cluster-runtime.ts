@@ -1,13 +1,13 @@
 import type { KnativeSettings } from '#domain/server.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
-import { createConnection } from '#knative/client.ts';
-import { createKube } from '#knative/kube.ts';
+import { createConnection } from '#knative/api/client.ts';
+import { createKube } from '#knative/api/kube.ts';
 import { createModelMirror } from '#knative/models/model-mirror.ts';
 import { createModelObjects, type ModelObjects } from '#knative/models/models.ts';
 import type { ModelPlatform } from '#knative/models/platform.ts';
-import { DEFAULT_LIMITS } from '#knative/revision.ts';
-import { createKnativeRuntime } from '#knative/runtime.ts';
+import { DEFAULT_LIMITS } from '#knative/manifests/revision.ts';
+import { createKnativeRuntime } from '#knative/runtime/runtime.ts';
 import type { Runtime } from '#runtime/runtime.ts';
 
 /** The cluster as Rouse works with it. */

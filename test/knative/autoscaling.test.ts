@@ -4,7 +4,7 @@ import {
   isSteered,
   makeSteering,
   type PodsState,
-} from '#knative/autoscaling.ts';
+} from '#knative/manifests/autoscaling.ts';
 
 describe('what carries the bounds', () => {
   test.each([

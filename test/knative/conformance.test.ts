@@ -2,9 +2,9 @@ import { revisionSpec } from '#domain/model.ts';
 import type { Workload } from '#runtime/runtime.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 import { testRuntime, until, type RuntimeHarness } from '#test/runtime/conformance.ts';
-import type { Pod } from '#knative/objects.ts';
-import { PODS } from '#knative/resources.ts';
-import { readPod } from '#knative/pods.ts';
+import type { Pod } from '#knative/api/objects.ts';
+import { PODS } from '#knative/api/resources.ts';
+import { readPod } from '#knative/runtime/pods.ts';
 import { createKnativeSetup } from './runtime-setup.ts';
 
 const GRACE = 'a pod has the grace that its longest request has, and drains by itself';

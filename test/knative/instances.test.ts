@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { createFailures } from '#knative/failures.ts';
-import { createPodInstances, type PodInstances } from '#knative/instances.ts';
-import type { ContainerStatus, Pod } from '#knative/objects.ts';
+import { createFailures } from '#knative/runtime/failures.ts';
+import { createPodInstances, type PodInstances } from '#knative/runtime/instances.ts';
+import type { ContainerStatus, Pod } from '#knative/api/objects.ts';
 import type { RuntimeEvent } from '#runtime/runtime.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 

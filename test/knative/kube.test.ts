@@ -1,10 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createConnection } from '#knative/client.ts';
-import type { Connection } from '#knative/connection.ts';
-import { createKube, type Kube } from '#knative/kube.ts';
-import type { KnativeService } from '#knative/objects.ts';
-import { DEFINITIONS, PODS, REVISIONS, SERVICES } from '#knative/resources.ts';
+import { createConnection } from '#knative/api/client.ts';
+import type { Connection } from '#knative/api/connection.ts';
+import { createKube, type Kube } from '#knative/api/kube.ts';
+import type { KnativeService } from '#knative/api/objects.ts';
+import { DEFINITIONS, PODS, REVISIONS, SERVICES } from '#knative/api/resources.ts';
 import { systemClock } from '#lib/clock.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 import { until } from '#test/runtime/conformance.ts';

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { revisionSpec, type RevisionSpecInput } from '#domain/model.ts';
 import type { Workload } from '#runtime/runtime.ts';
-import { DEFAULT_LIMITS, makeRevisionTemplate } from '#knative/revision.ts';
-import { makeService } from '#knative/service.ts';
-import { makeTraffic } from '#knative/traffic.ts';
-import { revisionName } from '#knative/names.ts';
+import { DEFAULT_LIMITS, makeRevisionTemplate } from '#knative/manifests/revision.ts';
+import { makeService } from '#knative/manifests/service.ts';
+import { makeTraffic } from '#knative/manifests/traffic.ts';
+import { revisionName } from '#knative/manifests/names.ts';
 
 const SERVERS = {
   image: 'registry.example/rouse:1',

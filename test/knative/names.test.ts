@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { revisionSpec } from '#domain/model.ts';
 import { modelName, revisionName as revisionNameSchema } from '#domain/names.ts';
-import { revisionName, serviceName } from '#knative/names.ts';
-import { makeTraffic, targetsOf } from '#knative/traffic.ts';
+import { revisionName, serviceName } from '#knative/manifests/names.ts';
+import { makeTraffic, targetsOf } from '#knative/manifests/traffic.ts';
 
 /** RFC 1035, which Knative asks for. */
 const LABEL = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { KubeObject } from '#knative/objects.ts';
-import type { Resource } from '#knative/resources.ts';
+import type { KubeObject } from '#knative/api/objects.ts';
+import type { Resource } from '#knative/api/resources.ts';
 
 /** Objects of the kind that a cluster keeps, with versions, and the log of changes that watches are fed from. */
 

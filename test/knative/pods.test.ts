@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { readPod } from '#knative/pods.ts';
-import type { ContainerStatus, Pod } from '#knative/objects.ts';
+import { readPod } from '#knative/runtime/pods.ts';
+import type { ContainerStatus, Pod } from '#knative/api/objects.ts';
 
 const KEY = 'shop/digits/v2';
 const ASKED = '2030-01-01T00:00:00Z';

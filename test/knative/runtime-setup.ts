@@ -1,13 +1,13 @@
-import { createConnection } from '#knative/client.ts';
-import { createKube, type Kube } from '#knative/kube.ts';
+import { createConnection } from '#knative/api/client.ts';
+import { createKube, type Kube } from '#knative/api/kube.ts';
 import type { Inspection } from '#domain/records.ts';
-import { REVISIONS, SERVICES } from '#knative/resources.ts';
-import { DEFAULT_LIMITS } from '#knative/revision.ts';
+import { REVISIONS, SERVICES } from '#knative/api/resources.ts';
+import { DEFAULT_LIMITS } from '#knative/manifests/revision.ts';
 import {
   createKnativeRuntime,
   type KnativeRuntime,
   type KnativeRuntimeOptions,
-} from '#knative/runtime.ts';
+} from '#knative/runtime/runtime.ts';
 import { systemClock, type Clock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
 import type { RuntimeEvent } from '#runtime/runtime.ts';

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { revisionSpec, type RevisionSpecInput } from '#domain/model.ts';
-import type { KnativeService, Pod, Texts } from '#knative/objects.ts';
-import { DEFINITIONS, PODAUTOSCALERS, PODS, REVISIONS, SERVICES } from '#knative/resources.ts';
-import { revisionName } from '#knative/names.ts';
+import type { KnativeService, Pod, Texts } from '#knative/api/objects.ts';
+import { DEFINITIONS, PODAUTOSCALERS, PODS, REVISIONS, SERVICES } from '#knative/api/resources.ts';
+import { revisionName } from '#knative/manifests/names.ts';
 import { silentLog, type Log } from '#lib/log.ts';
-import { createKnativeRuntime } from '#knative/runtime.ts';
+import { createKnativeRuntime } from '#knative/runtime/runtime.ts';
 import type { Instance, RuntimeEvent, Workload } from '#runtime/runtime.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 import { until, wanted } from '#test/runtime/conformance.ts';

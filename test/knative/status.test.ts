@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { readRouteProblem, readStatus, type KnativeStatus } from '#knative/status.ts';
+import { readRouteProblem, readStatus, type KnativeStatus } from '#knative/runtime/status.ts';
 import type {
   Condition,
   KnativeRevision,
   KnativeService,
   PodAutoscaler,
-} from '#knative/objects.ts';
+} from '#knative/api/objects.ts';
 
 const SINCE = '2030-01-01T00:00:09Z';
 

@@ -8,7 +8,7 @@ import { createFeed } from '#knative/activator/feed.ts';
 import { probePod } from '#knative/activator/probe.ts';
 import { createStatLink } from '#knative/activator/stat-link.ts';
 import { encodeStats } from '#knative/activator/stats.ts';
-import type { Kube } from '#knative/kube.ts';
+import type { Kube } from '#knative/api/kube.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import { createKnativeAddressing } from './addressing.ts';

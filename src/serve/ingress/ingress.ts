@@ -6,7 +6,7 @@ import { createBackends } from '#knative/ingress/backends.ts';
 import { type Controller, createController } from '#knative/ingress/controller.ts';
 import { createFeed } from '#knative/ingress/feed.ts';
 import { createLeadership } from '#knative/ingress/leadership.ts';
-import type { Kube } from '#knative/kube.ts';
+import type { Kube } from '#knative/api/kube.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import { createGateway, INSIDE, SECURE } from './gateway.ts';

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { address, type HostPort } from '#domain/address.ts';
-import { readClusterDomain } from '#knative/activator/cluster-domain.ts';
+import { readClusterDomain } from '#knative/api/cluster-domain.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 
 export interface IngressSettings {

@@ -1,4 +1,4 @@
-import { revisionName } from '#knative/names.ts';
+import { revisionName } from '#knative/manifests/names.ts';
 import type { Workload } from '#runtime/runtime.ts';
 import { kubectl, killAutoscaler, setAutoscaler } from './inside/kubectl.ts';
 import { beginRuntime, type InsideRuntime, makeWorkload } from './inside/runtime.ts';

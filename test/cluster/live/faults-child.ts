@@ -1,6 +1,6 @@
-import type { Kube } from '#knative/kube.ts';
-import type { KubeObject } from '#knative/objects.ts';
-import type { WatchEvent } from '#knative/watch-events.ts';
+import type { Kube } from '#knative/api/kube.ts';
+import type { KubeObject } from '#knative/api/objects.ts';
+import type { WatchEvent } from '#knative/api/watch-events.ts';
 import { messageOf } from '#lib/fault.ts';
 import { processesFor } from '#test/e2e/platform.ts';
 import { signalComponent, startComponent } from './inside/components.ts';

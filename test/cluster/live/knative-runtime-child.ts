@@ -1,6 +1,6 @@
-import type { KnativeRuntime } from '#knative/runtime.ts';
-import { revisionName } from '#knative/names.ts';
-import { REVISIONS, SERVICES } from '#knative/resources.ts';
+import type { KnativeRuntime } from '#knative/runtime/runtime.ts';
+import { revisionName } from '#knative/manifests/names.ts';
+import { REVISIONS, SERVICES } from '#knative/api/resources.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { Workload } from '#runtime/runtime.ts';
 import { beginRuntime, makeWorkload } from './inside/runtime.ts';

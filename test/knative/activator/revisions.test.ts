@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseTo, readAddresses, readIps } from '#knative/activator/addresses.ts';
-import { readClusterDomain } from '#knative/activator/cluster-domain.ts';
+import { readClusterDomain } from '#knative/api/cluster-domain.ts';
 import { readRevisionHost } from '#knative/activator/host.ts';
 import { makeRoutingModel, portNameOf, trustsProbe } from '#knative/activator/routing-model.ts';
 import { makeRevision } from './manifests.ts';

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createLeadership, type Leadership } from '#knative/ingress/leadership.ts';
-import { createConnection } from '#knative/client.ts';
-import { createKube, type Kube } from '#knative/kube.ts';
+import { createConnection } from '#knative/api/client.ts';
+import { createKube, type Kube } from '#knative/api/kube.ts';
 import { systemClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
 import { createFakeClock } from '#test/fake-clock.ts';

@@ -6,8 +6,8 @@ import type {
   Service,
 } from '#knative/ingress/objects.ts';
 import { CORE_SERVICES, ENDPOINT_SLICES, INGRESSES, SECRETS } from '#knative/ingress/objects.ts';
-import { createConnection } from '#knative/client.ts';
-import { createKube } from '#knative/kube.ts';
+import { createConnection } from '#knative/api/client.ts';
+import { createKube } from '#knative/api/kube.ts';
 import { systemClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
 import { createIngressServer, type IngressServer } from '#serve/ingress/ingress.ts';

@@ -1,5 +1,5 @@
-import { createConnection } from '#knative/client.ts';
-import { createKube } from '#knative/kube.ts';
+import { createConnection } from '#knative/api/client.ts';
+import { createKube } from '#knative/api/kube.ts';
 import { createModelMirror, type ModelMirror } from '#knative/models/model-mirror.ts';
 import { createModelObjects, type ModelObjects } from '#knative/models/models.ts';
 import { type ModelObject, MODELS } from '#knative/models/object.ts';

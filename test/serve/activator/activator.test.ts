@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { createConnection } from '#knative/client.ts';
+import { createConnection } from '#knative/api/client.ts';
 import { ENDPOINTS, SERVED_REVISIONS } from '#knative/activator/objects.ts';
-import { createKube } from '#knative/kube.ts';
+import { createKube } from '#knative/api/kube.ts';
 import { systemClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
 import { createKnativeActivator, type KnativeActivator } from '#serve/activator/activator.ts';

@@ -1,7 +1,7 @@
-import { createConnection } from '#knative/client.ts';
-import { createKube, type Kube } from '#knative/kube.ts';
-import { DEFAULT_LIMITS } from '#knative/revision.ts';
-import { createKnativeRuntime, type KnativeRuntime } from '#knative/runtime.ts';
+import { createConnection } from '#knative/api/client.ts';
+import { createKube, type Kube } from '#knative/api/kube.ts';
+import { DEFAULT_LIMITS } from '#knative/manifests/revision.ts';
+import { createKnativeRuntime, type KnativeRuntime } from '#knative/runtime/runtime.ts';
 import { revisionSpec, type RevisionSpecInput } from '#domain/model.ts';
 import { systemClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';

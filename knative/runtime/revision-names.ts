@@ -1,8 +1,8 @@
 import { partsOfModelKey, partsOfRevisionKey, revisionKey } from '#domain/names.ts';
 import type { Workload } from '#runtime/runtime.ts';
-import { revisionKeyOf } from './labels.ts';
-import { revisionName } from './names.ts';
-import type { KnativeRevision } from './objects.ts';
+import type { KnativeRevision } from '../api/objects.ts';
+import { revisionKeyOf } from '../manifests/labels.ts';
+import { revisionName } from '../manifests/names.ts';
 
 /** Which Knative Revision stands for which revision of a model. */
 export interface RevisionNames {

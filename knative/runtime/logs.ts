@@ -1,7 +1,7 @@
 import type { LogLine } from '#runtime/runtime.ts';
-import { MODEL_CONTAINER } from './container.ts';
-import type { Kube } from './kube.ts';
-import type { Pod } from './objects.ts';
+import type { Kube } from '../api/kube.ts';
+import type { Pod } from '../api/objects.ts';
+import { MODEL_CONTAINER } from '../manifests/container.ts';
 
 /** As Kubernetes gives it when it is asked for the times: one before each line, in nanoseconds. */
 const STAMPED = /^(\S+)Z (.*)$/;

@@ -1,12 +1,12 @@
 import type { Clock } from '#lib/clock.ts';
 import type { Fault } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
-import type { Kube } from './kube.ts';
-import { OURS, modelKeyOf } from './labels.ts';
-import type { Mirror } from './mirror.ts';
-import { createMirrors, type ObjectChange } from './mirrors.ts';
-import type { KnativeRevision, KnativeService, KubeObject, Pod, PodAutoscaler } from './objects.ts';
-import { PODAUTOSCALERS, PODS, REVISIONS, SERVICES } from './resources.ts';
+import type { Kube } from '../api/kube.ts';
+import type { Mirror } from '../api/mirror.ts';
+import { createMirrors, type ObjectChange } from '../api/mirrors.ts';
+import type { KnativeRevision, KnativeService, KubeObject, Pod, PodAutoscaler } from '../api/objects.ts';
+import { PODAUTOSCALERS, PODS, REVISIONS, SERVICES } from '../api/resources.ts';
+import { OURS, modelKeyOf } from '../manifests/labels.ts';
 
 /** What there is of Rouse in the cluster, kept up to date. */
 export interface Cluster {

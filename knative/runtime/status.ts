@@ -1,6 +1,6 @@
 import type { RevisionState } from '#domain/records.ts';
+import type { Condition, KnativeRevision, KnativeService, PodAutoscaler } from '../api/objects.ts';
 import { firstLine } from './ending.ts';
-import type { Condition, KnativeRevision, KnativeService, PodAutoscaler } from './objects.ts';
 
 /** What Knative says of one revision. */
 export interface KnativeStatus {

@@ -1,10 +1,8 @@
 import { modelKey, partsOfRevisionKey, revisionKey } from '#domain/names.ts';
-import type { KubeObject, Texts } from './objects.ts';
+import { FIELD_MANAGER } from '../api/kube.ts';
+import type { KubeObject, Texts } from '../api/objects.ts';
 
 /** What Rouse made says so, and of which model and revision it is. Nothing else is ever changed or deleted. */
-
-/** Of server-side apply: what this manager has set belongs to Rouse, all else to others. */
-export const FIELD_MANAGER = 'rouse';
 
 const MANAGED_BY = 'app.kubernetes.io/managed-by';
 const MODEL = 'rouse.dev/model';

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Instance, RuntimeEvent } from '#runtime/runtime.ts';
-import type { PodsState } from './autoscaling.ts';
+import type { Pod } from '../api/objects.ts';
+import type { PodsState } from '../manifests/autoscaling.ts';
+import { revisionKeyOf } from '../manifests/labels.ts';
 import type { Failures } from './failures.ts';
-import { revisionKeyOf } from './labels.ts';
-import type { Pod } from './objects.ts';
 import { type Failure, readPod } from './pods.ts';
 
 /**

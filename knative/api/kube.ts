@@ -3,7 +3,6 @@ import type { Clock, Timer } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
 import type { Connection, KubeRequest } from './connection.ts';
 import { GONE, makeAwayFault, makeKubeFault } from './kube-fault.ts';
-import { FIELD_MANAGER } from './labels.ts';
 import type { KubeObject } from './objects.ts';
 import { type Place, type Query, type Resource, describePlace, pathOf } from './resources.ts';
 import { type WatchEvent, readEvents } from './watch-events.ts';
@@ -59,6 +58,9 @@ export interface WatchFrom {
   readonly seconds: number;
   readonly signal: AbortSignal;
 }
+
+/** Of server-side apply: what this manager has set belongs to Rouse, all else to others. */
+export const FIELD_MANAGER = 'rouse';
 
 /** For an answer; a webhook may take 30 seconds. */
 const PATIENCE_MS = 45_000;

@@ -1,7 +1,7 @@
 import type { Timeouts } from '#domain/model.ts';
 import { formatDuration } from '#domain/units.ts';
 import { Fault } from '#lib/fault.ts';
-import type { RevisionPodSpec } from './objects.ts';
+import type { RevisionPodSpec } from '../api/objects.ts';
 
 type KnativeTimeouts = Pick<
   RevisionPodSpec,

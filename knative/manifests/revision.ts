@@ -1,10 +1,10 @@
 import type { Workload } from '#runtime/runtime.ts';
 import { Fault } from '#lib/fault.ts';
+import type { RevisionTemplate } from '../api/objects.ts';
 import { STARTING } from './autoscaling.ts';
 import { type Servers, makeContainer, makeVolumes } from './container.ts';
 import { makeRevisionLabels } from './labels.ts';
 import { revisionName } from './names.ts';
-import type { RevisionTemplate } from './objects.ts';
 import { makeTimeouts } from './timeouts.ts';
 
 /** What the cluster allows: its ConfigMap `config-defaults`. */

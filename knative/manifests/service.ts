@@ -1,6 +1,6 @@
+import type { KnativeService, OwnerReference, RevisionTemplate, TrafficEntry } from '../api/objects.ts';
 import { makeModelLabels } from './labels.ts';
 import { serviceName } from './names.ts';
-import type { KnativeService, OwnerReference, RevisionTemplate, TrafficEntry } from './objects.ts';
 
 const SERVING = 'serving.knative.dev';
 

@@ -1,5 +1,5 @@
 import type { Wanted } from '#runtime/runtime.ts';
-import type { Texts } from './objects.ts';
+import type { Texts } from '../api/objects.ts';
 
 /**
  * Knative's autoscaler owns the number of pods; Rouse steers it. What steers is live as annotations, from Knative

@@ -1,7 +1,7 @@
 import type { RoutingTarget } from '#domain/routing.ts';
 import { Fault } from '#lib/fault.ts';
+import type { TrafficEntry } from '../api/objects.ts';
 import { serviceName } from './names.ts';
-import type { TrafficEntry } from './objects.ts';
 
 /** A DNS label that begins with a letter (RFC 1035): Knative takes no other tag. */
 const TAG = /^[a-z]([-a-z0-9]*[a-z0-9])?$/;

@@ -1,7 +1,7 @@
 import type { Instance } from '#runtime/runtime.ts';
-import { MODEL_CONTAINER } from './container.ts';
+import type { Condition, ContainerStatus, Pod, Terminated } from '../api/objects.ts';
+import { MODEL_CONTAINER } from '../manifests/container.ts';
 import { describeEnd, firstLine, lastLinesOf } from './ending.ts';
-import type { Condition, ContainerStatus, Pod, Terminated } from './objects.ts';
 
 /**
  * Where Knative's queue-proxy takes requests: it counts them, and lets go of a pod only when they are answered.

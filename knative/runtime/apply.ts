@@ -1,15 +1,15 @@
 import { partsOfRevisionKey } from '#domain/names.ts';
 import { Fault } from '#lib/fault.ts';
 import type { Workload } from '#runtime/runtime.ts';
+import type { Kube } from '../api/kube.ts';
+import type { KnativeService, OwnerReference } from '../api/objects.ts';
+import { SERVICES } from '../api/resources.ts';
+import type { Servers } from '../manifests/container.ts';
+import { revisionName, serviceName } from '../manifests/names.ts';
+import { type ClusterLimits, makeRevisionTemplate } from '../manifests/revision.ts';
+import { makeService } from '../manifests/service.ts';
+import { makeFirstTraffic } from '../manifests/traffic.ts';
 import type { Cluster } from './cluster.ts';
-import type { Servers } from './container.ts';
-import type { Kube } from './kube.ts';
-import { revisionName, serviceName } from './names.ts';
-import type { KnativeService, OwnerReference } from './objects.ts';
-import { SERVICES } from './resources.ts';
-import { type ClusterLimits, makeRevisionTemplate } from './revision.ts';
-import { makeService } from './service.ts';
-import { makeFirstTraffic } from './traffic.ts';
 
 /** By force only what is known as ours: a stranger's Service of that name is refused. */
 export async function applyOurs(

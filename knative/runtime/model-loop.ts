@@ -6,13 +6,8 @@ import { Fault, FAULTS, messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import { createLoop } from '#lib/loop.ts';
 import type { Wanted, Workload } from '#runtime/runtime.ts';
-import { applyOurs } from './apply.ts';
-import { type PodsState, type ScaleCarrier, isSteered, makeSteering } from './autoscaling.ts';
-import type { Servers } from './container.ts';
-import { type Failures, makeMissing } from './failures.ts';
-import type { Kube } from './kube.ts';
-import type { Mirror } from './mirror.ts';
-import { revisionName, serviceName } from './names.ts';
+import type { Kube } from '../api/kube.ts';
+import type { Mirror } from '../api/mirror.ts';
 import type {
   KnativeRevision,
   KnativeService,
@@ -20,13 +15,18 @@ import type {
   PodAutoscaler,
   RevisionTemplate,
   TrafficEntry,
-} from './objects.ts';
-import { PODAUTOSCALERS, REVISIONS } from './resources.ts';
-import { type ClusterLimits, makeRevisionTemplate } from './revision.ts';
+} from '../api/objects.ts';
+import { PODAUTOSCALERS, REVISIONS } from '../api/resources.ts';
+import { type PodsState, type ScaleCarrier, isSteered, makeSteering } from '../manifests/autoscaling.ts';
+import type { Servers } from '../manifests/container.ts';
+import { revisionName, serviceName } from '../manifests/names.ts';
+import { type ClusterLimits, makeRevisionTemplate } from '../manifests/revision.ts';
+import { makeService } from '../manifests/service.ts';
+import { makeFirstTraffic, makeTraffic, targetsOf } from '../manifests/traffic.ts';
+import { applyOurs } from './apply.ts';
+import { type Failures, makeMissing } from './failures.ts';
 import { createRevisionNames } from './revision-names.ts';
-import { makeService } from './service.ts';
 import { readStatus } from './status.ts';
-import { makeFirstTraffic, makeTraffic, targetsOf } from './traffic.ts';
 import type { Waits } from './waits.ts';
 
 /**

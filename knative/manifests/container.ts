@@ -14,7 +14,7 @@ import { partsOfRevisionKey } from '#domain/names.ts';
 import type { ArtifactRef } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
 import type { Workload } from '#runtime/runtime.ts';
-import type { Container, EnvVar, Probe, Texts, Volume } from './objects.ts';
+import type { Container, EnvVar, Probe, Texts, Volume } from '../api/objects.ts';
 
 /** The container of an instance, beside Knative's queue-proxy. */
 export const MODEL_CONTAINER = 'model';

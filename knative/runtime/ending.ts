@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { formatDuration, formatSize } from '#domain/units.ts';
-import type { Terminated } from './objects.ts';
+import type { Terminated } from '../api/objects.ts';
 
 /** Why a container ended, as the local runtime would say it of a process. */
 
