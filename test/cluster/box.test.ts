@@ -1,11 +1,19 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemProcesses } from '#runtime/local/process/proc.ts';
-import { findCgroups, findHierarchies } from './cgroups.ts';
+import { findCgroups, findHierarchies, makeCgroups } from './cgroups.ts';
 import { takeDown } from './down.ts';
 import { findBox } from './enter.ts';
 import { cacheFolder, cgroupName, partsOf, stateFolder } from './folders.ts';
@@ -77,6 +85,33 @@ tmpfs /sys/fs/cgroup tmpfs rw 0 0
 cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0
 `;
   expect(findHierarchies(mounts)).toEqual(['/sys/fs/cgroup/cpu', '/sys/fs/cgroup/unified']);
+  expect(findHierarchies('cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n')).toEqual(['/sys/fs/cgroup']);
+});
+
+test('with cgroups v2 what limits pods is handed down, once', () => {
+  const control = join(folder, 'cgroup.subtree_control');
+  writeFileSync(join(folder, 'cgroup.controllers'), 'cpuset cpu io memory hugetlb pids rdma\n');
+  writeFileSync(control, 'memory pids\n');
+  makeCgroups('own', [folder]);
+  expect(readFileSync(control, 'utf8')).toBe('+cpu +cpuset +io');
+  writeFileSync(control, 'cpu cpuset io memory pids\n');
+  makeCgroups('other', [folder]);
+  expect(readFileSync(control, 'utf8')).toBe('cpu cpuset io memory pids\n');
+  expect(findCgroups('own', folder)).toEqual([join(folder, 'own')]);
+  rmSync(control);
+  // A file that nobody may write to.
+  symlinkSync('/proc/sys/kernel/ostype', control);
+  expect(() => makeCgroups('own', [folder])).toThrow(
+    /subtree_control: cpu, cpuset, io, memory, pids cannot be handed down \(EACCES.*: expected/,
+  );
+});
+
+test('with cgroups v1 a cgroup may use what the one above may', () => {
+  const hierarchy = join(folder, 'cpuset');
+  mkdirSync(hierarchy);
+  writeFileSync(join(hierarchy, 'cpuset.cpus'), '0-1\n');
+  makeCgroups('own', [hierarchy]);
+  expect(readFileSync(join(hierarchy, 'own', 'cpuset.cpus'), 'utf8')).toBe('0-1\n');
 });
 
 test('two states are two clusters', () => {
@@ -93,6 +128,8 @@ test('the mounts of a box: all is shared at the end, each shielded setting has a
   expect(commands.at(-1)).toBe('mount --make-rshared /');
   expect(commands).toContain('mount --bind /s/lib /var/lib');
   expect(commands).toContain('mount --mkdir --bind /sys/fs/cgroup/cpu/own /run/cgroup/cpu');
+  const unified = makeMounts(folders, 'own', ['/sys/fs/cgroup']).map((words) => words.join(' '));
+  expect(unified).toContain('mount --mkdir --bind /sys/fs/cgroup/own /run/cgroup');
   const shields = commands.filter((command) => / \/proc\/sys\//.test(command));
   expect(shields).toHaveLength(Object.keys(readShielded()).length);
   expect(shields).toContain(

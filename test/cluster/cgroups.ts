@@ -4,13 +4,16 @@ import {
   readdirSync,
   readFileSync,
   rmdirSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Fault } from '#lib/fault.ts';
+import { Fault, messageOf } from '#lib/fault.ts';
 
 export const CGROUPS = '/sys/fs/cgroup';
+/** By which kubelet and runc limit pods. */
+const CONTROLLERS = ['cpu', 'cpuset', 'io', 'memory', 'pids'];
 /** A cgroup is busy until the last of its processes has been collected. */
 const EMPTY_MS = 10_000;
 const STEP_MS = 20;
@@ -23,24 +26,50 @@ export function findHierarchies(mounts = readFileSync('/proc/self/mounts', 'utf8
     .map((row) => row[1] ?? '');
 }
 
-/** Makes a cgroup in each hierarchy. */
+/** Makes a cgroup in each hierarchy, in which pods can be limited. */
 export function makeCgroups(name: string, hierarchies: readonly string[]): void {
   for (const hierarchy of hierarchies) {
     const path = join(hierarchy, name);
+    const handed = join(hierarchy, 'cgroup.subtree_control');
+    const isV2 = existsSync(handed);
+    if (isV2) handDown(hierarchy, handed);
     mkdirSync(path, { recursive: true });
-    // With v1 a new one may use no processor and no memory until it is told which.
-    for (const file of ['cpuset.cpus', 'cpuset.mems']) {
-      const inherited = join(hierarchy, file);
-      if (existsSync(inherited)) writeFileSync(join(path, file), readFileSync(inherited));
-    }
+    if (!isV2) inheritSets(hierarchy, path);
   }
+}
+
+/** With v2 a cgroup has only those controllers that the one above hands down. */
+function handDown(hierarchy: string, handed: string): void {
+  const there = wordsIn(join(hierarchy, 'cgroup.controllers'));
+  const missing = CONTROLLERS.filter((name) => there.has(name) && !wordsIn(handed).has(name));
+  if (missing.length === 0) return;
+  try {
+    writeFileSync(handed, missing.map((name) => `+${name}`).join(' '));
+  } catch (error) {
+    throw new Fault(
+      'unavailable',
+      `${handed}: ${missing.join(', ')} cannot be handed down (${messageOf(error)}): expected the machine's ` +
+        'own root cgroup, or one without processes, as a container has it after all of them were moved below',
+    );
+  }
+}
+
+/** With v1 a new one may use no processor and no memory until it is told which. */
+function inheritSets(hierarchy: string, path: string): void {
+  for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+    const inherited = join(hierarchy, file);
+    if (existsSync(inherited)) writeFileSync(join(path, file), readFileSync(inherited));
+  }
+}
+
+function wordsIn(file: string): Set<string> {
+  return new Set(readFileSync(file, 'utf8').split(/\s+/));
 }
 
 /** The folders of a cgroup, one for each hierarchy that has it. */
 export function findCgroups(name: string, root = CGROUPS): string[] {
-  return [root, ...foldersIn(root)].flatMap((hierarchy) =>
-    foldersIn(hierarchy).filter((path) => path === join(hierarchy, name)),
-  );
+  const all = [root, ...foldersIn(root)].map((hierarchy) => join(hierarchy, name));
+  return all.filter((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true);
 }
 
 /** Removes a cgroup, and those in it, from each hierarchy. Its processes have ended or are about to. */
