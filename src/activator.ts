@@ -4,7 +4,6 @@ import { readClusterDomain } from '#knative/api/cluster-domain.ts';
 import { createKube } from '#knative/api/kube.ts';
 import { createPodConnection } from '#knative/api/pod-connection.ts';
 import { systemClock } from '#lib/clock.ts';
-import { INTERRUPTED } from '#lib/exit-status.ts';
 import { messageOf } from '#lib/fault.ts';
 import { createLog, type Log } from '#lib/log.ts';
 import { readVersion } from '#lib/version.ts';
@@ -13,6 +12,7 @@ import {
   type ActivatorEnvironment,
   parseActivatorEnvironment,
 } from '#serve/activator/environment.ts';
+import { leaveOnSignal } from '#serve/leave-on-signal.ts';
 
 /** Rouse in the place of Knative's activator: what its Deployment starts, with the environment that it gives. */
 
@@ -53,25 +53,16 @@ async function run(environment: ActivatorEnvironment, log: Log): Promise<void> {
   const admin = await createAdmin({ host: HOST, port: METRICS }, made.activator);
   log.info({ podName, version, http: HTTP, h2c: H2C, metrics: METRICS }, 'takes requests');
 
-  async function end(): Promise<void> {
-    made.leave();
-    log.info({ afterMs: PROPAGATION_MS }, 'takes requests until the cluster knows that it ends');
-    await new Promise((resolve) => setTimeout(resolve, PROPAGATION_MS));
-    await made.close(DRAIN_MS);
-    await admin.close();
-    connection.close();
-    log.info('has ended');
-    process.exit(0);
-  }
-
-  let ending = false;
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      if (ending) process.exit(INTERRUPTED);
-      ending = true;
-      void end();
-    });
-  }
+  leaveOnSignal({
+    leave: () => made.leave(),
+    afterMs: PROPAGATION_MS,
+    async close() {
+      await made.close(DRAIN_MS);
+      await admin.close();
+      connection.close();
+    },
+    log,
+  });
 }
 
 try {

@@ -1,19 +1,18 @@
 import { readFileSync } from 'node:fs';
-import { setTimeout as wait } from 'node:timers/promises';
 import { createAdmin } from '#activator/admin.ts';
 import { createConnection } from '#knative/api/client.ts';
 import { createKube } from '#knative/api/kube.ts';
 import { systemClock } from '#lib/clock.ts';
-import { INTERRUPTED } from '#lib/exit-status.ts';
+import { WRONG_USAGE } from '#lib/exit-status.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 import { createLog } from '#lib/log.ts';
 import { readVersion } from '#lib/version.ts';
 import { createIngressServer } from '#serve/ingress/ingress.ts';
 import { parseIngressSettings, USAGE } from '#serve/ingress/settings.ts';
+import { leaveOnSignal } from '#serve/leave-on-signal.ts';
 
 /** The program of Rouse's ingress: a way into the cluster for Knative. */
 
-const WRONG_USAGE = 2;
 const RESOLV_CONF = '/etc/resolv.conf';
 /** So long after a pod has said that it ends, others still send to it. */
 const LEAVE_MS = 5000;
@@ -38,21 +37,16 @@ async function run(): Promise<void> {
   log.info({ requests: server.activator.port, admin: admin.port }, 'the ingress listens');
   server.ready.then(() => log.info('all of the cluster is known')).catch(giveUp);
 
-  let closing = false;
-  async function close(signal: string): Promise<void> {
-    if (closing) process.exit(INTERRUPTED);
-    closing = true;
-    log.info(`${signal}: ending; once more ends at once`);
-    admin.leave();
-    await wait(LEAVE_MS);
-    await server.close(DRAIN_MS);
-    await admin.close();
-    connection.close();
-    process.exit(0);
-  }
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => void close(signal));
-  }
+  leaveOnSignal({
+    leave: () => admin.leave(),
+    afterMs: LEAVE_MS,
+    async close() {
+      await server.close(DRAIN_MS);
+      await admin.close();
+      connection.close();
+    },
+    log,
+  });
 }
 
 function giveUp(error: unknown): void {
