@@ -51,6 +51,12 @@ export function makeAwayFault(error: unknown): Fault {
   });
 }
 
+/** Of a request that got no answer for so long. */
+export function makeLateFault(ms: number): Fault {
+  const message = `the API server of the cluster has not answered within ${ms / 1000}s`;
+  return new Fault('unavailable', message);
+}
+
 interface Verdict {
   readonly code: FaultCode;
   readonly message: string;

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Clock, Timer } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
 import type { Connection, KubeRequest } from './connection.ts';
-import { GONE, makeAwayFault, makeKubeFault } from './kube-fault.ts';
+import { GONE, makeAwayFault, makeKubeFault, makeLateFault } from './kube-fault.ts';
 import type { KubeObject } from './objects.ts';
 import { type Place, type Query, type Resource, describePlace, pathOf } from './resources.ts';
 import { type WatchEvent, readEvents } from './watch-events.ts';
@@ -62,7 +62,7 @@ export interface WatchFrom {
 /** Of server-side apply: what this manager has set belongs to Rouse, all else to others. */
 export const FIELD_MANAGER = 'rouse';
 
-/** For an answer; a webhook may take 30 seconds. */
+/** For an answer, or the head of a watch; a webhook may take 30 seconds. */
 const PATIENCE_MS = 45_000;
 /** Beyond the time that a watch was asked for: then its connection is dead, although nobody says so. */
 const GRACE_MS = 30_000;
@@ -153,12 +153,17 @@ export function createKube(connection: Connection, clock: Clock): Kube {
         },
       );
       const dead = new AbortController();
-      const timer = clock.after(seconds * 1000 + GRACE_MS, () => dead.abort());
+      const within = (ms: number): Timer => clock.after(ms, () => dead.abort(makeLateFault(ms)));
+      let timer = within(PATIENCE_MS);
       try {
         const both = AbortSignal.any([signal, dead.signal]);
         const response = await connection.send({ method: 'GET', path, signal: both });
         const status = response.statusCode ?? 0;
-        if (status === 200) return readUntilEnd(resource, response, timer);
+        if (status === 200) {
+          timer.cancel();
+          timer = within(seconds * 1000 + GRACE_MS);
+          return readUntilEnd(resource, response, timer);
+        }
         const body = await readBody(response);
         timer.cancel();
         if (status === GONE) return 'gone';
@@ -248,11 +253,7 @@ async function withPatience<T>(
   run: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const patience = new AbortController();
-  const late = new Fault(
-    'unavailable',
-    `the API server of the cluster has not answered within ${ms / 1000}s`,
-  );
-  const timer = clock.after(ms, () => patience.abort(late));
+  const timer = clock.after(ms, () => patience.abort(makeLateFault(ms)));
   try {
     return await run(patience.signal);
   } finally {

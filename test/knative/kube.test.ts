@@ -258,19 +258,26 @@ describe('a way to the cluster', () => {
     const impatient = createKube(connection, clock);
     server.refuse(/^GET/, 0, '');
     const asking = impatient.get(SERVICES, place);
-    const refused = expect(asking).rejects.toMatchObject({
+    const late = {
       code: 'unavailable',
       message: 'the API server of the cluster has not answered within 45s',
-    });
+    };
+    const refused = expect(asking).rejects.toMatchObject(late);
     await until('it is asked', () => server.requests.length === 1);
     clock.advance(45_000);
     await refused;
-    const watching = await impatient.watch(SERVICES, {
+    const from = {
       selector: '',
       resourceVersion: '100',
       seconds: 300,
       signal: new AbortController().signal,
-    });
+    };
+    server.refuse(/^GET/, 0, '');
+    const beginning = expect(impatient.watch(SERVICES, from)).rejects.toMatchObject(late);
+    await until('a watch is asked for', () => server.requests.length === 2);
+    clock.advance(45_000);
+    await beginning;
+    const watching = await impatient.watch(SERVICES, from);
     if (watching === 'gone') throw new Error('the watch is refused');
     const cut = expect(drain(watching)).rejects.toThrow(/abort/i);
     clock.advance(330_000);
