@@ -1,3 +1,4 @@
+import { formatAddress } from '#domain/address.ts';
 import type { Endpoints } from './objects.ts';
 
 /** Where a pod listens: `ip:port`, and whether Kubernetes takes it for ready. */
@@ -13,9 +14,10 @@ export function readAddresses({ subsets = [] }: Endpoints, portName: PortName): 
     const port = ports.find(({ name }) => name === portName)?.port;
     if (port === undefined) continue;
     for (const { ip } of notReadyAddresses) {
-      if (!found.has(formatTo(ip, port))) found.set(formatTo(ip, port), false);
+      const to = formatAddress({ host: ip, port });
+      if (!found.has(to)) found.set(to, false);
     }
-    for (const { ip } of addresses) found.set(formatTo(ip, port), true);
+    for (const { ip } of addresses) found.set(formatAddress({ host: ip, port }), true);
   }
   return found;
 }
@@ -26,13 +28,4 @@ export function readIps({ subsets = [] }: Endpoints, portName: PortName): string
     .filter(({ ports = [] }) => ports.some(({ name }) => name === portName))
     .flatMap(({ addresses = [] }) => addresses.map(({ ip }) => ip));
   return [...new Set(ips)].toSorted();
-}
-
-function formatTo(ip: string, port: number): string {
-  return `${ip.includes(':') ? `[${ip}]` : ip}:${port}`;
-}
-
-export function parseTo(to: string): { readonly host: string; readonly port: number } {
-  const colon = to.lastIndexOf(':');
-  return { host: to.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(to.slice(colon + 1)) };
 }

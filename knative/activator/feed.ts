@@ -6,12 +6,12 @@ import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import type { Kube } from '../api/kube.ts';
 import { createMirrors } from '../api/mirrors.ts';
+import { keyOf } from '../api/objects.ts';
 import { readAddresses, readIps } from './addresses.ts';
-import { type Backend, createInstances, type Place } from './instances.ts';
+import { type RevisionTraits, createInstances, type Place } from './instances.ts';
 import {
   type Endpoints,
   ENDPOINTS,
-  keyOf,
   PRIVATE,
   PUBLIC,
   revisionOf,
@@ -38,7 +38,7 @@ export interface Feed {
 
 interface Known {
   readonly model: RoutingModel;
-  readonly backend: Backend;
+  readonly traits: RevisionTraits;
   readonly trustsProbe: boolean;
   /** When an instance of it was asked for last, ms; 0: there was one since. */
   askedAt: number;
@@ -71,12 +71,12 @@ export function createFeed(options: {
       onReady(revision, to, seenAt) {
         const known = revisions.get(revision);
         if (!known) return;
-        instances.add(known.backend, to, { askedAt: known.askedAt || seenAt, seenAt });
+        instances.add(known.traits, to, { askedAt: known.askedAt || seenAt, seenAt });
         known.askedAt = 0;
       },
       onGone(revision, to) {
         const known = revisions.get(revision);
-        if (known) instances.remove(known.backend, to);
+        if (known) instances.remove(known.traits, to);
       },
     },
   });
@@ -87,12 +87,12 @@ export function createFeed(options: {
     const model = makeRoutingModel(object);
     if (known && isDeepStrictEqual(known.model, model)) return;
     const { namespace, name } = model;
-    const backend = {
+    const traits = {
       revision: revisionKey(namespace, name, name),
       concurrency: model.revisions[0]?.concurrency ?? 0,
       h2c: portNameOf(object) === 'http2',
     };
-    revisions.set(key, { model, backend, trustsProbe: trustsProbe(object), askedAt: 0 });
+    revisions.set(key, { model, traits, trustsProbe: trustsProbe(object), askedAt: 0 });
     if (!isSynced) return;
     publisher.update({ models: [model] });
     follow(key);
@@ -104,7 +104,7 @@ export function createFeed(options: {
     if (!known) return;
     pods.drop(key);
     revisions.delete(key);
-    instances.forget(known.backend.revision);
+    instances.forget(known.traits.revision);
     const { namespace, name } = known.model;
     if (isSynced) publisher.update({ removedModels: [modelKey(namespace, name)] });
   }
@@ -113,11 +113,11 @@ export function createFeed(options: {
   function follow(key: string): void {
     const known = revisions.get(key);
     if (!known || !isSynced) return;
-    const { backend } = known;
-    const portName = backend.h2c ? 'http2' : 'http';
+    const { traits } = known;
+    const portName = traits.h2c ? 'http2' : 'http';
     const open = publics.get(key);
     const place = open && placeIn(readIps(open, portName), podIp);
-    if (place) instances.setPlace(backend, place);
+    if (place) instances.setPlace(traits, place);
     const behind = privates.get(key);
     if (behind) pods.set(key, readAddresses(behind, portName), known.trustsProbe);
     else pods.drop(key);

@@ -1,12 +1,12 @@
 import type { Lease, NewLease } from '#bus/messages.ts';
 import type { Publisher } from '#bus/publisher.ts';
+import { splitAddress } from '#domain/address.ts';
 import type { RoutingInstance } from '#domain/routing.ts';
 import type { Clock } from '#lib/clock.ts';
-import { parseTo } from './addresses.ts';
 import { decideShares } from './shares.ts';
 
 /** What is the same for all instances of a revision. */
-export interface Backend {
+export interface RevisionTraits {
   /** `namespace/model/revision`. */
   readonly revision: string;
   /** Requests that a pod takes at once; 0: no limit. */
@@ -30,13 +30,13 @@ export interface Place {
  */
 export interface Instances {
   add(
-    backend: Backend,
+    traits: RevisionTraits,
     to: string,
     times: { readonly askedAt: number; readonly seenAt: number },
   ): void;
-  remove(backend: Backend, to: string): void;
+  remove(traits: RevisionTraits, to: string): void;
   /** Shares change with it. */
-  setPlace(backend: Backend, place: Place): void;
+  setPlace(traits: RevisionTraits, place: Place): void;
   /** Nothing of it is in flight any more. */
   drained(id: string): void;
   /** The data plane gave up places of it. */
@@ -52,7 +52,7 @@ const RETURN_MS = 200;
 const UNKNOWN_PLACE: Place = { index: -1, count: 0 };
 
 interface Shared {
-  backend: Backend;
+  traits: RevisionTraits;
   place: Place;
   /** By address. */
   readonly instances: Map<string, RoutingInstance>;
@@ -70,18 +70,18 @@ export function createInstances(options: {
   let made = 0;
   let sequence = 0;
 
-  function sharedOf(backend: Backend): Shared {
-    const known = revisions.get(backend.revision);
+  function sharedOf(traits: RevisionTraits): Shared {
+    const known = revisions.get(traits.revision);
     if (known) return known;
-    const fresh = { backend, place: UNKNOWN_PLACE, instances: new Map(), isReturning: false };
-    revisions.set(backend.revision, fresh);
+    const fresh = { traits, place: UNKNOWN_PLACE, instances: new Map(), isReturning: false };
+    revisions.set(traits.revision, fresh);
     return fresh;
   }
 
-  function share({ backend, place, instances }: Shared): void {
-    if (backend.concurrency === 0 || instances.size === 0) return;
+  function share({ traits, place, instances }: Shared): void {
+    if (traits.concurrency === 0 || instances.size === 0) return;
     const pods = [...instances].toSorted(([a], [b]) => (a < b ? -1 : 1));
-    const slots = decideShares(pods.length, backend.concurrency, place);
+    const slots = decideShares(pods.length, traits.concurrency, place);
     sequence += 1;
     const leases = pods.map(([, { id }], i): NewLease => ({
       instance: id,
@@ -101,35 +101,35 @@ export function createInstances(options: {
   }
 
   return {
-    add(backend, to, { askedAt, seenAt }) {
-      const shared = sharedOf(backend);
+    add(traits, to, { askedAt, seenAt }) {
+      const shared = sharedOf(traits);
       made += 1;
-      const { host, port } = parseTo(to);
+      const { host, port } = splitAddress(to);
       const instance: RoutingInstance = {
-        id: `${backend.revision}@${to}#${made}`,
-        revision: backend.revision,
-        address: { node: '', host, port, ...(backend.h2c && { h2c: true }) },
+        id: `${traits.revision}@${to}#${made}`,
+        revision: traits.revision,
+        address: { node: '', host, port, ...(traits.h2c && { h2c: true }) },
         state: 'ready',
-        ...(backend.concurrency > 0 && { leased: true }),
+        ...(traits.concurrency > 0 && { leased: true }),
         askedAt: Math.min(askedAt, seenAt),
         startedAt: seenAt,
         readyAt: clock.now(),
       };
       shared.instances.set(to, instance);
-      revisionOfId.set(instance.id, backend.revision);
+      revisionOfId.set(instance.id, traits.revision);
       publisher.update({ instances: [instance] });
       share(shared);
     },
-    remove(backend, to) {
-      const shared = sharedOf(backend);
+    remove(traits, to) {
+      const shared = sharedOf(traits);
       const instance = shared.instances.get(to);
       if (!instance) return;
       shared.instances.delete(to);
       publisher.update({ instances: [{ ...instance, state: 'draining' }] });
       share(shared);
     },
-    setPlace(backend, place) {
-      const shared = sharedOf(backend);
+    setPlace(traits, place) {
+      const shared = sharedOf(traits);
       if (shared.place.index === place.index && shared.place.count === place.count) return;
       shared.place = place;
       share(shared);

@@ -48,7 +48,3 @@ export function revisionOf({ metadata }: Endpoints): string | undefined {
   const name = metadata.labels?.[REVISION];
   return name === undefined ? undefined : `${metadata.namespace ?? ''}/${name}`;
 }
-
-export function keyOf({ metadata }: KubeObject): string {
-  return `${metadata.namespace ?? ''}/${metadata.name}`;
-}

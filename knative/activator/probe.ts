@@ -1,5 +1,5 @@
 import { request } from 'node:http';
-import { parseTo } from './addresses.ts';
+import { splitAddress } from '#domain/address.ts';
 
 /** What the queue-proxy of a pod says of it: that it takes requests, that it does not yet, or nothing at all. */
 export type ProbeResult = 'ready' | 'unready' | 'away';
@@ -14,7 +14,7 @@ const NAME = 'queue';
 
 /** Asks the pod that listens at `to`. Never rejects. */
 export async function probePod(to: string, signal: AbortSignal): Promise<ProbeResult> {
-  const { host, port } = parseTo(to);
+  const { host, port } = splitAddress(to);
   return await new Promise((resolve) => {
     const headers = { 'K-Network-Probe': NAME, 'User-Agent': 'Knative-Activator-Probe' };
     const asked = request({ host, port, path: '/healthz', headers, agent: false, signal });

@@ -3,7 +3,7 @@ import { Fault } from '#lib/fault.ts';
 import { pause } from '#lib/pause.ts';
 import { makeAwayFault } from './kube-fault.ts';
 import type { Kube } from './kube.ts';
-import type { KubeObject } from './objects.ts';
+import { keyOf, type KubeObject } from './objects.ts';
 import type { Resource } from './resources.ts';
 import type { WatchEvent } from './watch-events.ts';
 
@@ -143,10 +143,6 @@ export function runMirror<T extends KubeObject>(
     },
     done: follow(),
   };
-}
-
-function keyOf({ metadata }: KubeObject): string {
-  return `${metadata.namespace ?? ''}/${metadata.name}`;
 }
 
 /** Doubled with each failure in a row; from half of that to all of it, by chance. */

@@ -37,6 +37,11 @@ export interface KubeObject {
   };
 }
 
+/** `namespace/name`; no two of a kind share one. */
+export function keyOf({ metadata }: KubeObject): string {
+  return `${metadata.namespace ?? ''}/${metadata.name}`;
+}
+
 export interface Condition {
   readonly type: string;
   readonly status: 'True' | 'False' | 'Unknown';
@@ -56,6 +61,10 @@ export interface TrafficEntry {
   readonly latestRevision?: boolean;
   readonly percent?: number;
   readonly tag?: string;
+}
+
+export interface ConfigMap extends KubeObject {
+  readonly data?: Texts;
 }
 
 export interface KnativeService extends KubeObject {

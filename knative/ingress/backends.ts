@@ -1,5 +1,6 @@
-import type { RoutingInstance } from '#domain/routing.ts';
+import { formatAddress } from '#domain/address.ts';
 import { modelKey } from '#domain/names.ts';
+import type { RoutingInstance } from '#domain/routing.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
 import type { BackendAddress } from './endpoints.ts';
 import { HOLD_MS, makeBackendInstance, makeBackendModel, modelNameOf } from './routing.ts';
@@ -111,6 +112,6 @@ export function createBackends(options: {
   };
 }
 
-function textOf({ host, port, h2c }: BackendAddress): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}${h2c ? '+h2c' : ''}`;
+function textOf(address: BackendAddress): string {
+  return `${formatAddress(address)}${address.h2c ? '+h2c' : ''}`;
 }

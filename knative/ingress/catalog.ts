@@ -1,10 +1,10 @@
 import type { Mirrors, ObjectChange } from '../api/mirrors.ts';
+import { keyOf } from '../api/objects.ts';
 import { type BackendAddress, findAddresses } from './endpoints.ts';
 import {
   CORE_SERVICES,
   ENDPOINT_SLICES,
   type EndpointSlice,
-  keyOf,
   type Secret,
   SECRETS,
   SERVICE_LABEL,

@@ -4,9 +4,10 @@ import { backoffMs } from '#lib/backoff.ts';
 import type { Log } from '#lib/log.ts';
 import { createLoop } from '#lib/loop.ts';
 import type { Kube } from '../api/kube.ts';
+import { keyOf } from '../api/objects.ts';
 import type { BackendAddress } from './endpoints.ts';
 import type { Feed, Progress } from './feed.ts';
-import { type Ingress, INGRESSES, keyOf } from './objects.ts';
+import { type Ingress, INGRESSES } from './objects.ts';
 import { askGateway, makeProbe } from './prober.ts';
 import type { BackendName, Routing } from './rules.ts';
 import { type Domains, isNews, isSettled, makeStatus, type Seen } from './status.ts';
@@ -47,19 +48,13 @@ export function createController(options: {
   log: Log;
 }): Controller {
   const { kube, feed, lost, services, domains, isLeader, clock, log } = options;
-  /** What was written, until the watch tells it. */
-  const written = new Map<
-    string,
-    { readonly over: string | undefined; readonly ingress: Ingress }
-  >();
+  /** What became of an Ingress by what was written, until the watch tells it. */
+  const written = new WeakMap<Ingress, Ingress>();
   let failures = 0;
 
   async function step(): Promise<void> {
     if (!isLeader()) return;
-    const open = [...feed.all()].filter((progress) => {
-      const { status, metadata } = newestOf(progress.ingress);
-      return !isSettled(status, { generation: metadata.generation ?? 0 }, domains);
-    });
+    const open = [...feed.all()].filter(isOpen);
     let waits = false;
     for (let at = 0; at < open.length; at += AT_ONCE) {
       const done = await Promise.all(open.slice(at, at + AT_ONCE).map(settle));
@@ -69,14 +64,20 @@ export function createController(options: {
     if (waits) clock.after(backoffMs(failures, FIRST_WAIT_MS, LONGEST_WAIT_MS), () => loop.ask());
   }
 
+  /** Something is left to be told of it. What was ready may have lost a host since, to one that is older. */
+  function isOpen({ ingress }: Progress): boolean {
+    const { status, metadata } = newestOf(ingress);
+    const { generation = 0 } = metadata;
+    return !isSettled(status, { generation }, domains) || lost(keyOf(ingress)).length > 0;
+  }
+
   /** False: it is to be looked at again soon. */
   async function settle(progress: Progress): Promise<boolean> {
-    const ingress = newestOf(progress.ingress);
     const seen = await look(progress);
-    const before = ingress.status ?? {};
+    const before = newestOf(progress.ingress).status ?? {};
     const status = makeStatus(seen, domains, before, new Date(clock.now()).toISOString());
     const isDone = seen.problem !== undefined || seen.proven === seen.gateways;
-    if (isLeader() && isNews(before, status)) await write(ingress, status);
+    if (isLeader() && isNews(before, status)) await write(progress.ingress, status);
     return isDone && seen.gateways > 0;
   }
 
@@ -117,11 +118,11 @@ export function createController(options: {
   }
 
   async function write(ingress: Ingress, status: Ingress['status']): Promise<void> {
-    const { namespace, name, resourceVersion } = ingress.metadata;
+    const { namespace, name, resourceVersion } = newestOf(ingress).metadata;
     const place = { namespace, name, subresource: 'status' };
     try {
       const after = await kube.merge(INGRESSES, place, { metadata: { resourceVersion }, status });
-      written.set(keyOf(ingress), { over: resourceVersion, ingress: after });
+      written.set(ingress, after);
     } catch (error) {
       // It has changed or gone meanwhile, of which the watch tells.
       if (error instanceof Fault && (error.code === 'conflict' || error.code === 'not_found'))
@@ -131,10 +132,7 @@ export function createController(options: {
   }
 
   function newestOf(ingress: Ingress): Ingress {
-    const known = written.get(keyOf(ingress));
-    if (known && known.over === ingress.metadata.resourceVersion) return known.ingress;
-    if (known) written.delete(keyOf(ingress));
-    return ingress;
+    return written.get(ingress) ?? ingress;
   }
 
   function onError(error: unknown): void {

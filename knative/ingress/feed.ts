@@ -3,9 +3,10 @@ import { Fault, messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import type { Kube } from '../api/kube.ts';
 import { createMirrors } from '../api/mirrors.ts';
+import { keyOf } from '../api/objects.ts';
 import type { Backends } from './backends.ts';
 import { type Catalog, createCatalog } from './catalog.ts';
-import { type Ingress, INGRESSES, isOurs, keyOf, type Secret } from './objects.ts';
+import { type Ingress, INGRESSES, isOurs, type Secret } from './objects.ts';
 import { createReferences } from './references.ts';
 import { backendsOf, parseRouting, type Routing, serviceKey } from './rules.ts';
 

@@ -114,8 +114,3 @@ const INGRESS_CLASS = 'rouse.ingress.networking.knative.dev';
 export function isOurs({ metadata }: Ingress): boolean {
   return metadata.annotations?.[CLASS_ANNOTATION] === INGRESS_CLASS;
 }
-
-/** `namespace/name`. */
-export function keyOf({ metadata }: KubeObject): string {
-  return `${metadata.namespace ?? ''}/${metadata.name}`;
-}

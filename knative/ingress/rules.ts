@@ -1,5 +1,5 @@
 import { Fault } from '#lib/fault.ts';
-import type { Texts } from '../api/objects.ts';
+import { keyOf, type Texts } from '../api/objects.ts';
 import { hashOf } from './hash.ts';
 import { expandHosts } from './hosts.ts';
 import {
@@ -7,7 +7,6 @@ import {
   type IngressPath,
   type IngressRule,
   type IngressSplit,
-  keyOf,
 } from './objects.ts';
 
 /** One Ingress, understood. */

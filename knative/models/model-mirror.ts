@@ -3,8 +3,8 @@ import type { Log } from '#lib/log.ts';
 import { partsOfModelKey } from '#domain/names.ts';
 import type { Kube } from '../api/kube.ts';
 import { runMirror } from '../api/mirror.ts';
-import type { OwnerReference } from '../api/objects.ts';
-import { isEnding, isHeld, keyOf, makeOwnerReference, type ModelObject, MODELS } from './object.ts';
+import { keyOf, type OwnerReference } from '../api/objects.ts';
+import { isEnding, isHeld, makeOwnerReference, type ModelObject, MODELS } from './object.ts';
 import { KEPT_BY_API } from './settle.ts';
 
 /** The Model objects of the cluster, kept up to date. A cluster need not know of any. */

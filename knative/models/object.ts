@@ -25,10 +25,6 @@ export const TAKE_OVER = 'rouse.dev/take-over';
 /** Of names that others chose; an actor's has room for as many. */
 const LONGEST_MANAGER = 100;
 
-export function keyOf({ metadata }: ModelObject): string {
-  return modelKey(metadata.namespace ?? '', metadata.name);
-}
-
 export function isHeld({ metadata }: ModelObject): boolean {
   return metadata.finalizers?.includes(FINALIZER) === true;
 }

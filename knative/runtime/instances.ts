@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Instance, RuntimeEvent } from '#runtime/runtime.ts';
-import type { Pod } from '../api/objects.ts';
+import { keyOf, type Pod } from '../api/objects.ts';
 import type { PodsState } from '../manifests/autoscaling.ts';
 import { revisionKeyOf } from '../manifests/labels.ts';
 import type { Failures } from './failures.ts';
@@ -71,7 +71,7 @@ export function createPodInstances(options: {
     set(pod, isNew) {
       const revision = revisionKeyOf(pod);
       if (revision === undefined) return;
-      const name = nameOf(pod);
+      const name = keyOf(pod);
       const first = pods.get(name);
       const known = first ?? { pod, revision, instance: undefined, ended: undefined };
       known.pod = pod;
@@ -84,10 +84,10 @@ export function createPodInstances(options: {
       replace(known, instance);
     },
     gone(pod) {
-      const known = pods.get(nameOf(pod));
+      const known = pods.get(keyOf(pod));
       if (!known) return;
-      pods.delete(nameOf(pod));
-      failures.lasts(nameOf(pod), undefined);
+      pods.delete(keyOf(pod));
+      failures.lasts(keyOf(pod), undefined);
       if (known.instance) emit({ type: 'stopped', instance: known.instance });
     },
     list(revision) {
@@ -101,7 +101,7 @@ export function createPodInstances(options: {
       return staying.some(({ instance }) => instance?.state === 'ready') ? 'ready' : 'starting';
     },
     podsOf: (revision) =>
-      of(revision).map(({ pod, instance }) => ({ pod, instance: instance?.id ?? nameOf(pod) })),
+      of(revision).map(({ pod, instance }) => ({ pod, instance: instance?.id ?? keyOf(pod) })),
     podOf: (id) => Array.from(pods.values()).find(({ instance }) => instance?.id === id)?.pod,
   };
 }
@@ -113,8 +113,4 @@ function isGoing({ metadata, status }: Pod): boolean {
     status?.phase === 'Failed' ||
     status?.phase === 'Succeeded'
   );
-}
-
-function nameOf({ metadata }: Pod): string {
-  return `${metadata.namespace}/${metadata.name}`;
 }

@@ -16,14 +16,17 @@ export const address = z
   .string({ error: HOST_PORT })
   .regex(/^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$/, { error: HOST_PORT, abort: true })
   .refine((text) => portOf(text) <= MAX_PORT, `a port of at most ${MAX_PORT}`)
-  .transform((text): HostPort => {
-    const host = text.slice(0, text.lastIndexOf(':'));
-    return { host: host.replace(/^\[|\]$/g, ''), port: portOf(text) };
-  });
+  .transform(splitAddress);
 
 /** As it stands in the file. */
 export function formatAddress({ host, port }: HostPort): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** Of what is known to be one, as `formatAddress` writes it. */
+export function splitAddress(text: string): HostPort {
+  const host = text.slice(0, text.lastIndexOf(':'));
+  return { host: host.replace(/^\[|\]$/g, ''), port: portOf(text) };
 }
 
 /** The address as a caller on this machine writes it: "all addresses" is none that can be called. */

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
-import { address, type HostPort } from '#domain/address.ts';
+import { address, type HostPort, splitAddress } from '#domain/address.ts';
 import { readClusterDomain } from '#knative/api/cluster-domain.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 
@@ -27,6 +27,9 @@ const DEFAULTS = {
   'cluster-domain': '',
 };
 
+const PORTS = ['http', 'https', 'inside', 'admin'] as const;
+type Port = (typeof PORTS)[number];
+
 export const USAGE = `usage: ingress [--http HOST:PORT] [--https HOST:PORT] [--inside HOST:PORT] [--admin HOST:PORT]
                [--cluster-domain DOMAIN]
 The environment says which pod it is: POD_NAME, POD_NAMESPACE. KUBECONFIG or the pod's account leads to the cluster.
@@ -40,10 +43,7 @@ export function parseIngressSettings(
 ): IngressSettings {
   const said = { ...DEFAULTS, ...read(argv) };
   return {
-    http: parseAddress('http', said.http),
-    https: parseAddress('https', said.https),
-    inside: parseAddress('inside', said.inside),
-    admin: parseAddress('admin', said.admin),
+    ...parseAddresses(said),
     domain: readClusterDomain(said['cluster-domain'], resolvConf),
     namespace: env['POD_NAMESPACE'] ?? 'rouse-system',
     identity: env['POD_NAME'] ?? hostname(),
@@ -61,9 +61,19 @@ function read(argv: readonly string[]): Partial<typeof DEFAULTS> {
   }
 }
 
-function parseAddress(flag: string, text: string): HostPort {
-  const found = address.safeParse(text);
-  if (found.success) return found.data;
-  const problem = found.error.issues[0]?.message;
-  throw new Fault('invalid', `--${flag} ${JSON.stringify(text)}: expected ${problem}`);
+/** Throws Fault `invalid` that names all that are none. */
+function parseAddresses(said: Record<Port, string>): Record<Port, HostPort> {
+  const problems = PORTS.flatMap((port) => {
+    const problem = address.safeParse(said[port]).error?.issues[0]?.message;
+    if (problem === undefined) return [];
+    return `--${port} ${JSON.stringify(said[port])}: expected ${problem}`;
+  });
+  if (problems.length > 0) throw new Fault('invalid', problems.join('\n'));
+  const { http, https, inside, admin } = said;
+  return {
+    http: splitAddress(http),
+    https: splitAddress(https),
+    inside: splitAddress(inside),
+    admin: splitAddress(admin),
+  };
 }

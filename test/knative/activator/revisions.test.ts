@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseTo, readAddresses, readIps } from '#knative/activator/addresses.ts';
+import { readAddresses, readIps } from '#knative/activator/addresses.ts';
 import { readClusterDomain } from '#knative/api/cluster-domain.ts';
 import { readRevisionHost } from '#knative/activator/host.ts';
 import { makeRoutingModel, portNameOf, trustsProbe } from '#knative/activator/routing-model.ts';
@@ -82,11 +82,6 @@ describe('Endpoints', () => {
 
   test('those that are ready, in order', () => {
     expect(readIps({ metadata, subsets }, 'http')).toEqual(['10.0.0.1', '10.0.0.2']);
-  });
-
-  test('an address is read as it was written', () => {
-    expect(parseTo('[fd00::1]:8012')).toEqual({ host: 'fd00::1', port: 8012 });
-    expect(parseTo('10.0.0.1:8012')).toEqual({ host: '10.0.0.1', port: 8012 });
   });
 });
 

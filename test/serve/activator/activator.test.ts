@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createConnection } from '#knative/api/client.ts';
 import { ENDPOINTS, SERVED_REVISIONS } from '#knative/activator/objects.ts';
@@ -336,6 +336,19 @@ describe('pods', () => {
     const to = { ready: [pod.ip], port: pod.port, name: 'http2' };
     api.store.put(ENDPOINTS, makeEndpoints('Private', 'a', to));
     await until('it is told of by its new port', async () => (await send()).body === 'http2');
+  });
+
+  test('bodies go both ways at once', async () => {
+    setPods([await startPod((incoming, response) => void incoming.pipe(response))]);
+    const sent = request({ port: made.activator.port, method: 'POST', headers: TO_A });
+    teardown(() => sent.destroy());
+    sent.write('one');
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    expect(String((await once(response, 'data'))[0])).toBe('one');
+    sent.write('two');
+    expect(String((await once(response, 'data'))[0])).toBe('two');
+    sent.end();
+    await once(response, 'end');
   });
 
   test('another protocol after an upgrade passes both ways', async () => {
