@@ -31,7 +31,7 @@ const TABLE: Table = {
     { path: 'src/bus', holds: 'signals between data plane and control', imports: [DOMAIN, LIB] },
     {
       path: 'knative',
-      holds: 'the runtime on Knative Serving, and what its activator knows',
+      holds: 'Kubernetes and Knative Serving: runtime, activator, ingress, Model objects, install',
       imports: [DOMAIN, LIB],
       types: ['src/runtime', 'src/bus'],
     },
@@ -72,7 +72,7 @@ const TABLE: Table = {
     {
       path: 'src',
       direct: true,
-      holds: 'the command',
+      holds: 'the programs: the command, the activator, the ingress',
       imports: 'everything',
     },
     { path: '.ci', holds: 'the build of the npm package', imports: [] },

@@ -1,4 +1,11 @@
-import type { KnativeRevision, KnativeService, KubeObject, Pod, PodAutoscaler } from './objects.ts';
+import type {
+  ConfigMap,
+  KnativeRevision,
+  KnativeService,
+  KubeObject,
+  Pod,
+  PodAutoscaler,
+} from './objects.ts';
 
 /** A kind of objects in the cluster, by its path in the API. */
 export interface Resource<T extends KubeObject = KubeObject> {
@@ -24,6 +31,7 @@ export const PODAUTOSCALERS: Resource<PodAutoscaler> = {
   plural: 'podautoscalers',
 };
 export const PODS: Resource<Pod> = { root: '/api/v1', plural: 'pods' };
+export const CONFIG_MAPS: Resource<ConfigMap> = { root: '/api/v1', plural: 'configmaps' };
 export const DEFINITIONS: Resource = {
   root: '/apis/apiextensions.k8s.io/v1',
   plural: 'customresourcedefinitions',

@@ -2,12 +2,7 @@ import { Fault } from '#lib/fault.ts';
 import { keyOf, type Texts } from '../api/objects.ts';
 import { hashOf } from './hash.ts';
 import { expandHosts } from './hosts.ts';
-import {
-  type Ingress,
-  type IngressPath,
-  type IngressRule,
-  type IngressSplit,
-} from './objects.ts';
+import { type Ingress, type IngressPath, type IngressRule, type IngressSplit } from './objects.ts';
 
 /** One Ingress, understood. */
 export interface Routing {

@@ -1,22 +1,31 @@
 import type { Workload } from '#runtime/runtime.ts';
 import { Fault } from '#lib/fault.ts';
-import type { RevisionTemplate } from '../api/objects.ts';
+import type { RevisionTemplate, Texts } from '../api/objects.ts';
 import { STARTING } from './autoscaling.ts';
 import { type Servers, makeContainer, makeVolumes } from './container.ts';
 import { makeRevisionLabels } from './labels.ts';
 import { revisionName } from './names.ts';
 import { makeTimeouts } from './timeouts.ts';
 
-/** What the cluster allows: its ConfigMap `config-defaults`. */
+/** What the cluster allows. */
 export interface ClusterLimits {
-  /** `max-revision-timeout-seconds`. */
+  /** For a whole request. */
   readonly timeoutSeconds: number;
-  /** `container-concurrency-max-limit`. */
+  /** Of one instance. */
   readonly concurrency: number;
 }
 
 /** Knative's defaults. */
 export const DEFAULT_LIMITS: ClusterLimits = { timeoutSeconds: 600, concurrency: 1000 };
+
+/** As Knative's ConfigMap `config-defaults` says it, which need not say all. */
+export function readLimits(config: Texts): ClusterLimits {
+  const { timeoutSeconds, concurrency } = DEFAULT_LIMITS;
+  return {
+    timeoutSeconds: Number(config['max-revision-timeout-seconds'] ?? timeoutSeconds),
+    concurrency: Number(config['container-concurrency-max-limit'] ?? concurrency),
+  };
+}
 
 /** Before a program runs, its pod has to find a node, and its image may have to be pulled. */
 const PLACING_S = 540;

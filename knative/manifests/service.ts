@@ -1,4 +1,9 @@
-import type { KnativeService, OwnerReference, RevisionTemplate, TrafficEntry } from '../api/objects.ts';
+import type {
+  KnativeService,
+  OwnerReference,
+  RevisionTemplate,
+  TrafficEntry,
+} from '../api/objects.ts';
 import { makeModelLabels } from './labels.ts';
 import { serviceName } from './names.ts';
 

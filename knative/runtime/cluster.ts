@@ -4,7 +4,13 @@ import type { Log } from '#lib/log.ts';
 import type { Kube } from '../api/kube.ts';
 import type { Mirror } from '../api/mirror.ts';
 import { createMirrors, type ObjectChange } from '../api/mirrors.ts';
-import type { KnativeRevision, KnativeService, KubeObject, Pod, PodAutoscaler } from '../api/objects.ts';
+import type {
+  KnativeRevision,
+  KnativeService,
+  KubeObject,
+  Pod,
+  PodAutoscaler,
+} from '../api/objects.ts';
 import { PODAUTOSCALERS, PODS, REVISIONS, SERVICES } from '../api/resources.ts';
 import { OURS, modelKeyOf } from '../manifests/labels.ts';
 

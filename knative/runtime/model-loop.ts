@@ -17,14 +17,15 @@ import type {
   TrafficEntry,
 } from '../api/objects.ts';
 import { PODAUTOSCALERS, REVISIONS } from '../api/resources.ts';
-import { type PodsState, type ScaleCarrier, isSteered, makeSteering } from '../manifests/autoscaling.ts';
+import { type PodsState, isSteered, makeSteering } from '../manifests/autoscaling.ts';
 import type { Servers } from '../manifests/container.ts';
 import { revisionName, serviceName } from '../manifests/names.ts';
-import { type ClusterLimits, makeRevisionTemplate } from '../manifests/revision.ts';
+import { makeRevisionTemplate } from '../manifests/revision.ts';
 import { makeService } from '../manifests/service.ts';
 import { makeFirstTraffic, makeTraffic, targetsOf } from '../manifests/traffic.ts';
 import { applyOurs } from './apply.ts';
 import { type Failures, makeMissing } from './failures.ts';
+import type { Installed } from './installed.ts';
 import { createRevisionNames } from './revision-names.ts';
 import { readStatus } from './status.ts';
 import type { Waits } from './waits.ts';
@@ -37,8 +38,8 @@ import type { Waits } from './waits.ts';
  *    next template waits until the one before has become a Revision, or has failed to.
  * 2. A Service that Rouse did not make is never changed: it is applied by force only when it is ours, and then only
  *    that one (its uid).
- * 3. A Revision is made when an instance of it is wanted first, and removed when there shall be none at most. It gets no traffic but what `route` says; the first
- *    of a model has all of it until then.
+ * 3. A Revision is made when an instance of it is wanted first, and removed when there shall be none at most. It gets no
+ *    traffic but what `route` says; the first of a model has all of it until then.
  */
 export interface ModelLoop {
   want(workload: Workload, wanted: Wanted): void;
@@ -57,9 +58,8 @@ export interface ModelCluster {
   /** Of a model. */
   readonly revisionsOf: (model: string) => Iterable<KnativeRevision>;
   readonly autoscalers: Pick<Mirror<PodAutoscaler>, 'get'>;
-  readonly carrier: () => ScaleCarrier;
+  readonly installed: () => Installed;
   readonly servers: Servers;
-  readonly limits: ClusterLimits;
   /** What a model belongs to, if it belongs to something. */
   readonly ownerOf: (model: string) => OwnerReference | undefined;
   /** What keeps Rouse from seeing what there is. */
@@ -179,7 +179,7 @@ export function createModelLoop(
 
   async function steer(revision: KnativeRevision, wanted: Wanted, key: string): Promise<void> {
     const place = { namespace, name: revision.metadata.name };
-    const isLive = cluster.carrier() === 'revisions';
+    const isLive = cluster.installed().carrier === 'revisions';
     const carrier = isLive ? revision : autoscalers.get(namespace, place.name);
     const steering = makeSteering(wanted, cluster.podsState(key));
     if (!carrier || isSteered(carrier.metadata.annotations, steering)) return;
@@ -190,7 +190,8 @@ export function createModelLoop(
     const service = current();
     const wantedName = revisionName(workload);
     if (isOffered(workload) || (service && !isMade(service))) return;
-    const template = makeRevisionTemplate(workload, cluster);
+    const { limits } = cluster.installed();
+    const template = makeRevisionTemplate(workload, { servers: cluster.servers, limits });
     await apply(template, service?.spec?.traffic ?? makeFirstTraffic(wantedName));
   }
 

@@ -1,25 +1,24 @@
+import { isDeepStrictEqual } from 'node:util';
 import { modelOf, partsOfModelKey } from '#domain/names.ts';
-import type { Inspection } from '#domain/records.ts';
 import type { Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
+import { callEach } from '#lib/listeners.ts';
 import type { Log } from '#lib/log.ts';
 import { Timers } from '#lib/timers.ts';
-import type { Runtime, RuntimeEvent, RuntimeRoutes, Workload } from '#runtime/runtime.ts';
+import type { Runtime, RuntimeEvent, RuntimeRoutes } from '#runtime/runtime.ts';
 import type { Kube } from '../api/kube.ts';
 import type { OwnerReference } from '../api/objects.ts';
-import { DEFINITIONS, PODS, SERVICES } from '../api/resources.ts';
-import { decideScaleCarrier, type ScaleCarrier } from '../manifests/autoscaling.ts';
+import { PODS, SERVICES } from '../api/resources.ts';
 import type { Servers } from '../manifests/container.ts';
 import { isMadeFor, modelKeyOf } from '../manifests/labels.ts';
 import { serviceName } from '../manifests/names.ts';
-import type { ClusterLimits } from '../manifests/revision.ts';
 import { rehearse } from './apply.ts';
 import { createCluster } from './cluster.ts';
 import { createFailures } from './failures.ts';
+import { type Installed, readInstalled } from './installed.ts';
 import { createPodInstances } from './instances.ts';
 import { readLogs } from './logs.ts';
 import { type ModelLoop, createModelLoop } from './model-loop.ts';
-import { createUrlInstances } from './urls.ts';
 import { createWaits } from './waits.ts';
 
 /** Instances are pods of Knative Services. */
@@ -31,21 +30,20 @@ export interface KnativeRuntime extends Runtime {
 export interface KnativeRuntimeOptions {
   readonly kube: Kube;
   readonly servers: Servers;
-  readonly limits: ClusterLimits;
   /** What a model belongs to, by the model's key, if it belongs to something. */
   readonly ownerOf: (model: string) => OwnerReference | undefined;
-  /** Looks into files: it needs no cluster. */
-  readonly inspect: (workload: Workload) => Promise<Inspection>;
+  /** What needs no cluster: it looks into files, and reaches what runs elsewhere (runtime `url`). Its owner's to close. */
+  readonly local: Pick<
+    Runtime,
+    'inspect' | 'prepare' | 'want' | 'release' | 'instances' | 'onEvent'
+  >;
   readonly clock: Clock;
   /** A number from 0 to 1. */
   readonly roll: () => number;
   readonly log: Log;
 }
 
-/** Its label says which Knative is installed. */
-const DEFINITION = { name: 'services.serving.knative.dev' };
-const VERSION_LABEL = 'app.kubernetes.io/version';
-/** Knative may be upgraded meanwhile. */
+/** Knative may be upgraded or set up anew meanwhile. */
 const REREAD_MS = 60_000;
 
 /**
@@ -57,30 +55,20 @@ const REREAD_MS = 60_000;
 export async function createKnativeRuntime(
   options: KnativeRuntimeOptions,
 ): Promise<KnativeRuntime> {
-  const { kube, clock, log } = options;
-  const readCarrier = async (): Promise<ScaleCarrier> => {
-    const definition = await kube.get(DEFINITIONS, DEFINITION);
-    return decideScaleCarrier(definition?.metadata.labels?.[VERSION_LABEL]);
-  };
-  let carrier = await readCarrier();
+  const { kube, local, clock, log } = options;
+  let installed = await readInstalled(kube, log);
   const listeners: ((event: RuntimeEvent) => void)[] = [];
   const failures = createFailures({ clock, emit });
   const pods = createPodInstances({ failures, emit });
-  const urls = createUrlInstances({ clock, emit });
   const waits = createWaits(emit);
   const hasPods = (revision: string): boolean => pods.hasPods(revision);
   const models = new Map<string, ModelLoop>();
   let closed = false;
 
   function emit(event: RuntimeEvent): void {
-    for (const listener of listeners) {
-      try {
-        listener(event);
-      } catch (error) {
-        log.error({ event: event.type, err: messageOf(error) }, 'a runtime listener failed');
-      }
-    }
+    callEach(listeners, event, log);
   }
+  local.onEvent(emit);
 
   const cluster = createCluster({
     ...options,
@@ -101,14 +89,14 @@ export async function createKnativeRuntime(
 
   const timers = new Timers(clock);
   timers.every(REREAD_MS, () => {
-    readCarrier().then(setCarrier, (error: unknown) => {
+    readInstalled(kube, log).then(setInstalled, (error: unknown) => {
       log.warn({ err: messageOf(error) }, 'which Knative is installed is not known now');
     });
   });
 
-  function setCarrier(read: ScaleCarrier): void {
-    if (carrier === read) return;
-    carrier = read;
+  function setInstalled(read: Installed): void {
+    if (isDeepStrictEqual(installed, read)) return;
+    installed = read;
     for (const loop of models.values()) loop.ask();
   }
 
@@ -118,7 +106,7 @@ export async function createKnativeRuntime(
     const made = createModelLoop(partsOfModelKey(model), {
       ...options,
       ...cluster,
-      carrier: () => carrier,
+      installed: () => installed,
       failures,
       waits,
       hasPods,
@@ -151,21 +139,25 @@ export async function createKnativeRuntime(
 
   return {
     capabilities: { exactCount: false, parks: false },
-    inspect: (workload) => options.inspect(workload),
+    inspect: (workload) => local.inspect(workload),
     async prepare(workload) {
-      if (workload.spec.runtime === 'url') urls.want(workload);
-      else await rehearse(workload, { ...options, cluster });
+      if (workload.spec.runtime === 'url') await local.prepare(workload);
+      else await rehearse(workload, { ...options, cluster, limits: installed.limits });
     },
     async want(workload, wanted) {
       if (closed) return;
       // Of what was deleted while Rouse was away nothing is known but its key: whatever it was, it is a `url` then.
       const isElsewhere = workload.spec.runtime === 'url' && !pods.hasPods(workload.key);
-      if (isElsewhere) urls.want(workload, wanted);
-      else loopOf(modelOf(workload.key)).want(workload, wanted);
+      if (isElsewhere) return await local.want(workload, wanted);
+      loopOf(modelOf(workload.key)).want(workload, wanted);
       for (const id of wanted.replace ?? []) await replace(id);
     },
-    release: (id) => urls.release(id),
-    instances: (revision) => [pods, urls, waits].flatMap((each) => each.list(revision)),
+    release: (id) => local.release(id),
+    instances: (revision) => [
+      ...pods.list(revision),
+      ...waits.list(revision),
+      ...local.instances(revision),
+    ],
     onEvent: (listener) => void listeners.push(listener),
     logs: (revision, limit) => readLogs(kube, pods.podsOf(revision), limit),
     routes: {
@@ -176,7 +168,6 @@ export async function createKnativeRuntime(
     async close() {
       closed = true;
       timers.close();
-      urls.close();
       await Promise.all(Array.from(models.values(), (loop) => loop.close()));
       await cluster.close();
       failures.close();

@@ -148,7 +148,7 @@ export interface Runtime {
   /**
    * Converges on `wanted`. Resolves when the order is taken, not when it is carried out. A `url` revision is
    * one ready instance from its `prepare` or first `want` on, at no cost, until `max` is 0; while it is unproven
-   * the local runtime has it answer first.
+   * it has to answer first.
    */
   want(workload: Workload, wanted: Wanted): Promise<void>;
   /** The data plane holds nothing of this draining or parking instance any more: it may be stopped, or frozen. */

@@ -6,7 +6,6 @@ import { createKube } from '#knative/api/kube.ts';
 import { createModelMirror } from '#knative/models/model-mirror.ts';
 import { createModelObjects, type ModelObjects } from '#knative/models/models.ts';
 import type { ModelPlatform } from '#knative/models/platform.ts';
-import { DEFAULT_LIMITS } from '#knative/manifests/revision.ts';
 import { createKnativeRuntime } from '#knative/runtime/runtime.ts';
 import type { Runtime } from '#runtime/runtime.ts';
 
@@ -18,8 +17,8 @@ export interface ClusterRuntime {
 }
 
 /**
- * Instances are pods of the cluster that `kubectl` would take. `local` looks into files, and stays its owner's to
- * close. Throws Fault `unavailable` when the cluster cannot be reached.
+ * Instances are pods of the cluster that `kubectl` would take. `local` looks into files and reaches what runs
+ * elsewhere, and stays its owner's to close. Throws Fault `unavailable` when the cluster cannot be reached.
  */
 export async function createClusterRuntime(options: {
   settings: KnativeSettings;
@@ -39,9 +38,8 @@ export async function createClusterRuntime(options: {
     const runtime = await createKnativeRuntime({
       kube,
       servers: { image: settings.image, artifactsUrl, artifactKey },
-      limits: DEFAULT_LIMITS,
       ownerOf: (model) => mirror.ownerOf(model),
-      inspect: (workload) => local.inspect(workload),
+      local,
       clock,
       roll: Math.random,
       log,

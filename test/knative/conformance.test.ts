@@ -41,7 +41,7 @@ async function createHarness(): Promise<RuntimeHarness> {
 
   /** The cluster has done what was wanted, and the runtime has heard of it. */
   function isSettled(): boolean {
-    const told = runtime.instances().filter(({ id }) => !id.startsWith('url-'));
+    const told = runtime.instances().filter(({ id }) => !id.startsWith('fake-'));
     const pods = server.store.all(PODS) as Pod[];
     const there = pods.flatMap((pod) => readPod(pod, '').instance ?? []);
     const states = (many: readonly { id: string; state: string }[]): string =>

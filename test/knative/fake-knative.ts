@@ -1,5 +1,10 @@
 import type { Clock, Timer } from '#lib/clock.ts';
-import type { KnativeRevision, KnativeService, Pod, RevisionTemplate } from '#knative/api/objects.ts';
+import type {
+  KnativeRevision,
+  KnativeService,
+  Pod,
+  RevisionTemplate,
+} from '#knative/api/objects.ts';
 import { PODAUTOSCALERS, PODS, REVISIONS, SERVICES } from '#knative/api/resources.ts';
 import { kindOf, type ObjectStore, type Stored } from './object-store.ts';
 

@@ -1,8 +1,7 @@
 import { createConnection } from '#knative/api/client.ts';
 import { createKube, type Kube } from '#knative/api/kube.ts';
-import type { Inspection } from '#domain/records.ts';
-import { REVISIONS, SERVICES } from '#knative/api/resources.ts';
-import { DEFAULT_LIMITS } from '#knative/manifests/revision.ts';
+import type { ConfigMap, Texts } from '#knative/api/objects.ts';
+import { CONFIG_MAPS, REVISIONS, SERVICES } from '#knative/api/resources.ts';
 import {
   createKnativeRuntime,
   type KnativeRuntime,
@@ -11,6 +10,7 @@ import {
 import { systemClock, type Clock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
 import type { RuntimeEvent } from '#runtime/runtime.ts';
+import { createFakeRuntime, type FakeRuntime } from '#test/runtime/fake.ts';
 import { startApiServer, type ApiServer } from './api-server.ts';
 import { createFakeKnative, type FakeKnative } from './fake-knative.ts';
 
@@ -20,6 +20,8 @@ export interface KnativeSetup {
   readonly knative: FakeKnative;
   readonly kube: Kube;
   readonly runtime: KnativeRuntime;
+  /** What needs no cluster, of all lives. */
+  readonly local: FakeRuntime;
   readonly options: Omit<KnativeRuntimeOptions, 'kube' | 'clock'>;
   readonly events: readonly RuntimeEvent[];
   /** Another life of Rouse, on the same cluster. */
@@ -38,10 +40,12 @@ export async function createKnativeSetup(
     /** Of the runtime; the system's unless it is said. */
     runtimeClock?: Clock;
     version?: string;
+    /** Knative's `config-defaults`. */
+    defaults?: Texts;
     carrier?: 'revisions' | 'podautoscalers';
   } = {},
 ): Promise<KnativeSetup> {
-  const { clock = systemClock, version = '1.23.0', carrier } = options;
+  const { clock = systemClock, version = '1.23.0', defaults, carrier } = options;
   const server = await startApiServer();
   server.store.put(
     { root: '/apis/apiextensions.k8s.io/v1', plural: 'customresourcedefinitions' },
@@ -52,10 +56,16 @@ export async function createKnativeSetup(
       },
     },
   );
+  if (defaults) {
+    const metadata = { name: 'config-defaults', namespace: 'knative-serving' };
+    const config: ConfigMap = { metadata, data: defaults };
+    server.store.put(CONFIG_MAPS, config);
+  }
   const knative = createFakeKnative({ store: server.store, clock, ...(carrier && { carrier }) });
   const connection = await createConnection(server.kubeconfig);
   const kube = createKube(connection, systemClock);
   const lives: KnativeRuntime[] = [];
+  const local = createFakeRuntime({ clock });
 
   const settings = {
     servers: {
@@ -63,14 +73,8 @@ export async function createKnativeSetup(
       artifactsUrl: 'http://rouse/artifacts',
       artifactKey: (digest: string) => `ra_${digest}`,
     },
-    limits: DEFAULT_LIMITS,
     ownerOf: () => undefined,
-    inspect: async (): Promise<Inspection> => ({
-      platform: 'test',
-      inputs: [],
-      outputs: [],
-      properties: {},
-    }),
+    local,
     roll: () => 0,
     log: silentLog,
     ...options,
@@ -91,6 +95,7 @@ export async function createKnativeSetup(
     knative,
     kube,
     runtime,
+    local,
     options: settings,
     events,
     another,

@@ -1,3 +1,4 @@
+import { createServer } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
 import { revisionSpec, type RevisionSpecInput } from '#domain/model.ts';
 import type { KnativeService, Pod, Texts } from '#knative/api/objects.ts';
@@ -7,7 +8,10 @@ import { silentLog, type Log } from '#lib/log.ts';
 import { createKnativeRuntime } from '#knative/runtime/runtime.ts';
 import type { Instance, RuntimeEvent, Workload } from '#runtime/runtime.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
+import { listening } from '#test/listening.ts';
 import { until, wanted } from '#test/runtime/conformance.ts';
+import { createLocalSetup } from '#test/runtime/local/harness.ts';
+import { useTeardown } from '#test/teardown.ts';
 import { makeStatus } from './api-server.ts';
 import { createKnativeSetup, type KnativeSetup } from './runtime-setup.ts';
 
@@ -16,6 +20,7 @@ const MAX = 'autoscaling.knative.dev/max-scale';
 const BURST = 'autoscaling.knative.dev/target-burst-capacity';
 const WINDOW = 'autoscaling.knative.dev/window';
 
+const teardown = useTeardown();
 let setup: KnativeSetup;
 
 afterEach(() => setup.close());
@@ -426,6 +431,23 @@ describe('what goes wrong is told', () => {
   }
 });
 
+test("what the cluster allows is what its config says; who may not read that takes Knative's own limits", async () => {
+  setup = await createKnativeSetup({
+    defaults: { 'max-revision-timeout-seconds': '3600', 'container-concurrency-max-limit': '2000' },
+  });
+  const { server } = setup;
+  const large = workload('v1', { concurrency: 1500, timeouts: { run: '30m' } });
+  await ready(large);
+  expect(service()?.spec?.template?.spec).toMatchObject({
+    containerConcurrency: 1500,
+    timeoutSeconds: 3600,
+  });
+  server.refuse(/configmaps/, 403, makeStatus(403, 'Forbidden', 'cannot get configmaps'));
+  const next = await setup.another();
+  const other = workload('v2', { timeouts: { run: '30m' } });
+  await expect(next.prepare(other)).rejects.toThrow(/this cluster allows 10m/);
+});
+
 describe('another life of Rouse', () => {
   test('finds what runs, and ends what was deleted meanwhile', async () => {
     setup = await createKnativeSetup();
@@ -497,6 +519,35 @@ describe('another life of Rouse', () => {
     await refused;
     expect(clock.pending).toBe(0);
   });
+});
+
+test('what runs elsewhere is made nowhere, and has to answer before it is ready', async () => {
+  const elsewhere = await createLocalSetup();
+  teardown(() => elsewhere.close());
+  let status = 503;
+  let asked = 0;
+  const server = createServer((_, response) => {
+    asked += 1;
+    response.writeHead(status).end();
+  });
+  const source = `http://127.0.0.1:${await listening(server)}/`;
+  teardown(() => server.close());
+  setup = await createKnativeSetup({ local: elsewhere.runtime });
+  const { runtime, events } = setup;
+  const made: Workload = { ...workload('v1', { runtime: 'url', source }), unproven: true };
+  const states = (): string[] => runtime.instances(made.key).map(({ state }) => state);
+  await runtime.prepare(made);
+  await until('it is asked', () => asked > 0);
+  expect(states()).toEqual(['starting']);
+  status = 204;
+  await until('it is ready', () => states().join() === 'ready');
+  await runtime.want(made, wanted(0, 0));
+  runtime.release(runtime.instances(made.key)[0]?.id ?? '');
+  await until('it is gone', () => states().length === 0);
+  expect(events.map(({ type, instance }) => `${type} ${instance.state}`).at(-1)).toBe(
+    'stopped draining',
+  );
+  expect(setup.server.store.all(SERVICES)).toEqual([]);
 });
 
 test('logs of all pods, in the order of their times', async () => {

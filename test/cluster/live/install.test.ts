@@ -28,7 +28,7 @@ const ACCOUNTS = new Map([
   [
     'system:serviceaccount:rouse-system:rouse',
     [
-      ...grantsFor('base', 'ClusterRole', 'rouse'),
+      ...['ClusterRole', 'Role'].flatMap((kind) => grantsFor('base', kind, 'rouse')),
       ...grantsFor('models', 'ClusterRole', 'rouse-models'),
     ],
   ],

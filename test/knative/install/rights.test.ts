@@ -10,7 +10,9 @@ import { createKnativeSetup, type KnativeSetup } from '../runtime-setup.ts';
 import { manifestsOf } from './files.ts';
 import { deedsOf, grantsOf, isAllowed, nameOf, rulesOf } from './rights.ts';
 
-const CONTROL = rulesOf(manifestsOf('base'), 'ClusterRole', 'rouse');
+const CONTROL = ['ClusterRole', 'Role'].flatMap((kind) =>
+  rulesOf(manifestsOf('base'), kind, 'rouse'),
+);
 const MODELS = rulesOf(manifestsOf('models'), 'ClusterRole', 'rouse-models');
 const GATEWAY = manifestsOf('ingress');
 const CREATED = ['create models.rouse.dev', 'create models/status.rouse.dev'];
@@ -94,10 +96,12 @@ test('a gateway may do what it does: follow what there is, lead, and say what is
   expect([...new Set(grantsOf(rules))].toSorted()).toEqual([...done].toSorted());
 });
 
-test('of definitions, it may read the one that it reads', async () => {
+test('of definitions and of settings, it may read the one that it reads', async () => {
   await live({});
   const deeds = setups[0]?.server.requests.flatMap(deedsOf) ?? [];
   expect(deeds.filter((deed) => !isAllowed(CONTROL, deed))).toEqual([]);
-  const other = { verb: 'get', group: 'apiextensions.k8s.io', name: 'others' };
-  expect(isAllowed(CONTROL, { ...other, resource: 'customresourcedefinitions' })).toBe(false);
+  const other = { verb: 'get', name: 'others' };
+  const definition = { group: 'apiextensions.k8s.io', resource: 'customresourcedefinitions' };
+  expect(isAllowed(CONTROL, { ...other, ...definition })).toBe(false);
+  expect(isAllowed(CONTROL, { ...other, group: '', resource: 'configmaps' })).toBe(false);
 });

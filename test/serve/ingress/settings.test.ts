@@ -29,7 +29,10 @@ describe('settings of the ingress', () => {
 
   test.each([
     [['--http', 'nowhere'], /--http "nowhere": expected host:port/],
-    [['--http', 'nowhere', '--admin', '1'], /--http "nowhere": .*\n--admin "1": expected host:port/],
+    [
+      ['--http', 'nowhere', '--admin', '1'],
+      /--http "nowhere": .*\n--admin "1": expected host:port/,
+    ],
     [['--htp', 'x'], /'--htp'/],
     [['x'], /'x'/],
   ])('%s is refused', (argv, message) => {

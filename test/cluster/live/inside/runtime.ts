@@ -1,11 +1,11 @@
 import { createConnection } from '#knative/api/client.ts';
 import { createKube, type Kube } from '#knative/api/kube.ts';
-import { DEFAULT_LIMITS } from '#knative/manifests/revision.ts';
 import { createKnativeRuntime, type KnativeRuntime } from '#knative/runtime/runtime.ts';
 import { revisionSpec, type RevisionSpecInput } from '#domain/model.ts';
 import { systemClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
 import type { RuntimeEvent, Wanted, Workload } from '#runtime/runtime.ts';
+import { createFakeRuntime } from '#test/runtime/fake.ts';
 import { untilCluster } from './within.ts';
 
 /** The runtime on the real cluster, as a control plane has it. */
@@ -34,9 +34,8 @@ export async function beginRuntime(
       artifactsUrl: 'http://127.0.0.1/',
       artifactKey: () => 'ra_none',
     },
-    limits: DEFAULT_LIMITS,
     ownerOf: () => undefined,
-    inspect: () => Promise.reject(new Error('not asked for')),
+    local: createFakeRuntime({ clock: systemClock }),
     clock: systemClock,
     roll: Math.random,
     log: silentLog,
