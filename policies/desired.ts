@@ -26,7 +26,7 @@ export interface Desired {
   readonly parked: number;
   readonly min: number;
   readonly max: number;
-  /** What settled it: `load:stable`, `keep-alive`, `ahead`, `parked`, `idle`, `floor:min`, `ceiling:max`, … */
+  /** What settled it: `load:stable`, `keep-alive`, `ahead`, `parked`, `idle`, `evicted`, `floor:min`, `ceiling:max`, … */
   readonly reason: string;
 }
 
@@ -51,6 +51,15 @@ export function decideDesired(seen: DesiredSeen): { decision: Desired; why: stri
     return settle({ desired: floor.count, parked, min, max, reason }, floor.why, wish.why);
   }
   return settle({ desired: wish.count, parked, min, max, reason: wish.reason }, wish.why);
+}
+
+/** Its memory is taken away. No ceiling: it may come back at any time, and what was prepared stays. */
+export function makeWayGiven(
+  why: string,
+  ceilings: readonly Bound[],
+): { decision: Desired; why: string } {
+  const max = lowest(ceilings)?.count ?? Number.MAX_SAFE_INTEGER;
+  return settle({ desired: 0, parked: 0, min: 0, max, reason: 'evicted' }, why);
 }
 
 interface Wish {

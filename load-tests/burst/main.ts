@@ -8,10 +8,11 @@ import { measureHeld } from './held.ts';
 import { measureLoop } from './loop.ts';
 import { countFailed, formatReport, type Report } from './report.ts';
 import { measureSurge } from './surge.ts';
+import { measureSwap } from './swap.ts';
 
 /** Many requests at once for what sleeps: see load-tests/README.md. Ends with status 1 when a request is lost. */
 
-const PARTS = ['held', 'surge', 'loop'] as const;
+const PARTS = ['held', 'surge', 'loop', 'swap'] as const;
 const values = readOptions({
   parts: { type: 'string', default: PARTS.join(',') },
   requests: { type: 'string', default: '10000' },
@@ -43,10 +44,15 @@ async function main(): Promise<number> {
       ...(parts.includes('loop') && {
         loop: await measureLoop(folder, models),
       }),
+      ...(parts.includes('swap') && {
+        swap: await measureSwap(folder),
+      }),
     };
     await writeResult(values.out, report, formatReport(report));
-    const { held, surge } = report;
-    const told = [...(held?.lost ?? []), ...(held?.disorder ?? []), ...(surge?.errors ?? [])];
+    const { held, surge, swap } = report;
+    const told = [held?.lost, held?.disorder, surge?.errors, swap?.lost].flatMap(
+      (all) => all ?? [],
+    );
     for (const line of told.slice(0, 10)) say(line);
     return countFailed(report) === 0 ? 0 : 1;
   });

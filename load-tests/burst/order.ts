@@ -18,3 +18,26 @@ export function findDisorder(answered: readonly Answered[], batch: number): stri
   }
   return found;
 }
+
+/** Served one by one, in the order in which they come, the longest unused giving way: how many starts that takes. */
+export function countStartsInOrder(models: readonly number[], places: number): number {
+  const loaded: number[] = [];
+  let starts = 0;
+  for (const model of models) {
+    const at = loaded.indexOf(model);
+    if (at >= 0) loaded.splice(at, 1);
+    else starts++;
+    loaded.push(model);
+    if (loaded.length > places) loaded.shift();
+  }
+  return starts;
+}
+
+/**
+ * Of those that came in the order of their numbers, and were served first in the order of the list: how many at most
+ * were served before one that had come before them.
+ */
+export function mostOvertaken(served: readonly number[]): number {
+  const counts = served.map((one, at) => served.slice(0, at).filter((other) => other > one).length);
+  return Math.max(0, ...counts);
+}

@@ -4,6 +4,7 @@ import { formatTable } from '#lib/table.ts';
 import type { Held } from './held.ts';
 import type { Loop } from './loop.ts';
 import { RATE, type Surge } from './surge.ts';
+import { LONGEST_MS, PLACES, type Swap } from './swap.ts';
 
 const KIB = 1024;
 
@@ -12,16 +13,17 @@ export interface Report extends ReportHead<'burst'> {
   readonly held?: Held;
   readonly surge?: Surge;
   readonly loop?: Loop;
+  readonly swap?: Swap;
 }
 
-export function countFailed({ held, surge }: Report): number {
+export function countFailed({ held, surge, swap }: Report): number {
   const lost = held === undefined ? 0 : held.requests - held.answered + held.disorder.length;
-  return lost + (surge?.failed ?? 0);
+  return lost + (surge?.failed ?? 0) + (swap?.lost.length ?? 0);
 }
 
 export function formatReport(report: Report): string {
-  const { held, surge, loop } = report;
-  const rows = [...heldRows(held), ...surgeRows(surge), ...loopRows(loop)];
+  const { held, surge, loop, swap } = report;
+  const rows = [...heldRows(held), ...surgeRows(surge), ...loopRows(loop), ...swapRows(swap)];
   return [formatHead(report), formatTable(['burst', 'measured', 'goal'], rows)].join('\n\n');
 }
 
@@ -53,6 +55,24 @@ function loopRows(loop: Loop | undefined): string[][] {
   return [
     ['data plane loop delay at rest, p99 / max, ms', show(atRest), ''],
     [`while control has ${models} models to do`, show(atWork), 'max ≤ 20'],
+  ];
+}
+
+function swapRows(swap: Swap | undefined): string[][] {
+  if (swap === undefined) return [];
+  const { models, requests, answered, starts, startsInOrder, overtaken, waits } = swap;
+  const seconds = [waits.p50Ms, waits.p99Ms, waits.maxMs].map((ms) => (ms / 1000).toFixed(1));
+  return [
+    [
+      `${models} models at once where ${PLACES} fit: answered of ${requests}`,
+      String(answered),
+      'all',
+    ],
+    ['starts', String(starts), ''],
+    ['starts if all were served in the order in which they came', String(startsInOrder), ''],
+    ['fewer by a factor of', (startsInOrder / starts).toFixed(1), '≥ 2'],
+    ['models that came later and were served first, most', String(overtaken), `≤ ${PLACES}`],
+    ['until answered p50 / p99 / max, s', seconds.join(' / '), `≤ ${LONGEST_MS / 1000}`],
   ];
 }
 

@@ -1,10 +1,12 @@
 /*
  * The smallest model server: answers "ok" to every GET on the listening socket that it is given as a file
- * descriptor, with keep-alive. It takes about 1 MB, so that 1,000 of them fit on any machine.
+ * descriptor, with keep-alive. It takes about 1 MB, so that 1,000 of them fit on any machine. With two more numbers
+ * it takes so many milliseconds to start, and so many MiB.
  */
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -54,8 +56,15 @@ static int answer(int at) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 2) return 2;
+  if (argc != 2 && argc != 4) return 2;
   signal(SIGPIPE, SIG_IGN);
+  if (argc == 4) {
+    size_t bytes = (size_t)atoi(argv[3]) << 20;
+    char *weights = malloc(bytes);
+    if (!weights) return 1;
+    memset(weights, 1, bytes);
+    poll(NULL, 0, atoi(argv[2]));
+  }
   fds[0].fd = atoi(argv[1]);
   fds[0].events = POLLIN;
   while (poll(fds, count, -1) > 0) {

@@ -103,7 +103,10 @@ export type Upward =
     }
   /** It uses no more than `slots` of this instance, and will not until a later lease; `sequence` is that of the newest it heard of. */
   | ({ readonly type: 'released' } & Lease)
-  /** After a `wake` for leased slots: every few milliseconds while somebody waits, and when nobody does any more. */
+  /**
+   * After a `wake`: when what it was for has been served. For leased slots also every few milliseconds while somebody
+   * waits, and when nobody does any more.
+   */
   | { readonly type: 'demand'; readonly revisions: readonly RevisionDemand[] }
   /** Every second, for revisions with anything to tell; once without any when there is nothing more to tell. */
   | { readonly type: 'load'; readonly at: number; readonly revisions: readonly RevisionLoad[] }

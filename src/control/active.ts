@@ -41,8 +41,10 @@ export interface Active {
   granted: number;
   /** Since when it has had less than desired, for want of memory. */
   waitingSince: number | undefined;
-  /** Who needs its memory more. */
-  evictedFor: string | undefined;
+  /** Why its memory is taken away, until nothing of it runs. */
+  evicted: string | undefined;
+  /** When that was last; undefined: nothing of it is on its way out. */
+  gaveWayAt: number | undefined;
   ordered: Wanted | undefined;
   told: Told;
   deciding: boolean;
@@ -65,7 +67,8 @@ export function makeActive(facts: RevisionFacts, deleted: boolean, now: number):
     lastRequestAt: undefined,
     granted: 0,
     waitingSince: undefined,
-    evictedFor: undefined,
+    evicted: undefined,
+    gaveWayAt: undefined,
     ordered: undefined,
     told: { desired: 0, parked: 0, reason: 'idle' },
     deciding: false,

@@ -44,6 +44,8 @@ export interface Autoscaler {
   refresh(model: string): void;
   wake(dataPlane: string, revision: string, queued: number, inFlight?: number): void;
   report(dataPlane: string, loads: readonly RevisionLoad[]): void;
+  /** What was woken has been served: who waits for memory may have it. */
+  served(revisions: readonly string[]): void;
   left(dataPlane: string): void;
   onRuntime(event: RuntimeEvent): void;
   /** A floor of `scaling.initial` instances for as long as a revision is proven. */
@@ -79,6 +81,8 @@ export function createAutoscaler(options: {
   schedules: Pick<Schedules, 'floor'>;
   readings: Readings;
   shares: BudgetShares;
+  /** It has begun to wait for memory, or waits no more. */
+  onWaiting: (revision: string) => void;
   /** Not even one instance fits into the whole budget. */
   onImpossible: (revision: string, why: string) => void;
   /** The last instance of a deleted revision has ended: nothing will be said of it any more. */
@@ -88,7 +92,13 @@ export function createAutoscaler(options: {
   const { readings, shares, schedules } = options;
   const actives = createActives(options);
   const orders = createOrders(options);
-  const grants = createGrants({ ...options, active: actives.all, onEvicted: reconcile });
+  const grants = createGrants({
+    ...options,
+    active: actives.all,
+    onEvicted: reconcile,
+    onWaiting: ({ key }) => options.onWaiting(key),
+    onAgain: () => reconcileAll(grants.waiting()),
+  });
   const timers = new Timers(clock);
   timers.every(TICK_MS, tick);
   let closed = false;
@@ -139,8 +149,6 @@ export function createAutoscaler(options: {
     one.scheduled = schedules.floor(modelOf(one.key));
     const seen = see(one, runtime, loads, now);
     if (isBusy(seen)) use(one, now);
-    // Whoever is needed again stands in line for memory like all others.
-    if (isBusy(seen) || floorsOf(one).length > 0) one.evictedFor = undefined;
     readings.follow(one.facts);
     const before = one.trial?.count;
     const { decision, why } = decideFor(one, seen, plans, readings, now);
@@ -150,6 +158,11 @@ export function createAutoscaler(options: {
     const shortage = grants.take(one, decision.desired);
     orders.give(one, decision, seen);
     tell(one, seen, decision, shortage ?? why);
+    if (one.evicted !== undefined && hasGivenWay(one)) {
+      // From now on it stands in line for memory like all others.
+      one.evicted = undefined;
+      one.asked = true;
+    }
     if (isAsleep(one, seen)) retire(one);
   }
 
@@ -162,6 +175,10 @@ export function createAutoscaler(options: {
     metrics.decided(classOf(reason), desired - before.desired);
     const decision = { desired, parked, asked: wanted.desired, reason };
     journal.note(makeScaleEvent(one.key, why, { seen, decision }, clock.now()));
+  }
+
+  function hasGivenWay(one: Active): boolean {
+    return runtime.instances(one.key).every(({ state }) => state === 'draining');
   }
 
   function isAsleep(one: Active, seen: Seen): boolean {
@@ -229,6 +246,11 @@ export function createAutoscaler(options: {
         for (const load of reported) take(load);
       });
     },
+    served(revisions) {
+      if (grants.waiting().length === 0) return;
+      const known = revisions.flatMap((revision) => actives.all.get(revision) ?? []);
+      reconcileAll([...known, ...grants.waiting()]);
+    },
     left: (dataPlane) => loads.left(dataPlane),
     onRuntime(event) {
       const { revision, memoryBytes } = event.instance;
@@ -236,6 +258,7 @@ export function createAutoscaler(options: {
       if (one) {
         if (event.instance.state !== 'parked') budget.measured(revision, memoryBytes);
         reconcile(one);
+        grants.relieve();
       }
       if (event.type !== 'instance') reconcileAll(grants.waiting());
     },
@@ -270,6 +293,7 @@ export function createAutoscaler(options: {
     close() {
       closed = true;
       timers.close();
+      grants.close();
     },
   };
 }

@@ -1,5 +1,4 @@
 import type { RuntimeName } from '#domain/model.ts';
-import { type IdleRevision, type PlacementDecision, decidePlacement } from '#policies/placement.ts';
 import type { RevisionFacts } from './facts.ts';
 
 /**
@@ -16,10 +15,9 @@ export interface Budget {
   drop(revision: string): void;
   /** The revision is deleted. What it still holds is held until `drop`. */
   forget(revision: string): void;
-  ask(
-    claim: Claim,
-    idle: () => readonly IdleRevision[],
-  ): { decision: PlacementDecision; why: string };
+  readonly total: number;
+  /** What is held of it; more than the total when what runs has grown. */
+  used(): number;
   /** What nobody holds. */
   free(): number;
 }
@@ -27,19 +25,12 @@ export interface Budget {
 export interface Holding {
   readonly bytesEach: number;
   readonly granted: number;
-  /** All that exist but the parked ones: starting, ready, draining, being parked. */
+  /** Starting or ready. */
   readonly running: number;
+  /** Draining, or being parked: they hold their memory beside what was granted. */
+  readonly leaving: number;
   /** What the parked ones were last seen to take, in all. */
   readonly parkedBytes: number;
-}
-
-/** What is asked for, and what would be free for it besides. */
-export interface Claim {
-  readonly bytesEach: number;
-  readonly more: number;
-  /** Held by the asker itself, for what it would get now. */
-  readonly ownBytes: number;
-  readonly standbyBytes: number;
 }
 
 const MIB = 2 ** 20;
@@ -57,13 +48,11 @@ export function createBudget(total: number): Budget {
   const holdings = new Map<string, Holding>();
   const peaks = new Map<string, number>();
   let used = 0;
-  let leaving = 0;
 
   function add(holding: Holding | undefined, sign: 1 | -1): void {
     if (!holding) return;
-    const { bytesEach, granted, running, parkedBytes } = holding;
-    used += sign * (bytesEach * Math.max(granted, running) + parkedBytes);
-    leaving += sign * bytesEach * Math.max(0, running - granted);
+    const { bytesEach, granted, running, leaving, parkedBytes } = holding;
+    used += sign * (bytesEach * (Math.max(granted, running) + leaving) + parkedBytes);
   }
 
   function drop(revision: string): void {
@@ -89,14 +78,8 @@ export function createBudget(total: number): Budget {
     forget(revision) {
       peaks.delete(revision);
     },
+    total,
+    used: () => used,
     free: () => total - used,
-    ask({ bytesEach, more, ownBytes, standbyBytes }, idle) {
-      const taken = used - ownBytes + standbyBytes;
-      const numbers = { used: taken, leaving, standby: standbyBytes };
-      const seen = { budget: total, bytesEach, more, ...numbers };
-      const fits = decidePlacement({ ...seen, idle: [] });
-      // Looking for idle ones walks over all that is active: only when memory is short.
-      return fits.decision.grant === more ? fits : decidePlacement({ ...seen, idle: idle() });
-    },
   };
 }

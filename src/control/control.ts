@@ -79,6 +79,9 @@ export interface Control {
 /** How long callers are told that a revision does not fit into the memory before it is looked at again. */
 const IMPOSSIBLE_MS = 10_000;
 
+/** What callers are told. For whom it waits is not theirs to know. */
+const WAITS_FOR_MEMORY = 'waits for memory that others use';
+
 /** The control plane over its seams. When it resolves, all state is loaded and published, and the loops run. */
 export async function createControl(options: {
   store: Store;
@@ -111,7 +114,9 @@ export async function createControl(options: {
   const leases = onProcesses && createLeases({ clock, loads, send: publisher.lease });
   const facts: RoutingFacts = {
     healthOf: (revision) => health.of(revision),
-    waitsFor: (revision) => waitsFor(runtime.instances(revision)),
+    waitsFor: (revision) =>
+      waitsFor(runtime.instances(revision)) ??
+      (autoscaler.waitingSince(revision) === undefined ? undefined : WAITS_FOR_MEMORY),
   };
   const publishing = createPublishing({
     catalog,
@@ -149,6 +154,7 @@ export async function createControl(options: {
     standby,
     keepAlive,
     schedules,
+    onWaiting: (revision) => publishing.model(modelOf(revision)),
     onImpossible,
     onGone: forget,
   });

@@ -1,19 +1,24 @@
 import type { Clock } from '#lib/clock.ts';
+import { Timers } from '#lib/timers.ts';
 import type { Runtime } from '#runtime/runtime.ts';
-import type { IdleRevision } from '#policies/placement.ts';
-import { type Active, floorsOf } from './active.ts';
+import type { Holder } from '#policies/placement/holders.ts';
+import { decidePlacement } from '#policies/placement/place.ts';
+import { decideRelief } from '#policies/placement/relief.ts';
+import type { Victim } from '#policies/placement/victims.ts';
+import type { Active } from './active.ts';
 import type { Budget } from './budget.ts';
+import { createHoldings } from './holding.ts';
 import type { Journal } from './journal.ts';
 import type { KeepAlive } from './keepalive/keep-alive.ts';
 import type { LoadBook } from './load.ts';
+import { createMemoryLine } from './memory-line.ts';
 import { makeWaitingEvent } from './scale-events.ts';
-import { isBusy, parkedIn } from './seen.ts';
 import type { Standby } from './standby.ts';
 
 /**
- * How many of the desired instances the memory has room for. Whoever gets less waits, and is looked at again,
- * in the order of waiting, each time that an instance ends. A smaller one may be served before a larger one
- * that waits longer: room that nobody in the queue can use is not kept free.
+ * How many of the desired instances the memory has room for. Whoever gets less waits in line (`memory-line.ts`), and
+ * asks again each time that an instance ends, that what was woken has been served, or that a turn may be over. Whoever
+ * gives way while it is in use is at the end of the line.
  */
 export interface Grants {
   /** Sets `one.granted`; says why when that is less than desired. */
@@ -27,116 +32,129 @@ export interface Grants {
   /** Those who wait, in order. */
   waiting(): readonly Active[];
   /**
-   * Looks for idle revisions at most once during `work`, which decides on many: looking means walking over all
+   * Looks at who holds what at most once during `work`, which decides on many: looking means walking over all
    * that are active, and when memory is short each of many would do it.
    */
   together(work: () => void): void;
+  /** Has some go when what runs was measured to take more than there is. */
+  relieve(): void;
   drop(one: Active): void;
   /** Now and then: what nobody waits for, others may have. */
   rest(): void;
+  close(): void;
 }
 
 export function createGrants(options: {
   active: ReadonlyMap<string, Active>;
   budget: Budget;
   standby: Pick<Standby, 'bytes' | 'giveUp' | 'offer'>;
-  runtime: Runtime;
+  runtime: Pick<Runtime, 'instances'>;
   loads: LoadBook;
   journal: Journal;
   keepAlive: Pick<KeepAlive, 'worth'>;
   clock: Clock;
-  /** An idle revision has been told to go. */
+  /** It has been told to go. */
   onEvicted: (one: Active) => void;
+  /** It has begun to wait, or waits no more. */
+  onWaiting: (one: Active) => void;
+  /** Those who wait are to ask again. */
+  onAgain: () => void;
   /** Not even one instance fits into the whole budget. */
   onImpossible: (revision: string, why: string) => void;
 }): Grants {
-  const { active, budget, standby, runtime, loads, journal, keepAlive, clock } = options;
-  const queue = new Set<Active>();
+  const { active, budget, standby, journal, clock, onAgain } = options;
+  const holdings = createHoldings(options);
+  const line = createMemoryLine((facts) => budget.bytesEach(facts));
+  const timers = new Timers(clock);
+  let againAt = Infinity;
   let sharing = false;
-  let shared: Active[] | undefined;
+  let shared: Map<Active, Holder> | undefined;
 
-  function isIdle(one: Active): boolean {
-    if (floorsOf(one).length > 0 || isBusy(loads.totals(one.key))) return false;
-    return one.granted > 0 || parkedIn(runtime, one.key).length > 0;
+  function findHolders(): Map<Active, Holder> {
+    const found = new Map<Active, Holder>();
+    for (const one of active.values()) {
+      const holder = holdings.holder(one, clock.now());
+      if (holder) found.set(one, holder);
+    }
+    return found;
   }
 
-  /** What the parked ones take, or the `last` of them. One that was not measured yet counts in full. */
-  function parkedBytes(one: Active, last = Infinity): number {
-    const full = budget.bytesEach(one.facts);
-    const parked = parkedIn(runtime, one.key).slice(-last);
-    return parked.reduce(
-      (sum, { measuredAt, memoryBytes }) => sum + (measuredAt === undefined ? full : memoryBytes),
-      0,
+  function holders(asking?: Active): Holder[] {
+    const found = shared ?? findHolders();
+    if (sharing) shared = found;
+    // What it holds itself is in its claim, but for what is on its way out.
+    return Array.from(found, ([one, holder]) =>
+      one === asking ? { ...holder, bytes: 0 } : holder,
     );
   }
 
-  function idleBytes(one: Active): number {
-    if (!isIdle(one)) return 0;
-    return one.granted * budget.bytesEach(one.facts) + parkedBytes(one);
-  }
-
-  function shortage(one: Active): string | undefined {
-    if (queue.size > 0) return 'others wait for memory';
-    const free = budget.free() - standby.bytes() + parkedBytes(one, 1);
-    return free < budget.bytesEach(one.facts) ? 'no memory is free for it' : undefined;
-  }
-
-  function findIdle(asking: Active): IdleRevision[] {
-    const found = shared ?? Array.from(active.values()).filter(isIdle);
-    if (sharing) shared = found;
-    const idle: IdleRevision[] = [];
-    for (const one of found) {
-      // What was idle when it was looked for may have been sent away since.
-      const bytes = one === asking ? 0 : idleBytes(one);
-      if (bytes === 0) continue;
-      const worth = keepAlive.worth(one.key);
-      const about = { idleSince: one.lastRequestAt ?? 0, parked: one.granted === 0 };
-      idle.push({ revision: one.key, bytes, ...about, ...(worth !== undefined && { worth }) });
-    }
-    return idle;
-  }
-
   function hold(one: Active): void {
-    budget.hold(one.key, {
-      bytesEach: budget.bytesEach(one.facts),
-      granted: one.granted,
-      running: runtime.instances(one.key).length - parkedIn(runtime, one.key).length,
-      parkedBytes: parkedBytes(one),
-    });
+    const holding = holdings.of(one);
+    if (holding.leaving === 0 && one.evicted === undefined) one.gaveWayAt = undefined;
+    budget.hold(one.key, holding);
   }
 
   function ask(one: Active, more: number): string | undefined {
-    const claim = {
-      bytesEach: budget.bytesEach(one.facts),
-      more,
-      // Woken first, and then counted as what they may grow to.
-      ownBytes: parkedBytes(one, more),
-      standbyBytes: standby.bytes(),
+    const now = clock.now();
+    const standing = standby.bytes();
+    const seen = {
+      budget: budget.total,
+      // What is woken first is then counted as what it may grow to.
+      used: budget.used() - holdings.parkedBytes(one, more) + standing,
+      standby: standing,
+      asker: line.claimOf(one, more, now),
+      before: line.before(one, now),
     };
-    const { decision, why } = budget.ask(claim, () => findIdle(one));
+    const alone =
+      seen.before.length === 0 ? decidePlacement({ ...seen, holders: [] }, now) : undefined;
+    const fits = alone?.decision.grant === more ? alone : undefined;
+    const { decision, why } = fits ?? decidePlacement({ ...seen, holders: holders(one) }, now);
     if (decision.endStandby) standby.giveUp();
     one.granted += decision.grant;
     hold(one);
-    for (const key of decision.evict) {
-      const victim = active.get(key);
-      if (!victim) continue;
-      victim.evictedFor = one.key;
-      options.onEvicted(victim);
-    }
+    evict(decision.evict, now);
     if (!decision.possible) options.onImpossible(one.key, why);
+    if (decision.again !== undefined) askAgain(decision.again);
     return decision.grant < more ? why : undefined;
   }
 
-  function enqueue(one: Active, shortage: string | undefined): void {
-    if (shortage === undefined) {
-      queue.delete(one);
-      one.waitingSince = undefined;
-      return;
+  function evict(victims: readonly Victim[], now: number): void {
+    const chosen = victims.flatMap(({ revision, why }) => {
+      const victim = active.get(revision);
+      if (!victim) return [];
+      victim.evicted = why;
+      victim.gaveWayAt = now;
+      leave(victim);
+      return victim;
+    });
+    for (const victim of chosen) {
+      options.onEvicted(victim);
+      const holder = holdings.holder(victim, now);
+      if (holder) shared?.set(victim, holder);
+      else shared?.delete(victim);
     }
-    queue.add(one);
-    if (one.waitingSince !== undefined) return;
-    one.waitingSince = clock.now();
-    journal.note(makeWaitingEvent(one.key, shortage, clock.now()));
+  }
+
+  function leave(one: Active): void {
+    if (line.leave(one)) options.onWaiting(one);
+  }
+
+  function join(one: Active, missing: number, shortage: string): void {
+    const now = clock.now();
+    if (!line.join(one, missing, now)) return;
+    options.onWaiting(one);
+    journal.note(makeWaitingEvent(one.key, shortage, now));
+  }
+
+  /** Once, at the soonest of those that were told. */
+  function askAgain(at: number): void {
+    if (at >= againAt) return;
+    againAt = at;
+    timers.after(at - clock.now(), () => {
+      if (againAt !== at) return;
+      againAt = Infinity;
+      onAgain();
+    });
   }
 
   return {
@@ -145,13 +163,18 @@ export function createGrants(options: {
       one.granted = Math.min(one.granted, desired);
       hold(one);
       const shortage = more > 0 ? ask(one, more) : undefined;
-      enqueue(one, shortage);
+      if (shortage === undefined) leave(one);
+      else join(one, desired - one.granted, shortage);
       return shortage;
     },
     hold,
-    shortage,
-    idleBytes,
-    waiting: () => Array.from(queue),
+    shortage(one) {
+      if (line.size > 0) return 'others wait for memory';
+      const free = budget.free() - standby.bytes() + holdings.parkedBytes(one, 1);
+      return free < budget.bytesEach(one.facts) ? 'no memory is free for it' : undefined;
+    },
+    idleBytes: (one) => holdings.idleBytes(one),
+    waiting: () => line.inOrder(),
     together(work) {
       if (sharing) return work();
       sharing = true;
@@ -162,12 +185,22 @@ export function createGrants(options: {
         shared = undefined;
       }
     },
+    relieve() {
+      const standing = standby.bytes();
+      const used = budget.used() + standing;
+      if (used <= budget.total) return;
+      const seen = { budget: budget.total, used, standby: standing, holders: holders() };
+      const { decision } = decideRelief(seen, clock.now());
+      if (decision.endStandby) standby.giveUp();
+      evict(decision.evict, clock.now());
+    },
     drop(one) {
-      queue.delete(one);
+      line.leave(one);
       budget.drop(one.key);
     },
     rest() {
-      if (queue.size === 0) standby.offer(budget.free());
+      if (line.size === 0) standby.offer(budget.free());
     },
+    close: () => timers.close(),
   };
 }

@@ -48,6 +48,7 @@ export function createOrders({ runtime, log }: { runtime: Runtime; log: Log }): 
         desired,
         ...(!runtime.capabilities.exactCount && { target: one.facts.scaling.target }),
         ...(parked > 0 && { parked }),
+        ...(one.evicted !== undefined && { patient: true as const }),
       };
       if (!one.ordered || !isSame(one.ordered, wanted)) order(one, wanted);
     },

@@ -1,4 +1,4 @@
-import type { RevisionLoad } from '#bus/messages.ts';
+import type { RevisionDemand, RevisionLoad } from '#bus/messages.ts';
 import type { Report } from '#bus/publisher.ts';
 import type { Autoscaler } from './autoscaler.ts';
 import type { Catalog } from './catalog.ts';
@@ -13,7 +13,7 @@ import type { Usage } from './usage.ts';
 /** What becomes of each report of a data plane. */
 export function createReportListener(parts: {
   catalog: Pick<Catalog, 'revision'>;
-  autoscaler: Pick<Autoscaler, 'wake' | 'report'>;
+  autoscaler: Pick<Autoscaler, 'wake' | 'report' | 'served'>;
   leases: Pick<Leases, 'demand' | 'released'> | undefined;
   loads: Pick<LoadBook, 'demand'>;
   usage: Pick<Usage, 'report'>;
@@ -34,6 +34,7 @@ export function createReportListener(parts: {
       case 'demand':
         loads.demand(dataPlane, message.revisions);
         for (const { revision } of message.revisions) leases?.demand(revision);
+        autoscaler.served(message.revisions.filter(isServed).map(({ revision }) => revision));
         return;
       case 'released':
         leases?.released(dataPlane, message);
@@ -56,6 +57,10 @@ export function createReportListener(parts: {
       default:
     }
   };
+}
+
+function isServed({ queued, inFlight }: RevisionDemand): boolean {
+  return queued + inFlight === 0;
 }
 
 function isUsed({ arrivals, busySeconds, queued, inFlight }: RevisionLoad): boolean {

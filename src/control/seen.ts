@@ -1,5 +1,5 @@
 import type { Instance, Runtime } from '#runtime/runtime.ts';
-import { type Desired, type DesiredSeen, decideDesired } from '#policies/desired.ts';
+import { type Desired, type DesiredSeen, decideDesired, makeWayGiven } from '#policies/desired.ts';
 import { decideKeepAlive, type Planned } from '#policies/keepalive.ts';
 import { PANIC_SECONDS, STABLE_SECONDS, decideScale } from '#policies/scale.ts';
 import { meanLoad } from '#policies/window.ts';
@@ -75,10 +75,10 @@ export function decideFor(
   const byLoad = { ...scale.decision, why: scale.why };
   const needed = decideBySignals(one, seen, byLoad, readings, now);
   one.load = isBusy(seen) ? Math.min(Math.max(1, needed.count), scaling.max) : 0;
+  if (one.evicted !== undefined) return makeWayGiven(one.evicted, ceilingsOf(one));
   return decideDesired({
     scale: needed,
-    keepAlive:
-      one.evictedFor === undefined ? keepOf(one, seen, plans, now) : makeEviction(one.evictedFor),
+    keepAlive: keepOf(one, seen, plans, now),
     parked: seen.parked,
     busy: isBusy(seen),
     floors: floorsOf(one),
@@ -93,9 +93,4 @@ function keepOf(one: Active, seen: Seen, plans: Plans, now: number): DesiredSeen
   const about = { ...seen, lastRequestAt, planned, notAhead };
   const { decision, why } = decideKeepAlive(facts.keepAlive, about, now);
   return { ...decision, why };
-}
-
-/** Its keep-alive ends early. No ceiling: it may come back any time, and what was prepared stays. */
-function makeEviction(revision: string): DesiredSeen['keepAlive'] {
-  return { keep: false, park: false, ahead: false, why: `idle, and ${revision} needs the memory` };
 }

@@ -37,6 +37,8 @@ interface ReplicaSet {
   desired: number;
   /** How many may be parked. */
   parked: number;
+  /** What has to go finishes what it has. */
+  patient: boolean;
   backoff: Backoff;
   launches: number;
   retry: Timer | undefined;
@@ -70,6 +72,7 @@ export function createFleet(options: {
       workload,
       desired: 0,
       parked: 0,
+      patient: false,
       backoff: NO_BACKOFF,
       launches: 0,
       retry: undefined,
@@ -117,7 +120,7 @@ export function createFleet(options: {
     const order = [...[...starting].toReversed(), ...[...ready].toReversed()];
     for (const replica of order.slice(0, count)) {
       const isRoom = !closed && parkedOf(replicaSet) < replicaSet.parked;
-      if (!isRoom || !replica.park()) replica.dismiss();
+      if (!isRoom || !replica.park()) replica.dismiss(replicaSet.patient);
     }
   }
 
@@ -125,12 +128,14 @@ export function createFleet(options: {
     const { parked, parking } = replicaSet.replicas;
     const surplus = parkedOf(replicaSet) - replicaSet.parked;
     if (surplus <= 0) return;
-    for (const replica of [...parked, ...parking].slice(0, surplus)) replica.dismiss();
+    for (const replica of [...parked, ...parking].slice(0, surplus)) {
+      replica.dismiss(replicaSet.patient);
+    }
   }
 
   function replace(replicaSet: ReplicaSet, id: string): void {
     const replica = replicas.get(id);
-    if (replica && replicaSet.replicas.ready.has(replica)) replica.dismiss();
+    if (replica && replicaSet.replicas.ready.has(replica)) replica.dismiss(false);
   }
 
   function add(replicaSet: ReplicaSet): void {
@@ -211,6 +216,10 @@ export function createFleet(options: {
       replicaSet.workload = workload;
       replicaSet.desired = desiredOf(workload, wanted);
       replicaSet.parked = wanted.parked ?? 0;
+      replicaSet.patient = wanted.patient === true;
+      // Nothing of it shall run: nobody waits for the end of what still does.
+      if (wanted.max === 0)
+        for (const replica of replicaSet.replicas.draining) replica.dismiss(false);
       for (const id of wanted.replace ?? []) replace(replicaSet, id);
       converge(replicaSet);
     },

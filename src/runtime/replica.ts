@@ -9,8 +9,8 @@ import type { Instance, InstanceOrigin, Workload } from './runtime.ts';
  *
  * 1. Its state goes starting → ready → draining, or starting → draining, never back; but a ready one may go
  *    through parking and parked, and from there be ready again.
- * 2. A ready one gets SIGTERM, or is frozen, only after `release`; SIGTERM also when the drain time is over.
- *    `end` (closing) is the exception.
+ * 2. A ready one gets SIGTERM, or is frozen, only after `release`; SIGTERM also when the drain time is over, unless
+ *    it was dismissed with patience. `end` (closing) is the exception.
  * 3. After SIGTERM comes SIGKILL, when the drain time is over.
  * 4. `ended` is called exactly once; nothing is reported after it.
  */
@@ -54,8 +54,8 @@ export interface Replica {
   readonly id: string;
   view(): Instance;
   start(): void;
-  /** It is not wanted any more. */
-  dismiss(): void;
+  /** It is not wanted any more. `patient`: its drain time begins with `release`, or when it is dismissed without. */
+  dismiss(patient: boolean): void;
   /** It may be wanted again: a ready one is parked when it is released. False: it cannot be. */
   park(): boolean;
   /** A parked one is wanted. */
@@ -98,6 +98,8 @@ export function createReplica(options: {
   /** Why it is being killed, when that is a failure. */
   let verdict: string | undefined;
   let gone = false;
+  /** It drains for as long as it takes. */
+  let isPatient = false;
 
   function update(change: Partial<Instance>): void {
     instance = { ...instance, ...change };
@@ -162,11 +164,14 @@ export function createReplica(options: {
       handle = launch({ id, workload }, reports);
       changed(instance);
     },
-    dismiss() {
-      if (gone || instance.state === 'draining') return;
+    dismiss(patient) {
       const { state } = instance;
+      if (gone || told || (state === 'draining' && (patient || !isPatient))) return;
+      isPatient = patient;
       // Before anybody hears of it: a listener may release it at once.
-      if (state === 'ready') schedule(timeouts.drain, () => terminate(timeouts.drain));
+      if (patient) timer?.cancel();
+      else if (state === 'ready' || state === 'draining') limitDrain();
+      if (state === 'draining') return;
       update({ state: 'draining', parkedAt: 0 });
       if (state === 'starting') kill();
       else if (state === 'parked') terminate(timeouts.drain);
@@ -209,6 +214,10 @@ export function createReplica(options: {
       condemn(`used ${formatSize(memoryBytes)} of memory, its limit is ${formatSize(limit)}`);
     },
   };
+
+  function limitDrain(): void {
+    schedule(timeouts.drain, () => terminate(timeouts.drain));
+  }
 
   function freeze(): void {
     timer?.cancel();

@@ -26,6 +26,8 @@ export interface Wanted {
    * of ended, and those that are parked are woken before any is started. Ignored where nothing can be parked.
    */
   readonly parked?: number;
+  /** Of this order only: what has to go finishes what it has, however long that takes. Else its drain time is the limit. */
+  readonly patient?: true;
   /** Of this order only: ready instances that do not serve any more. Drained, and others take their place. */
   readonly replace?: readonly string[];
 }

@@ -411,7 +411,7 @@ describe('memory', () => {
     expect(evicted?.why).toContain(`idle, and ${c} needs the memory`);
     // No more than an order to sleep: `max` 0 would have the runtime forget what it has prepared.
     const order = harness.runtime.orders.findLast(({ revision }) => revision === a);
-    expect(order?.wanted).toEqual({ min: 0, max: 4, desired: 0 });
+    expect(order?.wanted).toEqual({ min: 0, max: 4, desired: 0, patient: true });
     letGo();
     await until('c has its place', () => live(c).length === 1);
     await harness.pass(1);
@@ -433,7 +433,7 @@ describe('memory', () => {
       ];
       harness.outlet.say({ type: 'load', at: harness.clock.now(), revisions });
     };
-    await harness.pass(30, loads);
+    await harness.pass(4, loads);
     expect([live(a), live(b), live(c)].map((list) => list.length)).toEqual([1, 1, 0]);
     expect(await harness.events('WaitingForMemory')).toHaveLength(1);
     harness.load({ revision: c, queued: 1, concurrency: 1 });

@@ -56,6 +56,8 @@ test('many that are short of memory are not each a walk over all that is active'
     keepAlive: { worth: () => 0 },
     clock,
     onEvicted: (one) => grants.take(one, 0),
+    onWaiting: () => undefined,
+    onAgain: () => undefined,
     onImpossible: () => undefined,
   });
   for (let n = 0; n < count; n++) {
@@ -75,7 +77,7 @@ test('many that are short of memory are not each a walk over all that is active'
     for (const one of waiting.slice(0, 2)) grants.take(one, 1);
   });
   expect(active.get('default/busy/7')?.granted).toBe(0);
-  expect(active.get('default/busy/7')?.evictedFor).toBe('default/waiting/0');
+  expect(active.get('default/busy/7')?.evicted).toContain('default/waiting/0 needs the memory');
   await journal.flush();
   await store.close();
 });

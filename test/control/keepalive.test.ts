@@ -25,13 +25,17 @@ function stateOf(key: string): Instance['state'] | 'none' {
   return harness.runtime.instances(key).find(({ state }) => state !== 'draining')?.state ?? 'none';
 }
 
+function letGo(): void {
+  for (const { id, state } of harness.outlet.instances.values()) {
+    if (state === 'draining') harness.outlet.say({ type: 'drained', instance: id });
+  }
+}
+
 /** Seconds pass in which nobody comes; the data planes let go of what drains. */
 async function quiet(seconds: number, each?: () => void): Promise<void> {
   for (let second = 0; second < seconds; second++) {
     each?.();
-    for (const { id, state } of harness.outlet.instances.values()) {
-      if (state === 'draining') harness.outlet.say({ type: 'drained', instance: id });
-    }
+    letGo();
     harness.clock.advance(1000);
     if (second % 10 === 9) await rest();
   }
@@ -192,6 +196,7 @@ describe('adaptive keep-alive, live', () => {
     }
     await ask(two);
     await quiet(80);
+    harness.outlet.watch(letGo);
     const third = await deployed(harness, { ...ADAPTIVE, keepAlive }, 'third');
     await ask(third);
     await quiet(5);

@@ -55,7 +55,7 @@ export function startLeaseControl(options: {
   publisher.onUpward(
     createReportListener({
       catalog: { revision: () => undefined },
-      autoscaler: loads,
+      autoscaler: { ...loads, served: () => {} },
       leases,
       loads,
       usage: { report: () => {} },

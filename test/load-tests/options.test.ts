@@ -10,6 +10,7 @@ test.each([
   ['cold', ['--rows', 'c,none'], 'none is unknown; there are c, command, '],
   ['scale', ['--rounds', '-1'], "'--rounds' argument is ambiguous"],
   ['burst', ['--seconds', '1.5'], '--seconds: found 1.5, expected a whole number from 1 on'],
+  ['crowd', ['--places', 'all'], '--places: found all, expected a whole number from 1 on'],
   ['proxy', ['--connections', ''], '--connections: found , expected a whole number from 1 on'],
   ['k6', ['--scripts', 'all'], 'all is unknown; there are bursty, '],
   ['keepalive', ['--nothing'], "Unknown option '--nothing'"],

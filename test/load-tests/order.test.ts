@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { findDisorder } from '#load-tests/burst/order.ts';
+import { countStartsInOrder, findDisorder, mostOvertaken } from '#load-tests/burst/order.ts';
 import { sumOf } from '#load-tests/measure/gauges.ts';
 
 /** What a model would say that had them in this order. */
@@ -17,6 +17,17 @@ test('one that was overtaken by a later batch is found, and one that came twice'
     '2 came 3th, after one of batch 1',
   ]);
   expect(findDisorder(inOrder(0, 1, 1), 3)).toEqual(['1 came twice']);
+});
+
+test('served in order, the longest unused gives way', () => {
+  expect(countStartsInOrder([0, 1, 0, 1, 2, 1, 0], 2)).toBe(4);
+  expect(countStartsInOrder([0, 1, 2, 0, 1, 2], 2)).toBe(6);
+  expect(countStartsInOrder([0, 1, 2, 0, 1, 2], 3)).toBe(3);
+});
+
+test('who was served before one that had come earlier', () => {
+  expect(mostOvertaken([0, 1, 2])).toBe(0);
+  expect(mostOvertaken([2, 1, 3, 0])).toBe(3);
 });
 
 const METRICS = `# TYPE rouse_queue_depth gauge

@@ -191,6 +191,20 @@ export function testRuntime(
       expect(ended('stopped')).toHaveLength(1);
     });
 
+    test('one that is dismissed with patience drains for as long as it takes, unless nothing shall run', async () => {
+      const workload = await prepared('sound', { timeouts: { drain: '5s' } });
+      const [instance] = await started(workload);
+      await runtime.want(workload, { ...wanted(0), patient: true });
+      await harness.advance(20_000);
+      await runtime.want(workload, wanted(0));
+      await harness.advance(20_000);
+      expect(inState('draining').map(({ id }) => id)).toEqual([instance?.id]);
+      await runtime.want(workload, { ...wanted(0), max: 0 });
+      await harness.advance(5000);
+      await gone();
+      expect(ended('stopped')).toHaveLength(1);
+    });
+
     test('what ignores SIGTERM is ended by force after the drain time', async () => {
       const workload = await prepared('stubborn', { timeouts: { drain: '5s' } });
       const [instance] = await started(workload);

@@ -191,7 +191,7 @@ test('an instance that is said to have ended twice ends once, and is not heard a
   reports?.started();
   reports?.ready({ node: 'n', socket: 's' });
   replica.measured(1, 1);
-  replica.dismiss();
+  replica.dismiss(false);
   expect(told).toEqual(['starting', 'first']);
 });
 
