@@ -2,13 +2,14 @@ import { Timers } from '#lib/timers.ts';
 import type { Log } from '#lib/log.ts';
 import type { Addressing } from './addressing.ts';
 import { Connections } from './downstream/connections.ts';
-import { type ControlLinkOptions, createControlLink } from './control-link.ts';
+import { type ControlLinkOptions, createControlLink } from './link/control-link.ts';
 import { createTraces } from './http/traceparent.ts';
 import { findDestination } from './exchange/destination.ts';
 import { createListener, type EntrySettings, type Listener } from './entry/listener.ts';
 import { countEntryRefusal, createSharedMetrics, formatMetrics } from './metrics/metrics.ts';
 import type { Plane, PlaneLimits } from './plane.ts';
-import { createSuspects } from './suspects.ts';
+import { createSuspects } from './link/suspects.ts';
+import { WATCH_EVERY_MS, Watches } from './status/watches.ts';
 
 /** Deadlines are looked at this often: the precision of every time limit of the data plane. */
 const SWEEP_MS = 100;
@@ -68,7 +69,8 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     timers,
     takesKeys: options.addressing === undefined,
   });
-  const { routes, callers, inquiry, watches } = control;
+  const { routes, callers, inquiry } = control;
+  const watches = new Watches(inquiry);
   const isPassThrough = options.addressing !== undefined;
   const plane: Plane = {
     routes,
@@ -95,15 +97,16 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
       linked: control.linked,
     });
   control.onScrape(formatAll);
+  timers.every(WATCH_EVERY_MS, () => watches.tick(clock.now()));
   timers.every(SWEEP_MS, () => {
     const now = clock.now();
     connections.sweep(now);
-    for (const instance of routes.allInstances()) instance.sweep(now);
+    for (const instance of routes.instances.all()) instance.sweep(now);
   });
 
   async function stop(): Promise<void> {
     timers.close();
-    for (const instance of routes.allInstances()) instance.close();
+    for (const instance of routes.instances.all()) instance.close();
     await control.close();
   }
 

@@ -12,7 +12,7 @@ export async function createDataPlane(
   own: {
     readonly client: BusClient;
     readonly dataPlane: string;
-    readonly hasPeers: boolean;
+    readonly hasOthers: boolean;
     /** So many data planes share the limits that are for all of them together. */
     readonly processes: number;
     /** They share the port, too. */
@@ -30,7 +30,7 @@ export async function createDataPlane(
     domain: settings.domain,
     client: own.client,
     dataPlane: own.dataPlane,
-    hasPeers: own.hasPeers,
+    hasOthers: own.hasOthers,
     processes,
     limits: {
       head: limits.headerBytes,

@@ -37,7 +37,7 @@ async function run(start: DataPlaneStart): Promise<Running> {
     clock: systemClock,
     random: Math.random,
   });
-  const about = { dataPlane, hasPeers: true, processes, sharePort, version };
+  const about = { dataPlane, hasOthers: true, processes, sharePort, version };
   const own = { client, ...about, clock: systemClock, log };
   const activator = await createDataPlane(settings, own);
   const admin = start.admin && (await createAdmin(start.admin, activator));

@@ -1,24 +1,21 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Lease, NewLease } from '#bus/messages.ts';
 import type { StateChange } from '#bus/subscriber.ts';
 import type { QueueSpec } from '#domain/model.ts';
 import { hostLabel, modelKey, revisionKey } from '#domain/names.ts';
-import type { RoutingInstance, RoutingModel, RoutingRevision } from '#domain/routing.ts';
+import type { RoutingModel, RoutingRevision } from '#domain/routing.ts';
 import { decideShare } from '#policies/admission.ts';
 import { pickByHash, pickByWeight } from '#policies/traffic.ts';
-import { Gate, type GateEvents, type GateLimits, OWN } from './gate/gate.ts';
-import type { RevisionMetrics } from './metrics/metrics.ts';
-import { InstanceRoute } from './upstream/instance-route.ts';
+import { Gate, type GateEvents, type GateLimits } from './gate/gate.ts';
+import type { RevisionMetrics } from './metrics/revision-metrics.ts';
+import type { InstanceRoute } from './upstream/instance-route.ts';
+import { Instances, type InstancesEvents, type InstancesHome } from './upstream/instances.ts';
 import type { ResponseFields } from './metrics/timing.ts';
 
 /** One revision that can be sent to, with its gate and counters; lives as long as the revision is routed. */
-export interface RevisionRoute {
+export interface RevisionRoute extends InstancesHome {
   readonly key: string;
   readonly model: ModelRoute;
   routing: RoutingRevision;
-  readonly gate: Gate<InstanceRoute>;
-  /** The last one is woken first. */
-  readonly parked: InstanceRoute[];
   /** Made with the first request, as the counters are. */
   fields: ResponseFields | undefined;
   /** Made with the first request: a model that sleeps for good costs nothing here. */
@@ -46,12 +43,9 @@ interface HostRoute {
   readonly tag: string | undefined;
 }
 
-export interface RoutesEvents {
+export interface RoutesEvents extends InstancesEvents {
   onWake(revision: string, queued: number): void;
   onQuiet(revision: string): void;
-  readonly onReleased: (instance: InstanceRoute) => void;
-  readonly onDrained: (instance: InstanceRoute) => void;
-  readonly now: () => number;
   readonly roll: () => number;
 }
 
@@ -65,11 +59,11 @@ const MODEL_LABELS = /^[a-z0-9-]+\.[a-z0-9-]+\.$/;
  */
 export class Routes {
   readonly models = new Map<string, ModelRoute>();
+  readonly instances: Instances;
   /** Changes with every change. */
   version = 0;
   private readonly hosts = new Map<string, HostRoute>();
   private readonly revisions = new Map<string, RevisionRoute>();
-  private readonly instances = new Map<string, InstanceRoute>();
   private readonly domain: string;
   private readonly processes: number;
   private readonly events: RoutesEvents;
@@ -82,15 +76,16 @@ export class Routes {
     this.domain = domain;
     this.processes = processes;
     this.events = events;
+    this.instances = new Instances((revision) => this.findRevision(revision), events);
   }
 
   apply(change: StateChange): void {
     this.version += 1;
     if (change.full) this.dropAbsent(change);
     for (const key of change.removedModels) this.removeModel(key);
-    for (const id of change.removedInstances) this.removeInstance(id);
+    this.instances.removeGone(change);
     for (const model of change.models) this.setModel(model);
-    for (const instance of change.instances) this.setInstance(instance);
+    for (const instance of change.instances) this.instances.set(instance);
   }
 
   /** There has been a routing state: before it every model would be unknown. */
@@ -114,35 +109,8 @@ export class Routes {
     return this.revisions.get(key);
   }
 
-  /** Those that came together. One of an instance that is not known (any more) is no use. */
-  lease(leases: readonly NewLease[]): void {
-    const gates = new Set<Gate<InstanceRoute>>();
-    for (const { instance, slots, sequence, answer } of leases) {
-      const route = this.instances.get(instance);
-      if (!route || route.leased === OWN) continue;
-      route.sequence = sequence;
-      route.gate.lease(route, slots);
-      if (answer) this.events.onReleased(route);
-      gates.add(route.gate);
-    }
-    for (const gate of gates) gate.afterLeases();
-  }
-
-  /** What control may count as used here. */
-  leases(): Lease[] {
-    const leases: Lease[] = [];
-    for (const { id, claimed, sequence, draining } of this.instances.values()) {
-      if (claimed > 0 && !draining) leases.push({ instance: id, slots: claimed, sequence });
-    }
-    return leases;
-  }
-
   allRevisions(): IterableIterator<RevisionRoute> {
     return this.revisions.values();
-  }
-
-  allInstances(): IterableIterator<InstanceRoute> {
-    return this.instances.values();
   }
 
   /** The revision for a request without a tag or revision of its own; undefined: none is ready. */
@@ -168,8 +136,6 @@ export class Routes {
   private dropAbsent(change: StateChange): void {
     const models = new Set(change.models.map((model) => modelKey(model.namespace, model.name)));
     for (const key of this.models.keys()) if (!models.has(key)) this.removeModel(key);
-    const instances = new Set(change.instances.map((instance) => instance.id));
-    for (const id of this.instances.keys()) if (!instances.has(id)) this.removeInstance(id);
   }
 
   private setModel(routing: RoutingModel): void {
@@ -255,68 +221,6 @@ export class Routes {
     this.forgetHosts(model);
     this.models.delete(key);
     for (const revision of model.revisions.values()) this.removeRevision(revision);
-  }
-
-  private setInstance(instance: RoutingInstance): void {
-    const known = this.instances.get(instance.id);
-    if (known) this.changeInstance(known, instance);
-    else this.addInstance(instance);
-  }
-
-  private changeInstance(route: InstanceRoute, instance: RoutingInstance): void {
-    const isParked = route.index < 0;
-    if (instance.state === 'ready') this.setReady(route, instance);
-    else if (instance.state === 'draining' && !isParked) this.drain(route);
-    else if (instance.state === 'draining' || !isParked) {
-      // What was told between did not come here, as when control was killed: it is a new one.
-      this.removeInstance(instance.id);
-      this.addInstance(instance);
-    }
-  }
-
-  private setReady(route: InstanceRoute, instance: RoutingInstance): void {
-    if (this.forgetParked(route)) {
-      route.setTimes(instance);
-      route.gate.add(route);
-    } else if (route.draining) {
-      route.reopen();
-      route.gate.keep(route);
-    }
-  }
-
-  private addInstance(instance: RoutingInstance): void {
-    const revision = this.revisions.get(instance.revision);
-    if (!revision) return;
-    const route = new InstanceRoute(instance, revision.gate, this.events.now);
-    if (instance.state === 'draining') {
-      this.events.onDrained(route);
-      return;
-    }
-    this.instances.set(route.id, route);
-    if (instance.state === 'parked') revision.parked.push(route);
-    else revision.gate.add(route);
-  }
-
-  /** False: it was not parked, or its revision has gone. */
-  private forgetParked(route: InstanceRoute): boolean {
-    const parked = this.revisions.get(route.revision)?.parked ?? [];
-    const at = parked.indexOf(route);
-    if (at >= 0) parked.splice(at, 1);
-    return at >= 0;
-  }
-
-  private drain(route: InstanceRoute): void {
-    route.gate.drain(route);
-    route.close();
-  }
-
-  private removeInstance(id: string): void {
-    const route = this.instances.get(id);
-    if (!route) return;
-    this.instances.delete(id);
-    if (route.index >= 0) route.gate.lose(route);
-    else this.forgetParked(route);
-    route.end();
   }
 
   private learnHosts(model: ModelRoute): void {

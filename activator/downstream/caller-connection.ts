@@ -1,24 +1,21 @@
 import type { Socket } from 'node:net';
 import type { Caller } from '#domain/records.ts';
 import type { AcceptedConnection } from './accepted-connection.ts';
-import { type Answer, makeRefusal, reasonOf } from '../exchange/answers.ts';
+import { Ahead } from './ahead.ts';
+import { type Answer, makeRefusal } from '../exchange/answers.ts';
 import type { Downstream } from '../exchange/downstream.ts';
 import type { ResponseHead } from '../http/response-head.ts';
-import { CR, LF } from '../http/characters.ts';
-import { BodyReader } from '../http/body-reader.ts';
-import { indexOfEnd } from '../http/fields.ts';
+import { BodyReader, type Framed } from '../http/body-reader.ts';
+import { HeadReader } from '../http/head-reader.ts';
 import { RequestHead } from '../http/request-head.ts';
-import { refuseUnfinished } from '../http/unfinished-head.ts';
 import { Exchange } from '../exchange/exchange.ts';
-import { HeldBytes } from '../exchange/held-bytes.ts';
 import { SocketReader, keep } from '../sockets/socket-reader.ts';
-import type { Framed } from '../http/body-reader.ts';
 import type { Peer } from '../entry/listener.ts';
 import { countRefusal } from '../metrics/metrics.ts';
 import { SocketWriter } from '../sockets/socket-writer.ts';
 import { makeRetryField, type Refusal } from '../refusal.ts';
 import { HEAD_STALLED, makeBodyTooLarge, TOO_MUCH_AHEAD } from '../http/refusals.ts';
-import { connectionField, Response } from './response.ts';
+import { Response } from './response.ts';
 import { disown, listenFor, type SocketOwner } from '../sockets/socket-owner.ts';
 import { Origin } from './origin.ts';
 import { NEVER } from '../never.ts';
@@ -30,12 +27,6 @@ import {
   LINGER_MS,
   type Plane,
 } from '../plane.ts';
-
-/** Bytes of requests that are sent ahead of their turn; then the socket is paused. */
-const MAX_AHEAD = 64 * 1024;
-
-/** How HTTP/2 begins; to a parser of HTTP/1 it looks like a whole head. */
-const PREFACE = 'PRI * HTTP/2.0\r\n\r\n';
 
 /** So long before it is closed an idle connection forgets its last request: after two seconds it is not about to be repeated. */
 const REMEMBER_UNTIL_MS = KEEP_ALIVE_MS - 2000;
@@ -64,9 +55,8 @@ export interface CallerConnectionEvents {
  *     before it is complete, and when the caller has taken so much of the answers that more can be written.
  *  2. Nothing of a refused body becomes a request. `bodyDone` is set only when the exchange has taken the last of
  *     the body; a refusal before that ends the connection.
- *  3. What came ahead of its turn is kept in order, and with more than `MAX_AHEAD` of it the socket is paused
- *     until that turn has come. `held` counts exactly `ahead`, also of a head that is not whole; what has no room
- *     there is not kept, and then the connection ends with the present answer.
+ *  3. What came ahead of its turn is read in its turn; what has no room in `ahead` is not, and then the connection ends
+ *     with the present answer.
  *  4. While `EXCHANGING` the exchange is told of the caller; once `CLOSED` nothing is told to it any more.
  *  5. Two seconds after its last answer an idle connection keeps nothing of the request.
  */
@@ -83,6 +73,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
   private readonly plane: Plane;
   /** While there is a request, and for a while after: an idle connection is to be small. */
   private exchange: Exchange | undefined;
+  private readonly heads: HeadReader;
   /** Made with the first body. */
   private body: BodyReader | undefined;
   readonly reader = new SocketReader();
@@ -90,18 +81,13 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
   private paused = false;
   private phase = READING;
   private continued = false;
-  private ahead: Buffer | undefined;
   /** Made with the first bytes that are kept. */
-  private held: HeldBytes | undefined;
-  private dropsAhead = false;
+  private ahead: Ahead | undefined;
   private pumping = false;
   /** With answers in its socket it cannot become HTTP/2 any more. */
   private hadRequest = false;
   /** Behind the present request there is more in the buffer that is being read. */
   private hasMore = false;
-  /** Bytes of a head that is not whole in which no bare LF was found. */
-  private headSeen = 0;
-  private bodyBytes = 0;
   /** When the present phase of reading ends; ms. */
   private deadline: number;
 
@@ -114,6 +100,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
     this.events = events;
     this.plane = plane;
     this.head = new RequestHead(!plane.isTransparent);
+    this.heads = new HeadReader(this.head, plane.limits.head);
     this.origin = new Origin(peer);
     this.response = new Response(this.writer);
     this.deadline = plane.now() + this.idleTime();
@@ -133,33 +120,126 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
     return this.origin.fieldsFor(this.head);
   }
 
-  /** A connection that is in use ends with its last answer; to an idle one a request may be on its way. */
-  beginClose(): void {
-    if (this.phase !== READING || this.ahead) return;
-    this.deadline = Math.min(this.deadline, this.plane.now() + this.idleTime());
+  // What comes
+
+  onBytes(buffer: Buffer, length: number): void {
+    if (this.phase === EXCHANGING) this.onExchangeBytes(buffer, length);
+    else if (this.phase === READING) this.onRequestBytes(buffer, length);
   }
 
-  private idleTime(): number {
-    return this.plane.closing ? CLOSING_MS : KEEP_ALIVE_MS;
+  private onRequestBytes(buffer: Buffer, length: number): void {
+    const ahead = this.takeAhead();
+    if (!ahead) {
+      this.pump(buffer, length);
+      return;
+    }
+    const joined = Buffer.concat([ahead, buffer.subarray(0, length)]);
+    this.pump(joined, joined.length);
   }
 
-  /** Ends an answer made here. A body that was not read to its end makes the connection unusable. */
-  answer(answer: Answer, extra = ''): void {
-    const keepsAlive = this.keepsAlive();
-    const body = Buffer.from(answer.body);
-    this.writer.cork();
-    this.writer.writeText(
-      `HTTP/1.1 ${answer.status} ${reasonOf(answer.status)}\r\n` +
-        `Content-Type: ${answer.type}\r\nContent-Length: ${body.length}\r\n${extra}` +
-        `${connectionField(this.head.minor, keepsAlive)}\r\n`,
-    );
-    if (this.head.method !== 'HEAD') this.writer.writeBytes(body, 0, body.length);
-    this.writer.uncork();
-    this.next(keepsAlive);
+  private onExchangeBytes(buffer: Buffer, length: number): void {
+    if (this.exchange?.isTunnel) this.exchange.onCallerTunnelData(buffer, length);
+    else if (this.bodyDone) this.keepAhead(buffer, 0, length);
+    else {
+      this.keepAhead(buffer, this.feedBody(buffer, 0, length), length);
+      // The end of the body may have brought the answer with it: the next request may be here already.
+      this.pumpAhead();
+    }
   }
 
-  get isAnswering(): boolean {
-    return this.response.started;
+  /** Reads requests as long as there are whole heads and nothing to wait for. Not recursive. */
+  private pump(buffer: Buffer, length: number): void {
+    this.pumping = true;
+    let at = 0;
+    while (this.phase === READING && at < length && !this.writer.isFull) {
+      const next = this.readHead(buffer, at, length);
+      if (next < 0) break;
+      at = next;
+    }
+    this.pumping = false;
+    this.hasMore = false;
+    this.keepAhead(buffer, at, length);
+  }
+
+  /** Reads a head and what there is of its body. Returns where the rest starts; -1: the head is not whole. */
+  private readHead(buffer: Buffer, from: number, length: number): number {
+    const end = this.heads.read(buffer, from, length);
+    const { refusal, isPreface } = this.heads;
+    if (end >= 0 && !refusal) return this.begin(buffer, end, length);
+    if (end < 0) this.waitForHead(refusal);
+    else if (isPreface && !this.hadRequest) this.becomeHttp2(keep(buffer, from, length));
+    else if (refusal) this.refuse(refusal);
+    return end < 0 ? end : length;
+  }
+
+  private waitForHead(refusal: Refusal | undefined): void {
+    if (refusal) {
+      this.refuseUnread(refusal);
+      return;
+    }
+    const latest = this.plane.now() + HEAD_TIMEOUT_MS;
+    if (this.deadline === FRESH || this.deadline > latest) this.deadline = latest;
+  }
+
+  private becomeHttp2(first: Buffer): void {
+    this.phase = CLOSED;
+    disown(this.socket);
+    this.socket.pause();
+    this.events.onHttp2(this, first);
+  }
+
+  /** The head is there. Returns where what does not belong to this request starts. */
+  private begin(buffer: Buffer, at: number, length: number): number {
+    const { head, plane } = this;
+    this.phase = EXCHANGING;
+    this.hadRequest = true;
+    this.deadline = NEVER;
+    this.bodyDone = !head.hasBody;
+    this.continued = false;
+    const isTooLarge = head.contentLength > plane.limits.body;
+    const refusal = isTooLarge ? makeBodyTooLarge(plane.limits.body) : this.origin.read(head);
+    if (refusal) {
+      this.refuse(refusal);
+      return length;
+    }
+    const exchange = (this.exchange ??= new Exchange(this, plane));
+    exchange.prepare();
+    const end = this.bodyDone ? at : this.beginBody(buffer, at, length);
+    this.hasMore = end < length;
+    if (this.phase !== EXCHANGING) return end;
+    exchange.begin(this.heads.isRepeated);
+    exchange.keepBorrowed();
+    return end;
+  }
+
+  // The request's body
+
+  private beginBody(buffer: Buffer, at: number, length: number): number {
+    const body = (this.body ??= new BodyReader());
+    if (this.head.chunked) body.startChunks(this.plane.limits.body);
+    else body.startLength(this.head.contentLength);
+    this.deadline = this.plane.now() + BODY_TIMEOUT_MS;
+    return at < length ? this.feedBody(buffer, at, length) : at;
+  }
+
+  /**
+   * Takes what belongs to the body, and returns where the rest starts. Until the exchange has taken it, the body
+   * is not done: invariant 2.
+   */
+  private feedBody(buffer: Buffer, from: number, to: number): number {
+    const { body, exchange } = this;
+    if (!body || !exchange) return to;
+    this.deadline = this.plane.now() + BODY_TIMEOUT_MS;
+    const end = body.read(buffer, from, to);
+    if (end < 0) exchange.onBadBody(body.refusal);
+    else if (body.data.length > 0) exchange.onBody(buffer, body.data);
+    if (end < 0 || this.phase !== EXCHANGING) return to;
+    this.bodyDone = body.done;
+    this.reader.expect(body.left);
+    if (!this.bodyDone) return to;
+    this.deadline = NEVER;
+    exchange.onBodyEnd(body.trailers);
+    return end;
   }
 
   get isPaused(): boolean {
@@ -177,6 +257,83 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
     this.socket.resume();
   }
 
+  /** Asks for the body of a request that waits to be asked; once. */
+  askForBody(): void {
+    this.deadline = this.plane.now() + BODY_TIMEOUT_MS;
+    if (this.continued || !this.head.expectContinue) return;
+    this.continued = true;
+    this.response.askForBody();
+  }
+
+  // What comes ahead of its turn
+
+  private get hasAhead(): boolean {
+    return this.ahead !== undefined && !this.ahead.isEmpty;
+  }
+
+  /** Keeps what came ahead of its turn. */
+  private keepAhead(buffer: Buffer, from: number, to: number): void {
+    if (from >= to || this.phase >= LINGERING) return;
+    const ahead = (this.ahead ??= new Ahead(this.plane));
+    if (!ahead.add(buffer, from, to)) this.refuseAhead(ahead);
+    else if (ahead.isLong && this.mustWait) this.pause();
+  }
+
+  /** What comes is not of the present request, or its answer could not leave. */
+  private get mustWait(): boolean {
+    return this.phase === EXCHANGING || this.writer.isFull;
+  }
+
+  /** There is no room for more. Who has a request that waits gets its answer, and sends the others again. */
+  private refuseAhead(ahead: Ahead): void {
+    if (this.phase === READING) this.refuseUnread(TOO_MUCH_AHEAD);
+    else if (this.head.upgrade !== '') this.exchange?.onBadBody(TOO_MUCH_AHEAD);
+    else {
+      this.head.keepAlive = false;
+      ahead.drop();
+      this.pause();
+    }
+  }
+
+  /** What came ahead of its turn, and is not kept here any more. */
+  takeAhead(): Buffer | undefined {
+    return this.ahead?.take();
+  }
+
+  private pumpAhead(): void {
+    if (!this.hasAhead || this.pumping || this.phase !== READING || this.writer.isFull) return;
+    const ahead = this.takeAhead();
+    if (ahead) this.pump(ahead, ahead.length);
+  }
+
+  // An answer made here
+
+  /** Ends an answer made here. A body that was not read to its end makes the connection unusable. */
+  answer(answer: Answer, extra = ''): void {
+    const keepsAlive = this.keepsAlive();
+    this.response.answer(this.head, answer, extra, keepsAlive);
+    this.next(keepsAlive);
+  }
+
+  /** Refuses what is no request; the connection ends, since nobody knows where the next one would start. */
+  refuse({ status, code, detail, retryAfter }: Refusal): void {
+    countRefusal(this.plane.metrics, code);
+    this.head.keepAlive = false;
+    this.answer(makeRefusal('problem', status, code, detail), makeRetryField(retryAfter));
+  }
+
+  /** As `refuse`, where no head was read: the one before says nothing about this request. */
+  private refuseUnread(refusal: Refusal): void {
+    this.head.clear();
+    this.refuse(refusal);
+  }
+
+  // The instance's answer
+
+  get isAnswering(): boolean {
+    return this.response.started;
+  }
+
   cork(): void {
     this.writer.cork();
   }
@@ -186,8 +343,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
   }
 
   writeInformational(head: ResponseHead): void {
-    if (this.head.minor === 0) return;
-    this.writer.writeText(`${head.forwardHead()}\r\n`);
+    this.response.inform(this.head, head);
   }
 
   writeHead(head: ResponseHead, extra: string): void {
@@ -206,10 +362,17 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
     this.next(this.keepsAlive() && !this.response.endsConnection);
   }
 
+  onWritable(): void {
+    if (this.phase === READING && this.hasAhead) {
+      this.resume();
+      this.pumpAhead();
+    } else this.exchange?.onCallerWritable();
+  }
+
+  // Another protocol
+
   writeSwitch(head: ResponseHead, extra: string): void {
-    this.response.started = true;
-    const fields = `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n${extra}`;
-    this.writer.writeText(`${head.forwardHead()}${fields}\r\n`);
+    this.response.beginTunnel(head, extra);
   }
 
   writeTunnel(buffer: Buffer, length: number): boolean {
@@ -220,10 +383,12 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
     this.linger();
   }
 
+  // The next request
+
   private keepsAlive(): boolean {
     if (!this.head.keepAlive || !this.bodyDone) return false;
     // What has been sent ahead was accepted.
-    return !this.plane.closing || this.hasMore || this.ahead !== undefined;
+    return !this.plane.closing || this.hasMore || this.hasAhead;
   }
 
   private next(keep: boolean): void {
@@ -239,17 +404,56 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
     this.pumpAhead();
   }
 
-  private pumpAhead(): void {
-    const { ahead } = this;
-    if (!ahead || this.pumping || this.phase !== READING || this.writer.isFull) return;
-    this.takeAhead();
-    this.pump(ahead, ahead.length);
+  // Time
+
+  sweep(now: number): void {
+    if (this.phase === EXCHANGING) this.exchange?.sweep(now);
+    if (this.deadline === FRESH) this.deadline = now + this.idleTime();
+    if (this.phase === EXCHANGING && this.paused) this.checkCaller();
+    if (now >= this.deadline) this.onLate(now);
+    else if (this.phase === READING && now > this.deadline - REMEMBER_UNTIL_MS) this.forgetLast();
   }
 
-  /** Breaks off in the middle of a response, so that the caller can't take it for whole. */
-  cut(): void {
-    this.leave();
-    if (!this.socket.destroyed) this.socket.resetAndDestroy();
+  private onLate(now: number): void {
+    if (this.phase === READING) this.onReadingLate();
+    else if (this.phase !== EXCHANGING) this.socket.destroy();
+    else if (this.paused) this.deadline = now + BODY_TIMEOUT_MS;
+    else this.exchange?.onBodyStalled();
+  }
+
+  private onReadingLate(): void {
+    if (this.writer.isFull) this.cut();
+    else if (this.hasAhead) this.refuseUnread(HEAD_STALLED);
+    else this.linger();
+  }
+
+  /**
+   * Nothing is read, so nobody hears that the caller has gone. Writing nothing fails where it has reset the connection.
+   */
+  private checkCaller(): void {
+    if (this.writer.isEmpty) this.socket.write('');
+  }
+
+  /** An idle connection keeps nothing of the last request. */
+  private forgetLast(): void {
+    if (this.head.text === '' || this.hasAhead) return;
+    this.head.forget();
+    this.exchange = undefined;
+    this.body = undefined;
+    this.ahead = undefined;
+    this.origin.forget();
+  }
+
+  private idleTime(): number {
+    return this.plane.closing ? CLOSING_MS : KEEP_ALIVE_MS;
+  }
+
+  // Ends
+
+  /** A connection that is in use ends with its last answer; to an idle one a request may be on its way. */
+  beginClose(): void {
+    if (this.phase !== READING || this.hasAhead) return;
+    this.deadline = Math.min(this.deadline, this.plane.now() + this.idleTime());
   }
 
   /** Ends with FIN: for a response whose end is the end of the connection, and when no more is taken. */
@@ -262,244 +466,10 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
     this.resume();
   }
 
-  /** Asks for the body of a request that waits to be asked; once. */
-  askForBody(): void {
-    this.deadline = this.plane.now() + BODY_TIMEOUT_MS;
-    if (this.continued || !this.head.expectContinue) return;
-    this.continued = true;
-    this.writer.writeText('HTTP/1.1 100 Continue\r\n\r\n');
-  }
-
-  /** What came ahead of its turn, and is not kept here any more. */
-  takeAhead(): Buffer | undefined {
-    const { ahead } = this;
-    this.ahead = undefined;
-    this.held?.letGo();
-    return ahead;
-  }
-
-  sweep(now: number): void {
-    if (this.phase === EXCHANGING) this.exchange?.sweep(now);
-    if (this.deadline === FRESH) this.deadline = now + this.idleTime();
-    if (this.phase === EXCHANGING && this.paused) this.checkCaller();
-    if (now < this.deadline) {
-      if (this.phase === READING && now > this.deadline - REMEMBER_UNTIL_MS) this.forgetLast();
-      return;
-    }
-    if (this.phase === EXCHANGING && this.paused) {
-      this.deadline = now + BODY_TIMEOUT_MS;
-      return;
-    }
-    if (this.phase === READING && this.writer.isFull) this.cut();
-    else if (this.phase === READING && this.ahead) this.refuseUnread(HEAD_STALLED);
-    else if (this.phase === EXCHANGING) this.exchange?.onBodyStalled();
-    else if (this.phase === READING) this.linger();
-    else this.socket.destroy();
-  }
-
-  /**
-   * Nothing is read, so nobody hears that the caller has gone. Writing nothing fails where it has reset the connection.
-   */
-  private checkCaller(): void {
-    if (this.writer.isEmpty) this.socket.write('');
-  }
-
-  /** An idle connection keeps nothing of the last request. */
-  private forgetLast(): void {
-    if (this.head.text === '' || this.ahead) return;
-    this.head.forget();
-    this.exchange = undefined;
-    this.body = undefined;
-    this.held = undefined;
-    this.origin.forget();
-  }
-
-  onBytes(buffer: Buffer, length: number): void {
-    if (this.phase === EXCHANGING) this.onExchangeBytes(buffer, length);
-    else if (this.phase !== READING) return;
-    else if (this.ahead) {
-      const joined = Buffer.concat([this.ahead, buffer.subarray(0, length)]);
-      this.takeAhead();
-      this.pump(joined, joined.length);
-    } else this.pump(buffer, length);
-  }
-
-  private onExchangeBytes(buffer: Buffer, length: number): void {
-    if (this.exchange?.isTunnel) this.exchange.onCallerTunnelData(buffer, length);
-    else if (this.bodyDone) this.sendAhead(buffer, 0, length);
-    else {
-      this.sendAhead(buffer, this.feedBody(buffer, 0, length), length);
-      // The end of the body may have brought the answer with it: the next request may be here already.
-      this.pumpAhead();
-    }
-  }
-
-  /** Keeps what came ahead of its turn. */
-  private sendAhead(buffer: Buffer, from: number, to: number): void {
-    if (from >= to || this.phase >= LINGERING || this.dropsAhead) return;
-    this.held ??= new HeldBytes(this.plane);
-    if (!this.held.take(to - from)) {
-      this.refuseAhead();
-      return;
-    }
-    const bytes = keep(buffer, from, to);
-    this.ahead = this.ahead ? Buffer.concat([this.ahead, bytes]) : bytes;
-    if (this.mustWait && this.ahead.length > MAX_AHEAD) this.pause();
-  }
-
-  /** What comes is not of the present request, or its answer could not leave. */
-  private get mustWait(): boolean {
-    return this.phase === EXCHANGING || this.writer.isFull;
-  }
-
-  /** There is no room for more. Who has a request that waits gets its answer, and sends the others again. */
-  private refuseAhead(): void {
-    if (this.phase === READING) this.refuseUnread(TOO_MUCH_AHEAD);
-    else if (this.head.upgrade !== '') this.exchange?.onBadBody(TOO_MUCH_AHEAD);
-    else {
-      this.dropsAhead = true;
-      this.head.keepAlive = false;
-      this.takeAhead();
-      this.pause();
-    }
-  }
-
-  /** Reads requests as long as there are whole heads and nothing to wait for. Not recursive. */
-  private pump(buffer: Buffer, length: number): void {
-    this.pumping = true;
-    let at = 0;
-    while (this.phase === READING && at < length && !this.writer.isFull) {
-      const next = this.readHead(buffer, at, length);
-      if (next < 0) break;
-      at = next;
-    }
-    this.pumping = false;
-    this.hasMore = false;
-    this.sendAhead(buffer, at, length);
-  }
-
-  /** Reads a head and what there is of its body. Returns where the rest starts; -1: the head is not whole. */
-  private readHead(buffer: Buffer, from: number, length: number): number {
-    const known = this.head.text;
-    const after = from + known.length;
-    if (known !== '' && after <= length && buffer.toString('latin1', from, after) === known) {
-      return this.begin(buffer, after, length, true);
-    }
-    const start = buffer[from] === CR && buffer[from + 1] === LF ? from + 2 : from;
-    const end = indexOfEnd(buffer, start, length);
-    if (end < 0 || end - start > this.plane.limits.head) {
-      return this.waitForHead(buffer, start, length);
-    }
-    const refusal = this.head.read(buffer.toString('latin1', start, end));
-    if (!refusal) return this.begin(buffer, end, length, false);
-    if (!this.hadRequest && buffer.toString('latin1', from, end) === PREFACE) {
-      this.becomeHttp2(keep(buffer, from, length));
-    } else this.refuse(refusal);
-    return length;
-  }
-
-  private becomeHttp2(first: Buffer): void {
-    this.phase = CLOSED;
-    disown(this.socket);
-    this.socket.pause();
-    this.events.onHttp2(this, first);
-  }
-
-  private waitForHead(buffer: Buffer, start: number, length: number): number {
-    const { head } = this.plane.limits;
-    const refusal = refuseUnfinished(buffer, start, length, this.headSeen, head);
-    if (refusal) this.refuseUnread(refusal);
-    else {
-      this.headSeen = length - start;
-      const latest = this.plane.now() + HEAD_TIMEOUT_MS;
-      if (this.deadline === FRESH || this.deadline > latest) this.deadline = latest;
-    }
-    return -1;
-  }
-
-  /** `repeated`: the head is the one before. Returns where what does not belong to this request starts. */
-  private begin(buffer: Buffer, at: number, length: number, repeated: boolean): number {
-    const { head } = this;
-    this.phase = EXCHANGING;
-    this.hadRequest = true;
-    this.headSeen = 0;
-    this.deadline = NEVER;
-    this.bodyDone = !head.hasBody;
-    this.continued = false;
-    let end = at;
-    if (head.contentLength > this.plane.limits.body) {
-      this.refuse(makeBodyTooLarge(this.plane.limits.body));
-      return length;
-    }
-    const refusal = this.origin.read(head);
-    if (refusal) {
-      this.refuse(refusal);
-      return length;
-    }
-    const exchange = (this.exchange ??= new Exchange(this, this.plane));
-    exchange.prepare();
-    if (!this.bodyDone) end = this.beginBody(buffer, at, length);
-    this.hasMore = end < length;
-    if (this.phase !== EXCHANGING) return end;
-    exchange.begin(repeated);
-    exchange.keepBorrowed();
-    return end;
-  }
-
-  private beginBody(buffer: Buffer, at: number, length: number): number {
-    const body = (this.body ??= new BodyReader());
-    this.bodyBytes = 0;
-    if (this.head.chunked) body.startChunks();
-    else body.startLength(this.head.contentLength);
-    this.deadline = this.plane.now() + BODY_TIMEOUT_MS;
-    return at < length ? this.feedBody(buffer, at, length) : at;
-  }
-
-  /**
-   * Takes what belongs to the body, and returns where the rest starts. Until the exchange has taken it, the body
-   * is not done: invariant 2.
-   */
-  private feedBody(buffer: Buffer, from: number, to: number): number {
-    const { body, exchange } = this;
-    if (!body || !exchange) return to;
-    this.deadline = this.plane.now() + BODY_TIMEOUT_MS;
-    const end = body.read(buffer, from, to);
-    const refusal = end < 0 ? body.refusal : this.countBody(body.data);
-    if (refusal) exchange.onBadBody(refusal);
-    else if (body.data.length > 0) exchange.onBody(buffer, body.data);
-    if (refusal || this.phase !== EXCHANGING) return to;
-    this.bodyDone = body.done;
-    this.reader.expect(body.left);
-    if (!this.bodyDone) return to;
-    this.deadline = NEVER;
-    exchange.onBodyEnd(body.trailers);
-    return end;
-  }
-
-  private countBody(data: readonly number[]): Refusal | undefined {
-    for (let i = 0; i < data.length; i += 2) this.bodyBytes += data[i + 1]! - data[i]!;
-    const { limits } = this.plane;
-    return this.bodyBytes > limits.body ? makeBodyTooLarge(limits.body) : undefined;
-  }
-
-  /** Refuses what is no request; the connection ends, since nobody knows where the next one would start. */
-  refuse({ status, code, detail, retryAfter }: Refusal): void {
-    countRefusal(this.plane.metrics, code);
-    this.head.keepAlive = false;
-    this.answer(makeRefusal('problem', status, code, detail), makeRetryField(retryAfter));
-  }
-
-  /** As `refuse`, where no head was read: the one before says nothing about this request. */
-  private refuseUnread(refusal: Refusal): void {
-    this.head.clear();
-    this.refuse(refusal);
-  }
-
-  onWritable(): void {
-    if (this.phase === READING && this.ahead) {
-      this.resume();
-      this.pumpAhead();
-    } else this.exchange?.onCallerWritable();
+  /** Breaks off in the middle of a response, so that the caller can't take it for whole. */
+  cut(): void {
+    this.leave();
+    if (!this.socket.destroyed) this.socket.resetAndDestroy();
   }
 
   onEnd(): void {

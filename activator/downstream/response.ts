@@ -1,11 +1,14 @@
+import { type Answer, reasonOf } from '../exchange/answers.ts';
+import type { Framed } from '../http/body-reader.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
-import type { Framed } from '../http/body-reader.ts';
 import type { SocketWriter } from '../sockets/socket-writer.ts';
 
 const NO_BODY = 0;
 const AS_IT_COMES = 1;
 const CHUNKED = 2;
+
+const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 
 /**
  * The response on its way to the caller: the instance's framing becomes one that the caller's HTTP version
@@ -13,7 +16,7 @@ const CHUNKED = 2;
  * the connection (1.0).
  */
 export class Response {
-  /** Bytes have gone to the caller. */
+  /** Bytes of an instance's response have gone to the caller. */
   started = false;
   /** The connection ends with this response: its head says so. */
   endsConnection = false;
@@ -28,6 +31,38 @@ export class Response {
   reset(): void {
     this.started = false;
     this.endsConnection = false;
+  }
+
+  /** One that is made here; `extra`: more field lines. */
+  answer(request: RequestHead, answer: Answer, extra: string, keepAlive: boolean): void {
+    const { writer } = this;
+    const { status, type } = answer;
+    const body = Buffer.from(answer.body);
+    writer.cork();
+    writer.writeText(
+      `HTTP/1.1 ${status} ${reasonOf(status)}\r\n` +
+        `Content-Type: ${type}\r\nContent-Length: ${body.length}\r\n${extra}` +
+        `${connectionField(request.minor, keepAlive)}\r\n`,
+    );
+    if (request.method !== 'HEAD') writer.writeBytes(body, 0, body.length);
+    writer.uncork();
+  }
+
+  /** The caller waits to be asked for the body of its request. */
+  askForBody(): void {
+    this.writer.writeText(CONTINUE);
+  }
+
+  /** A head before the final one, which HTTP/1.0 does not have. */
+  inform(request: RequestHead, head: ResponseHead): void {
+    if (request.minor > 0) this.writer.writeText(`${head.forwardHead()}\r\n`);
+  }
+
+  /** The head after which another protocol follows. */
+  beginTunnel(head: ResponseHead, extra: string): void {
+    this.started = true;
+    const fields = `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n${extra}`;
+    this.writer.writeText(`${head.forwardHead()}${fields}\r\n`);
   }
 
   /** `keepAlive`: the request and the plane allow another one on this connection. */
@@ -69,7 +104,7 @@ export class Response {
 }
 
 /** The Connection field of a response; HTTP/1.1 keeps alive without saying so. */
-export function connectionField(minor: number, keepAlive: boolean): string {
+function connectionField(minor: number, keepAlive: boolean): string {
   if (!keepAlive) return 'Connection: close\r\n';
   return minor === 0 ? 'Connection: keep-alive\r\n' : '';
 }

@@ -4,16 +4,18 @@ import { type Answer, makeRefusal } from './answers.ts';
 import { probeCaller } from './caller-probe.ts';
 import type { Downstream, DownstreamEvents } from './downstream.ts';
 import { Forward, type ForwardEvents, type Granted } from './forward.ts';
-import type { Gate, Refused, Waiter } from '../gate/gate.ts';
+import type { Refused } from '../gate/gate.ts';
 import { HeldBody } from './held-body.ts';
-import { Hold } from './hold.ts';
+import { Hold, type HoldEvents } from './hold.ts';
 import { pieceOf } from '../http/pieces.ts';
 import type { HeadEdits } from '../http/head-edits.ts';
 import { Identity } from './identity.ts';
-import { countRefusal, createRevisionMetrics } from '../metrics/metrics.ts';
+import { countRefusal } from '../metrics/metrics.ts';
+import { RevisionMetrics } from '../metrics/revision-metrics.ts';
+import { FAILED, OK, UNJUDGED, type Verdict, verdictOf } from '../metrics/verdict.ts';
 import { NEVER } from '../never.ts';
 import { type Plane, ROUTED_BODY_TIMEOUT_MS } from '../plane.ts';
-import { makeRetryField, type Refusal, type RefusalCode, type TimeLimit } from '../refusal.ts';
+import { makeRetryField, type Refusal, type TimeLimit } from '../refusal.ts';
 import { BODY_STALLED } from '../http/refusals.ts';
 import {
   BODY_TOO_LARGE_TO_ROUTE,
@@ -30,7 +32,6 @@ import {
 } from './refusals.ts';
 import { Router, type RouterEvents } from './router.ts';
 import { isElsewhere, mustRefuse, type RevisionRoute, speaksGrpc } from '../routes.ts';
-import type { Flow } from '../gate/shares.ts';
 import type { InstanceRoute } from '../upstream/instance-route.ts';
 import { makeStatus } from '../status/status.ts';
 import { findStatus, startStatus } from './status-answer.ts';
@@ -55,25 +56,6 @@ const PROBING = 4;
 const FORWARDED = 5;
 const WATCHING = 6;
 
-/** What its end says of the revision. */
-type Outcome = 0 | 1 | 2;
-const UNJUDGED = 0;
-const OK = 1;
-const FAILED = 2;
-
-/** Refusals that are the revision's doing. */
-const ITS_OWN = new Set<RefusalCode>([
-  'run_timeout',
-  'revision_failed',
-  'start_failed',
-  'instance_lost',
-  'bad_upstream',
-]);
-
-function outcomeOf({ code }: Refusal): Outcome {
-  return ITS_OWN.has(code) ? FAILED : UNJUDGED;
-}
-
 /** Said of an instance. */
 const LEFT_UNANSWERED =
   'A request whose caller had left got no answer for as long as it may run (timeouts.run of the model).';
@@ -86,29 +68,21 @@ const LEFT_UNANSWERED =
  * where the answer was not whole, has it given back when the instance has let go of the request.
  */
 export class Exchange
-  implements DownstreamEvents, Waiter<InstanceRoute>, RouterEvents, ForwardEvents, Granted
+  implements DownstreamEvents, RouterEvents, HoldEvents, ForwardEvents, Granted
 {
-  previous: Waiter<InstanceRoute> | undefined;
-  next: Waiter<InstanceRoute> | undefined;
-  waitsIn: Gate<InstanceRoute> | undefined;
-  flow: Flow<Waiter<InstanceRoute>> | undefined;
-  order = 0;
-  turn = 0;
-  counted = 0;
   arrivedAt = 0;
   grantedAt = 0;
   cold = false;
   private readonly downstream: Downstream;
   private readonly plane: Plane;
   private readonly identity: Identity;
-  private readonly hold: Hold;
   private readonly body: HeldBody;
+  private readonly hold: Hold;
   private readonly forward: Forward;
   private readonly router: Router;
   private state = OVER;
   private route: RevisionRoute | undefined;
   private instance: InstanceRoute | undefined;
-  private waited = false;
   /** The caller's own or the model's for the whole of a request, ms. */
   private deadlineAt = NEVER;
   private watch: Following | undefined;
@@ -117,22 +91,10 @@ export class Exchange
     this.downstream = downstream;
     this.plane = plane;
     this.identity = new Identity(downstream.caller);
-    this.hold = new Hold(this, plane);
     this.body = new HeldBody(plane);
+    this.hold = new Hold(plane, this.identity, this.body, this);
     this.router = new Router(downstream, plane, this.body, this);
     this.forward = new Forward(downstream, plane, this.body, this);
-  }
-
-  get callerId(): string {
-    return this.identity.caller.id;
-  }
-
-  get priority(): number {
-    return this.identity.priority;
-  }
-
-  get heldBytes(): number {
-    return this.body.bytes;
   }
 
   get isTunnel(): boolean {
@@ -158,7 +120,6 @@ export class Exchange
     this.route = undefined;
     this.arrivedAt = this.plane.now();
     this.cold = false;
-    this.waited = false;
     this.deadlineAt = NEVER;
   }
 
@@ -177,7 +138,7 @@ export class Exchange
     const { downstream, plane } = this;
     const { head, caller } = downstream;
     const wrong = this.identity.read(head, caller, plane.callers);
-    const shown = wrong ?? findStatus(asked, head, this.callerId, plane);
+    const shown = wrong ?? findStatus(asked, head, this.identity.caller.id, plane);
     if ('code' in shown) {
       this.refuse(shown);
       return;
@@ -199,8 +160,8 @@ export class Exchange
   onRouted(route: RevisionRoute): void {
     const { namespace, name } = route.model.routing;
     this.route = route;
-    route.metrics ??= createRevisionMetrics(namespace, name, route.routing.name);
-    route.metrics.arrivals += 1;
+    route.metrics ??= new RevisionMetrics(namespace, name, route.routing.name);
+    route.metrics.arrived();
     if (mustRefuse(route, this.arrivedAt)) {
       this.onRefused('failed');
       return;
@@ -220,12 +181,12 @@ export class Exchange
   }
 
   private askGate(route: RevisionRoute, holdMs: number): void {
+    const { head, givesUpAt } = this.downstream;
     const { total } = route.routing.timeouts;
-    this.deadlineAt = Math.min(this.downstream.givesUpAt, this.arrivedAt + (total ?? NEVER));
+    this.deadlineAt = Math.min(givesUpAt, this.arrivedAt + (total ?? NEVER));
     this.state = HELD;
-    this.hold.prepare(this.arrivedAt + holdMs);
-    const decision = route.gate.enter(this, holdMs);
-    if (decision === HOLD) this.onHeld(route);
+    const decision = this.hold.enter(route, head, this.arrivedAt, holdMs);
+    if (decision === HOLD) this.onHeld();
     else if (decision === NO_HOLD) this.onNotHeld(route);
     else if (decision !== GRANT) this.refuse(makeNotAdmitted(route, decision));
   }
@@ -237,11 +198,9 @@ export class Exchange
     else this.giveUp(refusal);
   }
 
-  private onHeld(route: RevisionRoute): void {
-    const { downstream } = this;
-    this.waited = true;
-    this.deadlineAt = Math.min(this.deadlineAt, this.arrivedAt + expectedByEnvoy(downstream.head));
-    this.hold.begin(downstream.head, route);
+  private onHeld(): void {
+    const expectedBy = this.arrivedAt + expectedByEnvoy(this.downstream.head);
+    this.deadlineAt = Math.min(this.deadlineAt, expectedBy);
     this.holdBody();
   }
 
@@ -269,7 +228,6 @@ export class Exchange
 
   onGranted(instance: InstanceRoute): void {
     this.instance = instance;
-    this.hold.end('granted');
     this.body.stopCounting();
     if (this.downstream.isPaused) this.probe(instance);
     else this.forwardTo(instance);
@@ -291,8 +249,9 @@ export class Exchange
     const { route } = this;
     if (!route) return;
     this.state = FORWARDED;
-    this.cold = this.waited && instance.readyAt > this.arrivedAt;
-    this.grantedAt = this.waited ? this.plane.now() : this.arrivedAt;
+    const { hasWaited } = this.hold;
+    this.cold = hasWaited && instance.readyAt > this.arrivedAt;
+    this.grantedAt = hasWaited ? this.plane.now() : this.arrivedAt;
     this.forward.start(this, route, instance);
   }
 
@@ -302,10 +261,9 @@ export class Exchange
     this.forward.release();
     this.instance = undefined;
     this.state = HELD;
-    this.waited = true;
     this.plane.onUnreachable(instance, reason);
     instance.gate.leave(instance);
-    if (this.holdBody()) route.gate.rejoin(this);
+    if (this.holdBody()) this.hold.rejoin(route);
   }
 
   onRefusal(refusal: Refusal): void {
@@ -316,8 +274,8 @@ export class Exchange
     this.cut(FAILED);
   }
 
-  private cut(outcome: Outcome): void {
-    this.abandon(outcome);
+  private cut(verdict: Verdict): void {
+    this.abandon(verdict);
     this.downstream.cut();
   }
 
@@ -356,7 +314,7 @@ export class Exchange
       return;
     }
     this.body.add(piece);
-    const decision = this.waitsIn?.grow(this, piece.length) ?? HOLD;
+    const decision = this.hold.grow(piece.length);
     if (this.route && decision !== HOLD) this.refuse(makeNotAdmitted(this.route, decision));
     else if (this.body.isTooLargeToRoute) this.refuse(BODY_TOO_LARGE_TO_ROUTE);
     else if (this.body.isFull && this.state !== PROBING) this.downstream.pause();
@@ -444,7 +402,7 @@ export class Exchange
     if (code) countRefusal(this.plane.metrics, code);
     this.countCode(503);
     const waits = waitsOf(route);
-    const others = waits.waiting - (this.waitsIn ? 1 : 0);
+    const others = waits.waiting - (this.hold.waitsIn ? 1 : 0);
     const status = makeStatus(route, this.plane.now(), [{ ...waits, waiting: others }]);
     this.finishLocally(
       makeWaitingPage(status, { retryAfter, elsewhere: isElsewhere(route) }),
@@ -460,7 +418,7 @@ export class Exchange
   // Ends
 
   private fail(refusal: Refusal): void {
-    if (this.downstream.isAnswering) this.cut(outcomeOf(refusal));
+    if (this.downstream.isAnswering) this.cut(verdictOf(refusal.code));
     else this.refuse(refusal);
   }
 
@@ -471,7 +429,7 @@ export class Exchange
     this.finishLocally(
       makeRefusal(this.router.dialect, status, code, detail),
       makeRetryField(retryAfter) + this.revisionField(),
-      outcomeOf(refusal),
+      verdictOf(code),
     );
   }
 
@@ -480,18 +438,18 @@ export class Exchange
     return `Rouse-Revision: ${this.route.routing.name}\r\n`;
   }
 
-  private finishLocally(answer: Answer, extra = '', outcome: Outcome = UNJUDGED): void {
-    this.abandon(outcome);
+  private finishLocally(answer: Answer, extra = '', verdict: Verdict = UNJUDGED): void {
+    this.abandon(verdict);
     this.downstream.answer(answer, extra);
   }
 
   /** Ends without a whole response: the wait is cancelled or the upstream connection is dropped. */
-  private abandon(outcome: Outcome = UNJUDGED): void {
-    this.waitsIn?.cancel(this);
-    this.end(false, outcome);
+  private abandon(verdict: Verdict = UNJUDGED): void {
+    this.hold.cancel();
+    this.end(false, verdict);
   }
 
-  private end(clean: boolean, outcome: Outcome = UNJUDGED): void {
+  private end(clean: boolean, verdict: Verdict = UNJUDGED): void {
     if (this.state === OVER) return;
     this.state = OVER;
     this.hold.end('refused');
@@ -501,12 +459,7 @@ export class Exchange
     const { instance } = this;
     this.instance = undefined;
     const now = this.plane.now();
-    const metrics = this.route?.metrics;
-    if (metrics) {
-      const ms = now - this.arrivedAt;
-      metrics.duration.add(ms / 1000);
-      if (outcome !== UNJUDGED) metrics.outcomes.ended(outcome === FAILED, this.cold, ms);
-    }
+    this.route?.metrics?.ended(verdict, this.cold, now - this.arrivedAt);
     if (clean) {
       this.forward.release();
       instance?.gate.leave(instance, now);
@@ -521,7 +474,6 @@ export class Exchange
   }
 
   private countCode(status: number): void {
-    const codes = this.route?.metrics?.codes;
-    if (codes) codes[status - 100]! += 1;
+    this.route?.metrics?.countStatus(status);
   }
 }

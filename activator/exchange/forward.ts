@@ -2,7 +2,7 @@ import type { Address } from '#domain/routing.ts';
 import type { Downstream } from './downstream.ts';
 import type { HeldBody } from './held-body.ts';
 import type { Framed } from '../http/body-reader.ts';
-import type { OnOver, Upstream, UpstreamEvents } from '../upstream/upstream.ts';
+import type { Broken, OnOver, Upstream, UpstreamEvents } from '../upstream/upstream.ts';
 import { parseTokens } from '../http/fields.ts';
 import type { HeadEdits } from '../http/head-edits.ts';
 import type { ResponseHead } from '../http/response-head.ts';
@@ -219,17 +219,17 @@ export class Forward implements UpstreamEvents {
     if (body.isFull || !isKept) this.forgetBody();
   }
 
-  onBroken(before: 'connect' | 'protocol' | 'refused' | 'response' | 'end', reason: string): void {
-    const { route, instance, upstream } = this;
+  onBroken(how: Broken, reason: string): void {
+    const { route, instance, upstream, downstream } = this;
     this.upstream = undefined;
-    if (before === 'connect') this.events.onUnreached(reason);
-    else if (this.downstream.isAnswering) this.events.onCut();
-    else if (before === 'protocol' && route) {
-      const wasHttp2 = instance?.isAskedHttp2(this.downstream.isGrpc);
+    if (how === 'unreached') this.events.onUnreached(reason);
+    else if (downstream.isAnswering) this.events.onCut();
+    else if (how === 'protocol' && route) {
+      const wasHttp2 = instance?.isAskedHttp2(downstream.isGrpc);
       this.events.onRefusal(wasHttp2 ? makeNoHttp2(route) : makeHttp2Only(route));
-    } else if (instance && upstream && before !== 'protocol' && this.mayReplay(upstream, before))
-      this.connect(instance.open(this.downstream.isGrpc));
-    else this.events.onRefusal(makeLost(reason));
+    } else if (instance && upstream && this.mayReplay(upstream, how)) {
+      this.connect(instance.open(downstream.isGrpc));
+    } else this.events.onRefusal(makeLost(reason));
   }
 
   /**
@@ -237,10 +237,10 @@ export class Forward implements UpstreamEvents {
    * closed: it was most likely closing already. Once, since the next connection is a new one or has just been used: what
    * fails there, too, fails by the request or its instance.
    */
-  private mayReplay(upstream: Upstream, before: 'refused' | 'response' | 'end'): boolean {
-    if (before === 'end' || upstream.isAnswering || !this.replayable || this.isRepeated)
-      return false;
-    this.isRepeated = before === 'refused' || (upstream.served > 1 && this.isRepeatable());
+  private mayReplay({ served }: Upstream, how: Broken): boolean {
+    if (!this.replayable || this.isRepeated) return false;
+    const wasClosing = how === 'unanswered' && served > 1;
+    this.isRepeated = how === 'refused' || (wasClosing && this.isRepeatable());
     return this.isRepeated;
   }
 
@@ -312,18 +312,12 @@ export class Forward implements UpstreamEvents {
   }
 
   private observe(status: number): void {
-    const metrics = this.route?.metrics;
     this.status = status;
-    if (!this.granted || !metrics) return;
+    if (!this.granted) return;
     const { arrivedAt, grantedAt, cold } = this.granted;
     const waitedMs = grantedAt - arrivedAt;
-    metrics.codes[status - 100]! += 1;
-    metrics.wait.add(waitedMs / 1000);
-    metrics.outcomes.answered(waitedMs);
+    this.route?.metrics?.answered(status, waitedMs, cold);
     if (!cold) return;
-    metrics.coldRequests += 1;
-    metrics.coldArrivals += 1;
-    metrics.coldMs += waitedMs;
     const { phases } = this.plane.metrics;
     phases.queue.add(waitedMs / 1000);
     phases.infer.add((this.plane.now() - grantedAt) / 1000);

@@ -1,5 +1,9 @@
-import type { Waiter } from '../gate/gate.ts';
+import { HOLD } from '#policies/admission.ts';
+import type { Gate, Refused, Waiter } from '../gate/gate.ts';
+import type { Flow } from '../gate/shares.ts';
+import type { HeldBody } from './held-body.ts';
 import type { RequestHead } from '../http/request-head.ts';
+import type { Identity } from './identity.ts';
 import { NEVER } from '../never.ts';
 import type { Plane } from '../plane.ts';
 import type { RevisionRoute } from '../routes.ts';
@@ -7,38 +11,94 @@ import type { InstanceRoute } from '../upstream/instance-route.ts';
 import { isForPerson, PAGE_AFTER_MS } from './waiting-page.ts';
 import { nameOf } from '../status/inquiry.ts';
 
+/** What the gate says of a request, at once or when it has waited. */
+export interface HoldEvents {
+  onGranted(instance: InstanceRoute): void;
+  onRefused(reason: Refused): void;
+}
+
 /**
- * What holds for a request while it waits: until when it may, under which name others may ask for it, and when a
- * browser gets a page instead. One per exchange.
+ * A request at the gate of its revision, and what holds while it waits there: until when it may, under which name others
+ * may ask for it, and when a browser gets a page instead. One per exchange.
  *
  * Invariant: `name` is known to the inquiry exactly while it is set; `end` takes it back once.
  */
-export class Hold {
-  private readonly waiter: Waiter<InstanceRoute>;
-  private readonly plane: Plane;
+export class Hold implements Waiter<InstanceRoute> {
+  previous: Waiter<InstanceRoute> | undefined;
+  next: Waiter<InstanceRoute> | undefined;
+  waitsIn: Gate<InstanceRoute> | undefined;
+  flow: Flow<Waiter<InstanceRoute>> | undefined;
+  order = 0;
+  turn = 0;
+  counted = 0;
   /** ms, as all times here. */
+  arrivedAt = 0;
+  /** It was not granted a slot at once, or came back from one. */
+  hasWaited = false;
+  private readonly plane: Plane;
+  private readonly identity: Identity;
+  private readonly body: HeldBody;
+  private readonly events: HoldEvents;
   private until = NEVER;
   private pageAt = NEVER;
   private name = '';
 
-  constructor(waiter: Waiter<InstanceRoute>, plane: Plane) {
-    this.waiter = waiter;
+  constructor(plane: Plane, identity: Identity, body: HeldBody, events: HoldEvents) {
     this.plane = plane;
+    this.identity = identity;
+    this.body = body;
+    this.events = events;
   }
 
-  /** The request asks for a slot, and waits no longer than this if there is none. */
-  prepare(until: number): void {
-    this.until = until;
+  get callerId(): string {
+    return this.identity.caller.id;
+  }
+
+  get priority(): number {
+    return this.identity.priority;
+  }
+
+  get heldBytes(): number {
+    return this.body.bytes;
+  }
+
+  /** Asks for a slot, and waits for at most `holdMs` if there is none. Gives what the gate's `enter` says. */
+  enter(route: RevisionRoute, head: RequestHead, arrivedAt: number, holdMs: number): number {
+    this.arrivedAt = arrivedAt;
+    this.until = arrivedAt + holdMs;
     this.pageAt = NEVER;
+    this.hasWaited = false;
+    const decision = route.gate.enter(this, holdMs);
+    if (decision === HOLD) this.begin(route, head);
+    return decision;
   }
 
-  /** It waits. */
-  begin(head: RequestHead, route: RevisionRoute): void {
-    const { waiter, plane } = this;
-    if (isForPerson(head, plane)) this.pageAt = waiter.arrivedAt + PAGE_AFTER_MS;
+  private begin(route: RevisionRoute, head: RequestHead): void {
+    this.hasWaited = true;
+    if (isForPerson(head, this.plane)) this.pageAt = this.arrivedAt + PAGE_AFTER_MS;
     if (head.rouseRequestId === '') return;
-    this.name = nameOf(route, { callerId: waiter.callerId, requestId: head.rouseRequestId });
-    plane.inquiry.name(this.name, route, waiter);
+    this.name = nameOf(route, { callerId: this.callerId, requestId: head.rouseRequestId });
+    this.plane.inquiry.name(this.name, route, this);
+  }
+
+  /** Waits again, at its old place, after its instance could not be reached. */
+  rejoin({ gate }: RevisionRoute): void {
+    this.hasWaited = true;
+    gate.rejoin(this);
+  }
+
+  /** It holds so many bytes more. HOLD: it waits on, or does not wait. Anything else: that is too much. */
+  grow(bytes: number): number {
+    return this.waitsIn?.grow(this, bytes) ?? HOLD;
+  }
+
+  onGranted(instance: InstanceRoute): void {
+    this.end('granted');
+    this.events.onGranted(instance);
+  }
+
+  onRefused(reason: Refused): void {
+    this.events.onRefused(reason);
   }
 
   isOver(now: number): boolean {
@@ -55,9 +115,14 @@ export class Hold {
     return !route.gate.isWarm;
   }
 
+  /** It is not to be served any more. */
+  cancel(): void {
+    this.waitsIn?.cancel(this);
+  }
+
   end(outcome: 'granted' | 'refused'): void {
     if (this.name === '') return;
-    this.plane.inquiry.unname(this.name, this.waiter, outcome, this.plane.now());
+    this.plane.inquiry.unname(this.name, this, outcome, this.plane.now());
     this.name = '';
   }
 }

@@ -28,11 +28,12 @@ export class BodyReader {
     this.left = bytes;
   }
 
-  startChunks(): void {
+  /** `limit`: bytes of data that it may have. */
+  startChunks(limit = Number.POSITIVE_INFINITY): void {
     this.framing = CHUNKED;
     this.left = 0;
     this.scanner ??= new ChunkedScanner();
-    this.scanner.start();
+    this.scanner.start(limit);
   }
 
   startUntilClose(): void {
@@ -60,12 +61,12 @@ export class BodyReader {
     return this.framing === CHUNKED && this.scanner?.isPlain === true;
   }
 
-  /** What is wrong, after `read` has found that the framing is broken. */
+  /** What is wrong, after `read` has found that it is no body. */
   get refusal(): Refusal {
     return this.scanner?.refusal ?? BAD_CHUNKS;
   }
 
-  /** Returns the position after the last byte that belongs to the body; -1: the framing is broken. */
+  /** Returns the position after the last byte that belongs to the body; -1: its chunks are malformed, or too much. */
   read(buffer: Buffer, from: number, to: number): number {
     if (this.framing === CHUNKED && this.scanner) {
       const end = this.scanner.scan(buffer, from, to);

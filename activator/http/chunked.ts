@@ -1,6 +1,6 @@
 import { CR, HEX, LF, VALUE } from './characters.ts';
 import { Fields, FIELDS_OK } from './fields.ts';
-import { BAD_CHUNKS, BAD_TRAILERS, makeForbiddenTrailer } from './refusals.ts';
+import { BAD_CHUNKS, BAD_TRAILERS, makeBodyTooLarge, makeForbiddenTrailer } from './refusals.ts';
 import type { Refusal } from '../refusal.ts';
 
 /** Bytes of one chunk-size line, extensions included. */
@@ -65,18 +65,23 @@ export class ChunkedScanner {
   readonly data: number[] = [];
   /** What was scanned last is a number of whole chunks without extensions, and not the last one. */
   isPlain = false;
-  /** What is wrong, once the framing is broken. */
+  /** What is wrong, once `scan` has found that it is no body. */
   refusal = BAD_CHUNKS;
   private state = SIZE;
   private size = 0;
   private digits = 0;
   private lineBytes = 0;
   private trailers = '';
+  /** Bytes of data: so many may come in all, and have come. */
+  private limit = Number.POSITIVE_INFINITY;
+  private total = 0;
 
-  start(): void {
+  start(limit = Number.POSITIVE_INFINITY): void {
     this.startChunk();
     this.trailers = '';
     this.refusal = BAD_CHUNKS;
+    this.limit = limit;
+    this.total = 0;
   }
 
   get done(): boolean {
@@ -88,7 +93,7 @@ export class ChunkedScanner {
     return this.trailers.slice(0, -2);
   }
 
-  /** Returns the position after the last byte that belongs to the body; -1: the framing is broken. */
+  /** Returns the position after the last byte that belongs to the body; -1: it is malformed, or over the limit. */
   scan(buffer: Uint8Array, start: number, end: number): number {
     this.data.length = 0;
     this.isPlain = this.atStart;
@@ -120,8 +125,15 @@ export class ChunkedScanner {
     const length = Math.min(this.size, end - i);
     this.data.push(i, i + length);
     this.size -= length;
-    if (this.size === 0) this.state = DATA_CR;
+    this.total += length;
+    if (this.total > this.limit) this.breakOver();
+    else if (this.size === 0) this.state = DATA_CR;
     return i + length;
+  }
+
+  private breakOver(): void {
+    this.refusal = makeBodyTooLarge(this.limit);
+    this.state = BROKEN;
   }
 
   private takeByte(byte: number): void {

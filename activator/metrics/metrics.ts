@@ -3,11 +3,8 @@ import { labelsOf, sample } from '#lib/prometheus.ts';
 import { ENTRY_REFUSALS, type EntryRefusal } from '../entry/entering.ts';
 import { REFUSAL_CODES, type RefusalCode } from '../refusal.ts';
 import { Histogram } from './histogram.ts';
-import { Outcomes } from './outcomes.ts';
+import { FIRST_CODE, type RevisionMetrics } from './revision-metrics.ts';
 
-const SECONDS = [
-  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
-];
 /** What there is, as the text format introduces it; `docs/metrics.md` has the same, with all labels. */
 const FAMILIES = {
   rouse_requests_total: ['counter', 'Requests that were answered, by status.'],
@@ -28,41 +25,6 @@ const FAMILIES = {
   rouse_leased_slots: ['gauge', 'Requests at once that control has given this data plane.'],
   rouse_control_linked: ['gauge', '1: this data plane has control.'],
 } as const satisfies Record<string, readonly ['counter' | 'gauge' | 'histogram', string]>;
-
-/** Status codes 100–599. */
-const CODES = 500;
-
-/** Counters of one revision: typed arrays that the warm path adds to, made into text when scraped. */
-export interface RevisionMetrics {
-  readonly labels: string;
-  readonly codes: Uint32Array;
-  readonly duration: Histogram;
-  readonly wait: Histogram;
-  coldRequests: number;
-  /** Since the last load report. */
-  arrivals: number;
-  coldArrivals: number;
-  coldMs: number;
-  readonly outcomes: Outcomes;
-}
-
-export function createRevisionMetrics(
-  namespace: string,
-  model: string,
-  revision: string,
-): RevisionMetrics {
-  return {
-    labels: labelsOf({ namespace, model, revision }),
-    codes: new Uint32Array(CODES),
-    duration: new Histogram(SECONDS),
-    wait: new Histogram(SECONDS),
-    coldRequests: 0,
-    arrivals: 0,
-    coldArrivals: 0,
-    coldMs: 0,
-    outcomes: new Outcomes(),
-  };
-}
 
 /** Counters that belong to no revision, such as refusals before a model was found. */
 export interface SharedMetrics {
@@ -174,8 +136,9 @@ function formatLeased({ gate, metrics, model, routing }: Counted): string {
 function formatCodes({ metrics }: Used): string[] {
   const lines: string[] = [];
   for (const [i, count] of metrics.codes.entries()) {
-    if (count > 0)
-      lines.push(sample('rouse_requests_total', `${metrics.labels},code="${i + 100}"`, count));
+    if (count === 0) continue;
+    const labels = `${metrics.labels},code="${i + FIRST_CODE}"`;
+    lines.push(sample('rouse_requests_total', labels, count));
   }
   return lines;
 }

@@ -1,7 +1,7 @@
 import type { RevisionWaits } from '#bus/messages.ts';
 import type { Waiter } from '../gate/gate.ts';
 import { NamedRequests, type Outcome } from './named.ts';
-import { NO_PEERS, type Peers } from './peers.ts';
+import { NO_OTHERS, type OtherPlanes } from './other-planes.ts';
 import type { RevisionRoute } from '../routes.ts';
 import type { InstanceRoute } from '../upstream/instance-route.ts';
 import { makeStatus, type Status } from './status.ts';
@@ -26,11 +26,11 @@ type OutcomeListener = (key: string, outcome: Outcome, now: number) => void;
  */
 export class Inquiry {
   private readonly named = new NamedRequests();
-  private readonly peers: Peers;
+  private readonly otherPlanes: OtherPlanes;
   private outcomeListener: OutcomeListener | undefined;
 
-  constructor(peers = NO_PEERS) {
-    this.peers = peers;
+  constructor(otherPlanes = NO_OTHERS) {
+    this.otherPlanes = otherPlanes;
   }
 
   /** A request is not held any more that had the name `key`. One listener. */
@@ -71,7 +71,7 @@ export class Inquiry {
     isAgain: boolean,
   ): void {
     const request = nameOf(route, asker);
-    this.peers.ask({ revision: route.key, request }, (others, isComplete) => {
+    this.otherPlanes.ask({ revision: route.key, request }, (others, isComplete) => {
       const told = [this.waitsOf(route, request, now), ...others];
       const holder = told.find(({ heldFor }) => heldFor !== undefined)?.heldFor ?? '';
       const held = route.model.revisions.get(holder);

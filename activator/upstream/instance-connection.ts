@@ -8,6 +8,7 @@ import { ResponseHead } from '../http/response-head.ts';
 import { indexOfEnd } from '../http/fields.ts';
 import { SocketReader, keep } from '../sockets/socket-reader.ts';
 import {
+  type Broken,
   type OnOver,
   type UpstreamPool,
   type Upstream,
@@ -243,7 +244,7 @@ export class InstanceConnection implements Upstream, SocketOwner {
     if (!this.readsUntilClose || !this.ended) this.onGone('the connection was closed');
   }
 
-  private onGone(reason: string, before = this.progress): void {
+  private onGone(reason: string, how = this.brokenNow): void {
     if (!this.events) {
       this.pool.dropIdle(this);
       this.destroy();
@@ -252,12 +253,13 @@ export class InstanceConnection implements Upstream, SocketOwner {
     const { events } = this;
     this.events = undefined;
     this.socket.destroy();
-    events.onBroken(before, reason);
+    events.onBroken(how, reason);
   }
 
-  private get progress(): Parameters<UpstreamEvents['onBroken']>[0] {
-    if (!this.connected) return 'connect';
-    return this.headTold ? 'end' : 'response';
+  /** What it means for the request if the connection ends now. */
+  private get brokenNow(): Broken {
+    if (!this.connected) return 'unreached';
+    return this.isAnswering ? 'seen' : 'unanswered';
   }
 
   /** The instance has closed its side. Only a response without length ends well this way. */
@@ -405,7 +407,7 @@ export class InstanceConnection implements Upstream, SocketOwner {
   }
 
   private breakWith(what: string): number {
-    this.onGone(`the instance sent ${what}`, 'end');
+    this.onGone(`the instance sent ${what}`, 'seen');
     return -1;
   }
 

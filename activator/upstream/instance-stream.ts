@@ -3,7 +3,13 @@ import type { Address } from '#domain/routing.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { ResponseHead } from '../http/response-head.ts';
 import { keep } from '../sockets/socket-reader.ts';
-import { type OnOver, type Upstream, type UpstreamEvents, MAX_INFORMATIONAL } from './upstream.ts';
+import {
+  type Broken,
+  type OnOver,
+  type Upstream,
+  type UpstreamEvents,
+  MAX_INFORMATIONAL,
+} from './upstream.ts';
 import { NEVER } from '../never.ts';
 import { fieldsOfLines, linesOfHead, readTrailers, trailersOfLines } from '../http2/fields.ts';
 import { formatTimeout } from '../http2/grpc.ts';
@@ -72,7 +78,7 @@ export class InstanceStream implements Upstream {
   }
 
   onUnreached(reason: string): void {
-    this.break('connect', reason);
+    this.break('unreached', reason);
   }
 
   // The request
@@ -187,7 +193,7 @@ export class InstanceStream implements Upstream {
     const ended = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
     this.isWhole = ended;
     if (!readResponse(this.head, raw, ended, this.method))
-      this.break('response', 'the instance sent a malformed head');
+      this.break('seen', 'the instance sent a malformed head');
     else if (this.head.status < 200) this.onInformational(this.events);
     else this.events.onHead(this.head);
   }
@@ -195,7 +201,7 @@ export class InstanceStream implements Upstream {
   private onInformational(events: UpstreamEvents): void {
     this.informational += 1;
     if (this.informational <= MAX_INFORMATIONAL) events.onInformational(this.head);
-    else this.break('response', 'the instance sent informational heads without end');
+    else this.break('seen', 'the instance sent informational heads without end');
   }
 
   private onData(chunk: Buffer): void {
@@ -207,7 +213,7 @@ export class InstanceStream implements Upstream {
     this.isWhole = true;
     const lines = readTrailers(raw);
     if (typeof lines === 'string') this.trailers = lines;
-    else this.break('end', 'the instance sent malformed trailers');
+    else this.break('seen', 'the instance sent malformed trailers');
   }
 
   private onEnd(): void {
@@ -256,15 +262,15 @@ export class InstanceStream implements Upstream {
     const wasRefused = code === NGHTTP2_REFUSED_STREAM || session.hasLeftOut(stream?.id);
     const reason = session.isGone ? session.failure : `the instance reset the stream (${code})`;
     if (wasRefused && !this.isAnswering) this.break('refused', reason);
-    else this.break(session.isGone && !this.isAnswering ? 'response' : 'end', reason);
+    else this.break(session.isGone && !this.isAnswering ? 'unanswered' : 'seen', reason);
   }
 
-  private break(before: Parameters<UpstreamEvents['onBroken']>[0], reason: string): void {
+  private break(how: Broken, reason: string): void {
     const { events } = this;
     this.events = undefined;
     this.leave();
     this.drop();
-    events?.onBroken(before, reason);
+    events?.onBroken(how, reason);
   }
 
   private leave(): void {

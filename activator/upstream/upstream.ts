@@ -57,18 +57,27 @@ export interface UpstreamPool<C> {
   forget(connection: C): void;
 }
 
+/** How a request came to no whole answer. */
+export type Broken =
+  /** There was no connection: not a byte of it was written. */
+  | 'unreached'
+  /** The instance speaks another protocol. */
+  | 'protocol'
+  /** The instance says that it did nothing with it. */
+  | 'refused'
+  /** The connection ended, and no answer had begun. */
+  | 'unanswered'
+  /** The answer had begun; or what came instead of one says that the instance has looked at the request. */
+  | 'seen';
+
 /**
  * What the exchange that uses a connection is told. Positions are of the buffer that comes with them, which may be
  * overwritten after the call.
  */
 export interface UpstreamEvents {
   onConnected(): void;
-  /**
-   * It closed or failed. `before`: how far it had come; `refused`: the instance says that it did nothing with
-   * the request; `protocol`: it answered in another protocol; `response`: its connection closed; `end`: that, or what
-   * the instance sent says that it has looked at the request.
-   */
-  onBroken(before: 'connect' | 'protocol' | 'refused' | 'response' | 'end', reason: string): void;
+  /** There will be no whole answer, and nothing more is told. */
+  onBroken(how: Broken, reason: string): void;
   onInformational(head: ResponseHead): void;
   onHead(head: ResponseHead): void;
   /** Bytes of the body, without framing. */

@@ -65,7 +65,7 @@ async function serveEmbedded(
     const activator = await createDataPlane(settings, {
       client: createLocalClient(port1),
       dataPlane: 'embedded',
-      hasPeers: false,
+      hasOthers: false,
       processes: 1,
       sharePort: false,
       version,

@@ -57,7 +57,7 @@ async function createOne(
   });
   const own = {
     dataPlane: 'one',
-    hasPeers: false,
+    hasOthers: false,
     sharePort,
     version: '0.0.0',
     log: silentLog,

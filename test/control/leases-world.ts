@@ -1,6 +1,6 @@
-import { createControlLink } from '#activator/control-link.ts';
+import { createControlLink } from '#activator/link/control-link.ts';
 import type { Waiter } from '#activator/gate/gate.ts';
-import { createRevisionMetrics } from '#activator/metrics/metrics.ts';
+import { RevisionMetrics } from '#activator/metrics/revision-metrics.ts';
 import type { Routes } from '#activator/routes.ts';
 import type { InstanceRoute } from '#activator/upstream/instance-route.ts';
 import type { BusClient, BusHost, Link } from '#bus/bus.ts';
@@ -257,8 +257,8 @@ export function createWorld(concurrency: number) {
       const route = plane.routes.findRevision(REVISION);
       if (!route) return;
       // As for every request that is routed: without it, nothing of its load is reported.
-      route.metrics ??= createRevisionMetrics('default', 'm', 'v1');
-      route.metrics.arrivals += 1;
+      route.metrics ??= new RevisionMetrics('default', 'm', 'v1');
+      route.metrics.arrived();
       route.gate.enter(
         new Request((instance) => {
           plane.grants += 1;

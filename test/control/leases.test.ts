@@ -500,7 +500,7 @@ describe('one step after the other', () => {
     world.arrive(two(world));
     world.clock.advance(TURN_MS);
     world.deliverAll();
-    expect([...one(world).routes.leases()]).toMatchObject([{ slots: 1 }]);
+    expect([...one(world).routes.instances.leases()]).toMatchObject([{ slots: 1 }]);
     for (let count = 0; count < 2; count++) world.arrive(one(world));
     world.stopControl();
     for (let count = 0; count < 2; count++) {

@@ -78,6 +78,30 @@ test('chunks of a stream are plain; with an extension, in pieces or with the las
   expect(scan('5\r\nhello\r\n0\r\n\r\n')).toBe(false);
 });
 
+test('more data than may come breaks it, wherever its bytes are cut', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 6 }),
+      fc.array(fc.nat({ max: 200 })),
+      fc.nat({ max: 100 }),
+      (sizes, cuts, limit) => {
+        const chunks = sizes.map((size) => `${size.toString(16)}\r\n${'a'.repeat(size)}\r\n`);
+        const body = `${chunks.join('')}0\r\n\r\n`;
+        const scanner = new ChunkedScanner();
+        scanner.start(limit);
+        let end = 0;
+        for (const [from, to] of pairs(cuts, body.length)) {
+          if (end >= 0) end = scanner.scan(Buffer.from(body.slice(from, to)), 0, to - from);
+        }
+        const isOver = sizes.reduce((sum, size) => sum + size, 0) > limit;
+        expect(end < 0).toBe(isOver);
+        expect(scanner.done).toBe(!isOver);
+        if (isOver) expect(scanner.refusal.status).toBe(413);
+      },
+    ),
+  );
+});
+
 function pairs(cuts: readonly number[], length: number): [number, number][] {
   const at = [...new Set([0, ...cuts.filter((cut) => cut < length), length])];
   at.sort((a, b) => a - b);

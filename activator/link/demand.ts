@@ -1,6 +1,6 @@
 import type { RevisionDemand } from '#bus/messages.ts';
 import type { Timers } from '#lib/timers.ts';
-import type { RevisionRoute } from './routes.ts';
+import type { RevisionRoute } from '../routes.ts';
 
 /** Often enough for shares to follow who waits; a turn of an instance that takes one request is not longer. */
 const REPORT_MS = 20;

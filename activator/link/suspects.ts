@@ -1,6 +1,6 @@
 import type { Upward } from '#bus/messages.ts';
 import type { Timers } from '#lib/timers.ts';
-import type { Plane } from './plane.ts';
+import type { Plane } from '../plane.ts';
 
 /** An instance that refused a connection gets no request for this long. */
 const SUSPEND_MS = 250;

@@ -7,7 +7,7 @@ const ASK_MS = 500;
 const MAX_ASKED = 1000;
 
 /** The other data planes of the same models. */
-export interface Peers {
+export interface OtherPlanes {
   /** `isComplete`: all that there are have told. */
   ask(
     question: Question,
@@ -16,7 +16,7 @@ export interface Peers {
 }
 
 /** Of a data plane that is the only one. */
-export const NO_PEERS: Peers = { ask: (_question, then) => then([], true) };
+export const NO_OTHERS: OtherPlanes = { ask: (_question, then) => then([], true) };
 
 interface Asked {
   readonly id: number;
@@ -25,11 +25,11 @@ interface Asked {
 }
 
 /** Asks by way of control. Who asks the same at the same time gets the same answer. */
-export function createPeers(options: {
+export function createOtherPlanes(options: {
   timers: Timers;
   /** False: control is away. */
   send: (question: Question & { id: number }) => boolean;
-}): Peers & {
+}): OtherPlanes & {
   onAnswers(answers: Omit<Extract<Downward, { type: 'answers' }>, 'type'>): void;
 } {
   const { timers, send } = options;

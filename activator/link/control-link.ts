@@ -2,23 +2,20 @@ import type { BusClient } from '#bus/bus.ts';
 import { createSubscriber, type Subscriber } from '#bus/subscriber.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Timers } from '#lib/timers.ts';
-import { Callers } from './callers.ts';
+import { Callers } from '../callers.ts';
 import { createDemand } from './demand.ts';
 import { reportLoad } from './load.ts';
-import { createPeers } from './status/peers.ts';
-import { Routes } from './routes.ts';
-import { NOTHING_WAITS } from './status/waits.ts';
-import { Inquiry } from './status/inquiry.ts';
-import { WATCH_EVERY_MS, Watches } from './status/watches.ts';
-
-const LOAD_MS = 1000;
+import { createOtherPlanes } from '../status/other-planes.ts';
+import { Routes } from '../routes.ts';
+import { NOTHING_WAITS } from '../status/waits.ts';
+import { Inquiry } from '../status/inquiry.ts';
 
 export interface ControlLinkOptions {
   readonly client: BusClient;
   /** A name of this data plane, unique among those of one control. */
   readonly dataPlane: string;
   /** There may be others at the same control: what waits there is asked for, too. */
-  readonly hasPeers?: boolean;
+  readonly hasOthers?: boolean;
   /** What model hosts end with: `digits.default.<domain>`. */
   readonly domain: string;
   /** So many data planes share what may wait for a model; 1 when it is not said. */
@@ -36,7 +33,6 @@ export interface ControlLink {
   readonly routes: Routes;
   readonly callers: Callers;
   readonly inquiry: Inquiry;
-  readonly watches: Watches;
   /** The first routing state has arrived. */
   readonly stated: Promise<void>;
   readonly linked: boolean;
@@ -68,15 +64,14 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     timers,
     send: (revisions) => send({ type: 'demand', revisions }),
   });
-  const peers = createPeers({
+  const otherPlanes = createOtherPlanes({
     timers,
     send(question) {
       send({ type: 'ask', ...question });
       return subscriber.linked;
     },
   });
-  const inquiry = new Inquiry(options.hasPeers ? peers : undefined);
-  const watches = new Watches(inquiry);
+  const inquiry = new Inquiry(options.hasOthers ? otherPlanes : undefined);
   const subscriber = createSubscriber({
     client: options.client,
     dataPlane: options.dataPlane,
@@ -85,36 +80,32 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
       routes.apply(change);
       stated.resolve();
     },
-    leases: () => routes.leases(),
-    onLease: (leases) => routes.lease(leases),
+    leases: () => routes.instances.leases(),
+    onLease: (leases) => routes.instances.lease(leases),
     tell({ revision, request }) {
       const route = routes.findRevision(revision);
       return route ? inquiry.waitsOf(route, request, clock.now()) : NOTHING_WAITS;
     },
-    onAnswers: (answers) => peers.onAnswers(answers),
+    onAnswers: (answers) => otherPlanes.onAnswers(answers),
     onUnlinked() {
-      for (const instance of routes.allInstances()) instance.gate.keepClaimed(instance);
+      for (const instance of routes.instances.all()) instance.gate.keepClaimed(instance);
     },
   });
   subscriber.onLink(() => {
     for (const route of routes.allRevisions()) route.gate.wakeAgain();
-    for (const instance of routes.allInstances()) instance.gate.drainAgain(instance);
+    for (const instance of routes.instances.all()) instance.gate.drainAgain(instance);
   });
-  timers.every(WATCH_EVERY_MS, () => watches.tick(clock.now()));
-  let hadLoad = false;
-  timers.every(LOAD_MS, () => {
-    // What nobody hears is not lost: it is in the first report that somebody does.
-    if (!subscriber.linked) return;
-    const report = reportLoad(routes, clock.now());
-    const hasLoad = report.revisions.length > 0;
-    if (hasLoad || hadLoad) send(report);
-    hadLoad = hasLoad;
+  reportLoad({
+    routes,
+    timers,
+    now: () => clock.now(),
+    isLinked: () => subscriber.linked,
+    send,
   });
   return {
     routes,
     callers,
     inquiry,
-    watches,
     stated: stated.promise,
     get linked() {
       return subscriber.linked;

@@ -34,7 +34,7 @@ async function startPlane(path: string, dataPlane: string): Promise<Activator> {
     domain: 'localhost',
     client,
     dataPlane,
-    hasPeers: true,
+    hasOthers: true,
     limits: LIMITS,
     clock: systemClock,
     version: '0.0.0',
