@@ -36,7 +36,7 @@ import type { InstanceRoute } from '../upstream/instance-route.ts';
 import { makeStatus } from '../status/status.ts';
 import { findStatus, startStatus } from './status-answer.ts';
 import { holdLimitOf, runLimitOf } from './time-limits.ts';
-import { checkRequestId, expectedByEnvoy, holdOf } from './wait-fields.ts';
+import { checkRequestId, holdOf } from './wait-fields.ts';
 import { isForPerson, makeWaitingPage, PAGE_FIELDS } from './waiting-page.ts';
 import { retryAfterOf, waitsOf } from '../status/waits.ts';
 import type { Following } from '../status/watches.ts';
@@ -186,7 +186,7 @@ export class Exchange
     this.deadlineAt = Math.min(givesUpAt, this.arrivedAt + (total ?? NEVER));
     this.state = HELD;
     const decision = this.hold.enter(route, head, this.arrivedAt, holdMs);
-    if (decision === HOLD) this.onHeld();
+    if (decision === HOLD) this.holdBody();
     else if (decision === NO_HOLD) this.onNotHeld(route);
     else if (decision !== GRANT) this.refuse(makeNotAdmitted(route, decision));
   }
@@ -196,12 +196,6 @@ export class Exchange
     route.gate.poke();
     if (route.gate.isWarm) this.refuse(refusal);
     else this.giveUp(refusal);
-  }
-
-  private onHeld(): void {
-    const expectedBy = this.arrivedAt + expectedByEnvoy(this.downstream.head);
-    this.deadlineAt = Math.min(this.deadlineAt, expectedBy);
-    this.holdBody();
   }
 
   /** What there is of the body waits, too. False: it is too much, and the request is refused. */

@@ -8,8 +8,9 @@ import { NEVER } from '../never.ts';
 import type { Plane } from '../plane.ts';
 import type { RevisionRoute } from '../routes.ts';
 import type { InstanceRoute } from '../upstream/instance-route.ts';
-import { isForPerson, PAGE_AFTER_MS } from './waiting-page.ts';
 import { nameOf } from '../status/inquiry.ts';
+import { expectedByEnvoy } from './wait-fields.ts';
+import { isForPerson, PAGE_AFTER_MS } from './waiting-page.ts';
 
 /** What the gate says of a request, at once or when it has waited. */
 export interface HoldEvents {
@@ -75,6 +76,7 @@ export class Hold implements Waiter<InstanceRoute> {
 
   private begin(route: RevisionRoute, head: RequestHead): void {
     this.hasWaited = true;
+    this.until = Math.min(this.until, this.arrivedAt + expectedByEnvoy(head));
     if (isForPerson(head, this.plane)) this.pageAt = this.arrivedAt + PAGE_AFTER_MS;
     if (head.rouseRequestId === '') return;
     this.name = nameOf(route, { callerId: this.callerId, requestId: head.rouseRequestId });

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import type { PlaneLimits } from '#activator/plane.ts';
@@ -191,6 +192,22 @@ describe('a sleeping model', () => {
     const { detail } = JSON.parse(answer.body) as { detail: string };
     expect(detail).toContain(`What ended the wait: ${words}.`);
     expect(detail).toContain('Its last start failed: exited with status 3');
+  });
+
+  test('what a proxy before us expects ends the wait and nothing else: an answer may take longer', async () => {
+    const { still, clock } = await startStill();
+    still.publisher.update({ models: [makeModel()] });
+    await still.activator.ready;
+    const taken = Promise.withResolvers<ServerResponse>();
+    const started = await harness.startInstance((_, response) => taken.resolve(response));
+    const headers = { 'x-envoy-expected-rq-timeout-ms': '80' };
+    const answer = call(still.port, PATH, { headers });
+    await still.report('wake');
+    still.publisher.update({ instances: [makeInstance(started.port)] });
+    const response = await taken.promise;
+    clock.advance(1000);
+    response.end('late');
+    expect(await answer).toMatchObject({ status: 200, body: 'late' });
   });
 
   test('a 504 says what a start waits for', async () => {
