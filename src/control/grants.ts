@@ -150,7 +150,7 @@ export function createGrants(options: {
   function askAgain(at: number): void {
     if (at >= againAt) return;
     againAt = at;
-    timers.after(at - clock.now(), () => {
+    timers.after(Math.max(0, at - clock.now()), () => {
       if (againAt !== at) return;
       againAt = Infinity;
       onAgain();
