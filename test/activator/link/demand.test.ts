@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createDemand } from '#activator/demand.ts';
+import { createDemand } from '#activator/link/demand.ts';
 import type { RevisionRoute } from '#activator/routes.ts';
 import type { RevisionDemand } from '#bus/messages.ts';
 import { Timers } from '#lib/timers.ts';
