@@ -15,7 +15,8 @@ export default defineConfig(({ mode }) => ({
     pool: 'forks',
     // One cluster at a time is enough for a small machine.
     maxWorkers: 1,
-    testTimeout: 300_000,
+    // As long as all that one of them waits for may take, on a machine that has other things to do.
+    testTimeout: 600_000,
     // The first time all programs are built.
     hookTimeout: 1_800_000,
   },

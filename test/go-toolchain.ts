@@ -76,6 +76,7 @@ async function download(
   cache: string,
   { env, signal }: { env: NodeJS.ProcessEnv; signal: AbortSignal | undefined },
 ): Promise<void> {
+  signal?.throwIfAborted();
   await mkdir(cache, { recursive: true });
   const ours = { GOMODCACHE: cache, GOFLAGS: '-modcacherw', GOTOOLCHAIN: 'local' };
   const options = { cwd: cache, env: { ...env, ...ours }, signal };

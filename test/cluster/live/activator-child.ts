@@ -5,7 +5,7 @@ import { WebSocket } from 'ws';
 import { NODE_NAME } from '#test/cluster/network.ts';
 import { placeActivator, scaleActivator } from '#test/cluster/place-activator.ts';
 import { type ActivatorPod, findActivators, heldBy } from './inside/activators.ts';
-import { applyObject, killAutoscaler, kubectl } from './inside/kubectl.ts';
+import { applyObject, killAutoscaler, kubectl, untilObject } from './inside/kubectl.ts';
 import { killProgramOf } from './inside/pods.ts';
 import { playNamed } from './inside/play.ts';
 import { untilCluster } from './inside/within.ts';
@@ -72,8 +72,8 @@ async function make(
     metadata: { name },
     spec: { template: { metadata: { annotations }, spec } },
   });
-  await kubectl('wait', '--timeout=120s', '--for=create', `revision/${name}-00001`);
-  await kubectl('wait', '--timeout=240s', '--for=condition=Ready', `revision/${name}-00001`);
+  await untilObject('--for=create', `revision/${name}-00001`);
+  await untilObject('--for=condition=Ready', `revision/${name}-00001`);
 }
 
 /** All of them at once: most of it is waiting. */
@@ -104,7 +104,7 @@ const podsOf = (service: string): string[] => [
 ];
 
 async function untilAsleep(service: string): Promise<void> {
-  await kubectl('wait', '--timeout=240s', '--for=delete', ...podsOf(service));
+  await untilObject('--for=delete', ...podsOf(service));
 }
 
 /** What became of one: its status or its error. */
@@ -226,7 +226,14 @@ interface Held {
 async function hold(service: string, activators: readonly ActivatorPod[]): Promise<Held> {
   await kubectl('cordon', NODE_NAME);
   const ends: string[] = [];
-  const asked = Array.from({ length: MANY }, async () => ends.push(await endOf(ask(service))));
+  const asked: Promise<unknown>[] = [];
+  const askOnce = async (): Promise<void> => void ends.push(await endOf(ask(service)));
+  // A new one is unknown to those who ask until the node's rules have it.
+  await untilCluster('each holds some', async () => {
+    asked.push(askOnce());
+    return (await Promise.all(activators.map(heldBy))).every((held) => held > 0);
+  });
+  while (asked.length < MANY) asked.push(askOnce());
   await untilCluster(`${MANY} are held`, async () => {
     const held = await Promise.all(activators.map(heldBy));
     return held.reduce((sum, each) => sum + each, 0) === MANY;
@@ -247,9 +254,9 @@ async function killed(): Promise<unknown> {
   const left = await heldBy(other);
   await kubectl('uncordon', NODE_NAME);
   await all;
-  const pod = ['wait', '--timeout=120s', ...SYSTEM, `pod/${victim.name}`];
-  await kubectl(...pod, '--for=jsonpath={.status.containerStatuses[0].restartCount}=1');
-  await kubectl(...pod, '--for=condition=Ready');
+  const pod = [...SYSTEM, `pod/${victim.name}`];
+  await untilObject(...pod, '--for=jsonpath={.status.containerStatuses[0].restartCount}=1');
+  await untilObject(...pod, '--for=condition=Ready');
   return {
     both: lost > 0 && kept > 0,
     lost: Object.keys(count(ends.slice(0, lost))),

@@ -31,6 +31,16 @@ async function makeBoth(platform: InsidePlatform): Promise<void> {
   await platform.untilAsleep('cold');
 }
 
+/** What callers are told once the cause is known, who wait for a moment only. */
+async function untilTold(platform: InsidePlatform, model: string, cause: string): Promise<string> {
+  let told = '';
+  await untilCluster(`callers of ${model} are told: ${cause}`, async () => {
+    told = words(await platform.ask(model, { hold: '3s' }));
+    return told.includes(cause);
+  });
+  return told;
+}
+
 /** Every answer that a warm model gives until something is over. */
 async function askMeanwhile(platform: InsidePlatform, over: Promise<unknown>): Promise<number[]> {
   const seen = new Set<number>();
@@ -49,7 +59,7 @@ async function apiServerAway(platform: InsidePlatform): Promise<unknown> {
   const looking = await beginRuntime((kube) => countGone(kube, () => (isGone = true)));
   await signalComponent('kube-apiserver', 'SIGKILL');
   const held = platform.ask('cold');
-  const told = platform.ask('cold', { hold: '15s' });
+  const told = untilTold(platform, 'cold', 'does not answer: connect');
   const over = new Promise((resolve) => {
     setTimeout(resolve, AWAY_MS);
   });
@@ -59,7 +69,7 @@ async function apiServerAway(platform: InsidePlatform): Promise<unknown> {
   const made = await platform.apply('late');
   return {
     warm,
-    told: words(await told),
+    told: await told,
     held: answer.status,
     made: made.status,
     asked: statusOf(await platform.ask('late')),
@@ -150,28 +160,26 @@ async function nodeFull(platform: InsidePlatform): Promise<unknown> {
   await untilObject('--for=condition=Ready', 'pod/hog');
   await platform.apply('large', { revision: { resources: { memory } }, scaling: { initial: 0 } });
   const held = platform.ask('large');
-  const told = await platform.ask('large', { hold: '10s' });
+  const told = await untilTold(platform, 'large', 'waits for room');
   await kubectl('delete', 'pod', 'hog', '--grace-period=0', '--force');
   return {
-    told: words(told),
+    told,
     held: statusOf(await held),
     events: await waitingOf(platform, 'large'),
   };
 }
 
 async function webhookDenies(platform: InsidePlatform): Promise<unknown> {
-  const waking = { resource: 'revisions', operation: 'UPDATE' } as const;
-  const denial = await denyModel('cold', waking, 'nothing wakes on a Friday');
+  const denial = await denyModel('cold', 'change', 'nothing wakes on a Friday');
   const held = platform.ask('cold');
-  const told = await platform.ask('cold', { hold: '3s' });
+  const told = await untilTold(platform, 'cold', 'Friday');
   await denial.close();
   const answer = await held;
-  const making = { resource: 'services', operation: 'CREATE' } as const;
-  const another = await denyModel('late', making, 'nothing is made on a Friday');
+  const another = await denyModel('late', 'make', 'nothing is made on a Friday');
   const refused = await platform.apply('late');
   await another.close();
   const made = await platform.apply('late', { revision: { name: 'v2' } });
-  return { told: words(told), held: answer.status, refused: refused.said, made: made.status };
+  return { told, held: answer.status, refused: refused.said, made: made.status };
 }
 
 /** Knative is taken away from under Rouse, and put back. */
@@ -181,11 +189,11 @@ async function definitionMissing(platform: InsidePlatform): Promise<unknown> {
   const known = JSON.parse(await kubectl('get', 'crd', name, '--output', 'json')) as Definition;
   await kubectl('delete', 'crd', name);
   const held = platform.ask('cold');
-  const told = await platform.ask('cold', { hold: '15s' });
+  const told = await untilTold(platform, 'cold', 'the cluster has no');
   const { name: _, ...labels } = known.metadata;
   await applyObject({ ...known, metadata: { name, labels: labels.labels }, status: undefined });
   return {
-    told: words(told),
+    told,
     held: statusOf(await held),
     warm: statusOf(await platform.ask('warm')),
   };
@@ -231,16 +239,14 @@ async function useRights(platform: InsidePlatform, stranger: Stranger): Promise<
   try {
     const refused = await platform.apply('cold', BRIEF);
     await stranger.allow([...SEEING, making, steering]);
-    await untilCluster('the rights have arrived', async () => {
-      const made = await platform.apply('cold', { ...BRIEF, revision: { name: 'v2' } });
-      return made.status === 0;
-    });
+    const made = await platform.apply('cold', { ...BRIEF, revision: { name: 'v2' } });
+    if (made.status !== 0) throw new Error(made.said);
     await platform.untilAsleep('cold');
     await stranger.allow([...SEEING, making]);
     const held = platform.ask('cold');
-    const told = await platform.ask('cold', { hold: '5s' });
+    const told = await untilTold(platform, 'cold', 'cannot patch');
     await stranger.allow([...SEEING, making, steering]);
-    return { refused: refused.said, told: words(told), held: statusOf(await held) };
+    return { refused: refused.said, told, held: statusOf(await held) };
   } finally {
     await leaveNothing(platform);
   }

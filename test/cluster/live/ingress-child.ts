@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
-import { applyObject, kubectl, untilObject } from './inside/kubectl.ts';
+import { applyObject, kubectl, PATIENCE, untilObject, untilRolledOut } from './inside/kubectl.ts';
 import { playNamed } from './inside/play.ts';
+import { untilCluster } from './inside/within.ts';
 
 /** Run in the box: one scenario, by name; prints as JSON what it saw. */
 
@@ -69,7 +70,7 @@ async function makeBackend(): Promise<void> {
     metadata: { name: 'hello' },
     spec: { selector: labels, ports: [{ name: 'http', port: 80, targetPort: 8080 }] },
   });
-  await kubectl('rollout', 'status', 'deployment/hello', '--timeout=120s');
+  await untilRolledOut('deployment/hello');
 }
 
 /** Leads a host there; resolves when it is ready. */
@@ -90,24 +91,33 @@ async function lead(name: string, host: string): Promise<void> {
 /** All gateways are replaced, one after the other, while requests come. */
 async function replaced(): Promise<unknown> {
   await kubectl('scale', ...INGRESS, '--replicas=2');
-  await kubectl('rollout', 'status', ...INGRESS, '--timeout=120s');
+  await untilRolledOut(...INGRESS);
   await makeBackend();
   await lead('hello', HOST);
   const before = await podsOf();
   async function replace(): Promise<void> {
     await kubectl('rollout', 'restart', ...INGRESS);
-    await kubectl('rollout', 'status', ...INGRESS, '--timeout=180s');
-    await kubectl('wait', '--timeout=120s', '--for=delete', ...SYSTEM, ...before);
+    await untilRolledOut(...INGRESS);
+    await untilObject('--for=delete', ...SYSTEM, ...before);
   }
   return await keepAsking(HOST, replace());
 }
 
 /** The one that writes status is deleted, without a grace. */
 async function deleted(): Promise<unknown> {
-  const leader = await readObject('lease/rouse-ingress', '{.spec.holderIdentity}', ...SYSTEM);
-  await kubectl('delete', 'pod', leader, ...SYSTEM, '--force', '--grace-period=0');
+  await kubectl('delete', await findLeader(), ...SYSTEM, '--force', '--grace-period=0');
   await lead('later', 'later.example.com');
   return await ask('later.example.com', await addressOf('rouse-ingress'));
+}
+
+/** The pod that writes status; one that has ended may still be written down. */
+async function findLeader(): Promise<string> {
+  let leader = '';
+  await untilCluster('one of the gateways writes status', async () => {
+    leader = `pod/${await readObject('lease/rouse-ingress', '{.spec.holderIdentity}', ...SYSTEM)}`;
+    return (await podsOf()).includes(leader);
+  });
+  return leader;
 }
 
 /** A Service of Knative, with our class by default: from zero, by its own address, which is one in the cluster. */
@@ -126,7 +136,7 @@ async function service(): Promise<unknown> {
   });
   await untilObject('--for=condition=Ready', 'ksvc/woken');
   const pods = ['pods', '--selector', 'serving.knative.dev/service=woken'];
-  await kubectl('wait', '--timeout=240s', '--for=delete', ...pods);
+  await untilObject('--for=delete', ...pods);
   const { hostname } = new URL(await readObject('ksvc/woken', '{.status.url}'));
   const outside = await ask(hostname, await addressOf('rouse-ingress'));
   return { outside, inside: await ask(hostname, await addressOf('rouse-ingress-internal')) };
@@ -144,7 +154,7 @@ async function remove(): Promise<unknown> {
   await kubectl('delete', ...INGRESS);
   await kubectl('delete', 'pods', '--all', ...SYSTEM, '--force', '--grace-period=0');
   const rights = ['clusterrole/rouse-ingress', 'clusterrolebinding/rouse-ingress'];
-  await kubectl('delete', 'namespace/rouse-system', ...rights, '--timeout=120s');
+  await kubectl('delete', 'namespace/rouse-system', ...rights, PATIENCE);
   return 'done';
 }
 

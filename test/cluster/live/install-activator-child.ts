@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
-import { kubectl } from './inside/kubectl.ts';
+import { kubectl, untilRolledOut } from './inside/kubectl.ts';
 
 /**
  * Run in the box: Knative's activator becomes ours and is its own again, as a user would do it, and as an upgrade of
@@ -18,10 +18,6 @@ async function specOf(): Promise<{
   return JSON.parse(await kubectl('get', ...ACTIVATOR, '--output', 'jsonpath={.spec}'));
 }
 
-async function untilRolledOut(): Promise<void> {
-  await kubectl('rollout', 'status', ...ACTIVATOR, '--timeout=240s');
-}
-
 /** By a folder of the user's own. */
 async function place(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'rouse-activator-'));
@@ -36,7 +32,7 @@ async function place(): Promise<void> {
   } finally {
     await rm(folder, { recursive: true });
   }
-  await untilRolledOut();
+  await untilRolledOut(...ACTIVATOR);
 }
 
 const before = await specOf();
@@ -50,11 +46,11 @@ const pods = ['--tail=-1', '--selector', 'app=activator', '--namespace', 'knativ
 const log = await kubectl('logs', ...pods);
 // Of our fields, Knative's manifests say the image.
 await kubectl('set', 'image', ...ACTIVATOR, `activator=${String(original['image'])}`);
-await untilRolledOut();
+await untilRolledOut(...ACTIVATOR);
 const upgraded = await isAsBefore();
 await place();
 await kubectl('rollout', 'undo', ...ACTIVATOR);
-await untilRolledOut();
+await untilRolledOut(...ACTIVATOR);
 const [container = {}] = during.template.spec.containers;
 const changed = Object.keys({ ...container, ...original }).filter(
   (field) => JSON.stringify(container[field]) !== JSON.stringify(original[field]),

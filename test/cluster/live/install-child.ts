@@ -6,11 +6,11 @@ import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { AUDIT_LOG } from '#test/cluster/folders.ts';
 import { runRouse } from '#test/e2e/platform.ts';
-import { until } from '#test/until.ts';
 import { compare, listEverything } from './inside/everything.ts';
 import { forward, type Forward } from './inside/forward.ts';
 import { installerOf, SYSTEM } from './inside/installers.ts';
-import { kubectl } from './inside/kubectl.ts';
+import { kubectl, PATIENCE, untilObject, untilRolledOut } from './inside/kubectl.ts';
+import { untilCluster } from './inside/within.ts';
 
 /**
  * Run in the box: Rouse is installed, used, changed, used again and removed, as a user would; prints as JSON what was
@@ -73,8 +73,7 @@ async function strangers(): Promise<string> {
 }
 
 async function untilReady(): Promise<void> {
-  const deployments = ['deployment', '--namespace', SYSTEM];
-  await kubectl('rollout', 'status', ...deployments, '--timeout=120s');
+  await untilRolledOut('deployment', '--namespace', SYSTEM);
   await open?.close();
   open = await forward(SYSTEM, 'rouse', [80, 8081]);
 }
@@ -101,7 +100,7 @@ async function stateOf(): Promise<string> {
 }
 
 async function untilState(state: string): Promise<void> {
-  await until(`it is ${state}`, async () => (await stateOf()) === state);
+  await untilCluster(`it is ${state}`, async () => (await stateOf()) === state);
 }
 
 /**
@@ -115,13 +114,13 @@ async function tryIngress(): Promise<string[]> {
   const named = { ...service, metadata: { name: 'hello', annotations } };
   await writeFile(join(folder, 'hello.json'), JSON.stringify(named));
   await kubectl('apply', '-f', join(folder, 'hello.json'));
-  await kubectl('wait', '--for=condition=Ready', 'ksvc/hello', '--timeout=120s');
+  await untilObject('--for=condition=Ready', 'ksvc/hello');
   const url = await kubectl('get', 'ksvc', 'hello', '--output', 'jsonpath={.status.url}');
   const answers: string[] = [];
   for (const gateway of ['rouse-ingress-internal', 'rouse-ingress']) {
     answers.push(await askAs(new URL(url).host, gateway));
   }
-  await kubectl('delete', 'ksvc', 'hello', '--timeout=60s');
+  await kubectl('delete', 'ksvc', 'hello', PATIENCE);
   return answers;
 }
 
@@ -147,10 +146,10 @@ async function tryObject(): Promise<string> {
   await writeFile(join(folder, 'object.json'), JSON.stringify(object));
   await kubectl('apply', '-f', join(folder, 'object.json'));
   const name = 'model/embed-object';
-  await kubectl('wait', '--for=condition=Ready', name, '--timeout=60s');
+  await untilObject('--for=condition=Ready', name);
   const ready = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}';
   const status = await kubectl('get', name, '--output', ready);
-  await kubectl('delete', name, '--timeout=60s');
+  await kubectl('delete', name, PATIENCE);
   return status;
 }
 
@@ -212,7 +211,7 @@ const seen = await use().catch(async (error: unknown) => {
 });
 await remove();
 let left: string[] = [];
-await until('nothing is left', async () => {
+await untilCluster('nothing is left', async () => {
   left = compare(before, await listEverything());
   return left.length === 0;
 }).catch(() => undefined);

@@ -10,8 +10,6 @@ import { shareCluster } from './share-cluster.ts';
 
 const IMAGE = 'dev.local/rouse:v1';
 const ACTIVATOR_IMAGE = 'dev.local/rouse-activator:v1';
-/** Twice a start, twice from zero and back to it, on a machine that has other things to do. */
-const LONGEST_MS = 600_000;
 const CHOICES = [
   { image: IMAGE },
   {
@@ -105,7 +103,6 @@ describe.skipIf(MISSING.length > 0)(`the install ${NEEDS}`, () => {
         untouched: true,
       });
     },
-    LONGEST_MS,
   );
 
   test("Knative's activator becomes ours by its image alone, and its own again, also by an upgrade", async () => {

@@ -1,8 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ensureGo } from '#test/go-toolchain.ts';
 import { createTestCluster, MISSING, NEEDS, type Ran, type TestCluster } from './cluster.ts';
 import { findComponent, findTraces, namespaceOf, seeMachine } from './traces.ts';
 
@@ -75,7 +76,9 @@ describe.skipIf(MISSING.length > 0)(`a harness that is interrupted ${NEEDS}`, ()
 
   test('Ctrl-C while a program is built leaves nothing', async () => {
     const cache = mkdtempSync(join(tmpdir(), 'rouse-cache-'));
-    const own = createTestCluster({ XDG_CACHE_HOME: cache });
+    // One that was fetched lies in the cache that is to be empty.
+    const path = `${dirname(await ensureGo(process.env))}:${process.env['PATH']}`;
+    const own = createTestCluster({ XDG_CACHE_HOME: cache, PATH: path });
     try {
       const { code } = await own.run(['up'], (all, child) => {
         if (all.endsWith('building first: minutes the first time\n')) pressCtrlC(child);

@@ -48,7 +48,7 @@ describe.skipIf(MISSING.length > 0)(`the runtime on a cluster ${NEEDS}`, () => {
     expect(await cluster.must(...stranger)).toBe(before);
     const ours = ['--selector', 'app.kubernetes.io/managed-by=rouse'];
     const kinds = 'ksvc,revisions,podautoscalers,pods';
-    await cluster.must('exec', 'kubectl', 'wait', '--timeout=120s', '--for=delete', kinds, ...ours);
+    await cluster.must('exec', 'kubectl', 'wait', '--timeout=240s', '--for=delete', kinds, ...ours);
     const left = ['kubectl', 'get', kinds, ...ours, '--output', 'name'];
     expect(await cluster.must('exec', ...left)).toBe('');
   });

@@ -1,14 +1,12 @@
-import { execFile, spawn } from 'node:child_process';
 import { resolve } from 'node:path';
-import { promisify } from 'node:util';
 import fc from 'fast-check';
 import type { ModelObject } from '#knative/models/object.ts';
 import { makeFolder, type Platform, removeFolder, startPlatform } from '#test/e2e/platform.ts';
 import { modelFiles } from '#test/knative/models/model-arbitrary.ts';
 import { REJECTED } from '#test/knative/models/rejected.ts';
-import { until } from '#test/until.ts';
 import { signalComponent, startComponent } from './inside/components.ts';
-import { kubectl } from './inside/kubectl.ts';
+import { kubectl, kubectlSays, PATIENCE, untilObject } from './inside/kubectl.ts';
+import { untilCluster } from './inside/within.ts';
 
 /** Run in the box: models as objects of the cluster, by `kubectl` as a user would; prints as JSON what it saw. */
 
@@ -27,31 +25,8 @@ async function start(): Promise<Platform> {
   });
 }
 
-/** All that kubectl says, be it done or refused. */
-async function runKubectl(args: readonly string[], document: unknown): Promise<string> {
-  const child = spawn('kubectl', args, { stdio: 'pipe' });
-  let said = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (piece: string) => {
-      said += piece;
-    });
-  }
-  child.stdin.end(JSON.stringify(document));
-  await new Promise((ended) => {
-    child.on('close', ended);
-  });
-  return said.trim();
-}
-
 async function apply(document: unknown): Promise<string> {
-  return await runKubectl(['apply', '-f', '-'], document);
-}
-
-async function refusal(...args: string[]): Promise<string> {
-  return await promisify(execFile)('kubectl', args).then(
-    () => 'taken',
-    ({ stderr }: { stderr: string }) => stderr.trim(),
-  );
+  return await kubectlSays(['apply', '-f', '-'], document);
 }
 
 function makeRevision(name: string): object {
@@ -102,7 +77,7 @@ const patch = (name: string, body: string): string[] => [
 ];
 
 async function untilReady(name: string): Promise<void> {
-  await kubectl('wait', `models.rouse.dev/${name}`, '--for=condition=Ready', '--timeout=120s');
+  await untilObject('--for=condition=Ready', `models.rouse.dev/${name}`);
 }
 
 async function statusOf(name: string): Promise<NonNullable<ModelObject['status']>> {
@@ -118,7 +93,7 @@ async function reasonOf(name: string, type: string): Promise<string> {
 }
 
 async function untilSplit(name: string, text: string): Promise<void> {
-  await until(`the split is ${text}`, async () => (await statusOf(name)).split === text);
+  await untilCluster(`the split is ${text}`, async () => (await statusOf(name)).split === text);
 }
 
 /** Which revisions answer, of so many requests. */
@@ -134,7 +109,7 @@ async function answering(platform: Platform): Promise<string[]> {
 
 /** What the API server says of a document, without making anything of it. */
 async function judge(document: unknown): Promise<string> {
-  return await runKubectl(['create', '--dry-run=server', '-f', '-'], document);
+  return await kubectlSays(['create', '--dry-run=server', '-f', '-'], document);
 }
 
 async function wronglyTaken(): Promise<string[]> {
@@ -160,14 +135,14 @@ let platform = await start();
 try {
   // It comes after the platform, which has to find it.
   await kubectl('apply', '--server-side', '-f', DEFINITION);
-  await kubectl('wait', 'crd/models.rouse.dev', '--for=condition=Established', '--timeout=60s');
+  await untilObject('--for=condition=Established', 'crd/models.rouse.dev');
   seen['wronglyTaken'] = await wronglyTaken();
   seen['wronglyRefused'] = await wronglyRefused();
 
   seen['applied'] = await apply(makeHello(100));
   await untilReady('hello');
   seen['answered'] = await answering(platform);
-  seen['synced'] = await runKubectl([...AS_GITOPS, '-f', '-'], makeHello(50));
+  seen['synced'] = await kubectlSays([...AS_GITOPS, '-f', '-'], makeHello(50));
   await untilSplit('hello', 'v1 50 % · v2 50 %');
   seen['split'] = await answering(platform);
   const { stdout } = await platform.rouse('get', 'events', 'hello');
@@ -176,18 +151,18 @@ try {
     await kubectl('get', 'ksvc', 'hello', '-o', 'jsonpath={.metadata.ownerReferences[0]}'),
   );
 
-  seen['sum'] = await refusal(
+  seen['sum'] = await kubectlSays([
     'patch',
     'models.rouse.dev/hello',
     '--type=json',
     '--patch',
     JSON.stringify([{ op: 'replace', path: '/spec/traffic/0/percent', value: 60 }]),
-  );
+  ]);
   seen['typo'] = await apply(
     makeModel('typo', { revision: { ...makeRevision('v1'), concurency: 1 } }),
   );
   await apply(makeModel('path', { revision: { runtime: 'onnx', source: './digits.onnx' } }));
-  await until('it is told', async () => (await statusOf('path')).observedGeneration === 1);
+  await untilCluster('it is told', async () => (await statusOf('path')).observedGeneration === 1);
   seen['path'] = await reasonOf('path', 'Accepted');
   await apply(
     makeModel('broken', {
@@ -195,7 +170,9 @@ try {
       scaling: { min: 1 },
     }),
   );
-  await until('its failure is told', async () => /pulled/.test(await reasonOf('broken', 'Ready')));
+  await untilCluster('its failure is told', async () =>
+    /pulled/.test(await reasonOf('broken', 'Ready')),
+  );
   seen['broken'] = await reasonOf('broken', 'Ready');
 
   const { status, stderr } = await platform.rouse('traffic', 'hello', 'v1=100');
@@ -215,8 +192,8 @@ try {
   platform = await start();
   await untilSplit('hello', 'v1 100 % · v2 0 %');
   seen['rouseBack'] = await answering(platform);
-  await kubectl('delete', 'models.rouse.dev', '--all', '--timeout=60s');
-  await kubectl('wait', 'ksvc', '--all', '--for=delete', '--timeout=120s');
+  await kubectl('delete', 'models.rouse.dev', '--all', PATIENCE);
+  await untilObject('--for=delete', 'ksvc', '--all');
   seen['left'] = JSON.parse((await platform.rouse('get', 'models', '-o', 'json')).stdout);
   process.stdout.write(`${JSON.stringify(seen)}\n`);
 } catch (error) {
@@ -224,7 +201,7 @@ try {
   throw error;
 } finally {
   // With all that there is of them.
-  await kubectl('delete', 'crd', 'models.rouse.dev', '--ignore-not-found', '--timeout=60s');
+  await kubectl('delete', 'crd', 'models.rouse.dev', '--ignore-not-found', PATIENCE);
   await platform.end();
   await removeFolder(folder);
 }

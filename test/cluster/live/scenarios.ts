@@ -3,9 +3,6 @@ import { type DrivenCluster, MISSING, NEEDS } from './cluster.ts';
 import { runInside } from './inside/run.ts';
 import { shareCluster } from './share-cluster.ts';
 
-/** As long as all that one scenario waits for may take, on a machine that has other things to do. */
-const TIMEOUT_MS = 600_000;
-
 export interface Stage {
   /** Runs a scenario of the program, by name, and gives what it saw. */
   readonly play: (scenario: string) => Promise<unknown>;
@@ -22,8 +19,7 @@ export function describeScenarios(
   { program, additions = [] }: { program: string; additions?: readonly string[] },
   define: (stage: Stage) => void,
 ): void {
-  const name = `${title} ${NEEDS}`;
-  describe.skipIf(MISSING.length > 0)(name, { timeout: TIMEOUT_MS }, () => {
+  describe.skipIf(MISSING.length > 0)(`${title} ${NEEDS}`, () => {
     let cluster: DrivenCluster;
     beforeAll(async () => {
       cluster = await shareCluster(...additions);

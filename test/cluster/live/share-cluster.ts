@@ -9,12 +9,15 @@ declare module 'vitest' {
 }
 
 /**
- * The cluster that several tests share, one after the other. It is up, with what `additions` names. Who takes it leaves
- * it as it was: Knative whole, and nothing of its own in it.
+ * The cluster that several tests share, one after the other. It is up, with what `additions` names, and without the pods
+ * of who had it before. Who takes it leaves it as it was: Knative whole, and nothing of its own in it.
  */
 export async function shareCluster(...additions: string[]): Promise<DrivenCluster> {
   const cluster = controlCluster(inject('sharedState'));
   const { code } = await cluster.run(['status']);
   await cluster.must(code === 0 ? 'add' : 'up', ...additions);
+  // By themselves, those that were told to end would serve on for half a minute.
+  const pods = ['pods', '--all', '--namespace', 'default', '--force', '--grace-period=0'];
+  await cluster.must('exec', 'kubectl', 'delete', ...pods);
   return cluster;
 }

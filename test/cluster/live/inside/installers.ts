@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { kubectl } from './kubectl.ts';
+import { kubectl, PATIENCE } from './kubectl.ts';
 
 /** Rouse's install files, used as users do: both ways, with the same choices. For programs in the box. */
 
@@ -67,7 +67,7 @@ function createKustomize(): Installer {
     },
     async remove() {
       await withFolder(applied, async (folder) => {
-        await kubectl('delete', '-k', folder, '--timeout=120s');
+        await kubectl('delete', '-k', folder, PATIENCE);
       });
     },
   };
@@ -113,7 +113,7 @@ function createHelm(): Installer {
       await run('helm', 'uninstall', 'rouse', '--namespace', SYSTEM, '--wait');
       // Both stay for whoever installs again.
       await kubectl('delete', 'customresourcedefinition', 'models.rouse.dev', '--ignore-not-found');
-      await kubectl('delete', 'namespace', SYSTEM, '--timeout=120s');
+      await kubectl('delete', 'namespace', SYSTEM, PATIENCE);
     },
   };
 }

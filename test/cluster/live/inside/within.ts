@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
  * What a cluster does may take minutes: an autoscaler that was killed holds its lease for one, and all who watch an
  * API server wait up to half of one before they come back.
  */
-const PATIENCE_MS = 240_000;
+export const PATIENCE_MS = 240_000;
 const STEP_MS = 100;
 
 /** Asks again until it holds. */
