@@ -8,6 +8,8 @@ const FIRST_RESTART_MS = 1000;
 const LONGEST_RESTART_MS = 60_000;
 /** What ran for so long was not broken from the start. */
 const SOUND_MS = 10_000;
+/** That are left of one that was ready: the program can run, and who has it killed again and again waits a second. */
+const FAILURES_AFTER_READY = 1;
 
 /**
  * Keeps one place filled: there is always a process in it.
@@ -18,6 +20,8 @@ const SOUND_MS = 10_000;
 export interface Supervisor {
   /** Who has the place; undefined: nobody, until the next is started. */
   holder(): ChildProcess | undefined;
+  /** It does its work: that it ends now is not for its start. Nothing, if it has not the place. */
+  ready(child: ChildProcess): void;
   /** Has another process take the place at once. */
   relieve(): void;
   /** Nobody takes the place any more. Resolves when the last one that had it has ended. */
@@ -73,6 +77,9 @@ export function createSupervisor(options: {
   begin();
   return {
     holder: () => holder,
+    ready(child) {
+      if (child === holder) failures = Math.min(failures, FAILURES_AFTER_READY);
+    },
     relieve() {
       if (closed) return;
       timer?.cancel();

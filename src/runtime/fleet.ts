@@ -200,7 +200,7 @@ export function createFleet(options: {
       emit({ type: 'stopped', instance });
     } else {
       if (!end.lost) strike(replicaSet, launchOrdinal, instance);
-      const { retryAt } = replicaSet.backoff;
+      const retryAt = Math.max(clock.now(), replicaSet.backoff.retryAt);
       const failures = end.lost ? 0 : replicaSet.backoff.failures;
       const { reason, lastLines } = end;
       emit({ type: 'failed', instance, reason, lastLines, failures, retryAt });

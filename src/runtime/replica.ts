@@ -15,7 +15,10 @@ import type { Instance, InstanceOrigin, Workload } from './runtime.ts';
  * 4. `ended` is called exactly once; nothing is reported after it.
  */
 
-/** How an instance ended. `told`: because it was told to. `lost`: by no doing of its own; what ran it has died. */
+/**
+ * How an instance ended. `told`: because it was told to. `lost`: by no doing of its own; what ran it has died, or it was
+ * parked, and who is frozen does nothing.
+ */
 export interface ReplicaEnd {
   readonly reason: string;
   readonly lastLines: readonly string[];
@@ -151,7 +154,7 @@ export function createReplica(options: {
         reason: verdict ?? reason,
         lastLines,
         told: told && verdict === undefined,
-        lost: lost && verdict === undefined,
+        lost: (lost || instance.state === 'parked') && verdict === undefined,
       });
     },
   };

@@ -45,8 +45,9 @@ export function createControlChild(options: {
     if (present) sendTo(present, message);
   }
 
-  function hear(message: FromControl): void {
+  function hear(child: ChildProcess, message: FromControl): void {
     if (message.type === 'listening') {
+      supervisor.ready(child);
       // Whoever comes after it listens where it did.
       settings = { ...settings, control: { ...settings.control, port: message.port } };
       listening.resolve(message.control);
@@ -68,7 +69,7 @@ export function createControlChild(options: {
     });
     present = child;
     host.serve(createRuntimeChannel(child));
-    child.on('message', hear);
+    child.on('message', (message: FromControl) => hear(child, message));
     child.once('exit', (status, signal) => {
       present = undefined;
       listening.reject(new Fault('internal', `control ended early: ${signal ?? status}`));

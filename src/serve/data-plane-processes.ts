@@ -74,6 +74,7 @@ export function createDataPlaneProcesses(options: {
         allReady.reject(new Fault('unavailable', message.message));
         log.error(message.message);
       } else if (message.type === 'ready') {
+        supervisor.ready(child);
         if (++ready === count) allReady.resolve();
         for (const one of relieved) say(one, { type: 'close', graceMs: drain });
       } else if (!closing) {

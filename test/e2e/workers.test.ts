@@ -279,6 +279,31 @@ test('kill -9 of control under load: no request fails, cold ones are held, and d
   expect(load.failed).toEqual([]);
 }, 120_000);
 
+test('control and a worker that are killed again and again are back within a second each time', async () => {
+  const { folder, requests } = await start('--workers', '1');
+  const isBack = {
+    control: untilControl,
+    'data plane': () =>
+      until('the worker listens', async () => {
+        const answer = await fetch(`${requests}/healthz`).catch(() => undefined);
+        return answer?.ok === true;
+      }),
+  };
+  for (const role of ['control', 'data plane'] as const) {
+    await isBack[role]();
+    for (let kill = 0; kill < 3; kill += 1) {
+      const [victim = 0] = await processesFor(role, folder);
+      process.kill(victim, 'SIGKILL');
+      await until('it has gone', () => !existsSync(`/proc/${victim}`));
+      await isBack[role]();
+    }
+  }
+  const waits = platform!.output().matchAll(/ended, and is started again (at once|after \d+ s)/g);
+  const told = Array.from(waits, ([, when]) => when);
+  expect(told).toHaveLength(6);
+  for (const when of told) expect(['at once', 'after 1 s']).toContain(when);
+}, 180_000);
+
 test('a worker that starts while control is away takes no connection before it knows the models', async () => {
   const { port, folder } = await start();
   await deploy(platform!);

@@ -45,6 +45,29 @@ test('what ends is replaced: at once after a first accident, then later and late
   await supervisor.close();
 });
 
+test('what was ready is replaced within a second, however often it is killed, and whatever was before', async () => {
+  const { clock, supervisor, end } = supervise();
+  const latest = (): ChildProcess => children.at(-1)!;
+  const endAndWait = async (ms: number): Promise<void> => {
+    const before = children.length;
+    await end(latest());
+    clock.advance(ms);
+    expect(children).toHaveLength(before + 1);
+  };
+  for (const wait of [0, 1000, 2000, 4000]) await endAndWait(wait);
+  for (let kill = 0; kill < 5; kill += 1) {
+    supervisor.ready(latest());
+    await endAndWait(1000);
+  }
+  // One whose place another has taken says nothing of this one.
+  const gone = latest();
+  await endAndWait(2000);
+  supervisor.ready(gone);
+  await endAndWait(4000);
+  supervisor.kill();
+  await supervisor.close();
+});
+
 test('one that is relieved lives on, and its end starts nobody', async () => {
   const { supervisor, end } = supervise();
   supervisor.relieve();

@@ -522,6 +522,18 @@ export function testRuntime(
         await started(workload);
       });
 
+      test('that some die while they are parked says nothing of their revision: the next starts at once', async () => {
+        const workload = await prepared('sound');
+        for (const { id } of await parked(workload, 2)) await harness.crash(id);
+        await until('their ends are told', () => failures().length === 2);
+        for (const { failures: strikes, retryAt } of failures()) {
+          expect({ strikes, retryAt }).toEqual({ strikes: 0, retryAt: harness.now() });
+        }
+        await runtime.want(workload, wanted(1));
+        expect(runtime.instances()).toHaveLength(1);
+        await ready(1, workload);
+      });
+
       test('close ends what is parked', async () => {
         const workload = await prepared('sound');
         await parked(workload, 2);

@@ -8,9 +8,11 @@ import { createLiveness, type Liveness } from './liveness.ts';
 const END_MS = 2000;
 
 /** A helper process of the runtime: there is always one. One that ends is replaced, and one that hangs is ended. */
-export interface Attended extends Omit<Liveness, 'reset'> {
+export interface Attended extends Omit<Liveness, 'reset' | 'heard'> {
   /** Undefined: it has ended, and the next one is not there yet. */
   child(): ChildProcess | undefined;
+  /** Something came from this one, whatever it was. */
+  heard(from: ChildProcess): void;
   kill(why: string): void;
   /** Resolves when it has ended, by `goodbye` or by force. */
   close(): Promise<void>;
@@ -49,7 +51,10 @@ export function createAttended(options: {
   return {
     child: () => supervisor.holder(),
     ordered: () => liveness.ordered(),
-    heard: () => liveness.heard(),
+    heard(from) {
+      supervisor.ready(from);
+      liveness.heard();
+    },
     confirmed: (upTo) => liveness.confirmed(upTo),
     kill,
     async close() {

@@ -49,7 +49,7 @@ export function createGuard(options: {
     });
     // Broken pipe: its end is told by `exit`.
     child.stdin.on('error', () => {});
-    child.stdout.setEncoding('latin1').on('data', hear);
+    child.stdout.setEncoding('latin1').on('data', (answers: string) => hear(child, answers));
     for (const { pid, startTicks } of leaders.values())
       child.stdin.write(`+${pid} ${startTicks}\n`);
     return child;
@@ -60,8 +60,8 @@ export function createGuard(options: {
   }
 
   /** A number that comes in two pieces is not the one that is waited for, and asked for again. */
-  function hear(answers: string): void {
-    watchdog.heard();
+  function hear(child: ChildProcess, answers: string): void {
+    watchdog.heard(child);
     watchdog.confirmed(Number(answers.trim().split('\n').at(-1)));
   }
 

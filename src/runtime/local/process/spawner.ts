@@ -78,7 +78,7 @@ export function createSpawner(options: {
       detached: true,
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
-    child.on('message', hear);
+    child.on('message', (message: FromSpawner) => hear(child, message));
     queueMicrotask(startWaiting);
     return child;
   }
@@ -108,8 +108,8 @@ export function createSpawner(options: {
     }
   }
 
-  function hear(message: FromSpawner): void {
-    attended.heard();
+  function hear(child: ChildProcess, message: FromSpawner): void {
+    attended.heard(child);
     if (message.type === 'confirm') {
       attended.confirmed(message.upTo);
       return;
