@@ -37,7 +37,9 @@ import { readRequest } from './read-request.ts';
 
 const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
 const NO_SUCH_STATUS = 600;
-const LENGTH_LINE = /^content-length: 0\r\n/im;
+const LENGTH_LINE = /^content-length: \d+\r\n/im;
+/** Has no content, whatever its instance sends: RFC 9110, 15.3.6. `node:http2` ends the stream with its head. */
+const RESET_CONTENT = 205;
 
 /** Of a body that nobody wants: as much as a caller may send anyway before it is known where it goes. */
 const MAX_UNWANTED = MAX_ROUTED_BODY;
@@ -96,23 +98,19 @@ export class CallerStream implements GrpcDownstream {
     const { plane, stream } = this;
     stream.on('error', () => {});
     stream.on('close', () => this.onGone());
+    stream.on('data', (chunk: Buffer) => this.onData(chunk));
+    this.bodyDone = ended;
     const refusal =
       readRequest(this.head, raw, ended, plane.limits.head) ?? this.origin.read(this.head);
     this.isGrpc =
       !refusal && this.head.method === 'POST' && isGrpcType(this.head.fields.find('content-type'));
-    const wrong = refusal ?? this.readTimeout();
+    const wrong = refusal ?? this.readTimeout() ?? this.checkLength();
     if (wrong) {
       this.refuse(wrong);
       return;
     }
-    if (this.head.contentLength > plane.limits.body) {
-      this.refuse(makeBodyTooLarge(plane.limits.body));
-      return;
-    }
-    this.bodyDone = ended;
     this.bodyTimeout = this.isGrpc ? NEVER : BODY_TIMEOUT_MS;
     if (!ended) this.deadline = plane.now() + this.bodyTimeout;
-    stream.on('data', (chunk: Buffer) => this.onData(chunk));
     stream.on('trailers', (_, __, fields: readonly string[]) => this.onTrailers(fields));
     stream.on('end', () => this.onEnd());
     stream.on('drain', () => this.events?.onCallerWritable());
@@ -132,6 +130,11 @@ export class CallerStream implements GrpcDownstream {
     const timeout = parseTimeout(this.head.fields.find('grpc-timeout'));
     this.givesUpAt = this.plane.now() + timeout;
     return Number.isNaN(timeout) ? BAD_TIMEOUT : undefined;
+  }
+
+  private checkLength(): Refusal | undefined {
+    const { body } = this.plane.limits;
+    return this.head.contentLength > body ? makeBodyTooLarge(body) : undefined;
   }
 
   get peer(): Peer {
@@ -269,12 +272,14 @@ export class CallerStream implements GrpcDownstream {
 
   writeHead(head: ResponseHead, extra: string): void {
     const lines = linesOfHead(head.forwardHead());
+    const isReset = head.status === RESET_CONTENT;
     // A gRPC call that ends with its head has trailers there, and a length is none.
-    const said = this.isGrpc && head.contentLength === 0 ? lines.replace(LENGTH_LINE, '') : lines;
-    const fields = fieldsOfLines(said + extra);
+    const hasNoLength = isReset || (this.isGrpc && head.contentLength === 0);
+    const fields = fieldsOfLines((hasNoLength ? lines.replace(LENGTH_LINE, '') : lines) + extra);
     // What a status without meaning is to be taken for: RFC 9110, 15.
     const status = head.status < NO_SUCH_STATUS ? head.status : 500;
-    this.respond(status, fields, head.hasBody(this.head.method), head.contentLength < 0);
+    const hasBody = head.hasBody(this.head.method) && !isReset;
+    this.respond(status, fields, hasBody, head.contentLength < 0);
   }
 
   writeBody(buffer: Buffer, ranges: readonly number[]): boolean {

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
+import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -11,7 +11,15 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LINGER_MS } from '#activator/plane.ts';
 import { silentLog } from '#lib/log.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
-import { call, dial, makeInstance, makeModel, makeRevision, startHarness } from '../harness.ts';
+import {
+  call,
+  dial,
+  LIMITS,
+  makeInstance,
+  makeModel,
+  makeRevision,
+  startHarness,
+} from '../harness.ts';
 import { useHarness } from '../use-harness.ts';
 import { answerOf, ask, openSession } from './client.ts';
 
@@ -188,7 +196,8 @@ describe('forwarding', () => {
     expect(await answer).toMatchObject({ status: 413, body: 'enough', reset: 0 });
   });
 
-  test('a body that nobody wants is not waited for, once it is answered', async () => {
+  /** A data plane whose time only the test makes pass, and a session with it. */
+  async function startStill() {
     const clock = createFakeClock();
     const other = await startHarness({}, {}, silentLog, clock);
     const its = await openSession(other.port);
@@ -200,7 +209,19 @@ describe('forwarding', () => {
     });
     other.publisher.update({ models: [makeModel()] });
     await other.activator.ready;
-    const stream = its.request({ ':path': '/v2/models/none/infer', ':method': 'POST' });
+    return { clock, its };
+  }
+
+  const NOT_A_GRPC_TIMEOUT = { 'content-type': 'application/grpc', 'grpc-timeout': 'soon' };
+
+  test.each<[string, number, OutgoingHttpHeaders]>([
+    ['goes nowhere', 404, { ':path': '/v2/models/none/infer' }],
+    ['has a bad path', 400, { ':path': '/%zz' }],
+    ['has a head that is too large', 431, { 'x-large': 'v'.repeat(40_000) }],
+    ['is a bad gRPC call', 200, NOT_A_GRPC_TIMEOUT],
+  ])('the body of what %s is not waited for, once it is answered', async (_, status, headers) => {
+    const { clock, its } = await startStill();
+    const stream = its.request({ ':path': PATH, ':method': 'POST', ...headers });
     stream.write('some');
     const answer = answerOf(stream);
     await once(stream, 'end');
@@ -208,7 +229,30 @@ describe('forwarding', () => {
     for (let i = 0; i < 3; i += 1) await ask(its, { ':path': '/v2/health/live' });
     expect(stream.closed).toBe(false);
     clock.advance(LINGER_MS + 1000);
-    expect(await answer).toMatchObject({ status: 404, reset: 0 });
+    expect(await answer).toMatchObject({ status, reset: 0 });
+  });
+
+  test('a body that says that it is too long is not waited for at all', async () => {
+    const { its } = await startStill();
+    const headers = { ':path': PATH, ':method': 'POST', 'content-length': LIMITS.body + 1 };
+    const stream = its.request(headers);
+    stream.write('some');
+    expect(await answerOf(stream)).toMatchObject({ status: 413, reset: 0 });
+  });
+
+  test.each([
+    ['with a length', { 'content-length': '4' }],
+    ['without one', {}],
+  ])('a 205 has no content, though its instance sends some, %s', async (_, headers) => {
+    await harness.serve((incoming, response) => {
+      if (incoming.url === '/next') response.end('next');
+      else response.writeHead(205, headers).end('some');
+    });
+    const answer = await ask(session, { ':path': PATH });
+    expect(answer).toMatchObject({ status: 205, body: '', reset: 0 });
+    expect(answer.headers).not.toHaveProperty('content-length');
+    const next = await ask(session, { ':path': '/models/default/digits/next' });
+    expect(next.body).toBe('next');
   });
 
   test.each([
