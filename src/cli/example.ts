@@ -28,9 +28,13 @@ export function makeCurl(
 }
 
 /** Over TLS, `CERTIFICATE.pem` is for the reader to fill in: where a server has made its own, nobody else trusts it. */
-export function curl(address: string): string {
-  const trust = address.startsWith('https:') ? ' --cacert CERTIFICATE.pem' : '';
-  return `curl -sS${trust} ${quote(address)}`;
+function trust(address: string): readonly string[] {
+  return address.startsWith('https:') ? ['--cacert', 'CERTIFICATE.pem'] : [];
+}
+
+/** `options`: what is needed to get there. */
+export function curl(address: string, options = trust(address)): string {
+  return ['curl', '-sS', ...options, address].map(quote).join(' ');
 }
 
 /** `FP32 [-1, 64] pixels`. */

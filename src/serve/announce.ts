@@ -1,9 +1,11 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { ModelAnswer } from '#domain/read-views.ts';
+import { systemClock } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
 import type { ControlSetup } from './control-messages.ts';
 import type { Started } from './apply-at-start.ts';
+import { findCurlWay } from './curl-way.ts';
 import { formatModels, formatStart } from './welcome.ts';
 
 /** Throws Fault `not_found` when the folder to apply is not there. */
@@ -20,12 +22,13 @@ export function announceStart(
 }
 
 export function announceModels(
-  { apply }: Pick<ControlSetup, 'apply'>,
+  { apply, settings, dataPlane }: Pick<ControlSetup, 'apply' | 'settings' | 'dataPlane'>,
   control: string,
   started: Started,
 ): void {
   const examples = findExamples(apply, started.models);
-  process.stdout.write(formatModels(started, { examples, control }));
+  const way = findCurlWay(settings, dataPlane, systemClock.now());
+  process.stdout.write(formatModels(started, { examples, control, way }));
 }
 
 /** Requests that lie beside the models: the first `<folder>/<model>/*.json`, named as it is pasted from here. */

@@ -4,6 +4,7 @@ import { DEFAULT_NAMESPACE } from '#domain/names.ts';
 import { quote } from '#lib/command.ts';
 import type { ModelAnswer } from '#domain/read-views.ts';
 import type { Started } from './apply-at-start.ts';
+import type { CurlWay } from './curl-way.ts';
 
 /** Where everything is: the first line that is printed. */
 export function formatStart(where: {
@@ -16,16 +17,17 @@ export function formatStart(where: {
   return `Rouse ${version} · requests ${dataPlane} · control ${control} · state ${data}\n`;
 }
 
-/**
- * What was applied, and what to try next, with commands that can be pasted.
- *
- * @param where `examples`, by model: a file with a request for it, as it is named from here; `control`: the
- * address of control.
- */
-export function formatModels(
-  { models, others, problems }: Started,
-  where: { examples: ReadonlyMap<string, string>; control: string },
-): string {
+interface Surroundings {
+  /** By model: a file with a request for it, as it is named from here. */
+  readonly examples: ReadonlyMap<string, string>;
+  /** The address of control. */
+  readonly control: string;
+  /** To the data plane. */
+  readonly way: CurlWay;
+}
+
+/** What was applied, and what to try next, with commands that can be pasted. */
+export function formatModels({ models, others, problems }: Started, where: Surroundings): string {
   const seen =
     problems === 0 ? '' : `${countOf(problems, 'problem')} with model files: see above.\n`;
   const server = where.control;
@@ -39,8 +41,9 @@ export function formatModels(
   const width = Math.max(...rows.map(([name]) => name.length)) + 2;
   const lines = rows.map(([name, rest]) => `  ${name.padEnd(width)}${rest}\n`);
   if (others > 0) lines.push(`  and ${others} more in the state: ${get}\n`);
-  const tries = [...triesOf(models, where.examples, server), deploy].map((line) => `  ${line}\n`);
-  return `${seen}${stateOf(models)}\n${lines.join('')}Try:\n${tries.join('')}`;
+  const tries = [...triesOf(models, where), deploy].map((line) => `  ${line}\n`);
+  const missing = 'why' in where.way ? `No request to paste: ${where.way.why}.\n` : '';
+  return `${seen}${stateOf(models)}\n${lines.join('')}Try:\n${tries.join('')}${missing}`;
 }
 
 function countOf(count: number, noun: string): string {
@@ -69,20 +72,25 @@ function rowOf({ metadata, status }: ModelAnswer): [name: string, rest: string] 
   return [name, runtime + (only ?? split)];
 }
 
-function triesOf(
-  models: readonly ModelAnswer[],
-  examples: ReadonlyMap<string, string>,
-  server: string,
-): string[] {
+function triesOf(models: readonly ModelAnswer[], where: Surroundings): string[] {
+  const { examples, control, way } = where;
   const working = models.filter(({ status }) => status.state !== 'Failed');
   const shown = working.find(({ metadata }) => examples.has(metadata.name)) ?? models[0];
   if (!shown) return [];
   const { name, namespace } = shown.metadata;
-  const example = examples.get(name);
-  const call = example
-    ? [`${curl(shown.status.addresses.infer)} -d @${quote(example)}`]
-    : [curl(shown.status.addresses.infer.replace(/\/infer$/, ''))];
-  const get = suggest(['get', 'models'], { server, namespace });
-  const why = suggest(['why', name], { server, namespace });
+  const get = suggest(['get', 'models'], { server: control, namespace });
+  const why = suggest(['why', name], { server: control, namespace });
+  const call = 'why' in way ? [] : [requestOf(shown, way, examples.get(name))];
   return [...call, `${get}          ${why}`];
+}
+
+/** `example`: a file with a body for it. */
+function requestOf(
+  { status }: ModelAnswer,
+  { origin, options }: Exclude<CurlWay, { why: string }>,
+  example: string | undefined,
+): string {
+  const address = origin + new URL(status.addresses.infer).pathname;
+  if (example === undefined) return curl(address.replace(/\/infer$/, ''), options);
+  return `${curl(address, options)} -d @${quote(example)}`;
 }

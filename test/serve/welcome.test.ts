@@ -2,7 +2,11 @@ import { expect, test } from 'vitest';
 import type { ModelAnswer } from '#domain/read-views.ts';
 import { formatModels } from '#serve/welcome.ts';
 
-const WHERE = { examples: new Map<string, string>(), control: 'http://127.0.0.1:8081' };
+const WHERE = {
+  examples: new Map<string, string>(),
+  control: 'http://127.0.0.1:8081',
+  way: { origin: 'http://127.0.0.1:8080', options: [] },
+};
 
 type Revisions = Record<string, 'Ready' | 'Failed'>;
 
