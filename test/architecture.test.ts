@@ -129,6 +129,7 @@ const NOT_IMPORTED = [
   'typescript',
   'vite',
   '@types/node',
+  '@vitest/coverage-v8',
   '@types/ws',
 ];
 
