@@ -1,8 +1,9 @@
+import type { RevisionSpec } from '#domain/model.ts';
 import type { Wanted } from '#runtime/runtime.ts';
-import type { Texts } from '../api/objects.ts';
+import type { KubeObject, Texts } from '../api/objects.ts';
 
 /**
- * Knative's autoscaler owns the number of pods; Rouse steers it. What steers is live as annotations, from Knative
+ * One of Knative's autoscalers owns the number of pods; Rouse steers it. What steers is live as annotations, from Knative
  * 1.21 on of the Revision, which hands them to its PodAutoscaler, before of the PodAutoscaler itself: the other one
  * is reverted, or never looked at. Any other annotation or label of a Revision would start all its pods anew.
  */
@@ -24,14 +25,37 @@ export function decideScaleCarrier(version: string | undefined): ScaleCarrier {
 }
 
 /**
- * Of every Revision, from the start. It shall be found out whether one instance becomes ready. The class is said,
- * whatever the cluster's default is: `hpa` never goes to zero. How long what is idle is kept is decided by Rouse.
+ * Who counts a Revision's pods, for as long as it lives: Knative itself by its bounds (`kpa`), or a
+ * HorizontalPodAutoscaler that Knative makes, by the metric that Rouse serves (`knative/metrics-api`).
  */
-export const STARTING: Texts = {
-  [`${GROUP}/class`]: `kpa.${GROUP}`,
-  [`${GROUP}/initial-scale`]: '1',
-  [`${GROUP}/scale-to-zero-pod-retention-period`]: '0s',
-};
+export type Scaler = NonNullable<RevisionSpec['autoscaler']>;
+
+/** Of a pod: how many of the instances that are wanted it stands for. */
+export const METRIC = 'rouse_wanted_instances';
+
+const CLASS = `${GROUP}/class`;
+
+/**
+ * Of every Revision, from the start. It shall be found out whether one instance becomes ready. The class is said,
+ * whatever the cluster's default is: `hpa` never goes to zero. How long what is idle is kept is decided by Rouse; and
+ * so is the pace, for which a HorizontalPodAutoscaler has a window of its own.
+ */
+export function makeStarting(scaler: Scaler): Texts {
+  return {
+    [CLASS]: `${scaler}.${GROUP}`,
+    [`${GROUP}/initial-scale`]: '1',
+    [`${GROUP}/scale-to-zero-pod-retention-period`]: '0s',
+    ...(scaler === 'hpa' && {
+      [`${GROUP}/metric`]: METRIC,
+      [`${GROUP}/target`]: '1',
+      [`${GROUP}/window`]: SHORTEST_WINDOW,
+    }),
+  };
+}
+
+export function scalerOf({ metadata }: KubeObject): Scaler {
+  return metadata.annotations?.[CLASS] === `hpa.${GROUP}` ? 'hpa' : 'kpa';
+}
 
 /** What steers a Revision, by annotation; null: not set, so the cluster's default holds. */
 export type Steering = Readonly<Record<string, string | null>>;
@@ -40,6 +64,9 @@ export type Steering = Readonly<Record<string, string | null>>;
 export type PodsState = 'none' | 'starting' | 'ready';
 
 /**
+ * A HorizontalPodAutoscaler is told the number by its metric, and here what it may be: the least and the most.
+ *
+ * Of Knative's own:
  * - `min-scale` is what is wanted now, `max-scale` the most; 0 would be no limit to Knative.
  * - `target-utilization-percentage` lets the autoscaler count as Rouse does.
  * - `window` is short while the last ones shall go: their keep-alive is over, and a mean over a minute that is over,
@@ -49,15 +76,21 @@ export type PodsState = 'none' | 'starting' | 'ready';
  *   of a request; but with -1 it takes silence for no load, and the lower bound wakes it. What starts keeps what
  *   it has.
  */
-export function makeSteering({ max, desired, target }: Wanted, pods: PodsState): Steering {
+export function makeSteering(wanted: Wanted, pods: PodsState, scaler: Scaler): Steering {
+  const { min, max, desired, target } = wanted;
+  const most = Math.max(1, max);
+  if (scaler === 'hpa') return makeBounds(Math.min(Math.max(1, min), most), most);
   const burst = pods === 'none' ? '-1' : null;
   return {
-    [`${GROUP}/min-scale`]: String(Math.min(desired, Math.max(1, max))),
-    [`${GROUP}/max-scale`]: String(Math.max(1, max)),
+    ...makeBounds(Math.min(desired, most), most),
     [`${GROUP}/window`]: desired === 0 && pods !== 'none' ? SHORTEST_WINDOW : null,
     ...(target !== undefined && { [`${GROUP}/target-utilization-percentage`]: percentOf(target) }),
     ...(pods !== 'starting' && { [`${GROUP}/target-burst-capacity`]: burst }),
   };
+}
+
+function makeBounds(least: number, most: number): Steering {
+  return { [`${GROUP}/min-scale`]: String(least), [`${GROUP}/max-scale`]: String(most) };
 }
 
 /** Whether the object is steered so already. */

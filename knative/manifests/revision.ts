@@ -1,7 +1,7 @@
 import type { Workload } from '#runtime/runtime.ts';
 import { Fault } from '#lib/fault.ts';
 import type { RevisionTemplate, Texts } from '../api/objects.ts';
-import { STARTING } from './autoscaling.ts';
+import { makeStarting } from './autoscaling.ts';
 import { type Servers, makeContainer, makeVolumes } from './container.ts';
 import { makeRevisionLabels } from './labels.ts';
 import { revisionName } from './names.ts';
@@ -43,7 +43,7 @@ export function makeRevisionTemplate(
       name: revisionName(workload),
       labels: makeRevisionLabels(key),
       annotations: {
-        ...STARTING,
+        ...makeStarting(spec.autoscaler ?? 'kpa'),
         // What is kept is decided by use of the model; Knative would count route changes.
         'serving.knative.dev/no-gc': 'true',
         'serving.knative.dev/progress-deadline': deadlineOf(spec.readiness.timeout),

@@ -34,6 +34,9 @@ const REVISION: readonly Rule[] = [
     fieldPath: '.readiness.grpc',
   },
 ];
+/** A HorizontalPodAutoscaler counts it. */
+const isHpa = (revision: string): string =>
+  `has(${revision}.autoscaler) && ${revision}.autoscaler == 'hpa'`;
 const READINESS: readonly Rule[] = [
   {
     rule: '!has(self.path) || !has(self.grpc) || !self.grpc',
@@ -55,6 +58,14 @@ const RULES: Readonly<Record<string, readonly Rule[]>> = {
       rule: '!has(self.revision) || !has(self.revisions)',
       message: 'either `revision` or `revisions`, not both',
       fieldPath: '.revisions',
+    },
+    {
+      rule:
+        `!(has(self.revision) && ${isHpa('self.revision')}) && ` +
+        `!(has(self.revisions) && self.revisions.exists(one, ${isHpa('one')})) || ` +
+        'has(self.scaling) && has(self.scaling.min) && self.scaling.min > 0',
+      message: 'at least 1: autoscaler hpa keeps one instance',
+      fieldPath: '.scaling.min',
     },
   ],
   'spec.revision': REVISION,

@@ -19,6 +19,7 @@ export interface Cluster {
   readonly services: Mirror<KnativeService>;
   readonly revisions: Mirror<KnativeRevision>;
   readonly autoscalers: Mirror<PodAutoscaler>;
+  readonly pods: Mirror<Pod>;
   /** Of a model, by its key. */
   revisionsOf(model: string): Iterable<KnativeRevision>;
   /** What keeps Rouse from seeing some of it now. */
@@ -81,7 +82,7 @@ export function createCluster(options: {
     tellModel(change);
   });
   const autoscalers = mirrors.add(PODAUTOSCALERS, OURS, tellModel);
-  mirrors.add(PODS, OURS, (change, isNew) => {
+  const pods = mirrors.add(PODS, OURS, (change, isNew) => {
     if (change.type === 'gone') listener.onPodGone(change.object);
     else listener.onPod(change.object, isNew);
     tellModel(change);
@@ -91,6 +92,7 @@ export function createCluster(options: {
     services,
     revisions,
     autoscalers,
+    pods,
     trouble: () => mirrors.trouble,
     revisionsOf: (model) => byModel.get(model)?.values() ?? [],
     synced: mirrors.listed(),

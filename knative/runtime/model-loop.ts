@@ -17,7 +17,7 @@ import type {
   TrafficEntry,
 } from '../api/objects.ts';
 import { PODAUTOSCALERS, REVISIONS } from '../api/resources.ts';
-import { type PodsState, isSteered, makeSteering } from '../manifests/autoscaling.ts';
+import { type PodsState, isSteered, makeSteering, scalerOf } from '../manifests/autoscaling.ts';
 import type { Servers } from '../manifests/container.ts';
 import { revisionName, serviceName } from '../manifests/names.ts';
 import { makeRevisionTemplate } from '../manifests/revision.ts';
@@ -38,8 +38,8 @@ import type { Waits } from './waits.ts';
  *    next template waits until the one before has become a Revision, or has failed to.
  * 2. A Service that Rouse did not make is never changed: it is applied by force only when it is ours, and then only
  *    that one (its uid).
- * 3. A Revision is made when an instance of it is wanted first, and removed when there shall be none at most. It gets no
- *    traffic but what `route` says; the first of a model has all of it until then.
+ * 3. A Revision is made when an instance of it is wanted first, and removed when there shall be none at most (of class
+ *    hpa: none now). It gets no traffic but what `route` says; the first of a model has all of it until then.
  */
 export interface ModelLoop {
   want(workload: Workload, wanted: Wanted): void;
@@ -153,7 +153,7 @@ export function createModelLoop(
     for (const each of made.of(workload.key)) {
       // One of other content, from before the revision was made again, is not what is wanted.
       await steer(each, each === revision ? wanted : NOTHING, workload.key);
-      if (each !== revision || wanted.max === 0) await clearAway(each);
+      if (each !== revision || isOver(each, wanted)) await clearAway(each);
     }
     if (!revision && wanted.desired > 0) await create(workload);
     if (wanted.desired === 0 || cluster.hasPods(workload.key)) return undefined;
@@ -181,7 +181,7 @@ export function createModelLoop(
     const place = { namespace, name: revision.metadata.name };
     const isLive = cluster.installed().carrier === 'revisions';
     const carrier = isLive ? revision : autoscalers.get(namespace, place.name);
-    const steering = makeSteering(wanted, cluster.podsState(key));
+    const steering = makeSteering(wanted, cluster.podsState(key), scalerOf(revision));
     if (!carrier || isSteered(carrier.metadata.annotations, steering)) return;
     await kube.annotate(isLive ? REVISIONS : PODAUTOSCALERS, place, steering);
   }
@@ -268,6 +268,11 @@ export function createModelLoop(
       }
     },
   };
+}
+
+/** Nothing of it shall be left. A HorizontalPodAutoscaler keeps one pod for as long as there is a Revision. */
+function isOver(revision: KnativeRevision, { max, desired }: Wanted): boolean {
+  return max === 0 || (desired === 0 && scalerOf(revision) === 'hpa');
 }
 
 /** Only what is compared and applied. */

@@ -18,6 +18,7 @@ import { createFailures } from './failures.ts';
 import { type Installed, readInstalled } from './installed.ts';
 import { createPodInstances } from './instances.ts';
 import { readLogs } from './logs.ts';
+import type { MetricSource } from '../metrics-api/values.ts';
 import { type ModelLoop, createModelLoop } from './model-loop.ts';
 import { createWaits } from './waits.ts';
 
@@ -25,6 +26,8 @@ import { createWaits } from './waits.ts';
 export interface KnativeRuntime extends Runtime {
   /** Knative's addresses of models. */
   readonly routes: RuntimeRoutes;
+  /** What HorizontalPodAutoscalers follow. */
+  readonly metrics: MetricSource;
 }
 
 export interface KnativeRuntimeOptions {
@@ -63,6 +66,7 @@ export async function createKnativeRuntime(
   const waits = createWaits(emit);
   const hasPods = (revision: string): boolean => pods.hasPods(revision);
   const models = new Map<string, ModelLoop>();
+  const desired = new Map<string, number>();
   let closed = false;
 
   function emit(event: RuntimeEvent): void {
@@ -146,6 +150,8 @@ export async function createKnativeRuntime(
     },
     async want(workload, wanted) {
       if (closed) return;
+      if (wanted.max > 0) desired.set(workload.key, wanted.desired);
+      else desired.delete(workload.key);
       // Of what was deleted while Rouse was away nothing is known but its key: whatever it was, it is a `url` then.
       const isElsewhere = workload.spec.runtime === 'url' && !pods.hasPods(workload.key);
       if (isElsewhere) return await local.want(workload, wanted);
@@ -160,6 +166,7 @@ export async function createKnativeRuntime(
     ],
     onEvent: (listener) => void listeners.push(listener),
     logs: (revision, limit) => readLogs(kube, pods.podsOf(revision), limit),
+    metrics: { wanted: () => desired, pods: () => cluster.pods.all() },
     routes: {
       models: () => Array.from(cluster.services.all()).flatMap((each) => modelKeyOf(each) ?? []),
       route: (model, targets) => loopOf(model).route(targets),

@@ -112,8 +112,7 @@ export function checkSignal(
 /** Only what runs here can be frozen. */
 function checkPark(spec: Loose<'revision' | 'revisions' | 'keepAlive'>, say: Say): void {
   const { park } = keysOf(spec.keepAlive);
-  const revisions = Array.isArray(spec.revisions) ? spec.revisions : [spec.revision];
-  const isElsewhere = revisions.every((each) => keysOf(each)['runtime'] === 'url');
+  const isElsewhere = declaredIn(spec).every((each) => keysOf(each)['runtime'] === 'url');
   if (typeof park === 'number' && park > 0 && isElsewhere) {
     say(['keepAlive', 'park'], 'no park: what runs elsewhere (runtime url) cannot be frozen');
   }
@@ -132,12 +131,20 @@ function checkSchedules(spec: Loose<'scaling' | 'keepAlive'>, say: Say): void {
   }
 }
 
+/** What a HorizontalPodAutoscaler counts is never none. */
+function checkAutoscaler(spec: Loose<'revision' | 'revisions' | 'scaling'>, say: Say): void {
+  const { min = 0 } = keysOf(spec.scaling);
+  const isHpa = declaredIn(spec).some((each) => keysOf(each)['autoscaler'] === 'hpa');
+  if (isHpa && min === 0) say(['scaling', 'min'], 'at least 1: autoscaler hpa keeps one instance');
+}
+
 export function checkSpec(
   spec: Loose<'revision' | 'revisions' | 'scaling' | 'keepAlive'>,
   say: Say,
 ): void {
   checkPark(spec, say);
   checkSchedules(spec, say);
+  checkAutoscaler(spec, say);
   checkRevisions(spec, say);
 }
 
@@ -153,6 +160,10 @@ function checkRevisions(spec: Loose<'revision' | 'revisions'>, say: Say): void {
       say(['revisions', index, 'name'], 'a name of its own for each revision of the list');
     }
   }
+}
+
+function declaredIn({ revision, revisions }: Loose<'revision' | 'revisions'>): unknown[] {
+  return Array.isArray(revisions) ? revisions : [revision];
 }
 
 function keysOf(value: unknown): Readonly<Record<string, unknown>> {

@@ -95,6 +95,10 @@ const revisionFields = {
     .enum(['never', 'safe'])
     .default('never')
     .meta({ description: 'May a request be sent again after bytes of it were sent?' }),
+  autoscaler: z.enum(['kpa', 'hpa']).optional().meta({
+    description:
+      'On Knative, whose number of pods is followed: its own autoscaler (kpa, the default), or a HorizontalPodAutoscaler (hpa), which keeps one at least.',
+  }),
 };
 
 export const revisionSpec = z

@@ -41,10 +41,10 @@ export function parseServer(sources: ServerSources): ServerSettings {
   refuse(problemsBetween(spec));
   const { runtime, knative, ...rest } = spec;
   const { certificate = [], key = [] } = spec.tls;
-  const { image = '', control = '' } = knative;
+  const { image = '', control = '', metrics } = knative;
   return {
     ...rest,
-    knative: runtime === 'knative' ? { image, control } : undefined,
+    knative: runtime === 'knative' ? { image, control, metrics } : undefined,
     memory: spec.memory ?? Math.floor(totalMemory * DEFAULT_MEMORY_SHARE),
     tls: certificate.map((each, i) => ({ certificate: each, key: key[i] ?? '' })),
   };

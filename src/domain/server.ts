@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { address } from './address.ts';
+import { address, type HostPort } from './address.ts';
 import { namespaceBudget } from './budgets.ts';
 import { serverRetention } from './retention.ts';
 import { duration, size } from './units.ts';
@@ -76,6 +76,9 @@ const knative = z.strictObject({
     .url({ protocol: /^https?$/, error: 'an http:// or https:// address' })
     .optional()
     .meta({ description: "Control's address as pods reach it: they fetch their models there." }),
+  metrics: address.optional().meta({
+    description: "Where the cluster's API server gets metrics for HorizontalPodAutoscalers.",
+  }),
 });
 
 const prometheus = z.strictObject({
@@ -166,6 +169,8 @@ export interface KnativeSettings {
   readonly image: string;
   /** Control's address, as pods reach it. */
   readonly control: string;
+  /** Where the API server gets metrics; undefined: nowhere. */
+  readonly metrics: HostPort | undefined;
 }
 
 export type ServerSettings = Omit<ServerSpec, 'memory' | 'tls' | 'runtime' | 'knative'> & {
@@ -206,6 +211,7 @@ export const SERVER_FIELDS: readonly ServerField[] = [
   field('runtime', 'platform', 'text', serverSpec.shape.runtime),
   field('knative.image', 'platform', 'text', knative.shape.image),
   field('knative.control', 'platform', 'text', knative.shape.control),
+  field('knative.metrics', 'platform', 'text', knative.shape.metrics),
   field('budgets', 'platform', 'budgets', serverSpec.shape.budgets),
   field('prometheus.url', 'platform', 'text', prometheus.shape.url),
   field('workers', 'platform', 'number', serverSpec.shape.workers),

@@ -3,6 +3,7 @@ import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import { createConnection } from '#knative/api/client.ts';
 import { createKube } from '#knative/api/kube.ts';
+import { createMetricsApi, type MetricsApi } from '#knative/metrics-api/metrics-api.ts';
 import { createModelMirror } from '#knative/models/model-mirror.ts';
 import { createModelObjects, type ModelObjects } from '#knative/models/models.ts';
 import type { ModelPlatform } from '#knative/models/platform.ts';
@@ -44,10 +45,18 @@ export async function createClusterRuntime(options: {
       roll: Math.random,
       log,
     });
+    const { metrics: source } = runtime;
+    const metrics = await serveMetrics(settings, { kube, source, clock, log }).catch(
+      async (error: unknown) => {
+        await runtime.close(0);
+        throw error;
+      },
+    );
     return {
       runtime: {
         ...runtime,
         async close(graceMs) {
+          await metrics?.close();
           await runtime.close(graceMs);
           await mirror.close();
           connection.close();
@@ -60,4 +69,11 @@ export async function createClusterRuntime(options: {
     connection.close();
     throw error;
   }
+}
+
+async function serveMetrics(
+  { metrics: address }: KnativeSettings,
+  options: Omit<Parameters<typeof createMetricsApi>[0], 'address'>,
+): Promise<MetricsApi | undefined> {
+  return address && (await createMetricsApi({ ...options, address }));
 }

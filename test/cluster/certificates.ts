@@ -11,6 +11,9 @@ export interface Certificate {
   readonly hosts?: readonly string[];
 }
 
+/** Who the API server is to aggregated APIs. All certificates have one authority: the name tells it from others. */
+export const FRONT_PROXY = 'front-proxy-client';
+
 const ADMINISTRATORS = 'system:masters';
 
 /** Users of the API server; each gets a kubeconfig. */
@@ -39,6 +42,8 @@ export const CERTIFICATES: readonly Certificate[] = [
       '127.0.0.1',
     ],
   },
+  // With it the API server hands requests on to aggregated APIs.
+  { name: 'front-proxy-client', commonName: FRONT_PROXY },
   // With it the API server asks kubelet for logs and starts commands in pods.
   { name: 'kubelet-client', commonName: 'kube-apiserver', organization: ADMINISTRATORS },
   {

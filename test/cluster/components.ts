@@ -1,3 +1,4 @@
+import { FRONT_PROXY } from './certificates.ts';
 import { AUDIT_LOG, FILES } from './folders.ts';
 import * as net from './network.ts';
 
@@ -56,6 +57,13 @@ export const API: readonly Component[] = [
       `--service-account-issuer=https://kubernetes.default.svc.${net.CLUSTER_DOMAIN}`,
       `--service-account-key-file=${PKI}/service-accounts.crt`,
       `--service-account-signing-key-file=${PKI}/service-accounts.key`,
+      `--proxy-client-cert-file=${PKI}/front-proxy-client.crt`,
+      `--proxy-client-key-file=${PKI}/front-proxy-client.key`,
+      `--requestheader-client-ca-file=${PKI}/ca.crt`,
+      `--requestheader-allowed-names=${FRONT_PROXY}`,
+      '--requestheader-username-headers=X-Remote-User',
+      '--requestheader-group-headers=X-Remote-Group',
+      '--requestheader-extra-headers-prefix=X-Remote-Extra-',
       '--authorization-mode=Node,RBAC',
       '--enable-admission-plugins=NodeRestriction',
       '--enable-aggregator-routing',

@@ -18,6 +18,7 @@ export function makeFullModel(): ModelInput {
         readiness: { path: '/v2/health/ready', timeout: '60s' },
         timeouts: { hold: '60s', run: '300s', idle: '0s', total: '1h', drain: '30s' },
         retry: 'never',
+        autoscaler: 'kpa',
       },
       traffic: [
         { revision: 'v1', percent: 90 },

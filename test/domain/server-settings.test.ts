@@ -60,6 +60,7 @@ const KEYS: Record<string, string> = {
   runtime: 'knative',
   'knative.image': 'knative',
   'knative.control': 'knative',
+  'knative.metrics': 'knative.metrics',
 };
 
 test('every field can be said in all three ways', () => {
@@ -75,6 +76,7 @@ test('every field can be said in all three ways', () => {
     runtime: ['knative', CLUSTER],
     'knative.image': ['dev.local/server:v1', CLUSTER],
     'knative.control': ['http://10.244.0.1:8081', CLUSTER],
+    'knative.metrics': ['0.0.0.0:8443', { host: '0.0.0.0', port: 8443 }],
     budgets: [
       'a=4Gi, b=12',
       [
@@ -110,6 +112,7 @@ test('every field can be said in all three ways', () => {
     runtime: { knative: CLUSTER },
     'knative.image': { runtime: 'knative', knative: { control: CLUSTER.control } },
     'knative.control': { runtime: 'knative', knative: { image: CLUSTER.image } },
+    'knative.metrics': { runtime: 'knative', knative: CLUSTER },
   };
   for (const { path, flag, env } of SERVER_FIELDS) {
     const [text, value] = texts[path] ?? ['', undefined];
@@ -220,7 +223,7 @@ test('a file that is no mapping is a problem, not a crash', () => {
 /** Fields that are nowhere unless they are said. */
 const OPTIONAL: Record<string, string[]> = {
   tls: ['certificate', 'key'],
-  knative: ['image', 'control'],
+  knative: ['image', 'control', 'metrics'],
   prometheus: ['url'],
 };
 

@@ -32,7 +32,7 @@ describe('what steers a Revision', () => {
     // Of no use to Knative: a maximum of 0 would be none at all.
     [{ min: 0, max: 0, desired: 0 }, '0', '1'],
   ])('for %o are the bounds %s and %s', (wanted, min, max) => {
-    const steering = makeSteering(wanted, 'ready');
+    const steering = makeSteering(wanted, 'ready', 'kpa');
     expect(steering).toMatchObject({ [of('min-scale')]: min, [of('max-scale')]: max });
     expect(steering).not.toHaveProperty([of('target-utilization-percentage')]);
   });
@@ -46,7 +46,7 @@ describe('what steers a Revision', () => {
     ['ready', 1, null, null],
     ['ready', 0, null, '6s'],
   ])('with pods %s and %i wanted: burst capacity %s, window %s', (pods, desired, burst, window) => {
-    const steering = makeSteering({ min: 0, max: 4, desired }, pods);
+    const steering = makeSteering({ min: 0, max: 4, desired }, pods, 'kpa');
     expect(steering[of('target-burst-capacity')]).toBe(burst);
     expect(steering[of('window')]).toBe(window);
   });
@@ -57,9 +57,23 @@ describe('what steers a Revision', () => {
     [0.001, '1'],
     [0.29, '29'],
   ])('a target of %d is %s percent', (target, percent) => {
-    const steering = makeSteering({ min: 0, max: 4, desired: 1, target }, 'ready');
+    const steering = makeSteering({ min: 0, max: 4, desired: 1, target }, 'ready', 'kpa');
     expect(steering[of('target-utilization-percentage')]).toBe(percent);
   });
+
+  test.each([
+    [{ min: 2, max: 4, desired: 3 }, '2', '4'],
+    [{ min: 0, max: 4, desired: 0 }, '1', '4'],
+    [{ min: 0, max: 0, desired: 0 }, '1', '1'],
+  ])(
+    'a HorizontalPodAutoscaler, for %o, gets the bounds %s and %s and nothing else',
+    (wanted, min, max) => {
+      const steering = { [of('min-scale')]: min, [of('max-scale')]: max };
+      for (const pods of ['none', 'starting', 'ready'] as const) {
+        expect(makeSteering({ ...wanted, target: 0.7 }, pods, 'hpa')).toEqual(steering);
+      }
+    },
+  );
 
   test('is there when all of it is, and nothing that shall not be set', () => {
     const steering = { a: '1', b: null };

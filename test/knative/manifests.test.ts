@@ -104,6 +104,28 @@ describe('what a revision says', () => {
     expect(container?.readinessProbe).toEqual({ grpc: { port: 8080, service: '' } });
   });
 
+  test('its pods are counted by Knative, or by a HorizontalPodAutoscaler that follows our metric', () => {
+    const annotationsOf = (autoscaler?: 'kpa' | 'hpa') => {
+      const made = workload({
+        runtime: 'image',
+        source: 'x/y:1',
+        ...(autoscaler && { autoscaler }),
+      });
+      return template(made).metadata.annotations;
+    };
+    const own = 'autoscaling.knative.dev';
+    expect(annotationsOf()).toEqual(annotationsOf('kpa'));
+    expect(annotationsOf()).toMatchObject({ [`${own}/class`]: `kpa.${own}` });
+    expect(annotationsOf()).not.toHaveProperty([`${own}/metric`]);
+    expect(annotationsOf('hpa')).toEqual({
+      ...annotationsOf(),
+      [`${own}/class`]: `hpa.${own}`,
+      [`${own}/metric`]: 'rouse_wanted_instances',
+      [`${own}/target`]: '1',
+      [`${own}/window`]: '6s',
+    });
+  });
+
   test('without a path Knative asks whether the port is open', () => {
     const [container] = template(workload({ runtime: 'image', source: 'x/y:1' })).spec.containers;
     expect(container).not.toHaveProperty('readinessProbe');

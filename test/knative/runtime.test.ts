@@ -123,6 +123,29 @@ describe('a model', () => {
     await ready(workload('v2'));
   });
 
+  test('of class hpa is told its bounds, its number by the metric, and has no Revision without instances', async () => {
+    setup = await createKnativeSetup();
+    const { runtime } = setup;
+    const [one, two] = [workload('v1'), workload('v2')].map(({ key, spec }): Workload => {
+      return { key, spec: { ...spec, autoscaler: 'hpa' } };
+    }) as [Workload, Workload];
+    const find = (made: Workload) => setup.server.store.get(REVISIONS, 'shop', revisionName(made));
+    for (const each of [one, two]) await ready(each);
+    await runtime.want(one, { min: 2, max: 5, desired: 4 });
+    await until('it has its bounds', () => find(one)?.metadata.annotations?.[MIN] === '2');
+    expect(find(one)?.metadata.annotations?.[MAX]).toBe('5');
+    expect(Object.fromEntries(runtime.metrics.wanted())).toEqual({ [one.key]: 4, [two.key]: 1 });
+    await until('its pods are known', () => Array.from(runtime.metrics.pods()).length === 3);
+    runtime.routes.route('shop/digits', [{ revision: 'v2', percent: 100 }]);
+    await until('it has no traffic', () => !rows().includes('digits-v1 100'));
+    await runtime.want(one, { min: 0, max: 5, desired: 0 });
+    await until('it is removed', () => find(one) === undefined);
+    expect(runtime.metrics.wanted().get(one.key)).toBe(0);
+    await ready(one);
+    await runtime.want(one, { min: 0, max: 0, desired: 0 });
+    expect(runtime.metrics.wanted().has(one.key)).toBe(false);
+  });
+
   test('belongs to its owner, and is forgotten with all that was made of it', async () => {
     const owner = { apiVersion: 'rouse.dev/v1alpha1', kind: 'Model', name: 'digits', uid: '1' };
     setup = await createKnativeSetup({

@@ -36,7 +36,7 @@
 {{- if eq $container.name "ingress" -}}
 {{- $_ := mergeOverwrite $container.resources $values.ingress.resources -}}
 {{- else if eq $container.name "rouse" -}}
-{{- include "rouse.control" (dict "container" $container "values" $values) -}}
+{{- include "rouse.control" (dict "container" $container "root" $.root) -}}
 {{- end -}}
 {{- end -}}
 {{- if $values.storage.ephemeral -}}
@@ -53,8 +53,16 @@
 
 {{- /* Changes the container of control: resources, settings, and the image of the models' servers. */ -}}
 {{- define "rouse.control" -}}
-{{- $_ := mergeOverwrite .container.resources .values.resources -}}
-{{- $said := mergeOverwrite (dict "ROUSE_KNATIVE_IMAGE" .values.image) .values.env -}}
+{{- $values := .root.Values -}}
+{{- $_ := mergeOverwrite .container.resources $values.resources -}}
+{{- $said := dict "ROUSE_KNATIVE_IMAGE" $values.image -}}
+{{- if $values.metrics.enabled -}}
+{{- $patch := fromYaml (.root.Files.Get "metrics/patch/control.yaml") -}}
+{{- range $each := (first $patch.spec.template.spec.containers).env -}}
+{{- $_ := set $said $each.name $each.value -}}
+{{- end -}}
+{{- end -}}
+{{- $said = mergeOverwrite $said $values.env -}}
 {{- $env := list -}}
 {{- range $each := .container.env -}}
 {{- if hasKey $said $each.name -}}

@@ -19,6 +19,7 @@ const CHOICES = [
     guarded: false,
   },
   { image: IMAGE, ephemeral: true },
+  { image: IMAGE, metrics: true },
   { image: IMAGE, env: { ROUSE_DOMAIN: 'models.example', ROUSE_CONTROL_HOSTS: 'rouse.example' } },
 ];
 /** What each may do. */

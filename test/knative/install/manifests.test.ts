@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readVersion } from '#lib/version.ts';
 import { parseYaml } from '#lib/yaml.ts';
-import { filesOf, INSTALL, type Manifest, manifestsOf, readInstall, resourcesOf } from './files.ts';
+import {
+  filesOf,
+  INSTALL,
+  type Manifest,
+  manifestsOf,
+  readInstall,
+  readManifests,
+  resourcesOf,
+} from './files.ts';
 import type { Rule } from './rights.ts';
 
 const PARTS = readdirSync(INSTALL, { withFileTypes: true })
@@ -130,11 +138,16 @@ describe('rights', () => {
     const bindings = ALL.filter(({ kind }) => kind.endsWith('Binding'));
     expect(bindings.length).toBeGreaterThan(0);
     for (const { roleRef, subjects } of bindings as unknown as Binding[]) {
-      expect(names).toContain(`${roleRef.kind} ${roleRef.name}`);
+      if (roleRef.name !== OF_KUBERNETES) {
+        expect(names).toContain(`${roleRef.kind} ${roleRef.name}`);
+      }
       for (const { kind, name } of subjects) expect(names).toContain(`${kind} ${name}`);
     }
   });
 });
+
+/** A role that every cluster has: to read how its API server is known. */
+const OF_KUBERNETES = 'extension-apiserver-authentication-reader';
 
 interface Binding {
   readonly roleRef: { readonly kind: string; readonly name: string };
@@ -164,6 +177,23 @@ test('the namespace admits only pods that are restricted', () => {
     name: 'rouse-system',
     labels: { 'pod-security.kubernetes.io/enforce': 'restricted' },
   });
+});
+
+test('metrics are where the API server is told to ask for them', () => {
+  const service = manifestsOf('metrics').find(({ kind }) => kind === 'Service');
+  const api = manifestsOf('metrics').find(({ kind }) => kind === 'APIService');
+  const { ports } = Object(service?.['spec']) as { ports: { port: number; targetPort: number }[] };
+  const [port] = ports;
+  expect(api?.['spec']).toMatchObject({
+    service: {
+      name: service?.metadata.name,
+      namespace: service?.metadata.namespace,
+      port: port?.port,
+    },
+  });
+  const [patch] = readManifests(readInstall('metrics/patch/control.yaml'), 'control.yaml');
+  const env = [{ name: 'ROUSE_KNATIVE_METRICS', value: `0.0.0.0:${port?.targetPort}` }];
+  expect(podOf(patch as Manifest).containers).toEqual([{ name: 'rouse', env }]);
 });
 
 test('nothing of the install bears the label of what Rouse makes for models', () => {
@@ -213,6 +243,16 @@ test('the network lets in what is meant to be reached, and nothing else', () => 
         { ports: [{ port: 'http' }, { port: 'https' }, { port: 'admin' }] },
         { from: [{ namespaceSelector: {} }], ports: [{ port: 'inside' }] },
       ],
+    },
+    'rouse-system/rouse-metrics': {
+      podSelector: {
+        matchLabels: {
+          'app.kubernetes.io/name': 'rouse',
+          'app.kubernetes.io/component': 'control',
+        },
+      },
+      policyTypes: ['Ingress'],
+      ingress: [{ ports: [{ port: 8443 }] }],
     },
     'knative-serving/rouse-autoscaler': {
       podSelector: { matchLabels: { app: 'autoscaler' } },

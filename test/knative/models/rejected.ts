@@ -31,6 +31,7 @@ function rejected(document: unknown, key: string, message?: string): Rejected {
 }
 
 const NOT_LATEST = 'another name: "latest" stands for the newest ready revision';
+const ONE_AT_LEAST = 'at least 1: autoscaler hpa keeps one instance';
 const OWN_NAME = 'a name of its own for each revision of the list';
 
 export const REJECTED: readonly Rejected[] = [
@@ -51,6 +52,13 @@ export const REJECTED: readonly Rejected[] = [
   full(['spec', 'revision', 'resources', 'cpu'], 'two', 'spec.revision.resources.cpu'),
   full(['spec', 'revision', 'resources', 'cpu'], 10_000, 'spec.revision.resources.cpu'),
   full(['spec', 'revision', 'resources', 'gpu'], 65, 'spec.revision.resources.gpu'),
+  full(['spec', 'revision', 'autoscaler'], 'vpa', 'spec.revision.autoscaler'),
+  full(['spec', 'revision', 'autoscaler'], 'hpa', 'spec.scaling.min', ONE_AT_LEAST),
+  rejected(
+    two({ ...url, name: 'v1' }, { ...url, name: 'v2', autoscaler: 'hpa' }),
+    'spec.scaling.min',
+    ONE_AT_LEAST,
+  ),
   full(['spec', 'revision', 'readiness', 'path'], 'ready', 'spec.revision.readiness.path'),
   full(
     ['spec', 'revision', 'readiness', 'grpc'],

@@ -21,6 +21,8 @@ export interface Choices {
   readonly models?: boolean;
   /** The statistics that Knative's autoscaler takes. */
   readonly guarded?: boolean;
+  /** Not by default. */
+  readonly metrics?: boolean;
 }
 
 export interface Installer {
@@ -74,10 +76,9 @@ function createKustomize(): Installer {
 }
 
 /** As a user's own folder. */
-function makeKustomization(
-  install: string,
-  { image, env = {}, ephemeral = false, ingress = true, models = true, guarded = true }: Choices,
-): object {
+function makeKustomization(install: string, choices: Choices): object {
+  const { image, env = {}, ephemeral = false, metrics = false } = choices;
+  const { ingress = true, models = true, guarded = true } = choices;
   const colon = image.lastIndexOf(':');
   const container = {
     name: 'rouse',
@@ -96,6 +97,7 @@ function makeKustomization(
       ...(models ? [join(install, 'models')] : []),
       ...(guarded ? [join(install, 'autoscaler')] : []),
       ...(ephemeral ? [join(install, 'ephemeral')] : []),
+      ...(metrics ? [join(install, 'metrics')] : []),
     ],
     images: [{ name: 'rouse', newName: image.slice(0, colon), newTag: image.slice(colon + 1) }],
     patches: container.env.length > 0 ? [{ patch: JSON.stringify(patch) }] : [],
@@ -119,7 +121,7 @@ function createHelm(): Installer {
 }
 
 function makeValues(choices: Choices): string[] {
-  const { image, env = {}, ephemeral = false } = choices;
+  const { image, env = {}, ephemeral = false, metrics = false } = choices;
   const { ingress = true, models = true, guarded = true } = choices;
   const values = {
     image,
@@ -128,6 +130,7 @@ function makeValues(choices: Choices): string[] {
     ingress: { enabled: ingress },
     models: { enabled: models },
     autoscaler: { guarded },
+    metrics: { enabled: metrics },
   };
   return Object.entries(values).flatMap(([name, value]) => [
     '--set-json',
