@@ -16,7 +16,7 @@ import {
   OBJECT_ACTOR,
 } from './object.ts';
 import type { ModelPlatform } from './platform.ts';
-import { claim, refusalOf, settle } from './settle.ts';
+import { claim, isSettled, refusalOf, settle } from './settle.ts';
 import { makeModelStatus, type ModelObjectStatus, type Refusal } from './status.ts';
 import { createWorkQueue } from './work-queue.ts';
 
@@ -28,7 +28,9 @@ import { createWorkQueue } from './work-queue.ts';
  *    deletes, a model that is not its own.
  * 2. Before a model is made of an object, the object is held by a finalizer; it is let go when the model is gone.
  * 3. A model whose object has gone without that (somebody took the finalizer away) is kept, and is the API's then.
- * 4. A status is written only when it is another one than was written before, and not faster than can be read.
+ * 4. An object is deleted only when its model is unused for as long as the object itself says (`retention`), and its
+ *    model is what it says now.
+ * 5. A status is written only when it is another one than was written before, and not faster than can be read.
  */
 export interface ModelObjects {
   close(): Promise<void>;
@@ -54,7 +56,7 @@ interface Memory {
 }
 
 export function createModelObjects(options: {
-  kube: Pick<Kube, 'apply'>;
+  kube: Pick<Kube, 'apply' | 'remove'>;
   mirror: ModelMirror;
   platform: ModelPlatform;
   clock: Clock;
@@ -62,15 +64,18 @@ export function createModelObjects(options: {
 }): ModelObjects {
   const { kube, mirror, platform, clock, log } = options;
   const memories = new Map<string, Memory>();
+  /** As told since the last look: later somebody may have used it. */
+  const unused = new Set<string>();
   const closing = new AbortController();
   const queue = createWorkQueue({ atOnce: AT_ONCE, clock, work });
 
   async function work(key: string): Promise<void> {
     const object = mirror.get(key);
+    const isUnused = unused.delete(key);
     try {
       if (!object) await release(key);
       else if (isEnding(object)) await end(key, object);
-      else await keep(key, object);
+      else await keep(key, object, isUnused);
     } catch (error) {
       if (closing.signal.aborted) return;
       log.warn({ model: key, err: messageOf(error) }, 'a Model object is not settled yet');
@@ -78,13 +83,17 @@ export function createModelObjects(options: {
     }
   }
 
-  async function keep(key: string, object: ModelObject): Promise<void> {
+  async function keep(key: string, object: ModelObject, isUnused: boolean): Promise<void> {
     const memory = memoryOf(key, object);
     if (!isHeld(object)) await kube.apply(MODELS, makeHold(object, true), { force: true });
     const { namespace, model: name } = partsOfModelKey(key);
     const before = await platform.read(namespace, name);
     const foreign = await claim(object, before, platform);
     mirror.setKeeper(object, foreign === undefined);
+    if (isUnused && !foreign && isSettled(object, before)) {
+      await kube.remove(MODELS, { namespace, name }, object.metadata.uid);
+      return;
+    }
     if (foreign) delete memory.refused;
     const refusal = foreign ?? (await trySettle(object, before, memory));
     if (memory.refused) queue.askAfter(key, memory.refused.until - clock.now());
@@ -178,6 +187,10 @@ export function createModelObjects(options: {
   mirror.onChange({ onObject: (key) => queue.ask(key), onListed: () => void askAll() });
   platform.onChange((key) => {
     if (mirror.get(key)) queue.ask(key);
+  }, closing.signal);
+  platform.onUnused((key) => {
+    unused.add(key);
+    queue.ask(key);
   }, closing.signal);
   if (mirror.isSynced) void askAll();
   return {

@@ -14,4 +14,6 @@ export interface ModelPlatform {
   owned(): Promise<readonly string[]>;
   /** Called with the key of each model of which something is different now, until the signal. */
   onChange(listener: (model: string) => void, signal: AbortSignal): void;
+  /** Called with the key of a model that nobody has used for as long as its own file says, until the signal. */
+  onUnused(listener: (model: string) => void, signal: AbortSignal): void;
 }

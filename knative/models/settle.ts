@@ -44,9 +44,12 @@ export async function settle(
   model: ModelResource | undefined,
   platform: Pick<ModelPlatform, 'apply'>,
 ): Promise<void> {
-  const document = readDocument(object);
-  if (model && isDeepStrictEqual(documentOf(model), document)) return;
-  await platform.apply(actorOf(object), document);
+  if (!isSettled(object, model)) await platform.apply(actorOf(object), readDocument(object));
+}
+
+/** The model is what its object says. */
+export function isSettled(object: ModelObject, model: ModelResource | undefined): boolean {
+  return model !== undefined && isDeepStrictEqual(documentOf(model), readDocument(object));
 }
 
 export function refusalOf(error: unknown): Refusal {

@@ -1,7 +1,8 @@
 import { makeModelView, type Places } from '#api/views.ts';
+import { MODEL_UNUSED } from '#control/retention/retention.ts';
 import type { UseCases } from '#control/usecases.ts';
 import { modelKey, modelOf } from '#domain/names.ts';
-import type { Actor } from '#domain/records.ts';
+import type { Actor, EventRecord } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
 import type { ModelPlatform } from '#knative/models/platform.ts';
 import type { Runtime } from '#runtime/runtime.ts';
@@ -48,6 +49,12 @@ export function createModelPlatform(options: {
       });
       const onEvent = ({ namespace, model }: { namespace: string; model: string }): void => {
         if (model !== '') listener(modelKey(namespace, model));
+      };
+      useCases.watchEvents(READER, {}, onEvent, signal);
+    },
+    onUnused(listener, signal) {
+      const onEvent = ({ type, namespace, model }: EventRecord): void => {
+        if (type === MODEL_UNUSED) listener(modelKey(namespace, model));
       };
       useCases.watchEvents(READER, {}, onEvent, signal);
     },

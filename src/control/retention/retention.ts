@@ -69,6 +69,9 @@ export interface Collected {
   readonly why: string;
 }
 
+/** Told of a model that goes, to who keeps it. */
+export const MODEL_UNUSED = 'ModelUnused';
+
 const ACTOR: Actor = { id: 'system:retention', role: 'admin' };
 const TICK_MS = 1000;
 /** Models looked at in one tick: bounds how long it takes when very many are due at once. */
@@ -151,6 +154,10 @@ export async function createRetention(
       why,
       undo,
     });
+    if (!fates.model.keep && entry.stored.value.owner !== undefined) {
+      tellKeeper(entry, fates.model.why);
+      return [];
+    }
     if (!fates.model.keep) {
       await deletions.model(entry, by(fates.model.why));
       return [count({ kind: 'model', key: model, why: fates.model.why })];
@@ -163,6 +170,12 @@ export async function createRetention(
       gone.push(count({ kind: 'revision', key: stored.key, why: fate.why }));
     }
     return gone;
+  }
+
+  /** It is deleted with its object, or it would be made again. When nobody does so, that is told again in a while. */
+  function tellKeeper({ namespace, name: model }: ModelEntry, reason: string): void {
+    const why = `${reason}; its Model object asks to be deleted then`;
+    journal.note({ at: clock.now(), namespace, model, type: MODEL_UNUSED, why, actor: ACTOR });
   }
 
   function count(one: Collected): Collected {

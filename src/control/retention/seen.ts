@@ -71,12 +71,15 @@ export function isReachedElsewhere(
 
 function ownReferences(entry: ModelEntry): Reference[] {
   const { document, owner } = entry.stored.value;
-  const { min } = specOf(entry).scaling;
+  const { scaling, retention } = specOf(entry);
+  const { min } = scaling;
+  const asksForIt = retention?.models?.unusedFor !== undefined;
   const revisions = revisionsOf(entry);
   const isWorkedOn = revisions.find(({ state }) => state === 'Preparing' || state === 'Proving');
   const declared = [document.spec.revision ?? [], document.spec.revisions ?? []].flat();
   return [
-    ...(owner ? [{ why: 'its Model object in the cluster keeps it' }] : []),
+    // What holds for all others is no order to delete what somebody else keeps.
+    ...(owner && !asksForIt ? [{ why: 'its Model object in the cluster keeps it' }] : []),
     ...(min > 0 ? [{ why: `scaling.min is ${min}` }] : []),
     ...(isWorkedOn ? [{ why: `its revision ${isWorkedOn.name} is ${isWorkedOn.state}` }] : []),
     ...revisions.flatMap(({ name, state }) =>

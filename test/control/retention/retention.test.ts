@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ModelInput } from '#domain/model.ts';
+import type { Actor } from '#domain/records.ts';
 import { RETENTION_DEFAULTS } from '#domain/retention.ts';
 import { until } from '#test/until.ts';
 import {
@@ -142,6 +143,39 @@ describe('a model that nobody asks', () => {
     expect(retention.lastRequestAt).toBeGreaterThan(0);
     await wait(90 * MINUTE);
     expect(await names()).toEqual([]);
+  });
+});
+
+describe('a model that a Model object of the cluster keeps', () => {
+  const OBJECT: Actor = { id: 'kubernetes:argocd-controller', role: 'deploy' };
+
+  async function applyObject(name: string, retention?: object): Promise<void> {
+    const metadata = { name, namespace: 'default' };
+    const spec = { revision: program(), ...(retention && { retention }) };
+    const document = { apiVersion: 'rouse.dev/v1alpha1', kind: 'Model', metadata, spec } as const;
+    await cases().applyModel(OBJECT, document);
+    await reaches(harness, `default/${name}/00001`, 'Ready');
+  }
+
+  test('is not deleted here; by its own word, and no other, who keeps it is told that it is unused', async () => {
+    await harness.close();
+    const defaults = { ...RETENTION_DEFAULTS, models: { unusedFor: 2 * HOUR } };
+    harness = await createHarness({ memory: true, retention: defaults });
+    await applyObject('default');
+    await applyObject('asking', UNUSED);
+    await applyObject('used', UNUSED);
+    await wait(2 * HOUR + 10 * MINUTE, () =>
+      harness.load({ revision: 'default/used/00001', arrivals: 1 }),
+    );
+    expect(await names()).toEqual(['asking', 'default', 'used']);
+    const told = await harness.events('ModelUnused');
+    expect(told.map(({ model, actor }) => [model, actor.id])).toEqual([
+      ['asking', 'system:retention'],
+    ]);
+    // Whoever it was could not delete it.
+    await wait(HOUR);
+    const again = await harness.events('ModelUnused');
+    expect(again.map(({ model }) => model)).toEqual(['asking', 'asking']);
   });
 });
 

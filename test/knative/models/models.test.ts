@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MODELS } from '#knative/models/object.ts';
 import { Fault } from '#lib/fault.ts';
-import { ADMIN, program } from '#test/control/harness.ts';
+import { ADMIN, program, rest } from '#test/control/harness.ts';
 import { until } from '#test/until.ts';
+import { makeStatus } from '../api-server.ts';
 import { createModelSetup, type ModelSetup } from './model-setup.ts';
 
 let setup: ModelSetup;
@@ -73,6 +74,55 @@ test('an edit of the split takes effect and is told; nothing is written that was
   const version = setup.get('digits')?.metadata.resourceVersion;
   await liveAgain('third');
   expect(setup.get('digits')?.metadata.resourceVersion).toBe(version);
+});
+
+describe('an unused model', () => {
+  const unusedFor = (time: string): object => ({ models: { unusedFor: time } });
+  /** Somebody looks, and events are written a little later. */
+  const untilUnused = (what: string, isSo: () => boolean): Promise<void> =>
+    until(what, () => {
+      setup.harness.clock.advance(1000);
+      return isSo();
+    });
+
+  beforeEach(async () => {
+    setup.start();
+    setup.put('kept', { revision: v1 });
+    setup.put('spare', { revision: v1, retention: unusedFor('1h') });
+    for (const name of ['kept', 'spare']) await setup.untilCondition(name, 'Ready', /^True/);
+  });
+
+  test("goes with its object, if that says so itself, and can be restored as the API's", async () => {
+    const { harness } = setup;
+    harness.clock.advance(3_500_000);
+    await rest();
+    expect(setup.get('spare')).toBeDefined();
+    await untilUnused('its object is gone', () => setup.get('spare') === undefined);
+    expect(setup.get('kept')?.metadata.deletionTimestamp).toBeUndefined();
+    const [told] = await harness.events('ModelUnused');
+    expect(told).toMatchObject({
+      model: 'spare',
+      why: expect.stringMatching(/asks to be deleted/),
+    });
+    const { useCases } = harness.control;
+    await useCases.restoreModel(ADMIN, 'default', 'spare');
+    const { value } = await useCases.getModel(ADMIN, 'default', 'spare');
+    expect(value.owner).toBeUndefined();
+  });
+
+  test('stays when its object cannot be deleted, and when it says something else by then', async () => {
+    setup.server.refuse(/^DELETE .*\/models\/spare/, 403, makeStatus(403, 'Forbidden', 'no'));
+    setup.harness.clock.advance(3_500_000);
+    const tries = (): number =>
+      setup.server.requests.filter(({ method }) => method === 'DELETE').length;
+    await untilUnused('it was tried', () => tries() === 1);
+    setup.put('spare', { revision: v1, retention: unusedFor('never') });
+    await until('it is taken', () => setup.get('spare')?.status?.observedGeneration === 2);
+    setup.harness.clock.advance(7_200_000);
+    await rest();
+    expect(setup.get('spare')?.metadata.deletionTimestamp).toBeUndefined();
+    expect(tries()).toBe(1);
+  });
 });
 
 /** Another life of what follows the objects, until it has made one that is new. */
