@@ -269,10 +269,11 @@ describe('schedules', () => {
 
   test('what is awake stays whatever was planned, and is planned for when the time is over', async () => {
     const key = await deployed(harness, SCHEDULED);
-    await quietUntil(28);
+    await quietUntil(29.5);
     await ask(key);
     await quietUntil(59);
     expect(stateOf(key)).toBe('ready');
+    expect(await harness.events('KeepAlivePlanned')).toEqual([]);
     await quietUntil(65);
     const planned = (await harness.events('KeepAlivePlanned')).at(-1);
     expect(planned?.why).toContain('never idle before');
