@@ -29,6 +29,15 @@ export interface ModelRoute {
   readonly revisions: Map<string, RevisionRoute>;
   /** Made with the first request, as the counters are. */
   split: Split | undefined;
+  /** Rows that a header leads to, the first that matches counts; undefined: none. */
+  matches: readonly MatchRow[] | undefined;
+}
+
+interface MatchRow {
+  readonly revision: string;
+  /** In lower case. */
+  readonly header: string;
+  readonly values: readonly string[];
 }
 
 /** What the traffic policy works on: the rows' percent, and its memory. */
@@ -121,7 +130,7 @@ export class Routes {
 
   /** The same, where the split is all that decides and its row can take requests. */
   pickPlain(model: ModelRoute): RevisionRoute | undefined {
-    return model.routing.sticky ? undefined : this.pick(model);
+    return model.routing.sticky || model.matches ? undefined : this.pick(model);
   }
 
   pickSticky(model: ModelRoute, hash: number): RevisionRoute | undefined {
@@ -143,10 +152,13 @@ export class Routes {
     const known = this.models.get(key);
     if (known) this.forgetHosts(known);
     const queue = shareOf(routing.queue, this.processes);
-    const model: ModelRoute = known ?? { routing, queue, revisions: new Map(), split: undefined };
+    const revisions = new Map<string, RevisionRoute>();
+    const empty = { routing, queue, revisions, split: undefined, matches: undefined };
+    const model: ModelRoute = known ?? empty;
     const sameSplit = JSON.stringify(known?.routing.targets) === JSON.stringify(routing.targets);
     model.routing = routing;
     model.queue = queue;
+    model.matches = matchesOf(routing);
     this.models.set(key, model);
     this.setRevisions(model);
     if (!sameSplit) model.split = undefined;
@@ -240,6 +252,13 @@ export class Routes {
 
 function shareOf({ requests, bytes }: QueueSpec, processes: number): QueueSpec {
   return { requests: decideShare(requests, processes), bytes: decideShare(bytes, processes) };
+}
+
+function matchesOf({ targets }: RoutingModel): readonly MatchRow[] | undefined {
+  const rows = targets.flatMap(({ revision, match }) =>
+    match ? [{ revision, header: match.header.toLowerCase(), values: match.values }] : [],
+  );
+  return rows.length === 0 ? undefined : rows;
 }
 
 function splitOf(model: ModelRoute): Split {

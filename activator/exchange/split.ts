@@ -11,7 +11,10 @@ const PREPARING_RETRY_S = 2;
 /** The revision that serves, with what its response must set; or why none can. */
 type Choice = { readonly route: RevisionRoute; readonly setCookie: string } | Refusal;
 
-/** By name, by tag, by what the caller sticks to, or by the split. It may have failed (`mustRefuse`). */
+/**
+ * By name, by tag, by a header that a row matches, by what the caller sticks to, or by the split. It may have failed
+ * (`mustRefuse`).
+ */
 export function chooseRevision(
   plane: Plane,
   model: ModelRoute,
@@ -21,6 +24,8 @@ export function chooseRevision(
 ): Choice {
   if (revision !== '') return byName(model, revision);
   if (tag !== undefined) return found(model, revisionTagged(model, tag));
+  const matched = findMatch(model, fields);
+  if (matched) return { route: matched, setCookie: '' };
   if (model.routing.sticky) return bySticky(plane, model, fields);
   return found(model, plane.routes.pick(model));
 }
@@ -46,6 +51,11 @@ function notReady(model: ModelRoute, route: RevisionRoute | undefined): Choice {
   if (routing.state === 'Failed') return { route, setCookie: '' };
   const detail = `Revision ${routing.name} of ${name} is not ready yet (${routing.state}): ${routing.reason}`;
   return refusal('unavailable', detail, { retryAfter: PREPARING_RETRY_S });
+}
+
+function findMatch({ matches = [], revisions }: ModelRoute, fields: Fields) {
+  const row = matches.find(({ header, values }) => values.includes(fields.find(header)));
+  return row && revisions.get(row.revision);
 }
 
 /** A caller without the header gets the split; one without the cookie gets one to come back with. */

@@ -11,7 +11,8 @@ const LONGEST_LABEL = 63;
 /**
  * A model's split as rows of its Knative Service: all of them with a revision's name, so that a new revision gets
  * no traffic by itself. `kept` are revisions without a row that shall stay reachable: Knative never runs what no
- * row names. Throws Fault `invalid` for tags that Knative cannot have.
+ * row names. Knative does not look at headers, which Rouse's own data plane does: of a row with a match only the revision
+ * counts here. Throws Fault `invalid` for tags that Knative cannot have.
  */
 export function makeTraffic(options: {
   model: string;
@@ -20,10 +21,12 @@ export function makeTraffic(options: {
   nameOf: (revision: string) => string;
 }): TrafficEntry[] {
   const { model, targets, kept, nameOf } = options;
-  const named = new Set(targets.map(({ revision }) => revision));
-  const more = kept.filter((revision) => !named.has(revision)).toSorted();
+  const rows = targets.filter(({ match, tag }) => match === undefined || tag !== undefined);
+  const named = new Set(rows.map(({ revision }) => revision));
+  const matched = targets.map(({ revision }) => revision);
+  const more = [...new Set([...kept, ...matched])].filter((one) => !named.has(one)).toSorted();
   return [
-    ...targets.map(({ revision, percent, tag }) =>
+    ...rows.map(({ revision, percent, tag }) =>
       makeRow(nameOf(revision), percent, tag === undefined ? undefined : checkTag(tag, model)),
     ),
     ...more.map((revision) => makeRow(nameOf(revision), 0)),

@@ -96,6 +96,11 @@ const RULES: Readonly<Record<string, readonly Rule[]>> = {
       message: 'either a revision name or `latest: true`',
       fieldPath: '.revision',
     },
+    {
+      rule: '!has(self.match) || self.percent == 0',
+      message: 'no percent: all that match go there',
+      fieldPath: '.percent',
+    },
   ],
   'spec.traffic[].revision': REVISION_NAME,
   'spec.sticky': [

@@ -11,6 +11,7 @@ const time = (description: string): Structural => ({
   format: 'date-time',
   description,
 });
+const listOfTexts: Structural = { type: 'array', items: text() };
 const whole = (description: string): Structural => ({ type: 'integer', description });
 
 function listOf(description: string, properties: Structural['properties']): Structural {
@@ -35,6 +36,7 @@ export function makeStatusSchema(): Structural {
         revision: text(),
         percent: { type: 'integer' },
         tag: text(),
+        match: { type: 'object', properties: { header: text(), values: listOfTexts } },
       }),
       revisions: listOf('Newest first, and not all of very many.', {
         name: text(),

@@ -9,7 +9,7 @@ export interface ModelObjectStatus {
   readonly url?: string;
   readonly split?: string;
   readonly instances?: number;
-  readonly traffic?: readonly { revision: string; percent: number; tag?: string | undefined }[];
+  readonly traffic?: ModelResource['status']['traffic'];
   readonly revisions?: readonly RevisionStatus[];
   readonly conditions?: readonly ModelCondition[];
 }

@@ -25,8 +25,10 @@ export function makeModelView(view: ModelView, places: Places): ModelResource {
       createdAt,
       updatedAt,
       addresses: makeAddresses(view, places),
-      traffic: view.targets.flatMap(({ revision, percent, tag }) =>
-        revision === undefined ? [] : [{ revision, percent, ...(tag !== undefined && { tag }) }],
+      traffic: view.targets.flatMap(({ revision, percent, tag, match }) =>
+        revision === undefined
+          ? []
+          : [{ revision, percent, ...(tag !== undefined && { tag }), ...(match && { match }) }],
       ),
       ...(view.rollout && { rollout: makeRolloutSummary(view.rollout) }),
       revisions: view.revisions.map(({ value }) => ({

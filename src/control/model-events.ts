@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ModelInput } from '#domain/model.ts';
 import { partsOfModelKey } from '#domain/names.ts';
 import type { Actor } from '#domain/records.ts';
+import { formatMatch } from '#domain/traffic-text.ts';
 import type { ApplyPlan } from './apply.ts';
 import type { ModelEntry } from './catalog.ts';
 import type { NewEvent } from './journal.ts';
@@ -46,9 +47,10 @@ export function makeModelEvents(change: {
 function describeSplit({ spec }: ModelInput): string {
   if (!spec.traffic) return 'all to the latest ready revision';
   return spec.traffic
-    .map(({ revision, percent, tag }) => {
+    .map(({ revision = 'latest', percent = 0, tag, match }) => {
       const tagged = tag === undefined ? '' : ` (tag ${tag})`;
-      return `${revision ?? 'latest'}=${percent}${tagged}`;
+      const share = match ? `${revision} ${formatMatch(match)}` : `${revision}=${percent}`;
+      return share + tagged;
     })
     .join(' ');
 }

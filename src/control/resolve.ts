@@ -22,7 +22,7 @@ export interface SplitInForce {
 export const SPLIT_OWNERS = ['rollout', 'selection'] as const;
 export type SplitOwner = (typeof SPLIT_OWNERS)[number];
 
-type Row = Pick<TrafficTarget, 'revision' | 'latest' | 'percent' | 'tag'>;
+type Row = Omit<TrafficTarget, 'percent'> & { readonly percent?: number | undefined };
 
 const ALL_TO_LATEST: readonly Row[] = [{ latest: true, percent: 100 }];
 
@@ -30,7 +30,7 @@ const ALL_TO_LATEST: readonly Row[] = [{ latest: true, percent: 100 }];
  * A request must never be sent to a revision that is not Ready, and no request may fail because a split is
  * being changed. So a split takes effect as a whole, once each row with a share is Ready. Until then `held`
  * serves: what was resolved when the split was written. A model that never served anything has nothing to
- * hold: its ready rows share all of the traffic in proportion. Tags work as soon as their revision is Ready.
+ * hold: its ready rows share all of the traffic in proportion. Tags and matches work as soon as their revision is Ready.
  *
  * A split in force takes the place of all shares. It names only revisions that are Ready; one that is gone leaves its
  * share to the others, and if none is there, what people wrote counts.
@@ -45,13 +45,13 @@ export function resolveTraffic(
   const rows = (traffic ?? ALL_TO_LATEST).map((row) => resolveRow(row, ready));
   const served = rows.filter((row) => row.ready).map((row) => row.target);
   const forced = keepReady(inForce?.targets ?? [], ready.names);
-  if (forced.length > 0) return { targets: withTags(forced, served), waitingFor: [] };
+  if (forced.length > 0) return { targets: withNamed(forced, served), waitingFor: [] };
   const waiting = rows.filter((row) => !row.ready && row.target.percent > 0);
   if (waiting.length === 0) return { targets: served, waitingFor: [] };
   const waitingFor = waiting.map((row) => row.target.revision);
   const kept = keepReady(held, ready.names);
   if (kept.length === 0) return { targets: shareOut(served), waitingFor };
-  return { targets: withTags(kept, served), waitingFor };
+  return { targets: withNamed(kept, served), waitingFor };
 }
 
 function keepReady(
@@ -61,14 +61,13 @@ function keepReady(
   return shareOut(shares.filter((target) => ready.has(target.revision)));
 }
 
-function withTags(
+/** Who asks by a tag or with a header has named the revision: a share of the others says nothing of that. */
+function withNamed(
   shares: readonly RoutingTarget[],
   served: readonly RoutingTarget[],
 ): RoutingTarget[] {
-  const tagged = served.flatMap(({ revision, tag }) =>
-    tag === undefined ? [] : [{ revision, percent: 0, tag }],
-  );
-  return [...shares, ...tagged];
+  const named = served.filter(({ tag, match }) => tag !== undefined || match !== undefined);
+  return [...shares, ...named.map((target) => ({ ...target, percent: 0 }))];
 }
 
 /** The shares of a split that is served now, to be held while the next one gets ready. */
@@ -82,9 +81,9 @@ function resolveRow(
   row: Row,
   ready: { names: ReadonlySet<string>; latest: string | undefined },
 ): { target: RoutingTarget; ready: boolean } {
-  const revision = row.revision ?? ready.latest ?? 'latest';
-  const tag = row.tag === undefined ? {} : { tag: row.tag };
-  return { target: { revision, percent: row.percent, ...tag }, ready: ready.names.has(revision) };
+  const { revision = ready.latest ?? 'latest', percent = 0, tag, match } = row;
+  const target = { revision, percent, ...(tag !== undefined && { tag }), ...(match && { match }) };
+  return { target, ready: ready.names.has(revision) };
 }
 
 function readyOf(revisions: Iterable<RevisionRecord>): {

@@ -49,16 +49,24 @@ export function checkReadiness(readiness: Loose<'path' | 'grpc'>, say: Say): voi
   }
 }
 
-export function checkTarget(target: Loose<'revision' | 'latest'>, say: Say): void {
-  if ((target.revision === undefined) === (target.latest === undefined)) {
+export function checkTarget(
+  { revision, latest, percent, match }: Loose<'revision' | 'latest' | 'percent' | 'match'>,
+  say: Say,
+): void {
+  if ((revision === undefined) === (latest === undefined)) {
     say(['revision'], 'either a revision name or `latest: true`');
+  }
+  if (match !== undefined && typeof percent === 'number' && percent > 0) {
+    say(['percent'], 'no percent: all that match go there; a share of the others is another row');
   }
 }
 
 export function checkSplit(targets: unknown, say: Say): void {
   if (!Array.isArray(targets)) return;
   const rows = targets.map(keysOf);
-  const percents = rows.map(({ percent }) => percent).filter((each) => typeof each === 'number');
+  const percents = rows
+    .map(({ percent = 0 }) => percent)
+    .filter((each) => typeof each === 'number');
   const sum = percents.reduce((total, each) => total + each, 0);
   if (percents.length === rows.length && sum !== 100) {
     say([], `percentages that sum to 100, not ${sum}`);
@@ -67,6 +75,21 @@ export function checkSplit(targets: unknown, say: Say): void {
   for (const [index, tag] of tags.entries()) {
     if (typeof tag === 'string' && tags.indexOf(tag) !== index) {
       say([index, 'tag'], 'a tag used only once');
+    }
+  }
+  checkMatches(rows, say);
+}
+
+/** The first row that matches counts: the same value in a later one would say nothing. */
+function checkMatches(rows: readonly Loose<'match'>[], say: Say): void {
+  const seen = new Set<string>();
+  for (const [index, row] of rows.entries()) {
+    const { header, values } = keysOf(row.match);
+    if (typeof header !== 'string' || !Array.isArray(values)) continue;
+    for (const [at, value] of values.entries()) {
+      const id = `${header.toLowerCase()}: ${String(value)}`;
+      if (seen.has(id)) say([index, 'match', 'values', at], `a value of ${header} used only once`);
+      seen.add(id);
     }
   }
 }

@@ -105,12 +105,32 @@ export const revisionSpec = z
   .strictObject({ name: revisionName.optional(), ...revisionFields })
   .superRefine(...rule(checkProgram));
 
+const headerName = z.string().regex(/^[A-Za-z0-9-]{1,64}$/, 'a header name');
+
+const headerMatch = z.strictObject({
+  header: headerName.meta({ description: 'The name of a header of the request.' }),
+  values: z
+    .array(
+      z
+        .string()
+        .max(256)
+        .regex(/^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/, 'the value of a header, in ASCII'),
+    )
+    .min(1)
+    .max(64)
+    .meta({ description: 'Any of these, exactly.' }),
+});
+export type HeaderMatch = z.output<typeof headerMatch>;
+
 /** One row of a traffic split. Exactly one of `revision` and `latest`. */
 export const trafficTarget = z
   .strictObject({
     revision: revisionName.optional(),
     latest: z.literal(true).optional().meta({ description: 'The newest ready revision.' }),
-    percent: z.int().min(0).max(100).meta({ description: 'All rows sum to 100.' }),
+    percent: z.int().min(0).max(100).default(0).meta({ description: 'All rows sum to 100.' }),
+    match: headerMatch.optional().meta({
+      description: 'Requests with this header go to it, before the others are split.',
+    }),
     tag: tagName.optional().meta({ description: 'Gives the revision an address of its own.' }),
   })
   .superRefine(...rule(checkTarget));
@@ -123,10 +143,7 @@ export const traffic = z
 
 const sticky = z
   .strictObject({
-    header: z
-      .string()
-      .regex(/^[A-Za-z0-9-]{1,64}$/, 'a header name')
-      .optional(),
+    header: headerName.optional(),
     cookie: z
       .string()
       .regex(/^[A-Za-z0-9_-]{1,64}$/, 'a cookie name')

@@ -1,6 +1,6 @@
 import type { Priority } from './priority.ts';
 import type { RevisionState, Role, TensorInfo } from './records.ts';
-import type { QueueSpec, RuntimeName, Timeouts } from './model.ts';
+import type { HeaderMatch, QueueSpec, RuntimeName, Timeouts } from './model.ts';
 
 /**
  * The routing state: all that the data plane knows. Control makes it from the store and the runtime and
@@ -23,6 +23,8 @@ export interface RoutingTarget {
   readonly revision: string;
   readonly percent: number;
   readonly tag?: string;
+  /** Requests with this header go there, before the others are split. */
+  readonly match?: HeaderMatch;
 }
 
 export interface RoutingRevision {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { measureName } from './measures.ts';
-import { modelDocument, revisionSpec, RUNTIMES } from './model.ts';
+import { modelDocument, revisionSpec, RUNTIMES, trafficTarget } from './model.ts';
 import { selectionView } from './selection.ts';
 import {
   artifactRef,
@@ -74,7 +74,14 @@ export const modelStatus = z.object({
   updatedAt: z.number(),
   addresses,
   traffic: z
-    .array(z.object({ revision: z.string(), percent: z.int(), tag: z.string().optional() }))
+    .array(
+      z.object({
+        revision: z.string(),
+        percent: z.int(),
+        tag: z.string().optional(),
+        match: trafficTarget.shape.match,
+      }),
+    )
     .meta({ description: 'Resolved: latest has become a name.' }),
   rollout: rolloutRecord
     .pick({ phase: true, stable: true, canary: true, percent: true, why: true })

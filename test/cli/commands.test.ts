@@ -435,6 +435,29 @@ describe('traffic', () => {
       { revision: 'v2', percent: 0, tag: 'next' },
     ]);
   });
+
+  test('who comes with a header goes on to its revision, and is shown', async () => {
+    const { useCases } = world.server;
+    const match = { header: 'X-Group', values: ['beta', 'staff'] };
+    await useCases.applyModel(ADMIN, makeModel('grouped', COMMAND));
+    await useCases.applyModel(ADMIN, makeModel('grouped', { ...COMMAND, name: 'v2', args: ['2'] }));
+    await useCases.setTraffic(ADMIN, 'default', 'grouped', [
+      { revision: 'v1', percent: 100 },
+      { revision: 'v2', percent: 0, match },
+    ]);
+    await world.write('wait.yaml', fileOf('grouped'));
+    expect((await world.run(['traffic', 'grouped', 'v1=90', 'v2=10'])).status).toBe(0);
+    const { value } = await useCases.getModel(ADMIN, 'default', 'grouped');
+    expect(value.document.spec.traffic).toEqual([
+      { revision: 'v1', percent: 90 },
+      { revision: 'v2', percent: 10 },
+      { revision: 'v2', percent: 0, match },
+    ]);
+    const { stdout } = await world.run(['get', 'model', 'grouped']);
+    expect(stdout).toContain('v1 90 % · v2 10 % · v2 if X-Group is beta or staff');
+    const why = await world.run(['why', 'grouped']);
+    expect(why.stdout).toContain('v1=90 v2=10 v2 if X-Group is beta or staff, set by');
+  });
 });
 
 describe('a model that is not there', () => {

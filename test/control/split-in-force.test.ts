@@ -7,6 +7,8 @@ afterEach(async () => {
   await harness.close();
 });
 
+const match = { header: 'X-Group', values: ['beta'] };
+
 async function writeSplit(by: string): Promise<void> {
   const targets = [
     { revision: 'v1', percent: 80 },
@@ -27,17 +29,19 @@ async function twoRevisions(): Promise<void> {
   await deployed(harness, { revision: program({ name: 'v2', args: ['./two'] }) });
 }
 
-test('a split in force takes the place of the one that people wrote, tags stay', async () => {
+test('a split in force takes the place of the shares that people wrote; tags and matches stay', async () => {
   await twoRevisions();
   expect(sharesNow()).toEqual([{ revision: 'v2', percent: 100 }]);
   await useCasesNow().setTraffic(ADMIN, 'default', 'm', [
     { revision: 'v1', percent: 100, tag: 'old' },
+    { latest: true, percent: 0, match },
   ]);
   await writeSplit('selection');
   expect(sharesNow()).toEqual([
     { revision: 'v1', percent: 80 },
     { revision: 'v2', percent: 20 },
     { revision: 'v1', percent: 0, tag: 'old' },
+    { revision: 'v2', percent: 0, match },
   ]);
   await expect(useCasesNow().deleteRevision(ADMIN, 'default/m/v2')).rejects.toMatchObject({
     code: 'conflict',

@@ -23,6 +23,7 @@ export function makeFullModel(): ModelInput {
       traffic: [
         { revision: 'v1', percent: 90 },
         { latest: true, percent: 10, tag: 'canary' },
+        { latest: true, match: { header: 'X-Group', values: ['beta', 'staff'] } },
       ],
       sticky: { header: 'X-User' },
       scaling: {

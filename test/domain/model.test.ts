@@ -60,6 +60,8 @@ test('the fullest file is read, too', () => {
     limits: { memory: 1_073_741_824, cpu: 2 },
   });
   expect(traffic?.[1]).toEqual({ latest: true, percent: 10, tag: 'canary' });
+  const match = { header: 'X-Group', values: ['beta', 'staff'] };
+  expect(traffic?.[2]).toEqual({ latest: true, percent: 0, match });
 });
 
 test.each([
@@ -240,7 +242,27 @@ describe('each wrong value is told with its key, itself, and what would be right
     [
       ['spec', 'traffic', 0, 'percent'],
       80,
-      'spec.traffic: [{"revision":"v1","percent":80},{"latest":true,"percent":10,"tag":"canary"}]: percentages that sum to 100, not 90',
+      'spec.traffic: [{"revision":"v1","percent":80},{"latest":true,"percent":10,"tag":"canary"},{"latest":true,"match":{"header":"X-Group","values":["beta","staff"]}}]: percentages that sum to 100, not 90',
+    ],
+    [
+      ['spec', 'traffic', 2, 'percent'],
+      5,
+      'spec.traffic[2].percent: 5: no percent: all that match go there; a share of the others is another row',
+    ],
+    [
+      ['spec', 'traffic', 0, 'match'],
+      { header: 'x-group', values: ['staff'] },
+      'spec.traffic[2].match.values[1]: "staff": a value of X-Group used only once',
+    ],
+    [
+      ['spec', 'traffic', 2, 'match', 'values'],
+      ['a ', 'b'],
+      'spec.traffic[2].match.values[0]: "a ": the value of a header, in ASCII',
+    ],
+    [
+      ['spec', 'traffic', 2, 'match', 'header'],
+      'X Group',
+      'spec.traffic[2].match.header: "X Group": a header name',
     ],
     [
       ['spec', 'traffic', 0, 'latest'],

@@ -105,6 +105,23 @@ describe('traffic', () => {
     );
   });
 
+  test('of a row with a match the revision stays reachable, once: Knative does not look at headers', () => {
+    const match = { header: 'X-Group', values: ['beta'] };
+    const targets = [
+      { revision: 'v1', percent: 100 },
+      { revision: 'v1', percent: 0, match },
+      { revision: 'v2', percent: 0, match },
+      { revision: 'v3', percent: 0, match, tag: 'next' },
+    ];
+    const nameOf = (each: string): string => `r-${each}`;
+    const rows = makeTraffic({ model: 'digits', targets, kept: ['v2'], nameOf });
+    expect(rows).toEqual([
+      { revisionName: 'r-v1', latestRevision: false, percent: 100 },
+      { revisionName: 'r-v3', latestRevision: false, percent: 0, tag: 'next' },
+      { revisionName: 'r-v2', latestRevision: false, percent: 0 },
+    ]);
+  });
+
   test('to a revision that is not ours is nobody’s', () => {
     expect(targetsOf([{ revisionName: 'x', percent: 100 }], () => undefined)).toEqual([]);
     expect(targetsOf([{ latestRevision: true, percent: 100 }], () => 'v1')).toEqual([]);

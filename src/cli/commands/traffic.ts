@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { readModel } from '#domain/read-views.ts';
+import { type ModelAnswer, readModel } from '#domain/read-views.ts';
 import type { TrafficTarget } from '#domain/model.ts';
 import { ROUSE } from '#lib/command.ts';
 import { modelPath } from '../client.ts';
@@ -15,7 +15,7 @@ export function addTraffic(program: Command, io: Io): void {
     .argument('<revision=percent...>', 'such as v1=90 v2=10, or latest=100')
     .addHelpText(
       'after',
-      `\nTags stay with their revisions.\nExample: ${ROUSE} traffic digits v1=90 v2=10`,
+      `\nTags and rows with a match stay with their revisions.\nExample: ${ROUSE} traffic digits v1=90 v2=10`,
     )
     .action(async (name: string, rows: string[], _options, command: Command) => {
       const options = command.optsWithGlobals<Common>();
@@ -25,7 +25,7 @@ export function addTraffic(program: Command, io: Io): void {
       const client = modelClientFor(io, options, name);
       const path = modelPath(namespaceOf(options), name);
       const { status } = await client.call({ path }, readModel);
-      const traffic = withTags(wanted, status.traffic);
+      const traffic = withNamed(wanted, status.traffic);
       const headers = { 'if-match': `"${status.version}"` };
       const call = { method: 'PUT', path: `${path}/traffic`, json: { traffic }, headers } as const;
       await client.call(call, () => undefined);
@@ -54,12 +54,14 @@ function problemOf(rows: readonly TrafficTarget[]): string | undefined {
   return sum === 100 ? undefined : `percentages sum to ${sum}, expected 100`;
 }
 
-/** A tag is an address that somebody may use: it stays with its revision, at 0 % if need be. */
-function withTags(
-  wanted: readonly TrafficTarget[],
-  now: readonly { revision: string; tag?: string | undefined }[],
-): TrafficTarget[] {
-  const tags = now.flatMap(({ revision, tag }) => (tag === undefined ? [] : [{ revision, tag }]));
+type Shown = ModelAnswer['status']['traffic'];
+
+/** What somebody may use stays with its revision: a tag, at 0 % if need be, and a match. */
+function withNamed(wanted: readonly TrafficTarget[], now: Shown): TrafficTarget[] {
+  const matched = now.filter(({ match }) => match !== undefined);
+  const tags = now.flatMap(({ revision, tag, match }) =>
+    tag === undefined || match ? [] : [{ revision, tag }],
+  );
   const used = new Set<string>();
   const rows = wanted.map((row) => {
     const found = tags.find(({ revision, tag }) => revision === row.revision && !used.has(tag));
@@ -68,5 +70,9 @@ function withTags(
     return Object.assign({}, row, { tag: found.tag });
   });
   const rest = tags.filter(({ tag }) => !used.has(tag));
-  return [...rows, ...rest.map(({ revision, tag }) => ({ revision, percent: 0, tag }))];
+  return [
+    ...rows,
+    ...rest.map(({ revision, tag }) => ({ revision, percent: 0, tag })),
+    ...matched,
+  ];
 }

@@ -14,7 +14,7 @@ function isRolledOut({ stored }: ModelEntry): boolean {
   const { rollout, traffic } = stored.value.document.spec;
   return (
     rollout !== undefined &&
-    (traffic ?? []).every(({ latest, percent }) => latest === true || percent === 0)
+    (traffic ?? []).every(({ latest, percent = 0 }) => latest === true || percent === 0)
   );
 }
 

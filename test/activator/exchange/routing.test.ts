@@ -17,7 +17,7 @@ const inputs = [{ name: 'x', datatype: 'FP32', shape: [-1, 64] }];
 
 beforeAll(async () => {
   harness = await startHarness();
-  const names = ['v1', 'v2', 'other', 'sticky1', 'sticky2'];
+  const names = ['v1', 'v2', 'other', 'sticky1', 'sticky2', 'v1', 'v2'];
   instances = await Promise.all(
     names.map((name) =>
       startInstance((incoming, response) => response.end(`${name} ${incoming.url}`)),
@@ -45,6 +45,16 @@ beforeAll(async () => {
         revisions: two,
       }),
       makeModel({
+        name: 'grouped',
+        targets: [
+          { revision: 'v1', percent: 100 },
+          { revision: 'v2', percent: 0, match: { header: 'X-Group', values: ['beta', 'staff'] } },
+          { revision: 'v1', percent: 0, match: { header: 'X-Group', values: ['old'] } },
+          { revision: 'gone', percent: 0, match: { header: 'X-Group', values: ['gone'] } },
+        ],
+        revisions: two,
+      }),
+      makeModel({
         name: 'newest-first',
         targets: [
           { revision: 'v2', percent: 10, tag: 'canary' },
@@ -65,6 +75,8 @@ beforeAll(async () => {
       at(2, 'team/other/v1'),
       at(3, 'default/sticky/v1'),
       at(4, 'default/sticky/v2'),
+      at(5, 'default/grouped/v1'),
+      at(6, 'default/grouped/v2'),
     ],
   });
   await harness.activator.ready;
@@ -288,6 +300,21 @@ describe('splits', () => {
       counts[answer.headers['rouse-revision'] as 'v1' | 'v2'] += 1;
     }
     expect(counts).toEqual({ v1: 900, v2: 100 });
+  });
+
+  test.each([
+    ['a value that a row names', { 'X-Group': 'beta' }, 'v2'],
+    ['another one, and the name in lower case', { 'x-group': 'staff' }, 'v2'],
+    ['a value of another row', { 'X-Group': 'old' }, 'v1'],
+    ['a value that is not quite it', { 'X-Group': 'Beta' }, 'v1'],
+    ['no such header', {}, 'v1'],
+    ['a row whose revision has gone', { 'X-Group': 'gone' }, 'v1'],
+    ['a revision named by the caller', { 'X-Group': 'beta', 'Rouse-Revision': 'v1' }, 'v1'],
+  ])('by a header, before the shares: %s', async (_, headers, expected) => {
+    for (let i = 0; i < 3; i += 1) {
+      const answer = await call(harness.port, '/models/default/grouped/', { headers });
+      expect(answer.headers['rouse-revision']).toBe(expected);
+    }
   });
 
   test('sticky by cookie: a caller that comes back meets the same revision', async () => {

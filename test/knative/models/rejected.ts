@@ -77,6 +77,8 @@ export const REJECTED: readonly Rejected[] = [
     'spec.traffic[0].revision',
     'either a revision name or `latest: true`',
   ),
+  full(['spec', 'traffic', 2, 'percent'], 5, 'spec.traffic[2].percent', 'no percent: all that match'),
+  full(['spec', 'traffic', 2, 'match', 'values'], [], 'spec.traffic[2].match.values'),
   full(['spec', 'traffic', 1, 'latest'], false, 'spec.traffic[1].latest'),
   full(['spec', 'traffic', 0, 'tag'], 'canary', 'spec.traffic', 'a tag used only once'),
   full(['spec', 'traffic', 0, 'revision'], 'latest', 'spec.traffic[0].revision', NOT_LATEST),
