@@ -9,6 +9,7 @@ import { createListener, type EntrySettings, type Listener } from './entry/liste
 import { countEntryRefusal, createSharedMetrics, formatMetrics } from './metrics/metrics.ts';
 import type { Plane, PlaneLimits } from './plane.ts';
 import { createSuspects } from './link/suspects.ts';
+import { Shadows } from './shadow/shadows.ts';
 import { WATCH_EVERY_MS, Watches } from './status/watches.ts';
 
 /** Deadlines are looked at this often: the precision of every time limit of the data plane. */
@@ -72,6 +73,10 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
   const { routes, callers, inquiry } = control;
   const watches = new Watches(inquiry);
   const isPassThrough = options.addressing !== undefined;
+  const now = (): number => clock.now();
+  const startTrace = isPassThrough ? () => '' : createTraces(options.randomHex);
+  const suspects = createSuspects({ timers, send: control.send });
+  const shadows = new Shadows({ now, startTrace, ...suspects });
   const plane: Plane = {
     routes,
     addressing,
@@ -86,9 +91,10 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     heldBytes: 0,
     streams: 0,
     closing: false,
-    now: () => clock.now(),
-    startTrace: isPassThrough ? () => '' : createTraces(options.randomHex),
-    ...createSuspects({ timers, send: control.send }),
+    shadows,
+    now,
+    startTrace,
+    ...suspects,
   };
   const connections = new Connections(plane);
   const formatAll = (): string =>
@@ -99,13 +105,15 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
   control.onScrape(formatAll);
   timers.every(WATCH_EVERY_MS, () => watches.tick(clock.now()));
   timers.every(SWEEP_MS, () => {
-    const now = clock.now();
-    connections.sweep(now);
-    for (const instance of routes.instances.all()) instance.sweep(now);
+    const time = now();
+    connections.sweep(time);
+    shadows.sweep(time);
+    for (const instance of routes.instances.all()) instance.sweep(time);
   });
 
   async function stop(): Promise<void> {
     timers.close();
+    shadows.close();
     for (const instance of routes.instances.all()) instance.close();
     await control.close();
   }

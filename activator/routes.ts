@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { StateChange } from '#bus/subscriber.ts';
 import type { QueueSpec } from '#domain/model.ts';
 import { hostLabel, modelKey, revisionKey } from '#domain/names.ts';
-import type { RoutingModel, RoutingRevision } from '#domain/routing.ts';
+import type { RoutingModel, RoutingRevision, RoutingShadow } from '#domain/routing.ts';
 import { decideShare } from '#policies/admission.ts';
 import { pickByHash, pickByWeight } from '#policies/traffic.ts';
 import { Gate, type GateEvents, type GateLimits } from './gate/gate.ts';
@@ -31,6 +31,14 @@ export interface ModelRoute {
   split: Split | undefined;
   /** Rows that a header leads to, the first that matches counts; undefined: none. */
   matches: readonly MatchRow[] | undefined;
+  /** Undefined: no request is copied. */
+  shadow: ShadowRoute | undefined;
+}
+
+/** Which requests are copied, and to whom. */
+interface ShadowRoute extends RoutingShadow {
+  /** Grows by `percent` with each request; at 100 one is copied, so that the share is exact. */
+  credit: number;
 }
 
 interface MatchRow {
@@ -152,13 +160,19 @@ export class Routes {
     const known = this.models.get(key);
     if (known) this.forgetHosts(known);
     const queue = shareOf(routing.queue, this.processes);
-    const revisions = new Map<string, RevisionRoute>();
-    const empty = { routing, queue, revisions, split: undefined, matches: undefined };
-    const model: ModelRoute = known ?? empty;
+    const model: ModelRoute = known ?? {
+      routing,
+      queue,
+      revisions: new Map(),
+      split: undefined,
+      matches: undefined,
+      shadow: undefined,
+    };
     const sameSplit = JSON.stringify(known?.routing.targets) === JSON.stringify(routing.targets);
     model.routing = routing;
     model.queue = queue;
     model.matches = matchesOf(routing);
+    model.shadow = routing.shadow && { ...routing.shadow, credit: model.shadow?.credit ?? 0 };
     this.models.set(key, model);
     this.setRevisions(model);
     if (!sameSplit) model.split = undefined;

@@ -32,6 +32,7 @@ import {
 } from './refusals.ts';
 import { Router, type RouterEvents } from './router.ts';
 import { isElsewhere, mustRefuse, type RevisionRoute, speaksGrpc } from '../routes.ts';
+import type { Mirror } from '../shadow/mirror.ts';
 import type { InstanceRoute } from '../upstream/instance-route.ts';
 import { makeStatus } from '../status/status.ts';
 import { findStatus, startStatus } from './status-answer.ts';
@@ -73,6 +74,7 @@ export class Exchange
   arrivedAt = 0;
   grantedAt = 0;
   cold = false;
+  mirror: Mirror | undefined;
   private readonly downstream: Downstream;
   private readonly plane: Plane;
   private readonly identity: Identity;
@@ -246,7 +248,18 @@ export class Exchange
     const { hasWaited } = this.hold;
     this.cold = hasWaited && instance.readyAt > this.arrivedAt;
     this.grantedAt = hasWaited ? this.plane.now() : this.arrivedAt;
+    if (route.model.shadow && !this.mirror) this.copy(route);
     this.forward.start(this, route, instance);
+  }
+
+  /** For the model's shadow, if it is to get this one. */
+  private copy(route: RevisionRoute): void {
+    const { downstream, router, body, grantedAt } = this;
+    if (downstream.isGrpc || router.isNamed) return;
+    const { head, forwarded } = downstream;
+    const request = { head, forwarded, path: this.path, edits: this.edits, grantedAt };
+    this.mirror = this.plane.shadows.begin(route, request);
+    if (this.mirror) body.writeTo(this.mirror);
   }
 
   onUnreached(reason: string): void {
@@ -273,9 +286,13 @@ export class Exchange
     this.downstream.cut();
   }
 
-  onForwarded(clean: boolean, status: number): void {
-    this.end(clean, status < 500 ? OK : FAILED);
+  onForwarded(clean: boolean, failed: boolean): void {
+    const { mirror } = this;
+    // An answer that came before the whole request: what was copied is not all of it.
+    if (clean) this.mirror = undefined;
+    this.end(clean, failed ? FAILED : OK);
     this.downstream.finish();
+    if (clean) mirror?.send();
   }
 
   onTunnelClosed(): void {
@@ -287,6 +304,7 @@ export class Exchange
 
   onBody(buffer: Buffer, ranges: readonly number[]): void {
     if (this.state === OVER) return;
+    this.mirror?.writeBody(buffer, ranges);
     if (this.forward.takesBody) {
       this.forward.writeBody(buffer, ranges);
       return;
@@ -449,6 +467,8 @@ export class Exchange
     this.hold.end('refused');
     this.watch?.stop();
     this.watch = undefined;
+    this.mirror?.drop();
+    this.mirror = undefined;
     this.body.clear();
     const { instance } = this;
     this.instance = undefined;

@@ -1,29 +1,22 @@
-import type { Address } from '#domain/routing.ts';
 import type { Downstream } from './downstream.ts';
 import type { HeldBody } from './held-body.ts';
 import type { Framed } from '../http/body-reader.ts';
 import type { Broken, OnOver, Upstream, UpstreamEvents } from '../upstream/upstream.ts';
 import { parseTokens } from '../http/fields.ts';
-import type { HeadEdits } from '../http/head-edits.ts';
 import type { ResponseHead } from '../http/response-head.ts';
 import { pieceOf } from '../http/pieces.ts';
+import { grpcStatusIn, isServerError } from '../http2/grpc.ts';
 import { NEVER } from '../never.ts';
 import { type Plane, SEND_TIMEOUT_MS } from '../plane.ts';
 import type { Refusal } from '../refusal.ts';
 import { LEAVES_BASE, makeHttp2Only, makeLost, makeNoHttp2, UNASKED_UPGRADE } from './refusals.ts';
 import { isElsewhere, type RevisionRoute } from '../routes.ts';
+import type { Mirror } from '../shadow/mirror.ts';
 import type { InstanceRoute } from '../upstream/instance-route.ts';
+import { leavesBase, type Way, writeRequest } from '../upstream/write-request.ts';
 import { hundredths, makeResponseFields, timingOf } from '../metrics/timing.ts';
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
-
-/** `.` or `..` between slashes, in any of the ways that servers read them. */
-const DOT_SEGMENT = /^[^?]*?(?:[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:[/\\;?]|%2f|%5c|$)/i;
-
-/** Where a model is a part of a server, the rest of that server is not published. */
-function leavesBase(address: Address, path: string): boolean {
-  return 'host' in address && Boolean(address.basePath) && DOT_SEGMENT.test(path);
-}
 
 const IDLE = 0;
 const CONNECTING = 1;
@@ -32,17 +25,15 @@ const RESPONDING = 3;
 const TUNNEL = 4;
 
 /** A request that has been granted a slot. Times in ms since the epoch. */
-export interface Granted {
-  /** What goes to the instance as its target. */
-  readonly path: string;
-  /** What its way changes in the head. */
-  readonly edits: HeadEdits | undefined;
+export interface Granted extends Way {
   readonly arrivedAt: number;
   readonly grantedAt: number;
   /** It waited, and for an instance that was not ready when it came. */
   readonly cold: boolean;
   /** A Set-Cookie line for the response, or ''. */
   readonly setCookie: string;
+  /** Copies what goes by, for a shadow. */
+  readonly mirror: Mirror | undefined;
 }
 
 /** Who handed the request over, and is told how it went. */
@@ -53,8 +44,8 @@ export interface ForwardEvents {
   onRefusal(refusal: Refusal): void;
   /** It failed in the middle of the response, which can't be completed. */
   onCut(): void;
-  /** Answered. `clean`: the connection to the instance can be used again. */
-  onForwarded(clean: boolean, status: number): void;
+  /** Answered. `clean`: the connection to the instance can be used again; `failed`: the answer says that it could not. */
+  onForwarded(clean: boolean, failed: boolean): void;
   /** The other protocol has ended. */
   onTunnelClosed(): void;
 }
@@ -82,7 +73,7 @@ export class Forward implements UpstreamEvents {
   private upstream: Upstream | undefined;
   private replayable = true;
   private isRepeated = false;
-  private status = 0;
+  private failed = false;
 
   constructor(downstream: Downstream, plane: Plane, body: HeldBody, events: ForwardEvents) {
     this.downstream = downstream;
@@ -202,7 +193,9 @@ export class Forward implements UpstreamEvents {
     if (!granted || !instance) return;
     this.state = SENT;
     upstream.cork();
-    this.writeHead(upstream, instance.address, granted);
+    const { head, forwarded } = downstream;
+    const trace = head.traced ? '' : this.plane.startTrace();
+    writeRequest(upstream, instance.address, head, granted, forwarded + trace);
     this.flushHeld(upstream);
     if (downstream.bodyDone) upstream.endBody(this.body.trailers);
     upstream.uncork();
@@ -269,6 +262,9 @@ export class Forward implements UpstreamEvents {
       this.forgetBody();
       this.noteAnswer();
       this.observe(head.status);
+      this.failed = head.status >= 500;
+      if (this.downstream.isGrpc) this.noteGrpc(head.fields.find('grpc-status'));
+      this.granted?.mirror?.onHead(head);
       this.downstream.writeHead(head, this.extraFields());
       this.deadline = this.idleDeadline();
     }
@@ -284,6 +280,7 @@ export class Forward implements UpstreamEvents {
 
   onData(buffer: Buffer, ranges: readonly number[], framed?: Framed): void {
     this.deadline = this.idleDeadline();
+    this.granted?.mirror?.onData(buffer, ranges);
     if (!this.downstream.writeBody(buffer, ranges, framed)) this.waitForCaller();
   }
 
@@ -294,8 +291,14 @@ export class Forward implements UpstreamEvents {
   }
 
   onEnd(trailers: string): void {
+    if (this.downstream.isGrpc) this.noteGrpc(grpcStatusIn(trailers));
     this.downstream.endBody(trailers);
-    this.events.onForwarded(this.downstream.bodyDone, this.status);
+    this.events.onForwarded(this.downstream.bodyDone, this.failed);
+  }
+
+  /** A call that fails mostly does so inside of a 200. */
+  private noteGrpc(status: string): void {
+    if (isServerError(status)) this.failed = true;
   }
 
   private extraFields(): string {
@@ -312,7 +315,6 @@ export class Forward implements UpstreamEvents {
   }
 
   private observe(status: number): void {
-    this.status = status;
     if (!this.granted) return;
     const { arrivedAt, grantedAt, cold } = this.granted;
     const waitedMs = grantedAt - arrivedAt;
@@ -357,22 +359,5 @@ export class Forward implements UpstreamEvents {
 
   onTunnelEnd(): void {
     this.events.onTunnelClosed();
-  }
-
-  /** What goes before the body: the caller's head, for this hop and this way. */
-  private writeHead(upstream: Upstream, address: Address, { path, edits }: Granted): void {
-    const { head, forwarded } = this.downstream;
-    const inner = 'host' in address ? address : undefined;
-    const given = head.host === '' ? 'localhost' : head.host;
-    const host = inner?.authority ?? edits?.host ?? given;
-    const target = inner?.basePath ? inner.basePath + path : path;
-    const trace = head.traced ? '' : this.plane.startTrace();
-    head.cutForWay(edits?.cut);
-    upstream.writeHead(
-      head,
-      target,
-      host,
-      edits ? forwarded + trace + edits.lines : forwarded + trace,
-    );
   }
 }

@@ -101,7 +101,7 @@ export class HeldBody {
   }
 
   /** Writes all of it. */
-  writeTo(upstream: Upstream): void {
+  writeTo(upstream: Pick<Upstream, 'writeBody'>): void {
     if (this.lent) upstream.writeBody(this.lent, this.lentRange);
     for (const piece of this.pieces) upstream.writeBody(piece, [0, piece.length]);
   }

@@ -35,6 +35,8 @@ export class Router {
   edits: HeadEdits | undefined;
   /** A Set-Cookie line for the response, or ''. */
   setCookie = '';
+  /** The caller has named the revision. */
+  isNamed = false;
   /** How the caller is told of a refusal. */
   dialect: Dialect = 'problem';
   private readonly downstream: Downstream;
@@ -56,6 +58,7 @@ export class Router {
   begin(repeated: boolean): void {
     const { plane, known } = this;
     this.setCookie = '';
+    this.isNamed = false;
     if (repeated && known && this.knownVersion === plane.routes.version) this.goOn(known);
     else if (plane.routes.isKnown) this.find(plane);
     else this.events.onRefusal(STARTING);
@@ -123,6 +126,7 @@ export class Router {
       events.onRouted(picked);
       return;
     }
+    this.isNamed = revision !== '';
     const choice = chooseRevision(plane, model, revision, tag, this.downstream.head.fields);
     if ('detail' in choice) {
       events.onRefusal(choice);

@@ -19,7 +19,8 @@ import { type WakeEvents, Wakes } from './wakes.ts';
  *
  * Invariants (tests cite the numbers):
  *  1. Every admitted waiter ends in exactly one of granted, refused, cancelled.
- *  2. An instance's count rises only when a waiter that is still there is granted, and falls once for it.
+ *  2. An instance's count rises only when a waiter that is still there is granted, or a slot is taken without a wait
+ *     while nobody waits, and falls once for it.
  *  3. An instance never has more in flight than the concurrency, and a draining or suspended one gets no more.
  *  4. Nobody is admitted to wait beyond the limits, in requests and in bytes.
  *  5. While somebody waits, a wake is outstanding or no instance has room.
@@ -163,6 +164,13 @@ export class Gate<I extends GateInstance> {
       this.grant(waiter, instance, waiter.arrivedAt);
     } else if (decision === HOLD) this.enqueue(waiter);
     return decision;
+  }
+
+  /** For what would rather not run than wait: a slot until `leave`. Undefined: none is free, or somebody waits. */
+  take(): I | undefined {
+    const instance = this.waiting === 0 ? this.pick() : undefined;
+    if (instance) this.occupy(instance, this.events.now());
+    return instance;
   }
 
   private enterFull(waiter: Waiter<I>): number {
@@ -401,11 +409,15 @@ export class Gate<I extends GateInstance> {
   }
 
   private grant(waiter: Waiter<I>, instance: I, now: number): void {
+    this.occupy(instance, now);
+    waiter.onGranted(instance);
+  }
+
+  private occupy(instance: I, now: number): void {
     this.meter.advance(now, this.inFlight, this.waiting);
     instance.inFlight += 1;
     this.inFlight += 1;
     this.refresh(instance);
-    waiter.onGranted(instance);
   }
 
   private serve(): void {

@@ -49,6 +49,7 @@ const FORBIDDEN_TRAILERS = [
   'rouse-hold',
   'rouse-priority',
   'rouse-request-id',
+  'rouse-shadow',
   'rouse-status',
   'rouse-revision',
   'rouse-cold-start',

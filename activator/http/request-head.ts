@@ -95,6 +95,7 @@ const ENDING_HERE = [
   'rouse-priority',
   'rouse-request-id',
   'rouse-status',
+  'rouse-shadow',
 ];
 /** Without a trace that is understood, its state means nothing. */
 const TRACE = ['traceparent', 'tracestate'];
@@ -138,7 +139,8 @@ export class RequestHead {
   traced = false;
   /** Fields that are for Rouse are read, and end here; else they are like all others. */
   private readonly isForUs: boolean;
-  private cutsAuthorization = false;
+  /** Set by `cutAuthorization`. */
+  cutsAuthorization = false;
   /** Fields that end here on the way that this request takes. */
   private cutOnWay = NOTHING;
   private connection = '';

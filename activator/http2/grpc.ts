@@ -15,8 +15,29 @@ export const GRPC = {
   unimplemented: 12,
   internal: 13,
   unavailable: 14,
+  dataLoss: 15,
   unauthenticated: 16,
 } as const;
+
+/** What a server says of itself, as HTTP does from 500 on: all others are the caller's. */
+const SERVER_ERRORS = new Set<number>([
+  GRPC.unknown,
+  GRPC.deadlineExceeded,
+  GRPC.unimplemented,
+  GRPC.internal,
+  GRPC.unavailable,
+  GRPC.dataLoss,
+]);
+
+/** `status`: the value of `grpc-status`; '' = none. */
+export function isServerError(status: string): boolean {
+  return status !== '' && SERVER_ERRORS.has(Number(status));
+}
+
+/** The value of `grpc-status` in the lines of trailers; '' = none. */
+export function grpcStatusIn(trailers: string): string {
+  return /^grpc-status:[ \t]*(\d{1,3})/im.exec(trailers)?.[1] ?? '';
+}
 
 const STATUS_OF_CODE: Readonly<Record<FaultCode, number>> = {
   bad_request: GRPC.invalidArgument,

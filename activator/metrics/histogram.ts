@@ -1,5 +1,10 @@
 import { sample } from '#lib/prometheus.ts';
 
+/** Bounds for how long requests take. */
+export const REQUEST_SECONDS = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
+];
+
 /** A Prometheus histogram over fixed bounds; `add` allocates nothing. */
 export class Histogram {
   count = 0;

@@ -1,12 +1,9 @@
 import type { RevisionLoad } from '#bus/messages.ts';
 import { labelsOf } from '#lib/prometheus.ts';
-import { Histogram } from './histogram.ts';
+import { Histogram, REQUEST_SECONDS } from './histogram.ts';
 import { Outcomes } from './outcomes.ts';
+import { ShadowCounts, type ShadowOutcome } from './shadow-counts.ts';
 import { FAILED, UNJUDGED, type Verdict } from './verdict.ts';
-
-const SECONDS = [
-  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
-];
 
 /** Status codes 100–599. */
 export const FIRST_CODE = 100;
@@ -16,9 +13,11 @@ const CODES = 500;
 export class RevisionMetrics {
   readonly labels: string;
   readonly codes = new Uint32Array(CODES);
-  readonly duration = new Histogram(SECONDS);
-  readonly wait = new Histogram(SECONDS);
+  readonly duration = new Histogram(REQUEST_SECONDS);
+  readonly wait = new Histogram(REQUEST_SECONDS);
   coldRequests = 0;
+  /** Of copies that it got; undefined: none were made for it. */
+  shadow: ShadowCounts | undefined;
   // Since the last load report
   private arrivals = 0;
   private coldArrivals = 0;
@@ -54,6 +53,18 @@ export class RevisionMetrics {
   ended(verdict: Verdict, isCold: boolean, ms: number): void {
     this.duration.add(ms / 1000);
     if (verdict !== UNJUDGED) this.outcomes.ended(verdict === FAILED, isCold, ms);
+  }
+
+  /** What became of a copy that was made for it. */
+  copied(outcome: ShadowOutcome): ShadowCounts {
+    this.shadow ??= new ShadowCounts();
+    this.shadow.count(outcome);
+    return this.shadow;
+  }
+
+  /** It was asked with a copy: those who judge it are told how it did. */
+  copyEnded(isFailed: boolean, ms: number): void {
+    this.outcomes.ended(isFailed, false, ms);
   }
 
   get hasArrivals(): boolean {

@@ -103,6 +103,7 @@ const RULES: Readonly<Record<string, readonly Rule[]>> = {
     },
   ],
   'spec.traffic[].revision': REVISION_NAME,
+  'spec.shadow.revision': REVISION_NAME,
   'spec.sticky': [
     {
       rule: 'has(self.header) != has(self.cookie)',

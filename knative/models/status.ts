@@ -79,7 +79,7 @@ function describeModel({ status }: ModelResource): ModelObjectStatus {
   return {
     state: status.state,
     url: status.addresses.host,
-    split: formatTraffic(status.traffic),
+    split: formatTraffic(status.traffic, status.shadow),
     instances: status.instances.filter(({ state }) => state !== 'draining').length,
     traffic: status.traffic,
     revisions: status.revisions

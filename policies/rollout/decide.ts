@@ -1,6 +1,7 @@
 import { addPairs } from '#domain/latency.ts';
-import type { Outcomes, RolloutMemory, RolloutMetric, RolloutSpec } from '#domain/rollout.ts';
+import type { Outcomes, RolloutMemory, RolloutSpec } from '#domain/rollout.ts';
 import { formatDuration } from '#domain/units.ts';
+import { judgeBound } from './bounds.ts';
 import { judge, type Measures, type Verdict } from './judge.ts';
 import { addLatencies, NO_LATENCIES } from './latencies.ts';
 import { addShares, NO_SHARES, valuesOf } from './share.ts';
@@ -28,31 +29,42 @@ export interface RolloutDecided {
 }
 
 /**
- * The chance that a canary as good as the stable one is rolled back, over all metrics and however often it is looked
- * at; and, for each metric, that one which is worse by its margin passes.
+ * The chance that a canary as good as the stable one is rolled back, or one within all bounds, over all metrics and
+ * bounds and however often it is looked at; and, for each, that one which is worse by its margin or beyond it passes.
  */
 const ERROR = 0.05;
 const STEPS: readonly number[] = [5, 25, 50];
 /** Tried out by whoever names it, then all at once. */
 const BLUE_GREEN = [0, 100] as const;
 
-/** The canary's share in percent, step by step; after the last one it is promoted. */
-export function stepsOf({ strategy, steps }: RolloutSpec): readonly number[] {
-  return strategy === 'blueGreen' ? BLUE_GREEN : (steps ?? STEPS);
+/** The canary's share in percent, step by step; after the last one it is promoted. With a shadow the first is 0. */
+export function stepsOf({ strategy, steps: written, shadow }: RolloutSpec): readonly number[] {
+  const steps = written ?? STEPS;
+  if (strategy === 'blueGreen') return BLUE_GREEN;
+  return shadow === undefined ? steps : [0, ...steps];
 }
 
 export function beginRollout(now: number): RolloutMemory {
   return { step: 0, stepAt: now, requests: 0, latency: {} };
 }
 
-/** The next step begins, whether or not it was decided here. */
-export function beginStep(memory: RolloutMemory, step: number, now: number): RolloutMemory {
-  return { ...memory, step, stepAt: now, requests: 0 };
+/**
+ * The next step begins, whether or not it was decided here. What copies have told is not mixed with what callers will
+ * tell: copies meet neither queues nor slow callers.
+ */
+export function beginStep(
+  { shadow }: Pick<RolloutSpec, 'shadow'>,
+  memory: RolloutMemory,
+  now: number,
+): RolloutMemory {
+  const wasShadow = shadow !== undefined && memory.step === 0;
+  const kept = wasShadow ? beginRollout(now) : memory;
+  return { ...kept, step: memory.step + 1, stepAt: now, requests: 0 };
 }
 
 /**
- * Looks once more. Rolled back is what is sure to be worse; a step further goes what is sure, in every metric, not to
- * be worse by the margin. What is worse by less may end either way: that is what the margin means. Without enough to be
+ * Looks once more. Rolled back is what is sure to be worse, or beyond a bound; a step further goes what is sure, in every
+ * metric, not to be worse by the margin, and within its bound. What is worse by less may end either way: that is what the margin means. Without enough to be
  * sure of either it stays where it is. Evidence is gathered over all steps.
  */
 export function decideRollout(
@@ -62,16 +74,18 @@ export function decideRollout(
   now: number,
 ): RolloutDecided {
   const memory = learn(spec, seen, before);
-  const verdicts = spec.metrics.map((metric) =>
+  const verdicts = spec.metrics.flatMap((metric) => [
     judge(metric, memory, seen.measures, spec.minSamples),
-  );
+    ...judgeBound(metric, memory, seen.measures, spec.minSamples),
+  ]);
   const worse = verdicts.find((verdict) => isWorse(verdict, verdicts.length));
   if (worse) {
-    const why = `${worse.name} is worse: ${worse.text}; ${describeEvidence(worse.worse, verdicts.length)}`;
-    return { decision: { kind: 'rollBack', reason: `${worse.name} is worse` }, memory, why };
+    const reason = `${worse.name} is ${worse.fault}`;
+    const why = `${reason}: ${worse.text}; ${describeEvidence(worse.worse, verdicts.length)}`;
+    return { decision: { kind: 'rollBack', reason }, memory, why };
   }
   const isTriedOut = spec.strategy === 'blueGreen' && memory.step === 0;
-  const needed = isTriedOut ? verdicts.filter((_, at) => isMeasure(spec.metrics[at])) : verdicts;
+  const needed = isTriedOut ? verdicts.filter(({ isMeasured }) => isMeasured) : verdicts;
   const held = findHold(spec, memory, needed, now, isTriedOut);
   if (held) return { decision: { kind: 'hold', reason: held.reason }, memory, why: held.why };
   if (seen.paused) {
@@ -90,7 +104,7 @@ function goOn(
   const percent = steps[memory.step + 1];
   const seen = verdicts.map(({ name, text }) => `${name}: ${text}`).join('; ');
   if (percent === undefined) return { decision: { kind: 'promote' }, memory, why: seen };
-  const next = beginStep(memory, memory.step + 1, now);
+  const next = beginStep(spec, memory, now);
   return { decision: { kind: 'advance', percent }, memory: next, why: seen };
 }
 
@@ -110,7 +124,7 @@ function findHold(
   if (left > 0) {
     return { reason: 'interval', why: `a step takes ${formatDuration(spec.interval)} at least` };
   }
-  const counts = spec.metrics.some((metric) => !isMeasure(metric));
+  const counts = spec.metrics.some(({ metric }) => metric !== 'custom');
   if (counts && !isTriedOut && memory.requests < spec.minSamples) {
     const why = `${memory.requests} of at least ${spec.minSamples} warm requests in this step`;
     return { reason: 'few requests', why };
@@ -139,13 +153,12 @@ function describeEvidence(log: number, metrics: number): string {
   return `evidence ${found}, ${needed} needed`;
 }
 
-function isMeasure(metric: RolloutMetric | undefined): boolean {
-  return metric?.metric === 'custom';
-}
-
 function learn(spec: RolloutSpec, seen: RolloutSeen, before: RolloutMemory): RolloutMemory {
   const requests = before.requests + seen.canary.ok + seen.canary.failed;
-  if (spec.strategy === 'canary') return { ...compare(spec, seen, before), requests };
+  if (spec.strategy === 'canary') {
+    const after = addOutcomes(before.after, seen.canary);
+    return { ...compare(spec, seen, before), after, requests };
+  }
   if (before.step === 0) {
     return { ...before, before: addOutcomes(before.before, seen.stable), requests };
   }

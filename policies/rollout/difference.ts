@@ -14,7 +14,7 @@ export interface Stratum {
   readonly canary: Values;
 }
 
-const NO_SPREAD = { squares: 0, freedom: 0, count: 0, sum: 0 };
+export const NO_SPREAD = { squares: 0, freedom: 0, count: 0, sum: 0 };
 export const NO_DIFFERENCE: DifferenceEvidence = {
   weight: 0,
   gain: 0,
@@ -48,7 +48,8 @@ export function addStratum(
   };
 }
 
-function addSpread(
+/** Of one side: a time with some values more. */
+export function addSpread(
   before: DifferenceEvidence['stable'],
   { count, sum, sumSquares }: Values,
 ): DifferenceEvidence['stable'] {
@@ -80,6 +81,22 @@ export function logFineShare(seen: DifferenceEvidence, margin: number): number {
   const worse = Math.max(0, seen.stable.sum / seen.stable.count - margin);
   const ofCanary = Math.max(varianceOf(seen.canary, margin), worse * (1 - worse));
   return logOf(seen, seen.gain + margin * seen.weight, ofCanary, margin);
+}
+
+/** Logarithms of e-values for the mean of one side: against "at least the bound", and against "at most". */
+export function weighMean(
+  side: DifferenceEvidence['canary'],
+  bound: number,
+  margin: number,
+): { below: number; above: number } {
+  if (side.count === 0) return { below: 0, above: 0 };
+  const each = varianceOf(side, margin);
+  const over = side.sum - side.count * bound;
+  const rho = (each / margin) ** 2;
+  return {
+    below: logNormalMixture(-over, side.count * each, rho),
+    above: logNormalMixture(over, side.count * each, rho),
+  };
 }
 
 function logOf(seen: DifferenceEvidence, sum: number, ofCanary: number, margin: number): number {

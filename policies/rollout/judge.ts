@@ -21,8 +21,12 @@ export interface Verdict {
   readonly name: string;
   /** What was seen. */
   readonly text: string;
-  /** What it shall not be worse by. */
+  /** What it is if it is bad: `worse`, `below 99 %`. */
+  readonly fault: string;
+  /** What it shall not be: `worse by 1 %`, `below 99 %`. */
   readonly margin: string;
+  /** By what was posted, not by requests. */
+  readonly isMeasured: boolean;
 }
 
 /** By name, since the rollout began, each stratum a time that both sides have in common. */
@@ -42,13 +46,15 @@ export function judge(
       enough: true,
       name: nameOf(metric),
       text: describeLatencies(evidence),
+      fault: 'worse',
       margin: `slower by the factor ${metric.ratio}`,
+      isMeasured: false,
     };
   }
   return judgeMeasure(metric, measures.get(metric.measure) ?? [], minSamples);
 }
 
-function nameOf(metric: RolloutMetric): string {
+export function nameOf(metric: RolloutMetric): string {
   if (metric.metric === 'custom') return metric.measure;
   return metric.metric === 'latency' ? `latency p${metric.percentile}` : metric.metric;
 }
@@ -59,7 +65,9 @@ function judgeSuccess(margin: number, evidence: NonNullable<RolloutMemory['succe
     enough: true,
     name: 'success',
     text: describeShares(evidence.difference),
+    fault: 'worse',
     margin: `worse by ${formatShare(margin)}`,
+    isMeasured: false,
   };
 }
 
@@ -79,13 +87,13 @@ function judgeMeasure(
       : measured.map(({ stable, canary }) => ({ stable: flip(stable), canary: flip(canary) }));
   const seen = strata.reduce(addStratum, NO_DIFFERENCE);
   const enough = Math.min(seen.stable.count, seen.canary.count) >= minSamples;
+  const rest = { enough, name, fault: 'worse', isMeasured: true };
   if (isShare) {
     const shares = strata.reduce(addShares, NO_SHARES);
     const text = describeShares(shares.difference);
     return {
       ...weighShares(shares, margin),
-      enough,
-      name,
+      ...rest,
       text,
       margin: `worse by ${formatShare(margin)}`,
     };
@@ -93,10 +101,10 @@ function judgeMeasure(
   const sign = goal === 'higher' ? 1 : -1;
   const text = `${describeMean(seen.canary, sign)} against ${describeMean(seen.stable, sign)}`;
   const worse = enough ? logWorse(seen, margin) : 0;
-  return { worse, fine: logFine(seen, margin), enough, name, text, margin: `worse by ${margin}` };
+  return { worse, fine: logFine(seen, margin), ...rest, text, margin: `worse by ${margin}` };
 }
 
-function isBinary({ count, sum, sumSquares }: Values): boolean {
+export function isBinary({ count, sum, sumSquares }: Values): boolean {
   // Of values that are all 0 or 1, and of hardly any others.
   return sum === sumSquares && Number.isInteger(sum) && sum >= 0 && sum <= count;
 }
@@ -111,7 +119,7 @@ function flipValue({ count, sum, sumSquares }: Values): Values {
 
 const DIGITS = 4;
 
-function describeMean({ sum, count }: { sum: number; count: number }, sign: number): string {
+export function describeMean({ sum, count }: { sum: number; count: number }, sign = 1): string {
   const mean = count === 0 ? 0 : (sign * sum) / count;
   return `${Number(mean.toPrecision(DIGITS))} on the average of ${count}`;
 }

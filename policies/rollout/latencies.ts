@@ -80,11 +80,11 @@ function describeSlow({ ok, failed }: LatencyEvidence['stable']): string {
   return `${formatShare(count === 0 ? 0 : failed / count)} of ${count}`;
 }
 
-function countOf(pairs: Pairs): number {
+export function countOf(pairs: Pairs): number {
   return countAbove(pairs, -1);
 }
 
-function countAbove(pairs: Pairs, bucket: number): number {
+export function countAbove(pairs: Pairs, bucket: number): number {
   let count = 0;
   for (let at = 0; at + 1 < pairs.length; at += 2) if (pairs[at]! > bucket) count += pairs[at + 1]!;
   return count;

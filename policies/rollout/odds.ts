@@ -40,6 +40,26 @@ export function logEvidence(bets: readonly number[]): number {
   return most + Math.log(sum / bets.length);
 }
 
+/**
+ * Logarithms of e-values from so many events among so many trials: against a chance of at most `share` each, and against
+ * one of at least that. Likelihood ratios again, here of the binomial distribution, which is known with the chance; they
+ * hold whatever came before, if each event is no more (or no less) likely than that given all before it.
+ *
+ * @param share above 0 and below 1.
+ */
+export function weighOdds(
+  events: number,
+  trials: number,
+  share: number,
+): { worse: number; fine: number } {
+  const ratioOf = (logOdds: number): number =>
+    logOdds * events - trials * Math.log1p(share * Math.expm1(logOdds));
+  return {
+    worse: logEvidence(BETS.map((logOdds) => ratioOf(logOdds))),
+    fine: logEvidence(BETS.map((logOdds) => ratioOf(-logOdds))),
+  };
+}
+
 /** Terms that are so much smaller than the largest do not count. */
 const NEGLIGIBLE = 1e-12;
 

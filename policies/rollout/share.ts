@@ -45,7 +45,11 @@ export function describeShares({ canary, stable }: DifferenceEvidence): string {
   return `${describeShare(canary)} against ${describeShare(stable)}`;
 }
 
-function describeShare({ sum, count }: DifferenceEvidence['stable']): string {
+/** `99.1 % of 1204`. */
+export function describeShare({
+  sum,
+  count,
+}: Pick<DifferenceEvidence['stable'], 'sum' | 'count'>): string {
   return `${formatShare(count === 0 ? 0 : sum / count)} of ${count}`;
 }
 

@@ -30,6 +30,9 @@ export function makeModelView(view: ModelView, places: Places): ModelResource {
           ? []
           : [{ revision, percent, ...(tag !== undefined && { tag }), ...(match && { match }) }],
       ),
+      ...(view.shadow && {
+        shadow: { revision: view.shadow.revision, percent: view.shadow.percent },
+      }),
       ...(view.rollout && { rollout: makeRolloutSummary(view.rollout) }),
       revisions: view.revisions.map(({ value }) => ({
         name: value.name,

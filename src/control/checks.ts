@@ -39,16 +39,24 @@ export function checkLabels(
   }
 }
 
-/** Rows that name what does not exist. */
-export function checkTraffic(rows: readonly Row[], names: ReadonlySet<string>): void {
+/** Rows, or a shadow, that name what does not exist. */
+export function checkTraffic(
+  rows: readonly Row[],
+  names: ReadonlySet<string>,
+  shadow?: { readonly revision: string },
+): void {
   const known = [...names].sort();
   const expected = known.length === 0 ? 'a revision, of which there is none' : oneOf(known);
-  const problems = rows.flatMap((row, index) => {
-    if (row.revision === undefined || names.has(row.revision)) return [];
-    const value = JSON.stringify(row.revision);
-    return [{ key: `spec.traffic[${index}].revision`, value, expected }];
-  });
-  refuse(problems, 'traffic names revisions that do not exist');
+  const named = [
+    ...rows.map(({ revision }, index) => ({ key: `spec.traffic[${index}].revision`, revision })),
+    { key: 'spec.shadow.revision', revision: shadow?.revision },
+  ];
+  const problems = named.flatMap(({ key, revision }) =>
+    revision === undefined || names.has(revision)
+      ? []
+      : [{ key, value: JSON.stringify(revision), expected }],
+  );
+  refuse(problems, 'traffic or shadow names revisions that do not exist');
 }
 
 /** The stored content that a document's sources name. */

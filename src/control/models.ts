@@ -55,7 +55,7 @@ export function createModelUseCases(options: ModelOptions): ModelUseCases {
     const plan = planApply(before, { input, parsed, artifacts: found, actor, now });
     const rows = parsed.spec.traffic ?? [];
     checkLabels(catalog, namespace, name, rows);
-    checkTraffic(rows, namesOf(before, plan));
+    checkTraffic(rows, namesOf(before, plan), parsed.spec.shadow);
     const changed = plan.documentChanged || plan.created.length + plan.retried.length > 0;
     if (changed) await save(key, before, plan, actor);
     const outcome = before ? (changed ? 'changed' : 'unchanged') : 'created';

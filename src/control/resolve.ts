@@ -66,8 +66,12 @@ function withNamed(
   shares: readonly RoutingTarget[],
   served: readonly RoutingTarget[],
 ): RoutingTarget[] {
-  const named = served.filter(({ tag, match }) => tag !== undefined || match !== undefined);
-  return [...shares, ...named.map((target) => ({ ...target, percent: 0 }))];
+  const named = served.flatMap(({ revision, tag, match }) =>
+    tag === undefined && match === undefined
+      ? []
+      : [{ revision, percent: 0, ...(tag !== undefined && { tag }), ...(match && { match }) }],
+  );
+  return [...shares, ...named];
 }
 
 /** The shares of a split that is served now, to be held while the next one gets ready. */

@@ -28,6 +28,10 @@ export function createRevisionUseCases(options: {
     const { namespace, model, revision } = partsOfRevisionKey(key);
     const { resolved, stored } = requireModel(catalog, namespace, model);
     const rows = [...resolved.targets, ...(stored.value.document.spec.traffic ?? [])];
+    const { shadow } = stored.value.document.spec;
+    if (shadow?.revision === revision) {
+      throw new Fault('conflict', `revision ${key} is a shadow: change spec.shadow first`);
+    }
     if (!rows.some((row) => row.revision === revision)) return;
     throw new Fault(
       'conflict',

@@ -11,6 +11,7 @@ import type { Instance } from '#runtime/runtime.ts';
 import { type ModelEntry, revisionsOf } from './catalog.ts';
 import { specOf } from './facts.ts';
 import type { Health } from './health.ts';
+import { shadowOf } from './shadow.ts';
 
 /** What data planes are told of a revision beside its record. */
 export interface RoutingFacts {
@@ -26,12 +27,14 @@ export function makeRoutingModel(
   facts: RoutingFacts,
 ): RoutingModel {
   const { sticky, queue } = specOf(entry);
+  const shadow = shadowOf(entry);
   return {
     namespace: entry.namespace,
     name: entry.name,
     generation,
     targets: entry.resolved.targets,
     ...(sticky && { sticky: makeSticky(sticky) }),
+    ...(shadow && { shadow }),
     queue,
     revisions: revisionsOf(entry).map((record) =>
       makeRoutingRevision(

@@ -11,6 +11,7 @@ import type { Measure, MeasureRecord } from '#domain/measures.ts';
 import type { Priority } from '#domain/priority.ts';
 import type { ModelInput, TrafficTarget } from '#domain/model.ts';
 import type { RolloutAction, RolloutRecord } from '#domain/rollout.ts';
+import type { RoutingShadow } from '#domain/routing.ts';
 import type { RolloutView } from '#domain/views.ts';
 import type { SelectionRequest, SelectionView } from '#domain/selection.ts';
 import type { Instance, LogLine } from '#runtime/runtime.ts';
@@ -25,6 +26,8 @@ export interface ModelView extends Stored<'model'> {
   readonly revisions: readonly Stored<'revision'>[];
   /** `latest` resolved; empty while nothing is ready. */
   readonly targets: readonly TrafficTarget[];
+  /** Who gets copies of requests now; absent: nobody. */
+  readonly shadow?: RoutingShadow;
   /** Asleep: no instance; Awake: one is ready; Waking: starting; Parked: frozen; Preparing: no ready revision; Failed: nor will there be, or what is served does not start. */
   readonly state: 'Asleep' | 'Parked' | 'Waking' | 'Awake' | 'Preparing' | 'Failed';
   readonly instances: readonly Instance[];

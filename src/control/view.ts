@@ -7,6 +7,7 @@ import type { Stored } from '#store/store.ts';
 import { type ModelEntry, revisionKeys } from './catalog.ts';
 import type { Health } from './health.ts';
 import type { Retained } from './retention/retention.ts';
+import { shadowOf } from './shadow.ts';
 import type { ModelView } from './usecases.ts';
 
 /** What is known of models besides their records. */
@@ -25,6 +26,7 @@ export function makeView(
 ): ModelView {
   const { healthOf, retainedOf, rolloutOf } = about;
   const selection = about.selectionOf(entry.key);
+  const shadow = shadowOf(entry);
   const revisions = [...entry.revisions.values()]
     .sort((a, b) => a.value.ordinal - b.value.ordinal)
     .map((stored) => withFailure(stored, healthOf));
@@ -43,6 +45,7 @@ export function makeView(
     name: entry.name,
     revisions,
     targets,
+    ...(shadow && { shadow }),
     state: stateOf(revisions, instances, { doesStart, isAway }),
     instances,
     retention: retainedOf(entry),

@@ -13,6 +13,7 @@ import { DEFAULT_NAMESPACE, modelName, namespaceName, revisionName, tagName } fr
 import { rollout } from './rollout.ts';
 import { behavior, shareFields, signals } from './scaling-signals.ts';
 import { retention } from './retention.ts';
+import { shadow } from './shadow.ts';
 import { selection } from './selection.ts';
 import { cpu, duration, size } from './units.ts';
 
@@ -207,6 +208,9 @@ export const modelSpec = z
     sticky: sticky
       .optional()
       .meta({ description: 'Keeps a caller on one revision, by a header or a cookie.' }),
+    shadow: shadow.optional().meta({
+      description: 'Gets copies of requests. Answers are compared, counted and thrown away.',
+    }),
     scaling: scaling.prefault({}).meta({ description: 'How many instances there may be.' }),
     keepAlive: keepAlive
       .prefault({ policy: 'adaptive' })

@@ -20,6 +20,9 @@ const success = z.strictObject({
     description:
       'It must be sure to lose less than this share of requests, against the stable one.',
   }),
+  atLeast: z.number().gt(0).lt(1).optional().meta({
+    description: 'At least this share must succeed, too, whatever the stable one does.',
+  }),
 });
 
 const latency = z.strictObject({
@@ -28,6 +31,10 @@ const latency = z.strictObject({
   ratio: z.number().min(1.1).max(10).default(1.25).meta({
     description: "It must be sure to stay below this times the stable one's.",
   }),
+  atMost: duration
+    .refine((ms) => ms > 0, 'a duration of more than 0s')
+    .optional()
+    .meta({ description: 'The percentile must not be above this, whatever the stable one does.' }),
 });
 
 const custom = z.strictObject({
@@ -36,6 +43,9 @@ const custom = z.strictObject({
   goal,
   margin: z.number().gt(0).max(1e12).meta({
     description: 'It must be sure to be worse by less than this, on the average.',
+  }),
+  bound: z.number().min(-1e12).max(1e12).optional().meta({
+    description: 'The average must not be beyond this, whatever the stable one does.',
   }),
 });
 
@@ -57,6 +67,10 @@ export const rollout = z
       description:
         'canary: percent of the requests, rising; 5, 25, 50 when absent. After the last it gets all.',
     }),
+    shadow: z.int().min(1).max(100).optional().meta({
+      description:
+        'canary: before the first step it gets copies of this percent of the requests, and is judged by those.',
+    }),
     interval: duration
       .refine((ms) => ms >= LEAST_INTERVAL_MS, 'a duration of at least 1s')
       .prefault('1m')
@@ -75,9 +89,12 @@ export type RolloutMetric = RolloutSpec['metrics'][number];
 type Say = (path: (string | number)[], expected: string) => void;
 
 function checkSteps(
-  { strategy, steps }: { readonly strategy?: unknown; readonly steps?: unknown },
+  { strategy, steps, shadow }: Readonly<Partial<Record<'strategy' | 'steps' | 'shadow', unknown>>>,
   say: Say,
 ): void {
+  if (strategy === 'blueGreen' && shadow !== undefined) {
+    say(['shadow'], 'no shadow: with blueGreen it gets all at once');
+  }
   if (!Array.isArray(steps)) return;
   if (strategy === 'blueGreen') say(['steps'], 'no steps: with blueGreen it gets all at once');
   for (const [index, step] of steps.entries()) {
@@ -156,8 +173,9 @@ const memory = z.strictObject({
   success: z.strictObject({ worse: bets, difference }).optional(),
   /** By percentile. */
   latency: z.record(z.string(), latencyEvidence),
-  /** blueGreen: of the stable one before the switch, and of the other since. */
+  /** blueGreen: of the stable one before the switch. */
   before: outcomes.optional(),
+  /** Of the canary, as a whole; blueGreen: since the switch. */
   after: outcomes.optional(),
 });
 export type RolloutMemory = z.output<typeof memory>;

@@ -1,5 +1,6 @@
 import type { Priority } from './priority.ts';
 import type { RevisionState, Role, TensorInfo } from './records.ts';
+import type { ShadowSpec } from './shadow.ts';
 import type { HeaderMatch, QueueSpec, RuntimeName, Timeouts } from './model.ts';
 
 /**
@@ -15,9 +16,13 @@ export interface RoutingModel {
   /** Resolved: `latest` has become a name, rows of 0 % are kept for their tags. Empty: nothing ready. */
   readonly targets: readonly RoutingTarget[];
   readonly sticky?: { readonly header?: string; readonly cookie?: string };
+  /** Its revision gets copies of requests. It is Ready and in no target with a share. */
+  readonly shadow?: RoutingShadow;
   readonly queue: QueueSpec;
   readonly revisions: readonly RoutingRevision[];
 }
+
+export type RoutingShadow = Readonly<ShadowSpec>;
 
 export interface RoutingTarget {
   readonly revision: string;

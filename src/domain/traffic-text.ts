@@ -2,7 +2,9 @@ import type { HeaderMatch } from './model.ts';
 
 const MOST_VALUES = 4;
 
-/** `v1 90 % · v2 10 % · v2 if X-Group is beta`; rows without requests are there for their tag. */
+/**
+ * `v1 90 % · v2 10 % · v2 if X-Group is beta · v3 shadow of 5 %`; rows without requests are there for their tag.
+ */
 export function formatTraffic(
   rows: readonly {
     revision: string;
@@ -10,13 +12,14 @@ export function formatTraffic(
     tag?: string | undefined;
     match?: HeaderMatch | undefined;
   }[],
+  shadow?: { revision: string; percent: number },
 ): string {
-  return rows
-    .map(({ revision, percent, tag, match }) => {
-      const share = match ? formatMatch(match) : `${percent} %`;
-      return `${revision} ${share}${tag ? ` (${tag})` : ''}`;
-    })
-    .join(' · ');
+  const served = rows.map(({ revision, percent, tag, match }) => {
+    const share = match ? formatMatch(match) : `${percent} %`;
+    return `${revision} ${share}${tag ? ` (${tag})` : ''}`;
+  });
+  const copied = shadow ? [`${shadow.revision} shadow of ${shadow.percent} %`] : [];
+  return [...served, ...copied].join(' · ');
 }
 
 /** `if X-Group is beta or staff`. */

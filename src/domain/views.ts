@@ -83,6 +83,10 @@ export const modelStatus = z.object({
       }),
     )
     .meta({ description: 'Resolved: latest has become a name.' }),
+  shadow: z
+    .object({ revision: z.string(), percent: z.int() })
+    .optional()
+    .meta({ description: 'Who gets copies of requests now. Absent: nobody.' }),
   rollout: rolloutRecord
     .pick({ phase: true, stable: true, canary: true, percent: true, why: true })
     .optional()

@@ -26,6 +26,7 @@ export function makeFullModel(): ModelInput {
         { latest: true, match: { header: 'X-Group', values: ['beta', 'staff'] } },
       ],
       sticky: { header: 'X-User' },
+      shadow: { revision: 'v3', percent: 5, wake: false, tolerance: 0.01, ignore: ['id'] },
       scaling: {
         min: 0,
         max: 4,
@@ -52,13 +53,14 @@ export function makeFullModel(): ModelInput {
       keepAlive: { policy: 'fixed', idle: '60s' },
       rollout: {
         strategy: 'canary',
+        shadow: 20,
         steps: [5, 25, 50],
         interval: '1m',
         minSamples: 100,
         metrics: [
-          { metric: 'success', margin: 0.01 },
-          { metric: 'latency', percentile: 95, ratio: 1.25 },
-          { metric: 'custom', measure: 'accuracy', goal: 'higher', margin: 0.03 },
+          { metric: 'success', margin: 0.01, atLeast: 0.99 },
+          { metric: 'latency', percentile: 95, ratio: 1.25, atMost: '300ms' },
+          { metric: 'custom', measure: 'accuracy', goal: 'higher', margin: 0.03, bound: 0.9 },
         ],
       },
       queue: { requests: 10_000, bytes: '64Mi' },

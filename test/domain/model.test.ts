@@ -242,7 +242,7 @@ describe('each wrong value is told with its key, itself, and what would be right
     [
       ['spec', 'traffic', 0, 'percent'],
       80,
-      'spec.traffic: [{"revision":"v1","percent":80},{"latest":true,"percent":10,"tag":"canary"},{"latest":true,"match":{"header":"X-Group","values":["beta","staff"]}}]: percentages that sum to 100, not 90',
+      'spec.traffic: [{"revision":"v1","percent":80},{"latest":true,"percent":10,"tag":"canary"},{"la…: percentages that sum to 100, not 90',
     ],
     [
       ['spec', 'traffic', 2, 'percent'],
@@ -322,7 +322,7 @@ describe('a key that does not exist', () => {
     [['spec', 'keepAlive', 'idel'], 'no such key; did you mean idle?'],
     [['spec', 'revision', 'env', 'API_KEY', 'secert'], 'no such key; did you mean secret?'],
     [['spec', 'concurrency'], 'no such key here; it is spec.revision.concurrency'],
-    [['spec', 'revision', 'percent'], 'no such key here; it is spec.traffic[].percent'],
+    [['spec', 'revision', 'tag'], 'no such key here; it is spec.traffic[].tag'],
     [['name'], 'no such key here; it is metadata.name'],
     [['spec', 'queue', 'zzzzzzzz'], 'no such key; there are requests, bytes'],
     [['spec', 'constructor'], `no such key; there are ${listed(Object.keys(modelSpec.shape))}`],

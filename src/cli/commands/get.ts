@@ -98,7 +98,7 @@ function makeModelRows(models: readonly ModelAnswer[], question: Question): stri
     metadata.name,
     [...new Set(status.revisions.map(({ runtime }) => runtime))].join(','),
     status.state,
-    formatTraffic(status.traffic) || '-',
+    formatTraffic(status.traffic, status.shadow) || '-',
     String(status.instances.length),
     formatAge(question.now, status.createdAt),
     reasonOf(status),

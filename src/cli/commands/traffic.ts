@@ -70,9 +70,5 @@ function withNamed(wanted: readonly TrafficTarget[], now: Shown): TrafficTarget[
     return Object.assign({}, row, { tag: found.tag });
   });
   const rest = tags.filter(({ tag }) => !used.has(tag));
-  return [
-    ...rows,
-    ...rest.map(({ revision, tag }) => ({ revision, percent: 0, tag })),
-    ...matched,
-  ];
+  return [...rows, ...rest.map(({ revision, tag }) => ({ revision, percent: 0, tag })), ...matched];
 }

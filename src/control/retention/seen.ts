@@ -92,6 +92,9 @@ function ownReferences(entry: ModelEntry): Reference[] {
       name === undefined ? [] : [{ revision: name, why: 'the model file has it' }],
     ),
     ...trafficOf(entry),
+    ...(document.spec.shadow
+      ? [{ revision: document.spec.shadow.revision, why: 'it is a shadow' }]
+      : []),
   ];
 }
 

@@ -109,7 +109,7 @@ function skip(before: RolloutRecord, spec: RolloutSpec, actor: Actor, now: numbe
   if (percent === undefined)
     return end(before, 'Promoted', `${canary} gets all requests: ${by}`, actor);
   const why = `${describeShare(canary, percent)}: ${by}`;
-  const next = beginStep(memory, memory.step + 1, now);
+  const next = beginStep(spec, memory, now);
   return { record: { ...before, percent, memory: next, why }, type: 'RolloutAdvanced', why, actor };
 }
 

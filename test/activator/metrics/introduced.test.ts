@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { ENTRY_REFUSALS } from '#activator/entry/entering.ts';
+import { SHADOW_OUTCOMES } from '#activator/metrics/shadow-counts.ts';
 import { createSharedMetrics, formatMetrics } from '#activator/metrics/metrics.ts';
 import { createControlMetrics } from '#control/metrics.ts';
 import { mergeMetrics } from '#lib/prometheus.ts';
@@ -29,6 +30,10 @@ test('each metric has one line of help and one type', async () => {
 test('the list of all metrics has each of them, and no other', async () => {
   const listed = [...PAGE.matchAll(/^\| `(rouse_\w+)`/gm)].map(([, name]) => name);
   expect(new Set(listed)).toEqual(new Set(namesIn(await formatAll(), 'TYPE')));
+});
+
+test('the list has each outcome of a copy', () => {
+  for (const outcome of SHADOW_OUTCOMES) expect(PAGE).toContain(`| \`${outcome}\``);
 });
 
 test('the list has each reason of a connection that was refused', () => {

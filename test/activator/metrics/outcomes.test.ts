@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Metadata, type ServerWritableStream, status } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
 import type { RevisionLoad } from '#bus/messages.ts';
 import { systemClock } from '#lib/clock.ts';
 import { until } from '#test/until.ts';
 import { call, dial, makeInstance, makeModel, makeRevision } from '../harness.ts';
+import { download, openClient, readAll, startGrpcInstance } from '../http2/grpc-service.ts';
 import { useHarness } from '../use-harness.ts';
 
 const harness = useHarness();
@@ -55,6 +57,31 @@ test.each([
 ])('an answer of %d', async (status, outcome) => {
   await harness.serve(answer(status));
   expect(await call(harness.port, PATH)).toMatchObject({ status });
+  expect(await settled()).toEqual(outcome);
+});
+
+test.each([
+  ['no error', status.OK, true, { ok: 1 }],
+  ['an error of the server', status.INTERNAL, false, { failed: 1 }],
+  ['an error of the server after a message', status.UNAVAILABLE, true, { failed: 1 }],
+  ['an error of the caller', status.INVALID_ARGUMENT, false, { ok: 1 }],
+  ['an error of the caller after a message', status.NOT_FOUND, true, { ok: 1 }],
+])('a gRPC call that ends with %s', async (_, code, isBegun, outcome) => {
+  const instance = await startGrpcInstance({
+    download(called: ServerWritableStream<Buffer, Buffer>) {
+      if (isBegun) called.write(Buffer.from('said'));
+      if (code === status.OK) called.end();
+      else called.emit('error', { code, details: 'no' });
+    },
+  });
+  harness.teardown(() => instance.close());
+  await harness.publish(makeModel(), instance.port);
+  const client = openClient(harness.port);
+  harness.teardown(() => client.close());
+  const metadata = new Metadata();
+  metadata.set('rouse-model', 'digits');
+  const ended = await readAll(download(client, metadata, '')).catch((error: unknown) => error);
+  expect(ended).toEqual(code === status.OK ? ['said'] : expect.objectContaining({ code }));
   expect(await settled()).toEqual(outcome);
 });
 

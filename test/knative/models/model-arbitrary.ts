@@ -51,14 +51,16 @@ const revision = fc.record(
 const percents = fc.constantFrom([100], [90, 10], [0, 100, 0], [33, 33, 34]);
 const traffic = fc
   .tuple(percents, fc.uniqueArray(name, { minLength: 3, maxLength: 3 }))
-  .map(([shares, tags]) => [
-    ...shares.map((percent, index) => ({
+  .map(([shares, tags]) => {
+    const rows: object[] = shares.map((percent, index) => ({
       ...(index === 0 ? { latest: true } : { revision: `v${index}` }),
       percent,
       ...(index > 0 && { tag: tags[index] }),
-    })),
-    ...tags.map((tag) => ({ revision: 'v1', match: { header: 'X-Group', values: [tag] } })),
-  ]);
+    }));
+    return rows.concat(
+      tags.map((tag) => ({ revision: 'v1', match: { header: 'X-Group', values: [tag] } })),
+    );
+  });
 
 const spec = fc.record(
   {

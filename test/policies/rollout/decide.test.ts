@@ -3,7 +3,6 @@ import { latencyBucket } from '#domain/latency.ts';
 import { type Outcomes, rollout } from '#domain/rollout.ts';
 import {
   beginRollout,
-  beginStep,
   decideRollout,
   type RolloutSeen,
   stepsOf,
@@ -75,7 +74,7 @@ describe('canary', () => {
   });
 
   test('few requests in this step: stays, whatever was seen before', () => {
-    const memory = beginStep(look(SUCCESS, seen(GOOD)).memory, 1, NOW);
+    const memory = { ...look(SUCCESS, seen(GOOD)).memory, stepAt: NOW };
     const few = seen({ stable: outcomes(100), canary: outcomes(99) });
     const { decision, why } = decideRollout(rollout.parse(SUCCESS), few, memory, NOW + MINUTE);
     expect(decision).toEqual({ kind: 'hold', reason: 'few requests' });
@@ -112,6 +111,29 @@ describe('canary', () => {
     const { decision, why } = look(spec, seen(GOOD));
     expect(decision).toEqual({ kind: 'hold', reason: 'unsure of latency p95' });
     expect(why).toContain('slower by the factor 1.25: 0 of 100 that a percentile needs');
+  });
+});
+
+describe('a shadow before the first step', () => {
+  const written = { ...SUCCESS, shadow: 20, steps: [5, 50] };
+
+  test('is a step without a share, judged by its copies', () => {
+    expect(stepsOf(rollout.parse(written))).toEqual([0, 5, 50]);
+    const { decision } = look(written, seen(GOOD));
+    expect(decision).toEqual({ kind: 'advance', percent: 5 });
+    const bad = seen({ stable: outcomes(1000, 1), canary: outcomes(2, 8) });
+    expect(look(written, bad).decision.kind).toBe('rollBack');
+  });
+
+  test('copies say nothing of how callers fare: with the first share evidence begins anew', () => {
+    const { memory } = look(written, seen(GOOD));
+    expect(memory).toEqual({ ...beginRollout(NOW + MINUTE), step: 1 });
+    const few = seen({ stable: outcomes(1000), canary: outcomes(100) });
+    const { decision } = decideRollout(rollout.parse(written), few, memory, NOW + 2 * MINUTE);
+    expect(decision).toEqual({ kind: 'hold', reason: 'unsure of success' });
+    const more = decideRollout(rollout.parse(written), seen(GOOD), memory, NOW + 2 * MINUTE);
+    expect(more.memory.success).toBeDefined();
+    expect(more.memory).toMatchObject({ step: 2 });
   });
 });
 

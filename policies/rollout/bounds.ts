@@ -1,0 +1,89 @@
+import { latencyBucket } from '#domain/latency.ts';
+import type { Outcomes, RolloutMemory, RolloutMetric } from '#domain/rollout.ts';
+import { formatDuration } from '#domain/units.ts';
+import { addSpread, NO_SPREAD, type Values, weighMean } from './difference.ts';
+import { describeMean, isBinary, type Measures, nameOf, type Verdict } from './judge.ts';
+import { countAbove, countOf, type LatencyMetric } from './latencies.ts';
+import { weighOdds } from './odds.ts';
+import { describeShare, formatShare } from './share.ts';
+
+const NO_OUTCOMES: Outcomes = { ok: 0, failed: 0, latency: [] };
+
+/** How sure it is that the canary keeps what the metric bounds, whatever the stable one does; none without a bound. */
+export function judgeBound(
+  metric: RolloutMetric,
+  memory: Pick<RolloutMemory, 'after'>,
+  measures: Measures,
+  minSamples: number,
+): readonly Verdict[] {
+  const seen = memory.after ?? NO_OUTCOMES;
+  if (metric.metric === 'success') {
+    return metric.atLeast === undefined ? [] : [judgeSuccess(metric.atLeast, seen)];
+  }
+  if (metric.metric === 'latency') {
+    return metric.atMost === undefined ? [] : [judgeLatency(metric, metric.atMost, seen)];
+  }
+  const arms = (measures.get(metric.measure) ?? []).map(({ canary }) => canary);
+  const { bound } = metric;
+  return bound === undefined ? [] : [judgeMeasure(metric, bound, arms, minSamples)];
+}
+
+function judgeSuccess(bound: number, { ok, failed }: Outcomes): Verdict {
+  const count = ok + failed;
+  return {
+    ...weighOdds(failed, count, 1 - bound),
+    enough: true,
+    isMeasured: false,
+    name: 'success',
+    text: describeShare({ sum: ok, count }),
+    fault: `below ${formatShare(bound)}`,
+    margin: `below ${formatShare(bound)}`,
+  };
+}
+
+/** A bound within a bucket counts as the end of that. */
+function judgeLatency(metric: LatencyMetric, bound: number, { latency }: Outcomes): Verdict {
+  const slow = countAbove(latency, latencyBucket(bound));
+  const count = countOf(latency);
+  const limit = formatDuration(bound);
+  return {
+    ...weighOdds(slow, count, 1 - metric.percentile / 100),
+    enough: true,
+    isMeasured: false,
+    name: nameOf(metric),
+    text: `${describeShare({ sum: slow, count })} took longer than ${limit}`,
+    fault: `above ${limit}`,
+    margin: `above ${limit}`,
+  };
+}
+
+type CustomMetric = Extract<RolloutMetric, { metric: 'custom' }>;
+
+/** Labels that are right or wrong by their odds, other values by their mean, once there are enough. */
+function judgeMeasure(
+  { measure: name, goal, margin }: CustomMetric,
+  bound: number,
+  arms: readonly Values[],
+  minSamples: number,
+): Verdict {
+  const seen = arms.filter(({ count }) => count > 0).reduce(addSpread, NO_SPREAD);
+  const { sum, count } = seen;
+  const enough = count >= minSamples;
+  const isHigher = goal === 'higher';
+  const isShare = bound > 0 && bound < 1 && arms.every(isBinary);
+  const beyond = `${isHigher ? 'below' : 'above'} ${isShare ? formatShare(bound) : bound}`;
+  const rest = { enough, isMeasured: true, name, fault: beyond, margin: beyond };
+  if (isShare) {
+    const bad = isHigher ? count - sum : sum;
+    const odds = weighOdds(bad, count, isHigher ? 1 - bound : bound);
+    return { ...odds, ...rest, text: describeShare(seen) };
+  }
+  const weighed = weighMean(seen, bound, margin);
+  const { below, above } = enough ? weighed : { below: 0, above: 0 };
+  return {
+    worse: isHigher ? below : above,
+    fine: isHigher ? above : below,
+    ...rest,
+    text: describeMean(seen),
+  };
+}
