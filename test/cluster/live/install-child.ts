@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { AUDIT_LOG } from '#test/cluster/folders.ts';
 import { runRouse } from '#test/e2e/platform.ts';
+import { findForbidden } from './inside/audit.ts';
 import { compare, listEverything } from './inside/everything.ts';
 import { forward, type Forward } from './inside/forward.ts';
 import { installerOf, SYSTEM } from './inside/installers.ts';
@@ -38,14 +37,6 @@ const SPECS = 'jsonpath={range .items[*]}{.metadata.name} {.spec} {.data}{"\\n"}
 const install = installerOf(how);
 const folder = await mkdtemp(join(tmpdir(), 'rouse-install-'));
 let open: Forward | undefined;
-
-interface Deed {
-  readonly user: { readonly username: string };
-  readonly verb: string;
-  readonly requestURI: string;
-  readonly stageTimestamp: string;
-  readonly responseStatus?: { readonly code?: number };
-}
 
 /** A disk of the node, as a cluster without a provisioner of volumes has it. */
 async function makeVolume(): Promise<void> {
@@ -180,19 +171,9 @@ async function use(): Promise<Record<string, unknown>> {
   await untilState('Asleep');
   seen['after'] = await ask();
   await rouse('delete', 'embed');
+  // Later, while all is removed, pods may outlive their rights.
   seen['forbidden'] = findForbidden(begun);
   return seen;
-}
-
-/** What was refused since then. Later, while all is removed, pods may outlive their rights. */
-function findForbidden(since: string): string[] {
-  const lines = readFileSync(AUDIT_LOG, 'utf8').trimEnd().split('\n');
-  const deeds = lines.map((line): Deed => JSON.parse(line));
-  return deeds
-    .filter(
-      ({ stageTimestamp, responseStatus: { code } = {} }) => code === 403 && stageTimestamp > since,
-    )
-    .map(({ user, verb, requestURI }) => `${user.username}: ${verb} ${requestURI}`);
 }
 
 async function remove(): Promise<void> {

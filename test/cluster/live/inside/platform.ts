@@ -23,6 +23,8 @@ export interface ModelSpec {
   readonly scaling?: object;
   /** For so long it is kept. */
   readonly idle?: string;
+  /** Other keys of the model's spec. */
+  readonly more?: object;
 }
 
 export interface Answer {
@@ -84,9 +86,9 @@ export async function beginPlatform(
   };
 }
 
-function makeModel(
+export function makeModel(
   name: string,
-  { revision = {}, scaling = {}, idle = '10m' }: ModelSpec,
+  { revision = {}, scaling = {}, idle = '10m', more = {} }: ModelSpec,
 ): unknown {
   const source = 'dev.local/helloworld:v1';
   const timeouts = { hold: '240s', run: '60s' };
@@ -98,6 +100,7 @@ function makeModel(
       revision: { name: 'v1', runtime: 'image', source, timeouts, ...revision },
       scaling,
       keepAlive: { policy: 'fixed', idle },
+      ...more,
     },
   };
 }
