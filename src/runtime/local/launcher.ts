@@ -6,7 +6,8 @@ import type { InstanceOrigin, LogLine, Workload } from '../runtime.ts';
 import { reachElsewhere } from './elsewhere.ts';
 import { workloadEnvironment, type Environment, type ReadSecret } from './environment.ts';
 import { fillIn } from './fill-in.ts';
-import type { Extra, Group, Program } from './process/group.ts';
+import type { Bound, Extra, Group, Program } from './process/group.ts';
+import { canBeTold } from './process/prefork.ts';
 import type { ProcessEvents } from './process/process-host.ts';
 import type { Prepared } from './prepare/prepare.ts';
 import type { Pager } from './parking/pager.ts';
@@ -25,6 +26,7 @@ export interface LauncherOptions {
     extra: Extra,
     events: ProcessEvents,
   ) => { readonly group: Group; readonly origin: InstanceOrigin };
+  readonly takeBound: () => Bound | undefined;
   readonly pager: Pager;
   readonly base: Environment;
   readonly readSecret: ReadSecret;
@@ -38,9 +40,18 @@ export function createLauncher(options: LauncherOptions): Launcher {
   const { clock, start, pager } = options;
   const usedPorts = new Set<number>();
 
-  async function open(id: string, workload: Workload, ready: Prepared): Promise<Transport> {
-    if (workload.spec.runtime === 'command') return openPort({ ...options, usedPorts }, workload);
-    return openSocket({ ...options, id }, workload, ready.source ?? '');
+  async function open(
+    id: string,
+    workload: Workload,
+    ready: Prepared,
+    environment: Environment,
+  ): Promise<Transport> {
+    if (workload.spec.runtime !== 'command') {
+      return openSocket({ ...options, id }, workload, ready.source ?? '');
+    }
+    const takeBound = (): Bound | undefined =>
+      canBeTold({ ...ready, environment }) ? options.takeBound() : undefined;
+    return openPort({ ...options, usedPorts, takeBound }, workload);
   }
 
   return ({ id, workload }, reports) => {
@@ -62,7 +73,7 @@ export function createLauncher(options: LauncherOptions): Launcher {
       const ready = await options.prepared(workload);
       const environment = await workloadEnvironment(options.base, workload, options.readSecret);
       if (isCancelled) return;
-      const opened = await open(id, workload, ready);
+      const opened = await open(id, workload, ready, environment);
       transport = opened;
       if (isCancelled) opened.close();
       else run(ready, environment, opened);

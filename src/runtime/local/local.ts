@@ -88,6 +88,7 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
     pager,
     start: (...given) =>
       pool ? pool.start(...given) : { group: host.start(...given), origin: 'fresh' },
+    takeBound: processes.takeBound,
     base,
     prepared: prepareForStart,
     onLine: (revision, line) => logs.add(revision, line),

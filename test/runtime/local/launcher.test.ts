@@ -32,6 +32,7 @@ test('an instance has started before it is ready, also when it answers before it
     readSecret: async () => undefined,
     prepared: () => ({ source: undefined, program: '', args: [], cwd: '/', variables: {} }),
     onLine: () => {},
+    takeBound: () => undefined,
     onUsage: () => {},
   });
   const spec = revisionSpec.parse({ runtime: 'command', args: ['program', '${LISTEN_FD}'] });

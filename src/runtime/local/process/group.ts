@@ -15,8 +15,15 @@ export interface Program {
 /** The file descriptor after stdin, stdout and stderr: the readiness pipe, the result, a listening socket. */
 export const EXTRA_FD = 3;
 
-/** A pipe, or a listening socket to hand over. */
-export type Extra = 'pipe' | Server | undefined;
+/** A socket that listens on a port of 127.0.0.1, held by a process that has no program yet: see `prefork.ts`. */
+export interface Bound {
+  readonly port: number;
+  /** No program will be started with it. */
+  discard(): void;
+}
+
+/** A pipe, or a listening socket: to hand over, or with the process that the program is to be. */
+export type Extra = 'pipe' | Server | Bound | undefined;
 
 /** How a group ended. */
 export interface GroupEnd {

@@ -5,7 +5,7 @@ import { createGuard } from './guard.ts';
 import { createMeter } from './meter.ts';
 import { createProcessHost, type ProcessHost } from './process-host.ts';
 import { createReaper } from './reaper.ts';
-import { createSpawner } from './spawner.ts';
+import { createSpawner, type Spawner } from './spawner.ts';
 import { ENV_INSTANCE } from './sweep.ts';
 
 /** All processes of one life of Rouse: none runs but by one of the two hosts, and none outlives it. */
@@ -13,6 +13,7 @@ export interface Processes {
   readonly host: ProcessHost;
   /** For programs that live shortly; they are measured more often. */
   readonly toolHost: ProcessHost;
+  readonly takeBound: Spawner['takeBound'];
   /** In the environment of a process: it is ended with the instances, by the watchdog and by the next start. */
   readonly environment: Readonly<Environment>;
   /** All that runs counts as ended, and is killed. */
@@ -51,6 +52,7 @@ export function createProcesses(options: {
   return {
     host: createProcessHost({ stateId, spawner, guard, reaper, meter }),
     toolHost: createProcessHost({ stateId, spawner, guard, reaper, meter: toolMeter }),
+    takeBound: () => spawner.takeBound(),
     environment,
     kill: (why) => spawner.kill(why),
     async close() {

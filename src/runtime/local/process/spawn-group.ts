@@ -15,7 +15,7 @@ import { createLines } from './output.ts';
 import { systemProcesses } from './proc.ts';
 import type { Leader } from './sweep.ts';
 
-type SpawnEvents = Omit<GroupEvents, 'onStart' | 'onExtra'> & {
+export type SpawnEvents = Omit<GroupEvents, 'onStart' | 'onExtra'> & {
   /** `isFirst`: what was said before this chunk counts no more. */
   onExtra(chunk: string, isFirst: boolean): void;
 };
@@ -32,22 +32,26 @@ export function spawnGroup(
   clock: Clock,
   events: SpawnEvents,
 ): Group {
-  let startedAt = clock.now();
-  let child: ChildProcess;
   try {
-    child = spawn(program.path, program.args, {
+    const child = spawn(program.path, program.args, {
       cwd: program.cwd,
       env: program.environment,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe', extra ?? 'ignore'],
     });
+    return watchGroup(child, clock, events);
   } catch (error) {
     queueMicrotask(() => events.onEnd(unstarted(`cannot be started: ${messageOf(error)}`)));
     return NO_GROUP;
   }
+}
+
+/** A child in a session of its own that is, or is about to become, a program. */
+export function watchGroup(child: ChildProcess, clock: Clock, events: SpawnEvents): Group {
+  let startedAt = clock.now();
   let isAlive = child.pid !== undefined;
   const finishLines = readOutput(child, clock, events);
-  const sendExtra = extra === 'pipe' ? openExtra(child, events) : () => {};
+  const sendExtra = openExtra(child, events);
   let timer: Timer | undefined;
   let ended: GroupEnd | undefined;
 

@@ -4,19 +4,27 @@ import type { Leader } from './sweep.ts';
 
 /** Between the runtime and its spawner, in this order on one channel. `id` is a group of this spawner. */
 export type ToSpawner =
-  /** With `socket` the message carries a listening socket. */
+  /** With `socket` the message carries a listening socket; a number is the port of one that the spawner has. */
   | {
       readonly type: 'start';
       readonly id: number;
       readonly program: Program;
-      readonly extra: 'none' | 'pipe' | 'socket';
+      readonly extra: 'none' | 'pipe' | 'socket' | number;
     }
   | { readonly type: 'signal'; readonly id: number; readonly signal: NodeJS.Signals }
   | { readonly type: 'assign'; readonly id: number; readonly text: string }
+  /** This listening socket is not wanted. */
+  | { readonly type: 'discard'; readonly port: number }
   /** To be answered by the same. */
   | Confirm;
 
-export type FromSpawner = Confirm | FromGroup;
+export type FromSpawner = Confirm | FromPrefork | FromGroup;
+
+/** A socket that listens on this port of 127.0.0.1 is there for a program, or has gone. */
+export interface FromPrefork {
+  readonly type: 'bound' | 'unbound';
+  readonly port: number;
+}
 
 /** All that was ordered, from the first to this one, is done. */
 interface Confirm {

@@ -1,8 +1,11 @@
+import type { ChildProcess } from 'node:child_process';
 import type { Server } from 'node:net';
 import { systemClock } from '#lib/clock.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
+import { descriptorOf } from './listening.ts';
 import { unstarted, type Group } from './group.ts';
-import { spawnGroup } from './spawn-group.ts';
+import { createPrefork } from './prefork.ts';
+import { spawnGroup, watchGroup, type SpawnEvents } from './spawn-group.ts';
 import type { FromSpawner, ToSpawner } from './spawner-messages.ts';
 
 /**
@@ -14,6 +17,11 @@ import type { FromSpawner, ToSpawner } from './spawner-messages.ts';
 const MOST_UNREAD_CHARS = 16 * 1024 * 1024;
 
 const groups = new Map<number, Group>();
+const prefork = createPrefork({
+  clock: systemClock,
+  onBound: (port) => say({ type: 'bound', port }),
+  onUnbound: (port) => say({ type: 'unbound', port }),
+});
 let unread = 0;
 let dropped = 0;
 
@@ -38,9 +46,11 @@ function sayLine(id: number, stream: 'stdout' | 'stderr', text: string): void {
   });
 }
 
-function start(message: Extract<ToSpawner, { type: 'start' }>, socket?: Server): void {
-  const { id, program } = message;
-  const group = spawnGroup(program, extraOf(message, socket), systemClock, {
+type Start = Extract<ToSpawner, { type: 'start' }>;
+
+function start(message: Start, socket?: Server): void {
+  const { id } = message;
+  const group = run(message, socket, {
     onLine: (stream, text) => sayLine(id, stream, text),
     onExtra: (chunk, isFirst) => say({ type: 'extra', id, chunk, isFirst }),
     onExit: () => say({ type: 'exit', id }),
@@ -53,30 +63,34 @@ function start(message: Extract<ToSpawner, { type: 'start' }>, socket?: Server):
   if (group.leader) say({ type: 'started', id, leader: group.leader });
 }
 
-function extraOf(
-  { extra }: Extract<ToSpawner, { type: 'start' }>,
-  socket?: Server,
-): 'pipe' | number | undefined {
+function run(message: Start, socket: Server | undefined, events: SpawnEvents): Group {
+  const { program, extra } = message;
+  if (extra !== 'none') prefork.wanted(extra === 'pipe' ? 'pipe' : 'socket');
+  const child = forked(message);
+  if (child) return watchGroup(child, systemClock, events);
+  return spawnGroup(program, extraOf(extra, socket), systemClock, events);
+}
+
+function forked({ program, extra }: Start): ChildProcess | undefined {
+  if (extra === 'pipe') return prefork.piped(program);
+  return typeof extra === 'number' ? prefork.bound(extra, program) : undefined;
+}
+
+function extraOf(extra: Start['extra'], socket?: Server): 'pipe' | number | undefined {
   if (extra === 'none') return undefined;
   if (extra === 'pipe') return extra;
+  // It cannot run: the system says why.
+  if (typeof extra === 'number') return undefined;
   if (socket) return descriptorOf(socket);
   throw new Fault('internal', 'the listening socket was lost on its way');
 }
 
-/** Node has no public way to ask for it; without one the program cannot be given the socket. */
-function descriptorOf(server: Server): number {
-  const handle: unknown = Reflect.get(server, '_handle');
-  const fd: unknown =
-    typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
-  if (typeof fd === 'number' && fd >= 0) return fd;
-  throw new Fault('invalid', '${LISTEN_FD} is not to be had on this system: use ${PORT}');
-}
-
-function begin(message: Extract<ToSpawner, { type: 'start' }>, socket?: Server): void {
+function begin(message: Start, socket?: Server): void {
   try {
     start(message, socket);
   } catch (error) {
-    const end = unstarted(`cannot be started: ${messageOf(error)}`);
+    const isLost = error instanceof Fault && error.code === 'unavailable';
+    const end = { ...unstarted(`cannot be started: ${messageOf(error)}`), isLost };
     say({ type: 'end', id: message.id, end });
   } finally {
     // In the turn of the loop in which it came: later we would take connections ourselves.
@@ -87,6 +101,7 @@ function begin(message: Extract<ToSpawner, { type: 'start' }>, socket?: Server):
 function obey(message: ToSpawner, socket?: Server): void {
   if (message.type === 'confirm') say(message);
   else if (message.type === 'start') begin(message, socket);
+  else if (message.type === 'discard') prefork.discard(message.port);
   else if (message.type === 'signal') groups.get(message.id)?.signal(message.signal);
   else groups.get(message.id)?.assign(message.text);
 }

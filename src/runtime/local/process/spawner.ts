@@ -1,11 +1,12 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import type { Server } from 'node:net';
+import { Server } from 'node:net';
 import type { Clock } from '#lib/clock.ts';
 import { entryUrl } from '#lib/entry.ts';
 import type { Log } from '#lib/log.ts';
 import type { Environment } from '../environment.ts';
 import {
   unstarted,
+  type Bound,
   type Extra,
   type Group,
   type GroupEnd,
@@ -13,7 +14,7 @@ import {
   type Program,
 } from './group.ts';
 import { createAttended } from './attended.ts';
-import type { FromGroup, FromSpawner, ToSpawner } from './spawner-messages.ts';
+import type { FromGroup, FromPrefork, FromSpawner, ToSpawner } from './spawner-messages.ts';
 import type { Leader } from './sweep.ts';
 
 /**
@@ -28,6 +29,8 @@ import type { Leader } from './sweep.ts';
  */
 export interface Spawner {
   start(program: Program, extra: Extra, events: GroupEvents): Group;
+  /** The caller's, to start a program with or to discard. */
+  takeBound(): Bound | undefined;
   /** For tests that kill or stop it. */
   pid(): number | undefined;
   /** What it started counts as ended. Another takes its place, unless it is closed. */
@@ -59,6 +62,8 @@ export function createSpawner(options: {
   const groups = new Map<number, Started>();
   /** To be started by the next one. */
   const waiting = new Map<number, () => void>();
+  /** Ports. */
+  const bound = new Set<number>();
   let count = 0;
   const attended = createAttended({
     name: 'the process that starts programs',
@@ -100,6 +105,7 @@ export function createSpawner(options: {
   }
 
   function onLost(): void {
+    bound.clear();
     for (const [id, { events }] of groups) {
       if (waiting.has(id)) continue;
       groups.delete(id);
@@ -114,8 +120,17 @@ export function createSpawner(options: {
       attended.confirmed(message.upTo);
       return;
     }
+    if ('port' in message) {
+      hearPrefork(message);
+      return;
+    }
     const started = groups.get(message.id);
     if (started) tell(started, message);
+  }
+
+  function hearPrefork(message: FromPrefork): void {
+    if (message.type === 'bound') bound.add(message.port);
+    else bound.delete(message.port);
   }
 
   function tell(started: Started, message: FromGroup): void {
@@ -163,8 +178,7 @@ export function createSpawner(options: {
       const id = count++;
       const started: Started = { events, leader: undefined, said: '' };
       groups.set(id, started);
-      const socket = extra === 'pipe' ? undefined : extra;
-      const kind = socket ? 'socket' : extra === 'pipe' ? 'pipe' : 'none';
+      const { kind, socket } = asMessage(extra);
       const post = (): void => order(id, { type: 'start', id, program, extra: kind }, socket);
       if (attended.child()?.connected) post();
       else waiting.set(id, post);
@@ -179,8 +193,22 @@ export function createSpawner(options: {
         assign: (text) => order(id, { type: 'assign', id, text }),
       };
     },
+    takeBound() {
+      const [port] = bound;
+      if (port === undefined) return undefined;
+      bound.delete(port);
+      return { port, discard: () => post({ type: 'discard', port }) };
+    },
     pid: () => attended.child()?.pid,
     kill: (why) => attended.kill(why),
     close: () => attended.close(),
   };
+}
+
+type Start = Extract<ToSpawner, { type: 'start' }>;
+
+function asMessage(extra: Extra): { kind: Start['extra']; socket?: Server } {
+  if (extra === undefined) return { kind: 'none' };
+  if (extra === 'pipe') return { kind: extra };
+  return extra instanceof Server ? { kind: 'socket', socket: extra } : { kind: extra.port };
 }

@@ -14,7 +14,8 @@ import type { Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { Workload } from '../../runtime.ts';
 import type { Environment } from '../environment.ts';
-import { EXTRA_FD, type Extra } from '../process/group.ts';
+import { type Bound, EXTRA_FD, type Extra } from '../process/group.ts';
+import { portOf } from '../process/listening.ts';
 import { createProbe, HERE, type Probe } from './probe.ts';
 import { MAX_READY_LINE_CHARS, parseReadyLine } from './ready-line.ts';
 
@@ -93,15 +94,16 @@ function hear(line: string, events: TransportEvents | undefined): void {
 
 /** Any other program: a port of this machine. */
 export async function openPort(
-  place: Place & { usedPorts: Set<number> },
+  place: Place & { usedPorts: Set<number>; takeBound: () => Bound | undefined },
   workload: Workload,
 ): Promise<Transport> {
   const { clock, node, usedPorts } = place;
   const takesSocket = workload.spec.args.some((arg) => arg.includes('${LISTEN_FD}'));
-  const server = await listen(usedPorts);
-  const port = portOf(server);
+  const bound = takesSocket ? place.takeBound() : undefined;
+  const server = bound ? undefined : await listen(usedPorts);
+  const port = bound?.port ?? portOf(server);
   usedPorts.add(port);
-  if (!takesSocket) server.close();
+  if (!takesSocket) server?.close();
   const variables: Environment = { PORT: String(port) };
   if (takesSocket) variables['LISTEN_FDS'] = '1';
   let probe: Probe | undefined;
@@ -128,12 +130,13 @@ export async function openPort(
     });
   }
 
-  // It is closed here when it is handed over. A question asked now waits in it for the program, which need not
-  // wait for the question.
-  if (takesSocket) server.once('close', startProbe);
+  // A question asked now waits in the socket for the program, which need not wait for the question. Its server is
+  // closed here when it is handed over.
+  if (bound) startProbe();
+  else if (takesSocket) server?.once('close', startProbe);
   return {
     address: { node, host: '127.0.0.1', port },
-    extra: takesSocket ? server : undefined,
+    extra: takesSocket ? (bound ?? server) : undefined,
     variables,
     words: { PORT: String(port), LISTEN_FD: String(EXTRA_FD) },
     started(given) {
@@ -146,7 +149,8 @@ export async function openPort(
     close() {
       isClosed = true;
       probe?.close();
-      server.close();
+      bound?.discard();
+      server?.close();
       usedPorts.delete(port);
     },
   };
@@ -163,9 +167,4 @@ async function listen(used: ReadonlySet<number>): Promise<Server> {
     if (!used.has(portOf(server))) return server;
     server.close();
   }
-}
-
-function portOf(server: Server): number {
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }

@@ -20,7 +20,10 @@ afterEach(() => {
 test('the question waits in the socket; an answer before anybody says that the program runs is kept', async () => {
   const spec = revisionSpec.parse({ runtime: 'command', args: ['program', '${LISTEN_FD}'] });
   const workload = { key: 'default/app/v1', spec };
-  transport = await openPort({ clock: systemClock, node: 'here', usedPorts: new Set() }, workload);
+  transport = await openPort(
+    { clock: systemClock, node: 'here', usedPorts: new Set(), takeBound: () => undefined },
+    workload,
+  );
   const { extra } = transport;
   if (!(extra instanceof Server)) throw new Error('there is no socket to hand over');
   child = fork(PROGRAM);
