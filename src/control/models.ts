@@ -81,10 +81,12 @@ export function createModelUseCases(options: ModelOptions): ModelUseCases {
   ): Promise<void> {
     const now = clock.now();
     const owner = ownerOf(actor);
+    const { generation = 0, createdAt = now, restoredAt } = before?.stored.value ?? {};
     const value = {
       document: plan.document,
-      generation: (before?.stored.value.generation ?? 0) + (plan.documentChanged ? 1 : 0),
-      createdAt: before?.stored.value.createdAt ?? now,
+      generation: generation + (plan.documentChanged ? 1 : 0),
+      createdAt,
+      ...(restoredAt !== undefined && { restoredAt }),
       updatedAt: now,
       updatedBy: actor,
       ...(owner && { owner }),

@@ -83,7 +83,7 @@ describe.each(['http', 'https'])('by %s', (scheme) => {
 
   test('the addresses that are printed say so', () => {
     expect(platform.requests).toMatch(new RegExp(`^${scheme}://127\\.0\\.0\\.1:\\d+$`));
-    const trust = scheme === 'https' ? '--cacert CERTIFICATE.pem ' : '';
+    const trust = scheme === 'https' ? `--cacert ${authority} ` : '';
     expect(platform.output()).toContain(`curl -sS ${trust}${platform.requests}/v2/models/`);
   });
 

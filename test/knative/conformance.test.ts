@@ -15,6 +15,8 @@ const SKIPS = {
   'gives exactly the number that is desired': "the number is that of Knative's autoscaler",
   'those that start go before those that are ready': 'the ReplicaSet chooses who goes',
   'a draining instance is stopped when its drain time is over': GRACE,
+  'one that is dismissed with patience drains for as long as it takes, unless nothing shall run':
+    GRACE,
   'what ignores SIGTERM is ended by force after the drain time': GRACE,
   'failed starts are counted, wait longer each time, and never before retryAt': KUBELET,
   'a failed revision is tried one instance at a time, and recovers whole': KUBELET,

@@ -86,6 +86,19 @@ describe('a model that nobody asks', () => {
     expect(await names()).toEqual(['m']);
   });
 
+  test('that was restored has its whole time, whatever is changed of it', async () => {
+    await deployed(harness, { retention: UNUSED });
+    await cases().deleteModel(ADMIN, 'default', 'm');
+    await wait(30 * MINUTE);
+    await cases().restoreModel(ADMIN, 'default', 'm');
+    const row = { revision: '00001', percent: 100, tag: 'one' };
+    await cases().setTraffic(ADMIN, 'default', 'm', [row]);
+    await wait(2 * HOUR - 10 * MINUTE);
+    expect(await names()).toEqual(['m']);
+    await wait(15 * MINUTE);
+    expect(await names()).toEqual([]);
+  });
+
   test('stays while requests come, wait or run', async () => {
     const key = await deployed(harness, { retention: UNUSED });
     let step = 0;
