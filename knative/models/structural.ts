@@ -91,17 +91,24 @@ function pickKept(node: JsonSchema): Structural {
   };
 }
 
-/** In OpenAPI 3.0 a bound is exclusive by a word beside it. */
+/** The API server compares whole numbers as these: a bound beyond them would wrap, and refuse every one. */
+const INT64 = 2 ** 63;
+
+function isBound(value: JsonSchema['exclusiveMinimum']): value is number {
+  return typeof value === 'number' && Math.abs(value) < INT64;
+}
+
+/** In OpenAPI 3.0 a bound is exclusive by a word beside it. What is left out here, control checks. */
 function makeBounds(node: JsonSchema): Structural {
   const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = node;
   return {
-    ...(typeof minimum === 'number' && { minimum }),
-    ...(typeof maximum === 'number' && { maximum }),
-    ...(typeof exclusiveMinimum === 'number' && {
+    ...(isBound(minimum) && { minimum }),
+    ...(isBound(maximum) && { maximum }),
+    ...(isBound(exclusiveMinimum) && {
       minimum: exclusiveMinimum,
       exclusiveMinimum: true,
     }),
-    ...(typeof exclusiveMaximum === 'number' && {
+    ...(isBound(exclusiveMaximum) && {
       maximum: exclusiveMaximum,
       exclusiveMaximum: true,
     }),

@@ -55,6 +55,14 @@ test('defaults and descriptions are those of the model file', () => {
   expect(schemas.get('.spec.keepAlive.idle')?.default).toBeUndefined();
 });
 
+test('a bound that the API server cannot compare whole numbers with is left to control', () => {
+  expect(makeStructural({ type: 'number', minimum: -(2 ** 63), maximum: 1e100 })).toEqual({
+    type: 'number',
+  });
+  const safe = { type: 'number', minimum: Number.MIN_SAFE_INTEGER, maximum: 1e15 } as const;
+  expect(makeStructural(safe)).toEqual(safe);
+});
+
 test('a keyword that nobody has thought of is no silent loss', () => {
   expect(() => makeStructural({ type: 'object', patternProperties: {} })).toThrow(
     "JSON Schema's patternProperties is not translated yet",
