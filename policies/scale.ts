@@ -1,4 +1,4 @@
-import { formatCount } from './words.ts';
+import { formatCount, formatFigure } from './words.ts';
 
 /** Mean load over this many seconds sets the number in quiet times. Knative's stable window. */
 export const STABLE_SECONDS = 60;
@@ -106,12 +106,8 @@ function whyOf(
   count: number,
 ): string {
   const now = `${seen.queued} waiting, ${seen.inFlight} running on ${seen.ready} ready`;
-  const means = `mean ${round(seen.stable)} over ${STABLE_SECONDS} s, ${round(seen.panic)} over ${PANIC_SECONDS} s`;
-  const per = `${round(perInstance)} for each instance`;
+  const means = `mean ${formatFigure(seen.stable)} over ${STABLE_SECONDS} s, ${formatFigure(seen.panic)} over ${PANIC_SECONDS} s`;
+  const per = `${formatFigure(perInstance)} for each instance`;
   const because = { cold: 'none is ready', panic: 'a burst', stable: 'steady' }[mode];
   return `the load needs ${formatCount(count)} (${because}): ${now}; ${means}; ${per}`;
-}
-
-function round(value: number): string {
-  return String(Math.round(value * 100) / 100);
 }

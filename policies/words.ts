@@ -3,3 +3,8 @@ export function formatCount(count: number): string {
   if (count === 0) return 'no instance';
   return count === 1 ? '1 instance' : `${count} instances`;
 }
+
+/** A figure for people: at most two decimals. */
+export function formatFigure(value: number): string {
+  return String(Math.round(value * 100) / 100);
+}

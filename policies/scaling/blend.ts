@@ -1,4 +1,5 @@
-import { type Judged, type SignalSpec, round } from './signals.ts';
+import { formatFigure } from '../words.ts';
+import type { Judged, SignalSpec } from './signals.ts';
 
 /** How many instances all signals together need, with fractions. */
 export interface Blend {
@@ -29,7 +30,9 @@ export function blendSignals(specs: readonly SignalSpec[], judged: readonly Judg
       leftOut.push(`${name} ${one.leftOut}`);
       continue;
     }
-    said.push(`${name} ${round(one.needed)}${weight === undefined ? '' : ` (weight ${weight})`}`);
+    said.push(
+      `${name} ${formatFigure(one.needed)}${weight === undefined ? '' : ` (weight ${weight})`}`,
+    );
     if (weight === undefined) {
       alone.count++;
       alone.needed = Math.max(alone.needed, one.needed);

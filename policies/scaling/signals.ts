@@ -1,3 +1,5 @@
+import { formatFigure } from '../words.ts';
+
 /** What one signal says: as many instances as it takes for its value to be at its target. */
 
 /**
@@ -72,7 +74,7 @@ export function judgeSignal(
   if (value > usual * JUMP && !isConfirmed(memory, seen)) {
     const doubted = memory.doubted ?? { value, at: seen.at };
     return {
-      leftOut: `jumped from ${round(memory.believed)} to ${round(value)}`,
+      leftOut: `jumped from ${formatFigure(memory.believed)} to ${formatFigure(value)}`,
       memory: { ...memory, doubted: seen.at > doubted.at ? { value, at: seen.at } : doubted },
     };
   }
@@ -93,8 +95,8 @@ function faultOf(spec: SignalSpec, seen: Sighting, ready: number, now: number): 
   if (!isFit(value)) return `is ${value}`;
   if (!Number.isFinite(at)) return 'has no time';
   const age = now - at;
-  if (age > STALE_INTERVALS * spec.every) return `is ${round(age / 1000)} s old`;
-  if (age < -AHEAD_MS) return `is ${round(-age / 1000)} s ahead of time`;
+  if (age > STALE_INTERVALS * spec.every) return `is ${formatFigure(age / 1000)} s old`;
+  if (age < -AHEAD_MS) return `is ${formatFigure(-age / 1000)} s ahead of time`;
   if (spec.kind === 'ratio' && ready === 0) return 'says nothing without an instance';
   return undefined;
 }
@@ -112,8 +114,4 @@ function isConfirmed({ doubted }: SignalMemory, { value, at }: Sighting): boolea
 function neededBy({ kind, target }: SignalSpec, value: number, among: number): number {
   const times = Math.min(value / target, MOST_NEEDED);
   return kind === 'total' ? times : among * Math.min(times, MOST_RATIO);
-}
-
-export function round(value: number): string {
-  return String(Math.round(value * 100) / 100);
 }

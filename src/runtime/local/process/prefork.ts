@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { createServer } from 'node:net';
 import type { Clock, Timer } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
 import { descriptorOf, portOf } from './listening.ts';
@@ -61,7 +61,12 @@ export function createPrefork(options: {
   let timer: Timer | undefined;
 
   function refill(): void {
-    if (kinds.has('pipe') && !pipe) pipe = fork('pipe', () => (pipe = undefined));
+    if (kinds.has('pipe') && !pipe) {
+      pipe = fork(
+        () => 'pipe',
+        () => (pipe = undefined),
+      );
+    }
     if (kinds.has('socket') && sockets.size === 0 && !isBinding) bind();
   }
 
@@ -72,9 +77,14 @@ export function createPrefork(options: {
     server.listen({ port: 0, host: '127.0.0.1' }, () => {
       isBinding = false;
       const port = portOf(server);
-      const child = forkWith(server, () => {
-        if (sockets.delete(port)) onUnbound(port);
-      });
+      const child = fork(
+        () => descriptorOf(server),
+        () => {
+          if (sockets.delete(port)) onUnbound(port);
+        },
+      );
+      // In the turn of the loop in which it began to listen: later we would take connections ourselves.
+      server.close();
       if (!child) return;
       sockets.set(port, child);
       onBound(port);
@@ -88,10 +98,9 @@ export function createPrefork(options: {
       timer = clock.after(REFILL_MS, refill);
     },
     piped(program) {
+      if (!pipe || !canBeTold(program) || !canRun(program)) return undefined;
       const order = makeOrder(program);
-      if (!pipe || order.length > MOST_ORDER_CHARS || !canBeTold(program) || !canRun(program)) {
-        return undefined;
-      }
+      if (order.length > MOST_ORDER_CHARS) return undefined;
       const child = become(pipe, order);
       pipe = undefined;
       return child;
@@ -109,28 +118,22 @@ export function createPrefork(options: {
   };
 }
 
-/** The socket is closed here in the turn of the loop in which it began to listen: we must not accept. */
-function forkWith(server: Server, onEnd: () => void): ChildProcess | undefined {
+/** Undefined: the system has none, and programs are forked as ever. */
+function fork(extra: () => 'pipe' | number, onEnd: () => void): ChildProcess | undefined {
   try {
-    return fork(descriptorOf(server), onEnd);
+    const child = spawn(SHELL, ['-c', SCRIPT], {
+      cwd: '/',
+      env: {},
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe', extra()],
+    });
+    child.stdin?.on('error', () => {});
+    child.once('error', onEnd);
+    child.once('exit', onEnd);
+    return child;
   } catch {
     return undefined;
-  } finally {
-    server.close();
   }
-}
-
-function fork(extra: 'pipe' | number, onEnd: () => void): ChildProcess {
-  const child = spawn(SHELL, ['-c', SCRIPT], {
-    cwd: '/',
-    env: {},
-    detached: true,
-    stdio: ['pipe', 'pipe', 'pipe', extra],
-  });
-  child.stdin?.on('error', () => {});
-  child.once('error', onEnd);
-  child.once('exit', onEnd);
-  return child;
 }
 
 function become(child: ChildProcess, order: string): ChildProcess {

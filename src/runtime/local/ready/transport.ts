@@ -149,7 +149,8 @@ export async function openPort(
     close() {
       isClosed = true;
       probe?.close();
-      bound?.discard();
+      // Once it runs the socket is its own, and the port may be another's next.
+      if (!events) bound?.discard();
       server?.close();
       usedPorts.delete(port);
     },
