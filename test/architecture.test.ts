@@ -29,6 +29,7 @@ const TABLE: Table = {
     { path: 'src/runtime', holds: 'what runs instances', imports: [DOMAIN, LIB] },
     { path: 'src/store', holds: 'what is remembered; artifacts', imports: [DOMAIN, LIB] },
     { path: 'src/bus', holds: 'signals between data plane and control', imports: [DOMAIN, LIB] },
+    { path: 'src/batch', holds: 'what a job does: rows in, requests, rows out', imports: [DOMAIN, LIB] },
     {
       path: 'knative',
       holds: 'Kubernetes and Knative Serving: runtime, activator, ingress, Model objects, install',
