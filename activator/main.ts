@@ -2,6 +2,7 @@ import { flushCompileCache } from 'node:module';
 import { createStreamClient } from '#bus/stream.ts';
 import { urlOf } from '#domain/address.ts';
 import { systemClock } from '#lib/clock.ts';
+import { compileEarly } from '#lib/compile-early.ts';
 import { INTERRUPTED } from '#lib/exit-status.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 import { sendTo } from '#lib/ipc.ts';
@@ -30,6 +31,7 @@ interface Running {
 }
 
 async function run(start: DataPlaneStart): Promise<Running> {
+  compileEarly();
   const { settings, dataPlane, processes, sharePort, version } = start;
   const log = createLog({ level: settings.logLevel, terminal: process.stderr.isTTY });
   const client = createStreamClient({

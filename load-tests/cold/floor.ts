@@ -141,12 +141,22 @@ function onSocket(learnt: Learnt, folder: string): Started {
   const child = run(learnt, { ...learnt.environment, ...variables }, 'pipe');
   const pipe = child.stdio[EXTRA_FD];
   if (!(pipe instanceof Readable)) throw new Error('there is no readiness pipe');
-  const ready = once(pipe, 'data').then(([line]) => {
-    const said: { load?: number; error?: string } = JSON.parse(String(line));
-    if (said.error !== undefined) throw new Error(said.error);
-    return said.load ?? 0;
-  });
-  return { child, place: { path }, ready };
+  return { child, place: { path }, ready: Promise.race([readyOf(pipe), failOnExit(child)]) };
+}
+
+async function readyOf(pipe: Readable): Promise<number> {
+  const [line]: unknown[] = await once(pipe, 'data');
+  const said: { load?: number; error?: string } = JSON.parse(String(line));
+  if (said.error !== undefined) throw new Error(said.error);
+  return said.load ?? 0;
+}
+
+/** It ends when it is killed, too: by then nobody waits for this any more. */
+async function failOnExit(child: ChildProcess): Promise<never> {
+  let wrote = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (wrote += text));
+  const [code, signal]: unknown[] = await once(child, 'close');
+  throw new Error(`the bare program ended (${String(signal ?? code)}): ${wrote}`);
 }
 
 function run(learnt: Learnt, env: Readonly<Record<string, string>>, extra: number | 'pipe') {

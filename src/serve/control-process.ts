@@ -1,6 +1,7 @@
 import { flushCompileCache } from 'node:module';
 import { createStreamHost } from '#bus/stream.ts';
 import { systemClock } from '#lib/clock.ts';
+import { compileEarly } from '#lib/compile-early.ts';
 import { messageOf } from '#lib/fault.ts';
 import { sendTo } from '#lib/ipc.ts';
 import { createLog } from '#lib/log.ts';
@@ -23,6 +24,7 @@ function say(message: FromControl, said?: () => void): void {
 }
 
 async function run(start: ControlProcessStart): Promise<void> {
+  compileEarly();
   const log = createLog({ level: start.settings.logLevel, terminal: start.terminal });
   alive = start.alive;
   control = await createControlPlane(start, {

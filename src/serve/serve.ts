@@ -6,6 +6,7 @@ import { createLocalClient } from '#bus/local.ts';
 import type { ServeRequest } from '#cli/commands/serve.ts';
 import type { ServerSettings } from '#domain/server.ts';
 import { systemClock } from '#lib/clock.ts';
+import { compileEarly } from '#lib/compile-early.ts';
 import { entryUrl } from '#lib/entry.ts';
 import { WRONG_USAGE } from '#lib/exit-status.ts';
 import { Fault } from '#lib/fault.ts';
@@ -27,6 +28,7 @@ export async function serve(request: ServeRequest, version: string): Promise<num
     process.stderr.write(`error: ${wrong}\n`);
     return WRONG_USAGE;
   }
+  compileEarly();
   const held = holdSignals(systemClock);
   try {
     const run = request.settings.workers > 0 ? serveWithWorkers : serveEmbedded;
