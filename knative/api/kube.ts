@@ -71,6 +71,8 @@ const PAGE = 500;
 /** A page of large objects; far more than any answer that is right. */
 const LONGEST_ANSWER = 128 * 2 ** 20;
 const LONGEST_LOG = 2 ** 20;
+/** Of what cannot be read, in messages. */
+const SHOWN = 100;
 
 export function createKube(connection: Connection, clock: Clock): Kube {
   async function send(
@@ -85,7 +87,14 @@ export function createKube(connection: Connection, clock: Clock): Kube {
   async function call<T>(what: string, request: Omit<KubeRequest, 'signal'>): Promise<T> {
     const { status, body } = await send(request);
     if (status < 200 || status > 299) throw makeKubeFault({ status, body, what });
-    return JSON.parse(body);
+    try {
+      return JSON.parse(body);
+    } catch {
+      throw new Fault(
+        'bad_upstream',
+        `${what}: the answer of the cluster is no JSON: ${body.slice(0, SHOWN)}`,
+      );
+    }
   }
 
   async function listPage<T extends KubeObject>(

@@ -12,8 +12,9 @@ import type { WatchEvent } from './watch-events.ts';
  *
  * 1. A listener hears of every object that there is, of every change that the watch tells, and of every end, once;
  *    what came and went while the watch was away may be missed, what is left of it not.
- * 2. A broken watch goes on after its last event. Only when the cluster does not know that any more (410) is
- *    everything listed again; then what is not in the list has ended.
+ * 2. A watch whose connection broke goes on after its last event. When the cluster does not know that any more (410),
+ *    refuses it, or says what cannot be read, everything is listed again: from there the same would come again. Then
+ *    what is not in the list has ended.
  * 3. Waits after failures grow, with jitter, and are forgotten after an event. Nothing is asked for in between.
  */
 export interface Mirror<T extends KubeObject> {
@@ -88,7 +89,7 @@ export function runMirror<T extends KubeObject>(
   function take(event: WatchEvent<T>): boolean {
     if (event.type === 'ERROR') {
       if (event.object.code === 410) return false;
-      throw new Fault('unavailable', `the cluster ends the watch: ${event.object.message}`);
+      throw new Fault('bad_upstream', `the cluster ends the watch: ${event.object.message}`);
     }
     version = event.object.metadata.resourceVersion ?? version;
     if (event.type === 'DELETED') drop(event.object);
@@ -129,6 +130,7 @@ export function runMirror<T extends KubeObject>(
       } catch (error) {
         if (signal.aborted) return;
         failures++;
+        if (error instanceof Fault && error.code !== 'unavailable') version = undefined;
         trouble(error instanceof Fault ? error : makeAwayFault(error));
       }
       if (failures > 0) await pause(clock, waitOf(failures, roll()), signal);

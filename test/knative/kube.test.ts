@@ -202,6 +202,16 @@ describe('what the cluster refuses', () => {
     }
   });
 
+  test('an answer that is no JSON, as of a proxy on the way', async () => {
+    server.refuse(/GET .*digits/, 200, '<html>Sign in</html>');
+    await expect(kube.get(SERVICES, place)).rejects.toMatchObject({
+      code: 'bad_upstream',
+      message: expect.stringMatching(
+        /^services.serving.knative.dev digits in namespace shop: the answer of the cluster is no JSON: <html>Sign in/,
+      ),
+    });
+  });
+
   test('a message that never ends is cut', async () => {
     server.refuse(/^GET/, 500, 'x'.repeat(100_000));
     const error: unknown = await kube.get(REVISIONS, place).catch((fault: unknown) => fault);

@@ -194,6 +194,32 @@ describe('over the wire', () => {
     await ended(controller);
   });
 
+  const error = { type: 'ERROR', object: makeStatus(500, 'InternalError', 'etcd event lost') };
+  test.each([
+    ['an error that is no 410', `${JSON.stringify(error)}\n`, /etcd event lost/],
+    ['a line that is no event', '{"type":"ADDED"}\n', /is no event/],
+    ['a line longer than any object', 'x'.repeat(4 * 2 ** 20 + 1), /is longer than/],
+  ])('%s: all is listed again, as the same would come again', async (_what, text, why) => {
+    const controller = await follow();
+    server.write(text);
+    await until('it is listed again', () => lists() === 2);
+    expect(troubles[0]?.message).toMatch(why);
+    server.store.put(PODS, pod('a'));
+    await has('a');
+    expect(lists()).toBe(2);
+    await ended(controller);
+  });
+
+  test('a watch that is refused from where it was begins anew with a list', async () => {
+    const controller = await follow();
+    server.refuse(/watch=true/, 400, makeStatus(400, 'BadRequest', 'no such version'));
+    server.cut();
+    await until('it is listed again', () => lists() === 2);
+    server.store.put(PODS, pod('a'));
+    await has('a');
+    await ended(controller);
+  });
+
   test('nonsense is no event', async () => {
     const controller = await follow();
     server.write('{"type":"ADDED"}\n');
