@@ -10,6 +10,7 @@ import {
   isEnding,
   isHeld,
   makeHold,
+  makeRelease,
   makeTold,
   type ModelObject,
   MODELS,
@@ -56,7 +57,7 @@ interface Memory {
 }
 
 export function createModelObjects(options: {
-  kube: Pick<Kube, 'apply' | 'remove'>;
+  kube: Pick<Kube, 'apply' | 'merge' | 'remove'>;
   mirror: ModelMirror;
   platform: ModelPlatform;
   clock: Clock;
@@ -85,7 +86,7 @@ export function createModelObjects(options: {
 
   async function keep(key: string, object: ModelObject, isUnused: boolean): Promise<void> {
     const memory = memoryOf(key, object);
-    if (!isHeld(object)) await kube.apply(MODELS, makeHold(object, true), { force: true });
+    if (!isHeld(object)) await kube.apply(MODELS, makeHold(object), { force: true });
     const { namespace, model: name } = partsOfModelKey(key);
     const before = await platform.read(namespace, name);
     const foreign = await claim(object, before, platform);
@@ -147,7 +148,7 @@ export function createModelObjects(options: {
     const { namespace, model: name } = partsOfModelKey(key);
     const model = await platform.read(namespace, name);
     if (model?.status.owner === 'kubernetes') await platform.remove(OBJECT_ACTOR, namespace, name);
-    await kube.apply(MODELS, makeHold(object, false), { force: true });
+    await kube.merge(MODELS, { namespace, name }, makeRelease(object));
     memories.delete(key);
   }
 

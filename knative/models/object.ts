@@ -66,9 +66,19 @@ export function actorOf({ metadata }: ModelObject): Actor {
 /** Where the object itself is the reason: its end, its absence. */
 export const OBJECT_ACTOR: Actor = actorNamed('Model');
 
-/** For server-side apply: with our finalizer or without, and nothing else of it. */
-export function makeHold({ metadata }: ModelObject, isHeld: boolean): ModelObject {
-  return { ...makeIdentity(metadata, isHeld ? { finalizers: [FINALIZER] } : {}) };
+/** For server-side apply: with our finalizer, and nothing else of it. */
+export function makeHold({ metadata }: ModelObject): ModelObject {
+  return makeIdentity(metadata, { finalizers: [FINALIZER] });
+}
+
+/**
+ * A merge patch of the object as it was seen: without our finalizer, whoever set it. An object that was restored, or
+ * applied as it was exported, has it from others, and an apply takes away only what was ours.
+ */
+export function makeRelease({ metadata }: ModelObject): object {
+  const { uid, resourceVersion, finalizers = [] } = metadata;
+  const others = finalizers.filter((each) => each !== FINALIZER);
+  return { metadata: { uid, resourceVersion, finalizers: others } };
 }
 
 /** For server-side apply of the status. */

@@ -20,6 +20,8 @@ export interface ApiServer {
   readonly requests: readonly { readonly method: string; readonly path: string }[];
   /** Watches that are open now. */
   readonly watches: number;
+  /** Requests that are never answered, whose clients still wait. */
+  readonly unanswered: number;
   /** The next requests that match are answered so; with status 0, never. */
   refuse(pattern: RegExp, status: number, body: unknown, times?: number): void;
   /** Ends all watches in the middle of a line. */
@@ -43,6 +45,7 @@ export async function startApiServer(): Promise<ApiServer> {
   const requests: { method: string; path: string }[] = [];
   /** Open watches, and how to tell them nothing more. */
   const watches = new Map<ServerResponse, () => void>();
+  const unanswered = new Set<ServerResponse>();
   const refusals: { pattern: RegExp; status: number; body: unknown; left: number }[] = [];
 
   const server = createServer({ cert: certificate, key }, (request, response) => {
@@ -67,6 +70,7 @@ export async function startApiServer(): Promise<ApiServer> {
     if (refusal) {
       refusal.left--;
       if (refusal.status > 0) reply(response, refusal.status, refusal.body);
+      else leaveOpen(response);
       return;
     }
     const url = new URL(path, 'https://api.test');
@@ -74,6 +78,11 @@ export async function startApiServer(): Promise<ApiServer> {
     if (!target) reply(response, 404, '404 page not found');
     else if (url.searchParams.get('watch') === 'true') watch(target.resource, url, response);
     else handle(method, target, url.searchParams, body, response);
+  }
+
+  function leaveOpen(response: ServerResponse): void {
+    unanswered.add(response);
+    response.on('close', () => unanswered.delete(response));
   }
 
   function handle(
@@ -161,7 +170,7 @@ export async function startApiServer(): Promise<ApiServer> {
       return { status: 409, object: conflict(known) };
     }
     const merged = { ...merge(known ?? {}, sent), ...(isApply && { managers: manager }) } as Stored;
-    const applied = isApply ? replaceApplied(merged, sent, subresource) : merged;
+    const applied = isApply ? replaceApplied(merged, sent, known, subresource) : merged;
     if (query.get('dryRun') === 'All') return { status: 200, object: applied };
     const { deletionTimestamp, finalizers = [] } = applied.metadata;
     const kept = store.put(resource, applied);
@@ -202,6 +211,9 @@ export async function startApiServer(): Promise<ApiServer> {
     requests,
     get watches() {
       return watches.size;
+    },
+    get unanswered() {
+      return unanswered.size;
     },
     refuse(pattern, status, body, times = 1) {
       refusals.push({ pattern, status, body, left: times });
@@ -317,13 +329,24 @@ function partOf(sent: Stored, subresource: string | undefined): Stored {
   return 'spec' in sent ? { ...rest, spec } : rest;
 }
 
-/** What a manager has applied before and does not any more goes. All finalizers are one manager's here. */
-function replaceApplied(merged: Stored, sent: Stored, subresource: string | undefined): Stored {
+/** What a manager has applied before and does not any more goes; of finalizers not those that others have set before. */
+function replaceApplied(
+  merged: Stored,
+  sent: Stored,
+  known: Stored | undefined,
+  subresource: string | undefined,
+): Stored {
   if (subresource === 'status') return { ...merged, status: sent.status };
-  const { finalizers } = sent.metadata;
+  const ours = known?.appliedFinalizers ?? [];
+  const others = (known?.metadata.finalizers ?? []).filter((each) => !ours.includes(each));
+  const appliedFinalizers = (sent.metadata.finalizers ?? []).filter(
+    (each) => !others.includes(each),
+  );
+  const finalizers = [...others, ...appliedFinalizers];
   const { finalizers: _, ...metadata } = merged.metadata;
-  const held = { ...metadata, ...(finalizers && { finalizers }) };
-  return { ...merged, metadata: held, ...('spec' in sent && { spec: sent.spec }) };
+  const held = { ...metadata, ...(finalizers.length > 0 && { finalizers }) };
+  const spec = 'spec' in sent && { spec: sent.spec };
+  return { ...merged, metadata: held, appliedFinalizers, ...spec };
 }
 
 function isObject(value: unknown): value is object {

@@ -11,6 +11,8 @@ export interface Stored extends KubeObject {
   readonly status?: unknown;
   /** Who applied it last. */
   readonly managers?: string;
+  /** Those that who applies has set, and nobody before. */
+  readonly appliedFinalizers?: readonly string[];
   /** Of a pod: its output. */
   readonly log?: string;
 }

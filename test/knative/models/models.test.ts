@@ -290,6 +290,19 @@ describe('what happened while Rouse was away', () => {
   });
 });
 
+test('an object that had our finalizer when it came, as a restored one, goes all the same; that of another stays', async () => {
+  setup.start();
+  const finalizers = ['rouse.dev/model', 'example.com/other'];
+  setup.put('digits', { revision: v1 }, { finalizers: ['rouse.dev/model'] });
+  setup.put('shared', { revision: v1 }, { finalizers });
+  for (const name of ['digits', 'shared']) await setup.untilCondition(name, 'Ready', /^True/);
+  for (const name of ['digits', 'shared']) await setup.remove(name);
+  await until('it is gone', () => setup.get('digits') === undefined);
+  await untilGone('shared');
+  await until('ours is taken away', () => setup.get('shared')?.metadata.finalizers?.length === 1);
+  expect(setup.get('shared')?.metadata.finalizers).toEqual(['example.com/other']);
+});
+
 test('a deletion that Rouse cannot carry out yet holds the object', async () => {
   setup.start();
   setup.put('digits', { revision: v1 });
