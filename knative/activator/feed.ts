@@ -51,7 +51,8 @@ export function createFeed(options: {
   /** The address that the cluster knows this activator by. */
   podIp: string;
   probe: (to: string, signal: AbortSignal) => Promise<ProbeResult>;
-  sendStats: (stats: readonly Stat[]) => void;
+  /** False: they are lost. */
+  sendStats: (stats: readonly Stat[]) => boolean;
   clock: Clock;
   roll: () => number;
   log: Log;

@@ -7,7 +7,7 @@ import type { Stat } from './stats.ts';
  *
  * 1. A revision that is newly seen is told of at once, as one request that came; so a revision at zero wakes.
  * 2. After that all that are tracked are told of with each report of the data plane; the one request that was told of
- *    already is taken off the first of them.
+ *    already is taken off the first of them, unless that was lost.
  * 3. A revision without load is told of once more, with nothing, and is not tracked any more.
  */
 export interface Reporter {
@@ -17,13 +17,13 @@ export interface Reporter {
   load(revisions: readonly RevisionLoad[]): void;
 }
 
-export function createReporter(send: (stats: readonly Stat[]) => void): Reporter {
+/** @param send false: the autoscaler is away, and this is lost. */
+export function createReporter(send: (stats: readonly Stat[]) => boolean): Reporter {
   /** What was told already of each that is tracked. */
   const told = new Map<string, number>();
 
   function track(revision: string): void {
-    told.set(revision, 1);
-    send([makeStat(revision, 1, 1)]);
+    told.set(revision, send([makeStat(revision, 1, 1)]) ? 1 : 0);
   }
 
   return {

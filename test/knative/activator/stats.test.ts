@@ -34,9 +34,14 @@ describe('what is told of revisions', () => {
 
   function start() {
     const sent: Stat[] = [];
-    const reporter = createReporter((stats) => sent.push(...stats));
+    let isAway = false;
+    const reporter = createReporter((stats) => {
+      if (!isAway) sent.push(...stats);
+      return !isAway;
+    });
     return {
       reporter,
+      away: (is: boolean) => (isAway = is),
       take: () => sent.splice(0).map((s) => [s.revision, s.concurrency, s.count]),
     };
   }
@@ -51,6 +56,17 @@ describe('what is told of revisions', () => {
     expect(take()).toEqual([['r', 1.5, 2]]);
     reporter.load([load(3, 1)]);
     expect(take()).toEqual([['r', 3, 1]]);
+  });
+
+  test('all of it with the first report, when what was to be told at once was lost', () => {
+    const { reporter, take, away } = start();
+    away(true);
+    reporter.wake(KEY);
+    away(false);
+    reporter.load([load(1, 1)]);
+    expect(take()).toEqual([['r', 1, 1]]);
+    reporter.load([load(1, 0)]);
+    expect(take()).toEqual([['r', 1, 0]]);
   });
 
   test('never less than nothing', () => {
