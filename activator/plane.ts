@@ -14,7 +14,10 @@ export interface PlaneLimits {
   readonly head: number;
   /** Bytes of a request body. */
   readonly body: number;
-  /** Bytes of all requests that wait or are read in order to find their model, of heads not whole, of what is sent ahead. */
+  /**
+   * Bytes of all requests that wait or are read in order to find their model, of heads not whole, of large heads, of
+   * what is sent ahead.
+   */
   readonly heldBytes: number;
   /** Open ones; as many streams of HTTP/2 in all of them together. */
   readonly connections: number;

@@ -6,6 +6,7 @@ import type { Downstream, DownstreamEvents } from './downstream.ts';
 import { Forward, type ForwardEvents, type Granted } from './forward.ts';
 import type { Refused } from '../gate/gate.ts';
 import { HeldBody } from './held-body.ts';
+import { HeldBytes } from './held-bytes.ts';
 import { Hold, type HoldEvents } from './hold.ts';
 import { pieceOf } from '../http/pieces.ts';
 import type { HeadEdits } from '../http/head-edits.ts';
@@ -29,6 +30,7 @@ import {
   makeOverShare,
   makeRunEnded,
   TOO_MANY_BODIES,
+  TOO_MANY_HEADS,
 } from './refusals.ts';
 import { Router, type RouterEvents } from './router.ts';
 import { isElsewhere, mustRefuse, type RevisionRoute, speaksGrpc } from '../routes.ts';
@@ -42,6 +44,11 @@ import { isForPerson, makeWaitingPage, PAGE_FIELDS } from './waiting-page.ts';
 import { retryAfterOf, waitsOf } from '../status/waits.ts';
 import type { Following } from '../status/watches.ts';
 
+/**
+ * Bytes of a head that are not counted: 20,000 of them are 80 MiB. By HTTP/2 a head of 64 KiB comes as a few bytes, when
+ * its fields were sent before.
+ */
+const ORDINARY_HEAD = 4096;
 /** A caller that closed its connection, in the metrics: the code that nginx made common. */
 const CLIENT_CLOSED = 499;
 
@@ -79,6 +86,8 @@ export class Exchange
   private readonly plane: Plane;
   private readonly identity: Identity;
   private readonly body: HeldBody;
+  /** Made with the first head that is large. */
+  private heldHead: HeldBytes | undefined;
   private readonly hold: Hold;
   private readonly forward: Forward;
   private readonly router: Router;
@@ -127,7 +136,16 @@ export class Exchange
 
   begin(repeated: boolean): void {
     this.state = ROUTING;
-    this.router.begin(repeated);
+    const refusal = this.keepHead(this.downstream.head.text.length);
+    if (refusal) this.refuse(refusal);
+    else this.router.begin(repeated);
+  }
+
+  /** A large head counts among what is held for as long as its request is there, which may be long. */
+  private keepHead(bytes: number): Refusal | undefined {
+    if (bytes <= ORDINARY_HEAD) return undefined;
+    this.heldHead ??= new HeldBytes(this.plane);
+    return this.heldHead.take(bytes) ? undefined : TOO_MANY_HEADS;
   }
 
   // Where it goes
@@ -470,6 +488,7 @@ export class Exchange
     this.mirror?.drop();
     this.mirror = undefined;
     this.body.clear();
+    this.heldHead?.letGo();
     const { instance } = this;
     this.instance = undefined;
     const now = this.plane.now();

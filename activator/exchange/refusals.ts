@@ -31,6 +31,11 @@ export const TOO_MANY_BODIES = refusal(
   'The bodies of all waiting requests together are as large as they may be.',
   { retryAfter: 1 },
 );
+export const TOO_MANY_HEADS = refusal(
+  'unavailable',
+  'The large heads of all requests, and the bodies of those that wait, are together as large as they may be.',
+  { retryAfter: 1 },
+);
 export const NOT_JSON = refusal(
   'bad_request',
   'The body is not JSON, so the model it names is unknown.',

@@ -55,7 +55,7 @@ const limits = z.strictObject({
   bodyBytes: size.prefault('1Gi').meta({ description: 'Body of a request.' }),
   heldBytes: size.prefault('256Mi').meta({
     description:
-      'Bodies held while requests wait, and what is sent ahead, in all; each worker has its share.',
+      'Bodies held while requests wait, large heads, and what is sent ahead, in all; each worker has its share.',
   }),
   connections: z
     .int()
