@@ -51,24 +51,41 @@ export function createController(options: {
   /** What became of an Ingress by what was written, until the watch tells it. */
   const written = new WeakMap<Ingress, Ingress>();
   let failures = 0;
+  /** As it was told last. */
+  let trouble = '';
 
   async function step(): Promise<void> {
     if (!isLeader()) return;
     const open = [...feed.all()].filter(isOpen);
     let waits = false;
     for (let at = 0; at < open.length; at += AT_ONCE) {
-      const done = await Promise.all(open.slice(at, at + AT_ONCE).map(settle));
+      const done = await Promise.all(open.slice(at, at + AT_ONCE).map(trySettle));
       waits ||= done.includes(false);
     }
     failures = waits ? failures + 1 : 0;
+    if (!waits) trouble = '';
     if (waits) clock.after(backoffMs(failures, FIRST_WAIT_MS, LONGEST_WAIT_MS), () => loop.ask());
   }
 
-  /** Something is left to be told of it. What was ready may have lost a host since, to one that is older. */
-  function isOpen({ ingress }: Progress): boolean {
+  /**
+   * Something is left to be told of it. What was ready may have lost a host since, to one that is older, or a
+   * certificate, without which the next gateway cannot serve it.
+   */
+  function isOpen({ ingress, problem }: Progress): boolean {
+    if (problem) return true;
     const { status, metadata } = newestOf(ingress);
     const { generation = 0 } = metadata;
     return !isSettled(status, { generation }, domains) || lost(keyOf(ingress)).length > 0;
+  }
+
+  /** One that cannot be settled keeps no other from it. */
+  async function trySettle(progress: Progress): Promise<boolean> {
+    try {
+      return await settle(progress);
+    } catch (error) {
+      onError(error, keyOf(progress.ingress));
+      return false;
+    }
   }
 
   /** False: it is to be looked at again soon. */
@@ -135,8 +152,12 @@ export function createController(options: {
     return written.get(ingress) ?? ingress;
   }
 
-  function onError(error: unknown): void {
-    log.warn({ err: messageOf(error) }, 'the status of an Ingress cannot be written');
+  /** Once for each reason in a row: it is tried again and again. */
+  function onError(error: unknown, ingress = ''): void {
+    const err = messageOf(error);
+    if (err === trouble) return;
+    trouble = err;
+    log.warn({ ingress, err }, 'the status of an Ingress cannot be written');
   }
 
   const loop = createLoop({ clock, everyMs: RESYNC_MS, step, onError });

@@ -64,7 +64,11 @@ export function createLeadership(options: {
   async function step(): Promise<void> {
     const begun = clock.now();
     const lease = await kube.get(LEASES, place);
-    if (!mayTake(lease)) return;
+    if (!mayTake(lease)) {
+      // Whoever has it: two never lead longer than one look apart.
+      sureUntil = 0;
+      return;
+    }
     const had = begun < sureUntil;
     await write(lease);
     sureUntil = begun + SURE_MS;

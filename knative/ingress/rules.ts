@@ -65,6 +65,11 @@ export interface CertificateRule {
 const HASH_FIELD = 'k-network-hash';
 const OVERRIDE = 'override';
 
+/** What a request can say (RFC 3986, 3.3; RFC 9110, 5). Probes say it, too. */
+const PATH = /^(?:\/[!"$->@-~]*)?$/;
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+const VALUE = /^(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?$/;
+
 /**
  * What an Ingress asks for. Throws Fault `invalid` with all that is wrong with it.
  *
@@ -134,11 +139,13 @@ function parsePath(path: IngressPath, { namespace }: Around): PathRule {
     appendHeaders = {},
     rewriteHost = '',
   } = path;
-  if (prefix !== '' && !prefix.startsWith('/')) throw invalid(`path ${prefix}: expected a /`);
+  if (!PATH.test(prefix)) {
+    throw invalid(`path ${prefix}: expected a / and then visible ASCII without ? and #`);
+  }
   const only = splits.length === 1;
   const rows = splits.map((split) => ({
     backend: parseBackend(split, namespace),
-    percent: split.percent ?? (only ? 100 : 0),
+    percent: parsePercent(split.percent ?? (only ? 100 : 0)),
     set: { ...appendHeaders, ...split.appendHeaders },
     host: rewriteHost === '' ? undefined : rewriteHost,
   }));
@@ -146,9 +153,20 @@ function parsePath(path: IngressPath, { namespace }: Around): PathRule {
   if (total !== 100) throw invalid(`path ${prefix || '/'}: the split has ${total} %; expected 100`);
   return {
     prefix,
-    headers: Object.entries(headers).map(([name, { exact = '' }]) => [name.toLowerCase(), exact]),
+    headers: Object.entries(headers).map(([name, { exact = '' }]) => parseHeader(name, exact)),
     splits: rows,
   };
+}
+
+function parsePercent(percent: number): number {
+  if (Number.isInteger(percent) && percent >= 0 && percent <= 100) return percent;
+  throw invalid(`percent ${percent}: expected a whole number from 0 to 100`);
+}
+
+function parseHeader(name: string, exact: string): readonly [string, string] {
+  if (TOKEN.test(name) && VALUE.test(exact)) return [name.toLowerCase(), exact];
+  const shown = JSON.stringify(`${name}: ${exact}`);
+  throw invalid(`header ${shown}: no request can have it; expected a name and a value of HTTP`);
 }
 
 function parseBackend(split: IngressSplit, own: string): BackendName {

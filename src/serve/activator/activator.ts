@@ -11,6 +11,7 @@ import { encodeStats } from '#knative/activator/stats.ts';
 import type { Kube } from '#knative/api/kube.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
+import { EVERYBODY } from '../everybody.ts';
 import { createKnativeAddressing } from './addressing.ts';
 import type { ActivatorEnvironment } from './environment.ts';
 
@@ -36,9 +37,6 @@ const LIMITS: PlaneLimits = {
   heldBytes: 192 * 1024 * 1024,
   connections: 20_000,
 };
-/** Whoever is in the cluster may say for whom it asks: ingresses do, at addresses that nobody knows in advance. */
-const EVERYBODY = ['0.0.0.0/0', '::/0'];
-
 const randomHex = (bytes: number): string => randomBytes(bytes).toString('hex');
 
 export async function createKnativeActivator(options: {
@@ -72,7 +70,7 @@ export async function createKnativeActivator(options: {
     dataPlane,
     podIp: environment.podIp,
     probe: probePod,
-    sendStats: (told) => void stats.send(encodeStats(dataPlane, told)),
+    sendStats: (told) => stats.send(encodeStats(dataPlane, told)),
     clock,
     roll,
     log,

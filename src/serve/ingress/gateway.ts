@@ -12,6 +12,12 @@ import { makeContexts } from './contexts.ts';
 export const SECURE = 'secure';
 export const INSIDE = 'inside';
 
+/**
+ * What Knative's own parts say to each other, and no caller: to a pod's queue-proxy it would hide load from the
+ * autoscaler, pass by the limit of concurrency, or name another host than the one that was asked for.
+ */
+const NOT_FROM_CALLERS = ['K-Proxy-Request', 'K-Kubelet-Probe', 'K-Original-Host'];
+
 /** A host's rules, ready for requests. */
 interface Host {
   readonly redirects: boolean;
@@ -103,10 +109,7 @@ function makePath({ prefix, headers, probe, splits }: PathRule): Path {
     ...(probe !== undefined && { probe }),
     rows: splits.map(({ backend, set, host }) => ({
       model: backendKey(backend),
-      edits:
-        Object.keys(set).length > 0 || host !== undefined
-          ? makeHeadEdits({ set, host })
-          : undefined,
+      edits: makeHeadEdits({ set, remove: NOT_FROM_CALLERS, host }),
     })),
     weights: Int32Array.from(splits, ({ percent }) => percent),
     credit: new Int32Array(splits.length),

@@ -9,6 +9,7 @@ import { createLeadership } from '#knative/ingress/leadership.ts';
 import type { Kube } from '#knative/api/kube.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
+import { EVERYBODY } from '../everybody.ts';
 import { createGateway, INSIDE, SECURE } from './gateway.ts';
 import type { IngressSettings } from './settings.ts';
 
@@ -51,7 +52,8 @@ export async function createIngressServer(options: {
     ...http,
     more: [
       { name: SECURE, ...https, entry: { ...entry, contextFor: gateway.contextFor } },
-      { name: INSIDE, ...inside, entry },
+      // An ingress is one who asks there, too: by another Ingress, as of a DomainMapping, a request passes twice.
+      { name: INSIDE, ...inside, entry: { ...entry, trustedProxies: EVERYBODY } },
     ],
     entry,
     addressing: gateway.addressing,
@@ -108,14 +110,18 @@ export async function createIngressServer(options: {
     log,
   });
 
+  async function stopWriting(): Promise<void> {
+    await controller?.close();
+    await leadership.close();
+  }
+
   return {
     activator,
     // Without any Ingress nothing is told to the data plane, which must know that there is none.
     ready: feed.synced.then(() => publisher.update({})),
     async close(graceMs) {
-      await controller?.close();
-      await leadership.close();
-      await activator.close(graceMs);
+      // Callers do not wait for a cluster that is slow to answer.
+      await Promise.all([stopWriting(), activator.close(graceMs)]);
       await feed.close();
       await publisher.close();
     },

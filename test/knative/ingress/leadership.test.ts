@@ -104,6 +104,16 @@ describe('of several', () => {
     expect(one.isLeader).toBe(false);
   });
 
+  test('who sees that another one has it leads no more, however it came to that', async () => {
+    const one = start('one');
+    await until('one leads', () => one.isLeader);
+    const [namespace, name] = PLACE;
+    const spec = { holderIdentity: 'two', renewTime: '2026-01-01T00:00:00Z' };
+    api.store.put(LEASES, { metadata: { namespace, name }, spec } as never);
+    await one.pass(2000);
+    expect([holder(), one.isLeader]).toEqual(['two', false]);
+  });
+
   test('who ends gives it back: the next need not wait', async () => {
     const one = start('one');
     await until('one leads', () => one.isLeader);

@@ -138,6 +138,20 @@ describe('what is refused', () => {
       bad({ splits: [to('a', { serviceNamespace: 'other' })] }),
       /in namespace other; expected shop/,
     ],
+    [
+      bad({ splits: [to('a', { percent: 150 }), to('b', { percent: -50 })] }),
+      /percent 150: expected a whole number from 0 to 100/,
+    ],
+    [bad({ path: '/a?b', splits: [to('a')] }), /path \/a\?b: expected .* without \? and #/],
+    [bad({ path: '/\u00fc', splits: [to('a')] }), /path \/\u00fc: expected .* visible ASCII/],
+    [
+      bad({ headers: { 'a b': { exact: 'x' } }, splits: [to('a')] }),
+      /header "a b: x": no request can have it/,
+    ],
+    [
+      bad({ headers: { a: { exact: 'x\r\ny' } }, splits: [to('a')] }),
+      /header "a: x\\r\\ny": no request can have it/,
+    ],
     [bad({ splits: [{ percent: 100 }] }), /names no Service/],
     [
       () => parseRouting(ingress({ rules: [{ hosts: ['1.2.3.4'], http: { paths: [] } }] }), DOMAIN),

@@ -4,12 +4,13 @@ import { request as requestHttps } from 'node:https';
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { ENDPOINT_SLICES, INGRESSES } from '#knative/ingress/objects.ts';
+import { ENDPOINT_SLICES, INGRESSES, SECRETS } from '#knative/ingress/objects.ts';
 import type { IngressServer } from '#serve/ingress/ingress.ts';
 import { call, startInstance } from '#test/activator/harness.ts';
 import { makeCertificate } from '#test/fixtures/certificate.ts';
 import { useTeardown } from '#test/teardown.ts';
 import { until } from '#test/until.ts';
+import { makeStatus } from '../api-server.ts';
 import { createWorld, makeRule, NAMESPACE, type World } from './world.ts';
 
 const HOST = 'digits.shop.example.com';
@@ -123,6 +124,57 @@ describe('an Ingress', () => {
   });
 });
 
+describe('what callers say', () => {
+  const echo: RequestListener = ({ headers }, response) =>
+    void response.end(
+      JSON.stringify(
+        Object.entries(headers).filter(([name]) => name.startsWith('k-') || name.startsWith('x-')),
+      ),
+    );
+
+  test('of what is between the parts of Knative only, goes no further', async () => {
+    world.putService('a', [await startBackend(echo)]);
+    world.putIngress('digits', makeRule(HOST, 'a'));
+    await world.untilReady('digits');
+    const spoofed = {
+      'k-proxy-request': 'activator',
+      'K-Kubelet-Probe': 'x',
+      k_original_host: 'x',
+      'k-original-host': 'inner.example.com',
+      'k-mine': '1',
+    };
+    for (const port of [gateway.activator.port, insidePort()]) {
+      const { body } = await ask(HOST, '/', spoofed, port);
+      const named = (JSON.parse(body) as string[][]).filter(([name]) => name?.startsWith('k'));
+      expect(named).toEqual([['k-mine', '1']]);
+    }
+  });
+
+  test('of themselves is believed inside of the cluster, where an ingress asks as well, and nowhere else', async () => {
+    world.putService('a', [await startBackend(echo)]);
+    world.putService('inside', [insidePort()]);
+    const inner = 'inner.shop.svc.cluster.local';
+    const [rule] = makeRule(inner, 'a').rules ?? [];
+    world.putIngress('inner', { rules: [{ ...rule, visibility: 'ClusterLocal' }] });
+    // As the DomainMapping of Knative.
+    world.putIngress('digits', makeRule(HOST, 'inside', { rewriteHost: inner }));
+    await world.untilReady('inner');
+    await world.untilReady('digits');
+    const said = { 'x-forwarded-for': '192.0.2.1', 'x-forwarded-proto': 'https' };
+    const { body } = await ask(HOST, '/', said);
+    expect(Object.fromEntries(JSON.parse(body) as [string, string][])).toMatchObject({
+      'x-forwarded-for': '127.0.0.1, 127.0.0.1',
+      'x-forwarded-proto': 'http',
+      'x-forwarded-host': HOST,
+    });
+    const direct = await ask(inner, '/', said, insidePort());
+    expect(Object.fromEntries(JSON.parse(direct.body) as [string, string][])).toMatchObject({
+      'x-forwarded-for': '192.0.2.1, 127.0.0.1',
+      'x-forwarded-proto': 'https',
+    });
+  });
+});
+
 describe('probes', () => {
   test('are told the hash; others get to the backend with what they ask for', async () => {
     const port = await startBackend(({ headers }, response) =>
@@ -208,6 +260,15 @@ describe('what is missing', () => {
     await world.untilReady('younger');
     expect((await ask(HOST)).body).toBe('b');
   });
+});
+
+test('a status that cannot be written keeps no other from being told', async () => {
+  await startNamed('a');
+  const { api } = world;
+  api.refuse(/PATCH .*\/bad-\d+\/status/, 500, makeStatus(500, 'InternalError', 'no'), 1e6);
+  for (let n = 0; n < 40; n += 1) world.putIngress(`bad-${n}`, makeRule(`${n}.example.com`, 'a'));
+  world.putIngress('digits', makeRule(HOST, 'a'));
+  await world.untilReady('digits');
 });
 
 describe('no request is lost', () => {
@@ -310,6 +371,19 @@ describe('TLS', () => {
     await expect(askSecurely('other.example.com', two.certificate)).rejects.toThrow();
   });
 
+  test('a Secret that goes is told, since who begins now cannot serve without it; it is served on', async () => {
+    await startNamed('a');
+    const { certificate, key } = makeCertificate([HOST]);
+    world.putSecret('cert', certificate, key);
+    world.putIngress('digits', { ...makeRule(HOST, 'a'), tls: secretOf('cert') });
+    await world.untilReady('digits');
+    world.api.store.delete(SECRETS, NAMESPACE, 'cert');
+    await world.untilSaid('digits', /^Unknown Missing Secret shop\/cert does not exist/);
+    expect(await askSecurely(HOST, certificate)).toBe('a');
+    world.putSecret('cert', certificate, key);
+    await world.untilReady('digits');
+  });
+
   test('is where plain callers are sent, with their path; inside of the cluster nobody is', async () => {
     await startNamed('a');
     const { certificate, key } = makeCertificate([HOST]);
@@ -352,6 +426,24 @@ describe('the API server', () => {
     await world.api.away(false);
     await world.untilReady('digits');
     expect((await ask(HOST)).body).toBe('b');
+  });
+
+  test('that does not answer keeps no gateway from its end: callers are let go at once', async () => {
+    await startNamed('a');
+    world.putIngress('digits', makeRule(HOST, 'a'));
+    await world.untilReady('digits');
+    world.api.refuse(/leases/, 0, undefined, 1e6);
+    const ended = world.stopGateway(gateway);
+    await until('it takes no more', async () => {
+      const isTaken = await ask(HOST).then(
+        () => true,
+        () => false,
+      );
+      return !isTaken;
+    });
+    expect(world.api.unanswered).toBeGreaterThan(0);
+    await world.api.away(true);
+    await ended;
   });
 
   test('is asked only for Secrets with certificates', () => {
