@@ -27,8 +27,9 @@ export interface Holding {
   readonly granted: number;
   /** Starting or ready. */
   readonly running: number;
-  /** Draining, or being parked: they hold their memory beside what was granted. */
-  readonly leaving: number;
+  /** On their way out: these hold their memory beside what was granted. */
+  readonly draining: number;
+  readonly parking: number;
   /** What the parked ones were last seen to take, in all. */
   readonly parkedBytes: number;
 }
@@ -51,8 +52,9 @@ export function createBudget(total: number): Budget {
 
   function add(holding: Holding | undefined, sign: 1 | -1): void {
     if (!holding) return;
-    const { bytesEach, granted, running, leaving, parkedBytes } = holding;
-    used += sign * (bytesEach * (Math.max(granted, running) + leaving) + parkedBytes);
+    const { bytesEach, granted, running, draining, parking, parkedBytes } = holding;
+    const full = Math.max(granted, running) + draining + parking;
+    used += sign * (bytesEach * full + parkedBytes);
   }
 
   function drop(revision: string): void {

@@ -90,7 +90,8 @@ export function createGrants(options: {
 
   function hold(one: Active): void {
     const holding = holdings.of(one);
-    if (holding.leaving === 0 && one.evicted === undefined) one.gaveWayAt = undefined;
+    const isLeaving = holding.draining + holding.parking > 0;
+    if (!isLeaving && one.evicted === undefined) one.gaveWayAt = undefined;
     budget.hold(one.key, holding);
   }
 

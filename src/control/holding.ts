@@ -40,7 +40,8 @@ export function createHoldings(options: {
       bytesEach: budget.bytesEach(one.facts),
       granted: one.granted,
       running: inStates(instances, 'starting', 'ready').length,
-      leaving: inStates(instances, 'draining', 'parking').length,
+      draining: inStates(instances, 'draining').length,
+      parking: inStates(instances, 'parking').length,
       parkedBytes: parkedBytes(one),
     };
   }
@@ -60,10 +61,7 @@ export function createHoldings(options: {
       return one.granted * budget.bytesEach(one.facts) + parkedBytes(one);
     },
     holder(one, now) {
-      const instances = runtime.instances(one.key);
-      const { bytesEach, granted, parkedBytes: frozen } = of(one);
-      const draining = inStates(instances, 'draining').length;
-      const parking = inStates(instances, 'parking').length;
+      const { bytesEach, granted, draining, parking, parkedBytes: frozen } = of(one);
       const bytes = one.evicted ? 0 : bytesEach * (granted + parking) + frozen;
       if (bytes === 0 && draining === 0) return undefined;
       const state = stateOf(one);
@@ -73,7 +71,7 @@ export function createHoldings(options: {
         bytes,
         state,
         idleSince: one.lastRequestAt ?? 0,
-        ...turnOf(instances),
+        ...turnOf(runtime.instances(one.key)),
         ...(worth !== undefined && { worth }),
         ...(draining > 0 && {
           leaving: { bytes: bytesEach * draining, since: one.gaveWayAt ?? now },

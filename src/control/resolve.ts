@@ -74,6 +74,11 @@ function withNamed(
   return [...shares, ...named];
 }
 
+/** The revision with most of the traffic; undefined: none has any. */
+export function servingOf({ targets }: Pick<ResolvedTraffic, 'targets'>): string | undefined {
+  return sharesOf(targets).toSorted((a, b) => b.percent - a.percent)[0]?.revision;
+}
+
 /** The shares of a split that is served now, to be held while the next one gets ready. */
 export function sharesOf(targets: readonly RoutingTarget[]): RoutingTarget[] {
   return targets

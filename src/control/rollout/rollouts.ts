@@ -12,9 +12,10 @@ import { specOf } from '../facts.ts';
 import type { NewEvent } from '../journal.ts';
 import type { ControlMetrics } from '../metrics.ts';
 import type { PartState } from '../part-state.ts';
+import { servingOf } from '../resolve.ts';
 import { actOn, begin, carryOut, end, ROLLOUT, type RolloutChange } from './changes.ts';
 import type { OutcomeBook } from './outcomes.ts';
-import { findNew, isOpen, makeSplit, servingOf } from './split.ts';
+import { findNew, isOpen, makeSplit } from './split.ts';
 import { type ReadMeasure, readMeasures } from './strata.ts';
 import type { Turns } from '../turns.ts';
 
@@ -215,7 +216,7 @@ export function createRollouts(options: {
     async start(model, { revision: canary, by, why, actor }) {
       const { entry, spec } = requireSpec(catalog, model);
       const record = state.get(model);
-      const stable = record && isOpen(record) ? record.stable : servingOf(entry);
+      const stable = record && isOpen(record) ? record.stable : servingOf(entry.resolved);
       if (stable === canary || stable === undefined) return;
       if (entry.revisions.get(canary)?.value.state !== 'Ready') {
         throw new Fault('conflict', `revision ${canary} of ${model} is not ready`);

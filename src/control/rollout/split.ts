@@ -4,7 +4,7 @@ import type { RoutingTarget } from '#domain/routing.ts';
 import type { Write } from '#store/store.ts';
 import { type ModelEntry, makeSplitWrite, revisionsOf } from '../catalog.ts';
 import type { Reference } from '../references.ts';
-import { sharesOf } from '../resolve.ts';
+import { servingOf, sharesOf } from '../resolve.ts';
 
 /**
  * New revisions of it are rolled out: it has the key `rollout`, and people left to Rouse which revision serves. A split
@@ -62,18 +62,13 @@ export function referencesOf(record: RolloutRecord | undefined): readonly Refere
   return [record.stable, record.canary].map((revision) => ({ revision, why }));
 }
 
-/** The revision that serves most requests now. */
-export function servingOf({ resolved }: Pick<ModelEntry, 'resolved'>): string | undefined {
-  return resolved.targets.toSorted((a, b) => b.percent - a.percent)[0]?.revision;
-}
-
 /** A revision that nobody has judged yet, newer than what serves, and what serves. */
 export function findNew(
   entry: ModelEntry,
   record: RolloutRecord | undefined,
 ): { stable: string; canary: string } | undefined {
   if (!isRolledOut(entry) || entry.split?.by !== 'rollout') return undefined;
-  const stable = record && isOpen(record) ? record.stable : servingOf(entry);
+  const stable = record && isOpen(record) ? record.stable : servingOf(entry.resolved);
   const latest = latestOf(entry);
   if (stable === undefined || !latest || latest.name === stable) return undefined;
   const isKnown = record?.canary === latest.name && record.startedAt >= latest.createdAt;

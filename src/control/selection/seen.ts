@@ -10,6 +10,7 @@ import { makeScore, NO_SCORE, type Score } from '#policies/selection/score.ts';
 import type { Store } from '#store/store.ts';
 import { type ModelEntry, revisionsOf } from '../catalog.ts';
 import type { Measures } from '../measures/measures.ts';
+import { servingOf } from '../resolve.ts';
 
 const MINUTE_MS = 60_000;
 const WEEK_MINUTES = 7 * 24 * 60;
@@ -19,14 +20,6 @@ const FAILED_MS = 24 * 60 * MINUTE_MS;
 const MOST_CANDIDATES = 64;
 /** For three hundred thousand points of a week in minutes. */
 const MOST_POINTS = 2000;
-
-/** The revision with most of the traffic. */
-export function servingOf({ resolved }: Pick<ModelEntry, 'resolved'>): string | undefined {
-  const [first] = resolved.targets
-    .filter(({ percent }) => percent > 0)
-    .toSorted((a, b) => b.percent - a.percent);
-  return first?.revision;
-}
 
 export interface Sources {
   readonly store: Pick<Store, 'usage'>;
@@ -64,7 +57,7 @@ async function gatherCandidates(
   { measures }: Sources,
   now: number,
 ): Promise<Candidate[]> {
-  const serving = servingOf(entry);
+  const serving = servingOf(entry.resolved);
   const scored = scoredBy(spec);
   const mayBeChosen = (name: string): boolean => spec.candidates?.includes(name) ?? true;
   const listed = revisionsOf(entry)
@@ -107,7 +100,7 @@ async function gatherScore(
     const rows = await store.usage({ namespace, model, from: to - minutes + 1, to });
     return scoreUsage(measure, rows, minutes);
   }
-  const serving = servingOf(entry) ?? '';
+  const serving = servingOf(entry.resolved) ?? '';
   const rows = await measures.readAll(entry.key, measure, now - window);
   return makeScore(rows.filter(({ revision }) => revision === serving || revision === ''));
 }

@@ -23,11 +23,12 @@ import type { Journal } from '../journal.ts';
 import type { Measures } from '../measures/measures.ts';
 import type { ControlMetrics } from '../metrics.ts';
 import { loadPartState } from '../part-state.ts';
+import { servingOf } from '../resolve.ts';
 import { createChanges, type SeenModel } from './changes.ts';
 import type { Reference } from '../references.ts';
 import type { Rollouts } from '../rollout/rollouts.ts';
 import { isOpen } from '../rollout/split.ts';
-import { gatherArrivals, gatherSeen, servingOf } from './seen.ts';
+import { gatherArrivals, gatherSeen } from './seen.ts';
 import { nextLook } from './timetable.ts';
 import { makeSelectionView } from './view.ts';
 import type { Turns } from '../turns.ts';
@@ -244,7 +245,7 @@ function isElsewhere(rollout: RolloutRecord | undefined, { wanted }: SelectionSt
 
 /** One that has gone meanwhile, or serves already, is not. */
 function stillWanted(entry: ModelEntry, wanted: Wanted | undefined): Wanted | undefined {
-  if (!wanted || wanted.revision === servingOf(entry)) return undefined;
+  if (!wanted || wanted.revision === servingOf(entry.resolved)) return undefined;
   const revision = entry.revisions.get(wanted.revision);
   return revision?.value.state === 'Ready' ? wanted : undefined;
 }

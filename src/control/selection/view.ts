@@ -1,6 +1,6 @@
 import type { Decided, SelectionState, SelectionView, Strategy } from '#domain/selection.ts';
 import type { ModelEntry } from '../catalog.ts';
-import { servingOf } from './seen.ts';
+import { servingOf } from '../resolve.ts';
 
 /** What is shown of a selection. `decided`: may be newer than what is stored. */
 export function makeSelectionView(
@@ -13,7 +13,7 @@ export function makeSelectionView(
   },
 ): SelectionView {
   const { strategy, state, decided, nextLookAt } = shown;
-  const serving = servingOf(entry);
+  const serving = servingOf(entry.resolved);
   const { wanted, asked, lookedAt = 0 } = state ?? {};
   return {
     strategy,
