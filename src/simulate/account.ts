@@ -32,6 +32,8 @@ export interface Account {
   idle(model: number, plan: Plan, from: number, to: number): void;
   /** The same where the policy plans nothing: it was loaded and idle. */
   loaded(model: number, from: number, to: number): void;
+  /** And it was loaded ahead of a request. */
+  ahead(model: number, now: number): void;
   evict(): void;
   readonly decisions: Readonly<Decisions>;
   readonly whole: Readonly<Sums>;
@@ -86,6 +88,12 @@ export function createAccount(trace: Trace): Account {
       const { memory } = trace.models[model]!;
       whole.idleMemory += memory * (to - from);
       late.idleMemory += memory * Math.max(0, to - Math.max(from, middle));
+    },
+    ahead(model, now) {
+      for (const sums of now >= middle ? [whole, late] : [whole]) {
+        sums.loads++;
+        sums.idleMemory += trace.models[model]!.memory * SPECULATIVE_LOAD_MS;
+      }
     },
     whole,
     late,

@@ -1,5 +1,6 @@
 import { Fault } from '#lib/fault.ts';
 import type { Account, Decisions } from './account.ts';
+import { createAdaptiveEvictor } from './adaptive.ts';
 import { meetTargets } from './bisect.ts';
 import { createFrontier } from './frontier.ts';
 import { type Percentiles, percentilesOf } from './percentiles.ts';
@@ -27,29 +28,43 @@ export interface PolicyRow extends Percentiles {
 export interface Limits {
   /** Mean of memory that is loaded and idle, or the name of the policy that uses as much as is to be used. */
   readonly budget?: string | undefined;
-  /** Memory for those that evict; below 1 a share of what all models take. */
+  /** Memory for all that is loaded; below 1 a share of what all models take. */
   readonly cap?: number | undefined;
-  /** Present: models can be parked, and then keep this share of their memory. */
+  /** Present: models can be parked, and then keep this share of their memory. Under a cap nothing is parked. */
   readonly parked?: number | undefined;
 }
 
 /** Replays a trace through each policy. */
 export function compare(given: Trace, names: readonly string[], limits: Limits = {}): PolicyRow[] {
-  const trace = limits.parked === undefined ? given : withParking(given, limits.parked);
+  const { cap, parked } = limits;
+  const trace = parked === undefined || cap !== undefined ? given : withParking(given, parked);
   const frontier = createFrontier(trace);
   return names.map((name) => makeRow(name, trace, run(trace, name, limits), frontier));
 }
 
 function run(trace: Trace, name: string, { budget, cap }: Limits): Account {
   const policy = parsePolicy(name);
-  const span = trace.to - trace.from;
-  if (policy.kind === 'planner') return replay(trace, policy.create(trace))[0]!;
-  if (policy.kind === 'evictor')
-    return replayCapped(trace, policy.create(trace), capOf(trace, name, cap));
-  const idleMemory = budgetOf(trace, name, budget);
-  if (policy.kind === 'online') return replay(trace, policy.create(trace, idleMemory / span))[0]!;
-  const target = { budget: idleMemory, usedOf: ({ whole }: Account) => whole.idleMemory };
-  return meetTargets(trace, [target])[0]!.account;
+  if (policy.kind === 'evictor') {
+    if (cap !== undefined) return replayCapped(trace, policy.create(trace), capOf(trace, cap));
+    throw new Fault('invalid', `${name} evicts under a cap: give --cap`);
+  }
+  if (policy.kind === 'bisected') {
+    if (cap !== undefined) {
+      throw new Fault('invalid', `${name} knows no cap: take adaptive:online, or leave out --cap`);
+    }
+    const target = { budget: budgetOf(trace, name, budget), usedOf: usedBy };
+    return meetTargets(trace, [target])[0]!.account;
+  }
+  const planner =
+    policy.kind === 'planner'
+      ? policy.create(trace)
+      : policy.create(trace, budgetOf(trace, name, budget) / (trace.to - trace.from));
+  if (cap === undefined) return replay(trace, planner)[0]!;
+  return replayCapped(trace, createAdaptiveEvictor(trace), capOf(trace, cap), planner);
+}
+
+function usedBy({ whole }: Account): number {
+  return whole.idleMemory;
 }
 
 /** As memory × ms. */
@@ -64,8 +79,7 @@ function budgetOf(trace: Trace, name: string, budget: string | undefined): numbe
   );
 }
 
-function capOf(trace: Trace, name: string, cap: number | undefined): number {
-  if (cap === undefined) throw new Fault('invalid', `${name} evicts under a cap: give --cap`);
+function capOf(trace: Trace, cap: number): number {
   const all = trace.models.reduce((sum, { memory }) => sum + memory, 0);
   return cap < 1 ? cap * all : cap;
 }

@@ -51,11 +51,11 @@ describe('simulate', () => {
   test('of a namespace, a time and a memory; as JSON', async () => {
     await remember('apart');
     const args = ['simulate', '-n', 'apart', '--last', '700m', '-o', 'json'];
-    const policies = ['--policy', 'adaptive', 'lru', '--budget', '100Mi', '--cap', '1Gi'];
+    const policies = ['--policy', 'fixed:1h', 'lru', '--cap', '1Gi'];
     const run = await world.run([...args, ...policies]);
     expect(run).toMatchObject({ status: 0, stderr: '' });
     const rows: unknown = JSON.parse(run.stdout);
-    expect(rows).toMatchObject([{ policy: 'adaptive' }, { policy: 'lru', arrivals: 22, cold: 1 }]);
+    expect(rows).toMatchObject([{ policy: 'fixed:1h' }, { policy: 'lru', arrivals: 22, cold: 1 }]);
   });
 
   test.each([
@@ -63,6 +63,7 @@ describe('simulate', () => {
     [['--last', 'long'], 2, 'Expected a duration such as 24h.'],
     [['--cap', '-1'], 2, 'Expected a size such as 2Gi.'],
     [['--policy', 'lru'], 1, 'lru evicts under a cap: give --cap'],
+    [['--policy', 'adaptive', '--cap', '1Gi'], 1, 'adaptive knows no cap'],
   ])('%j is refused', async (args, status, message) => {
     await remember('refused');
     const run = await world.run(['simulate', '-n', 'refused', ...args]);

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { SPECULATIVE_LOAD_MS } from '#policies/keepalive/online.ts';
+import { makeFixedPlan } from '#policies/keepalive/fixed.ts';
+import type { Plan } from '#policies/keepalive/plan.ts';
+import { createOnline } from '#simulate/adaptive.ts';
 import { createGreedyDual, createLru } from '#simulate/evictors.ts';
+import { createFixed } from '#simulate/planners.ts';
+import { type Planner, replay } from '#simulate/replay.ts';
 import { type Evictor, replayCapped } from '#simulate/replay-capped.ts';
 import { createTraceBuilder } from '#simulate/trace.ts';
 import { makeTrace, MINUTE } from './traces.ts';
@@ -32,6 +38,41 @@ describe('under a cap', () => {
     expect([...cold]).toEqual([1, 2, 2]);
   });
 
+  test('a policy that plans unloads by its plan, and gives way when memory is short', () => {
+    const trace = makeTrace({ a: [0, 3, 20], b: [1, 21], c: [9, 22] });
+    const capped = (idle: number, cap: number) =>
+      replayCapped(trace, createLru(trace), cap, createFixed('fixed', idle * MINUTE));
+    // a is there at 3; then each of them was gone.
+    expect([...capped(5, 3).cold]).toEqual([2, 2, 2]);
+    expect(capped(5, 3)).toMatchObject({ decisions: { evictions: 0 } });
+    // All would stay, but c takes the place of b, and so on.
+    expect([...capped(60, 3).cold]).toEqual([1, 1, 1]);
+    expect([...capped(60, 2).cold]).toEqual([1, 2, 2]);
+    expect(capped(60, 2)).toMatchObject({ decisions: { evictions: 3 } });
+    expect(replay(trace, createFixed('fixed', 5 * MINUTE))[0]!.whole).toEqual(capped(5, 3).whole);
+  });
+
+  test('loads ahead of a request wait until memory is free', () => {
+    const plan: Plan = [
+      { after: 0, state: 'cold' },
+      { after: 5 * MINUTE, state: 'hot' },
+      { after: 30 * MINUTE, state: 'cold' },
+    ];
+    const planner: Planner = {
+      variants: ['timer'],
+      plan: (model) => [model === 0 ? plan : makeFixedPlan({ idle: 10 * MINUTE })],
+    };
+    const run = (minutes: number, cap: number) => {
+      const trace = makeTrace({ a: [0, minutes], b: [1] });
+      return replayCapped(trace, createLru(trace), cap, planner);
+    };
+    // Due at 5; b is there until 11.
+    expect(run(9, 2)).toMatchObject({ whole: { cold: 2, loads: 1 } });
+    expect(run(9, 1)).toMatchObject({ whole: { cold: 3, loads: 0 } });
+    expect(run(13, 1)).toMatchObject({ whole: { cold: 2, loads: 1 } });
+    expect(run(40, 1)).toMatchObject({ whole: { cold: 3, loads: 1 } });
+  });
+
   test('nothing that runs is evicted', () => {
     const builder = createTraceBuilder();
     builder.add(0, 0, 10 * MINUTE);
@@ -50,13 +91,16 @@ describe('under a cap', () => {
       minLength: 2,
       maxLength: 6,
     });
+    const caps = fc.integer({ min: 1, max: 4 });
     fc.assert(
-      fc.property(lists, fc.integer({ min: 1, max: 4 }), fc.boolean(), (all, cap, lru) => {
+      fc.property(lists, caps, fc.boolean(), fc.boolean(), (all, cap, lru, plans) => {
         const trace = makeTrace(Object.fromEntries(all.map((list, index) => [`m${index}`, list])));
         const evictor: Evictor = lru ? createLru(trace) : createGreedyDual(trace);
-        const { whole } = replayCapped(trace, evictor, cap);
+        const planner = plans ? createOnline(trace, cap / 2) : undefined;
+        const { whole } = replayCapped(trace, evictor, cap, planner);
         expect(whole.arrivals).toBe(trace.at.length);
-        expect(whole.idleMemory).toBeLessThanOrEqual(cap * (trace.to - trace.from));
+        const ahead = whole.loads * SPECULATIVE_LOAD_MS;
+        expect(whole.idleMemory).toBeLessThanOrEqual(cap * (trace.to - trace.from) + ahead);
         expect(whole.cold).toBeGreaterThanOrEqual(all.length);
       }),
     );

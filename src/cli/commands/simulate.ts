@@ -57,7 +57,7 @@ export function addSimulate(program: Command, io: Io & { readonly simulate: Simu
     )
     .option(
       '--cap <size>',
-      'memory of those that evict: lru, greedy-dual, adaptive:evict',
+      'memory for all that is loaded; lru, greedy-dual and adaptive:evict need it',
       parseCap,
     )
     .action(async (_options, command: Command) => {
