@@ -20,6 +20,9 @@ const UPWARD: Readonly<Record<Upward['type'], Fields>> = {
   metrics: { id: 'number', text: 'string' },
   ask: { id: 'number', revision: 'string', request: 'string' },
   told: { id: 'number', waits: 'object' },
+  submit: { id: 'number', submission: 'object' },
+  inquire: { id: 'number', inquiry: 'object' },
+  dismiss: { id: 'number' },
 };
 
 const DOWNWARD: Readonly<Record<Downward['type'], Fields>> = {
@@ -29,6 +32,7 @@ const DOWNWARD: Readonly<Record<Downward['type'], Fields>> = {
   scrape: { id: 'number' },
   ask: { id: 'number', revision: 'string', request: 'string' },
   answers: { id: 'number', told: 'list', complete: 'boolean' },
+  reply: { id: 'number', reply: 'object' },
 };
 
 /** False for a type that this version does not know, and for a message that lacks what it needs. */

@@ -1,4 +1,5 @@
 import type { RoutingInstance, RoutingKey, RoutingModel } from '#domain/routing.ts';
+import type { RequestInquiry, RequestReply, Submission } from './requests.ts';
 
 /**
  * What data plane and control say to each other; plain JSON. A receiver ignores types and fields that it
@@ -30,7 +31,9 @@ export type Downward =
       readonly id: number;
       readonly told: readonly RevisionWaits[];
       readonly complete: boolean;
-    };
+    }
+  /** To the data plane that sent a `submit` or `inquire` with this `id`. */
+  | { readonly type: 'reply'; readonly id: number; readonly reply: RequestReply };
 
 /** What waits for a revision, and where in the queue a request is. */
 export interface Question {
@@ -125,7 +128,13 @@ export type Upward =
   | { readonly type: 'metrics'; readonly id: number; readonly text: string }
   /** For the other data planes, by way of control. */
   | ({ readonly type: 'ask'; readonly id: number } & Question)
-  | { readonly type: 'told'; readonly id: number; readonly waits: RevisionWaits };
+  | { readonly type: 'told'; readonly id: number; readonly waits: RevisionWaits }
+  /** A caller does not wait for the answer to its request. Answer with `reply` once that is durable. */
+  | { readonly type: 'submit'; readonly id: number; readonly submission: Submission }
+  /** What became of such a request. Answer with `reply`. */
+  | { readonly type: 'inquire'; readonly id: number; readonly inquiry: RequestInquiry }
+  /** Nobody waits for that reply any more. */
+  | { readonly type: 'dismiss'; readonly id: number };
 
 /** Now, at one data plane. */
 export interface RevisionDemand {

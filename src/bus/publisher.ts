@@ -16,6 +16,7 @@ import type {
 import { sendParts } from './parts.ts';
 import { createPolls } from './polls.ts';
 import { createMailbox } from './mailbox.ts';
+import type { RequestReply } from './requests.ts';
 
 /** A data plane that was away for longer than so many changes gets a snapshot, which is smaller by then. */
 const KEPT_DELTAS = 1000;
@@ -42,6 +43,8 @@ export interface Publisher {
   onUpward(listener: (dataPlane: string, message: Report) => void): void;
   /** To one data plane, after all changes so far; lost when it has no link. */
   lease(dataPlane: string, leases: readonly NewLease[]): void;
+  /** To what it has asked on the link that it has; lost when that has ended. */
+  reply(dataPlane: string, id: number, reply: RequestReply): void;
   /**
    * It has said hello on a new link; what was sent over the one before may be lost, whether or not that has ended.
    * `leases`: slots that it may be using. It may also hold requests of an instance that is to go.
@@ -188,6 +191,7 @@ export function createPublisher(options: {
       const told = gapsOf.get(dataPlane) ?? 0;
       joined.get(dataPlane)?.send({ type: 'lease', epoch, version, gaps: told, leases });
     },
+    reply: (dataPlane, id, reply) => joined.get(dataPlane)?.send({ type: 'reply', id, reply }),
     onJoined: (listener) => arrivals.listen(({ dataPlane, leases }) => listener(dataPlane, leases)),
     onGap: gaps.listen,
     onLeft: departures.listen,

@@ -10,6 +10,7 @@ import type {
   Upward,
 } from './messages.ts';
 import { joinParts, type Lists } from './parts.ts';
+import type { RequestReply } from './requests.ts';
 
 /** A change of the routing state, to be applied in one turn, removals first. */
 export interface StateChange extends Lists {
@@ -48,6 +49,8 @@ export function createSubscriber(options: {
   tell?: (question: Question) => RevisionWaits;
   /** The others have answered to an `ask`. */
   onAnswers?: (answers: Extract<Downward, { type: 'answers' }>) => void;
+  /** To a `submit` or `inquire` on this link. */
+  onReply?: (id: number, reply: RequestReply) => void;
   /** The link has ended, and nothing can be said until there is another. */
   onUnlinked?: () => void;
 }): Subscriber {
@@ -80,6 +83,7 @@ export function createSubscriber(options: {
       if (!isHere && (!resyncing || message.gaps === gaps)) resync();
       options.onLease?.(message.leases);
     } else if (message.type === 'answers') options.onAnswers?.(message);
+    else if (message.type === 'reply') options.onReply?.(message.id, message.reply);
     else if (message.type === 'ask') tell(message);
     else gather(message);
   }

@@ -323,6 +323,34 @@ export function testBus(name: string, create: () => Promise<BusUnderTest>): void
       publisher.lease('nobody', held);
     });
 
+    test('what a data plane asks for a caller is replied to it, with a body of many megabytes', async () => {
+      const bus = await setUp();
+      const { publisher } = publish(bus);
+      const inquiry = {
+        request: `rq_${'0'.repeat(40)}`,
+        caller: { id: 'k', kind: 'key' },
+        about: 'answer',
+      } as const;
+      const body = 'A'.repeat(11 * 2 ** 20);
+      publisher.onUpward((dataPlane, message) => {
+        if (message.type !== 'inquire') return;
+        expect(message.inquiry).toEqual(inquiry);
+        publisher.reply(dataPlane, message.id, { what: 'answer', status: 200, fields: '', body });
+      });
+      const replies: unknown[] = [];
+      const subscriber = createSubscriber({
+        client: bus.client,
+        dataPlane: 'dp1',
+        onState: () => {},
+        onReply: (id, reply) => replies.push([id, reply]),
+      });
+      subscriber.onLink(() => subscriber.send({ type: 'inquire', id: 7, inquiry }));
+      await until('1 reply', () => replies.length === 1);
+      expect(replies).toEqual([[7, { what: 'answer', status: 200, fields: '', body }]]);
+      const none = { what: 'fault', code: 'internal', message: '' } as const;
+      publisher.reply('nobody', 1, none);
+    });
+
     test('a lease that goes with a state which is not there shows the gap: the state comes, then leases again', async () => {
       const bus = await setUp();
       const { publisher } = publish(bus);
