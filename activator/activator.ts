@@ -70,7 +70,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     timers,
     takesKeys: options.addressing === undefined,
   });
-  const { routes, callers, inquiry } = control;
+  const { routes, callers, inquiry, desk } = control;
   const watches = new Watches(inquiry);
   const isPassThrough = options.addressing !== undefined;
   const now = (): number => clock.now();
@@ -85,6 +85,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     callers,
     inquiry,
     watches,
+    desk,
     metrics,
     limits: options.limits,
     version: options.version,
@@ -176,6 +177,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     async close(graceMs) {
       plane.closing = true;
       watches.endAll(clock.now());
+      desk.beginClose();
       // What follows happens at once where it can.
       if (opening) await opening;
       const closed = Promise.all(listeners.map((listener) => listener.close()));

@@ -9,7 +9,15 @@ import type { ModelRoute, Routes } from './routes.ts';
  */
 export type Addressing = (head: RequestHead, routes: Routes, peer: Peer) => Destination;
 
-export type Destination = ToModel | ToSplit | ToActivator | ToAnswer | ToBody | ToStatus | Unknown;
+export type Destination =
+  | ToModel
+  | ToSplit
+  | ToActivator
+  | ToAnswer
+  | ToBody
+  | ToStatus
+  | ToRequest
+  | Unknown;
 
 /** Whose error envelope a refusal takes. */
 export type Dialect = 'problem' | 'v2' | 'openai';
@@ -81,6 +89,13 @@ export interface ToStatus {
   readonly model: ModelRoute;
   readonly revision: string;
   readonly tag: string | undefined;
+}
+
+/** An asynchronous request, or its answer: control knows of both. */
+export interface ToRequest {
+  readonly kind: 'request';
+  readonly id: string;
+  readonly what: 'state' | 'answer';
 }
 
 export interface Unknown {

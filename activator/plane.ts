@@ -4,6 +4,7 @@ import type { StartFailure } from '#domain/routing.ts';
 import type { SharedMetrics } from './metrics/metrics.ts';
 import type { Routes } from './routes.ts';
 import type { Shadows } from './shadow/shadows.ts';
+import type { RequestDesk } from './request-desk.ts';
 import type { InstanceRoute } from './upstream/instance-route.ts';
 import type { Inquiry } from './status/inquiry.ts';
 import type { Watches } from './status/watches.ts';
@@ -34,6 +35,7 @@ export interface Plane {
   readonly callers: Callers;
   readonly inquiry: Inquiry;
   readonly watches: Watches;
+  readonly desk: RequestDesk;
   readonly shadows: Shadows;
   readonly metrics: SharedMetrics;
   readonly limits: PlaneLimits;

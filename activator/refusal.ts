@@ -9,6 +9,7 @@ export const REFUSAL_CODES = [
   'unauthorized',
   'not_found',
   'method_not_allowed',
+  'conflict',
   'not_implemented',
   'queue_full',
   'caller_over_share',
@@ -19,6 +20,7 @@ export const REFUSAL_CODES = [
   'instance_lost',
   'bad_upstream',
   'unavailable',
+  'storage_full',
 ] as const satisfies readonly FaultCode[];
 
 export type RefusalCode = (typeof REFUSAL_CODES)[number];

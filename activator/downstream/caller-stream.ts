@@ -1,7 +1,6 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { Caller } from '#domain/records.ts';
-import type { Answer } from '../exchange/answers.ts';
-import { makeRefusal } from '../exchange/answers.ts';
+import { type Answer, bytesOf, makeRefusal } from '../exchange/answers.ts';
 import type { DownstreamEvents } from '../exchange/downstream.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import { RequestHead } from '../http/request-head.ts';
@@ -221,7 +220,7 @@ export class CallerStream implements GrpcDownstream {
       this.answerStatus(status, refusal?.detail ?? 'There is no such method.', extra);
       return;
     }
-    const body = Buffer.from(answer.body);
+    const body = bytesOf(answer);
     const type = ['content-type', answer.type, 'content-length', String(body.length)];
     const hasBody = this.head.method !== 'HEAD' && body.length > 0;
     this.respond(answer.status, [...type, ...fieldsOfLines(extra)], hasBody, false);

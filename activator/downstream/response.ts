@@ -1,4 +1,4 @@
-import { type Answer, reasonOf } from '../exchange/answers.ts';
+import { type Answer, bytesOf, reasonOf } from '../exchange/answers.ts';
 import type { Framed } from '../http/body-reader.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import type { ResponseHead } from '../http/response-head.ts';
@@ -37,7 +37,7 @@ export class Response {
   answer(request: RequestHead, answer: Answer, extra: string, keepAlive: boolean): void {
     const { writer } = this;
     const { status, type } = answer;
-    const body = Buffer.from(answer.body);
+    const body = bytesOf(answer);
     writer.cork();
     writer.writeText(
       `HTTP/1.1 ${status} ${reasonOf(status)}\r\n` +

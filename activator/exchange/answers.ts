@@ -5,13 +5,14 @@ import type { Dialect } from '../addressing.ts';
 export interface Answer {
   readonly status: number;
   readonly type: string;
-  readonly body: string;
+  readonly body: string | Uint8Array;
   /** What it says, when it is a refusal: for protocols that put it otherwise. */
   readonly refusal?: { readonly code: FaultCode; readonly detail: string };
 }
 
 const REASONS: Readonly<Record<number, string>> = {
   200: 'OK',
+  202: 'Accepted',
   301: 'Moved Permanently',
   400: 'Bad Request',
   401: 'Unauthorized',
@@ -19,6 +20,7 @@ const REASONS: Readonly<Record<number, string>> = {
   404: 'Not Found',
   405: 'Method Not Allowed',
   408: 'Request Timeout',
+  409: 'Conflict',
   413: 'Content Too Large',
   417: 'Expectation Failed',
   429: 'Too Many Requests',
@@ -29,7 +31,14 @@ const REASONS: Readonly<Record<number, string>> = {
   503: 'Service Unavailable',
   504: 'Gateway Timeout',
   505: 'HTTP Version Not Supported',
+  507: 'Insufficient Storage',
 };
+
+export function bytesOf({ body }: Answer): Buffer {
+  return typeof body === 'string'
+    ? Buffer.from(body)
+    : Buffer.from(body.buffer, body.byteOffset, body.length);
+}
 
 export function reasonOf(status: number): string {
   return REASONS[status] ?? 'Unknown';

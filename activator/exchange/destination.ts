@@ -1,3 +1,4 @@
+import { isRequestId } from '#domain/async-request.ts';
 import { DEFAULT_NAMESPACE, modelKey } from '#domain/names.ts';
 import {
   type Destination,
@@ -5,6 +6,7 @@ import {
   makeUnknown,
   type ToActivator,
   type ToModel,
+  type ToRequest,
 } from '../addressing.ts';
 import type { RequestHead } from '../http/request-head.ts';
 import { quote } from '../quote.ts';
@@ -13,10 +15,13 @@ import type { ModelRoute, Routes } from '../routes.ts';
 const V2 = /^\/v2\/models\/([^/?]+)(?:\/versions\/([^/?]+))?(\/[^?]*)?(?:\?.*)?$/;
 const V1 = /^\/v1\/models\/([^/?:]+)(:[a-z]+)?(?:\?.*)?$/;
 const STATUS = /^\/status\/models\/([^/?]+)\/([^/?]+)(?:\?.*)?$/;
+const REQUEST = /^\/requests\/(rq_[0-9a-f]+)(\/answer)?(?:\?.*)?$/;
 const BY_PATH = /^\/models\/([^/?]+)\/([^/?]+)(\/[^?]*)?(\?.*)?$/;
 
 /** Finds where a request goes: to its model, or with `Rouse-Status` to what is known of it. */
 export function findDestination(head: RequestHead, routes: Routes): Destination {
+  const asked = head.target.startsWith('/requests/') ? findRequest(head) : undefined;
+  if (asked) return asked;
   const found = findModel(head, routes);
   if (head.rouseStatus === '' || !isRead(head)) return found;
   if ((found.kind !== 'model' && found.kind !== 'local') || !found.model) return found;
@@ -44,6 +49,14 @@ function findModel(head: RequestHead, routes: Routes): Destination {
       'Name one by the Rouse-Model header, its host, /models/NAMESPACE/MODEL/ or /v2/models/MODEL/infer.',
     'problem',
   );
+}
+
+/** Also at hosts of models: a path with such an id in it is none of theirs. */
+function findRequest({ method, target }: RequestHead): ToRequest | undefined {
+  const [, id = '', answer] = REQUEST.exec(target) ?? [];
+  if (!isRequestId(id)) return undefined;
+  const isTaken = method === 'GET' || method === 'HEAD' || (method === 'DELETE' && !answer);
+  return isTaken ? { kind: 'request', id, what: answer ? 'answer' : 'state' } : undefined;
 }
 
 /** The model that the `model` field of an OpenAI request names: `model` or `namespace/model`. */

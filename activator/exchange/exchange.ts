@@ -1,5 +1,5 @@
 import { GRANT, HOLD, NO_HOLD } from '#policies/admission.ts';
-import type { ToStatus } from '../addressing.ts';
+import type { ToRequest, ToStatus } from '../addressing.ts';
 import { type Answer, makeRefusal } from './answers.ts';
 import { probeCaller } from './caller-probe.ts';
 import type { Downstream, DownstreamEvents } from './downstream.ts';
@@ -32,8 +32,17 @@ import {
   TOO_MANY_BODIES,
   TOO_MANY_HEADS,
 } from './refusals.ts';
+import { askAfter } from './ask-after.ts';
+import { type LaterEvents, submitLater } from './submit.ts';
+import { parseWishes, type Wishes } from './wishes.ts';
 import { Router, type RouterEvents } from './router.ts';
-import { isElsewhere, mustRefuse, type RevisionRoute, speaksGrpc } from '../routes.ts';
+import {
+  isElsewhere,
+  type ModelRoute,
+  mustRefuse,
+  type RevisionRoute,
+  speaksGrpc,
+} from '../routes.ts';
 import type { Mirror } from '../shadow/mirror.ts';
 import type { InstanceRoute } from '../upstream/instance-route.ts';
 import { makeStatus } from '../status/status.ts';
@@ -54,7 +63,8 @@ const CLIENT_CLOSED = 499;
 
 /**
  * `ROUTING`: where it goes is being found; that may need its body. `HELD`: in a gate. `PROBING`: granted, and it
- * is looked whether the caller is still there. `WATCHING`: it follows a status.
+ * is looked whether the caller is still there. `WATCHING`: it follows a status, or control has it. `COLLECTING`: its
+ * body is read, for control.
  */
 const OVER = 0;
 const PREPARED = 1;
@@ -63,6 +73,7 @@ const HELD = 3;
 const PROBING = 4;
 const FORWARDED = 5;
 const WATCHING = 6;
+const COLLECTING = 7;
 
 /** Said of an instance. */
 const LEFT_UNANSWERED =
@@ -97,6 +108,8 @@ export class Exchange
   /** The caller's own or the model's for the whole of a request, ms. */
   private deadlineAt = NEVER;
   private watch: Following | undefined;
+  /** Whose answer its caller does not wait for. */
+  private later: { readonly model: ModelRoute; readonly wishes: Wishes } | undefined;
 
   constructor(downstream: Downstream, plane: Plane) {
     this.downstream = downstream;
@@ -163,16 +176,76 @@ export class Exchange
       this.refuse(shown);
       return;
     }
+    this.watchUntilOver(() =>
+      startStatus(shown, downstream, plane, {
+        onAnswer: (answer) => this.finishLocally(answer, 'Cache-Control: no-store\r\n'),
+        onEnd: () => this.finishWatch(),
+      }),
+    );
+  }
+
+  onRequestAsked(to: ToRequest): void {
+    const { downstream, plane } = this;
+    const { head, caller } = downstream;
+    const wrong = this.identity.read(head, caller, plane.callers);
+    if (wrong) {
+      this.refuse(wrong);
+      return;
+    }
+    const asked = { to, head, caller: this.identity.caller, client: downstream };
+    this.watchUntilOver(() =>
+      askAfter(asked, plane, { ...this.laterEvents(), onStreamed: () => this.finishWatch() }),
+    );
+  }
+
+  // Later
+
+  onLater(model: ModelRoute): void {
+    const { downstream, plane, body } = this;
+    const { head, caller } = downstream;
+    const wishes = this.identity.read(head, caller, plane.callers) ?? parseWishes(head);
+    if ('code' in wishes) this.refuse(wishes);
+    else if (!body.startCounting(true)) this.refuse(TOO_MANY_BODIES);
+    else if (body.isTooLargeToRoute) this.refuse(BODY_TOO_LARGE_TO_ROUTE);
+    else {
+      this.state = COLLECTING;
+      this.later = { model, wishes };
+      if (downstream.bodyDone) this.submit();
+      else {
+        downstream.resume();
+        downstream.askForBody();
+      }
+    }
+  }
+
+  private submit(): void {
+    const { later, plane, body } = this;
+    if (!later) return;
+    this.later = undefined;
+    const { caller, priority } = this.identity;
+    const request = { ...later, head: this.downstream.head, caller, priority, body: body.join() };
+    // Its bytes count until control has them.
+    body.drop();
+    this.watchUntilOver(() => submitLater(request, plane, this.laterEvents()));
+  }
+
+  private laterEvents(): LaterEvents {
+    return {
+      onTold: ({ answer, fields }) => this.finishLocally(answer, fields),
+      onRefusal: (refusal) => this.refuse(refusal),
+    };
+  }
+
+  private watchUntilOver(begin: () => Following): void {
     this.state = WATCHING;
-    this.watch = startStatus(shown, downstream, plane, {
-      onAnswer: (answer) => this.finishLocally(answer, 'Cache-Control: no-store\r\n'),
-      onEnd: () => {
-        this.end(true);
-        this.downstream.finish();
-      },
-    });
+    this.watch = begin();
     // It may have ended at once.
     if (this.state !== WATCHING) this.watch = undefined;
+  }
+
+  private finishWatch(): void {
+    this.end(true);
+    this.downstream.finish();
   }
 
   // Whether it may, and the wait for a slot
@@ -356,6 +429,7 @@ export class Exchange
     // With nothing more to come it can be heard whether the caller leaves.
     if (this.state === HELD) this.downstream.resume();
     if (this.state === ROUTING) this.router.onBodyEnd();
+    else if (this.state === COLLECTING) this.submit();
     else this.forward.endBody();
   }
 
@@ -394,7 +468,8 @@ export class Exchange
   sweep(now: number): void {
     const { route } = this;
     const isTooSlow = now >= this.arrivedAt + ROUTED_BODY_TIMEOUT_MS;
-    if (this.state === ROUTING && isTooSlow) this.refuse(BODY_STALLED);
+    const isRead = this.state === ROUTING || this.state === COLLECTING;
+    if (isRead && isTooSlow) this.refuse(BODY_STALLED);
     if (this.state === OVER || !route) return;
     if (this.state === HELD) this.sweepHeld(route, now);
     else if (now >= Math.min(this.forward.deadline, this.deadlineAt)) {
@@ -485,6 +560,7 @@ export class Exchange
     this.hold.end('refused');
     this.watch?.stop();
     this.watch = undefined;
+    this.later = undefined;
     this.mirror?.drop();
     this.mirror = undefined;
     this.body.clear();

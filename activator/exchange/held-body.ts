@@ -74,10 +74,15 @@ export class HeldBody {
     this.routing = false;
   }
 
+  /** All of it, in one piece. */
+  join(): Buffer {
+    this.keepBorrowed();
+    return Buffer.concat(this.pieces);
+  }
+
   /** The `model` field of a JSON body. Throws SyntaxError when it is no JSON. */
   findModel(): unknown {
-    this.keepBorrowed();
-    const body: unknown = JSON.parse(Buffer.concat(this.pieces).toString('utf8'));
+    const body: unknown = JSON.parse(this.join().toString('utf8'));
     return typeof body === 'object' && body !== null && 'model' in body ? body.model : undefined;
   }
 

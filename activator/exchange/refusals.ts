@@ -89,6 +89,9 @@ const RIGHT = {
   'Rouse-Priority': `one of ${PRIORITIES.join(', ')}`,
   'Rouse-Request-Id': REQUEST_ID,
   '?request=': REQUEST_ID,
+  'Rouse-Deadline': 'a duration such as 10m or 6h',
+  'Rouse-Webhook': 'one http:// or https:// address, without a user or a password in it',
+  'Idempotency-Key': 'one, of 1 to 255 visible ASCII characters',
   'Rouse-Status': 'true, or wake to have the model woken meanwhile',
 } as const;
 

@@ -1,5 +1,5 @@
 import { pickByWeight } from '#policies/traffic.ts';
-import type { Destination, Dialect, ToModel, ToSplit, ToStatus } from '../addressing.ts';
+import type { Destination, Dialect, ToModel, ToRequest, ToSplit, ToStatus } from '../addressing.ts';
 import { findNamed } from './destination.ts';
 import type { Answer } from './answers.ts';
 import { makeLocalAnswer } from './metadata.ts';
@@ -8,6 +8,7 @@ import type { HeldBody } from './held-body.ts';
 import type { HeadEdits } from '../http/head-edits.ts';
 import type { Plane } from '../plane.ts';
 import { type Refusal, refusal } from '../refusal.ts';
+import { parsePrefer } from './wishes.ts';
 import { BODY_TOO_LARGE_TO_ROUTE, NOT_JSON, STARTING, TOO_MANY_BODIES } from './refusals.ts';
 import type { ModelRoute, RevisionRoute } from '../routes.ts';
 import { chooseRevision } from './split.ts';
@@ -20,6 +21,9 @@ export interface RouterEvents {
   /** It is answered here. `fields`: more field lines, or ''. */
   onLocalAnswer(answer: Answer, fields: string): void;
   onStatusAsked(asked: ToStatus): void;
+  onRequestAsked(asked: ToRequest): void;
+  /** Its caller does not wait for the answer. */
+  onLater(model: ModelRoute): void;
   onRefusal(refusal: Refusal): void;
 }
 
@@ -88,6 +92,9 @@ export class Router {
       case 'status':
         this.events.onStatusAsked(destination);
         break;
+      case 'request':
+        this.events.onRequestAsked(destination);
+        break;
       case 'body':
         this.dialect = 'openai';
         this.readBody();
@@ -121,6 +128,10 @@ export class Router {
 
   private toModel(model: ModelRoute, revision: string, tag: string | undefined): void {
     const { plane, events } = this;
+    if (this.isForLater()) {
+      events.onLater(model);
+      return;
+    }
     const picked = revision === '' && tag === undefined && plane.routes.pickPlain(model);
     if (picked) {
       events.onRouted(picked);
@@ -134,6 +145,14 @@ export class Router {
     }
     this.setCookie = choice.setCookie;
     events.onRouted(choice.route);
+  }
+
+  /** A preference that cannot be met is none. */
+  private isForLater(): boolean {
+    const { head, isGrpc } = this.downstream;
+    if (head.prefer === '' || isGrpc || head.upgrade !== '' || this.plane.isPassThrough)
+      return false;
+    return parsePrefer(head.prefer).isAsync;
   }
 
   private readBody(): void {

@@ -96,7 +96,11 @@ const ENDING_HERE = [
   'rouse-request-id',
   'rouse-status',
   'rouse-shadow',
+  'rouse-deadline',
+  'rouse-webhook',
 ];
+/** What a request that is sent later is not sent with: its answer is stored, for whoever asks for it. */
+const CUT_LATER = makeCutTable(['prefer', 'accept-encoding']);
 /** Without a trace that is understood, its state means nothing. */
 const TRACE = ['traceparent', 'tracestate'];
 const CUT = makeCutTable(ENDING_HERE);
@@ -134,6 +138,8 @@ export class RequestHead {
   rousePriority = '';
   rouseStatus = '';
   rouseRequestId = '';
+  /** All of them, as one list. */
+  prefer = '';
   authorization = '';
   /** It belongs to a trace that the caller has begun. */
   traced = false;
@@ -267,7 +273,7 @@ export class RequestHead {
         if (fields.is(i, 'expect')) {
           if (!fields.valueIs(i, '100-continue')) return EXPECT;
           this.expectContinue = true;
-        }
+        } else if (fields.is(i, 'prefer')) this.prefer = joinLists(this.prefer, fields.value(i));
         break;
       case 7:
         if (fields.is(i, 'upgrade'))
@@ -363,6 +369,7 @@ export class RequestHead {
     this.rousePriority = '';
     this.rouseStatus = '';
     this.rouseRequestId = '';
+    this.prefer = '';
     this.authorization = '';
   }
 
@@ -430,6 +437,11 @@ export class RequestHead {
     this.forwardedTo = target;
     this.forwardedHost = host;
     return text;
+  }
+
+  /** The field lines of a request that is sent later, by whomever: without those of this hop. */
+  laterFields(): string {
+    return this.fields.forward(this.cutTable(), this.named, CUT_LATER);
   }
 
   private cutTable(): CutTable {

@@ -5,6 +5,7 @@ import type { Timers } from '#lib/timers.ts';
 import { Callers } from '../callers.ts';
 import { createDemand } from './demand.ts';
 import { reportLoad } from './load.ts';
+import { createRequestDesk, type RequestDesk } from '../request-desk.ts';
 import { createOtherPlanes } from '../status/other-planes.ts';
 import { Routes } from '../routes.ts';
 import { NOTHING_WAITS } from '../status/waits.ts';
@@ -33,6 +34,7 @@ export interface ControlLink {
   readonly routes: Routes;
   readonly callers: Callers;
   readonly inquiry: Inquiry;
+  readonly desk: RequestDesk;
   /** The first routing state has arrived. */
   readonly stated: Promise<void>;
   readonly linked: boolean;
@@ -71,6 +73,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
       return subscriber.linked;
     },
   });
+  const desk = createRequestDesk({ timers, isLinked: () => subscriber.linked, send });
   const inquiry = new Inquiry(options.hasOthers ? otherPlanes : undefined);
   const subscriber = createSubscriber({
     client: options.client,
@@ -87,7 +90,9 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
       return route ? inquiry.waitsOf(route, request, clock.now()) : NOTHING_WAITS;
     },
     onAnswers: (answers) => otherPlanes.onAnswers(answers),
+    onReply: (id, reply) => desk.onReply(id, reply),
     onUnlinked() {
+      desk.onUnlinked();
       for (const instance of routes.instances.all()) instance.gate.keepClaimed(instance);
     },
   });
@@ -106,6 +111,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     routes,
     callers,
     inquiry,
+    desk,
     stated: stated.promise,
     get linked() {
       return subscriber.linked;

@@ -13,6 +13,7 @@ import { makeKeyRoutes } from './routes/keys.ts';
 import { makeMeasureRoutes } from './routes/measures.ts';
 import { makeModelRoutes } from './routes/models.ts';
 import { makeObserveRoutes } from './routes/observe.ts';
+import { makeRequestRoutes } from './routes/requests.ts';
 import { makeRetentionRoutes } from './routes/retention.ts';
 import { makeRevisionRoutes } from './routes/revisions.ts';
 import { makeRolloutRoutes } from './routes/rollout.ts';
@@ -59,6 +60,7 @@ function makeRoutes(options: ApiOptions): Route[] {
     ...makeObserveRoutes(options),
     ...makeMeasureRoutes(options),
     ...makeSelectionRoutes(options),
+    ...makeRequestRoutes(options),
     ...makeArtifactRoutes(options),
     ...makeKeyRoutes(options),
   ];

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { asyncRequest, delivery } from '#domain/async-request.ts';
 import { measure, measures } from '#domain/measures.ts';
 import { modelDocument, traffic } from '#domain/model.ts';
 import { namespaceName, revisionName } from '#domain/names.ts';
@@ -10,10 +11,12 @@ import { ROLLOUT_ACTIONS } from '#domain/rollout.ts';
 import {
   appliedView,
   artifactView,
+  asyncRequestPage,
   collectionPage,
   collectionRowView,
   deletedPage,
   deletedView,
+  deliveryPage,
   eventPage,
   eventView,
   instancePage,
@@ -32,6 +35,7 @@ import {
   rolloutView,
   serverInfo,
   usagePage,
+  webhookSecretView,
 } from '#domain/views.ts';
 
 /** The bodies of writes that are no documents of their own. */
@@ -49,6 +53,8 @@ export const restoreBody = z.strictObject({
     description: 'One that was deleted by itself; absent: the model.',
   }),
 });
+/** What can be done with a webhook. */
+export const deliveryBody = z.strictObject({ action: z.literal('replay') });
 export const collectBody = z.strictObject({
   namespace: namespaceName.optional().meta({ description: 'Absent: all, and content.' }),
 });
@@ -75,6 +81,12 @@ const COMPONENTS = {
   MeasurePage: measurePage,
   Selection: selectionView,
   SelectionRequest: selectionRequest,
+  AsyncRequest: asyncRequest,
+  AsyncRequestPage: asyncRequestPage,
+  Delivery: delivery,
+  DeliveryPage: deliveryPage,
+  DeliveryRequest: deliveryBody,
+  WebhookSecret: webhookSecretView,
   Artifact: artifactView,
   Key: keyView,
   KeyPage: keyPage,

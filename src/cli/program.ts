@@ -12,6 +12,7 @@ import { addKey } from './commands/key.ts';
 import { addLogs } from './commands/logs.ts';
 import { addMeasure } from './commands/measure.ts';
 import { addPush } from './commands/push.ts';
+import { addRequest } from './commands/request.ts';
 import { addRestore } from './commands/restore.ts';
 import { addRollout } from './commands/rollout.ts';
 import { addSelect } from './commands/select.ts';
@@ -76,6 +77,7 @@ function makeCommand(options: ProgramOptions, exit: Exit): Command {
   addPush(program, options);
   addGet(program, options);
   addInvoke(program, options, exit);
+  addRequest(program, options);
   addTraffic(program, options);
   addRollout(program, options);
   addLogs(program, options);

@@ -5,6 +5,7 @@ import { readRollout } from '#domain/rollout.ts';
 import type { Clock } from '#lib/clock.ts';
 import { callEach } from '#lib/listeners.ts';
 import type { Log } from '#lib/log.ts';
+import { mergeMetrics } from '#lib/prometheus.ts';
 import type { Runtime, RuntimeEvent } from '#runtime/runtime.ts';
 import type { Artifacts } from '#store/artifacts.ts';
 import type { ArtifactKeys } from './artifact-keys.ts';
@@ -35,6 +36,8 @@ import { createReadUseCases } from './read-usecases.ts';
 import { createRevisionUseCases } from './revision-usecases.ts';
 import { type RoutingOutlet, createPublishing } from './publish.ts';
 import { createReportListener } from './reports.ts';
+import { createRequestUseCases } from './request-usecases.ts';
+import { type AsyncRequestOptions, createAsyncRequests } from './requests/async-requests.ts';
 import { createRetention } from './retention/retention.ts';
 import { createRetentionUseCases } from './retention-usecases.ts';
 import { createRouteFollower } from './route-follower.ts';
@@ -94,6 +97,8 @@ export async function createControl(options: {
   settings: ControlSettings;
   /** Absent: there is one data plane, and it shares control's fate. */
   onProcesses?: OnProcesses;
+  /** Absent: there are no asynchronous requests. */
+  requests?: AsyncRequestOptions;
 }): Promise<Control> {
   const { store, artifacts, runtime, publisher, clock, log, settings } = options;
   const catalog = await loadCatalog(store);
@@ -245,6 +250,15 @@ export async function createControl(options: {
     clock,
     log,
   });
+  const requests =
+    options.requests &&
+    (await createAsyncRequests({
+      ...options.requests,
+      catalog,
+      reply: (dataPlane, id, reply) => publisher.reply(dataPlane, id, reply),
+      clock,
+      log,
+    }));
   publisher.onUpward(
     createReportListener({
       catalog,
@@ -256,6 +270,7 @@ export async function createControl(options: {
       outcomes,
       drain,
       instances,
+      requests,
     }),
   );
   for (const model of catalog.keys({ prefix: '', limit: catalog.size })) {
@@ -281,12 +296,17 @@ export async function createControl(options: {
       ...createRetentionUseCases({ ...base, retention, alone, about }),
       ...createReadUseCases({ ...base, store }),
       ...createMeasureUseCases({ ...base, store }),
+      ...createRequestUseCases({ requests, clock }),
       ...createSelectionUseCases({ catalog, selection }),
       ...createArtifactUseCases(artifacts, options.artifactKeys),
       ...createKeyUseCases({ ...base, store, publishing }),
     },
-    metrics: () => metrics.text(),
+    async metrics() {
+      const texts = [await metrics.text(), await requests?.metrics()];
+      return mergeMetrics(texts.filter((text) => text !== undefined));
+    },
     async close() {
+      await requests?.close();
       await selection.close();
       await rollouts.close();
       await revisions.close();

@@ -15,7 +15,7 @@ import {
 /** The bus, as control needs it. */
 export type RoutingOutlet = Pick<
   Publisher,
-  'update' | 'lease' | 'onUpward' | 'onJoined' | 'onGap' | 'onLeft'
+  'update' | 'lease' | 'reply' | 'onUpward' | 'onJoined' | 'onGap' | 'onLeft'
 >;
 
 /**

@@ -6,6 +6,7 @@ import type { Drain } from './drain.ts';
 import type { Instances } from './instances.ts';
 import type { Leases } from './leases/leases.ts';
 import type { LoadBook } from './load.ts';
+import type { AsyncRequests } from './requests/async-requests.ts';
 import type { Retention } from './retention/retention.ts';
 import type { OutcomeBook } from './rollout/outcomes.ts';
 import type { Usage } from './usage.ts';
@@ -21,6 +22,7 @@ export function createReportListener(parts: {
   outcomes: Pick<OutcomeBook, 'report'>;
   drain: Pick<Drain, 'drained'>;
   instances: Pick<Instances, 'suspect' | 'reached'>;
+  requests: Pick<AsyncRequests, 'onReport'> | undefined;
 }): (dataPlane: string, message: Report) => void {
   const { catalog, autoscaler, leases, loads, usage, retention, outcomes, drain, instances } =
     parts;
@@ -55,6 +57,7 @@ export function createReportListener(parts: {
         instances.reached(message.instance);
         return;
       default:
+        parts.requests?.onReport(dataPlane, message);
     }
   };
 }

@@ -7,6 +7,7 @@ import type {
   Role,
   UsageRecord,
 } from '#domain/records.ts';
+import type { AsyncRequest, Delivery } from '#domain/async-request.ts';
 import type { Measure, MeasureRecord } from '#domain/measures.ts';
 import type { Priority } from '#domain/priority.ts';
 import type { ModelInput, TrafficTarget } from '#domain/model.ts';
@@ -15,6 +16,7 @@ import type { RoutingShadow } from '#domain/routing.ts';
 import type { RolloutView } from '#domain/views.ts';
 import type { SelectionRequest, SelectionView } from '#domain/selection.ts';
 import type { Instance, LogLine } from '#runtime/runtime.ts';
+import type { DeliveryQueue, RequestQuery, StoredAnswer } from '#store/requests/requests.ts';
 import type { EventQuery, MeasureQuery, Stored, UsageLogQuery, UsageQuery } from '#store/store.ts';
 import type { Collected, Retained } from './retention/retention.ts';
 
@@ -184,6 +186,19 @@ export interface UseCases {
     content: AsyncIterable<Uint8Array>,
     options: { name: string; kind: ArtifactRef['kind'] },
   ): Promise<ArtifactRef>;
+  /** Newest first. */
+  listRequests(actor: Actor, query: RequestQuery): Promise<AsyncRequest[]>;
+  getRequest(actor: Actor, namespace: string, id: string): Promise<AsyncRequest>;
+  /** Fault `conflict` when there is none, or none yet; `forbidden` for who did not make it and is no admin. */
+  getRequestAnswer(actor: Actor, namespace: string, id: string): Promise<StoredAnswer>;
+  /** Nothing changes when it has ended. */
+  cancelRequest(actor: Actor, namespace: string, id: string): Promise<AsyncRequest>;
+  /** What webhooks were sent, in the order of ids. */
+  listDeliveries(actor: Actor, query: Parameters<DeliveryQueue['list']>[0]): Promise<Delivery[]>;
+  /** Fault `conflict` when it was not given up. */
+  replayDelivery(actor: Actor, namespace: string, id: string): Promise<Delivery>;
+  /** What webhooks of a namespace are signed with. */
+  webhookSecret(actor: Actor, namespace: string): Promise<string>;
   /** The secret is `rk_<id>_<random>`, returned here and never again. */
   /** `priority`: the highest that requests with it may have; normal when it is not said. */
   createKey(

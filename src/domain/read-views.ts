@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Fault } from '#lib/fault.ts';
+import { asyncRequest, delivery } from './async-request.ts';
 import { DEFAULT_NAMESPACE } from './names.ts';
 import { eventRecord, REVISION_STATES, tensorInfo, usageRecord } from './records.ts';
 import { selectionView } from './selection.ts';
@@ -64,6 +65,10 @@ export const readSelection = createReader(selectionView.loose());
 export const readKeys = createReader(listOf(keyView.loose()));
 export const readDeleted = createReader(listOf(deletedView.loose()));
 export const readCollection = createReader(listOf(collectionRowView.loose()));
+export const readAsyncRequest = createReader(asyncRequest.loose());
+export const readAsyncRequests = createReader(listOf(asyncRequest.loose()));
+export const readDelivery = createReader(delivery.loose());
+export const readDeliveries = createReader(listOf(delivery.loose()));
 export const readNewKey = createReader(newKeyView.loose());
 
 function listOf<T extends z.ZodType>(item: T) {

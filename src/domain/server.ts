@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { address, type HostPort } from './address.ts';
 import { namespaceBudget } from './budgets.ts';
 import { serverRetention } from './retention.ts';
-import { duration, size } from './units.ts';
+import { duration, period, size } from './units.ts';
 
 /** The server document (`rouse.yaml`), and how else each of its fields can be said. */
 
@@ -90,6 +90,27 @@ const prometheus = z.strictObject({
     }),
 });
 
+const requests = z.strictObject({
+  anonymous: z.boolean().optional().meta({
+    description:
+      'Asynchronous requests need no key; by default where only this machine reaches the data plane.',
+  }),
+  most: z.int().min(1).max(10_000_000).default(100_000).meta({
+    description: 'Asynchronous requests that are kept, with those that have ended.',
+  }),
+  bytes: size.prefault('1Gi').meta({ description: 'Of their bodies and answers.' }),
+  keep: period.prefault('1d').meta({ description: 'How long an answer is kept.' }),
+  deadline: period
+    .prefault('1d')
+    .meta({ description: 'A request begins within that, or expires.' }),
+});
+
+const webhooks = z.strictObject({
+  allow: z.array(network).max(256).default([]).meta({
+    description: 'Networks that webhooks may go to though they are private, also without TLS.',
+  }),
+});
+
 const serverSpec = z.strictObject({
   listen: address.prefault(DEFAULT_LISTEN).meta({ description: 'Requests to models.' }),
   control: address.prefault('127.0.0.1:8081').meta({ description: 'API and metrics.' }),
@@ -142,6 +163,8 @@ const serverSpec = z.strictObject({
     .boolean()
     .default(false)
     .meta({ description: 'Connections begin with PROXY protocol v2, from trusted proxies only.' }),
+  requests: requests.prefault({}).meta({ description: 'Requests whose callers do not wait.' }),
+  webhooks: webhooks.prefault({}).meta({ description: 'Who is told of their ends.' }),
   limits: limits.prefault({}).meta({ description: 'Bounds of the data plane.' }),
   retention: serverRetention
     .prefault({})
@@ -222,6 +245,12 @@ export const SERVER_FIELDS: readonly ServerField[] = [
   field('tls.key', 'data plane', 'list', tls.shape.key),
   field('trustedProxies', 'data plane', 'list', serverSpec.shape.trustedProxies),
   field('proxyProtocol', 'data plane', 'boolean', serverSpec.shape.proxyProtocol),
+  field('requests.anonymous', 'platform', 'boolean', requests.shape.anonymous),
+  field('requests.most', 'platform', 'number', requests.shape.most),
+  field('requests.bytes', 'platform', 'text', requests.shape.bytes),
+  field('requests.keep', 'platform', 'text', requests.shape.keep),
+  field('requests.deadline', 'platform', 'text', requests.shape.deadline),
+  field('webhooks.allow', 'platform', 'list', webhooks.shape.allow),
   field('limits.headerBytes', 'data plane', 'text', limits.shape.headerBytes),
   field('limits.bodyBytes', 'data plane', 'text', limits.shape.bodyBytes),
   field('limits.heldBytes', 'data plane', 'text', limits.shape.heldBytes),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { asyncRequest, delivery } from './async-request.ts';
 import { measureName } from './measures.ts';
 import { modelDocument, revisionSpec, RUNTIMES, trafficTarget } from './model.ts';
 import { selectionView } from './selection.ts';
@@ -208,4 +209,11 @@ export const measurePage = pageOf(measureView);
 export const keyPage = pageOf(keyView);
 export const deletedPage = pageOf(deletedView);
 export const collectionPage = pageOf(collectionRowView);
+export const asyncRequestPage = pageOf(asyncRequest);
+export const deliveryPage = pageOf(delivery);
+
+export const webhookSecretView = z.object({
+  secret: z.string().meta({ description: 'As Standard Webhooks writes it: whsec_ and base64.' }),
+});
+
 export { artifactRef as artifactView, eventRecord as eventView };

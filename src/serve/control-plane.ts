@@ -9,7 +9,7 @@ import { createPublisher, type Publisher } from '#bus/publisher.ts';
 import { createClient } from '#cli/client.ts';
 import { type ArtifactKeys, createArtifactKeys } from '#control/artifact-keys.ts';
 import { type Control, createControl } from '#control/control.ts';
-import { urlOf } from '#domain/address.ts';
+import { isLoopback, urlOf } from '#domain/address.ts';
 import type { Actor } from '#domain/records.ts';
 import type { KnativeSettings } from '#domain/server.ts';
 import { systemClock } from '#lib/clock.ts';
@@ -19,6 +19,7 @@ import { addLabels, labelsOf, mergeMetrics } from '#lib/prometheus.ts';
 import type { Runtime } from '#runtime/runtime.ts';
 import { type Artifacts } from '#store/artifacts.ts';
 import { createArtifactFolder } from '#store/artifact-folder.ts';
+import { createSqliteRequests } from '#store/requests/sqlite-requests.ts';
 import { createSqliteStore } from '#store/sqlite.ts';
 import type { ClusterRuntime } from './cluster-runtime.ts';
 import type { ControlSetup, FromControl } from './control-messages.ts';
@@ -29,6 +30,9 @@ import { createModelPlatform } from './model-platform.ts';
 
 const STARTER: Actor = { id: 'system:serve', role: 'deploy' };
 const clock = systemClock;
+/** Control sends them to the port of all requests, and is no trusted proxy. */
+const NOT_BEHIND_PROXIES =
+  'Asynchronous requests are not taken where connections begin with PROXY headers (proxyProtocol).';
 
 /** What is different in a thread and in a process. */
 export interface ControlPlaces {
@@ -58,7 +62,16 @@ export async function createControlPlane(
   const isKeyed = (await store.list('key', { limit: 1 })).length > 0;
   checkExposure(settings, isKeyed || settings.firstKey !== undefined);
   const artifacts = await createArtifactFolder({ folder: folder.artifacts, clock });
-  const artifactKeys = createArtifactKeys(folder.platformSecret());
+  const platformSecret = folder.platformSecret();
+  const artifactKeys = createArtifactKeys(platformSecret);
+  const requests = await createSqliteRequests({
+    path: folder.requests,
+    limits: {
+      requests: settings.requests.most,
+      bytes: settings.requests.bytes,
+      keepMs: settings.requests.keep,
+    },
+  });
   const local = await places.createRuntime(folder, artifacts);
   const { knative } = settings;
   const cluster = knative && (await createCluster(knative, local, artifactKeys, log));
@@ -82,6 +95,17 @@ export async function createControlPlane(
       prometheus: settings.prometheus.url,
     },
     ...(onProcesses && { onProcesses }),
+    requests: {
+      store: requests,
+      settings: {
+        anonymous: settings.requests.anonymous ?? isLoopback(settings.listen.host),
+        refusal: settings.proxyProtocol ? NOT_BEHIND_PROXIES : undefined,
+        deadline: settings.requests.deadline,
+        webhookNetworks: settings.webhooks.allow,
+      },
+      dataPlane: setup.dataPlane,
+      platformSecret,
+    },
   });
   if (settings.firstKey !== undefined) {
     await makeFirstKey(settings.firstKey, { isKeyed, useCases: control.useCases });
@@ -130,6 +154,7 @@ export async function createControlPlane(
         async () => (runtime === local ? undefined : await runtime.close(graceMs)),
         () => places.endRuntime(local, graceMs),
         () => publisher.close(),
+        () => requests.close(),
         () => store.close(),
       ]);
     },

@@ -16,6 +16,8 @@ export interface DataFolder {
   /** Random, made with the folder: tells its processes from those of other folders. */
   readonly stateId: string;
   readonly database: string;
+  /** Of asynchronous requests. */
+  readonly requests: string;
   readonly artifacts: string;
   readonly runtime: string;
   /** 32 random bytes, made when they are asked for first: what follows from them holds as long as the folder. */
@@ -35,6 +37,7 @@ export function dataFolderAt(path: string, stateId: string): DataFolder {
     path,
     stateId,
     database: join(path, 'rouse.db'),
+    requests: join(path, 'requests.db'),
     artifacts: join(path, 'artifacts'),
     runtime: join(path, 'runtime'),
     platformSecret: () => Buffer.from(readHex(join(path, 'platform-secret'), 32), 'hex'),

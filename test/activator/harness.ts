@@ -38,6 +38,8 @@ export interface Harness {
     type: T,
     fits?: (report: Extract<Report, { type: T }>) => boolean,
   ): Promise<Extract<Report, { type: T }>>;
+  /** Calls back with each report, past and future. */
+  onReport(listener: (report: Report) => void): void;
   /** Its metrics, as control gets them. */
   scrape(): Promise<string>;
   /** The sum of all rows of one metric; -1: it has none. */
@@ -102,6 +104,10 @@ export async function startHarness(
         waiting.add(look);
         for (const report of reports) look(report);
       }),
+    onReport(listener) {
+      waiting.add(listener);
+      for (const report of reports) listener(report);
+    },
     async close() {
       await activator.close(0);
       await publisher.close();

@@ -78,6 +78,7 @@ export function useHarness(...options: Parameters<typeof startHarness>): UsedHar
       return running().reports;
     },
     report: (type, fits) => running().report(type, fits),
+    onReport: (listener) => running().onReport(listener),
     scrape: () => running().scrape(),
     gauge: (name) => running().gauge(name),
     close: () => running().close(),

@@ -58,6 +58,12 @@ test('the OpenAPI document is valid and names every route', async () => {
     '/api/v1/gc': ['get', 'post'],
     '/api/v1/keys': ['get', 'post'],
     '/api/v1/keys/{id}': ['delete'],
+    '/api/v1/namespaces/{namespace}/requests': ['get'],
+    '/api/v1/namespaces/{namespace}/requests/{id}': ['delete', 'get'],
+    '/api/v1/namespaces/{namespace}/requests/{id}/answer': ['get'],
+    '/api/v1/namespaces/{namespace}/deliveries': ['get'],
+    '/api/v1/namespaces/{namespace}/deliveries/{id}': ['post'],
+    '/api/v1/namespaces/{namespace}/webhook-secret': ['get'],
     '/healthz': ['get'],
     '/readyz': ['get'],
     '/metrics': ['get'],
@@ -97,6 +103,9 @@ test('answers are what the document says', async () => {
     [`${path}/usage`]: 'UsagePage',
     '/api/v1/usage': 'UsagePage',
     '/api/v1/keys': 'KeyPage',
+    '/api/v1/namespaces/default/requests': 'AsyncRequestPage',
+    '/api/v1/namespaces/default/deliveries': 'DeliveryPage',
+    '/api/v1/namespaces/default/webhook-secret': 'WebhookSecret',
     '/nope': 'Problem',
   };
   for (const [from, schema] of Object.entries(gets)) {

@@ -17,6 +17,8 @@ import { RETENTION_DEFAULTS } from '#domain/retention.ts';
 import { systemClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
 import { createArtifactFolder } from '#store/artifact-folder.ts';
+import type { Requests } from '#store/requests/requests.ts';
+import { createSqliteRequests } from '#store/requests/sqlite-requests.ts';
 import { createSqliteStore } from '#store/sqlite.ts';
 import type { Store } from '#store/store.ts';
 import { createFakeRuntime, type FakeRuntime } from '#test/runtime/fake.ts';
@@ -32,6 +34,8 @@ export interface TestServer {
   readonly useCases: UseCases;
   readonly runtime: FakeRuntime;
   readonly store: Store;
+  /** Asynchronous ones. Nothing is sent: the data plane is not there. */
+  readonly requests: Requests;
   readonly api: ReturnType<typeof createApi>;
   send(call: RawCall): Promise<RawAnswer>;
   /** What opens the artifact with this digest. */
@@ -63,11 +67,16 @@ export async function startServer(
   const folder = await mkdtemp(join(tmpdir(), 'rouse-api-'));
   const clock = systemClock;
   const store = await createSqliteStore({ path: ':memory:', clock });
+  const requests = await createSqliteRequests({
+    path: ':memory:',
+    limits: { requests: 1000, bytes: 2 ** 20, keepMs: 1e9 },
+  });
   const artifacts = await createArtifactFolder({ folder });
   const runtime = createFakeRuntime({ clock });
   const publisher = {
     update: noop,
     lease: noop,
+    reply: noop,
     onUpward: noop,
     onJoined: noop,
     onGap: noop,
@@ -76,7 +85,16 @@ export async function startServer(
   const settings = { memoryBudget: 2 ** 30, proofsAtOnce: 4, retention: RETENTION_DEFAULTS };
   const artifactKeys = createArtifactKeys(randomBytes(32));
   const base = { store, artifacts, artifactKeys, runtime, publisher, clock, settings };
-  const control = await createControl({ ...base, log: silentLog });
+  const control = await createControl({
+    ...base,
+    log: silentLog,
+    requests: {
+      store: requests,
+      settings: { anonymous: true, deadline: 1e9, webhookNetworks: [] },
+      dataPlane: 'http://127.0.0.1:1',
+      platformSecret: Buffer.alloc(32),
+    },
+  });
   const closing = new AbortController();
   const { useCases } = control;
   const api = createApi({
@@ -101,6 +119,7 @@ export async function startServer(
     url: urlOf(listener.address),
     port,
     store,
+    requests,
     useCases,
     runtime,
     api,
@@ -116,6 +135,7 @@ export async function startServer(
       await listener.close();
       await control.close();
       await runtime.close(0);
+      await requests.close();
       await store.close();
       await rm(folder, { recursive: true });
     },

@@ -91,6 +91,7 @@ export function createFakeOutlet(): FakeOutlet {
     instances,
     updates,
     leases,
+    reply: () => {},
     lease: (dataPlane, sent) => void leases.push(...sent.map((lease) => ({ dataPlane, ...lease }))),
     update(change) {
       updates.push(change);

@@ -63,6 +63,7 @@ export function startLeaseControl(options: {
       outcomes: { report: () => {} },
       drain,
       instances: { suspect: () => {}, reached: () => {} },
+      requests: undefined,
     }),
   );
   return {

@@ -93,6 +93,12 @@ test('every field can be said in all three ways', () => {
     'tls.key': ['a.key,b.key', [A, B]],
     trustedProxies: ['10.0.0.0/8, ::1', ['10.0.0.0/8', '::1']],
     proxyProtocol: [true, true],
+    'requests.anonymous': [true, true],
+    'requests.most': ['7', 7],
+    'requests.bytes': ['3Mi', 3 * 2 ** 20],
+    'requests.keep': ['2d', 2 * 86_400_000],
+    'requests.deadline': ['1h', 3_600_000],
+    'webhooks.allow': ['10.0.0.0/8,fd00::/8', ['10.0.0.0/8', 'fd00::/8']],
     'limits.headerBytes': ['8Ki', 8192],
     'limits.bodyBytes': ['1Mi', 2 ** 20],
     'limits.heldBytes': ['2Mi', 2 ** 21],
@@ -225,6 +231,8 @@ const OPTIONAL: Record<string, string[]> = {
   tls: ['certificate', 'key'],
   knative: ['image', 'control', 'metrics'],
   prometheus: ['url'],
+  requests: ['anonymous', 'most', 'bytes', 'keep', 'deadline'],
+  webhooks: ['allow'],
 };
 
 const NESTED = new Set(['limits', 'retention']);

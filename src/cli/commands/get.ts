@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import {
   type ModelAnswer,
+  readAsyncRequests,
   readDeleted,
+  readDeliveries,
   readEvents,
   readInstances,
   readKeys,
@@ -10,12 +12,14 @@ import {
 } from '#domain/read-views.ts';
 import { formatTraffic } from '#domain/traffic-text.ts';
 import { formatSize, formatTime } from '#domain/units.ts';
+import { Fault } from '#lib/fault.ts';
 import { type Client, modelPath } from '../client.ts';
 import type { Io } from '../io.ts';
 import { makeMeasuredRow, MEASURED_HEAD, readMeasured } from '../measured.ts';
 import { listModels, modelClientFor } from '../models.ts';
 import { clientFor, type Common, namespaceOf } from '../options.ts';
 import { KEYS_PATH, makeKeyRows } from './key.ts';
+import { requestsPath } from './request.ts';
 import { formatAge, print } from '../print.ts';
 
 /** What was asked for, and how a table shows it. */
@@ -40,6 +44,8 @@ const KINDS: Readonly<Record<string, (question: Question) => Promise<Listing>>> 
   instances: getInstances,
   measures: getMeasures,
   events: getEvents,
+  requests: getRequests,
+  deliveries: getDeliveries,
   keys: getKeys,
 };
 
@@ -205,6 +211,51 @@ async function modelsOf({
   if (name !== undefined && namespace !== undefined) return [{ namespace, model: name }];
   const models = await listModels(client, namespace);
   return models.map(({ metadata }) => ({ namespace: metadata.namespace, model: metadata.name }));
+}
+
+/** The newest, or the newest of one model. */
+async function getRequests(question: Question): Promise<Listing> {
+  const { client, name, now } = question;
+  const namespace = oneNamespace(question);
+  const path = requestsPath(namespace, 'requests');
+  const { items } = await client.call({ path, query: { model: name } }, readAsyncRequests);
+  const rows = items.map(({ id, model, state, status, attempts, createdAt, reason }) => [
+    id,
+    model,
+    state,
+    String(status ?? '-'),
+    String(attempts),
+    formatAge(now, createdAt),
+    reason.split('\n')[0] ?? '',
+  ]);
+  const header = ['ID', 'MODEL', 'STATE', 'STATUS', 'ATTEMPTS', 'AGE', 'REASON'];
+  return { value: items, rows: [header, ...rows] };
+}
+
+/** Those that were given up first of all. */
+async function getDeliveries(question: Question): Promise<Listing> {
+  const { client, now } = question;
+  const path = requestsPath(oneNamespace(question), 'deliveries');
+  const items = [];
+  for (const state of ['dead', 'waiting', 'sending'] as const) {
+    items.push(...(await client.call({ path, query: { state } }, readDeliveries)).items);
+  }
+  const rows = items.map(({ id, request, state, attempts, createdAt, url, reason }) => [
+    id,
+    request,
+    state,
+    String(attempts),
+    formatAge(now, createdAt),
+    url,
+    reason.split('\n')[0] ?? '',
+  ]);
+  const header = ['ID', 'REQUEST', 'STATE', 'ATTEMPTS', 'AGE', 'URL', 'REASON'];
+  return { value: items, rows: [header, ...rows] };
+}
+
+function oneNamespace({ namespace }: Question): string {
+  if (namespace !== undefined) return namespace;
+  throw new Fault('bad_request', 'these are listed by namespace: -n NAMESPACE');
 }
 
 async function getKeys({ client }: Question): Promise<Listing> {

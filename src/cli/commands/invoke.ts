@@ -24,6 +24,8 @@ const MAX_PROBLEM_BYTES = 256 * 1024;
 interface Options extends Common {
   readonly data?: string;
   readonly path?: string;
+  readonly async?: boolean;
+  readonly webhook?: string;
 }
 
 export function addInvoke(program: Command, io: Io, exit: { status: number }): void {
@@ -33,19 +35,33 @@ export function addInvoke(program: Command, io: Io, exit: { status: number }): v
     .argument('<name>', 'the model')
     .option('-d, --data <body>', 'the body; @file, or @- for what comes in')
     .option('--path <path>', "a path of the model's own")
+    .option('--async', 'do not wait for the answer: print what says where it will be')
+    .option('--webhook <url>', 'who is told when the answer is there; with --async')
     .action(async (name: string, _options, command: Command) => {
       const options = command.optsWithGlobals<Options>();
+      const headers = laterHeaders(options, command);
       const client = modelClientFor(io, options, name);
       const body = options.data === undefined ? undefined : await readBody(options.data, io);
       const path = modelPath(namespaceOf(options), name);
       const model = await client.call({ path }, readModel);
       const url = await urlFor(client, model, { ...options, body });
-      const response = await call(io, reachableFrom(client.server, url), body);
+      const response = await call(io, reachableFrom(client.server, url), body, headers);
       showHead(response, io);
       if (!response.ok) exit.status = 1;
       if (isProblem(response)) await showProblem(response, io);
       else for await (const chunk of response.body ?? []) io.stdout.write(chunk);
     });
+}
+
+function laterHeaders(
+  { async: isAsync, webhook }: Options,
+  command: Command,
+): Readonly<Record<string, string>> {
+  if (!isAsync && webhook !== undefined) {
+    command.error('error: --webhook tells of a request that is not waited for: add --async');
+  }
+  if (!isAsync) return {};
+  return { prefer: 'respond-async', ...(webhook !== undefined && { 'rouse-webhook': webhook }) };
 }
 
 async function readBody(data: string, io: Io): Promise<Buffer> {
@@ -107,11 +123,17 @@ async function inputsOf(
   return (await client.call({ path }, readRevision)).inspection?.inputs;
 }
 
-async function call(io: Io, url: string, body: Buffer | undefined): Promise<Response> {
+async function call(
+  io: Io,
+  url: string,
+  body: Buffer | undefined,
+  more: Readonly<Record<string, string>>,
+): Promise<Response> {
   try {
-    if (body === undefined) return await io.fetch(url, { signal: io.signal });
+    if (body === undefined) return await io.fetch(url, { headers: more, signal: io.signal });
     const json = /^\s*[[{]/.test(body.subarray(0, 64).toString());
-    const headers = { 'content-type': json ? 'application/json' : 'application/octet-stream' };
+    const type = json ? 'application/json' : 'application/octet-stream';
+    const headers = { ...more, 'content-type': type };
     return await io.fetch(url, { method: 'POST', body, headers, signal: io.signal });
   } catch (error) {
     throw new Fault('unavailable', `${url} cannot be reached: ${causeOf(error)}`);

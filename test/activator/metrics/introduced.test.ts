@@ -5,7 +5,9 @@ import { ENTRY_REFUSALS } from '#activator/entry/entering.ts';
 import { SHADOW_OUTCOMES } from '#activator/metrics/shadow-counts.ts';
 import { createSharedMetrics, formatMetrics } from '#activator/metrics/metrics.ts';
 import { createControlMetrics } from '#control/metrics.ts';
+import { createRequestMetrics } from '#control/requests/metrics.ts';
 import { mergeMetrics } from '#lib/prometheus.ts';
+import { createSqliteRequests } from '#store/requests/sqlite-requests.ts';
 
 const PAGE = readFileSync(resolve(import.meta.dirname, '../../../docs/metrics.md'), 'utf8');
 const pool = { keep: () => {}, views: () => [] };
@@ -13,7 +15,11 @@ const pool = { keep: () => {}, views: () => [] };
 async function formatAll(): Promise<string> {
   const ofDataPlane = formatMetrics([], createSharedMetrics(), { heldBytes: 0, linked: true });
   const control = createControlMetrics({ instances: () => [], pool }, () => false);
-  return mergeMetrics([await control.text(), ofDataPlane]);
+  const limits = { requests: 1, bytes: 1, keepMs: 1 };
+  const store = await createSqliteRequests({ path: ':memory:', limits });
+  const requests = await createRequestMetrics(store).text();
+  await store.close();
+  return mergeMetrics([await control.text(), requests, ofDataPlane]);
 }
 
 const namesIn = (text: string, kind: string): string[] =>

@@ -1,0 +1,98 @@
+import type { AsyncRequest } from '#domain/async-request.ts';
+import type { Clock } from '#lib/clock.ts';
+import { messageOf } from '#lib/fault.ts';
+import type { Log } from '#lib/log.ts';
+import { pause } from '#lib/pause.ts';
+import { ATTEMPT_PACE, decideAttempt } from '#policies/requests/attempt.ts';
+import type { Pace } from '#policies/requests/pace.ts';
+import type { Outcome, RequestQueue, Taken } from '#store/requests/requests.ts';
+import { createLaneRunner, type LaneRunner } from './lanes.ts';
+import type { Sender, Sent } from './send.ts';
+
+/**
+ * More than the instances of a model take at once, mostly: the rest waits in the model's own queue, behind all that is not
+ * asynchronous, while the disk takes what has ended. In all fewer than bodies that a small machine has room for.
+ */
+const LIMITS = { perLane: 128, inAll: 256 };
+/** Until a disk that is full has been looked at, an outcome is kept here. */
+const STORE_AGAIN_MS = 1000;
+
+export interface Dispatcher extends LaneRunner {
+  /** It is not wanted any more: breaks it off, if it runs here. */
+  stop(id: string): void;
+}
+
+/**
+ * Sends requests to their models and stores what they answer, each answer once.
+ *
+ * Invariant: an attempt is stored as running before it is sent, and its outcome counts only while it is; what this process
+ * leaves unsettled is sent again by the next.
+ */
+export function createDispatcher(options: {
+  queue: RequestQueue;
+  sender: Sender;
+  onChange: (request: AsyncRequest) => void;
+  clock: Clock;
+  log: Log;
+  random: () => number;
+  pace?: Pace;
+}): Dispatcher {
+  const { queue, sender, onChange, clock, log, random, pace = ATTEMPT_PACE } = options;
+  const running = new Map<string, AbortController>();
+
+  async function run(taken: Taken, closing: AbortSignal): Promise<number> {
+    const { id } = taken.request;
+    const stopping = new AbortController();
+    running.set(id, stopping);
+    onChange(taken.request);
+    try {
+      const sent = await sender.send(taken, AbortSignal.any([closing, stopping.signal]));
+      return await settle(taken.request, sent, closing);
+    } catch (error) {
+      if (!closing.aborted && !stopping.signal.aborted) throw error;
+      return 0;
+    } finally {
+      running.delete(id);
+    }
+  }
+
+  async function settle(request: AsyncRequest, sent: Sent, closing: AbortSignal): Promise<number> {
+    const now = clock.now();
+    const { attempts } = request;
+    const decision = decideAttempt({ ...sent, attempts, roll: random() }, pace);
+    const reason = sent.reason === '' ? decision.why : sent.reason;
+    const isAgain = decision.state === 'waiting';
+    const outcome: Outcome = isAgain
+      ? { state: 'waiting', at: now + decision.afterMs, reason }
+      : {
+          state: decision.state,
+          reason: decision.state === 'done' ? '' : reason,
+          answer: sent.answer,
+        };
+    await store(request, outcome, closing);
+    return isAgain && decision.pauses ? decision.afterMs : 0;
+  }
+
+  async function store(
+    { id, attempts }: AsyncRequest,
+    outcome: Outcome,
+    closing: AbortSignal,
+  ): Promise<void> {
+    while (!closing.aborted) {
+      try {
+        const settled = await queue.settle(id, attempts, outcome, clock.now());
+        if (settled) onChange(settled);
+        return;
+      } catch (error) {
+        log.error({ id, error: messageOf(error) }, 'the outcome of a request is not stored yet');
+        await pause(clock, STORE_AGAIN_MS, closing);
+      }
+    }
+  }
+
+  const runner = createLaneRunner({ ...options, source: queue, run, limits: LIMITS });
+  return {
+    ...runner,
+    stop: (id) => running.get(id)?.abort(),
+  };
+}

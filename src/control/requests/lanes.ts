@@ -1,0 +1,109 @@
+import type { Clock, Timer } from '#lib/clock.ts';
+import { messageOf } from '#lib/fault.ts';
+import type { Log } from '#lib/log.ts';
+import { createLoop } from '#lib/loop.ts';
+import type { Lanes } from '#store/requests/requests.ts';
+
+/** What was put off is due to within this. */
+const LOOK_MS = 500;
+/** A lane is filled in so many steps, not at each place that becomes free: each step is a commit. */
+const BATCHES = 4;
+
+export interface LaneLimits {
+  /** Running at once. */
+  readonly perLane: number;
+  readonly inAll: number;
+}
+
+export interface LaneRunner {
+  /** There may be something due. */
+  ask(): void;
+  /** Takes no more, tells those that run by their signal, and waits for them. */
+  close(): Promise<void>;
+}
+
+/**
+ * Takes what is due and runs it.
+ *
+ * Invariants:
+ * 1. In each lane at most `perLane` run, and `inAll` in all of them.
+ * 2. While there is room a lane with something due is served whatever the others do: lanes take turns in being first.
+ */
+export function createLaneRunner<T>(options: {
+  source: Lanes<T>;
+  /** Gives for how long its lane is left alone, ms; 0: not at all. What it throws is logged. */
+  run: (item: T, signal: AbortSignal) => Promise<number>;
+  limits: LaneLimits;
+  clock: Clock;
+  log: Log;
+}): LaneRunner {
+  const { source, run, limits, clock, log } = options;
+  const atOnce = Math.ceil(limits.perLane / BATCHES);
+  const closing = new AbortController();
+  const running = new Map<string, number>();
+  const pauses = new Map<string, Timer>();
+  const runs = new Set<Promise<void>>();
+  let first = '';
+
+  function roomIn(lane: string): number {
+    if (pauses.has(lane)) return 0;
+    return Math.min(limits.perLane - (running.get(lane) ?? 0), limits.inAll - runs.size);
+  }
+
+  async function step(): Promise<void> {
+    const lanes = (await source.lanes(clock.now())).toSorted();
+    const turn = lanes.findIndex((lane) => lane > first);
+    for (const lane of [...lanes.slice(Math.max(0, turn)), ...lanes.slice(0, Math.max(0, turn))]) {
+      const room = roomIn(lane);
+      if (room < atOnce) continue;
+      first = lane;
+      for (const item of await source.take(lane, room, clock.now())) begin(lane, item);
+    }
+  }
+
+  function begin(lane: string, item: T): void {
+    running.set(lane, (running.get(lane) ?? 0) + 1);
+    const one = runOne(lane, item).finally(() => {
+      runs.delete(one);
+      const left = (running.get(lane) ?? 0) - 1;
+      if (left > 0) running.set(lane, left);
+      else running.delete(lane);
+      loop.ask();
+    });
+    runs.add(one);
+  }
+
+  async function runOne(lane: string, item: T): Promise<void> {
+    try {
+      const pauseMs = await run(item, closing.signal);
+      if (pauseMs > 0 && !closing.signal.aborted) pause(lane, pauseMs);
+    } catch (error) {
+      if (!closing.signal.aborted) log.error({ lane, error: messageOf(error) }, 'nothing was sent');
+    }
+  }
+
+  function pause(lane: string, ms: number): void {
+    pauses.get(lane)?.cancel();
+    const timer = clock.after(ms, () => {
+      pauses.delete(lane);
+      loop.ask();
+    });
+    pauses.set(lane, timer);
+  }
+
+  const loop = createLoop({
+    clock,
+    everyMs: LOOK_MS,
+    step,
+    onError: (error) => log.error({ error: messageOf(error) }, 'what is to be sent is not known'),
+  });
+  return {
+    ask: () => loop.ask(),
+    async close() {
+      await loop.close();
+      closing.abort();
+      for (const timer of pauses.values()) timer.cancel();
+      await Promise.all(runs);
+    },
+  };
+}
