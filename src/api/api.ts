@@ -9,6 +9,7 @@ import type { Route } from './route.ts';
 import { makeArtifactRoutes } from './routes/artifacts.ts';
 import { makeContentRoute } from './routes/content.ts';
 import { makeEventRoutes } from './routes/events.ts';
+import { makeJobRoutes } from './routes/jobs.ts';
 import { makeKeyRoutes } from './routes/keys.ts';
 import { makeMeasureRoutes } from './routes/measures.ts';
 import { makeModelRoutes } from './routes/models.ts';
@@ -61,6 +62,7 @@ function makeRoutes(options: ApiOptions): Route[] {
     ...makeMeasureRoutes(options),
     ...makeSelectionRoutes(options),
     ...makeRequestRoutes(options),
+    ...makeJobRoutes(options),
     ...makeArtifactRoutes(options),
     ...makeKeyRoutes(options),
   ];

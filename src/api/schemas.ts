@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { asyncRequest, delivery } from '#domain/async-request.ts';
+import { JOB_ACTIONS, jobSpec } from '#domain/job.ts';
 import { measure, measures } from '#domain/measures.ts';
 import { modelDocument, traffic } from '#domain/model.ts';
 import { namespaceName, revisionName } from '#domain/names.ts';
@@ -21,6 +22,9 @@ import {
   eventView,
   instancePage,
   instanceView,
+  jobCheckView,
+  jobPage,
+  jobView,
   keyPage,
   keyView,
   logPage,
@@ -42,6 +46,7 @@ import {
 export const trafficBody = z.strictObject({ traffic });
 export const measuresBody = z.strictObject({ measures });
 export const rolloutBody = z.strictObject({ action: z.enum(ROLLOUT_ACTIONS) });
+export const jobBody = z.strictObject({ action: z.enum(JOB_ACTIONS) });
 export const keyBody = z.strictObject({
   role: actor.shape.role,
   note: z.string().max(200).default(''),
@@ -87,6 +92,11 @@ const COMPONENTS = {
   DeliveryPage: deliveryPage,
   DeliveryRequest: deliveryBody,
   WebhookSecret: webhookSecretView,
+  Job: jobView,
+  JobPage: jobPage,
+  JobRequest: jobSpec,
+  JobAction: jobBody,
+  JobCheck: jobCheckView,
   Artifact: artifactView,
   Key: keyView,
   KeyPage: keyPage,

@@ -64,7 +64,7 @@ async function* makeFrames(
 }
 
 /** One waiter: resolves at once when something was told since it last waited, or when the signal ended. */
-function createNews(clock: Clock, signal: AbortSignal) {
+export function createNews(clock: Clock, signal: AbortSignal) {
   let told = false;
   let wake: (() => void) | undefined;
   function tell(): void {

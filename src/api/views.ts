@@ -1,6 +1,7 @@
+import type { JobShown } from '#control/jobs/jobs.ts';
 import type { ModelView } from '#control/usecases.ts';
 import { hostLabel, partsOfRevisionKey } from '#domain/names.ts';
-import type { InstanceView, KeyView, ModelResource, RevisionView } from '#domain/views.ts';
+import type { InstanceView, JobView, KeyView, ModelResource, RevisionView } from '#domain/views.ts';
 import type { KeyRecord } from '#domain/records.ts';
 import type { RolloutRecord } from '#domain/rollout.ts';
 
@@ -61,6 +62,10 @@ export function makeInstanceView(instance: Instance): InstanceView {
   const { id, state, askedAt, startedAt, readyAt, memoryBytes, cpuSeconds } = instance;
   const revision = partsOfRevisionKey(instance.revision).revision;
   return { id, revision, state, askedAt, startedAt, readyAt, memoryBytes, cpuSeconds };
+}
+
+export function makeJobView({ value, progress }: JobShown): JobView {
+  return { ...value, ...(progress && { progress }) };
 }
 
 export function makeKeyView({ hash: _hash, ...key }: KeyRecord): KeyView {

@@ -6,7 +6,7 @@ import { Fault } from '#lib/fault.ts';
 import { type Client, createClient } from './client.ts';
 import { reasonOf } from './documents.ts';
 import type { Io } from './io.ts';
-import type { Format } from './print.ts';
+import { type Format, FORMATS } from './print.ts';
 
 /** What every command takes. */
 export interface Common {
@@ -25,15 +25,24 @@ export function addCommonOptions(program: Command, io: Io): void {
   program
     .option('-n, --namespace <name>', `namespace (default: "${DEFAULT_NAMESPACE}")`)
     .addOption(
-      new Option('-o, --output <format>', 'how to print')
-        .choices(['table', 'json', 'yaml'])
-        .default('table'),
+      new Option('-o, --output <format>', 'how to print: table, json or yaml').default('table'),
     )
     .addOption(
       new Option('--server <url>', "control's address, or ROUSE_SERVER")
         .argParser(parseUrl)
         .default(io.env['ROUSE_SERVER'] || DEFAULT_SERVER),
-    );
+    )
+    .hook('preAction', (_program, command) => checkFormat(command));
+}
+
+/** Of `batch` it is the file that is written. */
+function checkFormat(command: Command): void {
+  const { output } = command.optsWithGlobals<{ output: string }>();
+  if (command.name() === 'batch' || FORMATS.some((format) => format === output)) return;
+  const allowed = `Allowed choices are ${FORMATS.join(', ')}.`;
+  command.error(
+    `error: option '-o, --output <format>' argument '${output}' is invalid. ${allowed}`,
+  );
 }
 
 /** A client for the server that the command names, with the key of the environment. */
@@ -52,7 +61,7 @@ function readKey(cwd: string, file: string | undefined): string | undefined {
   }
 }
 
-export function namespaceOf({ namespace }: Common): string {
+export function namespaceOf({ namespace }: Pick<Common, 'namespace'>): string {
   return namespace ?? DEFAULT_NAMESPACE;
 }
 

@@ -2,7 +2,8 @@ import { formatDuration } from '#domain/units.ts';
 import { formatYaml } from '#lib/yaml.ts';
 import type { Output } from './io.ts';
 
-export type Format = 'table' | 'json' | 'yaml';
+export const FORMATS = ['table', 'json', 'yaml'] as const;
+export type Format = (typeof FORMATS)[number];
 
 /** Columns as wide as their widest cell; the last one is not padded. */
 export function formatTable(rows: readonly (readonly string[])[]): string {

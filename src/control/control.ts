@@ -19,6 +19,10 @@ import { factsOfKey } from './facts.ts';
 import { createHealthListener } from './health-changes.ts';
 import { coldStartSeconds, createHealthBook } from './health.ts';
 import { createInstances, waitsFor } from './instances.ts';
+import { createJobUseCases } from './job-usecases.ts';
+import type { JobRunner } from './jobs/job-runner.ts';
+import { createJobs } from './jobs/jobs.ts';
+import { createPlaces } from './jobs/places.ts';
 import { createJournal } from './journal.ts';
 import { createKeepAlive } from './keepalive/keep-alive.ts';
 import { createSchedules } from './keepalive/schedules.ts';
@@ -71,6 +75,18 @@ export interface ControlSettings {
   readonly retention: RetentionDefaults;
 }
 
+/** What batch jobs need. */
+export interface Batch {
+  readonly runner: JobRunner;
+  /** The data plane as a caller of this machine writes it. */
+  readonly dataPlane: string;
+  readonly dataFolder: string;
+  /** More instances of a job than that do not score more. */
+  readonly cores: number;
+  /** Letters and digits, each time others. */
+  readonly newId: () => string;
+}
+
 export interface Control {
   readonly useCases: UseCases;
   /** What control measures of itself, in Prometheus' text form. */
@@ -99,6 +115,8 @@ export async function createControl(options: {
   onProcesses?: OnProcesses;
   /** Absent: there are no asynchronous requests. */
   requests?: AsyncRequestOptions;
+  /** Absent: there are no batch jobs. */
+  batch?: Batch;
 }): Promise<Control> {
   const { store, artifacts, runtime, publisher, clock, log, settings } = options;
   const catalog = await loadCatalog(store);
@@ -197,6 +215,19 @@ export async function createControl(options: {
     ],
     defaults: settings.retention,
   });
+  const places = options.batch && createPlaces({ catalog, runtime, ...options.batch });
+  const jobs =
+    options.batch &&
+    places &&
+    (await createJobs({
+      ...base,
+      store,
+      metrics,
+      deletions: retention.deletions,
+      alone,
+      runner: options.batch.runner,
+      places,
+    }));
   const follower = runtime.routes && createRouteFollower({ ...base, routes: runtime.routes });
   const usage = createUsage({
     store,
@@ -237,6 +268,7 @@ export async function createControl(options: {
   const watchers = [keepAlive, instances, revisions, autoscaler, retention].map(
     (part) => (event: RuntimeEvent) => part.onRuntime(event),
   );
+  if (jobs) watchers.push(() => jobs.onRuntime());
   runtime.onEvent((event) => callEach(watchers, event, log));
   const running = runtime.instances();
   publishing.all({ keys: keys.map((stored) => stored.value), running });
@@ -298,6 +330,10 @@ export async function createControl(options: {
       ...createMeasureUseCases({ ...base, store }),
       ...createRequestUseCases({ requests, clock }),
       ...createSelectionUseCases({ catalog, selection }),
+      ...createJobUseCases(
+        { ...base, alone },
+        options.batch && places && jobs && { ...options.batch, places, jobs },
+      ),
       ...createArtifactUseCases(artifacts, options.artifactKeys),
       ...createKeyUseCases({ ...base, store, publishing }),
     },
@@ -307,6 +343,7 @@ export async function createControl(options: {
     },
     async close() {
       await requests?.close();
+      await jobs?.close();
       await selection.close();
       await rollouts.close();
       await revisions.close();

@@ -21,7 +21,10 @@ function factsOf(entry: ModelEntry, revision: RevisionRecord): RevisionFacts {
   return {
     key: revisionKey(entry.namespace, entry.name, revision.name),
     state: revision.state,
-    workload: workloadOf(revision),
+    workload: {
+      ...workloadOf(revision),
+      ...(entry.stored.value.job !== undefined && { priority: 'low' as const }),
+    },
     scaling,
     keepAlive,
     routed: entry.resolved.targets.some((target) => target.revision === revision.name),

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { JOB_STATES, type JobRecord, type JobRows, type JobState } from '#domain/job.ts';
 import { partsOfRevisionKey } from '#domain/names.ts';
 import type { Instance, Runtime, RuntimePool } from '#runtime/runtime.ts';
 import { COLD_START_BUCKETS, COLD_START_HELP } from '#domain/cold-start.ts';
@@ -13,6 +14,11 @@ export interface ControlMetrics {
   counted(policy: string, decision: string): void;
   /** The series of a revision that was deleted go too. */
   forget(revision: string): void;
+  /** Of jobs: their states, at a scrape. */
+  followJobs(states: () => readonly JobState[]): void;
+  /** Rows of a job that have been done since. */
+  jobRows(job: JobRecord, before: JobRows, now: JobRows): void;
+  jobRestarted(): void;
   text(): Promise<string>;
 }
 
@@ -56,6 +62,19 @@ export function createControlMetrics(
   });
 
   if (runtime.pool) measurePool(runtime.pool, registers);
+  let jobStates: () => readonly JobState[] = () => [];
+  measureJobs(() => jobStates(), registers);
+  const jobRows = new Counter({
+    name: 'rouse_job_rows_total',
+    help: 'Rows of batch jobs that were scored, or have failed.',
+    labelNames: ['namespace', 'model', 'outcome'] as const,
+    registers,
+  });
+  const jobRestarts = new Counter({
+    name: 'rouse_job_restarts_total',
+    help: 'Runners of batch jobs that ended before they were done.',
+    registers,
+  });
 
   return {
     started: (revision) => starts.inc(partsOfRevisionKey(revision)),
@@ -70,8 +89,31 @@ export function createControlMetrics(
     },
     counted: (policy, decision) => decisions.inc({ policy, decision }),
     forget: (revision) => starts.remove(partsOfRevisionKey(revision)),
+    followJobs: (states) => void (jobStates = states),
+    jobRows({ namespace, spec: { model } }, before, now) {
+      const failed = Math.max(0, now.failed - before.failed);
+      const scored = Math.max(0, now.done - before.done - failed);
+      jobRows.inc({ namespace, model, outcome: 'scored' }, scored);
+      jobRows.inc({ namespace, model, outcome: 'failed' }, failed);
+    },
+    jobRestarted: () => jobRestarts.inc(),
     text: () => registry.metrics(),
   };
+}
+
+function measureJobs(states: () => readonly JobState[], registers: Registry[]): void {
+  const gauge = new Gauge({
+    name: 'rouse_jobs',
+    help: 'Batch jobs by state.',
+    labelNames: ['state'] as const,
+    registers,
+    collect() {
+      const found = states();
+      for (const state of JOB_STATES) {
+        gauge.set({ state }, found.filter((one) => one === state).length);
+      }
+    },
+  });
 }
 
 /** The runtime counts; at a scrape its numbers become those of the counters. */

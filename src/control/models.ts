@@ -20,7 +20,7 @@ import type { Retention } from './retention/retention.ts';
 import { makeKept } from './selection/changes.ts';
 import { requireRole } from './roles.ts';
 import type { Turns } from './turns.ts';
-import type { Applied, ModelView, UseCases } from './usecases.ts';
+import type { Applied, ModelPage, ModelView, UseCases } from './usecases.ts';
 import { makeView, type ViewOptions } from './view.ts';
 
 export interface ModelOptions {
@@ -125,6 +125,24 @@ export function createModelUseCases(options: ModelOptions): ModelUseCases {
     return makeView(requireModel(catalog, namespace, name), runtime, about);
   }
 
+  function listEntries(
+    prefix: string,
+    limit: number,
+    { after, ofJobs = false }: ModelPage,
+  ): ModelEntry[] {
+    const found: ModelEntry[] = [];
+    let last = after;
+    while (found.length < limit) {
+      const place = { prefix, ...(last !== undefined && { after: last }) };
+      const keys = catalog.keys({ ...place, limit: limit - found.length });
+      if (keys.length === 0) break;
+      last = keys.at(-1);
+      const entries = keys.flatMap((key) => catalog.model(key) ?? []);
+      found.push(...entries.filter(({ stored }) => ofJobs || stored.value.job === undefined));
+    }
+    return found;
+  }
+
   return {
     async applyModel(actor, input, ifMatch) {
       requireRole(actor, 'deploy');
@@ -138,11 +156,7 @@ export function createModelUseCases(options: ModelOptions): ModelUseCases {
       requireRole(actor, 'read');
       const prefix = namespace === undefined ? '' : `${namespace}/`;
       const limit = Math.min(page.limit ?? MAX_PAGE, MAX_PAGE);
-      const after = page.after === undefined ? {} : { after: page.after };
-      return catalog.keys({ prefix, ...after, limit }).flatMap((key) => {
-        const entry = catalog.model(key);
-        return entry ? [makeView(entry, runtime, about)] : [];
-      });
+      return listEntries(prefix, limit, page).map((entry) => makeView(entry, runtime, about));
     },
     async deleteModel(actor, namespace, model, { ifMatch, now = false } = {}) {
       requireRole(actor, 'deploy');

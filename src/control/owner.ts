@@ -15,8 +15,13 @@ export function ownerOf(actor: Actor): Owner | undefined {
 
 /** Throws Fault `conflict` where somebody else keeps the model. */
 export function checkOwner(entry: ModelEntry | undefined, actor: Actor): void {
-  if (!entry || entry.stored.value.owner === ownerOf(actor)) return;
+  if (!entry) return;
   const { key, namespace, name, stored } = entry;
+  const { job } = stored.value;
+  if (job !== undefined) {
+    throw new Fault('conflict', `model ${key} belongs to job ${job}, and goes with it`);
+  }
+  if (stored.value.owner === ownerOf(actor)) return;
   throw new Fault(
     'conflict',
     stored.value.owner === undefined

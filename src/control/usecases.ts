@@ -8,6 +8,8 @@ import type {
   UsageRecord,
 } from '#domain/records.ts';
 import type { AsyncRequest, Delivery } from '#domain/async-request.ts';
+import type { JobAction, JobRequest } from '#domain/job.ts';
+import type { RunCheck } from '#domain/job-run.ts';
 import type { Measure, MeasureRecord } from '#domain/measures.ts';
 import type { Priority } from '#domain/priority.ts';
 import type { ModelInput, TrafficTarget } from '#domain/model.ts';
@@ -18,6 +20,7 @@ import type { SelectionRequest, SelectionView } from '#domain/selection.ts';
 import type { Instance, LogLine } from '#runtime/runtime.ts';
 import type { DeliveryQueue, RequestQuery, StoredAnswer } from '#store/requests/requests.ts';
 import type { EventQuery, MeasureQuery, Stored, UsageLogQuery, UsageQuery } from '#store/store.ts';
+import type { JobShown } from './jobs/jobs.ts';
 import type { Collected, Retained } from './retention/retention.ts';
 
 /** A model with what the API shows beside it. */
@@ -47,6 +50,13 @@ export interface Applied {
   readonly outcome: 'created' | 'changed' | 'unchanged';
   /** Names of the revisions that were made by this call. */
   readonly newRevisions: readonly string[];
+}
+
+export interface ModelPage {
+  readonly after?: string | undefined;
+  readonly limit?: number | undefined;
+  /** Those that belong to jobs, too. */
+  readonly ofJobs?: boolean | undefined;
 }
 
 export interface Deletion {
@@ -92,11 +102,7 @@ export interface CollectionRow extends Collected {
 export interface UseCases {
   applyModel(actor: Actor, input: ModelInput, ifMatch?: number): Promise<Applied>;
   getModel(actor: Actor, namespace: string, model: string): Promise<ModelView>;
-  listModels(
-    actor: Actor,
-    namespace: string | undefined,
-    page?: { after?: string; limit?: number },
-  ): Promise<ModelView[]>;
+  listModels(actor: Actor, namespace: string | undefined, page?: ModelPage): Promise<ModelView[]>;
   /** It can be restored for as long as its retention says. */
   deleteModel(actor: Actor, namespace: string, model: string, options?: Deletion): Promise<void>;
   setTraffic(
@@ -174,6 +180,28 @@ export interface UseCases {
     model: string,
     wanted: SelectionRequest,
   ): Promise<SelectionView>;
+  /** It is looked at first: what cannot be done is refused with all that is wrong. */
+  createJob(actor: Actor, namespace: string, request: JobRequest): Promise<JobShown>;
+  /** What it would do, with its first answers; nothing is written. */
+  tryJob(actor: Actor, namespace: string, request: JobRequest): Promise<RunCheck>;
+  getJob(actor: Actor, namespace: string, id: string): Promise<JobShown>;
+  listJobs(
+    actor: Actor,
+    namespace: string | undefined,
+    page?: { after?: string | undefined; limit?: number | undefined },
+  ): Promise<JobShown[]>;
+  /** Fault `conflict` when it has ended. */
+  actOnJob(actor: Actor, namespace: string, id: string, action: JobAction): Promise<JobShown>;
+  /** Fault `conflict` when it has not ended. */
+  deleteJob(actor: Actor, namespace: string, id: string): Promise<void>;
+  /** Calls back when something of it may have changed, until the signal. */
+  watchJob(
+    actor: Actor,
+    namespace: string,
+    id: string,
+    listener: () => void,
+    signal: AbortSignal,
+  ): void;
   statArtifact(actor: Actor, digest: string): Promise<ArtifactRef | undefined>;
   /**
    * The bytes of a file, or of a folder as `#lib/folder-stream.ts` says. `key`: see `ArtifactKeys`. Fault

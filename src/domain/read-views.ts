@@ -9,6 +9,8 @@ import {
   collectionRowView,
   deletedView,
   instanceView,
+  jobCheckView,
+  jobView,
   keyView,
   logLineView,
   measuresAdded,
@@ -62,6 +64,11 @@ export const readLogs = createReader(listOf(logLineView.loose()));
 export const readMeasures = createReader(listOf(measureView.loose()));
 export const readMeasuresAdded = createReader(measuresAdded.loose());
 export const readSelection = createReader(selectionView.loose());
+export const readJob = createReader(jobView.loose());
+export type JobAnswer = ReturnType<typeof readJob>;
+export const readJobs = createReader(listOf(jobView.loose()));
+export const readJobCheck = createReader(jobCheckView.loose());
+export type JobCheckAnswer = ReturnType<typeof readJobCheck>;
 export const readKeys = createReader(listOf(keyView.loose()));
 export const readDeleted = createReader(listOf(deletedView.loose()));
 export const readCollection = createReader(listOf(collectionRowView.loose()));

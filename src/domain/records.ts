@@ -103,6 +103,8 @@ export const modelRecord = z.strictObject({
   restoredAt: time.optional(),
   /** Its Model object in the cluster, and nobody else, changes it. Absent: whoever has the role. */
   owner: z.literal('kubernetes').optional(),
+  /** It belongs to this job of its namespace, and goes with it. */
+  job: modelName.optional(),
 });
 export type ModelRecord = z.output<typeof modelRecord>;
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { asyncRequest, delivery } from './async-request.ts';
+import { jobProgress, jobRecord, jobSpec } from './job.ts';
 import { measureName } from './measures.ts';
 import { modelDocument, revisionSpec, RUNTIMES, trafficTarget } from './model.ts';
 import { selectionView } from './selection.ts';
@@ -182,6 +183,22 @@ export const collectionRowView = z.object({
 });
 export type CollectionRowView = z.output<typeof collectionRowView>;
 
+export const jobView = jobRecord.extend({
+  spec: jobSpec,
+  progress: jobProgress.optional().meta({ description: 'Absent: it does nothing now.' }),
+});
+export type JobView = z.input<typeof jobView>;
+
+export const jobCheckView = z.object({
+  rows: z.number().optional().meta({ description: 'Absent: counting them means reading them.' }),
+  bytes: z.number(),
+  mapping: z.array(z.string()).meta({ description: 'Columns for each input, in words.' }),
+  columns: z.array(z.string()).meta({ description: 'Of the input, that stand in the output.' }),
+  answers: z.array(z.record(z.string(), z.unknown())).meta({ description: 'The first rows.' }),
+  failures: z.array(z.string()),
+  rowsPerSecond: z.number().optional(),
+});
+
 export const problemView = z.object({
   type: z.string(),
   title: z.string(),
@@ -206,6 +223,7 @@ export const eventPage = pageOf(eventRecord);
 export const logPage = pageOf(logLineView);
 export const usagePage = pageOf(usageRecord);
 export const measurePage = pageOf(measureView);
+export const jobPage = pageOf(jobView);
 export const keyPage = pageOf(keyView);
 export const deletedPage = pageOf(deletedView);
 export const collectionPage = pageOf(collectionRowView);

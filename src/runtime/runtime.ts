@@ -12,6 +12,8 @@ export interface Workload {
   readonly inspection?: Inspection;
   /** Its revision is not Ready yet: what runs elsewhere must answer once. Others have to become ready anyhow. */
   readonly unproven?: true;
+  /** Its processes give way to all others of the machine. */
+  readonly priority?: 'low';
 }
 
 /** How many instances there shall be. Only the autoscaler calls `want`. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jobRecord } from '#domain/job.ts';
 import { parseDocument } from '#domain/parse.ts';
 import {
   eventRecord,
@@ -27,6 +28,7 @@ const SCHEMAS: Record<Kind, z.ZodType> = {
   revision: revisionRecord,
   key: keyRecord,
   tombstone: tombstoneRecord,
+  job: jobRecord,
   memory: z.record(z.string(), z.unknown()),
 };
 

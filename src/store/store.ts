@@ -1,3 +1,4 @@
+import type { JobRecord } from '#domain/job.ts';
 import type { MeasureRecord } from '#domain/measures.ts';
 import type {
   EventRecord,
@@ -8,12 +9,13 @@ import type {
   UsageRecord,
 } from '#domain/records.ts';
 
-/** What is kept, by kind. Keys: `namespace/model`, `namespace/model/revision`, a key's id, `tombstoneKey`, any text. */
+/** What is kept, by kind. Keys: `namespace/model`, `namespace/model/revision`, a key's id, `tombstoneKey`, `namespace/id`, any text. */
 export interface Records {
   model: ModelRecord;
   revision: RevisionRecord;
   key: KeyRecord;
   tombstone: TombstoneRecord;
+  job: JobRecord;
   /** Memory of policies and loops, as JSON. */
   memory: Readonly<Record<string, unknown>>;
 }

@@ -33,6 +33,7 @@ test('the OpenAPI document is valid and names every route', async () => {
   expect(document.openapi).toBe('3.1.0');
   expect(await validate(structuredClone(document))).toMatchObject({ valid: true, warnings: [] });
   const model = '/api/v1/namespaces/{namespace}/models/{model}';
+  const job = '/api/v1/namespaces/{namespace}/jobs/{job}';
   const promised: Record<string, string[]> = {
     '/': ['get'],
     '/api/v1': ['get'],
@@ -50,6 +51,10 @@ test('the OpenAPI document is valid and names every route', async () => {
     [`${model}/usage`]: ['get'],
     [`${model}/measures`]: ['get', 'post'],
     [`${model}/selection`]: ['get', 'post'],
+    '/api/v1/jobs': ['get'],
+    '/api/v1/namespaces/{namespace}/jobs': ['get', 'post'],
+    [job]: ['delete', 'get', 'post'],
+    [`${job}/report`]: ['get'],
     '/api/v1/usage': ['get'],
     '/api/v1/artifacts/{digest}': ['get', 'head', 'put'],
     '/api/v1/artifacts/{digest}/content': ['get'],

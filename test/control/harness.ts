@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Lease, RevisionLoad } from '#bus/messages.ts';
 import type { Report } from '#bus/publisher.ts';
 import { createArtifactKeys } from '#control/artifact-keys.ts';
-import { type Control, createControl } from '#control/control.ts';
+import { type Batch, type Control, createControl } from '#control/control.ts';
 import type { RoutingOutlet } from '#control/publish.ts';
 import type { ModelInput, RevisionSpecInput } from '#domain/model.ts';
 import type { Actor, EventRecord } from '#domain/records.ts';
@@ -133,10 +133,11 @@ export async function createHarness(
     log?: Log;
     retention?: RetentionDefaults;
     budgets?: readonly NamespaceBudget[];
+    batch?: Batch;
   } = {},
 ): Promise<Harness> {
   const { memoryBudget = 1000 * MIB, startMs = 100, proofsAtOnce = 4, onProcesses } = options;
-  const { log = silentLog, retention = RETENTION_DEFAULTS, budgets = [] } = options;
+  const { log = silentLog, retention = RETENTION_DEFAULTS, budgets = [], batch } = options;
   const folder = await mkdtemp(join(tmpdir(), 'rouse-control-'));
   const clock = createFakeClock();
   const store = await createSqliteStore({
@@ -153,7 +154,8 @@ export async function createHarness(
     const settings = { memoryBudget, proofsAtOnce, retention, budgets };
     const artifactKeys = createArtifactKeys(randomBytes(32));
     const base = { store, artifacts, artifactKeys, runtime, publisher: outlet, clock, log };
-    return { runtime, outlet, control: await createControl({ ...base, ...more, settings }) };
+    const all = { ...base, ...more, ...(batch && { batch }), settings };
+    return { runtime, outlet, control: await createControl(all) };
   }
 
   let now = await start();

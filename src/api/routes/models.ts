@@ -30,6 +30,10 @@ const MAX_PAGE = 1000;
 const page = z.strictObject({
   after: z.string().max(256).optional(),
   limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(100),
+  jobs: z
+    .enum(['true', 'false'])
+    .optional()
+    .meta({ description: 'Those that belong to batch jobs, too.' }),
 });
 
 export function makeModelRoutes(options: ApiOptions): Route[] {
@@ -37,7 +41,9 @@ export function makeModelRoutes(options: ApiOptions): Route[] {
   const places = (): Places => ({ dataPlane: options.dataPlane(), domain: options.domain });
 
   async function list(actor: Actor, namespace: string | undefined, query: z.output<typeof page>) {
-    const views = await useCases.listModels(actor, namespace, query);
+    const { after, limit, jobs } = query;
+    const page = { after, limit, ofJobs: jobs === 'true' };
+    const views = await useCases.listModels(actor, namespace, page);
     const last = views.length === query.limit ? views.at(-1)?.key : undefined;
     const items = views.map((view) => makeModelView(view, places()));
     return { items, ...(last !== undefined && { next: last }) };

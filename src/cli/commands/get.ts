@@ -6,6 +6,7 @@ import {
   readDeliveries,
   readEvents,
   readInstances,
+  readJob,
   readKeys,
   readModel,
   readRevisions,
@@ -16,6 +17,7 @@ import { Fault } from '#lib/fault.ts';
 import { type Client, modelPath } from '../client.ts';
 import type { Io } from '../io.ts';
 import { makeMeasuredRow, MEASURED_HEAD, readMeasured } from '../measured.ts';
+import { jobPath, listJobs, makeJobRows } from '../jobs.ts';
 import { listModels, modelClientFor } from '../models.ts';
 import { clientFor, type Common, namespaceOf } from '../options.ts';
 import { KEYS_PATH, makeKeyRows } from './key.ts';
@@ -42,6 +44,7 @@ const KINDS: Readonly<Record<string, (question: Question) => Promise<Listing>>> 
   models: getModels,
   revisions: getRevisions,
   instances: getInstances,
+  jobs: getJobs,
   measures: getMeasures,
   events: getEvents,
   requests: getRequests,
@@ -55,7 +58,7 @@ export function addGet(program: Command, io: Io): void {
     .command('get')
     .description('show what there is')
     .argument('<kind>', kinds)
-    .argument('[name]', 'one model, or the model that they belong to')
+    .argument('[name]', 'one model, or the model that they belong to; one job')
     .option('-A, --all-namespaces', 'of all namespaces')
     .option('--deleted', 'models: those that can be restored')
     .action(async (kind: string, name: string | undefined, _options, command: Command) => {
@@ -76,7 +79,9 @@ export function addGet(program: Command, io: Io): void {
       }
       const get = isDeleted ? getDeleted : known;
       const client =
-        name === undefined ? clientFor(io, options) : modelClientFor(io, options, name);
+        name === undefined || known === getJobs
+          ? clientFor(io, options)
+          : modelClientFor(io, options, name);
       const namespace = all ? undefined : namespaceOf(options);
       const { value, rows } = await get({ client, namespace, name, now: io.clock.now() });
       if (rows.length > 1 || options.output !== 'table') {
@@ -176,6 +181,15 @@ async function getMeasures(question: Question): Promise<Listing> {
   }
   const header = [...ofNamespace(question, 'NAMESPACE'), 'MODEL', ...MEASURED_HEAD];
   return { value: items, rows: [header, ...rows] };
+}
+
+async function getJobs({ client, namespace, name, now }: Question): Promise<Listing> {
+  if (name !== undefined && namespace !== undefined) {
+    const job = await client.call({ path: jobPath(namespace, name) }, readJob);
+    return { value: job, rows: makeJobRows([job], namespace, now) };
+  }
+  const jobs = await listJobs(client, namespace);
+  return { value: jobs, rows: makeJobRows(jobs, namespace, now) };
 }
 
 async function getDeleted({ client, namespace, now }: Question): Promise<Listing> {

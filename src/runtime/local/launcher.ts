@@ -28,6 +28,7 @@ export interface LauncherOptions {
   ) => { readonly group: Group; readonly origin: InstanceOrigin };
   readonly takeBound: () => Bound | undefined;
   readonly pager: Pager;
+  readonly lowPriority: (program: Program) => Promise<Program>;
   readonly base: Environment;
   readonly readSecret: ReadSecret;
   readonly prepared: (workload: Workload) => Prepared | Promise<Prepared>;
@@ -75,17 +76,13 @@ export function createLauncher(options: LauncherOptions): Launcher {
       if (isCancelled) return;
       const opened = await open(id, workload, ready, environment);
       transport = opened;
+      const own = makeProgram(ready, environment, opened);
+      const program = workload.priority === 'low' ? await options.lowPriority(own) : own;
       if (isCancelled) opened.close();
-      else run(ready, environment, opened);
+      else run(program, opened);
     }
 
-    function run(ready: Prepared, environment: Environment, to: Transport): void {
-      const program = {
-        path: ready.program,
-        args: ready.args.map((arg) => fillIn(arg, to.words)),
-        cwd: ready.cwd,
-        environment: { ...environment, ...ready.variables, ...to.variables },
-      };
+    function run(program: Program, to: Transport): void {
       const started = start(id, program, to.extra, {
         onStart() {
           // Before it can be ready, which it may be already.
@@ -139,5 +136,14 @@ export function createLauncher(options: LauncherOptions): Launcher {
       },
       seen: () => transport?.seen(),
     };
+  };
+}
+
+function makeProgram(ready: Prepared, environment: Environment, to: Transport): Program {
+  return {
+    path: ready.program,
+    args: ready.args.map((arg) => fillIn(arg, to.words)),
+    cwd: ready.cwd,
+    environment: { ...environment, ...ready.variables, ...to.variables },
   };
 }

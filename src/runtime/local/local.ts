@@ -8,6 +8,7 @@ import type { Runtime } from '../runtime.ts';
 import { baseEnvironment, buildEnvironment, type ReadSecret } from './environment.ts';
 import { makeRunFolder, sweepFormerLives } from './former-lives.ts';
 import { createLauncher } from './launcher.ts';
+import { createLowPriority } from './low-priority.ts';
 import { createLogStore } from './log-store.ts';
 import { createPager } from './parking/pager.ts';
 import { createPool } from './pool/pool.ts';
@@ -86,6 +87,7 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
     ...options,
     runFolder,
     pager,
+    lowPriority: createLowPriority(process.env['PATH']),
     start: (...given) =>
       pool ? pool.start(...given) : { group: host.start(...given), origin: 'fresh' },
     takeBound: processes.takeBound,
@@ -97,7 +99,9 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
   const fleet = createFleet({
     clock,
     log,
-    newId: (workload) => pool?.reserve(workload) ?? newId(),
+    // Those that stand by have the priority that they were started with.
+    newId: (workload) =>
+      (workload.priority === undefined ? pool?.reserve(workload) : undefined) ?? newId(),
     launch,
   });
   fleet.onEvent((event) => {

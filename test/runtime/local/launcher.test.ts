@@ -28,6 +28,7 @@ test('an instance has started before it is ready, also when it answers before it
       return { group, origin: 'fresh' };
     },
     pager: { frozen: () => {}, thawed: () => {}, close: () => {} },
+    lowPriority: async (program) => program,
     base: {},
     readSecret: async () => undefined,
     prepared: () => ({ source: undefined, program: '', args: [], cwd: '/', variables: {} }),

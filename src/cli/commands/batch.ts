@@ -1,0 +1,177 @@
+import { resolve } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
+import { isEnded, type JobRequest, jobSpec } from '#domain/job.ts';
+import { parseDocument } from '#domain/parse.ts';
+import { type JobAnswer, type JobCheckAnswer, readJob, readJobCheck } from '#domain/read-views.ts';
+import { formatDuration, formatSize } from '#domain/units.ts';
+import { ROUSE } from '#lib/command.ts';
+import type { Io } from '../io.ts';
+import { followJob, jobPath } from '../jobs.ts';
+import { modelClientFor } from '../models.ts';
+import { type Common, namespaceOf, parseCount } from '../options.ts';
+import { formatTable } from '../print.ts';
+import { suggest } from '../suggest.ts';
+
+interface Options extends Omit<Common, 'output'> {
+  readonly output: string;
+  readonly revision?: string;
+  readonly map: Readonly<Record<string, string[]>>;
+  readonly columns?: string;
+  readonly format?: 'csv';
+  readonly outputFormat?: 'csv';
+  readonly batchSize?: number;
+  readonly maxFailed?: string;
+  readonly deadline?: string;
+  readonly force?: boolean;
+  readonly dryRun?: boolean;
+  readonly detach?: boolean;
+  readonly json?: boolean;
+}
+
+/** Reasons of failed rows that are told. */
+const SHOWN_REASONS = 5;
+
+export function addBatch(program: Command, io: Io, exit: { status: number }): void {
+  program
+    .command('batch')
+    .description('score all rows of a file with a model, from zero and back to zero')
+    .argument('<model>', 'the model')
+    .argument('<input>', 'a file, folder, glob or http(s) address: CSV, JSON lines, Parquet, Arrow')
+    .option('--revision <name>', 'instead of that with most of the traffic')
+    .option('--map <input=column,…>', 'columns for an input of the model', parseMap, {})
+    .option('--columns <column,…>', 'columns of the input that stand in the output')
+    .option('--format <format>', 'of the input: csv, jsonl, parquet or arrow')
+    .option('--output-format <format>', 'of the output: csv, jsonl, parquet or arrow')
+    .option('--batch-size <rows>', 'rows of a request; found while it runs by default', parseCount)
+    .option('--max-failed <rows>', 'stop when more rows have failed, such as 100 or 5%')
+    .option('--deadline <duration>', 'stop when it has taken longer, such as 2h')
+    .option('--force', 'replace an output that is there')
+    .option('--dry-run', 'only show the mapping, the first five answers, and how long it takes')
+    .option('--detach', 'do not wait for its end')
+    .option('--json', 'print it as JSON')
+    .addHelpText(
+      'after',
+      `\n-o FILE says where the output goes. Rows that failed are in FILE.failed.jsonl. The server reads and writes the files.
+Example: ${ROUSE} batch digits pixels.csv -o labels.csv --columns id`,
+    )
+    .action(async (model: string, input: string, _options, command: Command) => {
+      const options = command.optsWithGlobals<Options>();
+      if (command.parent?.getOptionValueSource('output') !== 'cli') {
+        command.error('error: expected -o FILE, where the output goes');
+      }
+      const request = makeRequest(model, input, options, io.cwd);
+      parseDocument(jobSpec, request, 'job');
+      if (options.dryRun === true) await dryRun(request, options, io);
+      else await run(request, options, io, exit);
+    });
+}
+
+async function run(
+  request: JobRequest,
+  options: Options,
+  io: Io,
+  exit: { status: number },
+): Promise<void> {
+  const namespace = namespaceOf(options);
+  const client = modelClientFor(io, { ...options, output: 'table' }, request.model);
+  const call = { method: 'POST', path: jobPath(namespace), json: request } as const;
+  const job = await client.call(call, readJob);
+  const follow = suggest(['job', 'follow', job.id], { server: client.server, namespace });
+  if (options.detach === true) {
+    tellJob(job, options, io, exit);
+    io.stderr.write(`Follow it with: ${follow}\n`);
+    return;
+  }
+  const seen = await followJob(client, job, io);
+  tellJob(seen, options, io, exit);
+  if (!isEnded(seen.state)) io.stderr.write(`It goes on. Follow it with: ${follow}\n`);
+}
+
+async function dryRun(request: JobRequest, options: Options, io: Io): Promise<void> {
+  const client = modelClientFor(io, { ...options, output: 'table' }, request.model);
+  const path = jobPath(namespaceOf(options));
+  const call = { method: 'POST', path, query: { dryRun: 'true' }, json: request } as const;
+  const check = await client.call(call, readJobCheck);
+  if (options.json === true) io.stdout.write(`${JSON.stringify(check, undefined, 2)}\n`);
+  else io.stdout.write(formatCheck(check));
+}
+
+/** How it stands, and an exit status that says whether it has failed. */
+export function tellJob(
+  job: JobAnswer,
+  options: { readonly json?: boolean; readonly output: string },
+  { stdout }: Pick<Io, 'stdout'>,
+  exit: { status: number },
+): void {
+  if (job.state === 'Failed' || job.state === 'Cancelled') exit.status = 1;
+  const isJson = options.json === true || options.output === 'json';
+  stdout.write(isJson ? `${JSON.stringify(job, undefined, 2)}\n` : formatJob(job));
+}
+
+function formatJob({ id, state, reason, rows, report, spec }: JobAnswer): string {
+  const lines = [`${id}  ${state}: ${reason}`];
+  if (report) {
+    const { seconds, rowsPerSecond, batchSize, latency, instanceSeconds, failures } = report;
+    lines.push(
+      `  ${rows.done} rows in ${formatDuration(seconds * 1000)}, ${Math.round(rowsPerSecond)}/s, ` +
+        `${Math.round(batchSize)} a request, p95 ${formatDuration(latency.p95)}, ` +
+        `${instanceSeconds.toFixed(0)} instance-seconds`,
+      `  output  ${spec.output.path}`,
+    );
+    if (rows.failed > 0) lines.push(`  failed  ${spec.output.path}.failed.jsonl`);
+    for (const { reason: why, rows: count } of failures.slice(0, SHOWN_REASONS)) {
+      lines.push(`    ${count} × ${why}`);
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function formatCheck(check: JobCheckAnswer): string {
+  const { rows, bytes, mapping, answers, failures, rowsPerSecond } = check;
+  const names = Object.keys(answers[0] ?? {});
+  const table = answers.map((answer) => names.map((name) => formatCell(answer[name])));
+  const much = rows === undefined ? formatSize(bytes) : `${rows} rows, ${formatSize(bytes)}`;
+  const time =
+    rows === undefined || rowsPerSecond === undefined
+      ? ''
+      : `, about ${formatDuration((rows / rowsPerSecond) * 1000)} at ${Math.round(rowsPerSecond)} rows/s of one request at a time`;
+  return [
+    ...mapping.map((line) => `${line}\n`),
+    ...(names.length > 0 ? [formatTable([names, ...table])] : []),
+    ...failures.map((line) => `${line}\n`),
+    `${much}${time}\n`,
+  ].join('');
+}
+
+/** Lists of probabilities are long, and a table is to look at. */
+function formatCell(value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return text.length > 40 ? `${text.slice(0, 39)}…` : text;
+}
+
+function makeRequest(model: string, input: string, options: Options, cwd: string): JobRequest {
+  const { revision, map, columns, format, outputFormat } = options;
+  const { batchSize, maxFailed, deadline, force } = options;
+  const isAddress = /^https?:\/\//.test(input);
+  return {
+    model,
+    ...(revision !== undefined && { revision }),
+    input: { location: isAddress ? input : resolve(cwd, input), ...(format && { format }) },
+    output: {
+      path: resolve(cwd, options.output),
+      ...(outputFormat && { format: outputFormat }),
+      ...(columns !== undefined && { columns: columns.split(',') }),
+      ...(force === true && { replace: true }),
+    },
+    ...(Object.keys(map).length > 0 && { map }),
+    ...(batchSize !== undefined && { batchSize }),
+    ...(maxFailed !== undefined && { maxFailed }),
+    ...(deadline !== undefined && { deadline }),
+  };
+}
+
+function parseMap(text: string, before: Record<string, string[]>): Record<string, string[]> {
+  const [, name = '', columns = ''] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (name === '') throw new InvalidArgumentError('Expected input=column,…, such as image=p0,p1.');
+  return { ...before, [name]: columns.split(',') };
+}

@@ -1,0 +1,45 @@
+import { Argument, type Command } from 'commander';
+import { JOB_ACTIONS } from '#domain/job.ts';
+import { readJob } from '#domain/read-views.ts';
+import { ROUSE } from '#lib/command.ts';
+import type { Io } from '../io.ts';
+import { followJob, jobPath, makeJobRows } from '../jobs.ts';
+import { clientFor, type Common, namespaceOf } from '../options.ts';
+import { print } from '../print.ts';
+import { tellJob } from './batch.ts';
+
+export function addJob(program: Command, io: Io, exit: { status: number }): void {
+  program
+    .command('job')
+    .description('a batch job that waits or runs')
+    .addArgument(
+      new Argument('<action>', 'what to do').choices([...JOB_ACTIONS, 'follow', 'delete']),
+    )
+    .argument('<id>', 'the job')
+    .addHelpText(
+      'after',
+      `
+pause    its rows that are scored stay; its instances go
+resume   go on where it was
+cancel   for good; nothing is written
+follow   show it until it has ended
+delete   forget one that has ended; its output stays
+Example: ${ROUSE} job pause digits-3f09a1`,
+    )
+    .action(async (action: string, id: string, _options, command: Command) => {
+      const options = command.optsWithGlobals<Common>();
+      const client = clientFor(io, options);
+      const path = jobPath(namespaceOf(options), id);
+      if (action === 'follow') {
+        const job = await client.call({ path }, readJob);
+        tellJob(await followJob(client, job, io), options, io, exit);
+      } else if (action === 'delete') {
+        await client.call({ method: 'DELETE', path }, () => undefined);
+        io.stdout.write(`${id}  deleted\n`);
+      } else {
+        const job = await client.call({ method: 'POST', path, json: { action } }, readJob);
+        const rows = makeJobRows([job], job.namespace, io.clock.now());
+        print(io.stdout, options.output, job, () => rows);
+      }
+    });
+}

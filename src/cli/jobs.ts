@@ -1,0 +1,100 @@
+import { isEnded } from '#domain/job.ts';
+import { type JobAnswer, readJob, readJobs } from '#domain/read-views.ts';
+import { formatDuration } from '#domain/units.ts';
+import type { Client } from './client.ts';
+import { type Io, pause } from './io.ts';
+import { formatAge } from './print.ts';
+
+/** Batch jobs, as commands speak of them. */
+
+const LOOK_MS = 500;
+const PAGE = 1000;
+/** Of a bar, in characters. */
+const BAR = 24;
+const CLEAR_LINE = '\r\u001b[2K';
+
+export function jobPath(namespace: string, ...parts: readonly string[]): string {
+  const encoded = [namespace, 'jobs', ...parts].map((part) => encodeURIComponent(part));
+  return `/api/v1/namespaces/${encoded.join('/')}`;
+}
+
+/** `namespace`: of this one; undefined: of all. The newest first. */
+export async function listJobs(
+  client: Client,
+  namespace: string | undefined,
+): Promise<JobAnswer[]> {
+  const path = namespace === undefined ? '/api/v1/jobs' : jobPath(namespace);
+  const jobs: JobAnswer[] = [];
+  let after: string | undefined;
+  do {
+    const page = await client.call({ path, query: { limit: PAGE, after } }, readJobs);
+    jobs.push(...page.items);
+    after = page.next;
+  } while (after !== undefined);
+  return jobs.toSorted((a, b) => b.createdAt - a.createdAt);
+}
+
+export function makeJobRows(
+  jobs: readonly JobAnswer[],
+  namespace: string | undefined,
+  now: number,
+): string[][] {
+  const first = (cell: string): string[] => (namespace === undefined ? [cell] : []);
+  const rows = jobs.map((job) => [
+    ...first(job.namespace),
+    job.id,
+    job.spec.model,
+    job.revision,
+    job.state,
+    formatDone(job),
+    String(job.rows.failed),
+    formatAge(now, job.createdAt),
+    job.reason.split('\n')[0] ?? '',
+  ]);
+  const head = ['ID', 'MODEL', 'REVISION', 'STATE', 'ROWS', 'FAILED', 'AGE', 'REASON'];
+  return [[...first('NAMESPACE'), ...head], ...rows];
+}
+
+function formatDone({ rows: { done, total } }: JobAnswer): string {
+  return total === undefined || total === done ? String(done) : `${done}/${total}`;
+}
+
+/** Shows a job on a terminal until it has ended, or the signal ends the looking; it goes on then. */
+export async function followJob(
+  client: Client,
+  job: JobAnswer,
+  io: Pick<Io, 'clock' | 'signal' | 'stderr'>,
+): Promise<JobAnswer> {
+  const isTerminal = io.stderr.isTTY === true;
+  const path = jobPath(job.namespace, job.id);
+  let seen = job;
+  for (;;) {
+    if (isTerminal) io.stderr.write(CLEAR_LINE + formatProgress(seen));
+    if (isEnded(seen.state) || io.signal.aborted) break;
+    await pause(io, LOOK_MS);
+    if (!io.signal.aborted) seen = await client.call({ path }, readJob);
+  }
+  if (isTerminal) io.stderr.write(isEnded(seen.state) ? CLEAR_LINE : '\n');
+  return seen;
+}
+
+/** `████████░░░░ 41 %  410000/1000000 rows  52100/s  2 instances  3 failed  12s left`. */
+function formatProgress({ state, rows, progress, reason }: JobAnswer): string {
+  if (!progress) return `${state}: ${reason.split('\n')[0]}`;
+  const { rowsPerSecond, instances, etaSeconds } = progress;
+  const { done, total, failed } = rows;
+  const share = total === undefined || total === 0 ? undefined : done / total;
+  return [
+    ...(share === undefined ? [] : [`${makeBar(share)} ${Math.floor(share * 100)} %`]),
+    `${total === undefined ? done : `${done}/${total}`} rows`,
+    `${Math.round(rowsPerSecond)}/s`,
+    `${instances} instance${instances === 1 ? '' : 's'}`,
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(etaSeconds === undefined ? [] : [`${formatDuration(etaSeconds * 1000)} left`]),
+  ].join('  ');
+}
+
+function makeBar(share: number): string {
+  const full = Math.min(BAR, Math.round(share * BAR));
+  return '█'.repeat(full) + '░'.repeat(BAR - full);
+}

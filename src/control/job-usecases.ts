@@ -1,0 +1,156 @@
+import {
+  isEnded,
+  jobKey,
+  type JobRecord,
+  type JobRequest,
+  type JobSpec,
+  jobSpec,
+} from '#domain/job.ts';
+import type { RunCheck } from '#domain/job-run.ts';
+import { modelKey } from '#domain/names.ts';
+import { parseDocument } from '#domain/parse.ts';
+import type { Actor } from '#domain/records.ts';
+import type { Clock } from '#lib/clock.ts';
+import { Fault } from '#lib/fault.ts';
+import type { Catalog, ModelEntry } from './catalog.ts';
+import { requireModel } from './checks.ts';
+import { checkJob } from './jobs/check.ts';
+import type { JobRunner } from './jobs/job-runner.ts';
+import type { Jobs, JobShown } from './jobs/jobs.ts';
+import type { Places } from './jobs/places.ts';
+import { MAX_PAGE } from './limits.ts';
+import { requireRole } from './roles.ts';
+import type { Turns } from './turns.ts';
+import type { UseCases } from './usecases.ts';
+
+type JobUseCases = Pick<
+  UseCases,
+  'createJob' | 'tryJob' | 'getJob' | 'listJobs' | 'actOnJob' | 'deleteJob' | 'watchJob'
+>;
+
+/** Waiting ones, too: each has a model of its own. */
+const MAX_OPEN = 1000;
+/** Of the model's name, in that of the job and its own model: all of it has to fit into a host name. */
+const NAME_CHARS = 40;
+/** So many rows say what the answers look like. */
+const TRIED_ROWS = 5;
+
+/** A job has the server read and write files as its user: as whoever deploys a program can, too. */
+const ROLE = 'deploy';
+
+export interface JobParts {
+  readonly jobs: Jobs;
+  readonly runner: JobRunner;
+  readonly places: Places;
+  /** Letters and digits, each time others. */
+  readonly newId: () => string;
+}
+
+export function createJobUseCases(
+  options: { catalog: Catalog; clock: Clock; alone: Turns },
+  parts: JobParts | undefined,
+): JobUseCases {
+  const { catalog, clock, alone } = options;
+
+  function need(): JobParts {
+    if (parts) return parts;
+    throw new Fault('not_implemented', 'batch jobs run where Rouse has its instances itself');
+  }
+
+  function find(namespace: string, id: string): JobShown {
+    const found = need().jobs.get(jobKey(namespace, id));
+    if (!found) throw new Fault('not_found', `there is no job ${namespace}/${id}`);
+    return found;
+  }
+
+  function plan(actor: Actor, namespace: string, input: JobRequest): JobRecord {
+    requireRole(actor, ROLE);
+    const spec = parseDocument(jobSpec, input, 'job');
+    const entry = requireModel(catalog, namespace, spec.model);
+    checkOpen(spec);
+    return {
+      id: `${spec.model.slice(0, NAME_CHARS)}-${need().newId()}`,
+      namespace,
+      spec: input,
+      revision: pickRevision(entry, spec),
+      state: 'Pending',
+      reason: 'waits for its turn',
+      createdAt: clock.now(),
+      createdBy: actor,
+      rows: { done: 0, failed: 0 },
+      instanceSeconds: 0,
+    };
+  }
+
+  function checkOpen({ output }: JobSpec): void {
+    const open = need()
+      .jobs.all()
+      .filter(({ value }) => !isEnded(value.state));
+    if (open.length >= MAX_OPEN) {
+      throw new Fault('conflict', `${MAX_OPEN} jobs wait or run, which is the limit`);
+    }
+    const other = open.find(({ value }) => value.spec.output.path === output.path);
+    if (other) throw new Fault('conflict', `job ${other.value.id} is to write ${output.path}`);
+  }
+
+  return {
+    async createJob(actor, namespace, request) {
+      const record = plan(actor, namespace, request);
+      const { jobs } = need();
+      // What has to be fetched is looked at by the job itself: that may take its time.
+      if (request.input.location.startsWith('/')) await checkJob(need(), record, 0);
+      return await alone(async () => {
+        checkOpen(jobSpec.parse(request));
+        await jobs.create(record, actor);
+        return find(namespace, record.id);
+      });
+    },
+    async tryJob(actor, namespace, request): Promise<RunCheck> {
+      return await checkJob(need(), plan(actor, namespace, request), TRIED_ROWS);
+    },
+    async getJob(actor, namespace, id) {
+      requireRole(actor, 'read');
+      return find(namespace, id);
+    },
+    async listJobs(actor, namespace, { after = '', limit = MAX_PAGE } = {}) {
+      requireRole(actor, 'read');
+      const prefix = namespace === undefined ? '' : `${namespace}/`;
+      return (parts?.jobs.all() ?? [])
+        .filter(({ key }) => key.startsWith(prefix) && key > after)
+        .toSorted((a, b) => (a.key < b.key ? -1 : 1))
+        .slice(0, Math.min(limit, MAX_PAGE));
+    },
+    async actOnJob(actor, namespace, id, action) {
+      requireRole(actor, ROLE);
+      const { key } = find(namespace, id);
+      await need().jobs.happened(key, { kind: 'asked', action, actor });
+      return find(namespace, id);
+    },
+    async deleteJob(actor, namespace, id) {
+      requireRole(actor, ROLE);
+      await need().jobs.remove(find(namespace, id).key);
+    },
+    watchJob(actor, namespace, id, listener, signal) {
+      requireRole(actor, 'read');
+      need().jobs.watch(find(namespace, id).key, listener, signal);
+    },
+  };
+}
+
+/** The one that was named, or that with most of the traffic. */
+function pickRevision(entry: ModelEntry, { revision, model }: JobSpec): string {
+  if (entry.stored.value.job !== undefined) {
+    throw new Fault('conflict', `model ${model} belongs to job ${entry.stored.value.job}`);
+  }
+  const [most] = entry.resolved.targets.toSorted((a, b) => b.percent - a.percent);
+  const name = revision ?? most?.revision;
+  if (name === undefined) {
+    throw new Fault('conflict', `model ${modelKey(entry.namespace, model)} has no ready revision`);
+  }
+  const record = entry.revisions.get(name)?.value;
+  if (record?.state === 'Ready') return name;
+  const names = [...entry.revisions.keys()].join(', ');
+  throw record
+    ? new Fault('conflict', `revision ${name} of model ${model} is ${record.state}`)
+    : new Fault('not_found', `model ${model} has no revision ${name}, but ${names}`);
+}
