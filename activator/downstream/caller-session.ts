@@ -19,9 +19,29 @@ const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_REFUSED_STREA
 const MAX_STREAMS = 1000;
 /** More than the limit of a head, so that one that is a little too large gets an answer, not a reset. */
 const HEAD_MARGIN = 16 * 1024;
-/** Streams that ended without an answer: so many at once, and so many a second (rapid reset, CVE-2023-44487). */
-const MAX_RESETS = 1000;
-const RESETS_PER_SECOND = 33;
+/**
+ * MB of heads, and of what waits to be sent: more than all streams have together if they are read slowly. Beyond it
+ * `node:http2` refuses new streams, and after a hundred of those ends the connection with all that is on it; of its own
+ * 10 two hundred have more.
+ */
+const MAX_MEMORY = 256;
+/**
+ * Streams that ended without an answer: so many at once, and so many a second (rapid reset, CVE-2023-44487). All that
+ * may be open may be given up, every second: gRPC gives up at each deadline, and a gateway has the calls of many
+ * callers on one connection.
+ */
+const MAX_RESETS = MAX_STREAMS;
+const RESETS_PER_SECOND = MAX_STREAMS;
+/**
+ * The same for frames of RST_STREAM. nghttp2 counts them all, also those that follow a whole answer, and ends the
+ * connection with INTERNAL_ERROR; its own 1000 and 33 a second are less than an honest caller of gRPC sends.
+ */
+const MAX_RESET_FRAMES = 10 * MAX_STREAMS;
+/**
+ * No limit of `node:http2`'s own, which counts to 1000 for as long as the connection lives, and then ends it. Those that
+ * reset their stream are counted here, others nghttp2 counts by the second.
+ */
+const MAX_INVALID_FRAMES = 2 ** 32 - 1;
 
 /** Without an error `node:http2` takes no code, and its streams would look as if they had come to their end. */
 const RESETS = new Error('too many streams were reset');
@@ -32,7 +52,7 @@ const CUT = new Error('the connection was cut');
  * `CallerStream`.
  *
  * What nghttp2 bounds by itself: CONTINUATION frames in a row, answers to SETTINGS and PING that wait to be
- * sent, the header table. What is set here: streams, windows, header sizes, resets.
+ * sent, the header table. What is set here: streams, windows, header sizes, memory, resets.
  */
 export class CallerSession implements AcceptedConnection {
   private readonly session: ServerHttp2Session;
@@ -64,8 +84,10 @@ export class CallerSession implements AcceptedConnection {
       },
       maxHeaderListPairs: 256,
       maxSendHeaderBlockLength: MAX_SENT_HEAD,
-      streamResetBurst: MAX_RESETS,
-      streamResetRate: RESETS_PER_SECOND,
+      maxSessionMemory: MAX_MEMORY,
+      maxSessionInvalidFrames: MAX_INVALID_FRAMES,
+      streamResetBurst: MAX_RESET_FRAMES,
+      streamResetRate: MAX_RESET_FRAMES,
       strictSingleValueFields: false,
     });
     this.session.setLocalWindowSize(SESSION_WINDOW);
@@ -104,12 +126,7 @@ export class CallerSession implements AcceptedConnection {
   }
 
   sweep(now: number): void {
-    for (const stream of this.streams) {
-      stream.sweep(now);
-      if (!stream.isStuck(now)) continue;
-      this.cut();
-      return;
-    }
+    for (const stream of this.streams) stream.sweep(now);
     if (this.streams.size > 0 || now < this.deadline) return;
     if (this.closing) this.cut();
     else this.beginClose();

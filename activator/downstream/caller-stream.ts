@@ -16,7 +16,6 @@ import {
   LINGER_MS,
   MAX_ROUTED_BODY,
   type Plane,
-  SEND_TIMEOUT_MS,
 } from '../plane.ts';
 import { makeRetryField, type Refusal } from '../refusal.ts';
 import { BAD_LENGTH, makeBodyTooLarge } from '../http/refusals.ts';
@@ -82,8 +81,6 @@ export class CallerStream implements GrpcDownstream {
   private readonly range = [0, 0];
   /** When the present phase ends; ms. */
   private deadline = NEVER;
-  /** When a stream that was closed here is taken to be stuck; ms. */
-  private goneBy = NEVER;
 
   constructor(stream: ServerHttp2Stream, plane: Plane, peer: Peer) {
     this.stream = stream;
@@ -347,14 +344,7 @@ export class CallerStream implements GrpcDownstream {
   }
 
   private close(code: number): void {
-    if (this.isClosed) return;
-    this.goneBy = this.plane.now() + SEND_TIMEOUT_MS;
-    this.stream.close(code);
-  }
-
-  /** Its end should have left long ago: the caller takes nothing at all of its connection. */
-  isStuck(now: number): boolean {
-    return now >= this.goneBy;
+    if (!this.isClosed) this.stream.close(code);
   }
 
   // Upgrades do not exist here: none is ever asked for

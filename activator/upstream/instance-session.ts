@@ -12,6 +12,13 @@ import { openSocket } from '../sockets/connect.ts';
 import { MAX_SENT_HEAD } from '../http2/fields.ts';
 import { SESSION_WINDOW, STREAM_WINDOW } from '../http2/windows.ts';
 
+/**
+ * Streams that are reset here before a session gets no new ones. Servers that guard themselves against rapid resets end
+ * the session, with all that is on it: those with nghttp2, like Node's, after 1000 and 33 a second more, others after
+ * 500. What still runs on it may be reset, too.
+ */
+const MAX_RESETS = 250;
+
 /** Who wants to send on a session that is being opened. */
 interface SessionEvents {
   onConnected(): void;
@@ -24,6 +31,8 @@ export class InstanceSession {
   served = 0;
   /** Requests that use it now. */
   active = 0;
+  /** Requests on it that were given up. */
+  resets = 0;
   /** ms; since when nobody uses it. */
   idleSince: number;
   connected = false;
@@ -57,7 +66,8 @@ export class InstanceSession {
 
   /** Whether another request may be sent on it. */
   get isUsable(): boolean {
-    return !this.isRefusing && !this.session.closed && !this.session.destroyed;
+    const { session } = this;
+    return !this.isRefusing && this.resets < MAX_RESETS && !session.closed && !session.destroyed;
   }
 
   /** The connection has ended, for all of its streams. */

@@ -178,8 +178,12 @@ export class InstanceStream implements Upstream {
   private drop(): void {
     const { stream } = this;
     if (!stream || stream.destroyed) return;
-    if (stream.closed) stream.destroy();
-    else stream.close(NGHTTP2_CANCEL);
+    if (stream.closed) {
+      stream.destroy();
+      return;
+    }
+    this.session.resets += 1;
+    stream.close(NGHTTP2_CANCEL);
   }
 
   abandon(onOver: OnOver): void {

@@ -68,8 +68,8 @@ const HEAD = { ':status': 200, 'content-type': 'application/grpc' };
 const MESSAGE = Buffer.alloc(5);
 
 /** A call whose request has ended. */
-function begin(): ClientHttp2Stream {
-  const stream = session.request(CALL);
+function begin(on = session): ClientHttp2Stream {
+  const stream = on.request(CALL);
   stream.end(MESSAGE);
   return stream;
 }
@@ -187,7 +187,7 @@ test('when all sessions are as full as the instance allows, more calls share the
   }
   expect(sessions.length).toBe(MAX_SESSIONS);
   isHolding = false;
-  const waiting = Array.from({ length: 2 * MAX_SESSIONS }, begin);
+  const waiting = Array.from({ length: 2 * MAX_SESSIONS }, () => begin());
   const givenUp = begin();
   givenUp.on('error', () => {});
   answers.push(...waiting.map(answerOf));
@@ -198,6 +198,35 @@ test('when all sessions are as full as the instance allows, more calls share the
   const all = await Promise.all(answers);
   expect(sessions.length).toBe(MAX_SESSIONS);
   for (const { trailers } of all) expect(trailers['grpc-status']).toBe('0');
+});
+
+test('calls that are given up do not have the instance end the session that others use', async () => {
+  const waiting: ServerHttp2Stream[] = [];
+  const begun: (() => void)[] = [];
+  // It guards itself as every server of node:http2 does: after 1000 resets it ends a session.
+  const sessions = await serve((stream) => {
+    stream.respond(HEAD, { waitForTrailers: true });
+    if (waiting.length === 0) waiting.push(stream);
+    else begun.shift()?.();
+  });
+  const answered = answerOf(begin());
+  await expect.poll(() => waiting.length).toBe(1);
+  for (let given = 0; given < 1300; given += 50) {
+    const other = await openSession(harness.port);
+    const calls = Array.from({ length: 50 }, async () => {
+      const stream = begin(other);
+      stream.on('error', () => {});
+      const closed = once(stream, 'close');
+      await Promise.race([closed, new Promise<void>((resolve) => begun.push(resolve))]);
+      stream.close(constants.NGHTTP2_CANCEL);
+      await closed;
+    });
+    await Promise.all(calls);
+    other.destroy();
+  }
+  for (const stream of waiting) finish(stream);
+  expect(await answered).toMatchObject({ trailers: { 'grpc-status': '0' } });
+  expect(sessions.length).toBeLessThan(10);
 });
 
 test('a session that is closed before it is there tells those who wait for it, once', async () => {

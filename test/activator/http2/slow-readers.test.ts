@@ -12,6 +12,7 @@ import {
   startInstance,
 } from '../harness.ts';
 import {
+  DATA,
   END_HEADERS,
   END_STREAM,
   fieldBlock,
@@ -109,6 +110,18 @@ test.each([
   raw.write(frame(GOAWAY, 0, 0, Buffer.alloc(8)));
   raw.socket.end();
   await expect.poll(() => harness.gauge('rouse_client_connections')).toBe(0);
+});
+
+test('many streams that are read slowly end neither their connection nor what else is asked on it', async () => {
+  const begun = (stream: number) =>
+    raw.until((f) => (f.type === DATA || f.type === RST_STREAM) && f.stream === stream);
+  raw.write(setWindow(20_000), widen(0, MAX_WINDOW - 65_535));
+  const slow = Array.from({ length: 200 }, (_, i) => 1 + 2 * i);
+  raw.write(...slow.map((stream) => ask(stream, '/models/default/digits/')));
+  for (const stream of slow) expect((await begun(stream))?.type).toBe(DATA);
+  const small = 1 + 2 * slow.length;
+  raw.write(ask(small, '/models/default/digits/small'));
+  expect((await begun(small))?.payload.toString()).toBe('small');
 });
 
 test('a connection that is not read at all ends when its time is over', async () => {
