@@ -20,11 +20,11 @@ const MAX_STREAMS = 1000;
 /** More than the limit of a head, so that one that is a little too large gets an answer, not a reset. */
 const HEAD_MARGIN = 16 * 1024;
 /**
- * MB of heads, and of what waits to be sent: more than all streams have together if they are read slowly. Beyond it
- * `node:http2` refuses new streams, and after a hundred of those ends the connection with all that is on it; of its own
- * 10 two hundred have more.
+ * MB of heads, and of what waits to be sent: more than all streams can have, each a head, a large read and a full buffer,
+ * which is less than 300 KiB. Beyond it `node:http2` refuses new streams, and after a hundred of those ends the
+ * connection with all that is on it; of its own 10 two hundred streams that are read slowly have more.
  */
-const MAX_MEMORY = 256;
+const MAX_MEMORY = 512;
 /**
  * Streams that ended without an answer: so many at once, and so many a second (rapid reset, CVE-2023-44487). All that
  * may be open may be given up, every second: gRPC gives up at each deadline, and a gateway has the calls of many
