@@ -7,6 +7,8 @@ import type { KubeObject, Texts } from '../api/objects.ts';
 const MANAGED_BY = 'app.kubernetes.io/managed-by';
 const MODEL = 'rouse.dev/model';
 const REVISION = 'rouse.dev/revision';
+/** Where its pods fetch from: another Rouse on the same cluster has another address. */
+const ARTIFACTS = 'rouse.dev/artifacts';
 
 /** Selects what Rouse has made, and what Knative has made from it. */
 export const OURS = `${MANAGED_BY}=${FIELD_MANAGER}`;
@@ -25,6 +27,16 @@ export function makeRevisionLabels(key: string): Texts {
 export function modelKeyOf({ metadata }: KubeObject): string | undefined {
   const model = metadata.labels?.[MODEL];
   return model === undefined ? undefined : modelKey(metadata.namespace ?? '', model);
+}
+
+export function makeKeeperAnnotation(artifactsUrl: string): Texts {
+  return { [ARTIFACTS]: artifactsUrl };
+}
+
+/** Another Rouse has made it: what is unknown to this one may be known there. */
+export function isKeptElsewhere({ metadata }: KubeObject, artifactsUrl: string): boolean {
+  const keeper = metadata.annotations?.[ARTIFACTS];
+  return keeper !== undefined && keeper !== artifactsUrl;
 }
 
 /** Whether Rouse has made it, for this model: of another one, or a stranger's, it is not ours to remove. */

@@ -4,7 +4,7 @@ import type {
   RevisionTemplate,
   TrafficEntry,
 } from '../api/objects.ts';
-import { makeModelLabels } from './labels.ts';
+import { makeKeeperAnnotation, makeModelLabels } from './labels.ts';
 import { serviceName } from './names.ts';
 
 const SERVING = 'serving.knative.dev';
@@ -18,12 +18,14 @@ export function makeService(options: {
   model: string;
   template: RevisionTemplate;
   traffic: readonly TrafficEntry[];
+  /** Where its pods fetch from: tells whose it is. */
+  artifactsUrl: string;
   /** What the model belongs to: the Service is removed with it, and all else with the Service. */
   owner?: OwnerReference | undefined;
   /** The object that is changed, and no other of its name. */
   uid?: string | undefined;
 }): KnativeService {
-  const { namespace, model, template, traffic, owner, uid } = options;
+  const { namespace, model, template, traffic, artifactsUrl, owner, uid } = options;
   return {
     apiVersion: `${SERVING}/v1`,
     kind: 'Service',
@@ -31,6 +33,7 @@ export function makeService(options: {
       name: serviceName(model),
       namespace,
       labels: makeModelLabels(model),
+      annotations: makeKeeperAnnotation(artifactsUrl),
       ...(uid !== undefined && { uid }),
       ...(owner && {
         ownerReferences: [{ ...owner, controller: true, blockOwnerDeletion: false }],

@@ -52,6 +52,7 @@ export async function rehearse(
     model,
     template: makeRevisionTemplate(workload, options),
     traffic: service?.spec?.traffic ?? makeFirstTraffic(name),
+    artifactsUrl: options.servers.artifactsUrl,
     owner: ownerOf(`${namespace}/${model}`),
     uid: service?.metadata.uid,
   });

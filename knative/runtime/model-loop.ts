@@ -226,7 +226,8 @@ export function createModelLoop(
     const service = current();
     const uid = service?.metadata.uid;
     const owner = cluster.ownerOf(`${namespace}/${model}`);
-    const object = makeService({ namespace, model, template, traffic, owner, uid });
+    const { artifactsUrl } = cluster.servers;
+    const object = makeService({ namespace, model, template, traffic, artifactsUrl, owner, uid });
     applied = await applyOurs(kube, object, service !== undefined);
   }
 

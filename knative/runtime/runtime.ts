@@ -10,7 +10,7 @@ import type { Kube } from '../api/kube.ts';
 import type { OwnerReference } from '../api/objects.ts';
 import { PODS, SERVICES } from '../api/resources.ts';
 import type { Servers } from '../manifests/container.ts';
-import { isMadeFor, modelKeyOf } from '../manifests/labels.ts';
+import { isKeptElsewhere, isMadeFor, modelKeyOf } from '../manifests/labels.ts';
 import { serviceName } from '../manifests/names.ts';
 import { rehearse } from './apply.ts';
 import { createCluster } from './cluster.ts';
@@ -53,7 +53,8 @@ const REREAD_MS = 60_000;
  * When it resolves it knows what there is in the cluster. Throws Fault `unavailable` when that cannot be found out.
  *
  * What runs is the cluster's: `close` leaves it as it is, and the next life finds it. A pod that is to go drains by
- * itself, so nothing waits for `release`.
+ * itself, so nothing waits for `release`. What another Rouse on the cluster keeps is left alone, unless it is asked for
+ * here, too.
  */
 export async function createKnativeRuntime(
   options: KnativeRuntimeOptions,
@@ -120,6 +121,12 @@ export async function createKnativeRuntime(
     return made;
   }
 
+  function isOfAnother(model: string): boolean {
+    const { namespace, model: name } = partsOfModelKey(model);
+    const service = cluster.services.get(namespace, serviceName(name));
+    return service !== undefined && isKeptElsewhere(service, options.servers.artifactsUrl);
+  }
+
   async function forget(model: string): Promise<void> {
     const loop = models.get(model);
     // Who makes it anew meanwhile gets a loop of its own.
@@ -155,6 +162,7 @@ export async function createKnativeRuntime(
       // Of what was deleted while Rouse was away nothing is known but its key: whatever it was, it is a `url` then.
       const isElsewhere = workload.spec.runtime === 'url' && !pods.hasPods(workload.key);
       if (isElsewhere) return await local.want(workload, wanted);
+      if (workload.spec.runtime === 'url' && isOfAnother(modelOf(workload.key))) return;
       loopOf(modelOf(workload.key)).want(workload, wanted);
       for (const id of wanted.replace ?? []) await replace(id);
     },
@@ -168,7 +176,10 @@ export async function createKnativeRuntime(
     logs: (revision, limit) => readLogs(kube, pods.podsOf(revision), limit),
     metrics: { wanted: () => desired, pods: () => cluster.pods.all() },
     routes: {
-      models: () => Array.from(cluster.services.all()).flatMap((each) => modelKeyOf(each) ?? []),
+      models: () =>
+        Array.from(cluster.services.all())
+          .flatMap((each) => modelKeyOf(each) ?? [])
+          .filter((model) => !isOfAnother(model)),
       route: (model, targets) => loopOf(model).route(targets),
       forget,
     },

@@ -78,6 +78,7 @@ describe('golden manifests', () => {
         kept: ['v2', 'v0'],
         nameOf: (revision) => `digits-${revision}-0123456789`,
       }),
+      artifactsUrl: SERVERS.artifactsUrl,
       owner: {
         apiVersion: 'rouse.dev/v1alpha1',
         kind: 'Model',

@@ -4,6 +4,7 @@ import { revisionSpec, type RevisionSpecInput } from '#domain/model.ts';
 import type { KnativeService, Pod, Texts } from '#knative/api/objects.ts';
 import { DEFINITIONS, PODAUTOSCALERS, PODS, REVISIONS, SERVICES } from '#knative/api/resources.ts';
 import { revisionName } from '#knative/manifests/names.ts';
+import { systemClock } from '#lib/clock.ts';
 import { silentLog, type Log } from '#lib/log.ts';
 import { createKnativeRuntime } from '#knative/runtime/runtime.ts';
 import type { Instance, RuntimeEvent, Workload } from '#runtime/runtime.ts';
@@ -502,6 +503,34 @@ describe('another life of Rouse', () => {
     await next.want(lost, { min: 0, max: 0, desired: 0 });
     await until('all drain', () => next.instances().every(({ state }) => state === 'draining'));
     expect(told.filter(({ type }) => type === 'failed')).toEqual([]);
+  });
+
+  test('that is another Rouse leaves alone what it does not know, and takes what it is asked for', async () => {
+    setup = await createKnativeSetup();
+    const made = workload('v1');
+    await ready(made);
+    const before = service();
+    const { options, kube } = setup;
+    const servers = { ...options.servers, artifactsUrl: 'http://another/artifacts' };
+    const other = await createKnativeRuntime({ ...options, servers, kube, clock: systemClock });
+    teardown(() => other.close(0));
+    expect(other.routes.models()).toEqual([]);
+    expect(setup.runtime.routes.models()).toEqual(['shop/digits']);
+    const unknown = {
+      key: made.key,
+      spec: revisionSpec.parse({ runtime: 'url', source: 'http://x/' }),
+    };
+    await other.want(unknown, { min: 0, max: 0, desired: 0 });
+    // What it does comes before what it is asked for next.
+    const own = { ...workload('v1'), key: 'shop/letters/v1' };
+    await other.want(own, wanted(1));
+    await until('its own is ready', () => other.instances(own.key)[0]?.state === 'ready');
+    expect(service()).toEqual(before);
+    expect(setup.runtime.instances(made.key)[0]?.state).toBe('ready');
+
+    await other.want(workload('v2'), wanted(1));
+    await until('it is there', () => other.instances('shop/digits/v2')[0]?.state === 'ready');
+    expect(other.routes.models().toSorted()).toEqual(['shop/digits', 'shop/letters']);
   });
 
   test('goes on after the API server was away', async () => {
