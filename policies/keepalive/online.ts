@@ -3,7 +3,13 @@ import type { Bins } from './bins.ts';
 import { type Fleet, learnArrival, learnSurvival, makeFleet, makeModelHistory } from './hazard.ts';
 import type { History } from './history.ts';
 import { type Plan, useOf } from './plan.ts';
-import { countUse, decidePrice, FIRST_MS, makePriceMemory, type PriceMemory } from './price.ts';
+import {
+  countUse,
+  decidePrice,
+  makePriceMemory,
+  type PriceMemory,
+  type PriceRange,
+} from './price.ts';
 
 /**
  * The learned policy as it runs live, and in the simulator: each model's plan at the price that its shadows find for
@@ -34,15 +40,8 @@ export const SPECULATIVE_LOAD_MS = 30_000;
 /** A price that is so many times another is worth another plan. */
 const WORTH_REVISING = 1.25;
 
-/** `cheapFirst`: from the beginning at the price that was found so far, which is too cheap while little is loaded. */
-export function makeOnlineFleet(
-  bins: Bins,
-  costPerMemory: number,
-  now: number,
-  { cheapFirst = false } = {},
-): OnlineFleet {
-  const prices = makePriceMemory(costPerMemory, cheapFirst ? now - FIRST_MS : now);
-  return { fleet: makeFleet(bins, now), prices };
+export function makeOnlineFleet(bins: Bins, range: PriceRange, now: number): OnlineFleet {
+  return { fleet: makeFleet(bins, now), prices: makePriceMemory(range, now) };
 }
 
 export function makeOnlineModel({ fleet }: OnlineFleet, now: number): OnlineModel {

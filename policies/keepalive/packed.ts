@@ -4,7 +4,7 @@ import { type History, makeHistory } from './history.ts';
 import type { IdleBudget } from './idle-budget.ts';
 import type { OnlineFleet } from './online.ts';
 import { NO_CONTEXT } from './pooled.ts';
-import { type PriceMemory, SHADOWS, WINDOW_HOURS } from './price.ts';
+import { type PriceMemory, WINDOW_HOURS } from './price.ts';
 
 /**
  * What was learned as plain JSON, compact enough for one record for each model, and back. What is read may be
@@ -13,7 +13,7 @@ import { type PriceMemory, SHADOWS, WINDOW_HOURS } from './price.ts';
 export type Packed = Readonly<Record<string, unknown>>;
 
 /** Of the form below. Another form gets another number. */
-export const PACKED_VERSION = 1;
+export const PACKED_VERSION = 2;
 /** Digits that are kept of a count: more would say nothing. */
 const DIGITS = 4;
 
@@ -121,7 +121,7 @@ function isPriceMemory({ prices, used }: PriceMemory): boolean {
   const areRings = used.every(
     (ring) => ring.length === WINDOW_HOURS && ring.every((amount) => amount >= 0),
   );
-  return prices.length === SHADOWS && used.length === SHADOWS && isFalling && areRings;
+  return prices.length > 1 && used.length === prices.length && isFalling && areRings;
 }
 
 type Numbers = Float64Array | Float32Array;

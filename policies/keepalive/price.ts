@@ -19,24 +19,32 @@ export interface PriceMemory {
   hour: number;
 }
 
-export const SHADOWS = 8;
-/** The shadows' prices: a typical model is worth its memory for two minutes at the first, for a day at the last. */
+/** The prices that are tried: what lies beyond costs as the last one. */
+export interface PriceRange {
+  readonly dearest: number;
+  readonly cheapest: number;
+}
+
+/** Each price that is tried is at most so many times the next: between two the use is nearly a power of the price. */
+const MOST_STEP = 2.6;
+/** A typical model is worth its memory for two minutes at the dearest price, for a day at the cheapest. */
 const SHORTEST_MS = 2 * 60_000;
 const LONGEST_MS = 24 * 3_600_000;
 const HOUR_MS = 3_600_000;
-/** What is used in the first hour does not count: nothing is loaded yet, and every price looks too dear. */
-export const FIRST_MS = HOUR_MS;
 export const WINDOW_HOURS = 24;
 
 /** `costPerMemory`: of a typical model, the seconds of its cold start over its memory. */
-export function makePriceMemory(costPerMemory: number, now: number): PriceMemory {
-  const growth = (LONGEST_MS / SHORTEST_MS) ** (1 / (SHADOWS - 1));
+export function rangeAround(costPerMemory: number): PriceRange {
+  return { dearest: costPerMemory / SHORTEST_MS, cheapest: costPerMemory / LONGEST_MS };
+}
+
+export function makePriceMemory({ dearest, cheapest }: PriceRange, now: number): PriceMemory {
+  const steps = Math.ceil(Math.log(dearest / cheapest) / Math.log(MOST_STEP));
+  const step = (cheapest / dearest) ** (1 / steps);
+  const prices = Float64Array.from({ length: steps + 1 }, (_, shadow) => dearest * step ** shadow);
   return {
-    prices: Float64Array.from(
-      { length: SHADOWS },
-      (_, shadow) => costPerMemory / (SHORTEST_MS * growth ** shadow),
-    ),
-    used: Array.from({ length: SHADOWS }, () => new Float64Array(WINDOW_HOURS)),
+    prices,
+    used: Array.from(prices, () => new Float64Array(WINDOW_HOURS)),
     since: now,
     hour: Math.floor(now / HOUR_MS),
   };
@@ -45,37 +53,68 @@ export function makePriceMemory(costPerMemory: number, now: number): PriceMemory
 /** One shadow has used this much memory × ms just before `now`. In place. */
 export function countUse(memory: PriceMemory, shadow: number, amount: number, now: number): void {
   clearUntil(memory, now);
-  if (now - memory.since <= FIRST_MS) return;
   memory.used[shadow]![memory.hour % WINDOW_HOURS]! += amount;
 }
 
-/** The price for a budget, a mean of memory that is loaded and idle. */
+/**
+ * The price for a budget, a mean of memory that is loaded and idle. What even the cheapest price would have left of it
+ * in an hour, as at night or when little has been asked yet, cannot be spent later.
+ */
 export function decidePrice(
   budget: number,
   memory: PriceMemory,
   now: number,
 ): { decision: number; why: string } {
   clearUntil(memory, now);
-  const { prices, since, used } = memory;
-  // The hour that has just begun is one of those in the ring.
-  const span = Math.min(now - since - FIRST_MS, (WINDOW_HOURS - 1) * HOUR_MS + (now % HOUR_MS));
-  if (now - since <= FIRST_MS) {
-    return { decision: prices[SHADOWS / 2]!, why: 'too early to judge: a price from the middle' };
-  }
-  const means = used.map((hours) => hours.reduce((sum, hour) => sum + hour, 0) / Math.max(1, span));
-  const over = means.findIndex((mean) => mean > budget);
+  const { prices, used } = memory;
+  const { span, spendable } = lookBack(budget, memory, now);
+  const totals = used.map(sumOf);
+  const over = totals.findIndex((total) => total > spendable);
   const seen = `over ${formatDuration(span)}`;
-  if (over <= 0) {
-    const end = over === 0 ? 0 : SHADOWS - 1;
-    const side =
-      over === 0 ? 'the dearest price tried used more' : 'the cheapest price tried used less';
-    return { decision: prices[end]!, why: `${side} than the budget ${seen}` };
+  if (over < 0) {
+    return {
+      decision: prices.at(-1)!,
+      why: `the cheapest price tried used no more than the budget ${seen}`,
+    };
   }
-  const [below, above] = [means[over - 1]!, means[over]!];
+  if (over === 0) {
+    return {
+      decision: prices[0]!,
+      why: `the dearest price tried used more than the budget ${seen}`,
+    };
+  }
+  const [below, above] = [totals[over - 1]!, totals[over]!];
   // A price at which nothing was kept has no logarithm.
-  const share = below > 0 ? Math.log(budget / below) / Math.log(above / below) : budget / above;
+  const share =
+    below > 0 ? Math.log(spendable / below) / Math.log(above / below) : spendable / above;
   const decision = prices[over - 1]! * (prices[over]! / prices[over - 1]!) ** share;
-  return { decision, why: `between prices that used ${round(below)} and ${round(above)} ${seen}` };
+  const between = [below, above].map((total) => (total / span).toPrecision(3)).join(' and ');
+  return { decision, why: `between prices that used ${between} ${seen}` };
+}
+
+/** The time that is counted, ms, and what could have been spent in it of a budget. */
+function lookBack(
+  budget: number,
+  { since, hour, used }: PriceMemory,
+  now: number,
+): { span: number; spendable: number } {
+  const cheapest = used.at(-1)!;
+  let [span, spendable] = [0, 0];
+  for (
+    let each = Math.max(hour - WINDOW_HOURS + 1, Math.floor(since / HOUR_MS));
+    each <= hour;
+    each++
+  ) {
+    const begin = each * HOUR_MS;
+    const length = Math.max(0, Math.min(now, begin + HOUR_MS) - Math.max(since, begin));
+    span += length;
+    spendable += Math.min(budget * length, cheapest[each % WINDOW_HOURS]!);
+  }
+  return { span, spendable };
+}
+
+function sumOf(hours: Float64Array): number {
+  return hours.reduce((sum, hour) => sum + hour, 0);
 }
 
 function clearUntil(memory: PriceMemory, now: number): void {
@@ -85,8 +124,4 @@ function clearUntil(memory: PriceMemory, now: number): void {
     for (const hours of memory.used) hours[each % WINDOW_HOURS] = 0;
   }
   memory.hour = Math.max(memory.hour, hour);
-}
-
-function round(value: number): string {
-  return value.toPrecision(3);
 }

@@ -10,6 +10,7 @@ import {
   passTime,
   priceOf,
 } from '#policies/keepalive/online.ts';
+import { rangeAround } from '#policies/keepalive/price.ts';
 import { fillWorth } from '#policies/keepalive/worth.ts';
 import { binsOf, createLearner } from './learner.ts';
 import type { Planner } from './replay.ts';
@@ -34,7 +35,7 @@ export function createAdaptive(trace: Trace, prices: readonly number[]): Planner
 
 /** The learned policy as it runs live: it finds the price for its budget by itself. */
 export function createOnline(trace: Trace, budget: number): Planner {
-  const all = makeOnlineFleet(binsOf(trace), typicalWorth(trace), trace.from);
+  const all = makeOnlineFleet(binsOf(trace), rangeAround(typicalWorth(trace)), trace.from);
   const learned = trace.models.map(() => makeOnlineModel(all, trace.from));
   let price = Number.NaN;
   return {

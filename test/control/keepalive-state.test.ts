@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ModelInput } from '#domain/model.ts';
 import { type Log, silentLog } from '#lib/log.ts';
 import type { Write } from '#store/store.ts';
+import { PACKED_VERSION } from '#policies/keepalive/packed.ts';
 import { type Harness, createHarness, deployed, program, rest } from './harness.ts';
 
 /** What keep-alive has learned is still there when control comes back, whatever became of it meanwhile. */
@@ -139,10 +140,14 @@ describe('what keep-alive has learned', () => {
   });
 
   test.each([
-    ['damaged', FLEET, { version: 1, savedAt: 5, since: 'never' }],
+    ['damaged', FLEET, { version: PACKED_VERSION, savedAt: 5, since: 'never' }],
     ['empty', FLEET, {}],
-    ['of a newer version', FLEET, { version: 2, savedAt: 5, news: [] }],
-    ['damaged', 'keep-alive/revision/default/m/00001', { version: 1, savedAt: 5, gaps: -3 }],
+    ['of a newer version', FLEET, { version: 7, savedAt: 5, news: [] }],
+    [
+      'damaged',
+      'keep-alive/revision/default/m/00001',
+      { version: PACKED_VERSION, savedAt: 5, gaps: -3 },
+    ],
     ['newer', 'keep-alive/revision/default/m/00001', { version: 7, savedAt: 5 }],
   ])('what is %s is set aside with a warning, and the rest goes on: %s', async (_, key, value) => {
     const model = await learned();
@@ -165,7 +170,7 @@ describe('what keep-alive has learned', () => {
     expect(warned.mock.calls.map(([about]) => about)).toContainEqual({
       records: 1,
       first: `aside/${key}`,
-      version: 1,
+      version: PACKED_VERSION,
     });
     expect((await harness.store.get('memory', `aside/${key}`))?.value).toEqual(value);
     expect(await harness.store.get('memory', key)).toBeUndefined();

@@ -228,6 +228,25 @@ describe('adaptive keep-alive, live', () => {
     expect(minutes).toBeGreaterThan(0);
     expect(minutes).toBeLessThan(12);
   });
+
+  test('what is small has its price, too, where memory is for few of many', async () => {
+    await harness.close();
+    harness = await createHarness({ memoryBudget: 48 * MIB });
+    const small = { ...ADAPTIVE, revision: program({ resources: { memory: '16Mi' } }) };
+    const keys: string[] = [];
+    for (let model = 0; model < 12; model++) {
+      keys.push(await deployed(harness, small, `m${model}`));
+    }
+    for (let round = 0; round < 20; round++) {
+      for (const key of keys) await ask(key);
+      await quiet(48);
+    }
+    await quiet(5 * MINUTE);
+    const told = (await harness.events()).filter(({ why }) => why.includes('is worth'));
+    const worths = told.map(({ why }) => /worth ([0-9.]+)s of its memory/.exec(why)?.[1]);
+    // They idle for 59 s; four fifths of 48 MiB are enough for 12 s of each.
+    expect(Number(worths.at(-1))).toBeLessThan(20);
+  });
 });
 
 describe('schedules', () => {

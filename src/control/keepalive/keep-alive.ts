@@ -9,6 +9,7 @@ import { type Bins, makeSecondBins } from '#policies/keepalive/bins.ts';
 import { countTaken, decideIdleBudget, makeIdleBudget } from '#policies/keepalive/idle-budget.ts';
 import { makeOnlineFleet } from '#policies/keepalive/online.ts';
 import type { Plan } from '#policies/keepalive/plan.ts';
+import type { PriceRange } from '#policies/keepalive/price.ts';
 import type { Budget } from '../budget.ts';
 import type { RevisionFacts } from '../facts.ts';
 import type { Journal, NewEvent } from '../journal.ts';
@@ -33,9 +34,12 @@ const DAY_MS = 24 * 60 * MINUTE_MS;
 const MOST_RECALLED = 20_000;
 /**
  * Memory costs something although nobody else wants it now: a GiB for an hour as much as a second of cold start.
- * The least price; where memory has no bound, the price.
+ * The least price; where memory has no bound, the price. At the dearest that is tried, 16 MiB for four seconds do.
  */
-const LEAST_PRICE = 1 / (2 ** 30 * 60 * MINUTE_MS);
+const PRICES: PriceRange = {
+  cheapest: 1 / (2 ** 30 * 60 * MINUTE_MS),
+  dearest: 1 / (2 ** 24 * 4000),
+};
 
 /** Resolves when all that was learned before is there again. */
 export async function createKeepAlive(options: {
@@ -100,12 +104,9 @@ export async function createKeepAlive(options: {
   };
 }
 
-/** The cheapest price is too cheap while little is loaded yet; but placement holds the budget by itself. */
 function makeLearned(bins: Bins, clock: Clock): Pick<Learned, 'all' | 'idle'> {
   const now = clock.now();
-  // Of the prices that are tried the cheapest is what a typical model costs in a day.
-  const all = makeOnlineFleet(bins, LEAST_PRICE * DAY_MS, now, { cheapFirst: true });
-  return { all, idle: makeIdleBudget(now) };
+  return { all: makeOnlineFleet(bins, PRICES, now), idle: makeIdleBudget(now) };
 }
 
 /** What was saved, and then the traffic that was stored since, or in the last day. */

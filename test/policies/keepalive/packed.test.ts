@@ -17,6 +17,7 @@ import {
   unpackFleet,
   unpackHistory,
 } from '#policies/keepalive/packed.ts';
+import { rangeAround } from '#policies/keepalive/price.ts';
 
 const SECOND = 1000;
 const SEEN = { memory: 1, coldCost: 1 };
@@ -24,7 +25,7 @@ const BINS = makeSecondBins();
 
 /** After these idle times, and idle for a while since then. */
 function learn(gaps: readonly number[]) {
-  const all = makeOnlineFleet(BINS, 1, 0);
+  const all = makeOnlineFleet(BINS, rangeAround(1), 0);
   const one = makeOnlineModel(all, 0);
   const idle = makeIdleBudget(0);
   let now = 7_200_000;
@@ -129,7 +130,7 @@ describe('what was learned', () => {
   });
 
   test.each([
-    ['prices', { prices: [1, 2] }],
+    ['prices', { prices: [2, 1] }],
     ['prices', { used: [] }],
     ['prices', { used: Array.from({ length: 8 }, () => [-5]) }],
     ['prices', { prices: Array.from({ length: 8 }, () => 1) }],
