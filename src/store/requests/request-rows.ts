@@ -66,6 +66,14 @@ export function createRequestRows(
     SELECT 1 FROM delivery d WHERE d.seq = r.seq AND (d.ended_at IS NULL OR d.ended_at >= ?1))
     ORDER BY ended_at LIMIT ?2`;
   const forget = db.prepare(`DELETE FROM request WHERE seq IN (${ended})`);
+  const forgetOf = db.prepare(
+    `DELETE FROM request WHERE seq = (
+       SELECT seq FROM request r WHERE caller = ? AND ended_at IS NOT NULL AND NOT EXISTS (
+         SELECT 1 FROM delivery d WHERE d.seq = r.seq AND d.ended_at IS NULL)
+       ORDER BY ended_at LIMIT 1)`,
+  );
+  const mostRequests = db.prepare('SELECT caller FROM holder ORDER BY requests DESC LIMIT 1');
+  const mostBytes = db.prepare('SELECT caller FROM holder ORDER BY bytes DESC LIMIT 1');
   const lanes = createDueLanes(db, 'request');
 
   function finish(
@@ -83,16 +91,20 @@ export function createRequestRows(
     return request;
   }
 
-  function hasRoom(bytes: number): boolean {
-    const requests = Number(kept.get('requests')?.['value']);
-    return (
-      requests < limits.requests && Number(kept.get('bytes')?.['value']) + bytes <= limits.bytes
-    );
+  /** Who has most of what is short; undefined: there is room. */
+  function holderInTheWay(bytes: number): string | undefined {
+    const isFull = Number(kept.get('requests')?.['value']) >= limits.requests;
+    const isLarge = Number(kept.get('bytes')?.['value']) + bytes > limits.bytes;
+    if (!isFull && !isLarge) return undefined;
+    return String((isFull ? mostRequests : mostBytes).get()?.['caller']);
   }
 
-  function makeRoom(bytes: number): void {
-    while (!hasRoom(bytes)) {
-      if (forget.run(Number.MAX_VALUE, 1).changes > 0) continue;
+  /** An answer of whoever has most goes, or one of the caller's own; never one of somebody else. */
+  function makeRoom(caller: string, bytes: number): void {
+    for (;;) {
+      const holder = holderInTheWay(bytes);
+      if (holder === undefined) return;
+      if (forgetOf.run(holder).changes > 0 || forgetOf.run(caller).changes > 0) continue;
       throw new Fault(
         'queue_full',
         `as many asynchronous requests wait as may: ${limits.requests}, or ${limits.bytes} bytes`,
@@ -113,7 +125,7 @@ export function createRequestRows(
       const known = name && same.get(name);
       if (known) return repeat(known, digest);
       const bytes = sizeOf(added.content);
-      makeRoom(bytes);
+      makeRoom(request.caller, bytes);
       const [caller, { method, target, createdAt, beginBy }] = [request.caller, request];
       const priority = PRIORITIES.indexOf(request.priority);
       const what = [priority, method, target, host, webhook] as const;

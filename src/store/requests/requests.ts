@@ -130,7 +130,10 @@ export interface Requests {
 export interface RequestLimits {
   /** Requests that are kept, in whatever state. */
   readonly requests: number;
-  /** Of their bodies and answers. Beyond it those that ended first are forgotten; what has not ended never is. */
+  /**
+   * Of their bodies and answers. When there is no room, the answer that is oldest of the caller who has most is forgotten,
+   * or else one of the caller's own; what has not ended never is.
+   */
   readonly bytes: number;
   /** For how long an answer is kept, ms. */
   readonly keepMs: number;

@@ -49,4 +49,25 @@ export const REQUEST_MIGRATIONS: readonly string[] = [
   CREATE INDEX delivery_due ON delivery (lane, next_at) WHERE state = 'waiting';
   CREATE INDEX delivery_state ON delivery (state, namespace, id);
   `,
+  `
+  -- What each caller has here: who has most gives way when there is no room.
+  CREATE TABLE holder (
+    caller TEXT PRIMARY KEY, requests INTEGER NOT NULL, bytes INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO holder SELECT caller, count(*), sum(bytes) FROM request GROUP BY caller;
+  CREATE INDEX holder_requests ON holder (requests);
+  CREATE INDEX holder_bytes ON holder (bytes);
+  CREATE INDEX request_caller ON request (caller, ended_at) WHERE ended_at IS NOT NULL;
+  CREATE TRIGGER holder_in AFTER INSERT ON request BEGIN
+    INSERT INTO holder VALUES (new.caller, 1, new.bytes)
+      ON CONFLICT DO UPDATE SET requests = requests + 1, bytes = bytes + new.bytes;
+  END;
+  CREATE TRIGGER holder_size AFTER UPDATE OF bytes ON request BEGIN
+    UPDATE holder SET bytes = bytes + new.bytes - old.bytes WHERE caller = new.caller;
+  END;
+  CREATE TRIGGER holder_out AFTER DELETE ON request BEGIN
+    UPDATE holder SET requests = requests - 1, bytes = bytes - old.bytes WHERE caller = old.caller;
+    DELETE FROM holder WHERE caller = old.caller AND requests = 0;
+  END;
+  `,
 ];

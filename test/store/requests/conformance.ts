@@ -245,6 +245,28 @@ export function testRequests(
       expect(await store.requests.counts()).toMatchObject({ waiting: 3, ended: 0 });
     });
 
+    test('a caller that has most gives way to others, and takes no answer from them', async () => {
+      const store = await setUp({ requests: 6 });
+      const light = await answered(store, { caller: 'key:light000' }, NOW + 1);
+      const heavy: string[] = [];
+      for (let i = 0; i < 5; i++) heavy.push(await answered(store, {}, NOW + 2 + i));
+      await add(store, { caller: 'key:other000' });
+      await add(store);
+      expect(await store.requests.get(light)).toBeDefined();
+      const left = await Promise.all(heavy.map((id) => store.requests.get(id)));
+      expect(left.map((request) => request !== undefined)).toEqual([
+        false,
+        false,
+        true,
+        true,
+        true,
+      ]);
+      for (let i = 0; i < 3; i++) await add(store);
+      // Nothing of its own is left to be forgotten.
+      await expect(add(store)).rejects.toMatchObject({ code: 'queue_full' });
+      expect(await store.requests.get(light)).toBeDefined();
+    });
+
     test('bytes are those of what is to be sent, then of the answer', async () => {
       const store = await setUp({ bytes: 1000 });
       const fields = 'Content-Type: text/plain\r\n'.length;
