@@ -4,6 +4,8 @@ import type { RequestInquiry, RequestReply, Submission } from '#bus/requests.ts'
 import { type AsyncRequest, makeRequestView } from '#domain/async-request.ts';
 import { until } from '#test/until.ts';
 import { call, dial, makeModel } from '../harness.ts';
+import { ask, openSession } from '../http2/client.ts';
+import { makeKey } from '../make-key.ts';
 import { useHarness } from '../use-harness.ts';
 
 const harness = useHarness({}, {}, undefined, undefined, undefined, { roll: () => 0 });
@@ -296,4 +298,60 @@ test('so many bytes are on their way to control at once; what is more waits for 
   await until('the next one is', () => sent().length === 5);
   onSubmit(() => stateOf());
   for (const one of await Promise.all(calls)) expect(one.status).toBe(202);
+});
+
+test('a key of Rouse says whose request it is, and goes no further; any other goes to the model', async () => {
+  await harness.publish();
+  const { key, secret } = makeKey('high');
+  harness.publisher.update({ keys: [key] });
+  const got: Submission[] = [];
+  onSubmit((submission) => {
+    got.push(submission);
+    return stateOf();
+  });
+  for (const authorization of [`Bearer ${secret}`, 'Bearer foreign']) {
+    await call(harness.port, INFER, { body: 'x', headers: { ...ASYNC, authorization } });
+  }
+  expect(got.map(({ caller }) => caller)).toEqual([
+    { id: key.id, kind: 'key' },
+    { id: '127.0.0.1', kind: 'address' },
+  ]);
+  expect(got[0]?.fields).not.toMatch(/authorization|rk_/i);
+  expect(got[1]?.fields).toMatch(/authorization: Bearer foreign\r\n/i);
+  const unknown = { ...ASYNC, authorization: `Bearer rk_abcdefgh_${'a'.repeat(43)}` };
+  expect((await call(harness.port, INFER, { body: 'x', headers: unknown })).status).toBe(401);
+  expect(got).toHaveLength(2);
+});
+
+test('over HTTP/2 it is the same', async () => {
+  await harness.publish();
+  onSubmit((submission) => stateOf({ target: submission.target }));
+  onInquire(() => ({ what: 'answer', status: 200, fields: 'Content-Type: a/b\r\n', body: 'AP8=' }));
+  const session = await openSession(harness.port);
+  harness.teardown(() => session.destroy());
+  const post = { ':method': 'POST', ':path': INFER, ...ASYNC };
+  const accepted = await ask(session, post, 'x');
+  expect([accepted.status, accepted.headers.location]).toEqual([202, `/requests/${ID}`]);
+  const answer = await ask(session, { ':path': `/requests/${ID}/answer` });
+  expect([answer.status, answer.headers['content-type']]).toEqual([200, 'a/b']);
+});
+
+test('a data plane that ends lets go of those who wait, and what is stored stays accepted', async () => {
+  await harness.publish();
+  onSubmit(() => stateOf());
+  onInquire(({ wait }) => (wait ? undefined : stateOf({ state: 'running' })));
+  const accepted = call(harness.port, INFER, {
+    body: 'x',
+    headers: { prefer: 'respond-async, wait=600' },
+  });
+  const asked = call(harness.port, `/requests/${ID}`, { headers: { prefer: 'wait=600' } });
+  await until('both wait', () => {
+    const waiting = harness.reports.filter(
+      (report) => report.type === 'inquire' && report.inquiry.wait,
+    );
+    return waiting.length === 2;
+  });
+  await harness.activator.close(600_000);
+  expect((await accepted).status).toBe(202);
+  expect((await asked).status).toBe(503);
 });
