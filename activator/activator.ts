@@ -90,6 +90,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     limits: options.limits,
     version: options.version,
     heldBytes: 0,
+    parties: routes.parties,
     streams: 0,
     closing: false,
     shadows,

@@ -2,6 +2,7 @@ import type { Addressing } from './addressing.ts';
 import type { Callers } from './callers.ts';
 import type { StartFailure } from '#domain/routing.ts';
 import type { SharedMetrics } from './metrics/metrics.ts';
+import type { Parties } from './gate/parties.ts';
 import type { Routes } from './routes.ts';
 import type { Shadows } from './shadow/shadows.ts';
 import type { RequestDesk } from './request-desk.ts';
@@ -42,6 +43,8 @@ export interface Plane {
   readonly version: string;
   /** Of `limits.heldBytes`, now. */
   heldBytes: number;
+  /** Who shares these. */
+  readonly parties: Parties;
   /** Of HTTP/2, open now. */
   streams: number;
   /** No new requests: connections close after the one they have. */
@@ -65,8 +68,10 @@ export const MAX_ROUTED_BODY = 8 * 1024 * 1024;
  * Who is slower names the model in the head.
  */
 export const ROUTED_BODY_TIMEOUT_MS = 60_000;
-/** Of a held request's body this much is read and counted; the rest stays in the socket. */
+/** Of a held request's body this much is read and counted; the rest stays in the socket when there is little room. */
 export const MAX_HELD_BODY = 64 * 1024;
+/** Where there is room, this much: behind what is not read nobody sees that a caller has left. */
+export const MAX_READ_ON = 1024 * 1024;
 /** A caller may ask to be held longer than the model says, up to this. */
 export const MAX_HOLD_MS = 10 * 60_000;
 /** From the first byte of a head to its last: slower clients are cut off. */

@@ -6,6 +6,7 @@ import type { RoutingModel, RoutingRevision, RoutingShadow } from '#domain/routi
 import { decideShare } from '#policies/admission.ts';
 import { pickByHash, pickByWeight } from '#policies/traffic.ts';
 import { Gate, type GateEvents, type GateLimits } from './gate/gate.ts';
+import { Parties, type Party } from './gate/parties.ts';
 import type { RevisionMetrics } from './metrics/revision-metrics.ts';
 import type { InstanceRoute } from './upstream/instance-route.ts';
 import { Instances, type InstancesEvents, type InstancesHome } from './upstream/instances.ts';
@@ -77,6 +78,8 @@ const MODEL_LABELS = /^[a-z0-9-]+\.[a-z0-9-]+\.$/;
 export class Routes {
   readonly models = new Map<string, ModelRoute>();
   readonly instances: Instances;
+  /** Who shares the bytes that may be held. */
+  readonly parties = new Parties();
   /** Changes with every change. */
   version = 0;
   private readonly hosts = new Map<string, HostRoute>();
@@ -84,6 +87,7 @@ export class Routes {
   private readonly domain: string;
   private readonly processes: number;
   private readonly events: RoutesEvents;
+  private readonly onWeighed = (gate: Party): void => this.parties.change(gate);
 
   /** `processes`: so many data planes share what may wait for a model. */
   constructor(
@@ -218,6 +222,7 @@ export class Routes {
       onQuiet,
       onDrained,
       onReleased,
+      onWeighed: this.onWeighed,
       now,
       roll,
       startMs: () => route.routing.coldStartSeconds * 1000,

@@ -57,6 +57,23 @@ export function decideFull(
   return mine > 0 && mine >= most && callers > 1 ? OVER_SHARE : full;
 }
 
+/**
+ * Whether, of the bytes that all may hold together, who holds `most` gives `missing` of them to one that holds `mine`
+ * with what it wants: as with `decideFull`, if it still holds at least as much as that one then.
+ */
+export function mustGiveWay(most: number, missing: number, mine: number): boolean {
+  return most - missing >= mine;
+}
+
+/**
+ * Whether a request may hold more than it has to: reading on is how it is seen that its caller leaves. The rest is for
+ * those who come: even if all who read on, with 64 KiB each or more, get one read of 128 KiB before they stop, that is
+ * no more than three quarters.
+ */
+export function mayReadOn(held: number, limit: number): boolean {
+  return held < limit / 4;
+}
+
 /** What each of several processes may have of a limit that they share: at least 1, and together no more than it where that is possible. */
 export function decideShare(total: number, processes: number): number {
   return Math.max(1, Math.floor(total / processes));

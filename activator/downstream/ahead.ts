@@ -1,4 +1,4 @@
-import { HeldBytes } from '../exchange/held-bytes.ts';
+import { HeldBytes, type HeldFor } from '../exchange/held-bytes.ts';
 import type { Plane } from '../plane.ts';
 import { keep } from '../sockets/socket-reader.ts';
 
@@ -17,8 +17,8 @@ export class Ahead {
   private readonly held: HeldBytes;
   private dropped = false;
 
-  constructor(plane: Plane) {
-    this.held = new HeldBytes(plane);
+  constructor(plane: Plane, holder: HeldFor) {
+    this.held = new HeldBytes(plane, holder);
   }
 
   get isEmpty(): boolean {

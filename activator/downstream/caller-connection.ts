@@ -9,6 +9,7 @@ import { BodyReader, type Framed } from '../http/body-reader.ts';
 import { HeadReader } from '../http/head-reader.ts';
 import { RequestHead } from '../http/request-head.ts';
 import { Exchange } from '../exchange/exchange.ts';
+import type { HeldFor } from '../exchange/held-bytes.ts';
 import { SocketReader, keep } from '../sockets/socket-reader.ts';
 import type { Peer } from '../entry/listener.ts';
 import { countRefusal } from '../metrics/metrics.ts';
@@ -60,7 +61,7 @@ export interface CallerConnectionEvents {
  *  4. While `EXCHANGING` the exchange is told of the caller; once `CLOSED` nothing is told to it any more.
  *  5. Two seconds after its last answer an idle connection keeps nothing of the request.
  */
-export class CallerConnection implements Downstream, AcceptedConnection, SocketOwner {
+export class CallerConnection implements Downstream, AcceptedConnection, SocketOwner, HeldFor {
   readonly head: RequestHead;
   readonly isGrpc = false;
   readonly givesUpAt = NEVER;
@@ -114,6 +115,10 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
 
   get caller(): Caller {
     return this.origin.caller;
+  }
+
+  get callerId(): string {
+    return this.caller.id;
   }
 
   get forwarded(): string {
@@ -274,8 +279,8 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
   /** Keeps what came ahead of its turn. */
   private keepAhead(buffer: Buffer, from: number, to: number): void {
     if (from >= to || this.phase >= LINGERING) return;
-    const ahead = (this.ahead ??= new Ahead(this.plane));
-    if (!ahead.add(buffer, from, to)) this.refuseAhead(ahead);
+    const ahead = (this.ahead ??= new Ahead(this.plane, this));
+    if (!ahead.add(buffer, from, to)) this.onCrowded();
     else if (ahead.isLong && this.mustWait) this.pause();
   }
 
@@ -285,12 +290,12 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
   }
 
   /** There is no room for more. Who has a request that waits gets its answer, and sends the others again. */
-  private refuseAhead(ahead: Ahead): void {
+  onCrowded(): void {
     if (this.phase === READING) this.refuseUnread(TOO_MUCH_AHEAD);
     else if (this.head.upgrade !== '') this.exchange?.onBadBody(TOO_MUCH_AHEAD);
     else {
       this.head.keepAlive = false;
-      ahead.drop();
+      this.ahead?.drop();
       this.pause();
     }
   }
@@ -313,6 +318,8 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
     const keepsAlive = this.keepsAlive();
     this.response.answer(this.head, answer, extra, keepsAlive);
     this.next(keepsAlive);
+    // Not from within: whoever gives others a place or bytes of this one is not done yet.
+    if (this.hasAhead) queueMicrotask(() => this.pumpAhead());
   }
 
   /** Refuses what is no request; the connection ends, since nobody knows where the next one would start. */
@@ -360,6 +367,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
 
   finish(): void {
     this.next(this.keepsAlive() && !this.response.endsConnection);
+    this.pumpAhead();
   }
 
   onWritable(): void {
@@ -401,7 +409,6 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
     this.phase = READING;
     this.deadline = FRESH;
     this.resume();
-    this.pumpAhead();
   }
 
   // Time

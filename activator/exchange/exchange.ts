@@ -6,7 +6,7 @@ import type { Downstream, DownstreamEvents } from './downstream.ts';
 import { Forward, type ForwardEvents, type Granted } from './forward.ts';
 import type { Refused } from '../gate/gate.ts';
 import { HeldBody } from './held-body.ts';
-import { HeldBytes } from './held-bytes.ts';
+import { HeldBytes, type HeldFor } from './held-bytes.ts';
 import { Hold, type HoldEvents } from './hold.ts';
 import { pieceOf } from '../http/pieces.ts';
 import type { HeadEdits } from '../http/head-edits.ts';
@@ -87,7 +87,7 @@ const LEFT_UNANSWERED =
  * where the answer was not whole, has it given back when the instance has let go of the request.
  */
 export class Exchange
-  implements DownstreamEvents, RouterEvents, HoldEvents, ForwardEvents, Granted
+  implements DownstreamEvents, RouterEvents, HoldEvents, ForwardEvents, Granted, HeldFor
 {
   arrivedAt = 0;
   grantedAt = 0;
@@ -115,7 +115,7 @@ export class Exchange
     this.downstream = downstream;
     this.plane = plane;
     this.identity = new Identity(downstream.caller);
-    this.body = new HeldBody(plane);
+    this.body = new HeldBody(plane, this);
     this.hold = new Hold(plane, this.identity, this.body, this);
     this.router = new Router(downstream, plane, this.body, this);
     this.forward = new Forward(downstream, plane, this.body, this);
@@ -123,6 +123,10 @@ export class Exchange
 
   get isTunnel(): boolean {
     return this.forward.isTunnel;
+  }
+
+  get callerId(): string {
+    return this.downstream.caller.id;
   }
 
   get path(): string {
@@ -157,7 +161,7 @@ export class Exchange
   /** A large head counts among what is held for as long as its request is there, which may be long. */
   private keepHead(bytes: number): Refusal | undefined {
     if (bytes <= ORDINARY_HEAD) return undefined;
-    this.heldHead ??= new HeldBytes(this.plane);
+    this.heldHead ??= new HeldBytes(this.plane, this);
     return this.heldHead.take(bytes) ? undefined : TOO_MANY_HEADS;
   }
 
@@ -205,7 +209,7 @@ export class Exchange
     const { head, caller } = downstream;
     const wishes = this.identity.read(head, caller, plane.callers) ?? parseWishes(head);
     if ('code' in wishes) this.refuse(wishes);
-    else if (!body.startCounting(true)) this.refuse(TOO_MANY_BODIES);
+    else if (!body.startCounting(undefined)) this.refuse(TOO_MANY_BODIES);
     else if (body.isTooLargeToRoute) this.refuse(BODY_TOO_LARGE_TO_ROUTE);
     else {
       this.state = COLLECTING;
@@ -224,8 +228,10 @@ export class Exchange
     this.later = undefined;
     const { caller, priority } = this.identity;
     const request = { ...later, head: this.downstream.head, caller, priority, body: body.join() };
-    // Its bytes count until control has them.
+    // Its bytes count until control has them, which may be before it says so.
     body.drop();
+    body.pin();
+    this.heldHead?.pin();
     this.watchUntilOver(() => submitLater(request, plane, this.laterEvents()));
   }
 
@@ -279,7 +285,7 @@ export class Exchange
     this.deadlineAt = Math.min(givesUpAt, this.arrivedAt + (total ?? NEVER));
     this.state = HELD;
     const decision = this.hold.enter(route, head, this.arrivedAt, holdMs);
-    if (decision === HOLD) this.holdBody();
+    if (decision === HOLD) this.holdBody(route);
     else if (decision === NO_HOLD) this.onNotHeld(route);
     else if (decision !== GRANT) this.refuse(makeNotAdmitted(route, decision));
   }
@@ -292,18 +298,32 @@ export class Exchange
   }
 
   /** What there is of the body waits, too. False: it is too much, and the request is refused. */
-  private holdBody(): boolean {
-    const { body, downstream } = this;
-    const fits = body.startCounting(false);
+  private holdBody({ gate }: RevisionRoute): boolean {
+    const fits = this.body.startCounting(gate);
     if (!fits) this.refuse(TOO_MANY_BODIES);
-    else if (body.isFull && !downstream.bodyDone) downstream.pause();
+    // Whoever made room may have left a slot to it.
+    else if (this.state === HELD) this.pauseOrReadOn();
     return fits;
+  }
+
+  /** No more of its body is read than has to be, unless there is room: then it is seen when its caller leaves. */
+  private pauseOrReadOn(): void {
+    const { body, downstream, route } = this;
+    if (downstream.bodyDone) return;
+    const hasEnough = body.isFull && !(body.mayReadOn && route?.gate.mayReadOn);
+    if (hasEnough) downstream.pause();
+    else if (this.state === HELD) downstream.resume();
   }
 
   onRefused(reason: Refused): void {
     if (!this.route) return;
     if (reason === 'displaced') this.refuse(makeOverShare(this.route));
+    else if (reason === 'crowded') this.onCrowded();
     else this.giveUp(makeGivenUp(this.route, reason, this.plane.now()));
+  }
+
+  onCrowded(): void {
+    this.fail(TOO_MANY_BODIES);
   }
 
   private giveUp(refusal: Refusal): void {
@@ -336,6 +356,7 @@ export class Exchange
     const { route } = this;
     if (!route) return;
     this.state = FORWARDED;
+    this.heldHead?.pin();
     const { hasWaited } = this.hold;
     this.cold = hasWaited && instance.readyAt > this.arrivedAt;
     this.grantedAt = hasWaited ? this.plane.now() : this.arrivedAt;
@@ -361,7 +382,7 @@ export class Exchange
     this.state = HELD;
     this.plane.onUnreachable(instance, reason);
     instance.gate.leave(instance);
-    if (this.holdBody()) this.hold.rejoin(route);
+    if (this.holdBody(route)) this.hold.rejoin(route);
   }
 
   onRefusal(refusal: Refusal): void {
@@ -412,15 +433,14 @@ export class Exchange
   }
 
   private holdPiece(piece: Buffer): void {
-    if (!this.body.hasRoomFor(piece.length)) {
+    if (!this.body.add(piece)) {
       this.refuse(TOO_MANY_BODIES);
       return;
     }
-    this.body.add(piece);
     const decision = this.hold.grow(piece.length);
     if (this.route && decision !== HOLD) this.refuse(makeNotAdmitted(this.route, decision));
     else if (this.body.isTooLargeToRoute) this.refuse(BODY_TOO_LARGE_TO_ROUTE);
-    else if (this.body.isFull && this.state !== PROBING) this.downstream.pause();
+    else if (this.state !== PROBING) this.pauseOrReadOn();
   }
 
   onBodyEnd(trailers: string): void {
@@ -487,7 +507,7 @@ export class Exchange
       route.gate.poke();
     } else if (isOver) {
       this.refuse(this.makeEnded(route, now));
-    }
+    } else this.pauseOrReadOn();
   }
 
   private makeEnded(route: RevisionRoute, now: number): Refusal {

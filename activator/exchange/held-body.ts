@@ -1,7 +1,8 @@
-import { HeldBytes } from './held-bytes.ts';
+import { HeldBytes, type HeldFor } from './held-bytes.ts';
 import { keep } from '../sockets/socket-reader.ts';
+import type { Party } from '../gate/parties.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { MAX_HELD_BODY, MAX_ROUTED_BODY, type Plane } from '../plane.ts';
+import { MAX_HELD_BODY, MAX_READ_ON, MAX_ROUTED_BODY, type Plane } from '../plane.ts';
 
 /** Pieces below this are copied together. */
 const SMALL = 4096;
@@ -24,54 +25,68 @@ export class HeldBody {
   /** Field lines that ended a chunked body. */
   trailers = '';
   private readonly plane: Plane;
+  private readonly holder: HeldFor;
   private tail: Buffer | undefined;
   /** Made with the first wait. */
   private held: HeldBytes | undefined;
   private counting = false;
-  private routing = false;
+  /** Where it waits; undefined: nowhere. While it is counted then, it is read in order to find its model. */
+  private queue: Party | undefined;
   private lent: Buffer | undefined;
   private readonly lentRange: [number, number] = [0, 0];
 
-  constructor(plane: Plane) {
+  constructor(plane: Plane, holder: HeldFor) {
     this.plane = plane;
+    this.holder = holder;
   }
 
-  /** As much as is read before the socket is paused. */
+  private get routing(): boolean {
+    return this.counting && this.queue === undefined;
+  }
+
+  /** As much as is read before the socket is paused, unless there is room to read on. */
   get isFull(): boolean {
     return this.bytes >= MAX_HELD_BODY && !this.routing;
+  }
+
+  /** It waits, and the data plane has room for more of it than has to be read. */
+  get mayReadOn(): boolean {
+    return this.counting && this.held?.mayReadOn === true && this.bytes < MAX_READ_ON;
   }
 
   get isTooLargeToRoute(): boolean {
     return this.routing && this.bytes > MAX_ROUTED_BODY;
   }
 
-  /** Whether the budget of the data plane has room for so much more of this body. */
-  hasRoomFor(bytes: number): boolean {
-    return !this.counting || !this.held || this.held.hasRoomFor(bytes);
-  }
-
-  add(piece: Buffer): void {
+  /** False: the budget of the data plane has no room for so much more of this body, and it is not kept. */
+  add(piece: Buffer): boolean {
+    if (this.counting && this.held?.take(piece.length, this.queue) === false) return false;
     this.keepBorrowed();
     const last = this.pieces.at(-1);
     const joins = last !== undefined && last.length < SMALL && piece.length < SMALL;
     if (joins || this.tail) this.append(piece);
     else this.pieces.push(piece);
     this.bytes += piece.length;
-    if (this.counting) this.held?.take(piece.length);
+    return true;
   }
 
-  /** The request waits from now on. False: the budget has no room for what it holds. */
-  startCounting(routing: boolean): boolean {
+  /** The request waits from now on, in this queue, or is read to find one. False: the budget has no room for what it holds. */
+  startCounting(queue: Party | undefined): boolean {
     this.counting = true;
-    this.routing = routing;
-    this.held ??= new HeldBytes(this.plane);
-    return this.held.take(this.bytes - this.held.count);
+    this.queue = queue;
+    this.held ??= new HeldBytes(this.plane, this.holder);
+    return this.held.take(this.bytes - this.held.count, queue);
+  }
+
+  /** What is counted outside of a queue gives way to nobody any more. */
+  pin(): void {
+    this.held?.pin();
   }
 
   stopCounting(): void {
     if (this.counting) this.held?.letGo();
     this.counting = false;
-    this.routing = false;
+    this.queue = undefined;
   }
 
   /** All of it, in one piece. */

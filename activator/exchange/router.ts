@@ -157,7 +157,7 @@ export class Router {
 
   private readBody(): void {
     const { body, downstream, events } = this;
-    if (!body.startCounting(true)) events.onRefusal(TOO_MANY_BODIES);
+    if (!body.startCounting(undefined)) events.onRefusal(TOO_MANY_BODIES);
     else if (body.isTooLargeToRoute) events.onRefusal(BODY_TOO_LARGE_TO_ROUTE);
     else if (downstream.bodyDone) this.onBodyEnd();
     else {

@@ -6,9 +6,11 @@ import {
   FULL_COUNT,
   GRANT,
   HOLD,
+  mayReadOn,
 } from '#policies/admission.ts';
 import { pickLeastLoaded } from '#policies/balance.ts';
 import { ConcurrencyMeter, type Means } from './concurrency-meter.ts';
+import type { Party } from './parties.ts';
 import { Queue } from './queue.ts';
 import type { Queued } from './shares.ts';
 import { type WakeEvents, Wakes } from './wakes.ts';
@@ -32,6 +34,7 @@ import { type WakeEvents, Wakes } from './wakes.ts';
  *  8. Of an instance whose slots are leased no more are granted than the lease allows. `claimed` is what control may
  *     count on at most: it falls only when so many are neither leased nor in flight, and each fall is told once.
  *     While control cannot be told it does not fall: what was recalled and not given back is leased again.
+ *  9. Asked to give way, it gives bytes of who has most of them, the newest first, until that is enough.
  */
 
 /** One instance, as the gate sees it. Written by the gate alone. */
@@ -54,8 +57,11 @@ export interface Waiter<I extends GateInstance> extends Queued<Waiter<I>> {
   onRefused(reason: Refused): void;
 }
 
-/** `displaced`: its place in a full queue went to a caller that has less. */
-export type Refused = 'failed' | 'removed' | 'displaced';
+/**
+ * `displaced`: its place in a full queue went to a caller that has less. `crowded`: its bytes went to a queue that holds
+ * less.
+ */
+export type Refused = 'failed' | 'removed' | 'displaced' | 'crowded';
 
 export interface GateLimits {
   /** Requests that an instance takes at once; 0 = no limit. */
@@ -68,6 +74,8 @@ export interface GateEvents<I extends GateInstance> extends WakeEvents {
   onDrained(instance: I): void;
   /** Nobody waits any more. */
   onQuiet(): void;
+  /** What waits here holds more bytes, or fewer. */
+  onWeighed(gate: Gate<I>): void;
   /** Of a leased instance only `instance.claimed` slots are used here from now on. */
   onReleased(instance: I): void;
   /** Uniform in [0, 1). */
@@ -81,15 +89,17 @@ const UNUSABLE = -1;
 /** All slots of the instance are this gate's: nobody else sends to it. */
 export const OWN = -1;
 
-export class Gate<I extends GateInstance> {
+export class Gate<I extends GateInstance> implements Party {
   inFlight = 0;
+  /** Belongs to the heap of all parties. */
+  place = -1;
   readonly meter: ConcurrencyMeter;
   private readonly events: GateEvents<I>;
   private limits: GateLimits;
   private instances: I[] = [];
   /** Mirror of the instances for the balancing policy; `UNUSABLE` for those that get nothing. */
   private loads = NO_INSTANCES;
-  private readonly queue = new Queue<Waiter<I>>();
+  private readonly queue = new Queue<Waiter<I>>(() => this.events.onWeighed(this));
   private readonly wakes: Wakes;
   /** Its revision was deleted: nobody will be served. */
   private isRemoved = false;
@@ -105,8 +115,12 @@ export class Gate<I extends GateInstance> {
     return this.queue.count;
   }
 
-  get waitingBytes(): number {
+  get bytes(): number {
     return this.queue.bytes;
+  }
+
+  get mayReadOn(): boolean {
+    return mayReadOn(this.bytes, this.limits.bytes);
   }
 
   /** Whether an instance is there that may be sent to, with room or without. */
@@ -153,7 +167,7 @@ export class Gate<I extends GateInstance> {
     const decision = decideAdmission(
       instance !== undefined,
       this.waiting,
-      this.waitingBytes,
+      this.bytes,
       waiter.heldBytes,
       holdMs,
       this.limits,
@@ -191,7 +205,7 @@ export class Gate<I extends GateInstance> {
 
   /** How many bytes would have to go for so many more. */
   private missingFor(bytes: number): number {
-    return this.waitingBytes + bytes - this.limits.bytes;
+    return this.bytes + bytes - this.limits.bytes;
   }
 
   /** What gives its bytes gives its place, too. */
@@ -210,6 +224,18 @@ export class Gate<I extends GateInstance> {
     for (const other of others) this.remove(other);
     for (const other of others) other.onRefused('displaced');
     return HOLD;
+  }
+
+  /** Nobody is told before all that have to go are out: being told, their connections may come with the next. */
+  giveWay(bytes: number): void {
+    const others: Waiter<I>[] = [];
+    let left = bytes;
+    for (let next = this.queue.heavy; next && left > 0; next = this.queue.heavy) {
+      left -= next.counted;
+      this.remove(next);
+      others.push(next);
+    }
+    for (const other of others) other.onRefused('crowded');
   }
 
   private enqueue(waiter: Waiter<I>): void {

@@ -30,6 +30,12 @@ export class Queue<W extends Queued<W>> {
   private shares: Shares<W> | undefined;
   /** Numbers of arrivals and turns, each given once. */
   private tickets = 0;
+  private readonly onWeighed: () => void;
+
+  /** `onWeighed`: `bytes` have changed. */
+  constructor(onWeighed: () => void) {
+    this.onWeighed = onWeighed;
+  }
 
   /** Who is next. */
   get first(): W | undefined {
@@ -62,6 +68,11 @@ export class Queue<W extends Queued<W>> {
     return this.shares?.heaviest?.bytes ?? 0;
   }
 
+  /** Of who holds most bytes the newest that holds any, of the lowest class. */
+  get heavy(): W | undefined {
+    return this.findHeaviest(1, 0)?.[0];
+  }
+
   bytesOf(callerId: string): number {
     return this.shares?.find(callerId)?.bytes ?? 0;
   }
@@ -87,10 +98,11 @@ export class Queue<W extends Queued<W>> {
   /** It waits, and holds so much more. */
   grow(waiter: W, bytes: number): void {
     const { flow } = waiter;
-    if (!flow) return;
+    if (!flow || bytes === 0) return;
     waiter.counted += bytes;
     this.bytes += bytes;
     this.shares?.weigh(flow, bytes);
+    this.onWeighed();
   }
 
   /** It is served without waiting: should it come back, it has come now. */

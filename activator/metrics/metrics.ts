@@ -59,7 +59,7 @@ export function countEntryRefusal(metrics: SharedMetrics, reason: EntryRefusal):
 interface Counted {
   readonly gate: {
     readonly waiting: number;
-    readonly waitingBytes: number;
+    readonly bytes: number;
     readonly inFlight: number;
     readonly isLeased: boolean;
     readonly leasedSlots: number;
@@ -105,7 +105,7 @@ export function formatMetrics(
     ...introduce('rouse_queue_depth'),
     ...revisions.map((r) => sample('rouse_queue_depth', r.metrics.labels, r.gate.waiting)),
     ...introduce('rouse_queue_bytes'),
-    ...revisions.map((r) => sample('rouse_queue_bytes', r.metrics.labels, r.gate.waitingBytes)),
+    ...revisions.map((r) => sample('rouse_queue_bytes', r.metrics.labels, r.gate.bytes)),
     ...introduce('rouse_requests_in_flight'),
     ...revisions.map((r) => sample('rouse_requests_in_flight', r.metrics.labels, r.gate.inFlight)),
     ...introduce('rouse_refusals_total'),

@@ -6,7 +6,8 @@ import type { Plane } from '../../plane.ts';
 import { quote } from '../../quote.ts';
 import { type Refusal, refusal, type RefusalCode } from '../../refusal.ts';
 import { BODY_STALLED } from '../../http/refusals.ts';
-import { STARTING } from '../../exchange/refusals.ts';
+import type { HeldFor } from '../../exchange/held-bytes.ts';
+import { STARTING, TOO_MANY_BODIES } from '../../exchange/refusals.ts';
 import { type ModelRoute, type RevisionRoute, speaksGrpc } from '../../routes.ts';
 import { chooseRevision } from '../../exchange/split.ts';
 import type { GrpcDownstream } from '../grpc-downstream.ts';
@@ -42,7 +43,7 @@ export function isInferenceTarget(target: string): boolean {
  *
  * Invariant: nothing is held any more once the call is handed on or over.
  */
-export class InferenceCall implements DownstreamEvents {
+export class InferenceCall implements DownstreamEvents, HeldFor {
   private readonly caller: GrpcDownstream;
   private readonly plane: Plane;
   private readonly method: string;
@@ -58,8 +59,12 @@ export class InferenceCall implements DownstreamEvents {
   constructor(caller: GrpcDownstream, plane: Plane) {
     this.caller = caller;
     this.plane = plane;
-    this.first = new FirstMessage(plane);
+    this.first = new FirstMessage(plane, this);
     this.method = caller.head.target.slice(SERVICE.length);
+  }
+
+  get callerId(): string {
+    return this.caller.caller.id;
   }
 
   prepare(): void {
@@ -204,6 +209,10 @@ export class InferenceCall implements DownstreamEvents {
     if (this.state >= HANDED_ON) return;
     this.letGo(OVER);
     this.caller.refuse(refusal);
+  }
+
+  onCrowded(): void {
+    this.refuse(TOO_MANY_BODIES);
   }
 
   private letGo(state: number): Buffer[] {

@@ -1,4 +1,5 @@
 import { HeldPieces } from './held-pieces.ts';
+import type { HeldFor } from '../../exchange/held-bytes.ts';
 import { TOO_MANY_BODIES } from '../../exchange/refusals.ts';
 import { PREFIX_BYTES } from '../../http2/grpc.ts';
 import {
@@ -30,9 +31,9 @@ export class FirstMessage {
   private readonly beganAt: number;
   private readUntil: number;
 
-  constructor(plane: Plane) {
+  constructor(plane: Plane, holder?: HeldFor) {
     this.plane = plane;
-    this.held = new HeldPieces(plane);
+    this.held = new HeldPieces(plane, holder);
     this.beganAt = plane.now();
     this.readUntil = this.beganAt + BODY_TIMEOUT_MS;
   }

@@ -1,5 +1,5 @@
 import type { Plane } from '../../plane.ts';
-import { HeldBytes } from '../../exchange/held-bytes.ts';
+import { HeldBytes, type HeldFor } from '../../exchange/held-bytes.ts';
 
 /**
  * Bytes that are held until all of a message is there.
@@ -12,8 +12,9 @@ export class HeldPieces {
   private pieces: Buffer[] = [];
   private readonly held: HeldBytes;
 
-  constructor(plane: Plane) {
-    this.held = new HeldBytes(plane);
+  /** `holder`: as for `HeldBytes`. */
+  constructor(plane: Plane, holder?: HeldFor) {
+    this.held = new HeldBytes(plane, holder);
   }
 
   get count(): number {

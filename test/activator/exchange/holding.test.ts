@@ -126,7 +126,7 @@ describe('a sleeping model', () => {
     await small.activator.ready;
     const first = call(small.port, '/models/default/one/', { body: 'a'.repeat(900) });
     await small.report('load', (report) => report.revisions.some((load) => load.queued === 1));
-    const second = await call(small.port, '/models/default/two/', { body: 'a'.repeat(101) });
+    const second = await call(small.port, '/models/default/two/', { body: 'a'.repeat(900) });
     expect(second.status).toBe(503);
     expect(JSON.parse(second.body)).toMatchObject({ code: 'unavailable' });
     const started = await harness.startInstance((incoming, response) => incoming.pipe(response));
@@ -155,7 +155,7 @@ describe('a sleeping model', () => {
     const first = call(small.port, '/models/default/one/', { body: 'a'.repeat(900) });
     await small.report('suspect');
     await small.report('wake');
-    const second = await call(small.port, '/models/default/two/', { body: 'a'.repeat(101) });
+    const second = await call(small.port, '/models/default/two/', { body: 'a'.repeat(900) });
     expect(second.status).toBe(503);
     expect(JSON.parse(second.body)).toMatchObject({ code: 'unavailable' });
     const fresh = await harness.startInstance((incoming, response) => incoming.pipe(response));
@@ -313,7 +313,8 @@ describe('a sleeping model', () => {
       incoming.resume();
       incoming.on('end', () => response.end());
     });
-    const size = 200_000;
+    // More than is read while it waits.
+    const size = 2_000_000;
     const leaver = await dial(harness.port);
     leaver.socket.write(
       `POST ${PATH}leaver HTTP/1.1\r\nHost: h\r\nContent-Length: ${size}\r\n\r\n`,

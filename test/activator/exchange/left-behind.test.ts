@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type ClientHttp2Stream, constants } from 'node:http2';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { until } from '#test/until.ts';
 import { makeModel } from '../harness.ts';
@@ -29,7 +29,7 @@ const HTTP1: Come = async (length) => {
   await once(socket, 'connect');
   socket.write(`POST ${PATH} HTTP/1.1\r\nHost: h\r\nContent-Length: ${length}\r\n\r\n`);
   socket.write(Buffer.alloc(HELD));
-  // An orderly end behind a body of which not all is read can't be seen.
+  // An orderly end behind a body of which not all is read can't be seen, and here there is no room to read on.
   return () => (length > HELD ? socket.resetAndDestroy() : socket.destroy());
 };
 
@@ -78,4 +78,48 @@ describe.each([
     session.destroy();
     await newcomer;
   });
+});
+
+/** A caller who sends so much of a body that is never whole, and then ends its side. */
+async function comeAndEnd(bytes: number): Promise<Socket> {
+  const socket = connect({ port: harness.port, host: '127.0.0.1', allowHalfOpen: true });
+  harness.teardown(() => socket.destroy());
+  await once(socket, 'connect');
+  socket.write(`POST ${PATH} HTTP/1.1\r\nHost: h\r\nContent-Length: ${2 * bytes}\r\n\r\n`);
+  socket.end(Buffer.alloc(bytes));
+  return socket;
+}
+
+async function leavers(): Promise<number> {
+  const rows = (await harness.scrape()).matchAll(
+    /^rouse_requests_total\{.*code="499".*\} (\d+)$/gm,
+  );
+  return [...rows].reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+test('who ends its side behind half a body is hung up on where there is room to read on, and counts as gone', async () => {
+  const sizes = [HELD - 1, HELD, 3 * HELD, 8 * HELD];
+  const bytes = 4 * sizes.reduce((sum, size) => sum + size) + 4 * HELD;
+  await harness.publish(makeModel({ queue: { requests: CALLERS, bytes } }));
+  const sockets = await Promise.all(sizes.map(comeAndEnd));
+  await Promise.all(sockets.map((socket) => once(socket.resume(), 'end')));
+  expect(await gauge('rouse_queue_depth')).toBe(0);
+  expect(await gauge('rouse_held_bytes')).toBe(0);
+  expect(await leavers()).toBe(sizes.length);
+});
+
+test('where there is no room, no more is held, and it is hung up on once there is', async () => {
+  const queue = { requests: CALLERS, bytes: 4 * HELD };
+  await harness.publish(makeModel({ queue }));
+  const socket = await comeAndEnd(8 * HELD);
+  await until('it waits', async () => (await gauge('rouse_queue_bytes')) >= HELD);
+  const held = await gauge('rouse_queue_bytes');
+  // In each sweep it is asked again whether it may be read on, and reports come less often.
+  const reports = (): number => harness.reports.filter(({ type }) => type === 'load').length;
+  const before = reports();
+  await until('two more reports', () => reports() >= before + 2);
+  expect(await gauge('rouse_queue_bytes')).toBe(held);
+  await harness.publish(makeModel({ queue: { ...queue, bytes: 64 * HELD } }));
+  await once(socket.resume(), 'end');
+  expect(await leavers()).toBe(1);
 });

@@ -76,7 +76,7 @@ test('a held body that passes the byte limit: one refusal, then the end of the c
 
 test('a body of the smallest pieces is kept in few objects, and whole', () => {
   const plane = { heldBytes: 0, limits: { heldBytes: 1e9 } } as Plane;
-  const body = new HeldBody(plane);
+  const body = new HeldBody(plane, { callerId: 'a', onCrowded: () => {} });
   const total = 300_000;
   for (let i = 0; i < total; i += 1) body.add(Buffer.from([i % 251]));
   body.add(Buffer.alloc(10_000, 7));

@@ -20,6 +20,7 @@ beforeEach(() => {
     onDrained: () => {},
     onQuiet: () => {},
     onReleased: () => {},
+    onWeighed: () => {},
     now: () => 0,
     startMs: () => 0,
     roll: () => 0,
@@ -58,7 +59,7 @@ test.each([LOW, NORMAL, HIGH])(
     expect(enter('one more')).toBe(HOLD);
     expect(enter('and another')).toBe(FULL_COUNT);
     expect([...fates.keys()]).toEqual(['greedy']);
-    expect([gate.waiting, gate.waitingBytes]).toEqual([PLACES, PLACES * BYTES]);
+    expect([gate.waiting, gate.bytes]).toEqual([PLACES, PLACES * BYTES]);
   },
 );
 
@@ -78,7 +79,7 @@ describe('bytes', () => {
     expect(hold('other', all / 10)).toBe(HOLD);
     expect(hold('other', 1), 'both hold half').toBe(OVER_SHARE);
     expect([...fates]).toEqual([['greedy', 5]]);
-    expect([gate.waiting, gate.waitingBytes]).toEqual([10, all]);
+    expect([gate.waiting, gate.bytes]).toEqual([10, all]);
   });
 
   test('the newest that hold any give way, the lowest class first, as many as it takes', () => {
@@ -116,12 +117,12 @@ describe('bytes', () => {
     gate.enter(growing, 1000);
     expect(gate.grow(growing, 1)).toBe(HOLD);
     expect([...fates]).toEqual([['greedy', 1]]);
-    expect(gate.waitingBytes).toBe(all / 2 + 11);
+    expect(gate.bytes).toBe(all / 2 + 11);
     expect(gate.grow(growing, all / 2)).toBe(FULL_BYTES);
     expect(gate.grow(growing, all / 2 - 11)).toBe(HOLD);
     expect(gate.grow(growing, 1), 'both hold half').toBe(OVER_SHARE);
     gate.cancel(growing);
-    expect(gate.waitingBytes).toBe(all / 2);
+    expect(gate.bytes).toBe(all / 2);
   });
 
   test('full in both respects: a place and bytes of whoever has most of each are given as they suffice', () => {
@@ -146,17 +147,17 @@ test('a storm of callers that come, grow to the byte, give way and leave in any 
     if (gate.enter(waiter, 1000) === HOLD) waiters.push(waiter);
     if (gate.waiting < PLACES) continue;
     const growing = waiters[random(waiters.length)];
-    if (growing?.waitsIn) gate.grow(growing, random(PLACES * BYTES - gate.waitingBytes + BYTES));
+    if (growing?.waitsIn) gate.grow(growing, random(PLACES * BYTES - gate.bytes + BYTES));
     for (let left = random(50); left > 0; left -= 1) {
       const [one] = waiters.splice(random(waiters.length), 1);
       if (one) gate.cancel(one);
     }
-    expect(gate.waitingBytes).toBeLessThanOrEqual(PLACES * BYTES);
+    expect(gate.bytes).toBeLessThanOrEqual(PLACES * BYTES);
   }
   const counted = waiters.filter(({ waitsIn }) => waitsIn).map((waiter) => waiter.counted);
-  expect(counted.reduce((sum, bytes) => sum + bytes, 0)).toBe(gate.waitingBytes);
+  expect(counted.reduce((sum, bytes) => sum + bytes, 0)).toBe(gate.bytes);
   for (const waiter of waiters) gate.cancel(waiter);
-  expect([gate.waiting, gate.waitingBytes, gate.inFlight]).toEqual([0, 0, 0]);
+  expect([gate.waiting, gate.bytes, gate.inFlight]).toEqual([0, 0, 0]);
   expect([...gate.inOrder()]).toEqual([]);
   expect(enter('next')).toBe(HOLD);
 });

@@ -82,6 +82,7 @@ class World {
       onDrained: (instance) => this.drained.push(instance),
       onQuiet: () => {},
       onReleased: (instance) => this.onReleased(instance),
+      onWeighed: () => {},
       now: () => this.now,
       startMs: () => 0,
       roll: () => {
@@ -103,7 +104,7 @@ class World {
       // Who came back may be one too many; a newcomer then takes a place, and adds none.
       const most = Math.max(this.limits.requests, waitedBefore);
       expect(this.gate.waiting, 'invariant 4').toBeLessThanOrEqual(most);
-      expect(this.gate.waitingBytes, 'invariant 4').toBeLessThanOrEqual(this.limits.bytes);
+      expect(this.gate.bytes, 'invariant 4').toBeLessThanOrEqual(this.limits.bytes);
     } else if (decision !== GRANT) request.fate = 'turned away';
     this.entering = undefined;
     const isRefused = decision === OVER_SHARE || decision === FULL_COUNT || decision === FULL_BYTES;
@@ -122,7 +123,7 @@ class World {
       return;
     }
     request.heldBytes += bytes;
-    expect(this.gate.waitingBytes, 'invariant 4').toBeLessThanOrEqual(this.limits.bytes);
+    expect(this.gate.bytes, 'invariant 4').toBeLessThanOrEqual(this.limits.bytes);
   }
 
   private ask({ callerId }: Request, bytes: number): void {
@@ -303,9 +304,7 @@ class World {
     const granted = this.requests.filter((request) => request.fate === 'granted');
     expect(this.gate.waiting).toBe(waiting.length);
     expect(this.order.entries).toHaveLength(waiting.length);
-    expect(this.gate.waitingBytes).toBe(
-      waiting.reduce((sum, request) => sum + request.heldBytes, 0),
-    );
+    expect(this.gate.bytes).toBe(waiting.reduce((sum, request) => sum + request.heldBytes, 0));
     expect(this.gate.inFlight, 'invariant 2').toBe(granted.length);
     for (const request of this.requests) {
       const ended = !['new', 'waiting', 'turned away'].includes(request.fate);
@@ -474,7 +473,7 @@ describe('the gate', () => {
     world.enter(40, 1000);
     expect(world.requests[2]?.fate).toBe('waiting');
     expect(world.gate.grow(world.requests[2]!, 1)).toBe(FULL_BYTES);
-    expect(world.gate.waitingBytes).toBe(100);
+    expect(world.gate.bytes).toBe(100);
   });
 
   test('who comes back to a revision that was deleted meanwhile does not wait', () => {

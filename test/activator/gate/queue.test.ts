@@ -37,7 +37,7 @@ function isLike(a: Request, b: Request): boolean {
 class World {
   now = 0;
   private somebodyCameBack = false;
-  readonly queue = new Queue<Request>();
+  readonly queue = new Queue<Request>(() => {});
   readonly naive = new NaiveQueue<Request>();
   readonly served: Request[] = [];
 

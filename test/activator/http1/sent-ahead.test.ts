@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { useTeardown } from '#test/teardown.ts';
+import { until } from '#test/until.ts';
 import { startBareInstance } from '../bare-instance.ts';
 import {
   dial,
@@ -89,6 +90,19 @@ test('heads that are not whole stay within the budget: who comes beyond it hears
   await whole.until(/ 200 OK/);
   for (const client of clients) client.socket.destroy();
   await expect.poll(() => heldBytes(harness)).toBe(0);
+});
+
+test('behind a request that waits so much is read and no more, however long it waits', async () => {
+  const harness = await start(1_000_000);
+  const client = await dialTo(harness);
+  client.socket.write(HELD);
+  client.socket.write(AHEAD.repeat(600));
+  await expect.poll(() => heldBytes(harness)).toBeGreaterThan(64 * 1024);
+  // Whoever waits is looked at in each sweep, and reports come less often.
+  const reports = (): number => harness.reports.filter(({ type }) => type === 'load').length;
+  const before = reports();
+  await until('two more reports', () => reports() >= before + 2);
+  expect(heldBytes(harness)).toBeLessThan(128 * 1024);
 });
 
 const ENDS: readonly [name: string, first: string, second: string | undefined][] = [
