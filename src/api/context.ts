@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Context } from 'hono';
 import type { UseCases } from '#control/usecases.ts';
 import type { Actor } from '#domain/records.ts';
+import type { CurlWay } from '#domain/views.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 
@@ -17,6 +18,7 @@ export interface ApiOptions {
   readonly version: string;
   /** The data plane as a caller writes it: `http://127.0.0.1:8080`. */
   readonly dataPlane: () => string;
+  readonly curlWay: () => CurlWay;
   /** Behind the models' host names. */
   readonly domain: string;
   readonly log: Log;

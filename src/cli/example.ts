@@ -1,4 +1,5 @@
 import type { TensorInfo } from '#domain/records.ts';
+import type { CurlWay } from '#domain/views.ts';
 import { quote } from '#lib/command.ts';
 
 /** A body of more values than this is made by a program: nobody wants to read it in a terminal. */
@@ -14,27 +15,27 @@ const EXAMPLE_ROWS = JSON.stringify({ instances: [0] });
 export function makeCurl(
   addresses: { readonly path: string; readonly infer: string },
   inputs: readonly TensorInfo[] | undefined,
+  trust: Trust,
 ): string {
-  if (!inputs) return curl(addresses.path);
+  if (!inputs) return curl(addresses.path, trust);
   if (inputs.length === 0) {
-    return `${curl(predictAddress(addresses.infer))} -d ${quote(EXAMPLE_ROWS)}`;
+    return `${curl(predictAddress(addresses.infer), trust)} -d ${quote(EXAMPLE_ROWS)}`;
   }
   const total = inputs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   if (total <= MAX_INLINE) {
-    return `${curl(addresses.infer)} -d ${quote(formatExample(inputs))}`;
+    return `${curl(addresses.infer, trust)} -d ${quote(formatExample(inputs))}`;
   }
   const script = `console.log(JSON.stringify({inputs:[${inputs.map(makeExpression).join(',')}]}))`;
-  return `node -e ${quote(script)} | ${curl(addresses.infer)} -d @-`;
+  return `node -e ${quote(script)} | ${curl(addresses.infer, trust)} -d @-`;
 }
 
-/** Over TLS, `CERTIFICATE.pem` is for the reader to fill in: where a server has made its own, nobody else trusts it. */
-function trust(address: string): readonly string[] {
-  return address.startsWith('https:') ? ['--cacert', 'CERTIFICATE.pem'] : [];
-}
+/** What curl is told to get to the data plane: files and names as in `CurlWay`. */
+type Trust = Pick<Exclude<CurlWay, { why: string }>, 'certificate' | 'resolve'>;
 
-/** `options`: what is needed to get there. */
-export function curl(address: string, options = trust(address)): string {
-  return ['curl', '-sS', ...options, address].map(quote).join(' ');
+export function curl(address: string, { certificate, resolve }: Trust): string {
+  const trust = certificate === undefined ? [] : ['--cacert', certificate];
+  const name = resolve === undefined ? [] : ['--resolve', resolve];
+  return ['curl', '-sS', ...trust, ...name, address].map(quote).join(' ');
 }
 
 /** `FP32 [-1, 64] pixels`. */

@@ -6,10 +6,14 @@ import { isLoopback } from '#domain/address.ts';
  */
 export function reachableFrom(server: string, address: string): string {
   const url = new URL(address);
-  const host = new URL(server).hostname;
-  if (!isLoopback(bare(url.hostname)) || isLoopback(bare(host))) return address;
-  url.hostname = host;
+  if (!isLoopback(bare(url.hostname)) || isHere(server)) return address;
+  url.hostname = new URL(server).hostname;
   return url.href;
+}
+
+/** Whether the server is on this machine. */
+export function isHere(server: string): boolean {
+  return isLoopback(bare(new URL(server).hostname));
 }
 
 function bare(hostname: string): string {

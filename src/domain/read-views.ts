@@ -7,6 +7,7 @@ import { selectionView } from './selection.ts';
 import {
   appliedView,
   collectionRowView,
+  curlWay,
   deletedView,
   instanceView,
   jobCheckView,
@@ -50,6 +51,8 @@ const revision = z.looseObject({
 const event = eventRecord.loose();
 export type EventAnswer = z.output<typeof event>;
 
+/** `curl`: absent from an older server. */
+export const readServer = createReader(z.looseObject({ curl: curlWay.optional() }));
 export const readModel = createReader(model);
 export const readApplied = createReader(model.extend({ applied: appliedView.shape.applied }));
 export const readModels = createReader(listOf(model));

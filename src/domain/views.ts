@@ -20,12 +20,28 @@ import { rolloutRecord } from './rollout.ts';
  * it). Times are milliseconds since the epoch, sizes bytes.
  */
 
+export const curlWay = z.union([
+  z.object({
+    origin: z.string(),
+    certificate: z.string().optional().meta({
+      description: 'The file with what is to be trusted, on the machine of the server.',
+    }),
+    resolve: z.string().optional().meta({
+      description: 'As --resolve takes it: the certificate is for that name.',
+    }),
+  }),
+  z.object({ why: z.string() }),
+]);
+/** How curl reaches the data plane from the machine of the server; or why it does not. */
+export type CurlWay = z.output<typeof curlWay>;
+
 export const serverInfo = z.object({
   name: z.literal('rouse'),
   version: z.string(),
   /** Where requests to models go, as a caller of this machine writes it. */
   dataPlane: z.string(),
   domain: z.string(),
+  curl: curlWay.meta({ description: 'How curl gets there from the machine of the server.' }),
 });
 
 export const instanceView = z.object({

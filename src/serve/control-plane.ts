@@ -25,6 +25,7 @@ import type { ClusterRuntime } from './cluster-runtime.ts';
 import type { ControlSetup, FromControl } from './control-messages.ts';
 import { type DataFolder, dataFolderAt } from './data-folder.ts';
 import { applyAtStart } from './apply-at-start.ts';
+import { findCurlWay } from './curl-way.ts';
 import { makeFirstKey } from './first-key.ts';
 import { createModelPlatform } from './model-platform.ts';
 
@@ -121,6 +122,7 @@ export async function createControlPlane(
     requireKey: needsKey(settings.control, settings.requireKey),
     version,
     dataPlane: () => setup.dataPlane,
+    curlWay: () => findCurlWay(settings, setup.dataPlane, clock.now()),
     domain: settings.domain,
     log,
     clock,

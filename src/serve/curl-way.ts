@@ -1,13 +1,10 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
+import { resolve } from 'node:path';
 import { type Certificate, makeChoice, readCertificate } from '#activator/entry/certificates.ts';
 import type { ServerSettings } from '#domain/server.ts';
+import type { CurlWay } from '#domain/views.ts';
 import { messageOf } from '#lib/fault.ts';
-
-/** How curl reaches the data plane from this machine, so that what is printed can be pasted; or why it does not. */
-export type CurlWay =
-  | { readonly origin: string; readonly options: readonly string[] }
-  | { readonly why: string };
 
 type Entry = Pick<ServerSettings, 'tls' | 'proxyProtocol' | 'domain'>;
 
@@ -16,7 +13,7 @@ export function findCurlWay(entry: Entry, dataPlane: string, now: number): CurlW
   if (entry.proxyProtocol) {
     return { why: 'connections begin with PROXY protocol v2, which curl does not speak' };
   }
-  if (entry.tls.length === 0) return { origin: dataPlane, options: [] };
+  if (entry.tls.length === 0) return { origin: dataPlane };
   try {
     return findTlsWay(entry, dataPlane, now);
   } catch (error) {
@@ -40,10 +37,10 @@ function findTlsWay({ tls, domain }: Entry, dataPlane: string, now: number): Cur
     if (!served || !isFor(served, name)) continue;
     const file = tls[certificates.indexOf(served)]?.certificate ?? '';
     if (!isValid(served, now)) return { why: `${file} is not valid now` };
-    const trust = ['--cacert', file];
-    if (name === host) return { origin: dataPlane, options: trust };
-    const resolve = ['--resolve', `${name}:${port}:${hostname}`];
-    return { origin: `https://${name}:${port}`, options: [...trust, ...resolve] };
+    const certificate = resolve(file);
+    if (name === host) return { origin: dataPlane, certificate };
+    const origin = `https://${name}:${port}`;
+    return { origin, certificate, resolve: `${name}:${port}:${hostname}` };
   }
   return { why: `no certificate is for ${host} or another host that is no model's` };
 }

@@ -3,8 +3,8 @@ import { suggest } from '#cli/suggest.ts';
 import { DEFAULT_NAMESPACE } from '#domain/names.ts';
 import { quote } from '#lib/command.ts';
 import type { ModelAnswer } from '#domain/read-views.ts';
+import type { CurlWay } from '#domain/views.ts';
 import type { Started } from './apply-at-start.ts';
-import type { CurlWay } from './curl-way.ts';
 
 /** Where everything is: the first line that is printed. */
 export function formatStart(where: {
@@ -87,10 +87,10 @@ function triesOf(models: readonly ModelAnswer[], where: Surroundings): string[] 
 /** `example`: a file with a body for it. */
 function requestOf(
   { status }: ModelAnswer,
-  { origin, options }: Exclude<CurlWay, { why: string }>,
+  way: Exclude<CurlWay, { why: string }>,
   example: string | undefined,
 ): string {
-  const address = origin + new URL(status.addresses.infer).pathname;
-  if (example === undefined) return curl(address.replace(/\/infer$/, ''), options);
-  return `${curl(address, options)} -d @${quote(example)}`;
+  const address = way.origin + new URL(status.addresses.infer).pathname;
+  if (example === undefined) return curl(address.replace(/\/infer$/, ''), way);
+  return `${curl(address, way)} -d @${quote(example)}`;
 }

@@ -97,6 +97,7 @@ export async function startServer(
   });
   const closing = new AbortController();
   const { useCases } = control;
+  const { dataPlane = () => 'http://127.0.0.1:8080' } = options;
   const api = createApi({
     useCases,
     metrics: async () => 'rouse_up 1\n',
@@ -104,7 +105,8 @@ export async function startServer(
     allowedHosts: [],
     requireKey: false,
     version: '0.0.0-test',
-    dataPlane: () => 'http://127.0.0.1:8080',
+    dataPlane,
+    curlWay: () => ({ origin: dataPlane() }),
     domain: 'localhost',
     log: silentLog,
     clock,

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ADMIN, COMMAND, makeModel } from '#test/api/server.ts';
+import type { CurlWay } from '#domain/views.ts';
 import { type Clock, systemClock } from '#lib/clock.ts';
 import { parseYaml } from '#lib/yaml.ts';
 import { makeFakeInputs } from './inputs.ts';
@@ -106,6 +107,49 @@ describe('deploy', () => {
     await world.write('free.mjs', 'free again');
     const other = await world.run(['deploy', '-n', 'else', 'free', 'free.mjs']);
     expect(other.stdout).toContain('/models/else/free/v1/models/free:predict -d ');
+  });
+
+  const tried = '/models/default/tried/';
+  test.each<[string, string, CurlWay, string]>([
+    [
+      'with TLS, one that trusts the certificate of this machine',
+      '127.0.0.1',
+      {
+        origin: 'https://a.test:1',
+        certificate: '/its.pem',
+        resolve: 'a.test:1:127.0.0.1',
+      },
+      `Try:\n  curl -sS --cacert /its.pem --resolve a.test:1:127.0.0.1 https://a.test:1${tried}\n`,
+    ],
+    [
+      'with TLS on another machine, one and where the certificate is',
+      'gpu.example',
+      { origin: 'https://127.0.0.1:1', certificate: '/its.pem' },
+      `Try:\n  curl -sS https://gpu.example:1${tried}\n` +
+        'Where its certificate is not trusted, add --cacert with a copy of /its.pem of gpu.example.\n',
+    ],
+    [
+      'where none would work, none and why',
+      '127.0.0.1',
+      { why: 'it is so' },
+      'No request to paste: it is so.\n',
+    ],
+  ])('the request to try is, %s', async (_, host, curlWay, expected) => {
+    const own = await createWorld({ curlWay: () => curlWay });
+    try {
+      await own.write('tried.mjs', 'export default () => new Response("1")');
+      const server = own.server.url.replace('127.0.0.1', host);
+      const toServer: typeof fetch = (to, init) => {
+        const address = to instanceof Request ? to.url : String(to);
+        return fetch(address.replace(server, own.server.url), init);
+      };
+      const args = ['deploy', 'tried', 'tried.mjs', '--server', server];
+      const run = await own.run(args, { fetch: toServer });
+      expect(run).toMatchObject({ status: 0, stderr: '' });
+      expect(run.stdout.split('\n').slice(2).join('\n')).toBe(expected);
+    } finally {
+      await own.close();
+    }
   });
 
   test('again is the next revision, and what the options do not say stays', async () => {

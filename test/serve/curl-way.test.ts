@@ -42,15 +42,12 @@ async function write(...given: readonly Given[]) {
 const NOT_LOOPBACK = { isForLoopback: false };
 const byName = (name: string, file: string) => ({
   origin: `https://${name}:8443`,
-  options: ['--cacert', file, '--resolve', `${name}:8443:127.0.0.1`],
+  certificate: file,
+  resolve: `${name}:8443:127.0.0.1`,
 });
 
 test.each<[string, Given[], (folder: string) => object]>([
-  [
-    'is for the address',
-    [[['a.test']]],
-    (at) => ({ origin: AT, options: ['--cacert', join(at, '0.pem')] }),
-  ],
+  ['is for the address', [[['a.test']]], (at) => ({ origin: AT, certificate: join(at, '0.pem') })],
   ['is for a name', [[['a.test'], NOT_LOOPBACK]], (at) => byName('a.test', join(at, '0.pem'))],
   [
     'is for hosts of models and a name',
@@ -111,6 +108,10 @@ test.each<[string, NonNullable<Given[1]>]>([
   const line = /^ {2}(curl .*)$/m.exec(output)?.[1] ?? '';
   const { stdout } = await runFile('sh', ['-c', line], { cwd: folder });
   expect(JSON.parse(stdout)).toMatchObject({ name: 'lang' });
+  await writeFile(join(folder, 'own.mjs'), 'export default () => new Response("own")');
+  const deployed = await platform!.rouse('deploy', 'own', 'own.mjs');
+  const own = /^ {2}(curl .*)$/m.exec(deployed.stdout)?.[1] ?? '';
+  expect((await runFile('sh', ['-c', own])).stdout).toBe('own');
 });
 
 test('behind a proxy that says the PROXY header none is printed, and why is', async () => {

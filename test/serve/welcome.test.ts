@@ -5,7 +5,7 @@ import { formatModels } from '#serve/welcome.ts';
 const WHERE = {
   examples: new Map<string, string>(),
   control: 'http://127.0.0.1:8081',
-  way: { origin: 'http://127.0.0.1:8080', options: [] },
+  way: { origin: 'http://127.0.0.1:8080' },
 };
 
 type Revisions = Record<string, 'Ready' | 'Failed'>;

@@ -15,7 +15,7 @@ const jsonSchema = {
 };
 
 export function makeServerRoutes(options: ApiOptions): Route[] {
-  const { version, domain, dataPlane, ready, metrics } = options;
+  const { version, domain, dataPlane, curlWay, ready, metrics } = options;
   return [
     defineRoute({
       method: 'get',
@@ -36,7 +36,13 @@ export function makeServerRoutes(options: ApiOptions): Route[] {
       query: NONE,
       responses: { 200: jsonResponse('About this server.', 'ServerInfo') },
       handle: ({ context }) =>
-        context.json({ name: 'rouse', version, dataPlane: dataPlane(), domain }),
+        context.json({
+          name: 'rouse',
+          version,
+          dataPlane: dataPlane(),
+          domain,
+          curl: curlWay(),
+        }),
     }),
     defineRoute({
       method: 'get',

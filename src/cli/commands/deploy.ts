@@ -2,7 +2,9 @@ import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { RUNTIMES, type RuntimeName } from '#domain/model.ts';
 import { isModel, parseModel } from '#domain/parse.ts';
-import { type ModelAnswer, readModel, readRevision } from '#domain/read-views.ts';
+import { type ModelAnswer, readModel, readRevision, readServer } from '#domain/read-views.ts';
+import type { TensorInfo } from '#domain/records.ts';
+import type { CurlWay } from '#domain/views.ts';
 import { ROUSE } from '#lib/command.ts';
 import { Fault } from '#lib/fault.ts';
 import { adviseTraffic } from '../advise.ts';
@@ -12,7 +14,7 @@ import { formatTensor, makeCurl } from '../example.ts';
 import { guessRuntime } from '../guess.ts';
 import type { Io } from '../io.ts';
 import { clientFor, type Common, namespaceOf, parseCount, parseMemory } from '../options.ts';
-import { reachableFrom } from '../reach.ts';
+import { isHere, reachableFrom } from '../reach.ts';
 import { suggest } from '../suggest.ts';
 import { waitUntilSettled } from '../wait.ts';
 import { formatLine } from './apply.ts';
@@ -148,17 +150,37 @@ async function describe(client: Client, { applied, before }: Deployed): Promise<
   const latest = revisions.at(-1) ?? '';
   const path = modelPath(namespace, name, 'revisions', latest);
   const { inspection } = await client.call({ path }, readRevision);
-  const addresses = {
-    path: reachableFrom(client.server, status.addresses.path),
-    infer: reachableFrom(client.server, status.addresses.infer),
-  };
+  const { addresses } = status;
   const lines = [
-    `  address  ${addresses.path}`,
+    `  address  ${reachableFrom(client.server, addresses.path)}`,
     ...(inspection?.inputs ?? []).map((tensor) => `  input    ${formatTensor(tensor)}`),
     ...(inspection?.outputs ?? []).map((tensor) => `  output   ${formatTensor(tensor)}`),
     ...adviseTraffic({ server: client.server, namespace, name }, latest, before, status.traffic),
-    'Try:',
-    `  ${makeCurl(addresses, inspection?.inputs)}`,
+    ...(await suggestRequest(client, addresses, inspection?.inputs)),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** A command that calls it from here, as it is printed; or what is missing to it. */
+async function suggestRequest(
+  client: Client,
+  addresses: ModelAnswer['status']['addresses'],
+  inputs: readonly TensorInfo[] | undefined,
+): Promise<string[]> {
+  const { server } = client;
+  const info = await client.call({ path: '/api/v1' }, readServer);
+  const curl: CurlWay = info.curl ?? { origin: addresses.path };
+  if ('why' in curl) return [`No request to paste: ${curl.why}.`];
+  const at = (address: string): string =>
+    reachableFrom(server, new URL(new URL(address).pathname, curl.origin).href);
+  const found = { path: at(addresses.path), infer: at(addresses.infer) };
+  if (curl.certificate === undefined || isHere(server)) {
+    return ['Try:', `  ${makeCurl(found, inputs, curl)}`];
+  }
+  const copy = `a copy of ${curl.certificate} of ${new URL(server).hostname}`;
+  return [
+    'Try:',
+    `  ${makeCurl(found, inputs, {})}`,
+    `Where its certificate is not trusted, add --cacert with ${copy}.`,
+  ];
 }
