@@ -417,6 +417,7 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
     if (this.phase === EXCHANGING) this.exchange?.sweep(now);
     if (this.deadline === FRESH) this.deadline = now + this.idleTime();
     if (this.phase === EXCHANGING && this.paused) this.checkCaller();
+    if (this.phase === LINGERING) this.lingerOn(now);
     if (now >= this.deadline) this.onLate(now);
     else if (this.phase === READING && now > this.deadline - REMEMBER_UNTIL_MS) this.forgetLast();
   }
@@ -466,11 +467,16 @@ export class CallerConnection implements Downstream, AcceptedConnection, SocketO
   /** Ends with FIN: for a response whose end is the end of the connection, and when no more is taken. */
   private linger(): void {
     this.phase = LINGERING;
-    this.deadline = this.plane.now() + LINGER_MS;
     this.takeAhead();
     this.writer.uncork();
     this.socket.end();
     this.resume();
+    this.deadline = this.plane.now() + (this.writer.isEmpty ? LINGER_MS : KEEP_ALIVE_MS);
+  }
+
+  /** A caller that reads slowly gets all of its answer; who reads nothing is waited for as long as an idle one. */
+  private lingerOn(now: number): void {
+    if (this.writer.isEmpty) this.deadline = Math.min(this.deadline, now + LINGER_MS);
   }
 
   /** Breaks off in the middle of a response, so that the caller can't take it for whole. */

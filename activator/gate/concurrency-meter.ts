@@ -22,11 +22,9 @@ export class ConcurrencyMeter {
   /** Of in flight, since the last request ended. */
   private spentMs = 0;
   private at: number;
-  private takenAt: number;
 
   constructor(now: number) {
     this.at = now;
-    this.takenAt = now;
   }
 
   /** Nothing was in flight or waited since the last `take`, as far as it was told. */
@@ -51,13 +49,12 @@ export class ConcurrencyMeter {
     this.serviceMs = spent + ((this.serviceMs ?? spent) - spent) * (1 - SERVICE_WEIGHT);
   }
 
-  /** Since the last call. */
-  take(): Means {
-    const elapsed = Math.max(1, this.at - this.takenAt);
+  /** Since `since`, ms: the last call, or later if nothing was in flight or waited in between. */
+  take(since: number): Means {
+    const elapsed = Math.max(1, this.at - since);
     const means = { busyMs: this.busyMs, meanConcurrency: this.totalMs / elapsed };
     this.busyMs = 0;
     this.totalMs = 0;
-    this.takenAt = this.at;
     return means;
   }
 }

@@ -411,10 +411,10 @@ export class Gate<I extends GateInstance> implements Party {
     this.wakes.wakeIfDue(this.waiting);
   }
 
-  /** What was in flight and waited since the last call. */
-  takeMeans(): Means {
+  /** What was in flight and waited since `since`, ms: the last call, or later if nothing did in between. */
+  takeMeans(since: number): Means {
     this.advanceMeter();
-    return this.meter.take();
+    return this.meter.take(since);
   }
 
   /** What is in flight and waits is about to change. */

@@ -17,30 +17,33 @@ export function reportLoad(options: {
 }): void {
   const { routes, timers, now, isLinked, send } = options;
   let hadLoad = false;
+  let toldAt = now();
   timers.every(REPORT_MS, () => {
     if (!isLinked()) return;
-    const report = takeReport(routes, now());
+    const at = now();
+    const report = takeReport(routes, at, toldAt);
+    toldAt = at;
     const hasLoad = report.revisions.length > 0;
     if (hasLoad || hadLoad) send(report);
     hadLoad = hasLoad;
   });
 }
 
-/** What changed per revision since the last report; revisions with nothing to tell are left out. */
-function takeReport(routes: Routes, at: number): LoadReport {
+/** What changed per revision since the last report, at `since`; revisions with nothing to tell are left out. */
+function takeReport(routes: Routes, at: number, since: number): LoadReport {
   const revisions: RevisionLoad[] = [];
   for (const route of routes.allRevisions()) {
-    const load = takeLoad(route);
+    const load = takeLoad(route, since);
     if (load) revisions.push(load);
   }
   return { type: 'load', at, revisions };
 }
 
-function takeLoad({ key, gate, metrics }: RevisionRoute): RevisionLoad | undefined {
+function takeLoad({ key, gate, metrics }: RevisionRoute, since: number): RevisionLoad | undefined {
   if (!metrics) return undefined;
   const { inFlight, waiting, meter } = gate;
   if (!metrics.hasArrivals && inFlight === 0 && waiting === 0 && meter.isEmpty) return undefined;
-  const { busyMs, meanConcurrency } = gate.takeMeans();
+  const { busyMs, meanConcurrency } = gate.takeMeans(since);
   return {
     revision: key,
     inFlight,

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { expect, test } from 'vitest';
+import { KEEP_ALIVE_MS } from '#activator/plane.ts';
 import { silentLog } from '#lib/log.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 import { useTeardown } from '#test/teardown.ts';
@@ -38,6 +41,36 @@ test('who sends many requests and reads no answer is not read any more; when it 
   expect(asked).toBeLessThan(many / 2);
   client.socket.resume();
   await expect.poll(() => client.text().split('!').length - 1, { timeout: 30_000 }).toBe(many);
+});
+
+/** More than the buffers of both sockets take: a list of models is one answer, made at once. */
+const MODELS = Array.from({ length: 30_000 }, (_, i) =>
+  makeModel({ namespace: 'n'.repeat(60), name: `${'m'.repeat(50)}${i}` }),
+);
+
+test.each([
+  ['late gets all of it', 30_000, true],
+  ['not at all is not waited for longer than an idle caller', KEEP_ALIVE_MS + 1000, false],
+])('who reads the last answer of a connection %s', async (_, passes, isWhole) => {
+  const clock = createFakeClock();
+  const harness = await startHarness({}, {}, silentLog, clock);
+  teardown(() => harness.close());
+  harness.publisher.update({ models: MODELS });
+  await harness.activator.ready;
+  const client = connect(harness.port, '127.0.0.1');
+  teardown(() => client.destroy());
+  client.on('error', () => {});
+  const ended = once(client, 'close');
+  client.write('GET /v1/models HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n');
+  await once(client, 'readable');
+  clock.advance(passes);
+  const pieces: Buffer[] = [];
+  client.on('data', (piece: Buffer) => pieces.push(piece));
+  await ended;
+  const text = Buffer.concat(pieces).toString('latin1');
+  const length = Number(/^Content-Length: (\d+)\r$/m.exec(text)?.[1]);
+  expect(length).toBeGreaterThan(6_000_000);
+  expect(text.length - text.indexOf('\r\n\r\n') - 4 === length).toBe(isWhole);
 });
 
 test('a connection that has had a request does not become HTTP/2', async () => {
