@@ -49,7 +49,8 @@ function notReady(model: ModelRoute, route: RevisionRoute | undefined): Choice {
   }
   const { routing } = route;
   if (routing.state === 'Failed') return { route, setCookie: '' };
-  const detail = `Revision ${routing.name} of ${name} is not ready yet (${routing.state}): ${routing.reason}`;
+  const why = routing.waitingFor ?? routing.reason;
+  const detail = `Revision ${routing.name} of ${name} is not ready yet (${routing.state}): ${why}`;
   return refusal('unavailable', detail, { retryAfter: PREPARING_RETRY_S });
 }
 

@@ -7,7 +7,7 @@ import { suggest } from './suggest.ts';
 
 /** Building an environment for Python may take minutes; what takes longer is watched with `rouse why`. */
 const MAX_WAIT_MS = 15 * 60_000;
-/** Most are settled by then; who waits longer is told for what. */
+/** Most are settled by then; who waits longer is told for what, and when that changes. */
 const SILENT_MS = 5000;
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 1000;
@@ -27,7 +27,7 @@ export async function waitUntilSettled(
   const { namespace, name } = applied;
   const begun = io.clock.now();
   const why = suggest(['why', name], { server: client.server, namespace });
-  let tellAt = begun + SILENT_MS;
+  let told = '';
   let ms = FIRST_PAUSE_MS;
   for (;;) {
     const model = await client.call({ path: modelPath(namespace, name) }, readModel);
@@ -37,9 +37,10 @@ export async function waitUntilSettled(
     if (io.signal.aborted || io.clock.now() > begun + MAX_WAIT_MS) {
       throw new Fault('unavailable', `${name} is not ready yet. See: ${why}`);
     }
-    if (io.clock.now() > tellAt) {
-      tellAt = Number.POSITIVE_INFINITY;
-      io.stderr.write(`${name} ${open.name} is ${open.state}: ${open.reason}. See: ${why}\n`);
+    const news = `${name} ${open.name} is ${open.state}: ${open.reason.replace(/\.$/, '')}`;
+    if (io.clock.now() > begun + SILENT_MS && news !== told) {
+      told = news;
+      io.stderr.write(`${news}. See: ${why}\n`);
     }
     await pause(io, ms);
     ms = Math.min(ms * 1.5, MAX_PAUSE_MS);

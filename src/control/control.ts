@@ -181,7 +181,12 @@ export async function createControl(options: {
     onImpossible,
     onGone: forget,
   });
-  const revisions = createRevisionLoop({ ...base, autoscaler, atOnce: settings.proofsAtOnce });
+  const revisions = createRevisionLoop({
+    ...base,
+    autoscaler,
+    waitsFor: facts.waitsFor,
+    atOnce: settings.proofsAtOnce,
+  });
   const instances = createInstances({
     ...base,
     metrics,
@@ -316,6 +321,7 @@ export async function createControl(options: {
 
   const about = {
     healthOf: facts.healthOf,
+    waitsFor: facts.waitsFor,
     retainedOf: (entry: ModelEntry) => retention.retainedOf(entry),
     rolloutOf: (model: string) => rollouts.get(model),
     selectionOf: (model: string) => selection.view(model),

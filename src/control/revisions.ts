@@ -13,8 +13,8 @@ import { abortable, wait } from './wait.ts';
  *
  * Invariants:
  * 1. Each revision is worked on by one job at a time. At most `PREPARING_AT_ONCE` jobs prepare or wait for
- *    their turn to prove, and at most `atOnce` prove; a proof that only waits for memory does not count, so
- *    that it holds up nobody.
+ *    their turn to prove, and at most `atOnce` prove; a proof that only waits, for memory or for the cluster,
+ *    does not count, so that it holds up nobody.
  * 2. A job may end at any point and begin again: all that counts is in the store, every step is repeatable.
  * 3. A job that belongs to a revision which was deleted, or made anew under its name, changes nothing.
  */
@@ -44,8 +44,14 @@ interface Job {
   readonly turn: PromiseWithResolvers<void>;
 }
 
-export function createRevisionLoop(options: PrepareOptions & { atOnce: number }): RevisionLoop {
-  const { catalog, clock, log, runtime, autoscaler, atOnce } = options;
+export function createRevisionLoop(
+  options: PrepareOptions & {
+    atOnce: number;
+    /** What keeps its instances from being started. */
+    waitsFor: (revision: string) => string | undefined;
+  },
+): RevisionLoop {
+  const { catalog, clock, log, runtime, waitsFor, atOnce } = options;
   const waiting = new Set<string>();
   const jobs = new Map<string, Job>();
   const proofs = createProofs({ ...options, onWaiting: pump });
@@ -81,7 +87,7 @@ export function createRevisionLoop(options: PrepareOptions & { atOnce: number })
   function countProving(): number {
     let count = 0;
     for (const [key, { phase }] of jobs) {
-      if (phase === 'proving' && autoscaler.waitingSince(key) === undefined) count++;
+      if (phase === 'proving' && waitsFor(key) === undefined) count++;
     }
     return count;
   }
@@ -152,7 +158,7 @@ export function createRevisionLoop(options: PrepareOptions & { atOnce: number })
     },
     onRuntime(event) {
       proofs.onRuntime(event);
-      if (event.type !== 'instance') pump();
+      if (event.type !== 'instance' || event.instance.waitingFor !== undefined) pump();
     },
     onImpossible: (revision, why) => proofs.onImpossible(revision, why),
     async close() {

@@ -13,6 +13,8 @@ import type { ModelView } from './usecases.ts';
 /** What is known of models besides their records. */
 export interface ViewOptions {
   readonly healthOf: (revision: string) => Health | undefined;
+  /** What an instance of it waits for to be started. */
+  readonly waitsFor: (revision: string) => string | undefined;
   readonly retainedOf: (entry: ModelEntry) => Retained;
   readonly rolloutOf: (model: string) => RolloutRecord | undefined;
   /** By key of the model. */
@@ -29,7 +31,7 @@ export function makeView(
   const shadow = shadowOf(entry);
   const revisions = [...entry.revisions.values()]
     .sort((a, b) => a.value.ordinal - b.value.ordinal)
-    .map((stored) => withFailure(stored, healthOf));
+    .map((stored) => withTrouble(stored, about));
   const instances = revisionKeys(entry).flatMap((key) => runtime.instances(key));
   const served = entry.resolved.targets.filter(({ percent }) => percent > 0);
   const isFailing = ({ revision }: { readonly revision: string }): boolean =>
@@ -73,13 +75,17 @@ function stateOf(
   return doesStart ? 'Asleep' : 'Failed';
 }
 
-/** Where its last start failed, that is the reason which is shown: the same that callers are told. */
-function withFailure(
+/** What it waits for, or why its last start failed, is the reason which is shown: the same that callers are told. */
+function withTrouble(
   stored: Stored<'revision'>,
-  healthOf: (revision: string) => Health | undefined,
+  { healthOf, waitsFor }: Pick<ViewOptions, 'healthOf' | 'waitsFor'>,
 ): Stored<'revision'> {
-  const reason = healthOf(stored.key)?.startFailure?.message;
-  if (reason === undefined || stored.value.state === 'Failed') return stored;
-  const what = stored.value.spec.runtime === 'url' ? '' : 'the last start failed: ';
-  return { ...stored, value: { ...stored.value, reason: what + reason } };
+  const { state, spec } = stored.value;
+  if (state === 'Failed') return stored;
+  const waiting = waitsFor(stored.key);
+  if (waiting !== undefined) return { ...stored, value: { ...stored.value, reason: waiting } };
+  const failure = healthOf(stored.key)?.startFailure?.message;
+  if (failure === undefined) return stored;
+  const what = spec.runtime === 'url' ? '' : 'the last start failed: ';
+  return { ...stored, value: { ...stored.value, reason: what + failure } };
 }

@@ -7,7 +7,7 @@ import { useTeardown } from '#test/teardown.ts';
 
 const teardown = useTeardown();
 
-test('who waits for more than a few seconds is told for what, once', async () => {
+test('who waits for more than a few seconds is told for what, and when that changes', async () => {
   const world = await createWorld();
   teardown(() => world.close());
   await world.write('a.yaml', fileOf('a'));
@@ -20,7 +20,8 @@ test('who waits for more than a few seconds is told for what, once', async () =>
   let asked = 0;
   const call: Client['call'] = async (_, read) => {
     asked += 1;
-    if (revision) Object.assign(revision, { state: asked < 30 ? 'Proving' : 'Ready', reason: 'r' });
+    const reason = asked < 20 ? 'r' : 'waits for room.';
+    if (revision) Object.assign(revision, { state: asked < 30 ? 'Proving' : 'Ready', reason });
     setImmediate(() => clock.advance(1000));
     return read(body);
   };
@@ -37,7 +38,7 @@ test('who waits for more than a few seconds is told for what, once', async () =>
     },
   );
   expect(settled.state).toBe('Ready');
-  expect(stderr.text()).toBe(
-    `a ${applied.revisions[0]} is Proving: r. See: npx rouse why a --server http://127.0.0.1:9\n`,
-  );
+  const told = (reason: string): string =>
+    `a ${applied.revisions[0]} is Proving: ${reason}. See: npx rouse why a --server http://127.0.0.1:9\n`;
+  expect(stderr.text()).toBe(told('r') + told('waits for room'));
 });

@@ -204,6 +204,28 @@ describe('proof', () => {
     await deployed(harness, { revision: program({ resources: { memory: '50Mi' } }) }, 'small');
   });
 
+  test('proofs that wait for the cluster hold up no others, and say what they wait for', async () => {
+    harness.runtime.holdStarts();
+    const revisions = ['a', 'b', 'c', 'd'].map((name) => program({ name }));
+    await harness.apply({ revisions });
+    await until('four are proven', () => harness.runtime.instances().length === 4);
+    await harness.apply({ revision: program() }, 'small');
+    await rest();
+    expect(live('default/small/00001'), 'it has to wait for its turn').toEqual([]);
+    const why = 'waits for room: 0/1 nodes are available';
+    harness.runtime.tellWaiting(live('default/m/a')[0]?.id ?? '', why);
+    await until('its turn has come', () => live('default/small/00001').length === 1);
+    const view = await harness.control.useCases.getModel(ADMIN, 'default', 'm');
+    expect(view.revisions.map(({ value }) => value.reason)).toEqual([
+      why,
+      ...Array.from({ length: 3 }, () => 'prepared; it has to become ready once'),
+    ]);
+    harness.runtime.letGo();
+    await reaches(harness, 'default/small/00001', 'Ready');
+    const { reason } = await revisionOf('default/m/a');
+    expect(reason).toMatch(/^ready /);
+  });
+
   test('at most so many at once', async () => {
     harness.runtime.holdStarts();
     const revisions = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => program({ name }));

@@ -68,6 +68,11 @@ beforeAll(async () => {
         targets: [],
         revisions: [makeRevision({ state: 'Failed', reason: 'exited with status 3' })],
       }),
+      makeModel({
+        name: 'too-large',
+        targets: [],
+        revisions: [makeRevision({ state: 'Proving', waitingFor: 'waits for room: no memory' })],
+      }),
     ],
     instances: [
       at(0, 'default/digits/v1'),
@@ -263,6 +268,15 @@ describe('what is answered without waking anything', () => {
     );
     expect(Number(answer.headers['retry-after']), 'nothing is tried again').toBe(30);
     expect(answer.headers['rouse-revision']).toBe('v1');
+  });
+
+  test('one that was never ready, and waits for room, says that it does', async () => {
+    const answer = await call(harness.port, '/models/default/too-large/');
+    expect(answer.status).toBe(503);
+    expect(JSON.parse(answer.body)).toMatchObject({
+      code: 'unavailable',
+      detail: 'Revision v1 of too-large is not ready yet (Proving): waits for room: no memory',
+    });
   });
 
   test('one whose failure is remembered for longer is asked for again after that', async () => {
