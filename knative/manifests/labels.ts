@@ -1,12 +1,15 @@
 import { modelKey, partsOfRevisionKey, revisionKey } from '#domain/names.ts';
 import { FIELD_MANAGER } from '../api/kube.ts';
 import type { KubeObject, Texts } from '../api/objects.ts';
+import { serviceName } from './names.ts';
 
 /** What Rouse made says so, and of which model and revision it is. Nothing else is ever changed or deleted. */
 
 const MANAGED_BY = 'app.kubernetes.io/managed-by';
 const MODEL = 'rouse.dev/model';
 const REVISION = 'rouse.dev/revision';
+/** Knative says it of all that it makes for a Service. */
+const SERVICE = 'serving.knative.dev/service';
 /** Where its pods fetch from: another Rouse on the same cluster has another address. */
 const ARTIFACTS = 'rouse.dev/artifacts';
 
@@ -25,8 +28,23 @@ export function makeRevisionLabels(key: string): Texts {
 
 /** `namespace/model` of what Rouse has made. */
 export function modelKeyOf({ metadata }: KubeObject): string | undefined {
-  const model = metadata.labels?.[MODEL];
+  const model = modelIn(metadata);
   return model === undefined ? undefined : modelKey(metadata.namespace ?? '', model);
+}
+
+/** Who copies a Service has a stranger's, with our labels and another name, and so has all that Knative makes for it. */
+function modelIn({ labels = {} }: KubeObject['metadata']): string | undefined {
+  const { [MODEL]: model, [SERVICE]: service } = labels;
+  if (model === undefined || service === undefined) return model;
+  return service === serviceName(model) ? model : undefined;
+}
+
+/** The same of a Service itself. */
+export function modelKeyOfService(service: KubeObject): string | undefined {
+  const model = service.metadata.labels?.[MODEL];
+  return model !== undefined && service.metadata.name === serviceName(model)
+    ? modelKeyOf(service)
+    : undefined;
 }
 
 export function makeKeeperAnnotation(artifactsUrl: string): Texts {
@@ -47,7 +65,8 @@ export function isMadeFor(model: string, object: KubeObject): boolean {
 
 /** `namespace/model/revision` of what belongs to one revision. */
 export function revisionKeyOf({ metadata }: KubeObject): string | undefined {
-  const { [MODEL]: model, [REVISION]: revision } = metadata.labels ?? {};
+  const model = modelIn(metadata);
+  const revision = metadata.labels?.[REVISION];
   if (model === undefined || revision === undefined) return undefined;
   return revisionKey(metadata.namespace ?? '', model, revision);
 }

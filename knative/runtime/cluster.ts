@@ -12,7 +12,7 @@ import type {
   PodAutoscaler,
 } from '../api/objects.ts';
 import { PODAUTOSCALERS, PODS, REVISIONS, SERVICES } from '../api/resources.ts';
-import { OURS, modelKeyOf } from '../manifests/labels.ts';
+import { OURS, modelKeyOf, modelKeyOfService } from '../manifests/labels.ts';
 
 /** What there is of Rouse in the cluster, kept up to date. */
 export interface Cluster {
@@ -73,9 +73,10 @@ export function createCluster(options: {
   }
 
   const services = mirrors.add(SERVICES, OURS, (change) => {
-    const model = modelKeyOf(change.object);
-    if (change.type === 'gone' && model !== undefined) listener.onServiceGone(model);
-    tellModel(change);
+    const model = modelKeyOfService(change.object);
+    if (model === undefined) return;
+    if (change.type === 'gone') listener.onServiceGone(model);
+    listener.onModel(model);
   });
   const revisions = mirrors.add(REVISIONS, OURS, (change) => {
     index(change);

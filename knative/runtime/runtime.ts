@@ -10,7 +10,7 @@ import type { Kube } from '../api/kube.ts';
 import type { OwnerReference } from '../api/objects.ts';
 import { PODS, SERVICES } from '../api/resources.ts';
 import type { Servers } from '../manifests/container.ts';
-import { isKeptElsewhere, isMadeFor, modelKeyOf } from '../manifests/labels.ts';
+import { isKeptElsewhere, isMadeFor, modelKeyOfService } from '../manifests/labels.ts';
 import { serviceName } from '../manifests/names.ts';
 import { rehearse } from './apply.ts';
 import { createCluster } from './cluster.ts';
@@ -178,7 +178,7 @@ export async function createKnativeRuntime(
     routes: {
       models: () =>
         Array.from(cluster.services.all())
-          .flatMap((each) => modelKeyOf(each) ?? [])
+          .flatMap((each) => modelKeyOfService(each) ?? [])
           .filter((model) => !isOfAnother(model)),
       route: (model, targets) => loopOf(model).route(targets),
       forget,

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
 import { revisionSpec, type RevisionSpecInput } from '#domain/model.ts';
-import type { KnativeService, Pod, Texts } from '#knative/api/objects.ts';
+import type { KnativeService, KubeObject, Pod, Texts } from '#knative/api/objects.ts';
 import { DEFINITIONS, PODAUTOSCALERS, PODS, REVISIONS, SERVICES } from '#knative/api/resources.ts';
 import { revisionName } from '#knative/manifests/names.ts';
 import { systemClock } from '#lib/clock.ts';
@@ -197,6 +197,41 @@ describe('a model', () => {
     const before = setup.server.store.put(SERVICES, { metadata });
     await setup.runtime.routes.forget('shop/digits');
     expect(service()).toEqual(before);
+  });
+
+  test('that somebody copies under another name: the copy is a stranger, and gets no requests of the model', async () => {
+    setup = await createKnativeSetup();
+    const { store } = setup.server;
+    const made = workload('v1');
+    await ready(made);
+    const [pod] = store.all(PODS);
+    const [revision] = store.all(REVISIONS);
+    const original = service();
+    if (!pod || !revision || !original) throw new Error('nothing was made');
+    const copy = ({ metadata, ...rest }: KubeObject, of: string): KubeObject => {
+      const labels = { ...metadata.labels, 'serving.knative.dev/service': of };
+      return { ...rest, metadata: { namespace: 'shop', name: `${of}-${metadata.name}`, labels } };
+    };
+    store.put(SERVICES, { ...original, metadata: { ...original.metadata, name: 'copied' } });
+    const copied = store.put(REVISIONS, copy(revision, 'copied'));
+    store.put(PODS, copy(pod, 'copied'));
+    const mine = store.put(PODS, copy(pod, 'digits'));
+    await until('the one after it is seen', () => setup.runtime.instances().length === 2);
+    const ids = setup.runtime.instances().map(({ id }) => id);
+    expect(ids.toSorted()).toEqual(
+      [`shop/${mine.metadata.name}`, `shop/${pod.metadata.name}`].toSorted(),
+    );
+    expect(setup.runtime.routes.models()).toEqual(['shop/digits']);
+    await setup.runtime.want(made, wanted(3));
+    await until('it is steered', () => {
+      const now = store.get(REVISIONS, 'shop', revision.metadata.name);
+      return now?.metadata.annotations?.[MIN] === '3';
+    });
+    await setup.runtime.routes.forget('shop/digits');
+    expect(service()).toBeUndefined();
+    expect(store.get(SERVICES, 'shop', 'copied')).toBeDefined();
+    const { annotations } = store.get(REVISIONS, 'shop', copied.metadata.name)?.metadata ?? {};
+    expect(annotations?.[MIN]).toBeUndefined();
   });
 
   test('of a stranger is refused, and stays as it is', async () => {
