@@ -29,7 +29,11 @@ const TABLE: Table = {
     { path: 'src/runtime', holds: 'what runs instances', imports: [DOMAIN, LIB] },
     { path: 'src/store', holds: 'what is remembered; artifacts', imports: [DOMAIN, LIB] },
     { path: 'src/bus', holds: 'signals between data plane and control', imports: [DOMAIN, LIB] },
-    { path: 'src/batch', holds: 'what a job does: rows in, requests, rows out', imports: [DOMAIN, LIB] },
+    {
+      path: 'src/batch',
+      holds: 'what a job does: rows in, requests, rows out',
+      imports: [DOMAIN, LIB],
+    },
     {
       path: 'knative',
       holds: 'Kubernetes and Knative Serving: runtime, activator, ingress, Model objects, install',
@@ -104,6 +108,9 @@ const TABLE: Table = {
     hono: ['src/api'],
     '@hono/node-server': ['src/api', 'functions'],
     '@hono/zod-openapi': ['src/api'],
+    '@duckdb/node-api': ['src/batch', 'test'],
+    '@duckdb/node-bindings': ['src/batch'],
+    'apache-arrow': ['src/batch', 'test'],
     commander: ['src/cli'],
     'onnxruntime-node': ['functions'],
     '@bufbuild/protobuf': ['functions', 'activator', 'knative'],

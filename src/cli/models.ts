@@ -1,8 +1,8 @@
 import { type ModelAnswer, readModels } from '#domain/read-views.ts';
 import { Fault } from '#lib/fault.ts';
+import { nearNames } from '#lib/near.ts';
 import { type Client, modelPath } from './client.ts';
 import type { Io } from './io.ts';
-import { nearNames } from './near.ts';
 import { clientFor, type Common, namespaceOf } from './options.ts';
 import { suggest } from './suggest.ts';
 

@@ -4,8 +4,9 @@
  * - `openRows(input)` of `open-rows.ts`: a RowSource over a file, a folder, a glob or an address;
  * - `openSink(part, output)` of `open-sink.ts`: a RowSink for one part of the output;
  * - `assemble(parts, output)` of `assemble.ts`: the parts, in order, as one file;
- * - `sliceRows`, `joinRows`, `rowOf` of `batches.ts`;
- * - `mapColumns` of `map.ts`: which columns are a model's inputs.
+ * - `checkOutput` of `assemble.ts`: what can be known of an output before work starts;
+ * - `sliceRows`, `rowOf` of `batches.ts`;
+ * - `mapColumns` of `map.ts`: which columns are a model's inputs; `packInput`, `unusableRows` of `pack.ts`.
  */
 
 /** Datatypes of the Open Inference Protocol V2. BYTES is text. */
@@ -90,7 +91,7 @@ export interface RowSource {
 
 /** A part of the output: whatever passes `test/batch/row-sink.ts`. */
 export interface RowSink {
-  /** The columns must be those that the sink was opened with. */
+  /** The columns must be those that the sink was opened with. When it fails, the part is given up. */
   write(batch: RowBatch): Promise<void>;
   /** The part is durable when this resolves, its folder's entry too. A part that was not closed means nothing. */
   close(): Promise<void>;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { nearNames } from '#cli/near.ts';
+import { nearNames } from '#lib/near.ts';
 
 test('near is a letter or two, or one that goes on; the nearest first', () => {
   const names = ['digits', 'digit', 'digits-v2', 'embed', 'chat', 'sentiment'];

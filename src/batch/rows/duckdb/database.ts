@@ -1,0 +1,51 @@
+import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { messageOf, Fault } from '#lib/fault.ts';
+import { quoteTexts } from './sql.ts';
+
+/** All that the library may hold, of the 300 MiB that a job may take. */
+const MEMORY_LIMIT = '100MB';
+/** A message of the library quotes the line; a line may be a megabyte. */
+const MAX_MESSAGE = 500;
+
+export interface Database {
+  readonly connection: DuckDBConnection;
+  close(): void;
+}
+
+/** A database in memory that reaches nothing but these files and what lies in these folders. */
+export async function openDatabase(may: {
+  readonly files?: readonly string[];
+  readonly folders?: readonly string[];
+}): Promise<Database> {
+  const instance = await DuckDBInstance.create(':memory:', {
+    // Rows stay in order, and instances of models have the other processors.
+    threads: '1',
+    preserve_insertion_order: 'true',
+    memory_limit: MEMORY_LIMIT,
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+    allow_community_extensions: 'false',
+  });
+  const connection = await instance.connect();
+  await connection.run(`SET temp_directory = ''`);
+  await connection.run(`SET allowed_paths = ${quoteTexts(may.files ?? [])}`);
+  await connection.run(`SET allowed_directories = ${quoteTexts(may.folders ?? [])}`);
+  await connection.run('SET enable_external_access = false');
+  await connection.run('SET lock_configuration = true');
+  return {
+    connection,
+    close() {
+      connection.closeSync();
+      instance.closeSync();
+    },
+  };
+}
+
+/** What the library threw, as a Fault. `what`: the file or files that it was about. */
+export function databaseFault(error: unknown, what: string): Fault {
+  if (error instanceof Fault) return error;
+  const [head = ''] = messageOf(error).split(/\n\s*(?:Possible (?:fixes|solutions)|LINE \d)/);
+  const text = head.replace(/^[A-Z][A-Za-z ]+ Error: /, '').replaceAll(/\s*\n\s*/g, '; ');
+  const code = /No space left|Disk quota|File too large/i.test(text) ? 'storage_full' : 'invalid';
+  return new Fault(code, `${what}: ${text.slice(0, MAX_MESSAGE)}`, { cause: error });
+}

@@ -1,0 +1,62 @@
+import { link, open, rename, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { causeOf, Fault } from '#lib/fault.ts';
+
+/** Files that are there whole or not at all, also after a power cut. */
+
+/** Makes a written file durable, and its name in its folder. */
+export async function makeDurable(path: string): Promise<void> {
+  await sync(path);
+  await sync(dirname(path));
+}
+
+/** Gives a complete and durable file its name. Throws Fault `conflict` when that is taken, unless it may be replaced. */
+export async function moveInto(from: string, to: string, replace: boolean): Promise<void> {
+  if (replace) await rename(from, to);
+  else {
+    // Unlike a rename, a link refuses a name that is taken.
+    await link(from, to).catch((error: unknown) => {
+      throw codeOf(error) === 'EEXIST' ? taken(to) : error;
+    });
+    await unlink(from);
+  }
+  await sync(dirname(to));
+}
+
+export function taken(path: string): Fault {
+  return new Fault(
+    'conflict',
+    `${path} exists already; expected a name that is free, or --force to replace it`,
+  );
+}
+
+/** What the file system threw, as a Fault that names the file and what to do. */
+export function fileFault(error: unknown, path: string): Fault {
+  if (error instanceof Fault) return error;
+  const code = codeOf(error);
+  if (['ENOSPC', 'EDQUOT', 'EFBIG'].includes(code)) {
+    return new Fault('storage_full', `no space left for ${path}: free some`, { cause: error });
+  }
+  if (['EACCES', 'EPERM', 'EROFS'].includes(code)) {
+    return new Fault('forbidden', `${path} cannot be written (${code}): check its owner and mode`, {
+      cause: error,
+    });
+  }
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return new Fault('not_found', `${path}: its folder is not there`, { cause: error });
+  }
+  return new Fault('internal', `${path}: ${causeOf(error)}`, { cause: error });
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+async function sync(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,41 @@
+import { Fault } from '#lib/fault.ts';
+import { openDatabaseSource } from './duckdb/source.ts';
+import { fetchInput } from './fetch.ts';
+import { type Encoding, encodingOf } from './formats.ts';
+import { type InputFile, locate } from './locate.ts';
+import type { Format, InputSpec, RowSource } from './rows.ts';
+import { refuseBroken, unpack } from './unpack.ts';
+
+/**
+ * Opens what an input names, and looks into it. Throws Faults: `not_found`, `forbidden`, `too_large`, `unavailable`
+ * (an address that did not answer), `storage_full`, and `invalid` for what cannot be read or has no rows.
+ */
+export async function openRows(input: InputSpec): Promise<RowSource> {
+  const remote = /^https?:\/\//.test(input.location);
+  const files = await locate(remote ? await fetchInput(input) : input.location);
+  const encoding = commonEncoding(files, input.format);
+  const { format, compression } = encoding;
+  if (format !== 'arrow') {
+    if (compression) for (const file of files) await refuseBroken(file, compression);
+    return await openDatabaseSource(files, encoding);
+  }
+  // 20 MiB of code that most jobs do not need.
+  const { openArrowSource } = await import('./arrow/source.ts');
+  if (!compression) return await openArrowSource(files);
+  const unpacked: InputFile[] = [];
+  for (const file of files) unpacked.push(await unpack(file, compression, input.folder));
+  return await openArrowSource(unpacked);
+}
+
+function commonEncoding(files: readonly InputFile[], format: Format | undefined): Encoding {
+  const [first, ...others] = files.map(({ path }) => ({ path, ...encodingOf(path, format) }));
+  if (!first) throw new Fault('not_found', 'there is no file');
+  const other = others.find(
+    (one) => one.format !== first.format || one.compression !== first.compression,
+  );
+  if (!other) return first;
+  throw new Fault(
+    'invalid',
+    `${other.path} is written otherwise than ${first.path}: expected one format`,
+  );
+}

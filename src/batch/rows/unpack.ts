@@ -1,0 +1,63 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { causeOf, Fault } from '#lib/fault.ts';
+import { fileFault, makeDurable } from './durable.ts';
+import { type InputFile, versionOf } from './locate.ts';
+import type { Compression } from './rows.ts';
+
+export function inflate(packed: Readable, compression: Compression): Readable {
+  const unpacked = compression === 'gzip' ? createGunzip() : createZstdDecompress();
+  packed.on('error', (error) => unpacked.destroy(error));
+  return packed.pipe(unpacked);
+}
+
+/** Unpacks a file whose format is read from its end. What a former run unpacked is used again. */
+export async function unpack(
+  file: InputFile,
+  compression: Compression,
+  folder: string,
+): Promise<InputFile> {
+  const path = join(folder, `${versionOf([file]).slice(0, 16)}.unpacked`);
+  const partial = `${path}.partial`;
+  if (!(await stat(path).catch(() => undefined))) {
+    try {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await unpackInto(createWriteStream(partial), file, compression);
+      await rename(partial, path);
+      await makeDurable(path);
+    } catch (error) {
+      await rm(partial, { force: true });
+      throw fileFault(error, partial);
+    }
+  }
+  return { ...file, path };
+}
+
+/**
+ * Throws Fault `invalid` when a file is not whole: DuckDB takes what is there of it for all. Reads it once, which takes
+ * as long as unpacking does.
+ */
+export async function refuseBroken(file: InputFile, compression: Compression): Promise<void> {
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  await unpackInto(nowhere, file, compression);
+}
+
+async function unpackInto(
+  to: Writable,
+  { path }: InputFile,
+  compression: Compression,
+): Promise<void> {
+  const unpacked = compression === 'gzip' ? createGunzip() : createZstdDecompress();
+  try {
+    await pipeline(createReadStream(path), unpacked, to);
+  } catch (error) {
+    if (!unpacked.errored || unpacked.errored !== error) throw error;
+    throw new Fault('invalid', `${path}: not readable as ${compression}: ${causeOf(error)}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,119 @@
+import { readFile as readBytes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import {
+  compressionRegistry,
+  CompressionType,
+  Dictionary,
+  Field,
+  Float64,
+  Int32,
+  List,
+  RecordBatchFileWriter,
+  Table,
+  tableToIPC,
+  TimestampMillisecond,
+  Utf8,
+  vectorFromArray,
+} from 'apache-arrow';
+import { expect, test } from 'vitest';
+import { openRows } from '#batch/rows/open-rows.ts';
+import { useTeardown } from '#test/teardown.ts';
+import { inputOf, makeFolder, readAll, readFile, writeTable } from './row-files.ts';
+import { countedTable, rowsOf } from './tables.ts';
+
+/** Arrow as other programs write it. */
+
+const end = useTeardown();
+
+async function fileOf(name: string, bytes: Uint8Array): Promise<string> {
+  const path = join(await makeFolder(end), name);
+  await writeFile(path, bytes);
+  return path;
+}
+
+const ids = new Table({ id: vectorFromArray([1, 2, 3], new Int32()) });
+
+test.each(['file', 'stream'] as const)('the %s form', async (form) => {
+  const path = await fileOf('rows.arrow', tableToIPC(ids, form));
+  expect(rowsOf(await readFile(path))).toEqual([[1], [2], [3]]);
+});
+
+test.each([
+  ['gz', gzipSync],
+  ['zst', zstdCompressSync],
+] as const)('packed as .%s', async (ending, pack) => {
+  const path = await fileOf(`rows.arrow.${ending}`, pack(tableToIPC(ids, 'file')));
+  expect(rowsOf(await readFile(path))).toEqual([[1], [2], [3]]);
+  await writeFile(path, (await readBytes(path)).subarray(0, 40));
+  await expect(readFile(path)).rejects.toMatchObject({
+    code: 'invalid',
+    message: expect.stringContaining(`${path}: not readable as `),
+  });
+});
+
+test('batches that are compressed inside: zstd is read, LZ4 is refused', async () => {
+  compressionRegistry.set(CompressionType.ZSTD, { encode: (data) => zstdCompressSync(data) });
+  const writer = new RecordBatchFileWriter({ compressionType: CompressionType.ZSTD });
+  const zstd = await fileOf('rows.arrow', await writer.writeAll(ids).finish().toUint8Array());
+  expect(rowsOf(await readFile(zstd))).toEqual([[1], [2], [3]]);
+  compressionRegistry.set(CompressionType.LZ4_FRAME, {
+    encode: () => Uint8Array.of(4, 34, 77, 24, 64, 64, 192, 0, 0, 0, 0),
+  });
+  const other = new RecordBatchFileWriter({ compressionType: CompressionType.LZ4_FRAME });
+  const wide = new Table({
+    id: vectorFromArray(
+      Array.from({ length: 99 }, (_, id) => id),
+      new Int32(),
+    ),
+  });
+  const lz4 = await fileOf('rows.arrow', await other.writeAll(wide).finish().toUint8Array());
+  await expect(readFile(lz4)).rejects.toThrow(
+    'its batches are compressed with LZ4; expected zstd or no compression',
+  );
+});
+
+test('texts by dictionary, times, lists of any length', async () => {
+  const list = new List(new Field('item', new Float64()));
+  const table = new Table({
+    word: vectorFromArray(['a', 'b', 'a'], new Dictionary(new Utf8(), new Int32())),
+    at: vectorFromArray([0, 1000, 2000], new TimestampMillisecond()),
+    v: vectorFromArray([[1, 2], [3], [4, 5]], list),
+  });
+  const source = await openRows(inputOf(await fileOf('rows.arrow', tableToIPC(table, 'file'))));
+  end(() => source.close());
+  expect(source.columns).toEqual([
+    { name: 'word', type: 'BYTES' },
+    { name: 'at', type: 'BYTES' },
+    { name: 'v', type: 'FP64', width: 2 },
+  ]);
+  const [batch] = await readAll(source);
+  expect(batch && rowsOf([batch])).toEqual([
+    ['a', '1970-01-01T00:00:00.000Z', [1, 2]],
+    ['b', '1970-01-01T00:00:01.000Z', null],
+    ['a', '1970-01-01T00:00:02.000Z', [4, 5]],
+  ]);
+  expect([...(batch?.bad ?? [])]).toEqual([
+    [1, 'column "v": found a list of 1, expected a list of 2 FP64, none of them null'],
+  ]);
+});
+
+test('the output is a file that the library itself reads', async () => {
+  const path = join(await makeFolder(end), 'rows.arrow');
+  await writeTable(path, countedTable(5), { format: 'arrow', each: 2 });
+  const bytes = await readBytes(path);
+  expect(bytes.subarray(0, 6).toString()).toBe('ARROW1');
+  expect(bytes.subarray(-6).toString()).toBe('ARROW1');
+});
+
+test('a batch that is too large to be held is refused before it is read', async () => {
+  const numbers = new Float64Array(9 * 2 ** 20);
+  const path = await fileOf(
+    'rows.arrow',
+    tableToIPC(new Table({ x: vectorFromArray(numbers) }), 'file'),
+  );
+  await expect(openRows(inputOf(path))).rejects.toMatchObject({
+    code: 'too_large',
+    message: expect.stringContaining('expected at most 67108864: write it in smaller ones'),
+  });
+});
