@@ -6,7 +6,8 @@ import { countOf, readOptions } from '../measure/options.ts';
 import { describeRun } from '../measure/report.ts';
 import { resultFile, say, writeResult } from '../measure/results.ts';
 import { makeServer } from '../scale/models.ts';
-import { FASTER, play, type Window } from './contest.ts';
+import { FASTER, play, START_MS, type Window } from './contest.ts';
+import { foretell } from './foretell.ts';
 import { countFailed, formatReport, type Report, type WindowResult } from './report.ts';
 import { chooseArrivals, findFixedTime } from './window.ts';
 
@@ -52,8 +53,18 @@ async function main(): Promise<number> {
           fixed: idle,
         });
         say(`${name}: ${fixed.cold} cold with a fixed time`);
+        const { from, to } = window;
+        const coldSeconds = START_MS / 1000;
+        const simulated = foretell({ models: arrivals, places, from, to, coldSeconds, idle });
         const [fromMinute, toMinute] = [begin, begin + minutes];
-        return { fromMinute, toMinute, adaptive, fixedMinutes: idle / MINUTE_MS, fixed };
+        return {
+          fromMinute,
+          toMinute,
+          adaptive,
+          fixedMinutes: idle / MINUTE_MS,
+          fixed,
+          simulated,
+        };
       }),
     );
     const run = describeRun('crowd', machine, { node: process.versions.node });

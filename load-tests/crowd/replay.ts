@@ -10,8 +10,10 @@ const SAMPLE_MS = 200;
 /** What became of the requests of a window. */
 export interface Replayed {
   readonly requests: number;
-  /** Waited for an instance. */
+  /** Waited for an instance to start. */
   readonly cold: number;
+  /** Found it frozen. */
+  readonly woken: number;
   /** Each is a request that was not answered with 200, in words. */
   readonly lost: readonly string[];
   /** Processes of instances, whatever they do: on the mean, and at most. */
@@ -29,7 +31,7 @@ export async function replay(
 ): Promise<Replayed> {
   const begun = performance.now();
   const elapsed = (): number => performance.now() - begun;
-  const counts = { requests: 0, cold: 0 };
+  const counts = { requests: 0, cold: 0, woken: 0 };
   const lost: string[] = [];
   const samples: number[] = [];
   let mostLoaded = 0;
@@ -45,7 +47,9 @@ export async function replay(
     if (status !== 200) throw new Error(`${name}: ${status}`);
     if (at < from) return;
     counts.requests++;
-    if (fieldOf(head, 'rouse-cold-start') === 'true') counts.cold++;
+    if (fieldOf(head, 'rouse-cold-start') !== 'true') return;
+    if (hasWaitedForStart(head)) counts.cold++;
+    else counts.woken++;
   }
 
   try {
@@ -61,4 +65,10 @@ export async function replay(
   } finally {
     clearInterval(timer);
   }
+}
+
+/** A wake is no time of `start` nor of `load`. */
+function hasWaitedForStart(head: string): boolean {
+  const timing = fieldOf(head, 'server-timing') ?? '';
+  return /\b(?:start|load);dur=(?!0\.00\b)/.test(timing);
 }

@@ -45,22 +45,31 @@ export interface Rouse {
   readonly stop: () => Promise<void>;
 }
 
+/** What is loaded into it before its own code, in each of its threads, and variables for that. */
+export interface Preload {
+  readonly file: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
 /** `probed`: with the probe loaded; without it, exactly as users start it. `more`: flags of `rouse serve`. */
 export async function startRouse(
   folder: string,
   probed: boolean,
   more: readonly string[] = [],
+  preload?: Preload,
 ): Promise<Rouse> {
   const port = await freePort();
   const spawnedAt = performance.now();
   const probe = probed ? ['--expose-gc', '--import', PROBE] : [];
+  const before = preload ? ['--import', preload.file] : [];
   const addresses = ['--listen', `127.0.0.1:${port}`, '--control', '127.0.0.1:0'];
   const settings = ['--data', folder, '--memory', BUDGET, '--log-level', 'warn'];
   const child = spawn(
     process.execPath,
-    [YOUNG, ...probe, MAIN, 'serve', ...addresses, ...settings, ...more],
+    [YOUNG, ...probe, ...before, MAIN, 'serve', ...addresses, ...settings, ...more],
     {
       cwd: folder,
+      env: { ...process.env, ...preload?.env },
       stdio: ['ignore', 'pipe', 'inherit', ...(probed ? (['ipc'] as const) : [])],
     },
   );
