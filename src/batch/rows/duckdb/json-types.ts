@@ -14,9 +14,11 @@ export function guessJsonTypes(texts: Iterable<string>): ColumnHead[] {
     }
   }
   // A name of which only nulls were seen may become anything: text can be read as that.
-  return [...kinds].map(([name, { type, width } = { type: 'BYTES' }]) =>
-    width === undefined ? { name, type } : { name, type, width },
-  );
+  return [...kinds].map(([name, kind]): ColumnHead => {
+    if (!kind) return { name, type: 'BYTES' };
+    const { type, width } = kind;
+    return width === undefined ? { name, type } : { name, type, width };
+  });
 }
 
 /** Undefined: null, or a list of nothing, which tells nothing. */
