@@ -11,6 +11,11 @@ import { imageCache, makeRouseImages } from './image.ts';
 
 /** `npm run image -- --out FILE`: the images of Rouse as an archive, made without Docker. */
 
+const USAGE = `npm run image -- [--name NAME] [--out FILE]
+
+  --name  what the image is called, such as registry.example/rouse:1; default: rouse and the version
+  --out   the archive that is written, with a second image for the activator; default: rouse-image.tar
+`;
 const PROJECT = resolve(import.meta.dirname, '../..');
 
 async function main(): Promise<void> {
@@ -18,8 +23,13 @@ async function main(): Promise<void> {
     options: {
       out: { type: 'string', default: 'rouse-image.tar' },
       name: { type: 'string', default: `rouse:${readVersion()}` },
+      help: { type: 'boolean', default: false },
     },
   });
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return;
+  }
   const folder = await mkdtemp(join(tmpdir(), 'rouse-image-'));
   try {
     const cache = imageCache(process.env);

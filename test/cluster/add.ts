@@ -55,9 +55,16 @@ const ADDITIONS: Readonly<Record<string, (site: Site) => Promise<void>>> = {
 /** Throws a Fault for a name that nothing has. */
 export function requireAdditions(names: readonly string[]): void {
   const unknown = names.filter((name) => !(name in ADDITIONS));
-  if (unknown.length === 0) return;
-  const known = Object.keys(ADDITIONS).join(', ');
-  throw new Fault('invalid', `${unknown.join(', ')} cannot be added; these can: ${known}`);
+  if (unknown.length > 0) throw refusalOf(`${unknown.join(', ')} cannot be added`);
+}
+
+/** Throws a Fault when nothing is named. */
+export function requireNamed(names: readonly string[]): void {
+  if (names.length === 0) throw refusalOf('add needs a name');
+}
+
+function refusalOf(what: string): Fault {
+  return new Fault('invalid', `${what}; these can be added: ${Object.keys(ADDITIONS).join(', ')}`);
 }
 
 /** Builds what is named, and adds it to the cluster of this state: images, programs, deployments. */

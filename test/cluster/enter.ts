@@ -9,6 +9,15 @@ import type { Plan } from './plan.ts';
 import { type BoxRecord, isAlive, readRecord } from './record.ts';
 import { untilEnded } from './run-program.ts';
 
+/** Throws a Fault when there is none. */
+export function requireCommand(command: readonly string[]): void {
+  if (command.length > 0) return;
+  throw new Fault(
+    'invalid',
+    'exec needs a command, such as: exec kubectl get pods -A, or: exec bash',
+  );
+}
+
 /** The box of a running cluster. Throws a Fault when there is none. */
 export async function findBox(state: string): Promise<BoxRecord> {
   const box = await readRecord(partsOf(state).record);

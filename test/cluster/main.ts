@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { messageOf } from '#lib/fault.ts';
-import { addToCluster, requireAdditions } from './add.ts';
+import { addToCluster, requireAdditions, requireNamed } from './add.ts';
 import { takeDown } from './down.ts';
-import { findBox, runHarness, runInside } from './enter.ts';
+import { findBox, requireCommand, runHarness, runInside } from './enter.ts';
 import { cacheFolder, partsOf, stateFolder } from './folders.ts';
 import { thisMachine } from './requirements.ts';
 import { describeRun, isWell } from './suites/describe-run.ts';
@@ -22,7 +22,7 @@ const USAGE = `npm run cluster -- COMMAND
               with --record what came of it is written down, to be committed
   status      shows what runs; ends with status 1 when something does not
   kubeconfig  prints the file by which clients in the box find the cluster
-  exec …      runs a command in the box, such as: exec kubectl get pods -A
+  exec …      runs a command in the box, such as: exec kubectl get pods -A; exec bash for a shell there
 `;
 const RECORD = '--record';
 /** As shells say it of a program that Ctrl-C ended. */
@@ -57,6 +57,7 @@ async function run(command: string | undefined, rest: readonly string[]): Promis
     case 'suite':
       return await suite(rest);
     case 'add':
+      requireNamed(rest);
       await addToCluster(state, rest, outfit);
       return 0;
     case 'down':
@@ -70,6 +71,7 @@ async function run(command: string | undefined, rest: readonly string[]): Promis
       process.stdout.write(await readFile(partsOf(state).kubeconfig));
       return 0;
     case 'exec':
+      requireCommand(rest);
       return await runInside(state, rest);
     default:
       process.stderr.write(USAGE);

@@ -35,7 +35,8 @@ const MINUTE_MS = 60_000;
 function suiteOf(name: string): Suite {
   const suite = SUITES[name];
   if (suite) return suite;
-  throw new Fault('invalid', `no suite ${name}; there are: ${Object.keys(SUITES).join(', ')}`);
+  const wrong = name === '' ? 'suite needs a name' : `no suite ${name}`;
+  throw new Fault('invalid', `${wrong}; there are: ${Object.keys(SUITES).join(', ')}`);
 }
 
 /** Runs a suite, or only some of its tests, against the cluster of this state. */
