@@ -1,9 +1,7 @@
 import type { Clock } from '#lib/clock.ts';
-import { Fault } from '#lib/fault.ts';
 import type { Store } from './store.ts';
-import { createBatch } from './sqlite-batch.ts';
+import { createAccess } from './sqlite-access.ts';
 import { createEvents } from './sqlite-events.ts';
-import { faultOf } from './sqlite-fault.ts';
 import { createLeases } from './sqlite-leases.ts';
 import { createMeasures } from './sqlite-measures.ts';
 import { openDatabase } from './sqlite-open.ts';
@@ -22,32 +20,12 @@ export async function createSqliteStore(options: {
 }): Promise<Store> {
   const { path, clock } = options;
   const db = openDatabase(path);
-  const batch = createBatch(db, path);
+  const { read, change, close } = createAccess(db, path);
   const records = createRecords(db);
   const leases = createLeases(db);
   const events = createEvents(db);
   const usage = createUsage(db);
   const measures = createMeasures(db);
-  let closed = false;
-
-  function checkOpen(): void {
-    if (closed) throw new Fault('unavailable', 'the store is closed');
-  }
-
-  function read<T>(work: () => T): T {
-    checkOpen();
-    try {
-      return work();
-    } catch (error) {
-      throw faultOf(error, path);
-    }
-  }
-
-  async function change<T>(work: () => T): Promise<T> {
-    checkOpen();
-    return await batch.run(work);
-  }
-
   return {
     get: async (kind, key) => read(() => records.get(kind, key)),
     list: async (kind, page = {}) => read(() => records.list(kind, page)),
@@ -66,11 +44,6 @@ export async function createSqliteStore(options: {
     usageLog: async (query) => read(() => usage.log(query)),
     addMeasures: (rows) => change(() => measures.add(rows, clock.now())),
     measures: async (query) => read(() => measures.query(query)),
-    async close() {
-      if (closed) return;
-      closed = true;
-      batch.close();
-      db.close();
-    },
+    close: async () => close(),
   };
 }

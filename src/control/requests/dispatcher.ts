@@ -1,11 +1,10 @@
 import type { AsyncRequest } from '#domain/async-request.ts';
 import type { Clock } from '#lib/clock.ts';
-import { messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
-import { pause } from '#lib/pause.ts';
 import { ATTEMPT_PACE, decideAttempt } from '#policies/requests/attempt.ts';
 import type { Pace } from '#policies/requests/pace.ts';
 import type { Outcome, RequestQueue, Taken } from '#store/requests/requests.ts';
+import { keepStoring } from './keep-storing.ts';
 import { createLaneRunner, type LaneRunner } from './lanes.ts';
 import type { Sender, Sent } from './send.ts';
 
@@ -14,8 +13,6 @@ import type { Sender, Sent } from './send.ts';
  * asynchronous, while the disk takes what has ended. In all fewer than bodies that a small machine has room for.
  */
 const LIMITS = { perLane: 128, inAll: 256 };
-/** Until a disk that is full has been looked at, an outcome is kept here. */
-const STORE_AGAIN_MS = 1000;
 
 export interface Dispatcher extends LaneRunner {
   /** It is not wanted any more: breaks it off, if it runs here. */
@@ -56,9 +53,12 @@ export function createDispatcher(options: {
     }
   }
 
-  async function settle(request: AsyncRequest, sent: Sent, closing: AbortSignal): Promise<number> {
+  async function settle(
+    { id, attempts }: AsyncRequest,
+    sent: Sent,
+    closing: AbortSignal,
+  ): Promise<number> {
     const now = clock.now();
-    const { attempts } = request;
     const decision = decideAttempt({ ...sent, attempts, roll: random() }, pace);
     const reason = sent.reason === '' ? decision.why : sent.reason;
     const isAgain = decision.state === 'waiting';
@@ -69,25 +69,14 @@ export function createDispatcher(options: {
           reason: decision.state === 'done' ? '' : reason,
           answer: sent.answer,
         };
-    await store(request, outcome, closing);
+    const settled = await keepStoring(() => queue.settle(id, attempts, outcome, clock.now()), {
+      id,
+      closing,
+      clock,
+      log,
+    });
+    if (settled) onChange(settled);
     return isAgain && decision.pauses ? decision.afterMs : 0;
-  }
-
-  async function store(
-    { id, attempts }: AsyncRequest,
-    outcome: Outcome,
-    closing: AbortSignal,
-  ): Promise<void> {
-    while (!closing.aborted) {
-      try {
-        const settled = await queue.settle(id, attempts, outcome, clock.now());
-        if (settled) onChange(settled);
-        return;
-      } catch (error) {
-        log.error({ id, error: messageOf(error) }, 'the outcome of a request is not stored yet');
-        await pause(clock, STORE_AGAIN_MS, closing);
-      }
-    }
   }
 
   const runner = createLaneRunner({ ...options, source: queue, run, limits: LIMITS });

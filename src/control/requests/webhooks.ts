@@ -1,8 +1,6 @@
 import { type AsyncRequest, type Delivery, makeRequestView } from '#domain/async-request.ts';
 import type { Clock } from '#lib/clock.ts';
-import { messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
-import { pause } from '#lib/pause.ts';
 import {
   decideDelivery,
   DELIVERY_PACE,
@@ -10,13 +8,13 @@ import {
   type DeliveryPace,
 } from '#policies/requests/delivery.ts';
 import type { DeliveryQueue, RequestQueue } from '#store/requests/requests.ts';
+import { keepStoring } from './keep-storing.ts';
 import { createLaneRunner, type LaneRunner } from './lanes.ts';
 import type { Poster, Posted } from './post.ts';
 import { makeWebhookSecret, signWebhook } from './signature.ts';
 
 /** A receiver gets no more than this at once, and slow ones leave room for others. */
 const LIMITS = { perLane: 32, inAll: 128 };
-const STORE_AGAIN_MS = 1000;
 
 /**
  * Tells webhooks what became of requests.
@@ -51,28 +49,19 @@ export function createWebhooks(options: {
   async function run(delivery: Delivery, closing: AbortSignal): Promise<number> {
     const posted = await send(delivery, closing);
     const ageMs = clock.now() - delivery.createdAt;
-    const { attempts } = delivery;
+    const { id, attempts } = delivery;
     const decision = decideDelivery({ ...posted, attempts, ageMs, roll: random() }, pace);
-    await store(delivery, decision, closing);
+    const { state, why } = decision;
+    const at = clock.now() + (state === 'waiting' ? decision.afterMs : 0);
+    const outcome = { state, at, reason: why };
+    const settled = await keepStoring(() => deliveries.settle(id, attempts, outcome), {
+      id,
+      closing,
+      clock,
+      log,
+    });
+    if (settled) options.onSettled(state);
     return 0;
-  }
-
-  async function store(
-    { id, attempts }: Delivery,
-    decision: DeliveryDecision,
-    closing: AbortSignal,
-  ): Promise<void> {
-    const at = clock.now() + (decision.state === 'waiting' ? decision.afterMs : 0);
-    const outcome = { state: decision.state, at, reason: decision.why };
-    while (!closing.aborted) {
-      try {
-        if (await deliveries.settle(id, attempts, outcome)) options.onSettled(decision.state);
-        return;
-      } catch (error) {
-        log.error({ id, error: messageOf(error) }, 'what a webhook answered is not stored yet');
-        await pause(clock, STORE_AGAIN_MS, closing);
-      }
-    }
   }
 
   return createLaneRunner({ ...options, source: deliveries, run, limits: LIMITS });

@@ -1,6 +1,4 @@
-import { Fault } from '#lib/fault.ts';
-import { createBatch } from '../sqlite-batch.ts';
-import { faultOf } from '../sqlite-fault.ts';
+import { createAccess } from '../sqlite-access.ts';
 import { openDatabase } from '../sqlite-open.ts';
 import { createDeliveryRows } from './delivery-rows.ts';
 import { createRequestRows } from './request-rows.ts';
@@ -20,61 +18,36 @@ export async function createSqliteRequests(options: {
 }): Promise<Requests> {
   const { path, limits } = options;
   const db = openDatabase(path, HOLDING);
-  const batch = createBatch(db, path);
+  const { read, change, close } = createAccess(db, path);
   const deliveries = createDeliveryRows(db);
   const requests = createRequestRows(db, limits, (seq, request) =>
     deliveries.add(seq, request, request.endedAt ?? 0),
   );
-  let closed = false;
-
-  function checkOpen(): void {
-    if (closed) throw new Fault('unavailable', 'the store of requests is closed');
-  }
-
-  async function read<T>(work: () => T): Promise<T> {
-    checkOpen();
-    try {
-      return work();
-    } catch (error) {
-      throw faultOf(error, path);
-    }
-  }
-
-  async function change<T>(work: () => T): Promise<T> {
-    checkOpen();
-    return await batch.run(work);
-  }
-
   return {
     requests: {
-      lanes: (now) => read(() => requests.lanes(now)),
+      lanes: async (now) => read(() => requests.lanes(now)),
       take: (lane, count, now) => change(() => requests.take(lane, count, now)),
       add: (added) => change(() => requests.add(added)),
-      get: (id) => read(() => requests.get(id)),
-      answer: (id) => read(() => requests.answer(id)),
-      list: (query) => read(() => requests.list(query)),
+      get: async (id) => read(() => requests.get(id)),
+      answer: async (id) => read(() => requests.answer(id)),
+      list: async (query) => read(() => requests.list(query)),
       settle: (id, attempt, outcome, now) =>
         change(() => requests.settle(id, attempt, outcome, now)),
       cancel: (id, now) => change(() => requests.cancel(id, now)),
       expire: (now) => change(() => requests.expire(now)),
-      counts: () => read(() => requests.counts()),
+      counts: async () => read(() => requests.counts()),
     },
     deliveries: {
-      lanes: (now) => read(() => deliveries.lanes(now)),
+      lanes: async (now) => read(() => deliveries.lanes(now)),
       take: (lane, count, now) => change(() => deliveries.take(lane, count, now)),
       settle: (id, attempt, outcome) => change(() => deliveries.settle(id, attempt, outcome)),
       replay: (id, now) => change(() => deliveries.replay(id, now)),
-      list: (query) => read(() => deliveries.list(query)),
-      counts: () => read(() => deliveries.counts()),
+      list: async (query) => read(() => deliveries.list(query)),
+      counts: async () => read(() => deliveries.counts()),
     },
     recover: (now) =>
       change(() => ({ requests: requests.recover(now), deliveries: deliveries.recover(now) })),
     forget: (now) => change(() => requests.forget(now)),
-    async close() {
-      if (closed) return;
-      closed = true;
-      batch.close();
-      db.close();
-    },
+    close: async () => close(),
   };
 }
