@@ -54,7 +54,10 @@ export function createJobUseCases(
 
   function need(): JobParts {
     if (parts) return parts;
-    throw new Fault('not_implemented', 'batch jobs run where Rouse has its instances itself');
+    throw new Fault(
+      'not_implemented',
+      'batch jobs run where Rouse has its instances itself, and takes requests without PROXY protocol',
+    );
   }
 
   function find(namespace: string, id: string): JobShown {

@@ -62,7 +62,7 @@ export function createControlMetrics(
   });
 
   if (runtime.pool) measurePool(runtime.pool, registers);
-  let jobStates: () => readonly JobState[] = () => [];
+  let jobStates = noStates;
   measureJobs(() => jobStates(), registers);
   const jobRows = new Counter({
     name: 'rouse_job_rows_total',
@@ -165,4 +165,8 @@ function measurePool(pool: RuntimePool, registers: Registry[]): void {
       }
     },
   });
+}
+
+function noStates(): readonly JobState[] {
+  return [];
 }

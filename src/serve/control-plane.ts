@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { createApi } from '#api/api.ts';
 import { checkExposure, needsKey } from '#api/exposure.ts';
@@ -27,6 +27,7 @@ import { type DataFolder, dataFolderAt } from './data-folder.ts';
 import { applyAtStart } from './apply-at-start.ts';
 import { findCurlWay } from './curl-way.ts';
 import { makeFirstKey } from './first-key.ts';
+import { createJobRunner } from './job-runner.ts';
 import { createModelPlatform } from './model-platform.ts';
 
 const STARTER: Actor = { id: 'system:serve', role: 'deploy' };
@@ -107,6 +108,16 @@ export async function createControlPlane(
       dataPlane: setup.dataPlane,
       platformSecret,
     },
+    ...(!knative &&
+      !settings.proxyProtocol && {
+        batch: {
+          runner: createJobRunner(folder),
+          dataPlane: setup.dataPlane,
+          dataFolder: folder.path,
+          cores: availableParallelism(),
+          newId: () => randomBytes(3).toString('hex'),
+        },
+      }),
   });
   if (settings.firstKey !== undefined) {
     await makeFirstKey(settings.firstKey, { isKeyed, useCases: control.useCases });

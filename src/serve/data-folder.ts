@@ -20,6 +20,7 @@ export interface DataFolder {
   readonly requests: string;
   readonly artifacts: string;
   readonly runtime: string;
+  readonly jobs: string;
   /** 32 random bytes, made when they are asked for first: what follows from them holds as long as the folder. */
   platformSecret(): Buffer;
   /** A secret's value, from `secrets/<namespace>/<name>` in the folder. */
@@ -40,6 +41,7 @@ export function dataFolderAt(path: string, stateId: string): DataFolder {
     requests: join(path, 'requests.db'),
     artifacts: join(path, 'artifacts'),
     runtime: join(path, 'runtime'),
+    jobs: join(path, 'jobs'),
     platformSecret: () => Buffer.from(readHex(join(path, 'platform-secret'), 32), 'hex'),
     readSecret: (namespace, name) => readSecret(join(path, 'secrets', namespace, name)),
   };

@@ -1,0 +1,102 @@
+import type { RunCheck, RunOrder } from '#domain/job-run.ts';
+import type { Clock } from '#lib/clock.ts';
+import { rowOf } from '../rows/batches.ts';
+import { formatType } from '../rows/cast.ts';
+import type { MappedInput } from '../rows/map.ts';
+import type { RowBatch } from '../rows/rows.ts';
+import { makeOutputColumns, nameColumns } from './output.ts';
+import { pickRows } from './pick.ts';
+import { checkFresh, openPlan, type Plan } from './plan.ts';
+import { createScorer, type Scored } from './score.ts';
+import { createSender } from './sender.ts';
+
+/** More columns than these nobody reads. */
+const SHOWN_COLUMNS = 6;
+/** Tried at once, to tell how long all will take. */
+const SAMPLE_ROWS = 256;
+
+interface CheckParts {
+  readonly clock: Clock;
+  readonly roll: () => number;
+  readonly tryRows: number;
+}
+
+/** Looks whether a job can be done, and scores its first rows, `tryRows` of them. Throws the Fault that it would meet. */
+export async function checkOrder(order: RunOrder, parts: CheckParts): Promise<RunCheck> {
+  const plan = await openPlan(order);
+  try {
+    await checkFresh(plan, order);
+    const { source, map, spec } = plan;
+    const about = {
+      ...(source.rows !== undefined && { rows: source.rows }),
+      bytes: source.bytes,
+      mapping: map.inputs.map((input) => formatInput(input, plan)),
+      columns: spec.output.columns,
+      answers: [],
+      failures: [],
+    };
+    return parts.tryRows === 0 ? about : { ...about, ...(await tryRows(order, plan, parts)) };
+  } finally {
+    await plan.source.close();
+  }
+}
+
+async function tryRows(
+  order: RunOrder,
+  plan: Plan,
+  { clock, roll, tryRows: count }: CheckParts,
+): Promise<Pick<RunCheck, 'answers' | 'failures' | 'rowsPerSecond'>> {
+  const sender = createSender(order.model, clock);
+  const score = createScorer({
+    sender,
+    map: plan.map,
+    binary: order.model.binary,
+    tally: { answered: () => {}, retried: () => {} },
+    clock,
+    roll,
+    signal: new AbortController().signal,
+  });
+  try {
+    const first = await readFirst(plan, plan.map.rows ?? count);
+    const scored = await score(first);
+    const sample = await readFirst(plan, plan.map.rows ?? SAMPLE_ROWS);
+    const begun = clock.now();
+    await score(sample);
+    const seconds = (clock.now() - begun) / 1000;
+    return { ...showScored(plan, scored), rowsPerSecond: sample.length / Math.max(seconds, 1e-6) };
+  } finally {
+    sender.close();
+  }
+}
+
+async function readFirst({ source, map, kept }: Plan, count: number): Promise<RowBatch> {
+  for await (const rows of source.read(0, count, [...map.reads, ...kept])) return rows;
+  return { first: 0, length: 0, columns: [] };
+}
+
+function showScored(
+  { map, kept }: Plan,
+  { batch, rows, columns = [], failed }: Scored,
+): Pick<RunCheck, 'answers' | 'failures'> {
+  const own = pickRows(batch, rows);
+  const heads = makeOutputColumns(kept, columns);
+  const all = [...own.columns.slice(map.reads.length), ...columns];
+  const output = {
+    ...own,
+    columns: nameColumns(all, heads),
+  };
+  return {
+    answers: rows.map((_, index) => rowOf(output, index)),
+    failures: failed.map(({ row, reason }) => `row ${batch.first + row}: ${reason}`),
+  };
+}
+
+/** `image FP32 [?, 64] ← p0, p1, … (64 columns)`. */
+function formatInput({ name, datatype, shape, columns }: MappedInput, { map }: Plan): string {
+  const heads = columns.flatMap((index) => map.reads[index] ?? []);
+  const [first] = heads;
+  const names = heads.slice(0, SHOWN_COLUMNS).map((head) => head.name);
+  const more = heads.length > SHOWN_COLUMNS ? `, … (${heads.length} columns)` : '';
+  const whole = heads.length === 1 && first ? ` ${formatType(first)}` : '';
+  return `${name} ${datatype} [${['?', ...shape].join(', ')}] ← ${names.join(', ')}${more}${whole}`;
+}

@@ -1,0 +1,97 @@
+import type { Distribution } from '#domain/job.ts';
+import { mergePoints, type Points } from '#domain/points.ts';
+import { isTexts } from '../rows/batches.ts';
+import type { Column, ColumnValues } from '../rows/rows.ts';
+
+/** How the values of one output are distributed: exact sums, and a picture of bounded size. */
+export interface OutputMemory {
+  readonly name: string;
+  count: number;
+  sum: number;
+  low: number | null;
+  high: number | null;
+  points: Points;
+  /** Of what has few values; null: it has too many. */
+  values: Record<string, number> | null;
+}
+
+const MOST_POINTS = 50;
+/** Of each batch so many values are looked at for the picture; all of them for the sums. */
+const SAMPLE = 64;
+const MOST_VALUES = 100;
+const SHOWN_VALUES = 50;
+const VALUE_CHARS = 100;
+
+export function beginOutput(name: string): OutputMemory {
+  return { name, count: 0, sum: 0, low: null, high: null, points: [], values: {} };
+}
+
+export function addValues(memory: OutputMemory, { type, values, width = 1 }: Column): void {
+  if (isTexts(values)) {
+    memory.count += values.length;
+    countValues(memory, values);
+    return;
+  }
+  const numbers = addSums(memory, values);
+  if (type === 'FP32' || type === 'FP64' || width > 1) memory.values = null;
+  else countValues(memory, values);
+  addPoints(memory, values, numbers);
+}
+
+/** How many of them are numbers. */
+function addSums(memory: OutputMemory, values: Exclude<ColumnValues, readonly string[]>): number {
+  let numbers = 0;
+  let { sum, low, high } = memory;
+  for (let index = 0; index < values.length; index++) {
+    const value = Number(values[index]);
+    if (!Number.isFinite(value)) continue;
+    numbers++;
+    sum += value;
+    if (low === null || value < low) low = value;
+    if (high === null || value > high) high = value;
+  }
+  Object.assign(memory, { sum, low, high });
+  memory.count += numbers;
+  return numbers;
+}
+
+function addPoints(
+  memory: OutputMemory,
+  values: Exclude<ColumnValues, readonly string[]>,
+  numbers: number,
+): void {
+  const step = Math.max(1, Math.floor(values.length / SAMPLE));
+  const taken: number[] = [];
+  for (let index = 0; index < values.length; index += step) {
+    const value = Number(values[index]);
+    if (Number.isFinite(value)) taken.push(value);
+  }
+  const weight = numbers / Math.max(1, taken.length);
+  const points = taken.map((value): [number, number] => [value, weight]);
+  memory.points = mergePoints([memory.points, points], MOST_POINTS);
+}
+
+function countValues(memory: OutputMemory, list: ColumnValues): void {
+  const { values } = memory;
+  if (values === null) return;
+  for (const value of list) {
+    const text = String(value).slice(0, VALUE_CHARS);
+    values[text] = (values[text] ?? 0) + 1;
+  }
+  if (Object.keys(values).length > MOST_VALUES) memory.values = null;
+}
+
+export function makeDistribution(memory: OutputMemory): Distribution {
+  const { name, count, sum, low, high, points, values } = memory;
+  const frequent = Object.entries(values ?? {})
+    .toSorted(([, a], [, b]) => b - a)
+    .slice(0, SHOWN_VALUES);
+  const isNumber = low !== null && high !== null;
+  return {
+    name,
+    count,
+    ...(isNumber && { mean: sum / Math.max(1, count), low, high }),
+    ...(isNumber && { points: points.map(([value, weight]): [number, number] => [value, weight]) }),
+    ...(frequent.length > 0 && { values: frequent }),
+  };
+}

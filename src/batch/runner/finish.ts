@@ -1,0 +1,51 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { jobSpec } from '#domain/job.ts';
+import type { RunOrder } from '#domain/job-run.ts';
+import { assemble } from '../rows/assemble.ts';
+import { fileFault, makeDurable } from '../rows/durable.ts';
+import type { Checkpoint, Part } from './checkpoint.ts';
+import { partFiles } from './parts.ts';
+import { finalPaths, finishedPaths } from './paths.ts';
+import type { Plan } from './plan.ts';
+import { publish } from './publish.ts';
+
+/** Puts the parts together, beside the place of the output; from then on only names have to be given. */
+export async function finish(
+  { id, folder }: RunOrder,
+  { spec, output }: Plan,
+  checkpoint: Checkpoint,
+): Promise<void> {
+  const { parts } = checkpoint;
+  const finished = finishedPaths(spec, id);
+  const scored = parts.filter(({ rows }) => rows > 0);
+  const columns = checkpoint.get('columns') ?? [];
+  await assemble(
+    scored.map(({ number }) => partFiles(folder, number).scored),
+    { ...output, path: finished.scored, columns, replace: true },
+  );
+  const failed = parts.filter((part) => part.failed > 0);
+  if (failed.length > 0) await joinFailed(folder, failed, finished.failed);
+  checkpoint.set('publishing', true);
+}
+
+async function joinFailed(folder: string, parts: readonly Part[], path: string): Promise<void> {
+  try {
+    await pipeline(async function* () {
+      for (const { number } of parts) yield* createReadStream(partFiles(folder, number).failed);
+    }, createWriteStream(path));
+    await makeDurable(path);
+  } catch (error) {
+    throw fileFault(error, path);
+  }
+}
+
+/** Repeatable: see `publish`. The output comes last: when it is there, all is. */
+export async function publishAll({ id, spec: written }: RunOrder): Promise<void> {
+  const spec = jobSpec.parse(written);
+  const finished = finishedPaths(spec, id);
+  const final = finalPaths(spec);
+  const { replace } = spec.output;
+  await publish(finished.failed, final.failed, replace);
+  await publish(finished.scored, final.scored, replace);
+}

@@ -1,0 +1,69 @@
+import { isBig, isTexts, makeValues, type MutableValues } from '../rows/batches.ts';
+import type { Column, ColumnHead, ColumnValues, RowBatch } from '../rows/rows.ts';
+
+/** Rows taken out of a batch, and answers put together. */
+
+/** The rows of these indices, which rise. */
+export function pickRows(batch: RowBatch, indices: readonly number[]): RowBatch {
+  if (indices.length === batch.length) return batch;
+  const { first } = batch;
+  const columns = batch.columns.map((column) => pickColumn(column, indices));
+  return { first, length: indices.length, columns };
+}
+
+function pickColumn(column: Column, indices: readonly number[]): Column {
+  const { type, values, nulls, width = 1 } = column;
+  const picked = makeValues(type, indices.length * width);
+  for (const [at, row] of indices.entries())
+    copyValues(values, row * width, picked, at * width, width);
+  const kept = nulls && Uint8Array.from(indices, (row) => nulls[row] ?? 0);
+  return { ...column, values: picked, ...(kept && { nulls: kept }) };
+}
+
+/** One behind the other; all are alike. Undefined: there are none. */
+export function joinColumns(parts: readonly (readonly Column[])[]): readonly Column[] | undefined {
+  const [first] = parts;
+  if (!first || parts.length === 1) return first;
+  return first.map((column, index) =>
+    joinValues(
+      column,
+      parts.map((columns) => columns[index]?.values ?? []),
+    ),
+  );
+}
+
+function joinValues(column: Column, lists: readonly ColumnValues[]): Column {
+  const length = lists.reduce((sum, values) => sum + values.length, 0);
+  const joined = makeValues(column.type, length);
+  let at = 0;
+  for (const values of lists) {
+    copyValues(values, 0, joined, at, values.length);
+    at += values.length;
+  }
+  return { ...column, values: joined };
+}
+
+export function isAlike(a: readonly ColumnHead[], b: readonly ColumnHead[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ name, type, width }, index) => {
+      const other = b[index];
+      return other?.name === name && other.type === type && other.width === width;
+    })
+  );
+}
+
+/** Both are of the same type. */
+function copyValues(
+  from: ColumnValues,
+  start: number,
+  to: MutableValues,
+  at: number,
+  count: number,
+): void {
+  if (isTexts(from)) {
+    if (isTexts(to)) for (let i = 0; i < count; i++) to[at + i] = from[start + i] ?? '';
+  } else if (isBig(from)) {
+    if (isBig(to)) to.set(from.subarray(start, start + count), at);
+  } else if (!isTexts(to) && !isBig(to)) to.set(from.subarray(start, start + count), at);
+}

@@ -1,0 +1,93 @@
+import type { JobReport, JobRows } from '#domain/job.ts';
+import { LATENCY_BUCKETS, latencyBucket, latencyQuantile } from '#domain/latency.ts';
+import { addValues, beginOutput, makeDistribution, type OutputMemory } from './distribution.ts';
+import type { Scored } from './score.ts';
+
+/** What is told of a job at its end, counted while it runs. All of it is in `memory`, so that it survives a restart. */
+export interface ReportBook {
+  readonly memory: ReportMemory;
+  request(rows: number, ms: number): void;
+  retried(): void;
+  scored(scored: Scored): void;
+  ran(ms: number): void;
+  report(rows: JobRows): Omit<JobReport, 'instanceSeconds'>;
+}
+
+export interface ReportMemory {
+  seconds: number;
+  requests: number;
+  retries: number;
+  /** Rows of all requests. */
+  sent: number;
+  readonly latencies: number[];
+  longest: number;
+  readonly failures: Record<string, number>;
+  readonly outputs: OutputMemory[];
+}
+
+/** Reasons that are told apart; all others are one. */
+const MOST_REASONS = 50;
+const OTHER = 'other reasons';
+
+export function createReportBook(before: ReportMemory | undefined): ReportBook {
+  const memory = before ?? {
+    seconds: 0,
+    requests: 0,
+    retries: 0,
+    sent: 0,
+    latencies: Array.from({ length: LATENCY_BUCKETS }, () => 0),
+    longest: 0,
+    failures: {},
+    outputs: [],
+  };
+
+  function countFailure(reason: string): void {
+    const { failures } = memory;
+    const isKnown = Object.hasOwn(failures, reason) || Object.keys(failures).length < MOST_REASONS;
+    const name = isKnown ? reason : OTHER;
+    failures[name] = (failures[name] ?? 0) + 1;
+  }
+
+  function outputOf(name: string): OutputMemory {
+    const known = memory.outputs.find((output) => output.name === name);
+    if (known) return known;
+    const made = beginOutput(name);
+    memory.outputs.push(made);
+    return made;
+  }
+
+  return {
+    memory,
+    request(rows, ms) {
+      memory.requests++;
+      memory.sent += rows;
+      const bucket = latencyBucket(ms);
+      memory.latencies[bucket] = (memory.latencies[bucket] ?? 0) + 1;
+      memory.longest = Math.max(memory.longest, ms);
+    },
+    retried: () => void memory.retries++,
+    scored({ columns = [], failed }) {
+      for (const column of columns) addValues(outputOf(column.name), column);
+      for (const { reason } of failed) countFailure(reason);
+    },
+    ran: (ms) => void (memory.seconds += ms / 1000),
+    report(rows) {
+      const { seconds, requests, retries, sent, latencies, longest, failures, outputs } = memory;
+      const quantile = (share: number): number =>
+        Math.min(longest, latencyQuantile(latencies, share) ?? 0);
+      return {
+        rows,
+        failures: Object.entries(failures)
+          .map(([reason, count]) => ({ reason, rows: count }))
+          .toSorted((a, b) => b.rows - a.rows),
+        seconds,
+        rowsPerSecond: seconds > 0 ? rows.done / seconds : 0,
+        requests,
+        retries,
+        latency: { p50: quantile(0.5), p95: quantile(0.95), p99: quantile(0.99), max: longest },
+        batchSize: requests > 0 ? sent / requests : 0,
+        outputs: outputs.map(makeDistribution),
+      };
+    },
+  };
+}

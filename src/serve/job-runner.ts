@@ -1,0 +1,55 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { JobRunner } from '#control/jobs/job-runner.ts';
+import type { FromRunner, ToRunner } from '#domain/job-run.ts';
+import { entryUrl } from '#lib/entry.ts';
+import { sendTo } from '#lib/ipc.ts';
+import type { DataFolder } from './data-folder.ts';
+
+/** Its rows are outside of the heap, in buffers and in the reader's own memory. */
+const HEAP_MB = 128;
+
+/** Runners are children of control, which they do not outlive. */
+export function createJobRunner(folder: Pick<DataFolder, 'jobs'>): JobRunner {
+  const folderOf = (namespace: string, id: string): string => join(folder.jobs, namespace, id);
+  return {
+    folderOf,
+    removeFolder: (namespace, id) => rm(folderOf(namespace, id), { recursive: true, force: true }),
+    start(order, events, tryRows) {
+      const child = fork(entryUrl('../batch/main', import.meta.url), {
+        execArgv: [...process.execArgv, '--no-warnings', `--max-old-space-size=${HEAP_MB}`],
+        serialization: 'advanced',
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      });
+      const ended = Promise.withResolvers<void>();
+      const end = (how: string): void => {
+        events.onEnd(how);
+        ended.resolve();
+      };
+      child.on('message', (message: FromRunner) => events.onMessage(message));
+      child.once('exit', (status, signal) =>
+        end(signal === null ? `exited with status ${status}` : `ended by signal ${signal}`),
+      );
+      // Without a pid it was never started, and there is no 'exit'.
+      child.on('error', (error) => {
+        if (child.pid === undefined) end(`cannot be started: ${error.message}`);
+      });
+      say(
+        child,
+        tryRows === undefined ? { type: 'run', order } : { type: 'check', order, tryRows },
+      );
+      return {
+        slots: (slots) => say(child, { type: 'slots', slots }),
+        async end() {
+          child.kill('SIGKILL');
+          await ended.promise;
+        },
+      };
+    },
+  };
+}
+
+function say(child: ChildProcess, message: ToRunner): void {
+  sendTo(child, message);
+}

@@ -1,0 +1,78 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openCheckpoint } from '#batch/runner/checkpoint.ts';
+import { until } from '#test/until.ts';
+
+const CHILD = resolve(import.meta.dirname, 'checkpoint-child.ts');
+let folder: string;
+const children: ChildProcess[] = [];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'rouse-checkpoint-'));
+});
+
+afterEach(async () => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  await rm(folder, { recursive: true });
+});
+
+function startWriter(): { child: ChildProcess; lines: string[] } {
+  const child = spawn(process.execPath, ['--no-warnings', CHILD, folder]);
+  children.push(child);
+  const lines: string[] = [];
+  createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
+  return { child, lines };
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
+}
+
+test('after kill -9 each part is there that was told of, whole and without a gap', async () => {
+  let told = 0;
+  for (let round = 0; round < 3; round++) {
+    const { child, lines } = startWriter();
+    await until('some parts are written', () => lines.length > 5);
+    await kill(child);
+    told = Number(lines.at(-1)?.split(' ')[1]);
+  }
+  const checkpoint = openCheckpoint(folder);
+  const { parts, next } = checkpoint;
+  expect(parts.length).toBeGreaterThanOrEqual(told);
+  for (const [index, part] of parts.entries()) {
+    const first = index * 10;
+    expect(part).toEqual({ number: index + 1, first, past: first + 10, rows: 9, failed: 1 });
+  }
+  expect(checkpoint.get('memory')?.requests).toBe(parts.length);
+  expect(next).toBe(parts.length * 10);
+  checkpoint.close();
+});
+
+test('whoever comes while another one lives gets it only when that one has ended', async () => {
+  const first = startWriter();
+  await until('it has it', () => first.lines.length > 2);
+  const second = startWriter();
+  await until('the first writes on', () => first.lines.length > 50);
+  expect(second.lines).toEqual([]);
+  await kill(first.child);
+  await until('the second has it', () => second.lines.length > 1);
+  const written = first.lines.length - 1;
+  expect(Number(second.lines[0]?.split(' ')[1])).toBeGreaterThanOrEqual(written * 10);
+});
+
+test('what is set is there for the next one', () => {
+  const one = openCheckpoint(folder);
+  one.set('version', 'abc');
+  one.set('version', 'def');
+  one.close();
+  const other = openCheckpoint(folder);
+  expect([other.get('version'), other.get('columns'), other.next]).toEqual(['def', undefined, 0]);
+  other.close();
+});
