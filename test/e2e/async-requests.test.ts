@@ -206,36 +206,45 @@ test(
   10 * MINUTES,
 );
 
-test('with workers: while control is away callers get 503, and what was accepted before is answered after', async () => {
-  const folder = await makeFolder();
-  const on = await start(folder, '--workers', '2');
-  await deploy(on, '/');
-  const call = createCaller();
-  const submit = (key: string) =>
-    call(`${on.requests}/models/default/app/`, {
-      method: 'POST',
-      headers: { prefer: 'respond-async', 'idempotency-key': key, 'x-number': key, 'x-ms': '200' },
+test(
+  'with workers: while control is away callers get 503, and what was accepted before is answered after',
+  async () => {
+    const folder = await makeFolder();
+    const on = await start(folder, '--workers', '2');
+    await deploy(on, '/');
+    const call = createCaller();
+    const submit = (key: string) =>
+      call(`${on.requests}/models/default/app/`, {
+        method: 'POST',
+        headers: {
+          prefer: 'respond-async',
+          'idempotency-key': key,
+          'x-number': key,
+          'x-ms': '200',
+        },
+      });
+    const accepted = await submit('1');
+    expect(accepted.status).toBe(202);
+    const [control = 0] = await processesFor('control', folder);
+    const statuses = new Set<number>();
+    const asking = until('control was away, and is back', async () => {
+      const { status } = await submit('2');
+      statuses.add(status);
+      return statuses.has(503) && status === 202;
     });
-  const accepted = await submit('1');
-  expect(accepted.status).toBe(202);
-  const [control = 0] = await processesFor('control', folder);
-  const statuses = new Set<number>();
-  const asking = until('control was away, and is back', async () => {
-    const { status } = await submit('2');
-    statuses.add(status);
-    return statuses.has(503) && status === 202;
-  });
-  process.kill(control, 'SIGKILL');
-  await asking;
-  expect([...statuses].toSorted((a, b) => a - b)).toEqual([202, 503]);
-  for (const key of ['1', '2']) {
-    const { location } = await submit(key);
-    if (key === '1') expect(location).toBe(accepted.location);
-    let body = '';
-    await until('it is answered', async () => {
-      ({ body } = await call(`${on.requests}${location}/answer`));
-      return body.startsWith('v1');
-    });
-    expect(body).toBe(`v1 ${key}\n`);
-  }
-});
+    process.kill(control, 'SIGKILL');
+    await asking;
+    expect([...statuses].toSorted((a, b) => a - b)).toEqual([202, 503]);
+    for (const key of ['1', '2']) {
+      const { location } = await submit(key);
+      if (key === '1') expect(location).toBe(accepted.location);
+      let body = '';
+      await until('it is answered', async () => {
+        ({ body } = await call(`${on.requests}${location}/answer`));
+        return body.startsWith('v1');
+      });
+      expect(body).toBe(`v1 ${key}\n`);
+    }
+  },
+  3 * MINUTES,
+);
