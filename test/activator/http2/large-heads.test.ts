@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { useTeardown } from '#test/teardown.ts';
+import { until } from '#test/until.ts';
 import { type Harness, makeInstance, makeModel, startHarness, startInstance } from '../harness.ts';
 import { answerOf, openSession } from './client.ts';
 
@@ -32,7 +33,7 @@ test('beyond the budget they are refused, those that wait are served, and nothin
   const answers = Array.from({ length: 20 }, () => answerOf(session.request(large)));
   const refused: number[] = [];
   for (const answer of answers) void answer.then(({ status }) => refused.push(status));
-  await expect.poll(() => refused).toHaveLength(17);
+  await until('what is too much is refused', () => refused.length === 17);
   expect(new Set(refused)).toEqual(new Set([503]));
   expect(heldBytes(harness)).toBeGreaterThan(3 * HEAD);
   expect(heldBytes(harness)).toBeLessThanOrEqual(BUDGET);
@@ -46,7 +47,7 @@ test('beyond the budget they are refused, those that wait are served, and nothin
   expect((await small).body).toBe('served');
   const served = (await Promise.all(answers)).filter(({ status }) => status === 200);
   expect(served).toHaveLength(3);
-  await expect.poll(() => heldBytes(harness)).toBe(0);
+  await until('nothing is counted', () => heldBytes(harness) === 0);
 });
 
 test('they count while the instance answers, too, and not any more when their callers have left', async () => {
@@ -63,5 +64,5 @@ test('they count while the instance answers, too, and not any more when their ca
   });
   expect(heldBytes(harness)).toBeGreaterThan(HEAD);
   session.destroy();
-  await expect.poll(() => heldBytes(harness)).toBe(0);
+  await until('nothing is counted', () => heldBytes(harness) === 0);
 });
