@@ -208,6 +208,20 @@ export function describeRowSource(setting: SourceSetting): void {
     expect(rowsOf(batches)).toEqual(table.rows);
   });
 
+  test('reading that was left begins anew elsewhere', async () => {
+    const table = countedTable(9000);
+    const path = join(await makeFolder(end), `rows.${ending}`);
+    await writeTable(path, table, how);
+    const source = await openRows(inputOf(path));
+    end(() => source.close());
+    for await (const batch of source.read(10, 100, table.heads)) {
+      expect(rowsOf([batch])).toEqual(table.rows.slice(10, 110));
+      break;
+    }
+    const rest = await readAll(source, { from: 5000, as: table.heads });
+    expect(rowsOf(rest)).toEqual(table.rows.slice(5000));
+  });
+
   test('its version changes with the file, its size is that of the file', async () => {
     const path = join(await makeFolder(end), `rows.${ending}`);
     await writeTable(path, countedTable(3), how);

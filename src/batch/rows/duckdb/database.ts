@@ -45,6 +45,10 @@ export async function openDatabase(may: {
 export function databaseFault(error: unknown, what: string): Fault {
   if (error instanceof Fault) return error;
   const [head = ''] = messageOf(error).split(/\n\s*(?:Possible (?:fixes|solutions)|LINE \d)/);
+  if (head.startsWith('Out of Memory')) {
+    const message = `${what}: needs more than ${MEMORY_LIMIT} of memory; expected smaller rows or row groups`;
+    return new Fault('too_large', message, { cause: error });
+  }
   const text = head.replace(/^[A-Z][A-Za-z ]+ Error: /, '').replaceAll(/\s*\n\s*/g, '; ');
   const code = /No space left|Disk quota|File too large/i.test(text) ? 'storage_full' : 'invalid';
   return new Fault(code, `${what}: ${text.slice(0, MAX_MESSAGE)}`, { cause: error });
