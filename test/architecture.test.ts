@@ -112,6 +112,7 @@ const TABLE: Table = {
     '@duckdb/node-bindings': ['src/batch'],
     'apache-arrow': ['src/batch', 'test'],
     commander: ['src/cli'],
+    croner: [DOMAIN],
     'onnxruntime-node': ['functions'],
     '@bufbuild/protobuf': ['functions', 'activator', 'knative'],
     'oxc-parser': ['.ci', 'test'],

@@ -1,6 +1,5 @@
-import { nextAfter, parseCron } from '#domain/cron.ts';
+import { parseCron } from '#domain/cron.ts';
 import type { ScheduleSpec } from '#domain/keep-alive.ts';
-import { findTimeZone } from '#domain/time-zone.ts';
 import { formatDuration } from '#domain/units.ts';
 
 /** What the times in which a model is to be kept ready ask for now. */
@@ -37,8 +36,7 @@ export function decideScheduled(
 /** Empty: it never comes again. */
 function nextOf(schedule: ScheduleSpec, now: number): readonly Next[] {
   const { cron, timeZone, duration } = schedule;
-  const zone = findTimeZone(timeZone);
-  const begin = zone && nextAfter(parseCron(cron), zone, now - duration);
+  const begin = parseCron(cron, timeZone).nextRun(now - duration);
   if (begin === undefined) return [];
   return [{ schedule, begin, turn: begin <= now ? begin + duration : begin }];
 }

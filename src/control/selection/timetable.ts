@@ -1,6 +1,5 @@
-import { nextAfter, parseCron } from '#domain/cron.ts';
+import { parseCron } from '#domain/cron.ts';
 import type { SelectionSpec } from '#domain/selection.ts';
-import { findTimeZone } from '#domain/time-zone.ts';
 
 /** Each minute, as measures are stored. */
 const EVERY_MS = 60_000;
@@ -14,6 +13,5 @@ export function nextLook(spec: SelectionSpec, last: number): number | undefined 
   if (schedule?.every !== undefined) return last + schedule.every;
   const cron = schedule?.cron ?? (strategy === 'periodicBest' ? EACH_DAY : undefined);
   if (cron === undefined) return last + EVERY_MS;
-  const zone = findTimeZone(schedule?.timeZone ?? 'UTC');
-  return zone && nextAfter(parseCron(cron), zone, last);
+  return parseCron(cron, schedule?.timeZone ?? 'UTC').nextRun(last);
 }
