@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { unfinishedPaths } from '#batch/runner/paths.ts';
 import type { JobRunner } from '#control/jobs/job-runner.ts';
 import type { FromRunner, ToRunner } from '#domain/job-run.ts';
 import { entryUrl } from '#lib/entry.ts';
@@ -15,7 +16,13 @@ export function createJobRunner(folder: Pick<DataFolder, 'jobs'>): JobRunner {
   const folderOf = (namespace: string, id: string): string => join(folder.jobs, namespace, id);
   return {
     folderOf,
-    removeFolder: (namespace, id) => rm(folderOf(namespace, id), { recursive: true, force: true }),
+    async clear({ namespace, id, spec }) {
+      await rm(folderOf(namespace, id), { recursive: true, force: true });
+      for (const path of unfinishedPaths(spec, id)) {
+        // Its folder may have gone, or been closed to us since.
+        await rm(path, { force: true }).catch(() => undefined);
+      }
+    },
     start(order, events, tryRows) {
       const child = fork(entryUrl('../batch/main', import.meta.url), {
         execArgv: [...process.execArgv, '--no-warnings', `--max-old-space-size=${HEAP_MB}`],

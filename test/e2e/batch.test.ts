@@ -266,6 +266,22 @@ describe('what cannot be done is refused before anything begins', () => {
   });
 });
 
+test('a job that is cancelled leaves nothing behind, and its name is free at once', async () => {
+  await write('in.csv', [HEAD, ...drawRows(createRandom(SEED, 0), 4000)].join('\n'));
+  const args = ['--batch-size', '1', ...PIXEL_MAP];
+  expect(await batch('in.csv', '-o', 'out.csv', ...args, '--detach')).toMatchObject({ status: 0 });
+  await untilDone(10);
+  const [job] = await jobs();
+  // What a runner leaves that is killed while it puts the parts together.
+  await write(`..out.csv.${job?.id}.partial`, 'half');
+  expect(await platform!.rouse('job', 'cancel', job?.id ?? '')).toMatchObject({ status: 0 });
+  await until('all has gone', async () => {
+    const left = await readdir(inFolder('state/jobs/default')).catch(() => []);
+    const counts = [left.length, (await files()).length, (await instances()).length];
+    return counts.join() === '0,1,0';
+  });
+});
+
 test('a dry run shows the mapping and the first answers, and writes nothing', async () => {
   await write('in.csv', [HEAD, ...drawRows(createRandom(SEED, 0), 300)].join('\n'));
   const args = ['--dry-run', '--columns', 'id', '--map', 'image=p*'];

@@ -1,10 +1,10 @@
 import { constants, createReadStream, createWriteStream } from 'node:fs';
 import { access, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip, createZstdCompress } from 'node:zlib';
 import { Fault } from '#lib/fault.ts';
-import { fileFault, makeDurable, moveInto, taken } from './durable.ts';
+import { fileFault, makeDurable, moveInto, partialOf, taken } from './durable.ts';
 import { joinParquet } from './duckdb/join.ts';
 import type { ColumnHead, OutputSpec } from './rows.ts';
 
@@ -33,8 +33,7 @@ export async function checkOutput(output: OutputSpec): Promise<void> {
 export async function assemble(parts: readonly string[], output: OutputSpec): Promise<void> {
   const { path, replace = false } = output;
   await checkOutput(output);
-  // In the same folder, so that it can be renamed; always the same name, so that a crash leaves one at most.
-  const partial = join(dirname(path), `.${basename(path)}.partial`);
+  const partial = partialOf(path);
   try {
     await joinParts(parts, partial, output);
     await makeDurable(partial);

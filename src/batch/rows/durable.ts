@@ -1,8 +1,13 @@
 import { link, open, rename, unlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { causeOf, Fault } from '#lib/fault.ts';
 
 /** Files that are there whole or not at all, also after a power cut. */
+
+/** In the same folder, so that it can be renamed; always the same name, so that a crash leaves one at most. */
+export function partialOf(path: string): string {
+  return join(dirname(path), `.${basename(path)}.partial`);
+}
 
 /** Makes a written file durable, and its name in its folder. */
 export async function makeDurable(path: string): Promise<void> {

@@ -3,7 +3,7 @@ import { access, realpath } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import type { JobSpec } from '#domain/job.ts';
 import { Fault } from '#lib/fault.ts';
-import { fileFault } from '../rows/durable.ts';
+import { fileFault, partialOf } from '../rows/durable.ts';
 import { locate } from '../rows/locate.ts';
 
 /** The files of a job: where its output goes, and where it stands until then. */
@@ -13,14 +13,24 @@ export interface OutputPaths {
   readonly failed: string;
 }
 
-export function finalPaths({ output }: Pick<JobSpec, 'output'>): OutputPaths {
+interface Written {
+  readonly output: { readonly path: string };
+}
+
+export function finalPaths({ output }: Written): OutputPaths {
   return { scored: output.path, failed: `${output.path}.failed.jsonl` };
 }
 
 /** In the folders of the final ones, so that they can get their names at once; of this job alone. */
-export function finishedPaths({ output }: Pick<JobSpec, 'output'>, id: string): OutputPaths {
+export function finishedPaths({ output }: Written, id: string): OutputPaths {
   const scored = join(dirname(output.path), `.${basename(output.path)}.${id}`);
   return { scored, failed: `${scored}.failed` };
+}
+
+/** What a runner that was killed may have left beside the output. */
+export function unfinishedPaths(spec: Written, id: string): string[] {
+  const { scored, failed } = finishedPaths(spec, id);
+  return [scored, failed, partialOf(scored)];
 }
 
 /** Throws a Fault where a file of the job lies in the data folder, or cannot be written. */

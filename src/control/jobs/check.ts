@@ -35,6 +35,6 @@ export async function checkJob(
     return await said.promise;
   } finally {
     await process.end();
-    await runner.removeFolder(namespace, id);
+    await runner.clear(job);
   }
 }

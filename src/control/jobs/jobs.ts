@@ -182,13 +182,14 @@ export async function createJobs(options: {
   }
 
   /** It has ended: what was made for it goes. */
-  async function tidy(key: string, { namespace, id }: JobRecord): Promise<void> {
+  async function tidy(key: string, record: JobRecord): Promise<void> {
+    const { namespace, id } = record;
     await stop(key);
     await alone(async () => {
       const entry = catalog.model(modelKey(namespace, ownModelName(id)));
       if (entry) await deletions.model(entry, { actor: JOBS, why: `job ${id} ended`, undo: 0 });
     });
-    await runner.removeFolder(namespace, id);
+    await runner.clear(record);
     clean.add(key);
   }
 

@@ -29,7 +29,7 @@ export function createFakeRunner(): FakeRunner {
     refusal: undefined,
     living: () => runs.filter(({ isCheck, ended }) => !isCheck && !ended),
     folderOf,
-    async removeFolder(namespace, id) {
+    async clear({ namespace, id }) {
       removed.push(folderOf(namespace, id));
     },
     start(order, events, tryRows) {
