@@ -2,9 +2,9 @@ import { lookup } from 'node:dns/promises';
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
+import { createAddressPolicy } from '#lib/addresses.ts';
 import type { Clock } from '#lib/clock.ts';
 import { causeOf, Fault } from '#lib/fault.ts';
-import { createAddressPolicy } from './addresses.ts';
 import { readResponse, retryAfterMs } from './http.ts';
 
 /** Standard Webhooks asks receivers to answer within 15 to 30 s. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createAddressPolicy } from '#control/requests/addresses.ts';
+import { createAddressPolicy } from '#lib/addresses.ts';
 
 const { isPublic, isNamed } = createAddressPolicy(['10.1.0.0/16', 'fd00::/8', '127.0.0.1']);
 
