@@ -24,7 +24,8 @@ async function run(path: string | undefined): Promise<string[]> {
 async function withOnly(names: readonly string[], work: (path: string) => Promise<void>) {
   const folder = await mkdtemp(join(tmpdir(), 'rouse-low-'));
   try {
-    for (const name of names) await symlink(findProgram(name, process.env) ?? '', join(folder, name));
+    for (const name of names)
+      await symlink(findProgram(name, process.env) ?? '', join(folder, name));
     await work(folder);
   } finally {
     await rm(folder, { recursive: true });
