@@ -15,7 +15,8 @@ declare module 'vitest' {
 export async function shareCluster(...additions: string[]): Promise<DrivenCluster> {
   const cluster = controlCluster(inject('sharedState'));
   const { code } = await cluster.run(['status']);
-  await cluster.must(code === 0 ? 'add' : 'up', ...additions);
+  if (code !== 0) await cluster.must('up', ...additions);
+  else if (additions.length > 0) await cluster.must('add', ...additions);
   // By themselves, those that were told to end would serve on for half a minute.
   const pods = ['pods', '--all', '--namespace', 'default', '--force', '--grace-period=0'];
   await cluster.must('exec', 'kubectl', 'delete', ...pods);
