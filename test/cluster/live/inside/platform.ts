@@ -41,7 +41,12 @@ export async function beginPlatform(
   const cluster = ['--runtime', 'knative', '--knative-image', 'dev.local/none:v1'];
   const reach = ['--knative-control', 'http://127.0.0.1:1'];
   const args = [...cluster, ...reach, ...(options.args ?? [])];
-  const platform = await startPlatform(folder, { ...options, args });
+  const platform = await startPlatform(folder, { ...options, args }).catch(
+    async (error: unknown) => {
+      await removeFolder(folder);
+      throw error;
+    },
+  );
 
   return {
     ...platform,
