@@ -1,8 +1,8 @@
 import type { TensorInfo } from '#domain/records.ts';
-import { Fault, type Problem } from '#lib/fault.ts';
+import type { Problem } from '#lib/fault.ts';
 import { nearNames } from '#lib/near.ts';
 import { canRead, formatType, isNumeric } from './cast.ts';
-import { expectedName } from './readings.ts';
+import { expectedName, refusal } from './readings.ts';
 import { COLUMN_TYPES, type ColumnHead, type ColumnType } from './rows.ts';
 
 /** Which columns are the inputs of a model. */
@@ -54,13 +54,6 @@ export function mapColumns(
   if (problems.length > 0) throw refusal(problems);
   const rows = inputs.map(({ shape }) => shape[0] ?? -1).find((size) => size >= 0);
   return { reads, inputs: mapped, ...(rows !== undefined && { rows }) };
-}
-
-function refusal(problems: readonly Problem[]): Fault {
-  const lines = problems.map(
-    ({ key, value, expected }) => `${key}: found ${value}, expected ${expected}`,
-  );
-  return new Fault('invalid', lines.join('; '), { problems });
 }
 
 function unknownInputs(inputs: readonly TensorInfo[], said: SaidMap): Problem[] {

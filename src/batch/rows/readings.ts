@@ -1,3 +1,4 @@
+import { formatProblem } from '#domain/parse.ts';
 import { Fault, type Problem } from '#lib/fault.ts';
 import { nearNames } from '#lib/near.ts';
 import { canRead, formatType } from './cast.ts';
@@ -21,13 +22,13 @@ export function readingsOf(
   const byName = new Map(columns.map((column) => [column.name, column]));
   const readings = as.map((to) => ({ from: byName.get(to.name), to }));
   const problems = readings.flatMap(({ from, to }) => problemOf(from, to, columns, cells));
-  if (problems.length > 0) {
-    const lines = problems.map(
-      ({ key, value, expected }) => `${key}: found ${value}, expected ${expected}`,
-    );
-    throw new Fault('invalid', lines.join('; '), { problems });
-  }
+  if (problems.length > 0) throw refusal(problems);
   return readings.flatMap(({ from, to }) => (from ? [{ from, to }] : []));
+}
+
+/** All of them in a line. */
+export function refusal(problems: readonly Problem[]): Fault {
+  return new Fault('invalid', problems.map(formatProblem).join('; '), { problems });
 }
 
 function problemOf(

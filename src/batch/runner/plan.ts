@@ -7,7 +7,7 @@ import { checkOutput } from '../rows/assemble.ts';
 import { taken } from '../rows/durable.ts';
 import { encodingOf } from '../rows/formats.ts';
 import { type ColumnMap, mapColumns } from '../rows/map.ts';
-import { expectedName } from '../rows/readings.ts';
+import { expectedName, refusal } from '../rows/readings.ts';
 import { openRows } from '../rows/open-rows.ts';
 import type { ColumnHead, OutputSpec, RowSource } from '../rows/rows.ts';
 import { makeOutputColumns } from './output.ts';
@@ -60,13 +60,8 @@ export async function openPlan({
 function findColumn(columns: readonly ColumnHead[], name: string): ColumnHead {
   const found = columns.find((column) => column.name === name);
   if (found) return found;
-  const problem = {
-    key: 'output.columns',
-    value: `no column "${name}"`,
-    expected: expectedName(name, columns),
-  };
-  const text = `${problem.key}: found ${problem.value}, expected ${problem.expected}`;
-  throw new Fault('invalid', text, { problems: [problem] });
+  const expected = expectedName(name, columns);
+  throw refusal([{ key: 'output.columns', value: `no column "${name}"`, expected }]);
 }
 
 /** A model that says nothing of its inputs gets the columns under their own names, or those that were said. */
