@@ -1,4 +1,12 @@
-import type { BigValues, Column, ColumnHead, ColumnType, NumberValues, RowBatch } from './rows.ts';
+import type {
+  BigValues,
+  Column,
+  ColumnHead,
+  ColumnType,
+  ColumnValues,
+  NumberValues,
+  RowBatch,
+} from './rows.ts';
 
 /** Batches of rows, cut and put together. */
 
@@ -150,11 +158,17 @@ function startColumn(head: ColumnHead, size: number): OpenColumn {
   };
 }
 
-/** Both are of the same type. */
-function copyValues(from: Column['values'], to: MutableValues, at: number): void {
+/** Values `start` to `end` to places from `at` on. Both are of the same type. */
+export function copyValues(
+  from: ColumnValues,
+  to: MutableValues,
+  at: number,
+  start = 0,
+  end = from.length,
+): void {
   if (isTexts(from)) {
-    for (const [index, text] of from.entries()) to[at + index] = text;
+    if (isTexts(to)) for (let i = start; i < end; i++) to[at + i - start] = from[i] ?? '';
   } else if (isBig(from)) {
-    if (isBig(to)) to.set(from, at);
-  } else if (!isTexts(to) && !isBig(to)) to.set(from, at);
+    if (isBig(to)) to.set(from.subarray(start, end), at);
+  } else if (!isTexts(to) && !isBig(to)) to.set(from.subarray(start, end), at);
 }

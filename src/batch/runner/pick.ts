@@ -1,4 +1,4 @@
-import { isBig, isTexts, makeValues, type MutableValues } from '../rows/batches.ts';
+import { copyValues, makeValues } from '../rows/batches.ts';
 import type { Column, ColumnHead, ColumnValues, RowBatch } from '../rows/rows.ts';
 
 /** Rows taken out of a batch, and answers put together. */
@@ -14,8 +14,9 @@ export function pickRows(batch: RowBatch, indices: readonly number[]): RowBatch 
 function pickColumn(column: Column, indices: readonly number[]): Column {
   const { type, values, nulls, width = 1 } = column;
   const picked = makeValues(type, indices.length * width);
-  for (const [at, row] of indices.entries())
-    copyValues(values, row * width, picked, at * width, width);
+  for (const [at, row] of indices.entries()) {
+    copyValues(values, picked, at * width, row * width, (row + 1) * width);
+  }
   const kept = nulls && Uint8Array.from(indices, (row) => nulls[row] ?? 0);
   return { ...column, values: picked, ...(kept && { nulls: kept }) };
 }
@@ -37,7 +38,7 @@ function joinValues(column: Column, lists: readonly ColumnValues[]): Column {
   const joined = makeValues(column.type, length);
   let at = 0;
   for (const values of lists) {
-    copyValues(values, 0, joined, at, values.length);
+    copyValues(values, joined, at);
     at += values.length;
   }
   return { ...column, values: joined };
@@ -51,19 +52,4 @@ export function isAlike(a: readonly ColumnHead[], b: readonly ColumnHead[]): boo
       return other?.name === name && other.type === type && other.width === width;
     })
   );
-}
-
-/** Both are of the same type. */
-function copyValues(
-  from: ColumnValues,
-  start: number,
-  to: MutableValues,
-  at: number,
-  count: number,
-): void {
-  if (isTexts(from)) {
-    if (isTexts(to)) for (let i = 0; i < count; i++) to[at + i] = from[start + i] ?? '';
-  } else if (isBig(from)) {
-    if (isBig(to)) to.set(from.subarray(start, start + count), at);
-  } else if (!isTexts(to) && !isBig(to)) to.set(from.subarray(start, start + count), at);
 }

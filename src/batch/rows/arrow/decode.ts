@@ -1,5 +1,5 @@
 import { DataType, type Data, type Vector } from 'apache-arrow';
-import { isBig, isTexts, makeValues, type MutableValues } from '../batches.ts';
+import { copyValues, isBig, isTexts, makeValues, type MutableValues } from '../batches.ts';
 import { misfit } from '../cast.ts';
 import type { Column, ColumnHead } from '../rows.ts';
 import { columnTypeOf, itemTypeOf } from './types.ts';
@@ -15,7 +15,7 @@ export function decodeColumn(vector: Vector, head: ColumnHead, bad: Map<number, 
   let row = 0;
   for (const data of vector.data) {
     const plain = head.width === undefined && bulkOf(data);
-    if (plain) copyNumbers(plain, values, row);
+    if (plain) copyValues(plain, values, row);
     for (let index = 0; index < data.length; index++, row++) {
       if (!data.getValid(index)) nulls[row] = 1;
       else if (!plain) {
@@ -35,17 +35,6 @@ function bulkOf({
 }: Data): Exclude<Column['values'], readonly string[]> | undefined {
   const plain = DataType.isInt(type) || (DataType.isFloat(type) && type.ArrayType !== Uint16Array);
   return plain ? values.subarray(0, length) : undefined;
-}
-
-function copyNumbers(
-  from: Exclude<Column['values'], readonly string[]>,
-  to: MutableValues,
-  at: number,
-): void {
-  if (isTexts(to)) return;
-  if (isBig(from)) {
-    if (isBig(to)) to.set(from, at);
-  } else if (!isBig(to)) to.set(from, at);
 }
 
 function decodeRow(
