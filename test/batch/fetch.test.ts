@@ -1,6 +1,8 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, rm, symlink } from 'node:fs/promises';
 import { createServer, type RequestListener } from 'node:http';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { Int32, Table, tableToIPC, vectorFromArray } from 'apache-arrow';
 import { expect, test } from 'vitest';
 import { openRows } from '#batch/rows/open-rows.ts';
 import { useTeardown } from '#test/teardown.ts';
@@ -9,6 +11,7 @@ import { rowsOf } from './tables.ts';
 
 const end = useTeardown();
 const CSV = 'id,x\n1,0.5\n2,1.5\n';
+const ARROW = tableToIPC(new Table({ id: vectorFromArray([1, 2], new Int32()) }), 'file');
 
 async function serve(answer: RequestListener): Promise<string> {
   const server = createServer(answer);
@@ -109,6 +112,21 @@ test('an answer that breaks off leaves nothing', async () => {
     code: 'unavailable',
   });
   expect(await readdir(folder)).toEqual([]);
+});
+
+test.each([
+  ['fetched', 'data.csv', Buffer.from(CSV), '-data.csv'],
+  ['unpacked', 'data.arrow.gz', gzipSync(ARROW), '.unpacked'],
+])('what was %s and is not on disk is not taken for whole', async (_what, name, bytes, ending) => {
+  const host = await serve((_request, response) => response.end(bytes));
+  const input = inputOf(`${host}/${name}`, { folder: await makeFolder(end) });
+  await (await openRows(input)).close();
+  const whole = (await readdir(input.folder)).find((one) => one.endsWith(ending)) ?? '';
+  await rm(join(input.folder, whole));
+  // Takes all that is written, and refuses fsync, as a disk that fails.
+  await symlink('/dev/null', join(input.folder, `${whole}.partial`));
+  await expect(openRows(input)).rejects.toThrow('fsync');
+  expect(await readdir(input.folder)).not.toContain(whole);
 });
 
 test('private hosts only where that is allowed, redirects to them too', async () => {

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip, createZstdCompress } from 'node:zlib';
 import { Fault } from '#lib/fault.ts';
-import { fileFault, makeDurable, moveInto, partialOf, taken } from './durable.ts';
+import { fileFault, moveInto, partialOf, taken } from './durable.ts';
 import { joinParquet } from './duckdb/join.ts';
 import type { ColumnHead, OutputSpec } from './rows.ts';
 
@@ -36,7 +36,6 @@ export async function assemble(parts: readonly string[], output: OutputSpec): Pr
   const partial = partialOf(path);
   try {
     await joinParts(parts, partial, output);
-    await makeDurable(partial);
     await moveInto(partial, path, replace);
   } catch (error) {
     await rm(partial, { force: true });

@@ -15,8 +15,12 @@ export async function makeDurable(path: string): Promise<void> {
   await sync(dirname(path));
 }
 
-/** Gives a complete and durable file its name. Throws Fault `conflict` when that is taken, unless it may be replaced. */
+/**
+ * Makes a complete file durable, then gives it its name in the same folder. Throws Fault `conflict` when that is taken,
+ * unless it may be replaced.
+ */
 export async function moveInto(from: string, to: string, replace: boolean): Promise<void> {
+  await sync(from);
   if (replace) await rename(from, to);
   else {
     // Unlike a rename, a link refuses a name that is taken.

@@ -1,11 +1,11 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { causeOf, Fault } from '#lib/fault.ts';
-import { fileFault, makeDurable } from './durable.ts';
+import { fileFault, moveInto } from './durable.ts';
 import { type InputFile, versionOf } from './locate.ts';
 import type { Compression } from './rows.ts';
 
@@ -27,8 +27,7 @@ export async function unpack(
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 });
       await unpackInto(createWriteStream(partial), file, compression);
-      await rename(partial, path);
-      await makeDurable(path);
+      await moveInto(partial, path, true);
     } catch (error) {
       await rm(partial, { force: true });
       throw fileFault(error, partial);
