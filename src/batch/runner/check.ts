@@ -4,8 +4,7 @@ import { rowOf } from '../rows/batches.ts';
 import { formatType } from '../rows/cast.ts';
 import type { MappedInput } from '../rows/map.ts';
 import type { RowBatch } from '../rows/rows.ts';
-import { makeOutputColumns, nameColumns } from './output.ts';
-import { pickRows } from './pick.ts';
+import { makeOutputColumns, makeOutputRows } from './output.ts';
 import { checkFresh, openPlan, type Plan } from './plan.ts';
 import { createScorer, type Scored } from './score.ts';
 import { createSender } from './sender.ts';
@@ -74,17 +73,9 @@ async function readFirst({ source, map, kept }: Plan, count: number): Promise<Ro
   return { first: 0, length: 0, columns: [] };
 }
 
-function showScored(
-  { map, kept }: Plan,
-  { batch, rows, columns = [], failed }: Scored,
-): Pick<RunCheck, 'answers' | 'failures'> {
-  const own = pickRows(batch, rows);
-  const heads = makeOutputColumns(kept, columns);
-  const all = [...own.columns.slice(map.reads.length), ...columns];
-  const output = {
-    ...own,
-    columns: nameColumns(all, heads),
-  };
+function showScored({ map, kept }: Plan, scored: Scored): Pick<RunCheck, 'answers' | 'failures'> {
+  const { batch, rows, columns = [], failed } = scored;
+  const output = makeOutputRows(scored, makeOutputColumns(kept, columns), map.reads.length);
   return {
     answers: rows.map((_, index) => rowOf(output, index)),
     failures: failed.map(({ row, reason }) => `row ${batch.first + row}: ${reason}`),

@@ -2,7 +2,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { rowOf } from '../rows/batches.ts';
 import { makeDurable } from '../rows/durable.ts';
 import { openSink } from '../rows/open-sink.ts';
-import type { Column, ColumnHead, OutputSpec, RowSink } from '../rows/rows.ts';
+import type { Column, ColumnHead, OutputSpec, RowBatch, RowSink } from '../rows/rows.ts';
 import { pickRows } from './pick.ts';
 import type { Scored } from './score.ts';
 
@@ -31,16 +31,11 @@ export function createPartWriter(
   let rows = 0;
   let failed = 0;
 
-  async function writeScored({ batch, rows: indices, columns }: Scored): Promise<void> {
-    if (!columns) return;
-    const own = pickRows(batch, indices);
+  async function writeScored(scored: Scored): Promise<void> {
+    if (!scored.columns) return;
     sink ??= await openSink(files.scored, output);
-    const all = [...own.columns.slice(kept), ...columns];
-    await sink.write({
-      first: batch.first,
-      length: own.length,
-      columns: nameColumns(all, output.columns),
-    });
+    const own = makeOutputRows(scored, output.columns, kept);
+    await sink.write(own);
     rows += own.length;
   }
 
@@ -88,8 +83,19 @@ export function makeOutputColumns(
   return [...kept, ...own];
 }
 
+/** The rows that were scored, as the output has them. `kept`: as `createPartWriter` takes it. */
+export function makeOutputRows(
+  { batch, rows, columns = [] }: Scored,
+  heads: readonly ColumnHead[],
+  kept: number,
+): RowBatch {
+  const own = pickRows(batch, rows);
+  const all = [...own.columns.slice(kept), ...columns];
+  return { first: own.first, length: own.length, columns: nameColumns(all, heads) };
+}
+
 /** The same columns under the names of the output. */
-export function nameColumns(columns: readonly Column[], heads: readonly ColumnHead[]): Column[] {
+function nameColumns(columns: readonly Column[], heads: readonly ColumnHead[]): Column[] {
   return heads.flatMap(({ name }, index) => {
     const column = columns[index];
     return column ? [Object.assign({}, column, { name })] : [];
