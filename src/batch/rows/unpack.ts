@@ -9,8 +9,12 @@ import { fileFault, moveInto } from './durable.ts';
 import { type InputFile, versionOf } from './locate.ts';
 import type { Compression } from './rows.ts';
 
+function createInflater(compression: Compression) {
+  return compression === 'gzip' ? createGunzip() : createZstdDecompress();
+}
+
 export function inflate(packed: Readable, compression: Compression): Readable {
-  const unpacked = compression === 'gzip' ? createGunzip() : createZstdDecompress();
+  const unpacked = createInflater(compression);
   packed.on('error', (error) => unpacked.destroy(error));
   return packed.pipe(unpacked);
 }
@@ -50,7 +54,7 @@ async function unpackInto(
   { path }: InputFile,
   compression: Compression,
 ): Promise<void> {
-  const unpacked = compression === 'gzip' ? createGunzip() : createZstdDecompress();
+  const unpacked = createInflater(compression);
   try {
     await pipeline(createReadStream(path), unpacked, to);
   } catch (error) {
