@@ -182,6 +182,8 @@ export class InstanceStream implements Upstream {
       stream.destroy();
       return;
     }
+    // node:http2 tells the end before it closes the stream: to reset it then would only count against the session.
+    if (stream.readableEnded && stream.writableFinished) return;
     this.session.resets += 1;
     stream.close(NGHTTP2_CANCEL);
   }

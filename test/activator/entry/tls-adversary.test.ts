@@ -301,7 +301,7 @@ test('a caller that comes again from the same port, before the end of the first 
     rejectUnauthorized: false,
   } as ConnectionOptions);
   closing.push(() => second.destroy());
-  await expect.poll(() => accepted.length, { timeout: 10_000 }).toBe(2);
+  await expect.poll(() => accepted.length).toBe(2);
   const secured = Promise.withResolvers<void>();
   const gone = new Promise((resolve) => accepted[0]?.once('close', resolve));
   accepted[0]?.on('error', () => {});

@@ -229,6 +229,19 @@ test('calls that are given up do not have the instance end the session that othe
   expect(sessions.length).toBeLessThan(10);
 });
 
+test('calls that are answered share a session for as long as it lives: none of them is reset', async () => {
+  // It would end a session after 1000 resets.
+  const sessions = await serve((stream) => {
+    stream.respond(HEAD, { waitForTrailers: true });
+    finish(stream);
+  });
+  for (let asked = 0; asked < 1300; asked += 50) {
+    const answers = await Promise.all(Array.from({ length: 50 }, () => answerOf(begin())));
+    for (const { trailers } of answers) expect(trailers['grpc-status']).toBe('0');
+  }
+  expect(sessions.length).toBe(1);
+});
+
 test('a session that is closed before it is there tells those who wait for it, once', async () => {
   const left = Promise.withResolvers<void>();
   const { port } = await harness.startBareInstance((socket) => {
