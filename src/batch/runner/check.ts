@@ -50,7 +50,7 @@ async function tryRows(
     sender,
     map: plan.map,
     binary: order.model.binary,
-    tally: { answered: () => {}, retried: () => {} },
+    tally: { answered: () => {}, retried: () => {}, rejected: () => {} },
     clock,
     roll,
     signal: new AbortController().signal,

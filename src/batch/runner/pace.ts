@@ -1,12 +1,14 @@
 import type { Clock } from '#lib/clock.ts';
-import { beginSizing, decideSize } from './sizing.ts';
+import { beginSizing, decideSize, halveSize, type Sizing } from './sizing.ts';
 
 /** Asks the policy for the size of requests, whenever enough was seen of the present one. */
 export interface Pace {
   /** Rows of the next request. */
   readonly size: number;
-  /** `ms`: that the model took. */
+  /** `rows`: that were scored; of a request with bad rows fewer than it had. `ms`: that the model took. */
   answered(rows: number, bytes: number, ms: number): void;
+  /** The model did not take a request of so many: there are bad ones among them, or too many. */
+  rejected(rows: number): void;
 }
 
 /** Fewer say nothing of the rate. */
@@ -16,16 +18,24 @@ const LEAST_MS = 200;
 /** `fixed`: what was asked for. */
 export function createPace(fixed: number | undefined, clock: Clock): Pace {
   let sizing = beginSizing();
-  let since = clock.now();
+  /** Of this turn; it begins with the first answer at its size, when those before it have had theirs. */
+  let since: number | undefined;
   let rows = 0;
   let largest = 0;
   let times: number[] = [];
+  let rejections = 0;
 
-  function begin(): void {
-    since = clock.now();
+  function begin(next: Sizing): void {
+    sizing = next;
+    since = undefined;
     rows = 0;
     largest = 0;
     times = [];
+    rejections = 0;
+  }
+
+  function isOfTurn(count: number): boolean {
+    return count <= sizing.size && count > sizing.size / 2;
   }
 
   return {
@@ -33,20 +43,27 @@ export function createPace(fixed: number | undefined, clock: Clock): Pace {
       return fixed ?? sizing.size;
     },
     answered(count, bytes, ms) {
-      // Of the size before, or the rest of what was read.
-      if (fixed !== undefined || count !== sizing.size) return;
+      if (fixed !== undefined) return;
+      const now = clock.now();
+      if (since === undefined) {
+        if (isOfTurn(count)) since = now;
+        return;
+      }
+      // Whatever size they had, they were scored in this time.
       rows += count;
+      if (!isOfTurn(count)) return;
       largest = Math.max(largest, bytes);
       times.push(ms);
-      const elapsed = clock.now() - since;
+      const elapsed = now - since;
       if (times.length < LEAST_ANSWERS || elapsed < LEAST_MS) return;
       const latencyMs = times.toSorted((a, b) => a - b)[times.length >> 1] ?? 0;
-      sizing = decideSize(sizing, {
-        rowsPerSecond: (rows * 1000) / elapsed,
-        latencyMs,
-        bytes: largest,
-      });
-      begin();
+      const rowsPerSecond = (rows * 1000) / elapsed;
+      begin(decideSize(sizing, { rowsPerSecond, latencyMs, bytes: largest }));
+    },
+    rejected(count) {
+      if (fixed !== undefined || !isOfTurn(count)) return;
+      rejections++;
+      if (rejections >= LEAST_ANSWERS) begin(halveSize(sizing));
     },
   };
 }

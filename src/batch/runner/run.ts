@@ -93,6 +93,7 @@ async function scoreRows(
         if (modelMs !== undefined) pace.answered(rows, bytes, modelMs);
       },
       retried: () => book.retried(),
+      rejected: (rows) => pace.rejected(rows),
     },
     clock,
     roll,

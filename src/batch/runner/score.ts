@@ -25,6 +25,8 @@ export interface Tally {
   /** `modelMs`: that the model took, where that is known. */
   answered(rows: number, bytes: number, ms: number, modelMs: number | undefined): void;
   retried(): void;
+  /** The model did not take a request of so many rows. */
+  rejected(rows: number): void;
 }
 
 /** Attempts of a batch that the model fails with; of its halves, of which one at most is to blame, one less. */
@@ -75,7 +77,10 @@ export function createScorer(options: {
       signal.throwIfAborted();
       const sent = await sender.send(body);
       checkStarts(sent);
-      if (sent.kind === 'rejected') return sent.reason;
+      if (sent.kind === 'rejected') {
+        tally.rejected(rows.length);
+        return sent.reason;
+      }
       if (sent.kind === 'refused') await wait(refusals++);
       else {
         const answer = sent.kind === 'failed' ? sent.reason : readAnswer(sent, rows.length);

@@ -11,7 +11,7 @@ const MAP: ColumnMap = {
   reads: [{ name: 'x', type: 'INT32' }],
   inputs: [{ name: 'x', datatype: 'INT32', shape: [], columns: [0] }],
 };
-const SILENT: Tally = { answered: () => {}, retried: () => {} };
+const SILENT: Tally = { answered: () => {}, retried: () => {}, rejected: () => {} };
 /** Pauses end at once: there are many, and none is what is looked at here. */
 const HASTY: Clock = {
   now: () => 0,
