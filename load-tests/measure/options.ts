@@ -20,6 +20,6 @@ export function readOptions<T extends NonNullable<ParseArgsConfig['options']>>(
 
 /** `name`: as it is written on the command line. */
 export function countOf(name: string, text: string): number {
-  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text);
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
   return usage(`--${name}: found ${text}, expected a whole number from 1 on`);
 }

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { formatReport as formatBatch } from '../batch/report.ts';
 import { formatReport as formatBurst } from '../burst/report.ts';
 import { formatReport as formatCold } from '../cold/report.ts';
 import { formatReport as formatCrowd } from '../crowd/report.ts';
@@ -39,6 +40,7 @@ function write(file: string, benchmark: string, format: (json: string) => string
 write(OWN, 'proxy', (json) => formatProxy(JSON.parse(json)));
 write(OWN, 'cold', (json) => formatCold(JSON.parse(json)));
 write(OWN, 'burst', (json) => formatBurst(JSON.parse(json)));
+write(OWN, 'batch', (json) => formatBatch(JSON.parse(json)));
 write(OWN, 'crowd', (json) => formatCrowd(JSON.parse(json)));
 write(OWN, 'knative', (json) => formatKnative(JSON.parse(json)));
 write(OWN, 'k6', (json) => formatK6(JSON.parse(json)));

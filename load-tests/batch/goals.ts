@@ -1,0 +1,56 @@
+import type { Beside } from './beside.ts';
+import type { Live } from './live.ts';
+import type { Whole } from './whole.ts';
+
+/** What is measured against what, and whether it is met. */
+export interface Goal {
+  readonly words: string;
+  readonly value: number;
+  readonly isMet: boolean;
+}
+
+const MIB = 2 ** 20;
+const MEMORY_MIB = 300;
+const THROUGHPUT = 0.9;
+const SCALE = 0.05;
+const P99 = 1.1;
+const SHARE = 0.5;
+
+export function goalsOf({
+  whole,
+  beside,
+  live,
+}: {
+  readonly whole?: readonly Whole[];
+  readonly beside?: Beside;
+  readonly live?: Live;
+}): Goal[] {
+  const goals: Goal[] = [];
+  const add = (words: string, value: number, isMet: boolean): void =>
+    void goals.push({ words, value, isMet });
+  const [small, large] = whole ?? [];
+  if (small && large) {
+    const memory = large.memory.pssBytes / MIB;
+    const scale = large.rowsPerSecond / small.rowsPerSecond;
+    add(`memory, proportional ≤ ${MEMORY_MIB} MiB`, memory, memory <= MEMORY_MIB);
+    add('rows/s of the larger job / of the smaller', scale, Math.abs(scale - 1) <= SCALE);
+  }
+  if (beside) {
+    const { median } = beside.ratio;
+    add(`rows/s / tight loop's ≥ ${THROUGHPUT}`, median, median >= THROUGHPUT);
+  }
+  if (live) {
+    const { median } = live.ratio;
+    add(`p99 of callers with the job / without ≤ ${P99}`, median, median <= P99);
+  }
+  if (live && beside) {
+    const share = shareOf(live, beside);
+    add(`share of what was left over ≥ ${SHARE}`, share, share >= SHARE);
+  }
+  return goals;
+}
+
+/** Of the rows that the job would score with the processors' time that callers leave, it scored so many. */
+function shareOf({ jobRowsPerSecond, leftOver }: Live, beside: Beside): number {
+  return jobRowsPerSecond.median / (beside.jobRowsPerSecond.median * leftOver.median);
+}

@@ -1,0 +1,73 @@
+import { isEnded, type JobAction } from '#domain/job.ts';
+import { type JobAnswer, readJob } from '#domain/read-views.ts';
+import type { Rouse } from '../measure/rouse.ts';
+import { until } from '../measure/until.ts';
+
+/** The sample that is asked by all. */
+export const MODEL = 'digits';
+const LOOK_MS = 200;
+/** Longer than any job takes here. */
+const LONGEST_MS = 4 * 60 * 60_000;
+
+export interface Job {
+  readonly id: string;
+  get(): Promise<JobAnswer>;
+  act(action: JobAction): Promise<void>;
+  /** Looks until it fits; throws when the job has ended and does not. */
+  until(fits: (job: JobAnswer) => boolean): Promise<JobAnswer>;
+  /** It is cancelled, and nothing of it runs any more. */
+  cancel(): Promise<void>;
+}
+
+export async function startJob({ control }: Rouse, input: string, output: string): Promise<Job> {
+  const jobs = `${control}/api/v1/namespaces/default/jobs`;
+  const made = await ask(jobs, {
+    model: MODEL,
+    input: { location: input },
+    output: { path: output, columns: ['id'] },
+    map: { image: ['p*'] },
+  });
+  const path = `${jobs}/${made.id}`;
+
+  const job: Job = {
+    id: made.id,
+    get: () => ask(path),
+    act: async (action) => void (await ask(path, { action })),
+    async until(fits) {
+      let seen = made;
+      await until({ everyMs: LOOK_MS, withinMs: LONGEST_MS }, async () => {
+        seen = await ask(path);
+        if (fits(seen)) return undefined;
+        if (isEnded(seen.state)) throw new Error(`job ${seen.id} is ${seen.state}: ${seen.reason}`);
+        return `job ${seen.id} stays ${seen.state} at ${seen.rows.done} rows`;
+      });
+      return seen;
+    },
+    async cancel() {
+      await job.act('cancel');
+      await job.until(({ state }) => isEnded(state));
+    },
+  };
+  return job;
+}
+
+async function ask(url: string, body?: object): Promise<JobAnswer> {
+  const response = await fetch(url, {
+    ...(body && {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    }),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${url}: ${response.status} ${text}`);
+  return readJob(JSON.parse(text));
+}
+
+/** Rows per second of a job that runs, over so many seconds. */
+export async function rateOf(job: Job, during: Promise<unknown>): Promise<number> {
+  const [before, since] = [await job.get(), performance.now()];
+  await during;
+  const [after, now] = [await job.get(), performance.now()];
+  return ((after.rows.done - before.rows.done) * 1000) / (now - since);
+}
