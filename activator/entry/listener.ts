@@ -105,8 +105,8 @@ export async function createListener(options: ListenerOptions): Promise<Listener
     }
     entering.add(socket);
     if (!proxyProtocol) enter(socket, address);
-    else if (isTrusted(address)) readProxyHeader(socket, address);
-    else entering.refuse(socket, 'proxy_untrusted', 'it is no trusted proxy');
+    else if (isTrusted(address) || isOfThisMachine(socket)) readProxyHeader(socket, address);
+    else refuseUntrusted(socket);
   }
 
   /** Takes what the system has accepted ahead of us, which would be reset. Each turn of the loop takes some. */
@@ -121,9 +121,15 @@ export async function createListener(options: ListenerOptions): Promise<Listener
 
   function readProxyHeader(socket: Socket, address: string): void {
     readFirst(socket, lookForHeader, (header) => {
-      if (header.kind === 'header') enter(socket, header.source ?? address);
-      else entering.refuse(socket, 'proxy_header', header.why);
+      if (header.kind !== 'header') entering.refuse(socket, 'proxy_header', header.why);
+      else if (header.source === undefined || isTrusted(address)) {
+        enter(socket, header.source ?? address);
+      } else refuseUntrusted(socket);
     });
+  }
+
+  function refuseUntrusted(socket: Socket): void {
+    entering.refuse(socket, 'proxy_untrusted', 'it is no trusted proxy');
   }
 
   function enter(socket: Socket, address: string): void {
@@ -180,6 +186,11 @@ export async function createListener(options: ListenerOptions): Promise<Listener
       });
     },
   };
+}
+
+/** Rouse itself calls so, and speaks for nobody else: it needs no trust for that. */
+function isOfThisMachine({ remoteAddress, localAddress }: Socket): boolean {
+  return remoteAddress !== undefined && remoteAddress === localAddress;
 }
 
 function lookForHeader(bytes: Buffer): Found<Exclude<ProxyHeader, { kind: 'more' }>> {

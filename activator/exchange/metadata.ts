@@ -103,7 +103,8 @@ function makeV1Model(model: ModelRoute, shown: RevisionRoute, now: number): Answ
 }
 
 function makeOpenAiModels(routes: Routes): Answer {
-  const data = [...routes.models.entries()].map(([key, model]) => ({
+  const listed = [...routes.models].filter(([, { routing }]) => routing.ofJob === undefined);
+  const data = listed.map(([key, model]) => ({
     id: model.routing.namespace === 'default' ? model.routing.name : key,
     object: 'model',
     created: 0,

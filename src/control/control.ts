@@ -80,6 +80,8 @@ export interface Batch {
   readonly runner: JobRunner;
   /** The data plane as a caller of this machine writes it. */
   readonly dataPlane: string;
+  /** Connections to it begin with a PROXY header. */
+  readonly proxyProtocol: boolean;
   readonly dataFolder: string;
   /** More instances of a job than that do not score more. */
   readonly cores: number;

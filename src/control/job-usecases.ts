@@ -54,10 +54,7 @@ export function createJobUseCases(
 
   function need(): JobParts {
     if (parts) return parts;
-    throw new Fault(
-      'not_implemented',
-      'batch jobs run where Rouse has its instances itself, and takes requests without PROXY protocol',
-    );
+    throw new Fault('not_implemented', 'batch jobs run where Rouse has its instances itself');
   }
 
   function find(namespace: string, id: string): JobShown {

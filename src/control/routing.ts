@@ -35,6 +35,7 @@ export function makeRoutingModel(
     targets: entry.resolved.targets,
     ...(sticky && { sticky: makeSticky(sticky) }),
     ...(shadow && { shadow }),
+    ...(entry.stored.value.job !== undefined && { ofJob: true }),
     queue,
     revisions: revisionsOf(entry).map((record) =>
       makeRoutingRevision(

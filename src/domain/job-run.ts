@@ -21,6 +21,8 @@ export interface RunOrder {
 export interface RunModel {
   /** Where its requests go: the V2 address of the model, to which `infer` is added. */
   readonly url: string;
+  /** Connections to it begin with a PROXY header. */
+  readonly proxyProtocol: boolean;
   readonly headers: Readonly<Record<string, string>>;
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];

@@ -16,6 +16,8 @@ export interface RoutingModel {
   /** Resolved: `latest` has become a name, rows of 0 % are kept for their tags. Empty: nothing ready. */
   readonly targets: readonly RoutingTarget[];
   readonly sticky?: { readonly header?: string; readonly cookie?: string };
+  /** It belongs to a batch job; lists of models leave it out. */
+  readonly ofJob?: true;
   /** Its revision gets copies of requests. It is Ready and in no target with a share. */
   readonly shadow?: RoutingShadow;
   readonly queue: QueueSpec;

@@ -32,9 +32,6 @@ import { createModelPlatform } from './model-platform.ts';
 
 const STARTER: Actor = { id: 'system:serve', role: 'deploy' };
 const clock = systemClock;
-/** Control sends them to the port of all requests, and is no trusted proxy. */
-const NOT_BEHIND_PROXIES =
-  'Asynchronous requests are not taken where connections begin with PROXY headers (proxyProtocol).';
 
 /** What is different in a thread and in a process. */
 export interface ControlPlaces {
@@ -101,23 +98,23 @@ export async function createControlPlane(
       store: requests,
       settings: {
         anonymous: settings.requests.anonymous ?? isLoopback(settings.listen.host),
-        refusal: settings.proxyProtocol ? NOT_BEHIND_PROXIES : undefined,
         deadline: settings.requests.deadline,
         webhookNetworks: settings.webhooks.allow,
       },
       dataPlane: setup.dataPlane,
+      proxyProtocol: settings.proxyProtocol,
       platformSecret,
     },
-    ...(!knative &&
-      !settings.proxyProtocol && {
-        batch: {
-          runner: createJobRunner(folder),
-          dataPlane: setup.dataPlane,
-          dataFolder: folder.path,
-          cores: availableParallelism(),
-          newId: () => randomBytes(3).toString('hex'),
-        },
-      }),
+    ...(!knative && {
+      batch: {
+        runner: createJobRunner(folder),
+        dataPlane: setup.dataPlane,
+        proxyProtocol: settings.proxyProtocol,
+        dataFolder: folder.path,
+        cores: availableParallelism(),
+        newId: () => randomBytes(3).toString('hex'),
+      },
+    }),
   });
   if (settings.firstKey !== undefined) {
     await makeFirstKey(settings.firstKey, { isKeyed, useCases: control.useCases });

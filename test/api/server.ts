@@ -92,6 +92,7 @@ export async function startServer(
       store: requests,
       settings: { anonymous: true, deadline: 1e9, webhookNetworks: [] },
       dataPlane: 'http://127.0.0.1:1',
+      proxyProtocol: false,
       platformSecret: Buffer.alloc(32),
     },
   });

@@ -3,6 +3,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { makeCertificate } from '#test/fixtures/certificate.ts';
 import { createRandom, type Random } from '#test/fuzz/random.ts';
 import { until } from '#test/until.ts';
 import { drawPicture } from './drawn-digits.ts';
@@ -202,6 +203,29 @@ async function instances(): Promise<number[]> {
   }
   return found;
 }
+
+test('runs where connections begin with TLS and a PROXY header, though Rouse is no trusted proxy', async () => {
+  const folder = await makeFolder();
+  const { certificate, key } = makeCertificate(['model.test']);
+  const [certificateFile, keyFile] = [join(folder, 'own.crt'), join(folder, 'own.key')];
+  await writeFile(certificateFile, certificate);
+  await writeFile(keyFile, key);
+  const tls = ['--tls-certificate', certificateFile, '--tls-key', keyFile];
+  const proxied = ['--proxy-protocol', '--trusted-proxies', '192.0.2.0/24'];
+  const behind = await startPlatform(folder, { args: [...tls, ...proxied] });
+  try {
+    await writeFile(join(folder, 'digits.yaml'), DIGITS);
+    expect(await behind.rouse('apply', '-f', 'digits.yaml')).toMatchObject({ status: 0 });
+    const rows = [HEAD, ...drawRows(createRandom(SEED, 0), 20)];
+    await writeFile(join(folder, 'in.csv'), rows.join('\n'));
+    const ran = await behind.rouse('batch', 'digits', 'in.csv', '-o', 'out.csv', ...PIXEL_MAP);
+    expect(ran).toMatchObject({ status: 0 });
+    expect(linesOf(await readFile(join(folder, 'out.csv'), 'utf8')).length).toBe(21);
+  } finally {
+    await behind.end('SIGKILL');
+    await removeFolder(folder);
+  }
+});
 
 describe('rows that cannot be scored', () => {
   test('stand in a file of their own, and cost no other its place', async () => {

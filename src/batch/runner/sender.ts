@@ -1,9 +1,9 @@
-import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
-import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import { once } from 'node:events';
 import type { Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 import { jsonOf } from '#lib/json.ts';
+import { createOwnDataPlane } from '#lib/own-data-plane.ts';
 import type { RunModel } from '#domain/job-run.ts';
 import type { InferBody } from './infer.ts';
 
@@ -49,12 +49,7 @@ const REASON_CHARS = 500;
 
 export function createSender(model: RunModel, clock: Clock): Sender {
   const url = new URL('infer', model.url);
-  const isSecure = url.protocol === 'https:';
-  const request = isSecure ? requestHttps : requestHttp;
-  // The data plane is this machine's own, whatever names its certificate has.
-  const agent = isSecure
-    ? new HttpsAgent({ keepAlive: true, rejectUnauthorized: false })
-    : new HttpAgent({ keepAlive: true });
+  const { request, agent } = createOwnDataPlane(model.url, model.proxyProtocol);
   const headers = { ...model.headers, 'rouse-priority': 'low', 'rouse-hold': HOLD };
 
   async function exchange({ chunks, bytes, headers: own }: InferBody): Promise<Sent> {

@@ -35,12 +35,14 @@ export function createPlaces(options: {
   runtime: Pick<Runtime, 'instances'>;
   /** The data plane, as a caller of this machine writes it. */
   dataPlane: string;
+  /** Connections to it begin with a PROXY header. */
+  proxyProtocol: boolean;
   /** No job reads or writes in there. */
   dataFolder: string;
   /** More instances than that do not score more. */
   cores: number;
 }): Places {
-  const { catalog, runtime, dataPlane, dataFolder, cores } = options;
+  const { catalog, runtime, dataFolder, cores } = options;
 
   function isOwn(job: Target): boolean {
     return catalog.revision(sourceOf(job))?.value.spec.runtime !== 'url';
@@ -59,7 +61,7 @@ export function createPlaces(options: {
     const record = catalog.revision(key)?.value;
     if (!record) return undefined;
     const { id, spec } = job;
-    return { id, spec, model: makeModel(record, spec.model, dataPlane), folder, dataFolder };
+    return { id, spec, model: makeModel(record, spec.model, options), folder, dataFolder };
   }
 
   return {
@@ -83,13 +85,18 @@ export function sourceOf({ namespace, spec, revision }: Target): string {
   return revisionKey(namespace, spec.model, revision);
 }
 
-function makeModel(record: RevisionRecord, model: string, dataPlane: string): RunModel {
+function makeModel(
+  record: RevisionRecord,
+  model: string,
+  { dataPlane, proxyProtocol }: { dataPlane: string; proxyProtocol: boolean },
+): RunModel {
   const { timeouts, runtime } = revisionSpec.parse(record.spec);
   const isOurs = OURS.has(runtime);
   const served = isOurs ? record.model : model;
   const { inputs = [], outputs = [] } = record.inspection ?? {};
   return {
     url: `${dataPlane}/models/${record.namespace}/${record.model}/v2/models/${served}/`,
+    proxyProtocol,
     headers: { 'rouse-revision': record.name },
     inputs,
     outputs,

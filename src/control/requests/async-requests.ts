@@ -28,6 +28,8 @@ export interface AsyncRequestOptions {
   };
   /** The data plane as a caller of this machine writes it. */
   readonly dataPlane: string;
+  /** Connections to it begin with a PROXY header. */
+  readonly proxyProtocol: boolean;
   readonly platformSecret: Uint8Array;
   /** How soon things are sent again; for tests. */
   readonly pace?: { readonly attempts: Pace; readonly deliveries: DeliveryPace };
@@ -60,7 +62,7 @@ export async function createAsyncRequests(
   const metrics = createRequestMetrics(store);
   metrics.recovered(await store.recover(clock.now()));
   const news = createNews(clock);
-  const sender = createSender(options.dataPlane);
+  const sender = createSender(options.dataPlane, options.proxyProtocol);
   const poster = createPoster({
     networks: settings.webhookNetworks,
     clock,

@@ -14,8 +14,6 @@ const ID_BYTES = 20;
 export interface RequestSettings {
   /** Callers without a key may have requests, too. */
   readonly anonymous: boolean;
-  /** Why none are taken here. */
-  readonly refusal?: string | undefined;
   /** A request has to begin within that, at the latest, ms. */
   readonly deadline: number;
 }
@@ -46,7 +44,6 @@ export function createDesk(options: {
   const { queue, catalog, news, settings, clock } = options;
 
   function check({ caller, namespace, model, webhook }: Submission): void {
-    if (settings.refusal !== undefined) throw new Fault('not_implemented', settings.refusal);
     if (caller.kind !== 'key' && !settings.anonymous) {
       throw new Fault(
         'unauthorized',

@@ -1,6 +1,6 @@
-import { Agent, request as requestHttp, type RequestOptions } from 'node:http';
-import { Agent as TlsAgent, request as requestHttps } from 'node:https';
+import type { RequestOptions } from 'node:http';
 import { FAULTS, Fault, type FaultCode, messageOf } from '#lib/fault.ts';
+import { createOwnDataPlane } from '#lib/own-data-plane.ts';
 import type { Attempted } from '#policies/requests/attempt.ts';
 import type { StoredAnswer, Taken } from '#store/requests/requests.ts';
 import { readResponse, type Response, retryAfterMs } from './http.ts';
@@ -31,19 +31,15 @@ const NOT_KEPT = new Set(
 );
 
 /**
- * Sends requests through the data plane, as any caller of this machine would, at low priority. It is our own: its
- * certificate is for names of models, and is not looked at.
+ * Sends requests through the data plane, as any caller of this machine would, at low priority.
  *
  * @param dataPlane its address, such as `http://127.0.0.1:8080`.
+ * @param proxyProtocol connections to it begin with a PROXY header.
  */
-export function createSender(dataPlane: string): Sender {
-  const { protocol, hostname, port } = new URL(dataPlane);
-  const isTls = protocol === 'https:';
-  const agent = isTls
-    ? new TlsAgent({ keepAlive: true, rejectUnauthorized: false })
-    : new Agent({ keepAlive: true });
+export function createSender(dataPlane: string, proxyProtocol: boolean): Sender {
+  const { hostname, port } = new URL(dataPlane);
   const host = hostname.replace(/^\[|\]$/g, '');
-  const request = isTls ? requestHttps : requestHttp;
+  const { request, agent } = createOwnDataPlane(dataPlane, proxyProtocol);
 
   return {
     async send(taken, signal) {

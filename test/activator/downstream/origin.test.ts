@@ -203,6 +203,15 @@ describe('with the PROXY protocol', () => {
     expect(await send(harness, local, REQUEST)).toContain('"x-forwarded-for":"127.0.0.1"');
   });
 
+  test('who speaks for itself on this machine needs no trust, and is believed nothing else', async () => {
+    const harness = await start({ proxyProtocol: true, trustedProxies: ['10.0.0.0/8'] });
+    const request = Buffer.from(
+      `GET ${PATH} HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.5\r\nConnection: close\r\n\r\n`,
+    );
+    const local = makeProxyHeader(0x20, 0, Buffer.alloc(0));
+    expect(await send(harness, local, request)).toContain('"x-forwarded-for":"127.0.0.1"');
+  });
+
   test('another proxy behind it is believed if it is trusted, and nobody else', async () => {
     const harness = await start({ proxyProtocol: true, trustedProxies: TRUSTED });
     const request = Buffer.from(

@@ -35,6 +35,7 @@ beforeAll(async () => {
         revisions: two,
       }),
       makeModel({ namespace: 'team', name: 'other' }),
+      makeModel({ name: 'job-digits-1', ofJob: true }),
       makeModel({
         name: 'sticky',
         sticky: { cookie: 'split' },
@@ -225,6 +226,16 @@ describe('what is answered without waking anything', () => {
     if (answer.headers['content-type']?.includes('json'))
       expect(JSON.parse(answer.body)).toMatchObject(body);
     expect(harness.reports.filter((report) => report.type === 'wake')).toEqual([]);
+  });
+
+  test('a list of models is without those of jobs, which can be called all the same', async () => {
+    const listed = JSON.parse((await call(harness.port, '/v1/models')).body) as {
+      data: { id: string }[];
+    };
+    const ids = listed.data.map(({ id }) => id);
+    expect(ids).toEqual(expect.arrayContaining(['digits', 'team/other']));
+    expect(ids).not.toContain('job-digits-1');
+    expect((await call(harness.port, '/v2/models/job-digits-1')).status).toBe(200);
   });
 
   test.each([

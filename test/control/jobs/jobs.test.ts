@@ -23,7 +23,8 @@ let count = 0;
 beforeEach(async () => {
   runner = createFakeRunner();
   const dataPlane = 'http://127.0.0.1:8080';
-  const batch = { runner, dataPlane, dataFolder: '/data', cores: 2, newId: () => `${++count}` };
+  const newId = (): string => `${++count}`;
+  const batch = { runner, dataPlane, proxyProtocol: false, dataFolder: '/data', cores: 2, newId };
   harness = await createHarness({ batch });
   await deployed(harness);
 });
@@ -81,6 +82,8 @@ describe('a job', () => {
     });
     expect(await names(false)).toEqual(['m']);
     expect(await names(true)).toEqual([`job-${id}`, 'm']);
+    expect(harness.outlet.models.get(`default/job-${id}`)).toMatchObject({ ofJob: true });
+    expect(harness.outlet.models.get('default/m')).not.toHaveProperty('ofJob');
     progress(run, 4);
     expect(await get(id)).toMatchObject({
       value: { state: 'Running', rows: { done: 4 } },

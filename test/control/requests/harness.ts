@@ -92,6 +92,7 @@ export function useRequests() {
         ...settings,
       },
       dataPlane: `http://127.0.0.1:${port}`,
+      proxyProtocol: false,
       platformSecret: Buffer.alloc(32, 1),
       pace,
       catalog: { model: (key) => (key === 'default/none' ? undefined : ANY_MODEL) },
