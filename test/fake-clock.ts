@@ -4,6 +4,8 @@ import type { Clock, Timer } from '#lib/clock.ts';
 export interface FakeClock extends Clock {
   /** Lets `ms` pass; timers run in the order of their time, each at its own. */
   advance(ms: number): void;
+  /** As somebody sets a clock on the wall: no timer runs for it. */
+  set(time: number): void;
   /** How many timers are set. */
   readonly pending: number;
 }
@@ -37,6 +39,9 @@ export function createFakeClock(start = Date.UTC(2030, 0, 1)): FakeClock {
         timer.run();
       }
       now = until;
+    },
+    set(time) {
+      now = time;
     },
     get pending() {
       return timers.size;

@@ -207,7 +207,12 @@ export async function createControl(options: {
     outcomes,
     alone,
     measured: (revision, name, since) => measures.read(revision, name, since),
-    state: await loadPartState({ ...base, store, part: 'rollout', read: readRollout }),
+    state: await loadPartState({
+      ...base,
+      store,
+      part: 'rollout',
+      read: (value) => readRollout(value, clock.now()),
+    }),
   });
   const selection = await createSelection({ ...base, store, measures, metrics, rollouts, alone });
   const retention = await createRetention({

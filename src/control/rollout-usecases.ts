@@ -33,7 +33,7 @@ export function createRolloutUseCases(options: {
 }
 
 function makeRolloutView(entry: ModelEntry, record: RolloutRecord): RolloutView {
-  const { memory, ...rest } = record;
+  const { memory, made: _, ...rest } = record;
   const { rollout } = specOf(entry);
   const { step, stepAt } = memory;
   return { ...rest, step, stepAt, steps: rollout ? [...stepsOf(rollout)] : [] };

@@ -186,6 +186,8 @@ export const rolloutRecord = z.strictObject({
   /** What served before, and serves again after a rollback. */
   stable: revisionName,
   canary: revisionName,
+  /** Which canary that is: another one may get its name. Absent: written by an older version. */
+  made: z.strictObject({ ordinal: z.int().nonnegative(), at: time }).optional(),
   /** Who asked for it. */
   by: z.enum(['rollout', 'selection']),
   /** The canary's share now. */
@@ -198,7 +200,10 @@ export const rolloutRecord = z.strictObject({
 });
 export type RolloutRecord = z.output<typeof rolloutRecord>;
 
-/** As it was stored; undefined: it is no such record. */
-export function readRollout(value: unknown): RolloutRecord | undefined {
-  return rolloutRecord.safeParse(value).data;
+/** As it was stored; undefined: it is no such record. What a clock that was set back since calls to come is now. */
+export function readRollout(value: unknown, now: number): RolloutRecord | undefined {
+  const record = rolloutRecord.safeParse(value).data;
+  if (!record || record.lookedAt <= now) return record;
+  const memory = { ...record.memory, stepAt: Math.min(record.memory.stepAt, now) };
+  return { ...record, startedAt: Math.min(record.startedAt, now), lookedAt: now, memory };
 }

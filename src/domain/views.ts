@@ -69,7 +69,7 @@ export const revisionView = revisionRecord.omit({ spec: true }).extend({ spec: r
 export type RevisionView = z.input<typeof revisionView>;
 
 /** The last rollout of a model. */
-export const rolloutView = rolloutRecord.omit({ memory: true }).extend({
+export const rolloutView = rolloutRecord.omit({ memory: true, made: true }).extend({
   step: z.int().meta({ description: 'From 0; its share is percent.' }),
   stepAt: z.number(),
   steps: z.array(z.int()).meta({ description: 'Shares in percent; after the last it gets all.' }),

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { RevisionLoad } from '#bus/messages.ts';
 import type { ModelInput } from '#domain/model.ts';
 import { ADMIN, createHarness, deployed, type Harness, program, rest } from './harness.ts';
@@ -138,6 +138,65 @@ test('another revision under the name of one that went back is rolled out', asyn
   expect(shares()).toEqual({ v1: 90, v2: 10 });
 });
 
+test('one that went back stays out when a later one that went back is deleted', async () => {
+  await deploy('v1');
+  await deploy('v2');
+  await interval(BAD);
+  await deploy('v3');
+  await interval({ v1: BAD.v1, v3: BAD.v2 });
+  await harness.control.useCases.deleteRevision(ADMIN, 'default/m/v3');
+  await rest();
+  expect(shares()).toEqual({ v1: 100 });
+  await deploy('v4');
+  expect(shares()).toEqual({ v1: 90, v4: 10 });
+});
+
+test('one that went back stays out when the model is deleted and restored', async () => {
+  await deploy('v1');
+  await deploy('v2');
+  await interval(BAD);
+  await harness.control.useCases.deleteModel(ADMIN, 'default', 'm');
+  await harness.pass(2);
+  await harness.control.useCases.restoreModel(ADMIN, 'default', 'm');
+  await harness.pass(2);
+  expect(shares()).toEqual({ v1: 100 });
+  await deploy('v3');
+  expect(shares()).toEqual({ v1: 90, v3: 10 });
+});
+
+test('a model that was deleted in the middle and is restored begins its rollout anew', async () => {
+  await deploy('v1');
+  await deploy('v2');
+  await act('skip');
+  await harness.control.useCases.deleteModel(ADMIN, 'default', 'm');
+  await harness.pass(2);
+  await harness.control.useCases.restoreModel(ADMIN, 'default', 'm');
+  await harness.pass(2);
+  expect(shares()).toEqual({ v1: 90, v2: 10 });
+  await interval(BAD);
+  expect(shares()).toEqual({ v1: 100 });
+});
+
+test('over a restart at which the clock is set back it goes on, and ends once', async () => {
+  const { clock } = harness;
+  const month = 30 * 24 * 3_600_000;
+  await deploy('v1');
+  await deploy('v2');
+  await harness.restart(() => clock.set(clock.now() - month));
+  for (let count = 0; count < 8 && shares()['v2'] === 10; count++) await interval(GOOD);
+  expect(shares()).toEqual({ v1: 50, v2: 50 });
+  for (let count = 0; count < 3 && shares()['v2'] === 50; count++) {
+    await interval({ v1: [500, 0], v2: [100, 400] });
+  }
+  await harness.pass(4);
+  expect(shares()).toEqual({ v1: 100 });
+  expect((await types()).filter((type) => type !== 'RolloutHeld')).toEqual([
+    'RolloutStarted',
+    'RolloutAdvanced',
+    'RolloutRolledBack',
+  ]);
+});
+
 test('without enough requests it stays where it is, and says so once', async () => {
   await deploy('v1');
   await deploy('v2');
@@ -216,6 +275,47 @@ describe('what people may do', () => {
     expect((await types()).at(-1)).toBe('RolloutPromoted');
   });
 
+  test('promote: not what is gone', async () => {
+    await interval(BAD);
+    await harness.control.useCases.deleteRevision(ADMIN, 'default/m/v2');
+    await expect(act('promote')).rejects.toThrow('revision v2 of model default/m has gone');
+    expect(shares()).toEqual({ v1: 100 });
+    const revision = program({ name: 'v2', args: ['./mended'] });
+    await deployed(harness, { revision, rollout: CANARY });
+    expect(shares()).toEqual({ v1: 90, v2: 10 });
+  });
+
+  test('other steps: it goes on from the last that is not above its share', async () => {
+    await act('skip');
+    const steps = { ...CANARY, steps: [5, 60, 80] };
+    await harness.apply({ rollout: steps });
+    await rest();
+    expect(shares()).toEqual({ v1: 50, v2: 50 });
+    expect(await view()).toMatchObject({ step: 0, steps: [5, 60, 80] });
+    await act('skip');
+    expect(shares()).toEqual({ v1: 40, v2: 60 });
+  });
+
+  test('another strategy: a share is no switch, and nothing is promoted unjudged', async () => {
+    await act('skip');
+    const { steps: _, ...others } = CANARY;
+    await harness.apply({ rollout: { ...others, strategy: 'blueGreen' } });
+    await interval({ v1: [900, 2], v2: [25, 0] });
+    expect(await view()).toMatchObject({ phase: 'Running', step: 1, percent: 100 });
+    await interval({ v2: [450, 50] });
+    expect(shares()).toEqual({ v1: 100 });
+  });
+
+  test('without its shadow it begins with the first step', async () => {
+    await act('abort');
+    await deploy('v3', { ...CANARY, shadow: 20 });
+    expect(shares()).toEqual({ v1: 100, v3: 0 });
+    await harness.apply({ rollout: CANARY });
+    await rest();
+    expect(shares()).toEqual({ v1: 90, v3: 10 });
+    expect((await types()).at(-1)).toBe('RolloutAdvanced');
+  });
+
   test('a split that they write ends it', async () => {
     const split = [{ revision: 'v2', percent: 100 }];
     await harness.control.useCases.setTraffic(ADMIN, 'default', 'm', split);
@@ -289,6 +389,23 @@ test('labels that were posted roll a worse one back', async () => {
   await harness.pass(2);
   expect(shares()).toEqual({ v1: 100 });
   expect((await view()).why).toMatch(/^back to v1: accuracy is worse: 66\.5 % of 200 against 95 %/);
+});
+
+test('what is decided while somebody ends it is neither done nor counted', async () => {
+  const rollout: RolloutInput = {
+    ...CANARY,
+    metrics: [{ metric: 'custom', measure: 'accuracy', margin: 0.1 }],
+  };
+  await deploy('v1', rollout);
+  await deploy('v2', rollout);
+  const read = vi.spyOn(harness.store, 'measures').mockImplementationOnce(async () => {
+    await act('abort');
+    return [];
+  });
+  await harness.pass(3);
+  expect(read).toHaveBeenCalled();
+  expect(shares()).toEqual({ v1: 100 });
+  expect(await harness.control.metrics()).not.toContain('policy="rollout"');
 });
 
 test('a slower one is rolled back', async () => {

@@ -55,6 +55,6 @@ test('two percentiles of latency are two metrics', () => {
 });
 
 test('a record of another form is none', () => {
-  expect(readRollout({ phase: 'Running' })).toBeUndefined();
-  expect(readRollout('Running')).toBeUndefined();
+  expect(readRollout({ phase: 'Running' }, 0)).toBeUndefined();
+  expect(readRollout('Running', 0)).toBeUndefined();
 });

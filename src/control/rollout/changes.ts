@@ -1,4 +1,4 @@
-import type { Actor } from '#domain/records.ts';
+import type { Actor, RevisionRecord } from '#domain/records.ts';
 import type { RolloutAction, RolloutPhase, RolloutRecord, RolloutSpec } from '#domain/rollout.ts';
 import { Fault } from '#lib/fault.ts';
 import { beginRollout, beginStep, type RolloutDecided, stepsOf } from '#policies/rollout/decide.ts';
@@ -15,7 +15,8 @@ export interface RolloutChange {
 export const ROLLOUT: Actor = { id: 'system:rollout', role: 'admin' };
 const WHY_LIMIT = 4096;
 
-export interface NewRollout extends Pick<RolloutRecord, 'stable' | 'canary' | 'by'> {
+export interface NewRollout extends Pick<RolloutRecord, 'stable' | 'by'> {
+  readonly canary: Pick<RevisionRecord, 'name' | 'ordinal' | 'createdAt'>;
   readonly why: string;
   readonly actor: Actor;
 }
@@ -25,14 +26,16 @@ export function begin(
   spec: RolloutSpec,
   now: number,
 ): RolloutChange {
+  const { name, ordinal, createdAt } = canary;
   const percent = stepsOf(spec)[0] ?? 0;
-  const said = `${why}: ${describeShare(canary, percent)}, ${stable} the rest`;
+  const said = `${why}: ${describeShare(name, percent)}, ${stable} the rest`;
   const times = { startedAt: now, lookedAt: now };
   const memory = beginRollout(now);
   const record = {
     phase: 'Running',
     stable,
-    canary,
+    canary: name,
+    made: { ordinal, at: createdAt },
     by,
     percent,
     ...times,
@@ -40,6 +43,33 @@ export function begin(
     memory,
   } as const;
   return { record, type: 'RolloutStarted', why: said, actor };
+}
+
+/**
+ * The steps were written anew while it runs: it goes on from the last that is not above its share, or begins with the
+ * first. Undefined: that is where it is.
+ */
+export function findPlace(
+  before: RolloutRecord,
+  spec: RolloutSpec,
+  now: number,
+): RolloutChange | undefined {
+  const { canary, percent, memory } = before;
+  const steps = stepsOf(spec);
+  const [first = 0] = steps;
+  const step = Math.max(
+    0,
+    steps.findLastIndex((share) => share <= percent),
+  );
+  if (percent < first) {
+    const why = `${describeShare(canary, first)}: its steps were written anew`;
+    const record = { ...before, percent: first, memory: beginRollout(now), why };
+    return { record, type: 'RolloutAdvanced', why, actor: ROLLOUT };
+  }
+  if (step === memory.step || steps[memory.step] === percent) return undefined;
+  const why = `${describeShare(canary, percent)}, as before: its steps were written anew`;
+  const next = { ...memory, step, stepAt: now, requests: 0 };
+  return { record: { ...before, memory: next, why }, why, actor: ROLLOUT };
 }
 
 /** What the policy has decided. `told`: why it was held before. */

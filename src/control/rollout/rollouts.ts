@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { partsOfModelKey, revisionKey } from '#domain/names.ts';
-import type { Actor } from '#domain/records.ts';
+import type { Actor, RevisionRecord } from '#domain/records.ts';
 import type { RolloutAction, RolloutRecord, RolloutSpec } from '#domain/rollout.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
@@ -13,7 +13,7 @@ import type { NewEvent } from '../journal.ts';
 import type { ControlMetrics } from '../metrics.ts';
 import type { PartState } from '../part-state.ts';
 import { servingOf } from '../resolve.ts';
-import { actOn, begin, carryOut, end, ROLLOUT, type RolloutChange } from './changes.ts';
+import { actOn, begin, carryOut, end, findPlace, ROLLOUT, type RolloutChange } from './changes.ts';
 import type { OutcomeBook } from './outcomes.ts';
 import { findNew, isOpen, makeSplit } from './split.ts';
 import { type ReadMeasure, readMeasures } from './strata.ts';
@@ -34,8 +34,8 @@ export interface Rollouts {
   refresh(model: string): void;
   get(model: string): RolloutRecord | undefined;
   /**
-   * Brings a revision in, in place of what serves. The caller has the turn of `alone`. Fault `conflict` where the model
-   * has no key `rollout`, or the revision is not ready.
+   * Brings a revision in, in place of what serves; back at once what a rollout that runs would replace. The caller has the
+   * turn of `alone`. Fault `conflict` where the model has no key `rollout`, or the revision is not ready.
    */
   start(model: string, request: StartRequest): Promise<void>;
   /** Fault `conflict` when it cannot be done now, `not_found` when there is no rollout. */
@@ -105,16 +105,18 @@ export function createRollouts(options: {
     const decided = decideRollout(spec, seen, record.memory, now);
     const { decision } = decided;
     const reason = decision.kind === 'hold' ? decision.reason : undefined;
+    let isDone = false;
     try {
-      await alone(async () => {
-        // Somebody has changed it meanwhile: it is looked at again.
-        if (state.get(model) !== record) return putBack();
+      isDone = await alone(async () => {
+        if (state.get(model) !== record) return false;
         await write(model, carryOut(record, decided, told.get(model), now));
+        return true;
       });
-    } catch (error) {
-      putBack();
-      throw error;
+    } finally {
+      if (!isDone) putBack();
     }
+    // Somebody has changed it meanwhile: it is looked at again.
+    if (!isDone) return;
     if (reason === undefined || told.get(model) !== reason) {
       metrics.counted('rollout', decision.kind);
     }
@@ -170,9 +172,15 @@ export function createRollouts(options: {
     const entry = catalog.model(model);
     if (!entry) {
       forget(model);
-    } else if (mustEnd(entry, state.get(model)) || findNew(entry, state.get(model))) {
+    } else if (isUnsettled(entry, state.get(model))) {
       alone(() => settle(model)).catch(logFailure);
     }
+  }
+
+  function isUnsettled(entry: ModelEntry, record: RolloutRecord | undefined): boolean {
+    const spec = record && isOpen(record) ? specOf(entry).rollout : undefined;
+    if (record && spec && findPlace(record, spec, clock.now())) return true;
+    return mustEnd(entry, record) !== undefined || findNew(entry, record) !== undefined;
   }
 
   function forget(model: string): void {
@@ -190,7 +198,8 @@ export function createRollouts(options: {
     if (record && why !== undefined) await write(model, end(record, 'Ended', why, ROLLOUT));
     const found = findNew(entry, record);
     const spec = specOf(entry).rollout;
-    if (!found || !spec) return;
+    if (!spec) return;
+    if (!found) return await takePlace(model, spec);
     const request = {
       ...found,
       by: 'rollout',
@@ -198,6 +207,12 @@ export function createRollouts(options: {
       actor: ROLLOUT,
     } as const;
     await beginIn(model, begin(request, spec, clock.now()));
+  }
+
+  async function takePlace(model: string, spec: RolloutSpec): Promise<void> {
+    const record = state.get(model);
+    const change = record && isOpen(record) && findPlace(record, spec, clock.now());
+    if (change) await write(model, change);
   }
 
   async function beginIn(model: string, change: RolloutChange): Promise<void> {
@@ -213,22 +228,26 @@ export function createRollouts(options: {
   return {
     refresh,
     get: (model) => state.get(model),
-    async start(model, { revision: canary, by, why, actor }) {
+    async start(model, { revision, by, why, actor }) {
       const { entry, spec } = requireSpec(catalog, model);
       const record = state.get(model);
-      const stable = record && isOpen(record) ? record.stable : servingOf(entry.resolved);
-      if (stable === canary || stable === undefined) return;
-      if (entry.revisions.get(canary)?.value.state !== 'Ready') {
-        throw new Fault('conflict', `revision ${canary} of ${model} is not ready`);
+      const runs = record && isOpen(record);
+      const stable = runs ? record.stable : servingOf(entry.resolved);
+      if (stable === undefined) return;
+      if (stable !== revision) {
+        const canary = requireReady(entry, revision);
+        await beginIn(model, begin({ stable, canary, by, why, actor }, spec, clock.now()));
+      } else if (runs) {
+        await write(model, end(record, 'Aborted', `back to ${stable}: ${why}`, actor));
       }
-      await beginIn(model, begin({ stable, canary, by, why, actor }, spec, clock.now()));
     },
     act: async (model, action, actor) =>
       await alone(async () => {
         const record = state.get(model);
         if (!record) throw new Fault('not_found', `model ${model} has had no rollout`);
-        const { spec } = requireSpec(catalog, model);
+        const { entry, spec } = requireSpec(catalog, model);
         const change = actOn(record, action, spec, actor, clock.now());
+        if (change.record.phase === 'Promoted') requireReady(entry, record.canary);
         await write(model, change);
         return change.record;
       }),
@@ -256,6 +275,13 @@ function requireSpec(catalog: Catalog, model: string): { entry: ModelEntry; spec
   const spec = specOf(entry).rollout;
   if (!spec) throw new Fault('conflict', `model ${model} has no key rollout`);
   return { entry, spec };
+}
+
+function requireReady({ key, revisions }: ModelEntry, name: string): RevisionRecord {
+  const record = revisions.get(name)?.value;
+  if (record?.state === 'Ready') return record;
+  const is = record ? `is ${record.state}, expected Ready` : 'has gone';
+  throw new Fault('conflict', `revision ${name} of model ${key} ${is}`);
 }
 
 /** What the split is made of. */

@@ -4,7 +4,7 @@ import type { RoutingTarget } from '#domain/routing.ts';
 import type { Write } from '#store/store.ts';
 import { type ModelEntry, makeSplitWrite, revisionsOf } from '../catalog.ts';
 import type { Reference } from '../references.ts';
-import { servingOf, sharesOf } from '../resolve.ts';
+import { servingOf, sharesOf, type SplitInForce } from '../resolve.ts';
 
 /**
  * New revisions of it are rolled out: it has the key `rollout`, and people left to Rouse which revision serves. A split
@@ -66,13 +66,25 @@ export function referencesOf(record: RolloutRecord | undefined): readonly Refere
 export function findNew(
   entry: ModelEntry,
   record: RolloutRecord | undefined,
-): { stable: string; canary: string } | undefined {
+): { stable: string; canary: RevisionRecord } | undefined {
   if (!isRolledOut(entry) || entry.split?.by !== 'rollout') return undefined;
   const stable = record && isOpen(record) ? record.stable : servingOf(entry.resolved);
   const latest = latestOf(entry);
   if (stable === undefined || !latest || latest.name === stable) return undefined;
-  const isKnown = record?.canary === latest.name && record.startedAt >= latest.createdAt;
-  return isKnown ? undefined : { stable, canary: latest.name };
+  const isKnown = record ? isPassed(latest, record) : isLaidDown(latest, entry, entry.split);
+  return isKnown ? undefined : { stable, canary: latest };
+}
+
+/** It is the one that was rolled out last, or was there before that was made: what came after it has gone. */
+function isPassed(latest: RevisionRecord, { canary, made, startedAt }: RolloutRecord): boolean {
+  if (!made) return canary === latest.name && startedAt >= latest.createdAt;
+  return latest.ordinal <= made.ordinal && latest.createdAt <= made.at;
+}
+
+/** It was there when the model was deleted, with one revision that served alone; who had judged it went with that. */
+function isLaidDown(latest: RevisionRecord, { stored }: ModelEntry, split: SplitInForce): boolean {
+  const { restoredAt = -Infinity } = stored.value;
+  return restoredAt >= latest.createdAt && split.targets.length === 1;
 }
 
 function latestOf(entry: ModelEntry): RevisionRecord | undefined {
