@@ -225,8 +225,15 @@ function checkSchedule({ cron: text, every }: Loose<'cron' | 'every'>, say: Say)
   if ((text === undefined) === (every === undefined)) say([], 'either cron or every');
 }
 
-function checkThreshold(spec: Loose<'measure' | 'above' | 'below' | 'to' | 'otherwise'>, say: Say) {
-  const { measure, above, below, to, otherwise } = spec;
+function checkThreshold(
+  spec: Loose<'measure' | 'above' | 'below' | 'to' | 'otherwise' | 'candidates'>,
+  say: Say,
+): void {
+  const { measure, above, below, to, otherwise, candidates } = spec;
+  for (const [key, revision] of Object.entries({ to, otherwise })) {
+    if (revision === undefined || !Array.isArray(candidates)) continue;
+    if (!candidates.includes(revision)) say([key], `one of candidates: ${candidates.join(', ')}`);
+  }
   if ((above === undefined) === (below === undefined)) say([], 'either above or below');
   if (otherwise !== undefined && to === otherwise) say(['otherwise'], 'another revision than `to`');
   if (typeof measure !== 'string' || !measure.startsWith('usage.')) return;

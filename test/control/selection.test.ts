@@ -108,6 +108,18 @@ describe('accuracyDriven', () => {
   });
 });
 
+test('what serves is judged though there are many newer ones', async () => {
+  const selection: Spec = { strategy: 'accuracyDriven', bound: 0.9, change: 'now' };
+  await setUp(selection, 64);
+  const traffic = [{ revision: 'v1', percent: 100 }];
+  await harness.apply({ revision: named('v65'), traffic, selection });
+  await reaches(harness, 'default/m/v65', 'Ready');
+  await tell('v1', 0.7, { count: 500 });
+  await tell('v65', 0.99, { count: 500 });
+  await harness.pass(MINUTE + 1);
+  expect(serving()).toBe('v65=100');
+});
+
 describe('periodicBest', () => {
   test('the best of the window serves, at the time of the schedule', async () => {
     // The clock of the tests begins at midnight UTC, one in Berlin.
@@ -441,6 +453,19 @@ describe('a restart', () => {
   });
 });
 
+test('a restart at which the clock is set back: it goes on at once', async () => {
+  await setUp({ strategy: 'accuracyDriven', bound: 0.9, change: 'now' });
+  await tell('v1', 0.95, { count: 500 });
+  await harness.pass(2 * MINUTE);
+  const { clock } = harness;
+  await harness.restart(() => clock.set(clock.now() - 30 * 24 * HOUR * 1000));
+  await harness.pass(1);
+  await tell('v1', 0.7, { count: 5000 });
+  await tell('v2', 0.99, { count: 500 });
+  await harness.pass(2 * MINUTE);
+  expect(serving()).toBe('v2=100');
+});
+
 test('what may be chosen by name, and what is about to be, is kept by retention', async () => {
   const retention = { revisions: { keep: 0, unusedFor: '2m' } };
   const selection: Spec = { strategy: 'manual', candidates: ['v1', 'v3'] };
@@ -556,6 +581,51 @@ describe('with a rollout', () => {
     await harness.pass(3 * MINUTE);
     expect(serving()).toBe('v1=100');
     expect((await view()).decided).toMatchObject({ action: 'stay', reason: 'none' });
+  });
+
+  test('what a person wants does not wait for a rollout that runs', async () => {
+    await setUp({ strategy: 'manual' }, 3, { rollout });
+    await select('v2');
+    expect(serving()).toBe('v1=50 v2=50');
+    await select('v3');
+    expect(serving()).toBe('v1=50 v3=50');
+    expect(await view()).toMatchObject({ rollingOut: 'v3' });
+    expect(await select('v1')).toMatchObject({ decided: { action: 'change', revision: 'v1' } });
+    expect(serving()).toBe('v1=100');
+    expect(await state()).toMatchObject({ phase: 'Aborted', canary: 'v3' });
+    await harness.pass(5);
+    expect(serving()).toBe('v1=100');
+    expect(await view()).not.toHaveProperty('rollingOut');
+  });
+
+  test('a strategy does not begin again what a person has taken back', async () => {
+    const bound: Spec = { strategy: 'accuracyDriven', bound: 0.9, change: 'now' };
+    await setUp(bound, 2, { rollout });
+    await tell('v1', 0.8, { count: 500 });
+    await tell('v2', 0.99, { count: 500 });
+    await harness.pass(MINUTE + 2);
+    expect((await state())?.phase).toBe('Running');
+    await select('v1');
+    await harness.pass(3 * MINUTE);
+    expect(serving()).toBe('v1=100');
+  });
+
+  test('another revision with the name of one that was rolled back may be chosen', async () => {
+    const bound: Spec = { strategy: 'accuracyDriven', bound: 0.9, change: 'now' };
+    await setUp(bound, 2, { rollout });
+    await tell('v1', 0.8, { count: 500 });
+    await tell('v2', 0.99, { count: 500 });
+    await harness.pass(MINUTE + 2);
+    await harness.control.useCases.actOnRollout(ADMIN, 'default', 'm', 'abort');
+    await harness.pass(2);
+    await harness.control.useCases.deleteRevision(ADMIN, 'default/m/v2');
+    const v2 = { ...program({ args: ['./mended'] }), name: 'v2' };
+    const traffic = [{ revision: 'v1', percent: 100 }];
+    await harness.apply({ revision: v2, traffic, selection: bound, rollout });
+    await reaches(harness, 'default/m/v2', 'Ready');
+    await tell('v2', 0.99, { count: 500 });
+    await harness.pass(2 * MINUTE);
+    expect(await state()).toMatchObject({ phase: 'Running', canary: 'v2' });
   });
 
   test('a restart in the middle', async () => {

@@ -20,6 +20,11 @@ test.each([
   [{ ...dataDriven, features: names(31) }, 'features', '30'],
   [{ ...dataDriven, reference: '576h', window: '145h' }, 'reference', 'at most 720h together'],
   [{ strategy: 'threshold', measure: 'usage.cost', above: 1, to: 'v2' }, 'measure', 'usage.memory'],
+  [
+    { strategy: 'threshold', measure: 'a', above: 1, to: 'v2', candidates: ['v1', 'v3'] },
+    'to',
+    'one of candidates: v1, v3',
+  ],
 ])('%j is refused', (written, key, expected) => {
   expect(findProblems(selection, written).problems).toContainEqual(
     expect.objectContaining({ key, expected: expect.stringContaining(expected) }),

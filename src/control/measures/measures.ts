@@ -51,8 +51,11 @@ export function createMeasures(options: {
     async read(revision, name, since) {
       const known = catalog.revision(revision);
       if (!known) return [];
+      const { createdAt } = known.value;
+      // A clock that was set back since has nothing to say of what was before.
+      const madeAt = createdAt > clock.now() ? 0 : createdAt;
       const query = { ...partsOfRevisionKey(revision), name };
-      return await readFrom(query, Math.max(since, known.value.createdAt));
+      return await readFrom(query, Math.max(since, madeAt));
     },
     readAll: (model, name, since) => readFrom({ ...partsOfModelKey(model), name }, since),
   };

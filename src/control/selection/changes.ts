@@ -69,11 +69,14 @@ export function createChanges(options: {
   }
 
   async function rollOut(entry: ModelEntry, next: Told, { revision, why }: Wanted): Promise<void> {
+    const before = rollouts.get(entry.key);
+    // What it would have replaced comes back: what is told of that one's end is of the other.
+    const asked = before && isOpen(before) && before.stable === revision ? before.canary : revision;
     // Control may have ended between the two writes.
-    if (!runsTo(rollouts.get(entry.key), revision)) {
+    if (!runsTo(before, revision)) {
       await rollouts.start(entry.key, { revision, by: 'selection', why, actor: SELECTION });
     }
-    await write(entry, { ...next, asked: revision }, true);
+    await write(entry, { ...next, asked }, true);
   }
 
   async function switchOver(entry: ModelEntry, next: Told, { revision, why }: Wanted) {

@@ -60,23 +60,31 @@ async function gatherCandidates(
   const serving = servingOf(entry.resolved);
   const scored = scoredBy(spec);
   const mayBeChosen = (name: string): boolean => spec.candidates?.includes(name) ?? true;
-  const listed = revisionsOf(entry)
-    .filter(({ name, state }) => name === serving || (state === 'Ready' && mayBeChosen(name)))
+  const newest = revisionsOf(entry)
+    .filter(({ name, state }) => state === 'Ready' && mayBeChosen(name))
     .slice(-MOST_CANDIDATES);
+  const asked = new Set([serving, ...namedBy(spec), ...newest.map(({ name }) => name)]);
+  const listed = revisionsOf(entry).filter(({ name }) => asked.has(name));
   const found: Candidate[] = [];
-  for (const { name, state, ordinal } of listed) {
+  for (const { name, state, ordinal, createdAt } of listed) {
     const key = revisionKey(entry.namespace, entry.name, name);
     const buckets = scored && (await measures.read(key, scored.measure, now - scored.window));
     found.push({
       revision: name,
       serving: name === serving,
       mayBeChosen: mayBeChosen(name),
-      isReady: state === 'Ready' && !((failed[name] ?? -Infinity) > now - FAILED_MS),
+      // A revision that was made since has only the name of the one that failed.
+      isReady: state === 'Ready' && !((failed[name] ?? 0) > Math.max(now - FAILED_MS, createdAt)),
       ordinal,
       ...(buckets && { score: makeScore(buckets) }),
     });
   }
   return found;
+}
+
+/** Revisions that a strategy asks for by name, however old they are. */
+export function namedBy(spec: SelectionSpec): readonly string[] {
+  return spec.strategy === 'threshold' ? [spec.to, spec.otherwise ?? spec.to] : [];
 }
 
 /** The measure that revisions are compared by, and how far back. */

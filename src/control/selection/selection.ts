@@ -28,7 +28,7 @@ import { createChanges, type SeenModel } from './changes.ts';
 import type { Reference } from '../references.ts';
 import type { Rollouts } from '../rollout/rollouts.ts';
 import { isOpen } from '../rollout/split.ts';
-import { gatherArrivals, gatherSeen } from './seen.ts';
+import { gatherArrivals, gatherSeen, namedBy } from './seen.ts';
 import { nextLook } from './timetable.ts';
 import { makeSelectionView } from './view.ts';
 import type { Turns } from '../turns.ts';
@@ -81,7 +81,8 @@ export async function createSelection(options: {
   alone: Turns;
 }): Promise<Selection> {
   const { catalog, journal, rollouts, clock, log } = options;
-  const states = await loadPartState({ ...options, part: 'selection', read: readState });
+  const read = (value: unknown): SelectionState | undefined => readState(value, clock.now());
+  const states = await loadPartState({ ...options, part: 'selection', read });
   const changes = createChanges({ ...options, states });
   const models = new Set<string>();
   const known = new Map<string, Known>();
@@ -111,8 +112,10 @@ export async function createSelection(options: {
       return;
     }
     const stored = states.get(model) ?? (await changes.begin(entry));
-    const state =
+    const followed =
       stored?.asked === undefined ? stored : await changes.follow({ entry, state: stored });
+    // Who wants another one by hand does not wait for what runs.
+    const state = followed ?? (stored?.wanted?.reason === BY_HAND ? stored : undefined);
     if (!state || isElsewhere(rollouts.get(model), state)) return;
     if (!entry.split && !(await changes.keepServing({ entry, state }))) return;
     const kept = catalog.model(model);
@@ -145,6 +148,7 @@ export async function createSelection(options: {
     const choice = due && decideChoice(due, await gatherSeen(due, entry, state, options, now));
     const wanted = stillWanted(
       entry,
+      rollouts.get(entry.key),
       due && choice ? decideWanted(state.wanted, choice, due.change, now) : state.wanted,
     );
     const moment = decideMoment(
@@ -227,10 +231,7 @@ function dueAt(one: Known, spec: SelectionSpec, last: number): number | undefine
 }
 
 function listReferences(spec: SelectionSpec, state: SelectionState | undefined): Reference[] {
-  const named = [
-    ...(spec.candidates ?? []),
-    ...(spec.strategy === 'threshold' ? [spec.to, spec.otherwise ?? spec.to] : []),
-  ];
+  const named = [...(spec.candidates ?? []), ...namedBy(spec)];
   const wanted = state?.wanted?.revision;
   return [
     ...[...new Set(named)].map((revision) => ({ revision, why: 'its selection may choose it' })),
@@ -243,9 +244,15 @@ function isElsewhere(rollout: RolloutRecord | undefined, { wanted }: SelectionSt
   return rollout !== undefined && isOpen(rollout) && wanted?.reason !== BY_HAND;
 }
 
-/** One that has gone meanwhile, or serves already, is not. */
-function stillWanted(entry: ModelEntry, wanted: Wanted | undefined): Wanted | undefined {
-  if (!wanted || wanted.revision === servingOf(entry.resolved)) return undefined;
+/** One that has gone meanwhile is not, nor one that serves already and is not about to be replaced. */
+function stillWanted(
+  entry: ModelEntry,
+  rollout: RolloutRecord | undefined,
+  wanted: Wanted | undefined,
+): Wanted | undefined {
+  if (!wanted) return undefined;
+  const isReplaced = rollout && isOpen(rollout) && rollout.canary !== wanted.revision;
+  if (!isReplaced && wanted.revision === servingOf(entry.resolved)) return undefined;
   const revision = entry.revisions.get(wanted.revision);
   return revision?.value.state === 'Ready' ? wanted : undefined;
 }
@@ -269,6 +276,19 @@ function isSame(a: Decided | undefined, b: Decided): boolean {
   return a?.action === b.action && a.reason === b.reason && a.revision === b.revision;
 }
 
-function readState(value: unknown): SelectionState | undefined {
-  return selectionState.safeParse(value).data;
+/** What a clock that was set back since calls to come is now. */
+function readState(value: unknown, now: number): SelectionState | undefined {
+  const state = selectionState.safeParse(value).data;
+  if (!state || state.lookedAt <= now) return state;
+  const { since, chosenAt, wanted, failed } = state;
+  return {
+    ...state,
+    since: Math.min(since, now),
+    lookedAt: now,
+    ...(chosenAt !== undefined && { chosenAt: Math.min(chosenAt, now) }),
+    ...(wanted && { wanted: { ...wanted, since: Math.min(wanted.since, now) } }),
+    failed: Object.fromEntries(
+      Object.entries(failed).map(([name, at]) => [name, Math.min(at, now)]),
+    ),
+  };
 }
