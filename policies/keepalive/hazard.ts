@@ -55,6 +55,8 @@ const MINUTE_MS = 60_000;
 const TIME_OF_DAY_FROM_MS = 2 * DAY_MS;
 /** Hazards stay this far from 0 and 1: nothing is certain. */
 const SURELY = 1e-6;
+/** In a day without any the count of an hour fades by so much. */
+const LEAST_ACTIVITY = -DAY_MS / HOUR_MS;
 /** A bin that is reached less often than this does not matter for the plan. */
 const REACHED = 1e-4;
 
@@ -184,13 +186,14 @@ function fillRest(fleet: Fleet, history: History, bin: number): void {
   features[12] = Math.cos(2 * angle);
 }
 
-/** Log of the fleet's arrivals per time over the last hour to those over the last day. */
+/** Log of the fleet's arrivals per time over the last hour to those over the last day, after a day without any at least. */
 function activityOf({ hour, day, since }: Fleet, now: number): number {
   const seen = now - since;
   if (seen < MINUTE_MS || day === 0) return 0;
   const perHour = hour / (HOUR_MS * -Math.expm1(-seen / HOUR_MS));
   const perDay = day / (DAY_MS * -Math.expm1(-seen / DAY_MS));
-  return Math.log(perHour / perDay);
+  // Who is asked all the time for a month is never idle, and nothing is counted meanwhile: the hour's count fades to 0.
+  return Math.max(LEAST_ACTIVITY, Math.log(perHour / perDay));
 }
 
 function countFleet(fleet: Fleet, now: number, arrivals: number): void {

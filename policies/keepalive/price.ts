@@ -50,6 +50,11 @@ export function makePriceMemory({ dearest, cheapest }: PriceRange, now: number):
   };
 }
 
+/** False: hours that are still to come were counted, as by a clock that was set back since. */
+export function isPast({ hour }: PriceMemory, now: number): boolean {
+  return hour <= Math.floor(now / HOUR_MS);
+}
+
 /** One shadow has used this much memory × ms just before `now`. In place. */
 export function countUse(memory: PriceMemory, shadow: number, amount: number, now: number): void {
   clearUntil(memory, now);

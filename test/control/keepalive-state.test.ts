@@ -183,6 +183,21 @@ describe('what keep-alive has learned', () => {
     expect(await saved()).toHaveLength(3);
   });
 
+  test('is no worse for a clock that was ahead and is set back', async () => {
+    const key = await learned();
+    await quiet(5);
+    const { clock } = harness;
+    await harness.restart(() => clock.set(clock.now() - 40 * 24 * 3_600_000));
+    for (let round = 0; round < 4; round++) {
+      await ask(key);
+      await quiet(10 * MINUTE - 1);
+    }
+    const told = (await harness.events('ScaleDecided')).filter(({ at }) => at <= clock.now());
+    expect(told.at(-1)?.why).toMatch(/hot after 9.9m.*a cold start is worth 15\.\dm/);
+    await harness.restart();
+    expect(warned).not.toHaveBeenCalled();
+  });
+
   test('of what is deleted goes, too', async () => {
     const key = await learned();
     await harness.restart();

@@ -7,6 +7,7 @@ import type { Bins } from '#policies/keepalive/bins.ts';
 import type { History } from '#policies/keepalive/history.ts';
 import type { IdleBudget } from '#policies/keepalive/idle-budget.ts';
 import type { OnlineFleet } from '#policies/keepalive/online.ts';
+import { isPast } from '#policies/keepalive/price.ts';
 import {
   PACKED_VERSION,
   packFleet,
@@ -45,10 +46,11 @@ export async function loadLearned(options: {
   store: Store;
   bins: Bins;
   log: Log;
+  clock: Clock;
   make: () => Pick<Learned, 'all' | 'idle'>;
   exists: (revision: string) => boolean;
 }): Promise<Learned> {
-  const { store, bins, log, make, exists } = options;
+  const { store, bins, log, clock, make, exists } = options;
   const unfit: Write[] = [];
   const models = new Map<string, History>();
   const fleet = await store.get('memory', FLEET);
@@ -62,8 +64,26 @@ export async function loadLearned(options: {
     else unfit.push(...makeAside(row));
   }
   await setAside(store, unfit, log);
-  const savedAt = all ? Number(fleet?.value['savedAt']) : undefined;
-  return { ...(all ?? make()), savedAt, models };
+  if (!all) return { ...make(), savedAt: undefined, models };
+  const now = clock.now();
+  const savedAt = Math.min(Number(fleet?.value['savedAt']), now);
+  return { ...endAt(all, now, make), savedAt, models };
+}
+
+/** Nothing was learned in times to come: a clock was set back since, and prices would be those of its hours. */
+function endAt(
+  { all: { fleet, prices }, idle }: Pick<Learned, 'all' | 'idle'>,
+  now: number,
+  make: () => Pick<Learned, 'all'>,
+): Pick<Learned, 'all' | 'idle'> {
+  const [since, countedAt] = [Math.min(fleet.since, now), Math.min(fleet.countedAt, now)];
+  return {
+    all: {
+      fleet: { ...fleet, since, countedAt },
+      prices: isPast(prices, now) ? prices : make().all.prices,
+    },
+    idle: { ...idle, countedAt: Math.min(idle.countedAt, now) },
+  };
 }
 
 function isOurs({ value }: Stored<'memory'>): boolean {

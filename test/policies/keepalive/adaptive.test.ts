@@ -216,6 +216,18 @@ describe('edges of what it learns', () => {
     );
   });
 
+  test('who was in use for a month without a pause spoils nothing', () => {
+    const memory = makeMemory();
+    const { fleet, history } = memory;
+    learnArrival(fleet, history, 0);
+    const idleSince = 40 * 1440 * MINUTE;
+    beginIdle(fleet, history, idleSince);
+    learnArrival(fleet, history, idleSince + 5 * MINUTE);
+    expect(fleet.calibration.weights.every(Number.isFinite)).toBe(true);
+    const { plan } = planAfter([10, 10], { memory: { fleet, history: makeModelHistory(fleet) } });
+    expect(stateAt(plan, MINUTE)).toBe('hot');
+  });
+
   test('after some days it knows the hour', () => {
     const memory = makeMemory();
     // Asked every ten minutes from 9 to 17 o'clock, for two weeks.
