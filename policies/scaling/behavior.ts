@@ -39,8 +39,8 @@ export interface BehaviorMemory {
 
 export const STILL: BehaviorMemory = { lows: [], highs: [], steps: [] };
 
-/** Changes that are remembered: one each second for the longest period that there is would be more than that. */
-const MOST_STEPS = 100;
+/** Changes that are remembered: one each second for the longest period that there is. */
+const MOST_STEPS = 1800;
 
 /** What floating-point numbers may lose. */
 const LOST = 1e-9;

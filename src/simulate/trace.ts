@@ -1,3 +1,4 @@
+import { DAY_MS, formatPeriod } from '#domain/units.ts';
 import { Fault } from '#lib/fault.ts';
 
 export interface TraceModel {
@@ -27,6 +28,8 @@ export interface Trace {
 /** Bounds what a trace takes in memory: 20 bytes each. */
 const MOST_ARRIVALS = 50_000_000;
 const FIRST_CAPACITY = 1024;
+/** Each minute is walked through. A longer one has a timestamp that is 0, or in another unit. */
+const LONGEST_MS = 3650 * DAY_MS;
 /** Goal of the local runtime for what is frozen, see load-tests/README.md. */
 const WAKE_SECONDS = 0.003;
 
@@ -66,14 +69,21 @@ export function createTraceBuilder(): TraceBuilder {
     finish(models, resolution, span) {
       if (length === 0) throw new Fault('invalid', 'the trace has no arrivals');
       const order = orderOf(at, length);
+      const [first, last] = [at[order[0]!]!, at[order[length - 1]!]!];
+      if (last - first > LONGEST_MS) {
+        const expected = `at most ${formatPeriod(LONGEST_MS)}; is a timestamp wrong?`;
+        const found = `arrivals from ${first / 1000} to ${last / 1000}, in seconds`;
+        throw new Fault('invalid', `the trace has ${found}: expected ${expected}`);
+      }
       return {
         models,
         resolution,
         at: Float64Array.from(order, (index) => at[index]!),
         end: Float64Array.from(order, (index) => end[index]!),
         model: Uint32Array.from(order, (index) => model[index]!),
-        from: span?.from ?? at[order[0]!]!,
-        to: span?.to ?? at[order[length - 1]!]!,
+        from: span?.from ?? first,
+        // What all comes in one moment took some time, too: means are over it.
+        to: span?.to ?? Math.max(last, first + resolution),
       };
     },
   };

@@ -87,6 +87,7 @@ describe('what was measured', () => {
 test.each([
   [{ revision: 'v9', name: 'a', value: 1 }, 'measures[0].revision', 'a revision of the model: v1'],
   [{ name: 'a', value: 1, at: 1 }, 'measures[0].at', 'a time within the last 168h'],
+  [{ name: 'a', value: 1, at: 0 }, 'measures[0].at', 'a time within the last 168h'],
   [{ name: 'a', value: 1, at: 1e14 }, 'measures[0].at', 'no time to come'],
   [{ name: 'a' }, 'measures[0]', 'a value, or a label and a prediction, or a histogram'],
   [{ name: 'a', value: 1, label: 1, prediction: 1 }, 'measures[0]', 'a value, or a label'],

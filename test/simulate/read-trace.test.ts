@@ -105,6 +105,11 @@ test.each([
   ],
   ['no model', 'timestamp,model,duration\n1,,1\n', /row 2: no model/],
   ['a count that is none', `${COUNTS}o,a,h,http,0,x,0\n`, /row 4: "x" is no count/],
+  [
+    'a timestamp that is none',
+    'timestamp,model,duration\n0,m,1\n1e300,m,1\n',
+    /from 0 to 1e\+297, in seconds: expected at most 3650d; is a timestamp wrong\?/,
+  ],
   ['a short row', `${COUNTS}o,a,h,http,0\n`, /row 4: 5 columns, expected 7/],
   ['no minutes', 'HashFunction,Trigger\nf,http\n', /no column of a minute/],
 ])('%s is refused with what is wrong', async (name, text, message) => {

@@ -50,7 +50,7 @@ function refuseWrong(entry: ModelEntry, given: readonly Measure[], now: number):
 
 function findWrong(
   { revisions }: ModelEntry,
-  { revision, at = 0 }: Measure,
+  { revision, at }: Measure,
   index: number,
   now: number,
 ): Problem[] {
@@ -61,8 +61,9 @@ function findWrong(
   if (revision !== undefined && !revisions.has(revision)) {
     say('revision', revision, `a revision of the model: ${[...revisions.keys()].join(', ')}`);
   }
+  if (at === undefined) return problems;
   if (at > now + AHEAD_MS) say('at', at, `no time to come: it is ${Math.floor(now)}`);
-  else if (at > 0 && at < now - LATEST_MS) {
+  else if (at < now - LATEST_MS) {
     say('at', at, `a time within the last ${formatDuration(LATEST_MS)}`);
   }
   return problems;

@@ -54,6 +54,12 @@ describe('the pace', () => {
     expect(run(rules, 10, [9.1, 9, 8.9])).toEqual([10, 10, 9]);
   });
 
+  test('of many small changes none is forgotten while its period lasts', () => {
+    const rules = behave({ policies: [pods(200, 1800)] });
+    const wishes = Array.from({ length: 600 }, (_, second) => second + 1);
+    expect(Math.max(...run(rules, 0, wishes))).toBe(200);
+  });
+
   test('down: the most of the window stays', () => {
     const rules = behave({}, { stabilizationWindowSeconds: 3 });
     expect(run(rules, 5, [5, 2, 2, 4, 1, 1, 1, 1])).toEqual([5, 5, 5, 4, 4, 4, 1, 1]);
