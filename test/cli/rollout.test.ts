@@ -53,6 +53,8 @@ test('shown, and done what is asked for', async () => {
   expect((await world.run(['rollout', 'm', 'skip'])).stdout).toMatch(/^new +v2 50 %$/m);
   expect((await world.run(['rollout', 'm', 'abort'])).stdout).toMatch(/^m +Aborted\n/);
   expect((await world.run(['rollout', 'm', 'abort'])).stderr).toContain('has ended: Aborted');
+  const why = await world.run(['why', 'm']);
+  expect(why.stdout).toContain('aborted by local  (decided: stable v1, canary v2, percent 0)');
   const json = await world.run(['rollout', 'm', 'promote', '-o', 'json']);
   expect(JSON.parse(json.stdout)).toMatchObject({ phase: 'Promoted', percent: 100, canary: 'v2' });
 });

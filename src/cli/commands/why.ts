@@ -41,7 +41,9 @@ const WORDS: Readonly<Record<string, (value: unknown) => string>> = {
   desired: (count) => `${String(count)} wanted`,
   asked: (count) => `${String(count)} asked for`,
   reason: (reason) => `because of ${String(reason)}`,
-  stable: (load) => `mean load ${String(load)} over 60 s`,
+  // Of a rollout it is the revision that served before.
+  stable: (load) =>
+    typeof load === 'number' ? `mean load ${load} over 60 s` : formatFact('stable', load),
   panic: (load) => `${String(load)} over 6 s`,
   ready: (count) => `${String(count)} ready`,
   instances: (count) => `${String(count)} starting or ready`,
