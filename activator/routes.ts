@@ -62,7 +62,8 @@ interface HostRoute {
 }
 
 export interface RoutesEvents extends InstancesEvents {
-  onWake(revision: string, queued: number): void;
+  /** `parked`: the instance that is woken first, if one is parked. */
+  onWake(revision: string, queued: number, parked: InstanceRoute | undefined): void;
   onQuiet(revision: string): void;
   readonly roll: () => number;
 }
@@ -212,9 +213,10 @@ export class Routes {
     const key = revisionKey(namespace, name, routing.name);
     const { onDrained, onReleased, now, roll } = this.events;
     const onWake = (queued: number): void => {
-      this.events.onWake(key, queued);
+      const parked = route.parked.at(-1);
+      this.events.onWake(key, queued, parked);
       // Meanwhile: being told that it is ready then finds a connection.
-      route.parked.at(-1)?.connectAhead();
+      parked?.connectAhead();
     };
     const onQuiet = (): void => this.events.onQuiet(key);
     const gateEvents: GateEvents<InstanceRoute> = {

@@ -34,6 +34,7 @@ export type ToRuntime =
   | { readonly type: 'runtime-hello' }
   | { readonly type: 'runtime-call'; readonly id: number; readonly call: Call }
   | { readonly type: 'runtime-release'; readonly instance: string }
+  | { readonly type: 'runtime-refreeze'; readonly revision: string }
   | { readonly type: 'runtime-keep'; readonly runtimes: readonly RuntimeName[] };
 
 /** What a call gives, if anything. */

@@ -64,6 +64,7 @@ export function startLeaseControl(options: {
       drain,
       instances: { suspect: () => {}, reached: () => {} },
       requests: undefined,
+      runtime: {},
     }),
   );
   return {
