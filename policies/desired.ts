@@ -98,9 +98,10 @@ function settle(
   };
 }
 
-function highest(bounds: readonly Bound[]): Bound | undefined {
+/** The first of those with the highest count. */
+export function highest(bounds: readonly (Bound | undefined)[]): Bound | undefined {
   return bounds.reduce<Bound | undefined>(
-    (best, bound) => (best === undefined || bound.count > best.count ? bound : best),
+    (best, bound) => (bound && (!best || bound.count > best.count) ? bound : best),
     undefined,
   );
 }

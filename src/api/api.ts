@@ -18,6 +18,7 @@ import { makeRequestRoutes } from './routes/requests.ts';
 import { makeRetentionRoutes } from './routes/retention.ts';
 import { makeRevisionRoutes } from './routes/revisions.ts';
 import { makeRolloutRoutes } from './routes/rollout.ts';
+import { makeScheduleRoutes } from './routes/schedules.ts';
 import { makeSelectionRoutes } from './routes/selection.ts';
 import { makeServerRoutes } from './routes/server.ts';
 import { makeTrafficRoutes } from './routes/traffic.ts';
@@ -63,6 +64,7 @@ function makeRoutes(options: ApiOptions): Route[] {
     ...makeSelectionRoutes(options),
     ...makeRequestRoutes(options),
     ...makeJobRoutes(options),
+    ...makeScheduleRoutes(options),
     ...makeArtifactRoutes(options),
     ...makeKeyRoutes(options),
   ];

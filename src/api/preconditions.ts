@@ -30,6 +30,20 @@ export async function expectedVersion(
   throw new Fault('precondition_failed', `If-Match ${match} does not hold: read it again`);
 }
 
+/** The version of what is there, for `If-Match: *`; undefined where `read` finds nothing. */
+export function versionFound(
+  read: () => Promise<{ readonly version: number }>,
+): () => Promise<number | undefined> {
+  return async () => {
+    try {
+      return (await read()).version;
+    } catch (error) {
+      if (error instanceof Fault && error.code === 'not_found') return undefined;
+      throw error;
+    }
+  };
+}
+
 /** Versions of an If-Match list. Weak or foreign tags never match, and are left out. */
 function versionsOf(header: string): number[] {
   if (!LIST.test(header)) {

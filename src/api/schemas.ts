@@ -5,11 +5,14 @@ import { measure, measures } from '#domain/measures.ts';
 import { modelDocument, traffic } from '#domain/model.ts';
 import { namespaceName, revisionName } from '#domain/names.ts';
 import { PRIORITIES } from '#domain/priority.ts';
+import { scheduleDocument } from '#domain/schedule.ts';
+import { scheduleRun } from '#domain/schedule-run.ts';
 import { selectionRequest, selectionView } from '#domain/selection.ts';
 import { serverDocument } from '#domain/server.ts';
 import { actor } from '#domain/records.ts';
 import { ROLLOUT_ACTIONS } from '#domain/rollout.ts';
 import {
+  appliedScheduleView,
   appliedView,
   artifactView,
   asyncRequestPage,
@@ -37,6 +40,9 @@ import {
   revisionPage,
   revisionView,
   rolloutView,
+  schedulePage,
+  scheduleRunPage,
+  scheduleView,
   serverInfo,
   usagePage,
   webhookSecretView,
@@ -47,6 +53,8 @@ export const trafficBody = z.strictObject({ traffic });
 export const measuresBody = z.strictObject({ measures });
 export const rolloutBody = z.strictObject({ action: z.enum(ROLLOUT_ACTIONS) });
 export const jobBody = z.strictObject({ action: z.enum(JOB_ACTIONS) });
+/** What can be done with a schedule. */
+export const scheduleBody = z.strictObject({ action: z.literal('run') });
 export const keyBody = z.strictObject({
   role: actor.shape.role,
   note: z.string().max(200).default(''),
@@ -97,6 +105,13 @@ const COMPONENTS = {
   JobRequest: jobSpec,
   JobAction: jobBody,
   JobCheck: jobCheckView,
+  Schedule: scheduleDocument,
+  ScheduleView: scheduleView,
+  AppliedSchedule: appliedScheduleView,
+  SchedulePage: schedulePage,
+  ScheduleRequest: scheduleBody,
+  ScheduleRun: scheduleRun,
+  ScheduleRunPage: scheduleRunPage,
   Artifact: artifactView,
   Key: keyView,
   KeyPage: keyPage,
@@ -128,6 +143,8 @@ export function makeComponents(): Record<string, JsonSchema> {
 }
 
 /** JSON Schema of the files that people write, for editors. */
-export function makeFileSchema(kind: 'model' | 'server'): JsonSchema {
-  return z.toJSONSchema(kind === 'model' ? modelDocument : serverDocument, { io: 'input' });
+export function makeFileSchema(kind: keyof typeof FILES): JsonSchema {
+  return z.toJSONSchema(FILES[kind], { io: 'input' });
 }
+
+const FILES = { model: modelDocument, schedule: scheduleDocument, server: serverDocument };

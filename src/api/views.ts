@@ -1,7 +1,16 @@
 import type { JobShown } from '#control/jobs/jobs.ts';
+import type { ScheduleShown } from '#control/schedules/scheduler.ts';
 import type { ModelView } from '#control/usecases.ts';
 import { hostLabel, partsOfRevisionKey } from '#domain/names.ts';
-import type { InstanceView, JobView, KeyView, ModelResource, RevisionView } from '#domain/views.ts';
+import { hasEnded } from '#domain/schedule-run.ts';
+import type {
+  InstanceView,
+  JobView,
+  KeyView,
+  ModelResource,
+  RevisionView,
+  ScheduleView,
+} from '#domain/views.ts';
 import type { KeyRecord } from '#domain/records.ts';
 import type { RolloutRecord } from '#domain/rollout.ts';
 
@@ -66,6 +75,24 @@ export function makeInstanceView(instance: Instance): InstanceView {
 
 export function makeJobView({ value, progress }: JobShown): JobView {
   return { ...value, ...(progress && { progress }) };
+}
+
+export function makeScheduleView({ schedule, nextAt, runs }: ScheduleShown): ScheduleView {
+  const { document, createdAt, updatedAt, updatedBy, missed } = schedule.value;
+  const last = runs.at(-1);
+  return {
+    ...document,
+    status: {
+      version: schedule.version,
+      createdAt,
+      updatedAt,
+      updatedBy: updatedBy.id,
+      ...(nextAt !== undefined && { nextAt }),
+      active: runs.filter((run) => !hasEnded(run)).map(({ id }) => id),
+      ...(last && { last }),
+      missed,
+    },
+  };
 }
 
 export function makeKeyView({ hash: _hash, ...key }: KeyRecord): KeyView {

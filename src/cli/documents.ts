@@ -2,25 +2,47 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { DEFAULT_NAMESPACE, modelKey } from '#domain/names.ts';
 import type { ModelInput } from '#domain/model.ts';
-import { formatProblem, isModel, parseModel } from '#domain/parse.ts';
+import { formatProblem, isModel, parseDocument, parseModel } from '#domain/parse.ts';
+import { isSchedule, scheduleDocument, type ScheduleInput } from '#domain/schedule.ts';
 import { Fault, messageOf, type Problem } from '#lib/fault.ts';
 import { parseYaml, type YamlDocument } from '#lib/yaml.ts';
 
-/** A model document that can be applied. */
-export interface ModelSource {
-  /** `namespace/model`. */
+/** A document that can be applied. */
+interface Source<T> {
+  /** `namespace/name`. */
   readonly key: string;
-  readonly input: ModelInput;
+  readonly input: T;
   /** As it is shown: relative to where the command was started. */
   readonly file: string;
   /** Relative sources are relative to this. */
   readonly folder: string;
 }
 
+export type ModelSource = Source<ModelInput>;
+export type ScheduleSource = Source<ScheduleInput>;
+
 /** One that was found in a file. */
-export interface FoundModel extends ModelSource {
-  readonly lineOf: YamlDocument['lineOf'];
+type In<T> = Source<T> & Pick<YamlDocument, 'lineOf'>;
+export type FoundModel = In<ModelInput>;
+type FoundSchedule = In<ScheduleInput>;
+
+/** What documents of a kind are. */
+interface Kind<T> {
+  readonly what: string;
+  /** Throws the Fault with all that is wrong. */
+  parse(
+    value: unknown,
+    file: string,
+  ): { readonly metadata: { readonly name: string; readonly namespace: string } };
+  is(value: unknown): value is T;
 }
+
+const MODEL: Kind<ModelInput> = { what: 'model', parse: parseModel, is: isModel };
+const SCHEDULE: Kind<ScheduleInput> = {
+  what: 'schedule',
+  parse: (value, file) => parseDocument(scheduleDocument, value, file),
+  is: isSchedule,
+};
 
 /** One that was found, be it right or wrong. */
 interface FoundDocument {
@@ -32,6 +54,7 @@ interface FoundDocument {
 
 export interface Found {
   readonly models: readonly FoundModel[];
+  readonly schedules: readonly FoundSchedule[];
   readonly documents: readonly FoundDocument[];
   /** One line each, `file:line: key: …`; the file names that they come from. */
   readonly problems: readonly { readonly file: string; readonly text: string }[];
@@ -42,17 +65,18 @@ const MAX_FILES = 20_000;
 const MAX_DEPTH = 8;
 const SKIPPED = new Set(['node_modules', '__pycache__']);
 /** In a folder, what does not look like one of ours may be anything: requests, settings of other programs. */
-const OURS = /rouse\.dev\/|^\s*["']?kind["']?\s*:\s*["']?(Model|Server)\b/m;
+const OURS = /rouse\.dev\/|^\s*["']?kind["']?\s*:\s*["']?(Model|Schedule|Server)\b/m;
 
 /**
- * The model documents of files and folders. Never throws for what is wrong in a file: a problem of one says
+ * The models and schedules of files and folders. Never throws for what is wrong in a file: a problem of one says
  * nothing of the others, and all are told together.
  */
-export async function findModels(
+export async function findDocuments(
   paths: readonly string[],
   options: { cwd: string; namespace?: string | undefined },
 ): Promise<Found> {
   const models: FoundModel[] = [];
+  const schedules: FoundSchedule[] = [];
   const documents: FoundDocument[] = [];
   const problems: Found['problems'][number][] = [];
   for (const { path, named } of await filesOf(paths, options.cwd)) {
@@ -61,17 +85,21 @@ export async function findModels(
       const text = await readFile(path, 'utf8');
       if (!named && !OURS.test(text)) continue;
       for (const document of parseYaml(text, file)) {
-        if (isServer(document.value)) continue;
+        // `rouse.yaml` may lie beside the models; it is read by `serve`.
+        if (isOfKind(document.value, 'Server')) continue;
         documents.push({ ...document, file, folder: dirname(path) });
-        const result = readModelDocument(document, file, path, options.namespace);
-        if ('texts' in result) problems.push(...result.texts.map((text) => ({ file, text })));
-        else models.push(result);
+        const place = { file, path, namespace: options.namespace };
+        const texts = isOfKind(document.value, 'Schedule')
+          ? take(SCHEDULE, document, place, schedules)
+          : take(MODEL, document, place, models);
+        problems.push(...texts.map((text) => ({ file, text })));
       }
     } catch (error) {
       problems.push({ file, text: textOf(error, file) });
     }
   }
-  return { models, documents, problems: [...problems, ...duplicatesIn(models)] };
+  const duplicates = [...duplicatesIn(MODEL, models), ...duplicatesIn(SCHEDULE, schedules)];
+  return { models, schedules, documents, problems: [...problems, ...duplicates] };
 }
 
 /** `file:line: key: found …, expected …`. */
@@ -79,21 +107,24 @@ export function problemAt(file: string, lineOf: YamlDocument['lineOf'], problem:
   return `${file}:${lineOf(problem.key)}: ${formatProblem(problem)}`;
 }
 
-function readModelDocument(
+/** Adds it to those that were found; what is wrong with it, if anything is. */
+function take<T>(
+  kind: Kind<T>,
   document: YamlDocument,
-  file: string,
-  path: string,
-  namespace: string | undefined,
-): FoundModel | { texts: string[] } {
-  const value = prepare(document.value, namespace);
+  { file, path, namespace }: { file: string; path: string; namespace: string | undefined },
+  found: In<T>[],
+): string[] {
+  const { lineOf } = document;
+  const value: unknown = prepare(document.value, namespace);
   try {
-    const { metadata } = parseModel(value, file);
-    if (!isModel(value)) return { texts: [`${file}: no model`] };
+    const { metadata } = kind.parse(value, file);
+    if (!kind.is(value)) return [`${file}: no ${kind.what}`];
     const key = modelKey(metadata.namespace, metadata.name);
-    return { key, input: value, file, folder: dirname(path), lineOf: document.lineOf };
+    found.push({ key, input: value, file, folder: dirname(path), lineOf });
+    return [];
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    return { texts: error.problems.map((problem) => problemAt(file, document.lineOf, problem)) };
+    return error.problems.map((problem) => problemAt(file, lineOf, problem));
   }
 }
 
@@ -107,23 +138,22 @@ function prepare(value: unknown, namespace: string | undefined): unknown {
   return { ...document, metadata: { namespace, ...metadata } };
 }
 
-/** `rouse.yaml` may lie beside the models; it is read by `serve`. */
-function isServer(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'Server';
+function isOfKind(value: unknown, kind: string): boolean {
+  return typeof value === 'object' && value !== null && 'kind' in value && value.kind === kind;
 }
 
-function duplicatesIn(models: readonly FoundModel[]): Found['problems'][number][] {
-  const first = new Map<string, FoundModel>();
+function duplicatesIn<T>({ what }: Kind<T>, found: readonly In<T>[]): Found['problems'][number][] {
+  const first = new Map<string, In<T>>();
   const problems: Found['problems'][number][] = [];
-  for (const model of models) {
-    const other = first.get(model.key);
-    if (!other) first.set(model.key, model);
+  for (const one of found) {
+    const other = first.get(one.key);
+    if (!other) first.set(one.key, one);
     else {
-      const place = `${model.file}:${model.lineOf('metadata.name')}`;
+      const place = `${one.file}:${one.lineOf('metadata.name')}`;
       const otherPlace = `${other.file}:${other.lineOf('metadata.name')}`;
-      const name = model.key.replace(`${DEFAULT_NAMESPACE}/`, '');
-      const text = `${place}: model ${name} is also in ${otherPlace}: one document for each model`;
-      problems.push({ file: model.file, text });
+      const name = one.key.replace(`${DEFAULT_NAMESPACE}/`, '');
+      const text = `${place}: ${what} ${name} is also in ${otherPlace}: one document for each ${what}`;
+      problems.push({ file: one.file, text });
     }
   }
   return problems;

@@ -17,6 +17,7 @@ import { addPush } from './commands/push.ts';
 import { addRequest } from './commands/request.ts';
 import { addRestore } from './commands/restore.ts';
 import { addRollout } from './commands/rollout.ts';
+import { addRun, addSchedule } from './commands/schedule.ts';
 import { addSelect } from './commands/select.ts';
 import { addServe, type Serve } from './commands/serve.ts';
 import { addSimulate, type Simulate } from './commands/simulate.ts';
@@ -82,6 +83,8 @@ function makeCommand(options: ProgramOptions, exit: Exit): Command {
   addRequest(program, options);
   addBatch(program, options, exit);
   addJob(program, options, exit);
+  addSchedule(program, options);
+  addRun(program, options);
   addTraffic(program, options);
   addRollout(program, options);
   addLogs(program, options);

@@ -1,11 +1,14 @@
+import { randomBytes } from 'node:crypto';
 import type { NamespaceBudget } from '#domain/budgets.ts';
-import { modelOf } from '#domain/names.ts';
+import { modelKey, modelOf } from '#domain/names.ts';
 import type { RetentionDefaults } from '#domain/retention.ts';
 import { readRollout } from '#domain/rollout.ts';
+import { taskOf } from '#domain/schedule.ts';
 import type { Clock } from '#lib/clock.ts';
 import { callEach } from '#lib/listeners.ts';
 import type { Log } from '#lib/log.ts';
 import { mergeMetrics } from '#lib/prometheus.ts';
+import { highest } from '#policies/desired.ts';
 import type { Runtime, RuntimeEvent } from '#runtime/runtime.ts';
 import type { Artifacts } from '#store/artifacts.ts';
 import type { ArtifactKeys } from './artifact-keys.ts';
@@ -46,6 +49,12 @@ import { createRetention } from './retention/retention.ts';
 import { createRetentionUseCases } from './retention-usecases.ts';
 import { createRouteFollower } from './route-follower.ts';
 import { createRevisionLoop } from './revisions.ts';
+import { createScheduleUseCases } from './schedule-usecases.ts';
+import { createBatchTask } from './schedules/batch-task.ts';
+import { loadScheduleBook } from './schedules/book.ts';
+import { createProbes } from './schedules/probes.ts';
+import { createScheduler } from './schedules/scheduler.ts';
+import { createWarmUps } from './schedules/warm-ups.ts';
 import { createOutcomeBook } from './rollout/outcomes.ts';
 import { createRolloutUseCases } from './rollout-usecases.ts';
 import { createRollouts } from './rollout/rollouts.ts';
@@ -103,6 +112,9 @@ const IMPOSSIBLE_MS = 10_000;
 /** What callers are told. For whom it waits is not theirs to know. */
 const WAITS_FOR_MEMORY = 'waits for memory that others use';
 
+/** Of a run that somebody asks for; those of schedules have their times. */
+const makeId = (): string => randomBytes(3).toString('hex');
+
 /** The control plane over its seams. When it resolves, all state is loaded and published, and the loops run. */
 export async function createControl(options: {
   store: Store;
@@ -152,9 +164,14 @@ export async function createControl(options: {
   });
   const base = { catalog, journal, artifacts, runtime, clock, log };
   const schedules = createSchedules(base);
+  const timetable = await loadScheduleBook({ store, journal });
+  const warmUps = createWarmUps({ ...base, book: timetable });
+  const floors = {
+    floor: (model: string) => highest([schedules.floor(model), warmUps.floor(model)]),
+  };
   const keepAlive = await createKeepAlive({
     ...base,
-    schedules,
+    schedules: floors,
     store,
     budget,
     memoryBudget: settings.memoryBudget,
@@ -178,7 +195,7 @@ export async function createControl(options: {
     budget,
     standby,
     keepAlive,
-    schedules,
+    schedules: floors,
     onWaiting: (revision) => publishing.model(modelOf(revision)),
     onImpossible,
     onGone: forget,
@@ -224,6 +241,7 @@ export async function createControl(options: {
     references: [
       (entry) => referencesOf(rollouts.get(entry.key)),
       (entry) => selection.referencesOf(entry),
+      (entry) => timetable.referencesOf(entry),
     ],
     defaults: settings.retention,
   });
@@ -334,6 +352,25 @@ export async function createControl(options: {
     rolloutOf: (model: string) => rollouts.get(model),
     selectionOf: (model: string) => selection.view(model),
   };
+  const jobUseCases = createJobUseCases(
+    { ...base, alone },
+    options.batch && places && jobs && { ...options.batch, places, jobs },
+  );
+  const probes = createProbes({ ...base, store, dataPlane: options.requests });
+  const scheduler = createScheduler({
+    book: timetable,
+    tasks: {
+      batch: createBatchTask({ useCases: jobUseCases, jobs }),
+      warmUp: warmUps.task,
+      probe: probes.task,
+    },
+    onChange({ namespace, spec }) {
+      warmUps.refresh();
+      autoscaler.refresh(modelKey(namespace, taskOf(spec).model));
+    },
+    clock,
+    log,
+  });
   return {
     useCases: {
       ...createModelUseCases({ ...base, retention, alone, about }),
@@ -344,18 +381,18 @@ export async function createControl(options: {
       ...createMeasureUseCases({ ...base, store }),
       ...createRequestUseCases({ requests, clock }),
       ...createSelectionUseCases({ catalog, selection }),
-      ...createJobUseCases(
-        { ...base, alone },
-        options.batch && places && jobs && { ...options.batch, places, jobs },
-      ),
+      ...jobUseCases,
+      ...createScheduleUseCases({ ...base, book: timetable, scheduler, newId: makeId }),
       ...createArtifactUseCases(artifacts, options.artifactKeys),
       ...createKeyUseCases({ ...base, store, publishing }),
     },
     async metrics() {
-      const texts = [await metrics.text(), await requests?.metrics()];
+      const texts = [await metrics.text(), await scheduler.metrics(), await requests?.metrics()];
       return mergeMetrics(texts.filter((text) => text !== undefined));
     },
     async close() {
+      await scheduler.close();
+      probes.close();
       await requests?.close();
       await jobs?.close();
       await selection.close();

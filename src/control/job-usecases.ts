@@ -63,13 +63,13 @@ export function createJobUseCases(
     return found;
   }
 
-  function plan(actor: Actor, namespace: string, input: JobRequest): JobRecord {
+  function plan(actor: Actor, namespace: string, input: JobRequest, id?: string): JobRecord {
     requireRole(actor, ROLE);
     const spec = parseDocument(jobSpec, input, 'job');
     const entry = requireModel(catalog, namespace, spec.model);
     checkOpen(spec);
     return {
-      id: `${spec.model.slice(0, NAME_CHARS)}-${need().newId()}`,
+      id: id ?? `${spec.model.slice(0, NAME_CHARS)}-${need().newId()}`,
       namespace,
       spec: input,
       revision: pickRevision(entry, spec),
@@ -94,9 +94,10 @@ export function createJobUseCases(
   }
 
   return {
-    async createJob(actor, namespace, request) {
-      const record = plan(actor, namespace, request);
+    async createJob(actor, namespace, request, id) {
       const { jobs } = need();
+      if (id !== undefined && jobs.get(jobKey(namespace, id))) return find(namespace, id);
+      const record = plan(actor, namespace, request, id);
       // What has to be fetched is looked at by the job itself: that may take its time.
       if (request.input.location.startsWith('/')) await checkJob(need(), record, 0);
       return await alone(async () => {

@@ -15,6 +15,8 @@ import type { Priority } from '#domain/priority.ts';
 import type { ModelInput, TrafficTarget } from '#domain/model.ts';
 import type { RolloutAction, RolloutRecord } from '#domain/rollout.ts';
 import type { RoutingShadow } from '#domain/routing.ts';
+import type { ScheduleInput } from '#domain/schedule.ts';
+import type { ScheduleRun } from '#domain/schedule-run.ts';
 import type { RolloutView } from '#domain/views.ts';
 import type { SelectionRequest, SelectionView } from '#domain/selection.ts';
 import type { Instance, LogLine } from '#runtime/runtime.ts';
@@ -22,6 +24,7 @@ import type { DeliveryQueue, RequestQuery, StoredAnswer } from '#store/requests/
 import type { EventQuery, MeasureQuery, Stored, UsageLogQuery, UsageQuery } from '#store/store.ts';
 import type { JobShown } from './jobs/jobs.ts';
 import type { Collected, Retained } from './retention/retention.ts';
+import type { AppliedSchedule, ScheduleShown } from './schedules/scheduler.ts';
 
 /** A model with what the API shows beside it. */
 export interface ModelView extends Stored<'model'> {
@@ -180,8 +183,11 @@ export interface UseCases {
     model: string,
     wanted: SelectionRequest,
   ): Promise<SelectionView>;
-  /** It is looked at first: what cannot be done is refused with all that is wrong. */
-  createJob(actor: Actor, namespace: string, request: JobRequest): Promise<JobShown>;
+  /**
+   * It is looked at first: what cannot be done is refused with all that is wrong. `id`: when there is a job of this id, it
+   * is the one that was asked for.
+   */
+  createJob(actor: Actor, namespace: string, request: JobRequest, id?: string): Promise<JobShown>;
   /** What it would do, with its first answers; nothing is written. */
   tryJob(actor: Actor, namespace: string, request: JobRequest): Promise<RunCheck>;
   getJob(actor: Actor, namespace: string, id: string): Promise<JobShown>;
@@ -202,6 +208,25 @@ export interface UseCases {
     listener: () => void,
     signal: AbortSignal,
   ): void;
+  /** Fault `precondition_failed`, `conflict` (there are too many). */
+  applySchedule(actor: Actor, input: ScheduleInput, ifMatch?: number): Promise<AppliedSchedule>;
+  getSchedule(actor: Actor, namespace: string, schedule: string): Promise<ScheduleShown>;
+  listSchedules(
+    actor: Actor,
+    namespace: string | undefined,
+    page?: { after?: string | undefined; limit?: number | undefined },
+  ): Promise<ScheduleShown[]>;
+  /** With its runs. Jobs that it began go on. */
+  deleteSchedule(
+    actor: Actor,
+    namespace: string,
+    schedule: string,
+    ifMatch?: number,
+  ): Promise<void>;
+  /** One run at once, though it be suspended. Fault `conflict` where one runs, and another is forbidden. */
+  runSchedule(actor: Actor, namespace: string, schedule: string): Promise<ScheduleRun>;
+  /** Newest first. */
+  listRuns(actor: Actor, namespace: string, schedule: string): Promise<ScheduleRun[]>;
   statArtifact(actor: Actor, digest: string): Promise<ArtifactRef | undefined>;
   /**
    * The bytes of a file, or of a folder as `#lib/folder-stream.ts` says. `key`: see `ArtifactKeys`. Fault

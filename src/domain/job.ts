@@ -155,7 +155,7 @@ export function jobKey(namespace: string, id: string): string {
   return `${namespace}/${id}`;
 }
 
-export function isEnded(state: JobState): boolean {
+export function isEnded(state: JobState): state is 'Succeeded' | 'Failed' | 'Cancelled' {
   return state === 'Succeeded' || state === 'Failed' || state === 'Cancelled';
 }
 

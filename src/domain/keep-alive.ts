@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { cron, timeZone } from './schedule.ts';
+import { cron, timeZone } from './cron-text.ts';
 import { duration } from './units.ts';
 
 /** How long an idle instance is kept: `spec.keepAlive` of a model. */

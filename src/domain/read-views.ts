@@ -3,6 +3,7 @@ import { Fault } from '#lib/fault.ts';
 import { asyncRequest, delivery } from './async-request.ts';
 import { DEFAULT_NAMESPACE } from './names.ts';
 import { eventRecord, REVISION_STATES, tensorInfo, usageRecord } from './records.ts';
+import { scheduleRun } from './schedule-run.ts';
 import { selectionView } from './selection.ts';
 import {
   appliedView,
@@ -19,6 +20,8 @@ import {
   modelStatus,
   newKeyView,
   rolloutView,
+  appliedScheduleView,
+  scheduleView,
 } from './views.ts';
 
 /**
@@ -48,6 +51,17 @@ const revision = z.looseObject({
     .optional(),
 });
 
+/** As it was written: durations stay words. */
+const schedule = z.looseObject({
+  metadata: z.looseObject({ name: z.string(), namespace: z.string().default(DEFAULT_NAMESPACE) }),
+  spec: z.looseObject({
+    schedule: z.string(),
+    timeZone: z.string().default('UTC'),
+    suspend: z.boolean().default(false),
+  }),
+  status: scheduleView.shape.status.loose(),
+});
+
 const event = eventRecord.loose();
 export type EventAnswer = z.output<typeof event>;
 
@@ -72,6 +86,15 @@ export type JobAnswer = ReturnType<typeof readJob>;
 export const readJobs = createReader(listOf(jobView.loose()));
 export const readJobCheck = createReader(jobCheckView.loose());
 export type JobCheckAnswer = ReturnType<typeof readJobCheck>;
+export const readSchedule = createReader(schedule);
+export type ScheduleAnswer = ReturnType<typeof readSchedule>;
+export const readAppliedSchedule = createReader(
+  schedule.extend({ applied: appliedScheduleView.shape.applied }),
+);
+export const readSchedules = createReader(listOf(schedule));
+export const readRun = createReader(scheduleRun.loose());
+export const readRuns = createReader(listOf(scheduleRun.loose()));
+export type RunAnswer = ReturnType<typeof readRun>;
 export const readKeys = createReader(listOf(keyView.loose()));
 export const readDeleted = createReader(listOf(deletedView.loose()));
 export const readCollection = createReader(listOf(collectionRowView.loose()));

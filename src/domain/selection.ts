@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { goal, MEASURES_KEPT_DAYS, measureName, MOST_MEASURE_NAMES } from './measures.ts';
 import { rule } from './model-rules.ts';
 import { revisionName } from './names.ts';
-import { cron, timeZone } from './schedule.ts';
+import { cron, timeZone } from './cron-text.ts';
 import { DAY_MS, duration } from './units.ts';
 
 /** Which revision serves, and when that is decided: `spec.selection` of a model. */

@@ -9,6 +9,19 @@ import { revisionName } from './names.ts';
 /** What names an answer rather than is it, in the Open Inference Protocol and in OpenAI's API. */
 const NAMES_OF_ANSWERS = ['model_version', 'id', 'created'];
 
+/** When two answers say the same. */
+export const answerRules = {
+  tolerance: z.number().min(0).max(1).default(0).meta({
+    description:
+      'By so much numbers in JSON may differ: of 1, or of the larger one if that is more.',
+  }),
+  ignore: z
+    .array(z.string().min(1).max(128))
+    .max(32)
+    .default(NAMES_OF_ANSWERS)
+    .meta({ description: 'Keys in JSON that are not compared, at any depth.' }),
+};
+
 export const shadow = z.strictObject({
   revision: revisionName.meta({
     description:
@@ -19,14 +32,6 @@ export const shadow = z.strictObject({
     description:
       'Whether copies start an instance when there is none; else there are none meanwhile.',
   }),
-  tolerance: z.number().min(0).max(1).default(0).meta({
-    description:
-      'By so much numbers in JSON may differ: of 1, or of the larger one if that is more.',
-  }),
-  ignore: z
-    .array(z.string().min(1).max(128))
-    .max(32)
-    .default(NAMES_OF_ANSWERS)
-    .meta({ description: 'Keys in JSON that are not compared, at any depth.' }),
+  ...answerRules,
 });
 export type ShadowSpec = z.output<typeof shadow>;

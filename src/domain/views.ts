@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { asyncRequest, delivery } from './async-request.ts';
 import { jobProgress, jobRecord, jobSpec } from './job.ts';
+import { scheduleDocument } from './schedule.ts';
+import { scheduleRun } from './schedule-run.ts';
 import { measureName } from './measures.ts';
 import { modelDocument, revisionSpec, RUNTIMES, trafficTarget } from './model.ts';
 import { selectionView } from './selection.ts';
@@ -215,6 +217,26 @@ export const jobCheckView = z.object({
   rowsPerSecond: z.number().optional(),
 });
 
+export const scheduleView = scheduleDocument.extend({
+  status: z.object({
+    version: z.int().meta({ description: 'As in the ETag.' }),
+    createdAt: z.number(),
+    updatedAt: z.number(),
+    updatedBy: z.string(),
+    nextAt: z.number().optional().meta({ description: 'Absent: it does not run by itself.' }),
+    active: z.array(z.string()).meta({ description: 'Ids of runs that have not ended.' }),
+    last: scheduleRun.optional().meta({ description: 'The newest run.' }),
+    missed: z.int().meta({
+      description: 'Times that passed while nobody looked, and of which nothing ran.',
+    }),
+  }),
+});
+export type ScheduleView = z.input<typeof scheduleView>;
+
+export const appliedScheduleView = scheduleView.extend({
+  applied: z.object({ outcome: z.enum(['created', 'changed', 'unchanged']) }),
+});
+
 export const problemView = z.object({
   type: z.string(),
   title: z.string(),
@@ -240,6 +262,8 @@ export const logPage = pageOf(logLineView);
 export const usagePage = pageOf(usageRecord);
 export const measurePage = pageOf(measureView);
 export const jobPage = pageOf(jobView);
+export const schedulePage = pageOf(scheduleView);
+export const scheduleRunPage = pageOf(scheduleRun);
 export const keyPage = pageOf(keyView);
 export const deletedPage = pageOf(deletedView);
 export const collectionPage = pageOf(collectionRowView);

@@ -1,6 +1,6 @@
-import { type AppliedModel, applyModel, checkSources } from '#cli/apply.ts';
+import { type AppliedModel, applyModel, applySchedule, checkSources } from '#cli/apply.ts';
 import { type Client, modelPath } from '#cli/client.ts';
-import { findModels } from '#cli/documents.ts';
+import { findDocuments } from '#cli/documents.ts';
 import { listModels } from '#cli/models.ts';
 import { watchFolder } from '#cli/watch.ts';
 import { waitUntilSettled } from '#cli/wait.ts';
@@ -58,7 +58,7 @@ export async function applyAtStart(options: {
     signal.addEventListener('abort', () => void watching.close(), { once: true });
   }
   if (applied) return { models: [], others: 0, problems: 0 };
-  const found = await checkSources(await findModels([folder], io));
+  const found = await checkSources(await findDocuments([folder], io));
   const broken = new Set(found.problems.map(({ file }) => file));
   // The watch has told them already.
   if (watch) problems += found.problems.length;
@@ -68,6 +68,9 @@ export async function applyAtStart(options: {
     if (broken.has(model.file)) continue;
     const made = await applyModel(client, model, stderr).catch(giveUp);
     if (made) settling.push(settle(made).catch(giveUp));
+  }
+  for (const schedule of found.schedules) {
+    if (!broken.has(schedule.file)) await applySchedule(client, schedule).catch(giveUp);
   }
   const settled = await Promise.all(settling);
   if (signal.aborted) return undefined;

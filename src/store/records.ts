@@ -8,6 +8,8 @@ import {
   revisionRecord,
   tombstoneRecord,
 } from '#domain/records.ts';
+import { scheduleRecord } from '#domain/schedule.ts';
+import { scheduleRun } from '#domain/schedule-run.ts';
 import { Fault } from '#lib/fault.ts';
 import type { Kind, Write } from './store.ts';
 
@@ -29,6 +31,8 @@ const SCHEMAS: Record<Kind, z.ZodType> = {
   key: keyRecord,
   tombstone: tombstoneRecord,
   job: jobRecord,
+  schedule: scheduleRecord,
+  scheduleRun,
   memory: z.record(z.string(), z.unknown()),
 };
 

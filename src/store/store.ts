@@ -8,14 +8,18 @@ import type {
   TombstoneRecord,
   UsageRecord,
 } from '#domain/records.ts';
+import type { ScheduleRecord } from '#domain/schedule.ts';
+import type { ScheduleRun } from '#domain/schedule-run.ts';
 
-/** What is kept, by kind. Keys: `namespace/model`, `namespace/model/revision`, a key's id, `tombstoneKey`, `namespace/id`, any text. */
+/** What is kept, by kind. Keys: `namespace/model`, `namespace/model/revision`, a key's id, `tombstoneKey`, `namespace/id`, `namespace/schedule`, `runKey`, any text. */
 export interface Records {
   model: ModelRecord;
   revision: RevisionRecord;
   key: KeyRecord;
   tombstone: TombstoneRecord;
   job: JobRecord;
+  schedule: ScheduleRecord;
+  scheduleRun: ScheduleRun;
   /** Memory of policies and loops, as JSON. */
   memory: Readonly<Record<string, unknown>>;
 }

@@ -34,6 +34,7 @@ test('the OpenAPI document is valid and names every route', async () => {
   expect(await validate(structuredClone(document))).toMatchObject({ valid: true, warnings: [] });
   const model = '/api/v1/namespaces/{namespace}/models/{model}';
   const job = '/api/v1/namespaces/{namespace}/jobs/{job}';
+  const schedule = '/api/v1/namespaces/{namespace}/schedules/{schedule}';
   const promised: Record<string, string[]> = {
     '/': ['get'],
     '/api/v1': ['get'],
@@ -55,6 +56,10 @@ test('the OpenAPI document is valid and names every route', async () => {
     '/api/v1/namespaces/{namespace}/jobs': ['get', 'post'],
     [job]: ['delete', 'get', 'post'],
     [`${job}/report`]: ['get'],
+    '/api/v1/schedules': ['get'],
+    '/api/v1/namespaces/{namespace}/schedules': ['get'],
+    [schedule]: ['delete', 'get', 'post', 'put'],
+    [`${schedule}/runs`]: ['get'],
     '/api/v1/usage': ['get'],
     '/api/v1/artifacts/{digest}': ['get', 'head', 'put'],
     '/api/v1/artifacts/{digest}/content': ['get'],
@@ -73,6 +78,7 @@ test('the OpenAPI document is valid and names every route', async () => {
     '/readyz': ['get'],
     '/metrics': ['get'],
     '/schemas/model.json': ['get'],
+    '/schemas/schedule.json': ['get'],
     '/schemas/server.json': ['get'],
   };
   const described = Object.fromEntries(

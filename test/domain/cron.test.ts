@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseCron } from '#domain/cron.ts';
-import { cron, timeZone } from '#domain/schedule.ts';
+import { cron, timeZone } from '#domain/cron-text.ts';
 
 const show = (found: number | undefined): string | undefined =>
   found === undefined ? undefined : new Date(found).toISOString().slice(0, 16);

@@ -1,11 +1,10 @@
 import { z } from 'zod';
 import { modelName, namespaceName } from '#domain/names.ts';
 import type { Actor } from '#domain/records.ts';
-import { Fault } from '#lib/fault.ts';
 import { DOCUMENT_TYPES, readDocument } from '../body.ts';
 import type { ApiOptions } from '../context.ts';
 import { parseModelFor } from '../document.ts';
-import { etagOf, expectedVersion } from '../preconditions.ts';
+import { etagOf, expectedVersion, versionFound } from '../preconditions.ts';
 import { defineRoute, jsonResponse, NONE, type Route } from '../route.ts';
 import { makeModelView, type Places } from '../views.ts';
 
@@ -99,7 +98,8 @@ export function makeModelRoutes(options: ApiOptions): Route[] {
         201: jsonResponse('It is new.', 'Applied'),
       },
       async handle({ context, actor, params }) {
-        const document = parseModelFor(params, await readDocument(context));
+        const { namespace, model: name } = params;
+        const document = parseModelFor({ namespace, name }, await readDocument(context));
         const expected = await expectedVersion(context, currentVersion(useCases, actor, params));
         const { view, outcome, newRevisions } = await useCases.applyModel(
           actor,
@@ -138,12 +138,5 @@ export function currentVersion(
   actor: Actor,
   { namespace, model }: { namespace: string; model: string },
 ): () => Promise<number | undefined> {
-  return async () => {
-    try {
-      return (await useCases.getModel(actor, namespace, model)).version;
-    } catch (error) {
-      if (error instanceof Fault && error.code === 'not_found') return undefined;
-      throw error;
-    }
-  };
+  return versionFound(() => useCases.getModel(actor, namespace, model));
 }

@@ -78,7 +78,7 @@ export function makeServerRoutes(options: ApiOptions): Route[] {
       handle: async ({ context }) =>
         context.body(await metrics(), 200, { 'content-type': PROMETHEUS_TYPE }),
     }),
-    ...(['model', 'server'] as const).map((kind) => makeSchemaRoute(kind)),
+    ...(['model', 'schedule', 'server'] as const).map((kind) => makeSchemaRoute(kind)),
   ];
 }
 
@@ -91,12 +91,13 @@ function makeIndex(version: string): string {
     '/api/v1/events                     what happened, and why',
     '/openapi.json                      the whole API',
     '/schemas/model.json                what a model file may hold, for editors',
+    '/schemas/schedule.json             what is done at certain times, the same',
     '/metrics                           for Prometheus',
     '',
   ].join('\n');
 }
 
-function makeSchemaRoute(kind: 'model' | 'server'): Route {
+function makeSchemaRoute(kind: Parameters<typeof makeFileSchema>[0]): Route {
   const text = JSON.stringify(makeFileSchema(kind));
   return defineRoute({
     method: 'get',

@@ -1,8 +1,14 @@
 import type { Command } from 'commander';
 import { Fault } from '#lib/fault.ts';
-import { type AppliedModel, applyFound, checkSources } from '../apply.ts';
+import {
+  type AppliedModel,
+  applyModel,
+  applySchedule,
+  checkSources,
+  refuseProblems,
+} from '../apply.ts';
 import type { Client } from '../client.ts';
-import { findModels } from '../documents.ts';
+import { findDocuments } from '../documents.ts';
 import type { Io } from '../io.ts';
 import { clientFor, type Common } from '../options.ts';
 import { formatTable } from '../print.ts';
@@ -11,19 +17,24 @@ import { type Settled, waitUntilSettled } from '../wait.ts';
 export function addApply(program: Command, io: Io, exit: { status: number }): void {
   program
     .command('apply')
-    .description('make models what their files say')
+    .description('make models and schedules what their files say')
     .requiredOption('-f, --file <path...>', 'files and folders: YAML (several documents) or JSON')
     .option('--no-wait', 'do not wait until new revisions are ready')
     .action(async (_options, command: Command) => {
       const options = command.optsWithGlobals<Common & { file: string[]; wait: boolean }>();
       const client = clientFor(io, options);
       const { namespace } = options;
-      const found = await checkSources(await findModels(options.file, { cwd: io.cwd, namespace }));
-      if (found.models.length === 0 && found.problems.length === 0) {
+      const files = { cwd: io.cwd, namespace };
+      const found = await checkSources(await findDocuments(options.file, files));
+      refuseProblems(found);
+      const { models, schedules } = found;
+      if (models.length + schedules.length === 0) {
         throw new Fault('not_found', `${options.file.join(', ')}: no model document was found`);
       }
-      const applied = await applyFound(client, found, io.stderr);
+      const applied: AppliedModel[] = [];
+      for (const model of models) applied.push(await applyModel(client, model, io.stderr));
       if (await report(client, applied, options.wait, io)) exit.status = 1;
+      for (const schedule of schedules) io.stdout.write(await applySchedule(client, schedule));
     });
 }
 

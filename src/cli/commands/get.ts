@@ -19,6 +19,13 @@ import type { Io } from '../io.ts';
 import { makeMeasuredRow, MEASURED_HEAD, readMeasured } from '../measured.ts';
 import { jobPath, listJobs, makeJobRows } from '../jobs.ts';
 import { listModels, modelClientFor } from '../models.ts';
+import {
+  listSchedules,
+  makeRunRows,
+  makeScheduleRows,
+  readRunsOf,
+  readScheduleOf,
+} from '../schedules.ts';
 import { clientFor, type Common, namespaceOf } from '../options.ts';
 import { KEYS_PATH, makeKeyRows } from './key.ts';
 import { requestsPath } from './request.ts';
@@ -45,6 +52,8 @@ const KINDS: Readonly<Record<string, (question: Question) => Promise<Listing>>> 
   revisions: getRevisions,
   instances: getInstances,
   jobs: getJobs,
+  schedules: getSchedules,
+  runs: getRuns,
   measures: getMeasures,
   events: getEvents,
   requests: getRequests,
@@ -52,13 +61,16 @@ const KINDS: Readonly<Record<string, (question: Question) => Promise<Listing>>> 
   keys: getKeys,
 };
 
+/** What is named for these is no model. */
+const NOT_OF_MODELS: ReadonlySet<unknown> = new Set([getJobs, getSchedules, getRuns]);
+
 export function addGet(program: Command, io: Io): void {
   const kinds = Object.keys(KINDS).join(', ');
   program
     .command('get')
     .description('show what there is')
     .argument('<kind>', kinds)
-    .argument('[name]', 'one model, or the model that they belong to; one job')
+    .argument('[name]', 'one model, or the model that they belong to; one job or schedule')
     .option('-A, --all-namespaces', 'of all namespaces')
     .option('--deleted', 'models: those that can be restored')
     .action(async (kind: string, name: string | undefined, _options, command: Command) => {
@@ -79,7 +91,7 @@ export function addGet(program: Command, io: Io): void {
       }
       const get = isDeleted ? getDeleted : known;
       const client =
-        name === undefined || known === getJobs
+        name === undefined || NOT_OF_MODELS.has(known)
           ? clientFor(io, options)
           : modelClientFor(io, options, name);
       const namespace = all ? undefined : namespaceOf(options);
@@ -190,6 +202,29 @@ async function getJobs({ client, namespace, name, now }: Question): Promise<List
   }
   const jobs = await listJobs(client, namespace);
   return { value: jobs, rows: makeJobRows(jobs, namespace, now) };
+}
+
+async function getSchedules({ client, namespace, name, now }: Question): Promise<Listing> {
+  if (name !== undefined && namespace !== undefined) {
+    const schedule = await readScheduleOf(client, namespace, name);
+    return { value: schedule, rows: makeScheduleRows([schedule], namespace, now) };
+  }
+  const schedules = await listSchedules(client, namespace);
+  return { value: schedules, rows: makeScheduleRows(schedules, namespace, now) };
+}
+
+/** Of one schedule, or of all, the newest first. */
+async function getRuns({ client, namespace, name, now }: Question): Promise<Listing> {
+  const of =
+    name !== undefined && namespace !== undefined
+      ? [{ namespace, name }]
+      : (await listSchedules(client, namespace)).map(({ metadata }) => metadata);
+  const runs = [];
+  for (const { namespace: its, name: schedule } of of) {
+    runs.push(...(await readRunsOf(client, its, schedule)));
+  }
+  const newest = runs.toSorted((a, b) => b.scheduledAt - a.scheduledAt);
+  return { value: newest, rows: makeRunRows(newest, namespace, now) };
 }
 
 async function getDeleted({ client, namespace, now }: Question): Promise<Listing> {

@@ -6,6 +6,7 @@ import { SHADOW_OUTCOMES } from '#activator/metrics/shadow-counts.ts';
 import { createSharedMetrics, formatMetrics } from '#activator/metrics/metrics.ts';
 import { createControlMetrics } from '#control/metrics.ts';
 import { createRequestMetrics } from '#control/requests/metrics.ts';
+import { createScheduleMetrics } from '#control/schedules/metrics.ts';
 import { mergeMetrics } from '#lib/prometheus.ts';
 import { createSqliteRequests } from '#store/requests/sqlite-requests.ts';
 
@@ -19,7 +20,9 @@ async function formatAll(): Promise<string> {
   const store = await createSqliteRequests({ path: ':memory:', limits });
   const requests = await createRequestMetrics(store).text();
   await store.close();
-  return mergeMetrics([await control.text(), requests, ofDataPlane]);
+  const counts = { active: 0, suspended: 0, running: 0 };
+  const schedules = await createScheduleMetrics(() => counts).text();
+  return mergeMetrics([await control.text(), requests, schedules, ofDataPlane]);
 }
 
 const namesIn = (text: string, kind: string): string[] =>

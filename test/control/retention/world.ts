@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createArtifactKeys } from '#control/artifact-keys.ts';
-import { type Control, createControl } from '#control/control.ts';
+import { type Batch, type Control, createControl } from '#control/control.ts';
 import type { RetentionDefaults } from '#domain/retention.ts';
 import { silentLog } from '#lib/log.ts';
 import { createArtifactFolder } from '#store/artifact-folder.ts';
@@ -43,7 +43,10 @@ export function digestOf(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-export async function createWorld(retention: RetentionDefaults): Promise<World> {
+export async function createWorld(
+  retention: RetentionDefaults,
+  more: { readonly batch?: Batch } = {},
+): Promise<World> {
   // In memory where there is such a place: very many are made, and each write waits for the disk.
   const place = existsSync(MEMORY) ? MEMORY : tmpdir();
   const folder = await mkdtemp(join(place, 'rouse-retention-'));
@@ -73,6 +76,7 @@ export async function createWorld(retention: RetentionDefaults): Promise<World> 
       clock: own,
       log: silentLog,
       settings: { memoryBudget: Infinity, proofsAtOnce: 4, retention },
+      ...more,
     });
     return { control, runtime, outlet, killable };
   }

@@ -1,0 +1,162 @@
+import type { RequestOptions } from 'node:http';
+import { makeMeasureRecord } from '#domain/measures.ts';
+import type { ScheduleRun } from '#domain/schedule-run.ts';
+import type { ProbeSpec } from '#domain/schedule.ts';
+import { formatDuration } from '#domain/units.ts';
+import type { Clock } from '#lib/clock.ts';
+import { Fault, messageOf } from '#lib/fault.ts';
+import { createOwnDataPlane } from '#lib/own-data-plane.ts';
+import { decideVerdict } from '#policies/schedules/verdict.ts';
+import type { Store } from '#store/store.ts';
+import type { Catalog, ModelEntry } from '../catalog.ts';
+import { requireModel } from '../checks.ts';
+import { readResponse } from '../requests/http.ts';
+import type { Begun, Task } from './task.ts';
+
+/** Where the data plane is, as a caller of this machine writes it, and whether connections begin with a PROXY header. */
+interface DataPlane {
+  readonly dataPlane: string;
+  readonly proxyProtocol: boolean;
+}
+
+type Caller = ReturnType<typeof createCaller>;
+
+/** Asks models what the answer is known to, and measures whether they gave it. */
+export interface Probes {
+  readonly task: Task;
+  close(): void;
+}
+
+interface Verdict {
+  readonly revision: string;
+  readonly isHealthy: boolean;
+  readonly why: string;
+}
+
+/** What is compared is written by hand. */
+const MOST_ANSWER = 2 ** 20;
+
+export function createProbes(options: {
+  catalog: Catalog;
+  store: Pick<Store, 'addMeasures'>;
+  clock: Clock;
+  /** Undefined: there is none that can be asked from here. */
+  dataPlane: DataPlane | undefined;
+}): Probes {
+  const { catalog, store, clock, dataPlane } = options;
+  const caller = dataPlane && createCaller(dataPlane);
+
+  async function ask(entry: ModelEntry, revision: string, spec: ProbeSpec): Promise<Verdict> {
+    if (!caller) throw new Fault('not_implemented', 'probes need a data plane that can be asked');
+    const startedAt = clock.now();
+    try {
+      const answer = await send(caller, clock, { entry, revision, spec });
+      const { decision, why } = decideVerdict(spec.expect, answer);
+      const took = formatDuration(clock.now() - startedAt);
+      return { revision, isHealthy: decision === 'healthy', why: `${why}, after ${took}` };
+    } catch (error) {
+      return { revision, isHealthy: false, why: messageOf(error) };
+    }
+  }
+
+  /** Once, however often the run is begun: its id is that of the measures. */
+  async function measure(
+    entry: ModelEntry,
+    run: ScheduleRun,
+    name: string,
+    verdicts: readonly Verdict[],
+  ) {
+    const { namespace, name: model } = entry;
+    const rows = verdicts.map(({ revision, isHealthy }) => ({
+      ...makeMeasureRecord(
+        { namespace, model },
+        { revision, name, value: isHealthy ? 1 : 0 },
+        clock.now(),
+      ),
+      id: run.id,
+    }));
+    await store.addMeasures(rows);
+  }
+
+  async function start(run: ScheduleRun, spec: ProbeSpec): Promise<Begun> {
+    const entry = requireModel(catalog, run.namespace, spec.model);
+    const revisions = revisionsOf(entry, spec);
+    if (revisions.length === 0) throw new Fault('conflict', `model ${spec.model} has none to ask`);
+    const verdicts: Verdict[] = [];
+    // One after the other: together they would need the memory of all at once.
+    for (const revision of revisions) verdicts.push(await ask(entry, revision, spec));
+    await measure(entry, run, spec.measure, verdicts);
+    const isHealthy = verdicts.every((one) => one.isHealthy);
+    const told = isHealthy ? verdicts : verdicts.filter((one) => !one.isHealthy);
+    const reason = told.map(({ revision, why }) => `${revision}: ${why}`).join('; ');
+    return {
+      outcome: { state: isHealthy ? 'Succeeded' : 'Failed', reason: reason.slice(0, MOST_REASON) },
+    };
+  }
+
+  return {
+    task: {
+      async start(run, { spec }) {
+        if (!spec.probe) throw new Fault('conflict', 'the schedule does something else now');
+        return await start(run, spec.probe);
+      },
+      // It is over when it has been begun.
+      look: () => ({ state: 'Failed', reason: 'it was not begun' }),
+      stop: async () => undefined,
+    },
+    close: () => caller?.close(),
+  };
+}
+
+const MOST_REASON = 4000;
+
+function createCaller({ dataPlane, proxyProtocol }: DataPlane) {
+  const { hostname, port } = new URL(dataPlane);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const { request, agent } = createOwnDataPlane(dataPlane, proxyProtocol);
+  return {
+    request: (options: Pick<RequestOptions, 'method' | 'path' | 'headers' | 'signal'>) =>
+      request({ host, port, agent, ...options }),
+    close: () => agent.destroy(),
+  };
+}
+
+function revisionsOf(entry: ModelEntry, spec: ProbeSpec): string[] {
+  if (spec.revisions === 'routed') {
+    return [...new Set(entry.resolved.targets.map(({ revision }) => revision))];
+  }
+  const all = [...entry.revisions.values()].map(({ value }) => value);
+  return all.filter(({ state }) => state === 'Ready').map(({ name }) => name);
+}
+
+async function send(
+  caller: Caller,
+  clock: Clock,
+  { entry, revision, spec }: { entry: ModelEntry; revision: string; spec: ProbeSpec },
+): Promise<{ status: number; body: string }> {
+  const { method, path, headers, body } = spec.request;
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  const late = new AbortController();
+  const timer = clock.after(spec.timeout, () => late.abort());
+  const sent = caller.request({
+    method,
+    path: `/models/${entry.namespace}/${entry.name}${path}`,
+    headers: {
+      ...(text !== undefined && { 'content-type': 'application/json' }),
+      ...headers,
+      'rouse-revision': revision,
+    },
+    signal: late.signal,
+  });
+  try {
+    const response = readResponse(sent, MOST_ANSWER);
+    sent.end(text);
+    const { status, body: answer } = await response;
+    return { status, body: answer.toString() };
+  } catch (error) {
+    if (!late.signal.aborted) throw error;
+    throw new Fault('unavailable', `no answer within ${formatDuration(spec.timeout)}`);
+  } finally {
+    timer.cancel();
+  }
+}
