@@ -1,4 +1,5 @@
 import type { Wanted } from '#domain/selection.ts';
+import { formatDuration } from '#domain/units.ts';
 import type { Choice } from './choice.ts';
 import type { Quiet } from './quiet.ts';
 
@@ -36,8 +37,8 @@ export function decideMoment(
   if (!wanted) return { action: 'stay', why: '' };
   if (wanted.change === 'now') return { action: 'change', why: 'at once' };
   if (now - wanted.since >= wait) {
-    const hours = Math.round(wait / 3_600_000);
-    return { action: 'change', why: `it has waited for a quiet time for ${hours} hours` };
+    const waited = formatDuration(now - wanted.since);
+    return { action: 'change', why: `it has waited ${waited} for a quiet time` };
   }
   if (!quiet) return { action: 'wait', why: 'it waits for a quiet time' };
   return { action: quiet.isNow ? 'change' : 'wait', why: quiet.why };

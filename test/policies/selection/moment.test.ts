@@ -55,5 +55,7 @@ describe('the moment', () => {
     const at = (time: number) => decideMoment(wanted(), busy, 24 * HOUR, time).action;
     expect(at(1000 + 24 * HOUR - 1)).toBe('wait');
     expect(at(1000 + 24 * HOUR)).toBe('change');
+    const { why } = decideMoment(wanted(), busy, HOUR / 3, 1000 + HOUR / 3);
+    expect(why).toBe('it has waited 20m for a quiet time');
   });
 });
