@@ -1,16 +1,13 @@
 import type { Caller } from '#domain/records.ts';
 import type { ToRequest } from '../addressing.ts';
 import type { RequestHead } from '../http/request-head.ts';
-import { ResponseHead } from '../http/response-head.ts';
 import { MAX_HOLD_MS, type Plane } from '../plane.ts';
-import type { Following, Stream } from '../status/watches.ts';
+import { beginStream, type Stream, writeText } from '../status/event-stream.ts';
+import type { Following } from '../status/watches.ts';
 import { makeRefused, makeShown, makeStored } from './later-answers.ts';
 import { followRequest, type State } from './follow-request.ts';
 import type { LaterEvents } from './submit.ts';
 import { parsePrefer } from './wishes.ts';
-
-const STREAM_HEAD =
-  'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\r\n';
 
 interface Asked {
   readonly to: ToRequest;
@@ -90,17 +87,10 @@ function stream({ to, caller, client }: Asked, plane: Plane, events: AskEvents):
   }
 }
 
-function beginStream(client: Stream): void {
-  const head = new ResponseHead();
-  head.read(STREAM_HEAD);
-  client.writeHead(head, '');
-}
-
 function tell(client: Stream, { view, seen, ended }: State, told: string): void {
   const text =
     seen === told
       ? ':\n\n'
       : `event: ${ended ? 'end' : 'state'}\ndata: ${JSON.stringify(view)}\n\n`;
-  const bytes = Buffer.from(text);
-  client.writeBody(bytes, [0, bytes.length]);
+  writeText(client, text);
 }

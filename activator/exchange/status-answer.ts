@@ -8,7 +8,8 @@ import { mustRefuse, type RevisionRoute } from '../routes.ts';
 import { noRevision, revisionShown } from './shown-revision.ts';
 import { parseStatusQuestion, type StatusQuestion } from './wait-fields.ts';
 import type { Asker } from '../status/inquiry.ts';
-import { type Following, MAX_WATCHES_OF_CALLER, type Stream } from '../status/watches.ts';
+import type { Stream } from '../status/event-stream.ts';
+import { type Following, MAX_WATCHES_OF_CALLER } from '../status/watches.ts';
 
 interface Asked {
   readonly route: RevisionRoute;

@@ -1,4 +1,4 @@
-import { ResponseHead } from '../http/response-head.ts';
+import { beginStream, type Stream, writeText } from './event-stream.ts';
 import { type Asker, type Inquiry, nameOf } from './inquiry.ts';
 import type { Outcome } from './named.ts';
 import type { RevisionRoute } from '../routes.ts';
@@ -16,17 +16,6 @@ const MAX_WATCH_MS = 10 * 60_000;
 const POKE_EVERY_MS = 1000;
 /** Without a change, something is sent this often: proxies close what is silent, usually after 30 s or more. */
 const SIGN_OF_LIFE_MS = 15_000;
-
-const STREAM_HEAD =
-  'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\r\n';
-
-/** Where events go: the answer to a request, as it is written. */
-export interface Stream {
-  writeHead(head: ResponseHead, extra: string): void;
-  /** False: the caller reads slower than this comes. */
-  writeBody(buffer: Buffer, ranges: readonly number[]): boolean;
-  endBody(trailers: string): void;
-}
 
 /** What is under way for who asks. */
 export interface Following {
@@ -95,9 +84,7 @@ export class Watches {
     now: number,
     onEnd: () => void,
   ): Following {
-    const head = new ResponseHead();
-    head.read(STREAM_HEAD);
-    client.writeHead(head, '');
+    beginStream(client);
     const watch: Watch = {
       route,
       asker,
@@ -215,6 +202,5 @@ function poke(watch: Watch, now: number): void {
 }
 
 function send(watch: Watch, text: string): void {
-  const bytes = Buffer.from(text);
-  watch.isSlow = !watch.client.writeBody(bytes, [0, bytes.length]);
+  watch.isSlow = !writeText(watch.client, text);
 }
