@@ -205,21 +205,15 @@ export class Exchange
   // Later
 
   onLater(model: ModelRoute): void {
-    const { downstream, plane, body } = this;
-    const { head, caller } = downstream;
-    const wishes = this.identity.read(head, caller, plane.callers) ?? parseWishes(head);
-    if ('code' in wishes) this.refuse(wishes);
-    else if (!body.startCounting(undefined)) this.refuse(TOO_MANY_BODIES);
-    else if (body.isTooLargeToRoute) this.refuse(BODY_TOO_LARGE_TO_ROUTE);
-    else {
-      this.state = COLLECTING;
-      this.later = { model, wishes };
-      if (downstream.bodyDone) this.submit();
-      else {
-        downstream.resume();
-        downstream.askForBody();
-      }
+    const { head, caller } = this.downstream;
+    const wishes = this.identity.read(head, caller, this.plane.callers) ?? parseWishes(head);
+    if ('code' in wishes) {
+      this.refuse(wishes);
+      return;
     }
+    this.state = COLLECTING;
+    this.later = { model, wishes };
+    if (this.router.readBody()) this.submit();
   }
 
   private submit(): void {

@@ -97,7 +97,7 @@ export class Router {
         break;
       case 'body':
         this.dialect = 'openai';
-        this.readBody();
+        if (this.readBody()) this.onBodyEnd();
         break;
       case 'split':
       case 'model':
@@ -155,15 +155,17 @@ export class Router {
     return parsePrefer(head.prefer).isAsync;
   }
 
-  private readBody(): void {
+  /** All of it is read before the request goes on. True: it is there already. */
+  readBody(): boolean {
     const { body, downstream, events } = this;
     if (!body.startCounting(undefined)) events.onRefusal(TOO_MANY_BODIES);
     else if (body.isTooLargeToRoute) events.onRefusal(BODY_TOO_LARGE_TO_ROUTE);
-    else if (downstream.bodyDone) this.onBodyEnd();
+    else if (downstream.bodyDone) return true;
     else {
       downstream.resume();
       downstream.askForBody();
     }
+    return false;
   }
 
   /** The body that names the model is there as a whole. */
