@@ -15,7 +15,7 @@ import type { ModelRoute, Routes } from '../routes.ts';
 const V2 = /^\/v2\/models\/([^/?]+)(?:\/versions\/([^/?]+))?(\/[^?]*)?(?:\?.*)?$/;
 const V1 = /^\/v1\/models\/([^/?:]+)(:[a-z]+)?(?:\?.*)?$/;
 const STATUS = /^\/status\/models\/([^/?]+)\/([^/?]+)(?:\?.*)?$/;
-const REQUEST = /^\/requests\/(rq_[0-9a-f]+)(\/answer)?(?:\?.*)?$/;
+const REQUEST = /^\/requests\/([^/?]+)(\/answer)?(?:\?.*)?$/;
 const BY_PATH = /^\/models\/([^/?]+)\/([^/?]+)(\/[^?]*)?(\?.*)?$/;
 
 /** Finds where a request goes: to its model, or with `Rouse-Status` to what is known of it. */
