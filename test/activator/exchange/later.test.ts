@@ -38,6 +38,16 @@ function onSubmit(answer: (submission: Submission) => RequestReply): void {
   answerAll((report) => (report.type === 'submit' ? answer(report.submission) : undefined));
 }
 
+/** Those that have been accepted. */
+function acceptAll(): readonly Submission[] {
+  const accepted: Submission[] = [];
+  onSubmit((submission) => {
+    accepted.push(submission);
+    return stateOf();
+  });
+  return accepted;
+}
+
 function onInquire(answer: (inquiry: RequestInquiry) => RequestReply | undefined): void {
   answerAll((report) => (report.type === 'inquire' ? answer(report.inquiry) : undefined));
 }
@@ -52,11 +62,7 @@ function answerAll(answer: (report: Report) => RequestReply | undefined): void {
 
 test('what is not waited for goes to control whole, without what is for this hop, and is accepted', async () => {
   await harness.publish();
-  const got: Submission[] = [];
-  onSubmit((submission) => {
-    got.push(submission);
-    return stateOf();
-  });
+  const got = acceptAll();
   const answer = await call(harness.port, `${INFER}?a=1`, {
     body: Buffer.from([0, 255, 13, 10]),
     headers: {
@@ -99,11 +105,7 @@ test('what is not waited for goes to control whole, without what is for this hop
 
 test('the model is found as for any request, by its host and by the body, too', async () => {
   await harness.publish();
-  const got: Submission[] = [];
-  onSubmit((submission) => {
-    got.push(submission);
-    return stateOf();
-  });
+  const got = acceptAll();
   const byHost = { ...ASYNC, host: 'digits.default.localhost' };
   expect((await call(harness.port, '/any', { body: 'x', headers: byHost })).status).toBe(202);
   const chat = JSON.stringify({ model: 'digits', messages: [] });
@@ -127,11 +129,7 @@ test('a sleeping model is not woken by what is only stored', async () => {
 
 test('a body in pieces is read as a whole, and a caller is asked for it', async () => {
   await harness.publish();
-  const got: Submission[] = [];
-  onSubmit((submission) => {
-    got.push(submission);
-    return stateOf();
-  });
+  const got = acceptAll();
   const caller = await dial(harness.port);
   caller.socket.write(
     `POST ${INFER} HTTP/1.1\r\nHost: x\r\nPrefer: respond-async\r\nExpect: 100-continue\r\n` +
@@ -304,11 +302,7 @@ test('a key of Rouse says whose request it is, and goes no further; any other go
   await harness.publish();
   const { key, secret } = makeKey('high');
   harness.publisher.update({ keys: [key] });
-  const got: Submission[] = [];
-  onSubmit((submission) => {
-    got.push(submission);
-    return stateOf();
-  });
+  const got = acceptAll();
   for (const authorization of [`Bearer ${secret}`, 'Bearer foreign']) {
     await call(harness.port, INFER, { body: 'x', headers: { ...ASYNC, authorization } });
   }
