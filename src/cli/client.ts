@@ -84,10 +84,15 @@ export function createClient({ server, key, fetch, clock }: ClientOptions): Clie
   };
 }
 
+/** The path of what a namespace has: `namespacePath('default', 'requests')`. */
+export function namespacePath(namespace: string, ...parts: readonly string[]): string {
+  const encoded = [namespace, ...parts].map((part) => encodeURIComponent(part));
+  return `/api/v1/namespaces/${encoded.join('/')}`;
+}
+
 /** The path of a model's resources: `modelPath('default', 'digits', 'revisions')`. */
 export function modelPath(namespace: string, ...parts: readonly string[]): string {
-  const encoded = [namespace, 'models', ...parts].map((part) => encodeURIComponent(part));
-  return `/api/v1/namespaces/${encoded.join('/')}`;
+  return namespacePath(namespace, 'models', ...parts);
 }
 
 /** The Fault that an answer tells of, or one that says what answered instead. */

@@ -1,7 +1,7 @@
 import { isEnded } from '#domain/job.ts';
 import { type JobAnswer, readJob, readJobs } from '#domain/read-views.ts';
 import { formatDuration } from '#domain/units.ts';
-import type { Client } from './client.ts';
+import { type Client, namespacePath } from './client.ts';
 import { type Io, pause } from './io.ts';
 import { formatAge } from './print.ts';
 
@@ -14,8 +14,7 @@ const BAR = 24;
 const CLEAR_LINE = '\r\u001b[2K';
 
 export function jobPath(namespace: string, ...parts: readonly string[]): string {
-  const encoded = [namespace, 'jobs', ...parts].map((part) => encodeURIComponent(part));
-  return `/api/v1/namespaces/${encoded.join('/')}`;
+  return namespacePath(namespace, 'jobs', ...parts);
 }
 
 /** `namespace`: of this one; undefined: of all. The newest first. */

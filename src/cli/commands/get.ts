@@ -14,7 +14,7 @@ import {
 import { formatTraffic } from '#domain/traffic-text.ts';
 import { formatSize, formatTime } from '#domain/units.ts';
 import { Fault } from '#lib/fault.ts';
-import { type Client, modelPath } from '../client.ts';
+import { type Client, modelPath, namespacePath } from '../client.ts';
 import type { Io } from '../io.ts';
 import { makeMeasuredRow, MEASURED_HEAD, readMeasured } from '../measured.ts';
 import { jobPath, listJobs, makeJobRows } from '../jobs.ts';
@@ -28,7 +28,6 @@ import {
 } from '../schedules.ts';
 import { clientFor, type Common, namespaceOf } from '../options.ts';
 import { KEYS_PATH, makeKeyRows } from './key.ts';
-import { requestsPath } from './request.ts';
 import { formatAge, print } from '../print.ts';
 
 /** What was asked for, and how a table shows it. */
@@ -266,7 +265,7 @@ async function modelsOf({
 async function getRequests(question: Question): Promise<Listing> {
   const { client, name, now } = question;
   const namespace = oneNamespace(question);
-  const path = requestsPath(namespace, 'requests');
+  const path = namespacePath(namespace, 'requests');
   const { items } = await client.call({ path, query: { model: name } }, readAsyncRequests);
   const rows = items.map(({ id, model, state, status, attempts, createdAt, reason }) => [
     id,
@@ -284,7 +283,7 @@ async function getRequests(question: Question): Promise<Listing> {
 /** Those that were given up first of all. */
 async function getDeliveries(question: Question): Promise<Listing> {
   const { client, now } = question;
-  const path = requestsPath(oneNamespace(question), 'deliveries');
+  const path = namespacePath(oneNamespace(question), 'deliveries');
   const items = [];
   for (const state of ['dead', 'waiting', 'sending'] as const) {
     items.push(...(await client.call({ path, query: { state } }, readDeliveries)).items);

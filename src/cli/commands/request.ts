@@ -3,17 +3,12 @@ import { readAsyncRequest, readDelivery } from '#domain/read-views.ts';
 import { deliveryId } from '#domain/async-request.ts';
 import { formatTime } from '#domain/units.ts';
 import { ROUSE } from '#lib/command.ts';
-import { faultOf } from '../client.ts';
+import { faultOf, namespacePath } from '../client.ts';
 import type { Io } from '../io.ts';
 import { clientFor, type Common, namespaceOf } from '../options.ts';
 import { print } from '../print.ts';
 
 const ACTIONS = ['status', 'answer', 'cancel', 'replay'] as const;
-
-export function requestsPath(namespace: string, kind: 'requests' | 'deliveries', id = ''): string {
-  const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/${kind}`;
-  return id === '' ? path : `${path}/${encodeURIComponent(id)}`;
-}
 
 export function addRequest(program: Command, io: Io): void {
   program
@@ -39,7 +34,7 @@ Example: ${ROUSE} get requests`,
 }
 
 async function show(io: Io, options: Common, id: string, method: 'GET' | 'DELETE'): Promise<void> {
-  const path = requestsPath(namespaceOf(options), 'requests', id);
+  const path = namespacePath(namespaceOf(options), 'requests', id);
   const request = await clientFor(io, options).call({ method, path }, readAsyncRequest);
   const { model, state, status, attempts, createdAt, endedAt, reason } = request;
   print(io.stdout, options.output, request, () => [
@@ -54,14 +49,14 @@ async function show(io: Io, options: Common, id: string, method: 'GET' | 'DELETE
 
 async function showAnswer(io: Io, options: Common, id: string): Promise<void> {
   const client = clientFor(io, options);
-  const path = `${requestsPath(namespaceOf(options), 'requests', id)}/answer`;
+  const path = namespacePath(namespaceOf(options), 'requests', id, 'answer');
   const response = await client.send({ path, signal: io.signal });
   if (!response.ok) throw await faultOf(response, client.server);
   for await (const chunk of response.body ?? []) io.stdout.write(chunk);
 }
 
 async function replay(io: Io, options: Common, id: string): Promise<void> {
-  const path = requestsPath(namespaceOf(options), 'deliveries', deliveryId(id));
+  const path = namespacePath(namespaceOf(options), 'deliveries', deliveryId(id));
   const call = { method: 'POST', path, json: { action: 'replay' } } as const;
   const delivery = await clientFor(io, options).call(call, readDelivery);
   print(io.stdout, options.output, delivery, () => [[delivery.id, delivery.state, delivery.url]]);
