@@ -39,20 +39,11 @@ export function createRequestMetrics(store: Requests): RequestMetrics {
     help: 'Asynchronous requests that are kept.',
     labelNames: ['state'] as const,
     registers,
-    async collect() {
-      const { waiting, running, ended } = await store.requests.counts();
-      for (const [state, count] of Object.entries({ waiting, running, ended })) {
-        kept.set({ state }, count);
-      }
-    },
   });
   const bytes = new Gauge({
     name: 'rouse_async_bytes',
     help: 'Of requests that wait, and of answers that are kept.',
     registers,
-    async collect() {
-      bytes.set((await store.requests.counts()).bytes);
-    },
   });
   const webhooks = new Gauge({
     name: 'rouse_webhooks',
@@ -74,6 +65,13 @@ export function createRequestMetrics(store: Requests): RequestMetrics {
       repeats.inc({ what: 'request' }, of.requests);
       repeats.inc({ what: 'webhook' }, of.deliveries);
     },
-    text: () => registry.metrics(),
+    async text() {
+      const counts = await store.requests.counts();
+      for (const state of ['waiting', 'running', 'ended'] as const) {
+        kept.set({ state }, counts[state]);
+      }
+      bytes.set(counts.bytes);
+      return await registry.metrics();
+    },
   };
 }
