@@ -1,5 +1,6 @@
 import type { RequestOptions } from 'node:http';
 import { FAULTS, Fault, type FaultCode, messageOf } from '#lib/fault.ts';
+import { jsonOf } from '#lib/json.ts';
 import { createOwnDataPlane } from '#lib/own-data-plane.ts';
 import type { Attempted } from '#policies/requests/attempt.ts';
 import type { StoredAnswer, Taken } from '#store/requests/requests.ts';
@@ -98,16 +99,12 @@ function fieldsOf({ rawHeaders }: Response): string {
 
 /** In whatever envelope of ours. */
 function refusalIn(body: Buffer): { code?: FaultCode; reason?: string } {
-  try {
-    const value: unknown = JSON.parse(body.toString());
-    if (!isObject(value)) return {};
-    const inner = isObject(value['error']) ? value['error'] : value;
-    const reason = [inner['detail'], inner['message'], inner['error']].find(isText);
-    const code = inner['code'];
-    return { ...(isCode(code) && { code }), ...(reason !== undefined && { reason }) };
-  } catch {
-    return {};
-  }
+  const value = jsonOf(body.toString());
+  if (!isObject(value)) return {};
+  const inner = isObject(value['error']) ? value['error'] : value;
+  const reason = [inner['detail'], inner['message'], inner['error']].find(isText);
+  const code = inner['code'];
+  return { ...(isCode(code) && { code }), ...(reason !== undefined && { reason }) };
 }
 
 function explain(error: unknown): Sent {
