@@ -1,5 +1,5 @@
 import type { Clock } from '#lib/clock.ts';
-import { createNews } from './stream.ts';
+import { createFrameStream, createNews } from './stream.ts';
 
 /**
  * One thing as a `text/event-stream`: how it is now, and again when it has changed, until it is in its last state or
@@ -16,10 +16,8 @@ export function createChangeStream<T>(options: {
   closing: AbortSignal;
 }): ReadableStream<Uint8Array> {
   const { name, read, isLast, clock } = options;
-  const stop = new AbortController();
-  const signal = AbortSignal.any([stop.signal, options.closing]);
 
-  async function* frames(): AsyncGenerator<string, undefined> {
+  async function* framesUntil(signal: AbortSignal): AsyncGenerator<string, undefined> {
     const news = createNews(clock, signal);
     options.watch(news.tell, signal);
     let before = '';
@@ -31,21 +29,8 @@ export function createChangeStream<T>(options: {
       if (isLast(value)) break;
       if ((await news.wait()) === 'quiet') yield ': still here\n\n';
     }
-    stop.abort();
     return undefined;
   }
 
-  const all = frames();
-  const encoder = new TextEncoder();
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const { value, done } = await all.next();
-        if (done) controller.close();
-        else controller.enqueue(encoder.encode(value));
-      },
-      cancel: () => stop.abort(),
-    },
-    { highWaterMark: 1 },
-  );
+  return createFrameStream(framesUntil, options.closing);
 }

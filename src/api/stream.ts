@@ -24,16 +24,26 @@ export function createEventStream(options: {
   clock: Clock;
   closing: AbortSignal;
 }): ReadableStream<Uint8Array> {
+  const { source, after, clock, closing } = options;
+  return createFrameStream((signal) => makeFrames(source, after, clock, signal), closing);
+}
+
+/** Frames as they are asked for, in UTF-8, until there are no more, their reader leaves, or `closing`. */
+export function createFrameStream(
+  framesUntil: (signal: AbortSignal) => AsyncGenerator<string, undefined>,
+  closing: AbortSignal,
+): ReadableStream<Uint8Array> {
   const stop = new AbortController();
-  const signal = AbortSignal.any([stop.signal, options.closing]);
-  const frames = makeFrames(options.source, options.after, options.clock, signal);
+  const frames = framesUntil(AbortSignal.any([stop.signal, closing]));
   const encoder = new TextEncoder();
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         const { value, done } = await frames.next();
-        if (done) controller.close();
-        else controller.enqueue(encoder.encode(value));
+        if (done) {
+          stop.abort();
+          controller.close();
+        } else controller.enqueue(encoder.encode(value));
       },
       cancel: () => stop.abort(),
     },
