@@ -1,5 +1,6 @@
 import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps, type RequestOptions } from 'node:https';
+import { hostOf } from '#domain/address.ts';
 import { makeAwayFault } from './kube-fault.ts';
 
 /** A way to the API server of a cluster, with Rouse's credentials for it. */
@@ -39,7 +40,7 @@ export function openConnection(
     const options: Outgoing = {
       method,
       protocol: url.protocol,
-      hostname: url.hostname.replace(/^\[|\]$/g, ''),
+      hostname: hostOf(url),
       port: url.port,
       path: url.pathname.replace(/\/$/, '') + path,
       headers: {

@@ -1,4 +1,4 @@
-import { isLoopback } from '#domain/address.ts';
+import { hostOf, isLoopback } from '#domain/address.ts';
 
 /**
  * An address that the server gave, as it is reached from here: a data plane on "this machine" is on the
@@ -6,16 +6,12 @@ import { isLoopback } from '#domain/address.ts';
  */
 export function reachableFrom(server: string, address: string): string {
   const url = new URL(address);
-  if (!isLoopback(bare(url.hostname)) || isHere(server)) return address;
+  if (!isLoopback(hostOf(url)) || isHere(server)) return address;
   url.hostname = new URL(server).hostname;
   return url.href;
 }
 
 /** Whether the server is on this machine. */
 export function isHere(server: string): boolean {
-  return isLoopback(bare(new URL(server).hostname));
-}
-
-function bare(hostname: string): string {
-  return hostname.replace(/^\[|\]$/g, '');
+  return isLoopback(hostOf(new URL(server)));
 }

@@ -29,6 +29,11 @@ export function splitAddress(text: string): HostPort {
   return { host: host.replace(/^\[|\]$/g, ''), port: portOf(text) };
 }
 
+/** The host of a URL; an IPv6 address without its brackets. */
+export function hostOf({ hostname }: URL): string {
+  return hostname.replace(/^\[|\]$/g, '');
+}
+
 /** The address as a caller on this machine writes it: "all addresses" is none that can be called. */
 export function urlOf(address: HostPort, scheme: 'http' | 'https' = 'http'): string {
   const host =
@@ -51,7 +56,7 @@ export function addressOf(
   const isTls = url.protocol === 'https:';
   return {
     node,
-    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    host: hostOf(url),
     port: Number(url.port === '' ? (isTls ? 443 : 80) : url.port),
     tls: isTls,
     authority: url.host,

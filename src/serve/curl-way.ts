@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { type Certificate, makeChoice, readCertificate } from '#activator/entry/certificates.ts';
+import { hostOf } from '#domain/address.ts';
 import type { ServerSettings } from '#domain/server.ts';
 import type { CurlWay } from '#domain/views.ts';
 import { messageOf } from '#lib/fault.ts';
@@ -24,10 +25,11 @@ export function findCurlWay(entry: Entry, dataPlane: string, now: number): CurlW
 
 /** By the address if a certificate is for that, or else by a name that one is for. */
 function findTlsWay({ tls, domain }: Entry, dataPlane: string, now: number): CurlWay {
-  const { hostname, port } = new URL(dataPlane);
+  const url = new URL(dataPlane);
+  const { hostname, port } = url;
   const certificates = tls.map(readCertificate);
   const choose = makeChoice(certificates);
-  const host = hostname.replace(/^\[|\]$/g, '');
+  const host = hostOf(url);
   const names = certificates.flatMap((certificate) => certificate.names);
   // What is below the domain is the host of a model.
   const callable = names.filter((name) => !name.startsWith('*') && !name.endsWith(`.${domain}`));

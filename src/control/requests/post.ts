@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
+import { hostOf } from '#domain/address.ts';
 import { createAddressPolicy } from '#lib/addresses.ts';
 import type { Clock } from '#lib/clock.ts';
 import { causeOf, Fault } from '#lib/fault.ts';
@@ -112,10 +113,6 @@ export function createPoster(options: {
       }
     },
   };
-}
-
-function hostOf({ hostname }: URL): string {
-  return hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
 function pinnedTo(address: string): LookupFunction {

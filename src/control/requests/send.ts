@@ -1,4 +1,5 @@
 import type { RequestOptions } from 'node:http';
+import { hostOf } from '#domain/address.ts';
 import { FAULTS, Fault, type FaultCode, messageOf } from '#lib/fault.ts';
 import { jsonOf } from '#lib/json.ts';
 import { createOwnDataPlane } from '#lib/own-data-plane.ts';
@@ -38,8 +39,9 @@ const NOT_KEPT = new Set(
  * @param proxyProtocol connections to it begin with a PROXY header.
  */
 export function createSender(dataPlane: string, proxyProtocol: boolean): Sender {
-  const { hostname, port } = new URL(dataPlane);
-  const host = hostname.replace(/^\[|\]$/g, '');
+  const url = new URL(dataPlane);
+  const { port } = url;
+  const host = hostOf(url);
   const { request, agent } = createOwnDataPlane(dataPlane, proxyProtocol);
 
   return {
