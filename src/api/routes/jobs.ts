@@ -8,6 +8,7 @@ import { DOCUMENT_TYPES, readDocument } from '../body.ts';
 import type { ApiContext, ApiOptions } from '../context.ts';
 import { createChangeStream } from '../change-stream.ts';
 import { makeReportPage } from '../job-report.ts';
+import { nextOf, type Page, page } from '../paging.ts';
 import { defineRoute, jsonResponse, NONE, type Route } from '../route.ts';
 import { jobBody } from '../schemas.ts';
 import { makeJobView } from '../views.ts';
@@ -16,19 +17,12 @@ const JOBS_PATH = '/api/v1/namespaces/{namespace}/jobs';
 const inNamespace = z.strictObject({ namespace: namespaceName });
 const ofJob = z.strictObject({ namespace: namespaceName, job: modelName });
 
-const MAX_PAGE = 1000;
-const page = z.strictObject({
-  after: z.string().max(256).optional(),
-  limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(100),
-});
-
 export function makeJobRoutes(options: ApiOptions): Route[] {
   const { useCases } = options;
 
-  async function list(actor: Actor, namespace: string | undefined, query: z.output<typeof page>) {
+  async function list(actor: Actor, namespace: string | undefined, query: Page) {
     const jobs = await useCases.listJobs(actor, namespace, query);
-    const last = jobs.length === query.limit ? jobs.at(-1)?.key : undefined;
-    return { items: jobs.map(makeJobView), ...(last !== undefined && { next: last }) };
+    return { items: jobs.map(makeJobView), ...nextOf(jobs, query.limit, ({ key }) => key) };
   }
 
   async function show(context: ApiContext, actor: Actor, namespace: string, id: string) {

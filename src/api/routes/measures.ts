@@ -7,6 +7,7 @@ import { Fault } from '#lib/fault.ts';
 import { DOCUMENT_TYPES, readDocument } from '../body.ts';
 import type { ApiOptions } from '../context.ts';
 import { minute, spanOf } from '../minutes.ts';
+import { nextOf } from '../paging.ts';
 import { defineRoute, jsonResponse, NONE, type Route } from '../route.ts';
 import { measuresBody } from '../schemas.ts';
 import { MODEL_PATH, ofModel } from './models.ts';
@@ -60,9 +61,8 @@ export function makeMeasureRoutes({ useCases, clock }: ApiOptions): Route[] {
           to,
           limit,
         });
-        const last = found.length === limit ? found.at(-1) : undefined;
         const items = found.map(makeMeasureView);
-        return context.json({ items, ...(last && { next: formatPlace(last) }) });
+        return context.json({ items, ...nextOf(found, limit, formatPlace) });
       },
     }),
   ];

@@ -4,6 +4,7 @@ import type { Actor } from '#domain/records.ts';
 import { DOCUMENT_TYPES, readDocument } from '../body.ts';
 import type { ApiOptions } from '../context.ts';
 import { parseModelFor } from '../document.ts';
+import { nextOf, page } from '../paging.ts';
 import { etagOf, expectedVersion, versionFound } from '../preconditions.ts';
 import { defineRoute, jsonResponse, NONE, type Route } from '../route.ts';
 import { makeModelView, type Places } from '../views.ts';
@@ -24,28 +25,24 @@ export function isNow({ now }: z.output<typeof deletion>): boolean {
   return now === 'true';
 }
 
-/** Models of one answer; the next page is one request away. */
-const MAX_PAGE = 1000;
-const page = z.strictObject({
-  after: z.string().max(256).optional(),
-  limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(100),
+const modelPage = page.extend({
   jobs: z
     .enum(['true', 'false'])
     .optional()
     .meta({ description: 'Those that belong to batch jobs, too.' }),
 });
+type ModelPage = z.output<typeof modelPage>;
 
 export function makeModelRoutes(options: ApiOptions): Route[] {
   const { useCases } = options;
   const places = (): Places => ({ dataPlane: options.dataPlane(), domain: options.domain });
 
-  async function list(actor: Actor, namespace: string | undefined, query: z.output<typeof page>) {
+  async function list(actor: Actor, namespace: string | undefined, query: ModelPage) {
     const { after, limit, jobs } = query;
-    const page = { after, limit, ofJobs: jobs === 'true' };
-    const views = await useCases.listModels(actor, namespace, page);
-    const last = views.length === query.limit ? views.at(-1)?.key : undefined;
+    const wanted = { after, limit, ofJobs: jobs === 'true' };
+    const views = await useCases.listModels(actor, namespace, wanted);
     const items = views.map((view) => makeModelView(view, places()));
-    return { items, ...(last !== undefined && { next: last }) };
+    return { items, ...nextOf(views, limit, ({ key }) => key) };
   }
 
   return [
@@ -55,7 +52,7 @@ export function makeModelRoutes(options: ApiOptions): Route[] {
       summary: 'The models of all namespaces',
       tag: 'models',
       params: NONE,
-      query: page,
+      query: modelPage,
       responses: { 200: jsonResponse('In the order of namespaces and names.', 'ModelPage') },
       handle: async ({ context, actor, query }) =>
         context.json(await list(actor, undefined, query)),
@@ -66,7 +63,7 @@ export function makeModelRoutes(options: ApiOptions): Route[] {
       summary: 'The models of a namespace',
       tag: 'models',
       params: inNamespace,
-      query: page,
+      query: modelPage,
       responses: { 200: jsonResponse('In the order of their names.', 'ModelPage') },
       handle: async ({ context, actor, params, query }) =>
         context.json(await list(actor, params.namespace, query)),

@@ -4,6 +4,7 @@ import type { UsageRecord } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
 import type { ApiOptions } from '../context.ts';
 import { DAY_MINUTES, minute, spanOf } from '../minutes.ts';
+import { nextOf } from '../paging.ts';
 import { defineRoute, jsonResponse, NONE, type Route } from '../route.ts';
 import { MODEL_PATH, ofModel } from './models.ts';
 
@@ -76,8 +77,7 @@ export function makeObserveRoutes({ useCases, clock }: ApiOptions): Route[] {
         const after = query.after === undefined ? undefined : parsePlace(query.after);
         const place = { ...(namespace && { namespace }), ...(after && { after }) };
         const items = await useCases.usageLog(actor, { from, to, limit, ...place });
-        const last = items.length === limit ? items.at(-1) : undefined;
-        return context.json({ items, ...(last && { next: formatPlace(last) }) });
+        return context.json({ items, ...nextOf(items, limit, formatPlace) });
       },
     }),
   ];

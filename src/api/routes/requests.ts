@@ -4,26 +4,25 @@ import { modelName, namespaceName } from '#domain/names.ts';
 import { parseDocument } from '#domain/parse.ts';
 import { DOCUMENT_TYPES, readDocument } from '../body.ts';
 import type { ApiOptions } from '../context.ts';
+import { nextOf, pageLimit } from '../paging.ts';
 import { defineRoute, jsonResponse, NONE, type Route } from '../route.ts';
 import { deliveryBody } from '../schemas.ts';
 
 const NAMESPACE = '/api/v1/namespaces/{namespace}';
-const MAX_PAGE = 1000;
 
 const inNamespace = z.strictObject({ namespace: namespaceName });
 const ofRequest = z.strictObject({ namespace: namespaceName, id: requestId });
 const ofDelivery = z.strictObject({ namespace: namespaceName, id: delivery.shape.id });
-const limit = z.coerce.number().int().min(1).max(MAX_PAGE).default(100);
 const requestPage = z.strictObject({
   model: modelName.optional(),
   state: z.enum(REQUEST_STATES).optional(),
   after: requestId.optional().meta({ description: '`next` of the page before.' }),
-  limit,
+  limit: pageLimit,
 });
 const deliveryPage = z.strictObject({
   state: z.enum(DELIVERY_STATES).optional(),
   after: delivery.shape.id.optional().meta({ description: '`next` of the page before.' }),
-  limit,
+  limit: pageLimit,
 });
 
 const ANSWER = {
@@ -138,7 +137,6 @@ function makeDeliveryRoutes(useCases: ApiOptions['useCases']): Route[] {
   ];
 }
 
-function makePage<T extends { readonly id: string }>(items: readonly T[], most: number) {
-  const last = items.length === most ? items.at(-1) : undefined;
-  return { items, ...(last && { next: last.id }) };
+function makePage<T extends { readonly id: string }>(items: readonly T[], limit: number) {
+  return { items, ...nextOf(items, limit, ({ id }) => id) };
 }

@@ -5,20 +5,14 @@ import { parseDocument } from '#domain/parse.ts';
 import type { CollectionRowView } from '#domain/views.ts';
 import { DOCUMENT_TYPES, readDocument } from '../body.ts';
 import type { ApiOptions } from '../context.ts';
+import { MAX_PAGE, nextOf, page } from '../paging.ts';
 import { etagOf } from '../preconditions.ts';
 import { defineRoute, jsonResponse, NONE, type Route } from '../route.ts';
 import { collectBody, restoreBody } from '../schemas.ts';
 import { makeModelView } from '../views.ts';
 import { MODEL_PATH, ofModel } from './models.ts';
 
-/** Rows of one answer: of a model come as many as it has revisions, and one more. */
-const MAX_PAGE = 1000;
-
-const page = z.strictObject({
-  namespace: namespaceName.optional(),
-  after: z.string().max(256).optional(),
-  limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(100),
-});
+const ofAll = z.strictObject({ namespace: namespaceName.optional(), ...page.shape });
 
 export function makeRetentionRoutes(options: ApiOptions): Route[] {
   const { useCases } = options;
@@ -30,12 +24,12 @@ export function makeRetentionRoutes(options: ApiOptions): Route[] {
       summary: 'What was deleted and can be restored',
       tag: 'retention',
       params: NONE,
-      query: page,
+      query: ofAll,
       responses: { 200: jsonResponse('In the order of names and times.', 'DeletedPage') },
       async handle({ context, actor, query: { namespace, ...rest } }) {
         const views = await useCases.listDeleted(actor, namespace, rest);
-        const last = views.length === rest.limit ? views.at(-1)?.id : undefined;
-        return context.json({ items: views.map(makeDeletedView), ...(last && { next: last }) });
+        const next = nextOf(views, rest.limit, ({ id }) => id);
+        return context.json({ items: views.map(makeDeletedView), ...next });
       },
     }),
     defineRoute({
@@ -44,7 +38,7 @@ export function makeRetentionRoutes(options: ApiOptions): Route[] {
       summary: 'What would be cleared away now, and what stays, and why',
       tag: 'retention',
       params: NONE,
-      query: page,
+      query: ofAll,
       responses: {
         200: jsonResponse('Of `limit` models; content comes with the last ones.', 'CollectionPage'),
       },

@@ -6,6 +6,7 @@ import { scheduleName } from '#domain/schedule.ts';
 import { DOCUMENT_TYPES, readDocument } from '../body.ts';
 import type { ApiOptions } from '../context.ts';
 import { parseScheduleFor } from '../document.ts';
+import { nextOf, type Page, page } from '../paging.ts';
 import { etagOf, expectedVersion, versionFound } from '../preconditions.ts';
 import { defineRoute, jsonResponse, NONE, type Route } from '../route.ts';
 import { scheduleBody } from '../schemas.ts';
@@ -18,17 +19,11 @@ const inNamespace = z.strictObject({ namespace: namespaceName });
 const ofSchedule = z.strictObject({ namespace: namespaceName, schedule: scheduleName });
 type Place = z.output<typeof ofSchedule>;
 
-const MAX_PAGE = 1000;
-const page = z.strictObject({
-  after: z.string().max(256).optional(),
-  limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(100),
-});
-
 export function makeScheduleRoutes({ useCases }: ApiOptions): Route[] {
-  async function list(actor: Actor, namespace: string | undefined, query: z.output<typeof page>) {
+  async function list(actor: Actor, namespace: string | undefined, query: Page) {
     const shown = await useCases.listSchedules(actor, namespace, query);
-    const last = shown.length === query.limit ? shown.at(-1)?.schedule.key : undefined;
-    return { items: shown.map(makeScheduleView), ...(last !== undefined && { next: last }) };
+    const next = nextOf(shown, query.limit, ({ schedule }) => schedule.key);
+    return { items: shown.map(makeScheduleView), ...next };
   }
 
   function currentVersion(actor: Actor, { namespace, schedule }: Place) {
