@@ -13,12 +13,13 @@ import { MessageChannel } from 'node:worker_threads';
 import { type Activator, type ActivatorOptions, createActivator } from '#activator/activator.ts';
 import type { Addressing } from '#activator/addressing.ts';
 import type { EntrySettings } from '#activator/entry/listener.ts';
-import type { PlaneLimits } from '#activator/plane.ts';
+import { LINGER_MS, type PlaneLimits } from '#activator/plane.ts';
 import { createLocalClient, createLocalHost } from '#bus/local.ts';
 import { createPublisher, type Publisher, type Report } from '#bus/publisher.ts';
 import type { RoutingInstance, RoutingModel, RoutingRevision } from '#domain/routing.ts';
 import { type Clock, systemClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
+import { createFakeClock, type FakeClock } from '#test/fake-clock.ts';
 
 export const LIMITS: PlaneLimits = {
   head: 32 * 1024,
@@ -111,6 +112,25 @@ export async function startHarness(
     async close() {
       await activator.close(0);
       await publisher.close();
+    },
+  };
+}
+
+/** One whose time only the test makes pass; when it closes, as much passes as its callers are given. */
+export interface StillHarness extends Harness {
+  readonly clock: FakeClock;
+}
+
+export async function startStill(limits: Partial<PlaneLimits> = {}): Promise<StillHarness> {
+  const clock = createFakeClock();
+  const harness = await startHarness(limits, {}, silentLog, clock);
+  return {
+    ...harness,
+    clock,
+    async close() {
+      const closed = harness.close();
+      clock.advance(LINGER_MS + 1000);
+      await closed;
     },
   };
 }

@@ -3,10 +3,17 @@ import type { ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import type { PlaneLimits } from '#activator/plane.ts';
-import { silentLog } from '#lib/log.ts';
-import { createFakeClock } from '#test/fake-clock.ts';
 import { until } from '#test/until.ts';
-import { call, dial, makeInstance, makeModel, makeRevision, startHarness } from '../harness.ts';
+import {
+  call,
+  dial,
+  makeInstance,
+  makeModel,
+  makeRevision,
+  startHarness,
+  startStill,
+  type StillHarness,
+} from '../harness.ts';
 import { useHarness } from '../use-harness.ts';
 
 const harness = useHarness();
@@ -16,16 +23,11 @@ const one = { concurrency: 1 };
 /** Idle connections that are kept of an instance. */
 const KEPT = 256;
 
-/** A data plane whose time stands still: an instance that could not be reached is not tried again. */
-async function startStill(limits: Partial<PlaneLimits> = {}) {
-  const clock = createFakeClock();
-  const still = await startHarness(limits, {}, silentLog, clock);
-  harness.teardown(async () => {
-    const closed = still.close();
-    clock.advance(10_000);
-    await closed;
-  });
-  return { still, clock };
+/** While time stands still, an instance that could not be reached is not tried again. */
+async function startOther(limits: Partial<PlaneLimits> = {}): Promise<StillHarness> {
+  const still = await startStill(limits);
+  harness.teardown(() => still.close());
+  return still;
 }
 
 describe('a sleeping model', () => {
@@ -142,7 +144,7 @@ describe('a sleeping model', () => {
   });
 
   test('a body that waits again, since its instance could not be reached, is counted again', async () => {
-    const { still: small } = await startStill({ heldBytes: 1000 });
+    const small = await startOther({ heldBytes: 1000 });
     const gone = await harness.startInstance(() => {});
     await gone.close();
     const [one, two] = [makeModel({ name: 'one' }), makeModel({ name: 'two' })];
@@ -195,7 +197,7 @@ describe('a sleeping model', () => {
   });
 
   test('what a proxy before us expects ends the wait and nothing else: an answer may take longer', async () => {
-    const { still, clock } = await startStill();
+    const still = await startOther();
     still.publisher.update({ models: [makeModel()] });
     await still.activator.ready;
     const taken = Promise.withResolvers<ServerResponse>();
@@ -205,7 +207,7 @@ describe('a sleeping model', () => {
     await still.report('wake');
     still.publisher.update({ instances: [makeInstance(started.port)] });
     const response = await taken.promise;
-    clock.advance(1000);
+    still.clock.advance(1000);
     response.end('late');
     expect(await answer).toMatchObject({ status: 200, body: 'late' });
   });
@@ -431,7 +433,7 @@ describe('instances that come and go', () => {
   });
 
   test('that an instance refuses connections is one incident, however many requests met it', async () => {
-    const { still, clock } = await startStill();
+    const still = await startOther();
     const gone = await harness.startInstance(() => {});
     await gone.close();
     still.publisher.update({ models: [makeModel()] });
@@ -444,7 +446,7 @@ describe('instances that come and go', () => {
     still.publisher.update({ instances: [makeInstance(fresh.port)] });
     for (const answer of await Promise.all(waiting)) expect(answer.body).toBe('fresh');
     // Behind whatever was said of the instance.
-    clock.advance(1000);
+    still.clock.advance(1000);
     await still.report('load');
     expect(still.reports.filter(({ type }) => type === 'suspect')).toHaveLength(1);
   });

@@ -9,11 +9,9 @@ import {
   BODY_TIMEOUT_MS,
   HEAD_TIMEOUT_MS,
   KEEP_ALIVE_MS,
-  LINGER_MS,
   ROUTED_BODY_TIMEOUT_MS,
 } from '#activator/plane.ts';
-import { silentLog } from '#lib/log.ts';
-import { createFakeClock, type FakeClock } from '#test/fake-clock.ts';
+import type { FakeClock } from '#test/fake-clock.ts';
 import { useTeardown } from '#test/teardown.ts';
 import { until } from '#test/until.ts';
 import {
@@ -25,6 +23,7 @@ import {
   makeRevision,
   startHarness,
   startInstance,
+  startStill,
 } from '../harness.ts';
 import { type RecordingInstance, startRecordingInstance } from '../recording-instance.ts';
 import { untilStill } from '../until-still.ts';
@@ -44,11 +43,10 @@ interface World {
 }
 
 async function startWorld(): Promise<World> {
-  const clock = createFakeClock();
-  const harness = await startHarness({}, {}, silentLog, clock);
+  const harness = await startStill();
   const instance = await startRecordingInstance();
   teardown(() => instance.close());
-  teardown(() => closeAll(harness, clock));
+  teardown(() => harness.close());
   const timeouts = { hold: 600_000, run: 600_000, idle: 0, drain: 0 };
   const revisions = [makeRevision({ timeouts })];
   harness.publisher.update({
@@ -56,13 +54,7 @@ async function startWorld(): Promise<World> {
     instances: [makeInstance(instance.port)],
   });
   await harness.activator.ready;
-  return { harness, clock, instance };
-}
-
-async function closeAll(harness: Harness, clock: FakeClock): Promise<void> {
-  const closed = harness.close();
-  clock.advance(LINGER_MS + 1000);
-  await closed;
+  return { harness, clock: harness.clock, instance };
 }
 
 async function turn(): Promise<void> {

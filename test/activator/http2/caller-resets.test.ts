@@ -1,20 +1,20 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { silentLog } from '#lib/log.ts';
-import { createFakeClock, type FakeClock } from '#test/fake-clock.ts';
+import { beforeEach, expect, test } from 'vitest';
+import { useTeardown } from '#test/teardown.ts';
 import {
   call,
-  type Harness,
   makeInstance,
   makeModel,
   makeRevision,
-  startHarness,
   startInstance,
+  startStill,
+  type StillHarness,
 } from '../harness.ts';
 import {
   ACK,
   DATA,
   END_HEADERS,
   END_STREAM,
+  type Field,
   fieldBlock,
   frame,
   GOAWAY,
@@ -22,7 +22,10 @@ import {
   openRaw,
   PING,
   type RawClient,
+  requestFields,
   RST_STREAM,
+  uint32,
+  WINDOW_UPDATE,
 } from './frames.ts';
 
 /** Callers of HTTP/2 that give up what they asked, one stream after the other, with others on the same connection. */
@@ -31,30 +34,29 @@ const SERVED = '/models/default/digits/';
 const ASLEEP = '/models/default/asleep/';
 /** As many as are forgiven at once. */
 const MANY = 1000;
-const WINDOW_UPDATE = 8;
-const WIDE = Buffer.from([0x7f, 0, 0, 0]);
-const CANCEL = Buffer.from([0, 0, 0, 8]);
+const WIDE = 0x7f_00_00_00;
+const CANCEL = 8;
 const ENHANCE_YOUR_CALM = 11;
 /** The stream of a call that takes long. */
 const LONG = 1;
 
-let harness: Harness;
-let clock: FakeClock;
-let instance: Awaited<ReturnType<typeof startInstance>>;
+const teardown = useTeardown();
+let harness: StillHarness;
 let release: () => void;
 let raw: RawClient;
 let lastStream: number;
 
 beforeEach(async () => {
-  clock = createFakeClock();
-  harness = await startHarness({}, {}, silentLog, clock);
   const released = Promise.withResolvers<void>();
   release = released.resolve;
-  instance = await startInstance((incoming, response) => {
+  const instance = await startInstance((incoming, response) => {
     incoming.resume();
     if (incoming.url === '/at-once') response.end('served');
     else void released.promise.then(() => response.end('served'));
   });
+  teardown(() => instance.close());
+  harness = await startStill();
+  teardown(() => harness.close());
   const models = [
     makeModel({ revisions: [makeRevision({ concurrency: 0 })] }),
     makeModel({ name: 'asleep' }),
@@ -62,28 +64,15 @@ beforeEach(async () => {
   harness.publisher.update({ models, instances: [makeInstance(instance.port)] });
   await harness.activator.ready;
   raw = await openRaw(harness.port);
-  raw.write(frame(WINDOW_UPDATE, 0, 0, WIDE), open(SERVED, LONG));
+  teardown(() => raw.socket.destroy());
+  raw.write(frame(WINDOW_UPDATE, 0, 0, uint32(WIDE)), open(SERVED, LONG));
   lastStream = LONG;
 });
 
-afterEach(async () => {
-  raw.socket.destroy();
-  const closed = harness.close();
-  clock.advance(5000);
-  await closed;
-  await instance.close();
-});
-
 /** `more`: fields of a request that goes on; without any it ends here. */
-function open(path: string, stream: number, more?: readonly (readonly [string, string])[]): Buffer {
-  const fields = [
-    [':method', 'POST'],
-    [':scheme', 'http'],
-    [':authority', 'h'],
-    [':path', path],
-    ...(more ?? []),
-  ] as const;
-  return frame(HEADERS, END_HEADERS | (more ? 0 : END_STREAM), stream, fieldBlock(fields));
+function open(path: string, stream: number, more?: readonly Field[]): Buffer {
+  const fields = fieldBlock([...requestFields(path), ...(more ?? [])]);
+  return frame(HEADERS, END_HEADERS | (more ? 0 : END_STREAM), stream, fields);
 }
 
 /** Sends so many streams, each made of these frames. */
@@ -93,7 +82,7 @@ function sendMany(count: number, make: (stream: number) => readonly Buffer[]): v
   raw.write(...frames);
 }
 
-const giveUp = (stream: number): Buffer => frame(RST_STREAM, 0, stream, CANCEL);
+const giveUp = (stream: number): Buffer => frame(RST_STREAM, 0, stream, uint32(CANCEL));
 const askAndGiveUp = (stream: number): readonly Buffer[] => [open(ASLEEP, stream), giveUp(stream)];
 
 const askWrongly = (stream: number): readonly Buffer[] => [
@@ -103,8 +92,7 @@ const askWrongly = (stream: number): readonly Buffer[] => [
 
 /** Resolves when all that was sent before has been read and looked at, or the connection has ended. */
 async function settled(): Promise<void> {
-  const word = Buffer.alloc(8);
-  word.writeUInt32BE(lastStream);
+  const word = uint32(lastStream, 0);
   raw.write(frame(PING, 0, 0, word));
   await raw.until(({ type, flags, payload }) => {
     return type === PING && flags === ACK && payload.equals(word);
@@ -132,7 +120,7 @@ test.each(ends)(
         sendMany(MANY / 2, make);
         await settled();
       }
-      clock.advance(1000);
+      harness.clock.advance(1000);
     }
     await expectAnswered();
   },

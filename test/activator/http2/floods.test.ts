@@ -1,20 +1,14 @@
 import { once } from 'node:events';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import {
-  call,
-  type Harness,
-  makeInstance,
-  makeModel,
-  makeRevision,
-  startHarness,
-  startInstance,
-} from '../harness.ts';
+import { call, makeInstance, makeModel, makeRevision } from '../harness.ts';
+import { useHarness } from '../use-harness.ts';
 import {
   ACK,
   CONTINUATION,
   DATA,
   END_HEADERS,
   END_STREAM,
+  type Field,
   fieldBlock,
   frame,
   GOAWAY,
@@ -22,8 +16,12 @@ import {
   openRaw,
   PING,
   type RawClient,
+  requestFields,
   RST_STREAM,
   SETTINGS,
+  settings,
+  uint32,
+  WINDOW_UPDATE,
 } from './frames.ts';
 
 /**
@@ -33,7 +31,6 @@ import {
 
 const PATH = '/models/default/digits/';
 const ASLEEP = '/models/default/asleep/';
-const WINDOW_UPDATE = 8;
 const PRIORITY = 2;
 /** Bytes that one flood sends, more or less. */
 const FLOOD = 6 * 1024 * 1024;
@@ -41,39 +38,31 @@ const PIECE = 64 * 1024;
 /** Of the memory of caller, data plane and instance, with what is not collected yet; far below what floods are after. */
 const MAX_GROWTH = 256 * 1024 * 1024;
 
-let harness: Harness;
+const harness = useHarness();
 let raw: RawClient;
-let instance: Awaited<ReturnType<typeof startInstance>>;
+let port: number;
 
 beforeEach(async () => {
-  harness = await startHarness();
-  instance = await startInstance((incoming, response) => {
+  const instance = await harness.startInstance((incoming, response) => {
     incoming.resume();
     incoming.once('end', () => response.end('served'));
   });
+  port = instance.port;
   const models = [
     makeModel({ revisions: [makeRevision({ concurrency: 0 })] }),
     makeModel({ name: 'asleep' }),
   ];
-  harness.publisher.update({ models, instances: [makeInstance(instance.port)] });
+  harness.publisher.update({ models, instances: [makeInstance(port)] });
   await harness.activator.ready;
   raw = await openRaw(harness.port);
 });
 
-afterEach(async () => {
+afterEach(() => {
   raw.socket.destroy();
-  await harness.close();
-  await instance.close();
 });
 
-function fields(path: string, more: readonly (readonly [string, string])[] = []): Buffer {
-  return fieldBlock([
-    [':method', 'POST'],
-    [':scheme', 'http'],
-    [':authority', 'h'],
-    [':path', path],
-    ...more,
-  ]);
+function fields(path: string, more: readonly Field[] = []): Buffer {
+  return fieldBlock([...requestFields(path), ...more]);
 }
 
 const numbered = (i: number): number => 1 + 2 * i;
@@ -83,21 +72,6 @@ type Flood = (round: number) => Buffer;
 
 const many = (count: number, make: (i: number) => Buffer): Buffer =>
   Buffer.concat(Array.from({ length: count }, (_, i) => make(i)));
-
-function uint32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return bytes;
-}
-
-function settings(...pairs: [number, number][]): Buffer {
-  const payload = Buffer.alloc(pairs.length * 6);
-  for (const [i, [id, value]] of pairs.entries()) {
-    payload.writeUInt16BE(id, i * 6);
-    payload.writeUInt32BE(value, i * 6 + 2);
-  }
-  return frame(SETTINGS, 0, 0, payload);
-}
 
 /** An entry of 4 000 bytes in HPACK's table, named by one byte ten thousand times. */
 function bomb(stream: number): Buffer {
@@ -247,17 +221,14 @@ test.each(floods)('a flood of %s', async (_, ends, first, make) => {
 async function answerLater(): Promise<{ arrived: Promise<void>; release: () => void }> {
   const arrived = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
-  const slow = await startInstance((_, response) => {
+  const slow = await harness.startInstance((_, response) => {
     response.write('first,');
     arrived.resolve();
     void released.promise.then(() => response.end('last'));
   });
-  const before = instance;
-  instance = slow;
-  await before.close();
   const models = [makeModel({ revisions: [makeRevision({ concurrency: 0 })] })];
   harness.publisher.update({ models, instances: [makeInstance(slow.port)] });
-  harness.publisher.update({ removedInstances: [`instance-${before.port}`] });
+  harness.publisher.update({ removedInstances: [`instance-${port}`] });
   return { arrived: arrived.promise, release: () => released.resolve() };
 }
 

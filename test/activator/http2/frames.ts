@@ -10,6 +10,7 @@ export const RST_STREAM = 3;
 export const SETTINGS = 4;
 export const PING = 6;
 export const GOAWAY = 7;
+export const WINDOW_UPDATE = 8;
 export const CONTINUATION = 9;
 export const END_STREAM = 1;
 export const ACK = 1;
@@ -36,8 +37,36 @@ export function frame(
   return Buffer.concat([head, payload]);
 }
 
+/** A payload of numbers. */
+export function uint32(...values: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(4 * values.length);
+  for (const [i, value] of values.entries()) bytes.writeUInt32BE(value, 4 * i);
+  return bytes;
+}
+
+export function settings(...pairs: readonly (readonly [id: number, value: number])[]): Buffer {
+  const payload = Buffer.alloc(pairs.length * 6);
+  for (const [i, [id, value]] of pairs.entries()) {
+    payload.writeUInt16BE(id, i * 6);
+    payload.writeUInt32BE(value, i * 6 + 2);
+  }
+  return frame(SETTINGS, 0, 0, payload);
+}
+
+export type Field = readonly [name: string, value: string];
+
+/** What a request begins with. */
+export function requestFields(path: string, method = 'POST'): Field[] {
+  return [
+    [':method', method],
+    [':scheme', 'http'],
+    [':authority', 'h'],
+    [':path', path],
+  ];
+}
+
 /** HPACK: every field as a literal without indexing, names and values as they are. */
-export function fieldBlock(fields: readonly (readonly [string, string])[]): Buffer {
+export function fieldBlock(fields: readonly Field[]): Buffer {
   return Buffer.concat(
     fields.flatMap(([name, value]) => [Buffer.from([0]), literal(name), literal(value)]),
   );

@@ -9,8 +9,6 @@ import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LINGER_MS } from '#activator/plane.ts';
-import { silentLog } from '#lib/log.ts';
-import { createFakeClock } from '#test/fake-clock.ts';
 import {
   call,
   dial,
@@ -18,7 +16,7 @@ import {
   makeInstance,
   makeModel,
   makeRevision,
-  startHarness,
+  startStill,
 } from '../harness.ts';
 import { useHarness } from '../use-harness.ts';
 import { answerOf, ask, openSession } from './client.ts';
@@ -197,19 +195,14 @@ describe('forwarding', () => {
   });
 
   /** A data plane whose time only the test makes pass, and a session with it. */
-  async function startStill() {
-    const clock = createFakeClock();
-    const other = await startHarness({}, {}, silentLog, clock);
+  async function startOther() {
+    const other = await startStill();
+    harness.teardown(() => other.close());
     const its = await openSession(other.port);
-    harness.teardown(async () => {
-      its.destroy();
-      const closed = other.close();
-      clock.advance(LINGER_MS + 1000);
-      await closed;
-    });
+    harness.teardown(() => its.destroy());
     other.publisher.update({ models: [makeModel()] });
     await other.activator.ready;
-    return { clock, its };
+    return { clock: other.clock, its };
   }
 
   const NOT_A_GRPC_TIMEOUT = { 'content-type': 'application/grpc', 'grpc-timeout': 'soon' };
@@ -220,7 +213,7 @@ describe('forwarding', () => {
     ['has a head that is too large', 431, { 'x-large': 'v'.repeat(40_000) }],
     ['is a bad gRPC call', 200, NOT_A_GRPC_TIMEOUT],
   ])('the body of what %s is not waited for, once it is answered', async (_, status, headers) => {
-    const { clock, its } = await startStill();
+    const { clock, its } = await startOther();
     const stream = its.request({ ':path': PATH, ':method': 'POST', ...headers });
     stream.write('some');
     const answer = answerOf(stream);
@@ -233,7 +226,7 @@ describe('forwarding', () => {
   });
 
   test('a body that says that it is too long is not waited for at all', async () => {
-    const { its } = await startStill();
+    const { its } = await startOther();
     const headers = { ':path': PATH, ':method': 'POST', 'content-length': LIMITS.body + 1 };
     const stream = its.request(headers);
     stream.write('some');

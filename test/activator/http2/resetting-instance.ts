@@ -12,6 +12,7 @@ import {
   readFrames,
   RST_STREAM,
   SETTINGS,
+  uint32,
 } from './frames.ts';
 
 const PREFACE_BYTES = 24;
@@ -61,13 +62,7 @@ function makeAsked(socket: Socket, stream: number): Asked {
     stream,
     socket,
     answer: () => socket.write(frame(HEADERS, END_HEADERS | END_STREAM, stream, fields)),
-    reset: (code) => socket.write(frame(RST_STREAM, 0, stream, numbers(code))),
-    goAway: (last, code) => socket.write(frame(GOAWAY, 0, 0, numbers(last, code))),
+    reset: (code) => socket.write(frame(RST_STREAM, 0, stream, uint32(code))),
+    goAway: (last, code) => socket.write(frame(GOAWAY, 0, 0, uint32(last, code))),
   };
-}
-
-function numbers(...values: readonly number[]): Buffer {
-  const bytes = Buffer.alloc(4 * values.length);
-  for (const [i, value] of values.entries()) bytes.writeUInt32BE(value, 4 * i);
-  return bytes;
 }

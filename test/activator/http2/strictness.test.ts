@@ -9,6 +9,7 @@ import {
   DATA,
   END_HEADERS,
   END_STREAM,
+  type Field,
   fieldBlock,
   type Frame,
   frame,
@@ -17,6 +18,7 @@ import {
   openRaw,
   PING,
   type RawClient,
+  requestFields,
   RST_STREAM,
   SETTINGS,
 } from './frames.ts';
@@ -44,14 +46,7 @@ afterEach(() => {
 /** What the instance is told besides the caller's fields. */
 const OURS = /^(host|traceparent|x-forwarded-(for|proto|host))$/;
 
-type Field = readonly [string, string];
-
-const PSEUDO: readonly Field[] = [
-  [':method', 'POST'],
-  [':scheme', 'http'],
-  [':authority', 'h'],
-  [':path', '/models/default/digits/x'],
-];
+const PSEUDO: readonly Field[] = requestFields('/models/default/digits/x');
 
 /** The request line of a good request, with some of it replaced; undefined: left out. */
 function withPseudo(change: Record<string, string | undefined>): Field[] {
