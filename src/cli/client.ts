@@ -1,7 +1,7 @@
 import { formatDuration, formatSize } from '#domain/units.ts';
 import type { Clock } from '#lib/clock.ts';
 import { ROUSE } from '#lib/command.ts';
-import { Fault, type FaultCode, FAULTS, messageOf, type Problem } from '#lib/fault.ts';
+import { codeOf, Fault, type FaultCode, FAULTS, messageOf, type Problem } from '#lib/fault.ts';
 
 /** For a call with its whole answer. Control answers each at once; what takes its time are uploads. */
 const DEADLINE_MS = 60_000;
@@ -139,8 +139,7 @@ async function readText({ body }: Response, server: string): Promise<string> {
 function explain(error: unknown, server: string, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted) return error;
   const cause = error instanceof Error ? error.cause : undefined;
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-  if (code === 'ECONNREFUSED') {
+  if (codeOf(cause) === 'ECONNREFUSED') {
     return new Fault('unavailable', `nothing answers at ${server}. Start it with: ${ROUSE} serve`);
   }
   const why = cause instanceof Error ? cause.message : messageOf(error);

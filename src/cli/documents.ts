@@ -4,7 +4,7 @@ import { DEFAULT_NAMESPACE, modelKey } from '#domain/names.ts';
 import type { ModelInput } from '#domain/model.ts';
 import { formatProblem, isModel, parseDocument, parseModel } from '#domain/parse.ts';
 import { isSchedule, scheduleDocument, type ScheduleInput } from '#domain/schedule.ts';
-import { Fault, messageOf, type Problem } from '#lib/fault.ts';
+import { codeOf, Fault, messageOf, type Problem } from '#lib/fault.ts';
 import { parseYaml, type YamlDocument } from '#lib/yaml.ts';
 
 /** A document that can be applied. */
@@ -193,7 +193,7 @@ function textOf(error: unknown, file: string): string {
 
 /** What a system error means, without its call and path. */
 export function reasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = codeOf(error);
   if (code === 'ENOENT') return 'there is no such file';
   if (code === 'EACCES') return 'it may not be read';
   if (code === 'EISDIR') return 'it is a folder';

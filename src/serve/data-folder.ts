@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync }
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { Fault, messageOf } from '#lib/fault.ts';
+import { codeOf, Fault, messageOf } from '#lib/fault.ts';
 
 /** Enough to settle who is first among some that come at once, little for whoever has to be refused. */
 const SETTLE_MS = 500;
@@ -135,7 +135,7 @@ function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return codeOf(error) === 'EPERM';
   }
 }
 

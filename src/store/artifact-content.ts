@@ -4,10 +4,10 @@ import { mkdtemp, open, readFile, rename, rm, utimes, writeFile } from 'node:fs/
 import { join } from 'node:path';
 import { type ArtifactRef, artifactRef } from '#domain/records.ts';
 import type { Clock } from '#lib/clock.ts';
-import { Fault } from '#lib/fault.ts';
+import { codeOf, Fault } from '#lib/fault.ts';
 import { digestOf } from '#lib/folder-manifest.ts';
 import { jsonOf } from '#lib/json.ts';
-import { codeOf, damaged, isSealed, moveInto, seal, statOf } from './artifact-file.ts';
+import { damaged, isSealed, moveInto, seal, statOf } from './artifact-file.ts';
 import { MANIFEST_LIMIT } from './manifest.ts';
 
 /** Bytes that were streamed in and are not yet in their place. */

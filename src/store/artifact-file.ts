@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
-import { chmod, copyFile, mkdir, open, rename, stat, utimes } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, rename, stat, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { Fault } from '#lib/fault.ts';
+import { codeOf, Fault } from '#lib/fault.ts';
+import { sync } from '#lib/sync.ts';
 
 /**
  * A file whose bytes were checked carries this time of change. Whatever writes to it later changes the time,
@@ -67,17 +68,4 @@ export function artifactFault(error: unknown, folder: string): unknown {
     );
   }
   return error;
-}
-
-export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
-}
-
-async function sync(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

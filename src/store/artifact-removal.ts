@@ -1,6 +1,7 @@
 import { chmod, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, moveInto, statOf } from './artifact-file.ts';
+import { codeOf } from '#lib/fault.ts';
+import { moveInto, statOf } from './artifact-file.ts';
 import { removeTree } from './artifact-tree.ts';
 
 /** All that there may be of a digest. */

@@ -1,4 +1,4 @@
-import { Fault, messageOf } from '#lib/fault.ts';
+import { codeOf, Fault, messageOf } from '#lib/fault.ts';
 
 /** Primary result codes of SQLite; the extended code carries them in its low byte. */
 const PERM = 3;
@@ -46,10 +46,6 @@ export function faultOf(error: unknown, path: string): unknown {
 
 function isAccess(error: unknown): boolean {
   return ['EACCES', 'EPERM', 'ENOTDIR', 'EISDIR', 'EROFS', 'EEXIST'].includes(codeOf(error));
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
 function numberOf(error: unknown, key: string): number {

@@ -1,6 +1,7 @@
-import { link, open, rename, unlink } from 'node:fs/promises';
+import { link, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { causeOf, Fault } from '#lib/fault.ts';
+import { causeOf, codeOf, Fault } from '#lib/fault.ts';
+import { sync } from '#lib/sync.ts';
 
 /** Files that are there whole or not at all, also after a power cut. */
 
@@ -55,17 +56,4 @@ export function fileFault(error: unknown, path: string): Fault {
     return new Fault('not_found', `${path}: its folder is not there`, { cause: error });
   }
   return new Fault('internal', `${path}: ${causeOf(error)}`, { cause: error });
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
-}
-
-async function sync(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

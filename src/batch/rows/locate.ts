@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import { access, glob, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { causeOf, Fault } from '#lib/fault.ts';
+import { causeOf, codeOf, Fault } from '#lib/fault.ts';
 
 export interface InputFile {
   readonly path: string;
@@ -48,9 +48,7 @@ async function statOf(path: string): Promise<Stats | undefined> {
   try {
     return await stat(path);
   } catch (error) {
-    if (error instanceof Error && 'code' in error) {
-      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
-    }
+    if (['ENOENT', 'ENOTDIR'].includes(codeOf(error))) return undefined;
     throw unreadable(path, error);
   }
 }

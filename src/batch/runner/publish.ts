@@ -1,5 +1,5 @@
 import { link, rename, rm, stat } from 'node:fs/promises';
-import { Fault } from '#lib/fault.ts';
+import { codeOf, Fault } from '#lib/fault.ts';
 import { makeDurable } from '../rows/durable.ts';
 
 /**
@@ -41,7 +41,7 @@ async function statOf(path: string): Promise<Identity | undefined> {
   try {
     return await stat(path);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { once } from 'node:events';
 import type { Clock } from '#lib/clock.ts';
-import { messageOf } from '#lib/fault.ts';
+import { codeOf, messageOf } from '#lib/fault.ts';
 import { jsonOf } from '#lib/json.ts';
 import { createOwnDataPlane } from '#lib/own-data-plane.ts';
 import type { RunModel } from '#domain/job-run.ts';
@@ -91,7 +91,7 @@ export function createSender(model: RunModel, clock: Clock): Sender {
 }
 
 function isUnreached(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED';
+  return codeOf(error) === 'ECONNREFUSED';
 }
 
 async function readAll(response: IncomingMessage): Promise<Buffer> {

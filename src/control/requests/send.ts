@@ -1,6 +1,6 @@
 import type { RequestOptions } from 'node:http';
 import { hostOf } from '#domain/address.ts';
-import { FAULTS, Fault, type FaultCode, messageOf } from '#lib/fault.ts';
+import { codeOf, FAULTS, Fault, type FaultCode, messageOf } from '#lib/fault.ts';
 import { jsonOf } from '#lib/json.ts';
 import { createOwnDataPlane } from '#lib/own-data-plane.ts';
 import type { Attempted } from '#policies/requests/attempt.ts';
@@ -112,7 +112,7 @@ function refusalIn(body: Buffer): { code?: FaultCode; reason?: string } {
 function explain(error: unknown): Sent {
   const reason = messageOf(error);
   if (error instanceof Fault) return { how: 'final', status: 0, retryAfterMs: 0, reason };
-  const code = error instanceof Error && 'code' in error ? error.code : '';
+  const code = codeOf(error);
   const how = code === 'ECONNREFUSED' || code === 'ENOENT' ? 'refused' : 'lost';
   return { how, status: 0, retryAfterMs: 0, reason };
 }
