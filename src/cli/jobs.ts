@@ -3,6 +3,7 @@ import { type JobAnswer, readJob, readJobs } from '#domain/read-views.ts';
 import { formatDuration } from '#domain/units.ts';
 import { type Client, namespacePath } from './client.ts';
 import { type Io, pause } from './io.ts';
+import { listAll } from './pages.ts';
 import { formatAge } from './print.ts';
 
 /** Batch jobs, as commands speak of them. */
@@ -23,13 +24,7 @@ export async function listJobs(
   namespace: string | undefined,
 ): Promise<JobAnswer[]> {
   const path = namespace === undefined ? '/api/v1/jobs' : jobPath(namespace);
-  const jobs: JobAnswer[] = [];
-  let after: string | undefined;
-  do {
-    const page = await client.call({ path, query: { limit: PAGE, after } }, readJobs);
-    jobs.push(...page.items);
-    after = page.next;
-  } while (after !== undefined);
+  const jobs = await listAll(client, { path, query: { limit: PAGE } }, readJobs);
   return jobs.toSorted((a, b) => b.createdAt - a.createdAt);
 }
 

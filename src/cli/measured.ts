@@ -1,6 +1,7 @@
 import { readMeasures } from '#domain/read-views.ts';
 import type { MeasureView } from '#domain/views.ts';
 import { type Client, modelPath } from './client.ts';
+import { readPages } from './pages.ts';
 import { formatAge } from './print.ts';
 
 /** What was measured of a revision under one name, in the last day. */
@@ -30,16 +31,12 @@ export async function readMeasured(
 ): Promise<Measured[]> {
   const path = `${modelPath(namespace, model)}/measures`;
   const found = new Map<string, Measured>();
-  let after: string | undefined;
-  do {
-    const query = { limit: PAGE, after };
-    const page = await client.call({ path, query }, readMeasures);
-    for (const row of page.items) {
+  for await (const rows of readPages(client, { path, query: { limit: PAGE } }, readMeasures)) {
+    for (const row of rows) {
       const key = `${row.revision ?? ''}/${row.name}`;
       found.set(key, addTo(found.get(key), row));
     }
-    after = page.next;
-  } while (after !== undefined);
+  }
   return [...found].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, measured]) => measured);
 }
 

@@ -4,6 +4,7 @@ import { nearNames } from '#lib/near.ts';
 import { type Client, modelPath } from './client.ts';
 import type { Io } from './io.ts';
 import { clientFor, type Common, namespaceOf } from './options.ts';
+import { listAll } from './pages.ts';
 import { suggest } from './suggest.ts';
 
 const PAGE = 1000;
@@ -27,15 +28,7 @@ export async function listModels(
   namespace: string | undefined,
 ): Promise<ModelAnswer[]> {
   const path = namespace === undefined ? '/api/v1/models' : modelPath(namespace);
-  const models: ModelAnswer[] = [];
-  let after: string | undefined;
-  do {
-    const query = { limit: PAGE, after };
-    const page = await client.call({ path, query }, readModels);
-    models.push(...page.items);
-    after = page.next;
-  } while (after !== undefined);
-  return models;
+  return await listAll(client, { path, query: { limit: PAGE } }, readModels);
 }
 
 async function explainUnknown(

@@ -7,7 +7,8 @@ import {
 } from '#domain/read-views.ts';
 import { TASK_KINDS } from '#domain/schedule.ts';
 import { formatDuration, formatTime } from '#domain/units.ts';
-import type { Client } from './client.ts';
+import { type Client, namespacePath } from './client.ts';
+import { listAll } from './pages.ts';
 import { formatAge } from './print.ts';
 
 /** Schedules and their runs, as commands speak of them. */
@@ -15,8 +16,7 @@ import { formatAge } from './print.ts';
 const PAGE = 1000;
 
 export function schedulePath(namespace: string, ...parts: readonly string[]): string {
-  const encoded = [namespace, 'schedules', ...parts].map((part) => encodeURIComponent(part));
-  return `/api/v1/namespaces/${encoded.join('/')}`;
+  return namespacePath(namespace, 'schedules', ...parts);
 }
 
 /** `namespace`: of this one; undefined: of all. */
@@ -25,14 +25,7 @@ export async function listSchedules(
   namespace: string | undefined,
 ): Promise<ScheduleAnswer[]> {
   const path = namespace === undefined ? '/api/v1/schedules' : schedulePath(namespace);
-  const schedules: ScheduleAnswer[] = [];
-  let after: string | undefined;
-  do {
-    const page = await client.call({ path, query: { limit: PAGE, after } }, readSchedules);
-    schedules.push(...page.items);
-    after = page.next;
-  } while (after !== undefined);
-  return schedules;
+  return await listAll(client, { path, query: { limit: PAGE } }, readSchedules);
 }
 
 export async function readScheduleOf(

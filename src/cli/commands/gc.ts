@@ -5,6 +5,7 @@ import { formatSize, formatTime } from '#domain/units.ts';
 import type { Client } from '../client.ts';
 import type { Io } from '../io.ts';
 import { clientFor, type Common } from '../options.ts';
+import { listAll } from '../pages.ts';
 import { print } from '../print.ts';
 
 const PATH = '/api/v1/gc';
@@ -33,13 +34,7 @@ export function addGc(program: Command, io: Io): void {
 }
 
 async function plan(client: Client, namespace: string | undefined): Promise<CollectionRowView[]> {
-  const rows: CollectionRowView[] = [];
-  let after: string | undefined;
-  do {
-    const page = await client.call({ path: PATH, query: { namespace, after } }, readCollection);
-    rows.push(...page.items);
-    after = page.next;
-  } while (after !== undefined);
+  const rows = await listAll(client, { path: PATH, query: { namespace } }, readCollection);
   // What goes is what is looked for.
   return rows.toSorted((a, b) => Number(b.action === 'remove') - Number(a.action === 'remove'));
 }

@@ -27,6 +27,7 @@ import {
   readScheduleOf,
 } from '../schedules.ts';
 import { clientFor, type Common, namespaceOf } from '../options.ts';
+import { listAll } from '../pages.ts';
 import { KEYS_PATH, makeKeyRows } from './key.ts';
 import { formatAge, print } from '../print.ts';
 
@@ -227,16 +228,7 @@ async function getRuns({ client, namespace, name, now }: Question): Promise<List
 }
 
 async function getDeleted({ client, namespace, now }: Question): Promise<Listing> {
-  const items = [];
-  let after: string | undefined;
-  do {
-    const page = await client.call(
-      { path: DELETED_PATH, query: { namespace, after } },
-      readDeleted,
-    );
-    items.push(...page.items);
-    after = page.next;
-  } while (after !== undefined);
+  const items = await listAll(client, { path: DELETED_PATH, query: { namespace } }, readDeleted);
   const rows = items.map((each) => [
     ...ofNamespace({ namespace }, each.namespace),
     each.name,

@@ -6,6 +6,7 @@ import { Fault } from '#lib/fault.ts';
 import type { Client } from '../client.ts';
 import type { Io } from '../io.ts';
 import { clientFor, type Common } from '../options.ts';
+import { readPages } from '../pages.ts';
 import { print } from '../print.ts';
 
 /** What a policy would have come to. Memory in bytes. */
@@ -80,19 +81,16 @@ async function readRows(
 ): Promise<UsageRecord[]> {
   const [from, to] = [now - last, now].map((at) => Math.floor(at / MINUTE_MS));
   const rows: UsageRecord[] = [];
-  let after: string | undefined;
-  do {
-    const query = { from, to, namespace, after, limit: PAGE };
-    const page = await client.call({ path: '/api/v1/usage', query }, readUsage);
-    rows.push(...page.items);
-    after = page.next;
+  const query = { from, to, namespace, limit: PAGE };
+  for await (const page of readPages(client, { path: '/api/v1/usage', query }, readUsage)) {
+    rows.push(...page);
     if (rows.length > MOST_ROWS) {
       throw new Fault(
         'too_large',
         `more than ${MOST_ROWS} rows of traffic: ask for a shorter --last`,
       );
     }
-  } while (after !== undefined);
+  }
   return rows;
 }
 
