@@ -1,22 +1,22 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { Agent, createServer, request } from 'node:http';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { listening } from '#test/listening.ts';
 import { until } from '#test/until.ts';
+import { numberedArgs } from './numbered.ts';
 import {
+  ENV,
   makeFolder,
   type Platform,
   processesFor,
-  removeFolder,
+  removePlatform,
   startPlatform,
   untilNoProcess,
 } from './platform.ts';
 
 /** Requests that nobody waits for, a Rouse that is killed in the midst of them, and who is told. */
 
-const PROGRAM = resolve(import.meta.dirname, 'programs/numbered.mjs');
-const ENV = { PATH: `${join(process.execPath, '..')}:${process.env.PATH}` };
 const MANY = 20_000;
 /** Of these somebody is told. */
 const TOLD = 600;
@@ -29,12 +29,8 @@ let platform: Platform | undefined;
 const ends: (() => unknown)[] = [];
 
 afterEach(async () => {
-  await platform?.end('SIGKILL');
   for (const end of ends.splice(0)) await end();
-  if (platform) {
-    await untilNoProcess(platform.folder);
-    await removeFolder(platform.folder);
-  }
+  await removePlatform(platform);
   platform = undefined;
 });
 
@@ -104,7 +100,7 @@ async function start(folder: string, ...more: string[]): Promise<Platform> {
 }
 
 async function deploy(on: Platform, gate: string): Promise<void> {
-  const args = JSON.stringify(['node', PROGRAM, '${PORT}', 'v1', join(on.folder, 'log'), gate]);
+  const args = numberedArgs(join(on.folder, 'log'), 'v1', gate);
   await writeFile(
     join(on.folder, 'app.yaml'),
     `apiVersion: rouse.dev/v1alpha1

@@ -1,10 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { call, dial, startInstance } from '#test/activator/harness.ts';
+import { numberedArgs } from './numbered.ts';
 import {
+  ENV,
   makeFolder,
   type Platform,
   removeFolder,
@@ -13,7 +15,6 @@ import {
   serveArguments,
 } from './platform.ts';
 
-const PROGRAM = resolve(import.meta.dirname, 'programs/numbered.mjs');
 let platform: Platform;
 let folder: string;
 
@@ -21,7 +22,7 @@ beforeAll(async () => {
   folder = await makeFolder();
   platform = await startPlatform(folder, {
     args: ['--limits-header-bytes', '8Ki', '--limits-body-bytes', '100k'],
-    env: { PATH: `${join(process.execPath, '..')}:${process.env.PATH}` },
+    env: ENV,
   });
   await write('good.yaml', model('good', `{ name: v1, runtime: command, args: ${args('v1')} }`));
   expect(await platform.rouse('apply', '-f', 'good.yaml')).toMatchObject({ status: 0 });
@@ -32,8 +33,7 @@ afterAll(async () => {
   await removeFolder(folder);
 });
 
-const args = (version: string): string =>
-  JSON.stringify(['node', PROGRAM, '${PORT}', version, join(folder, 'log')]);
+const args = (version: string): string => numberedArgs(join(folder, 'log'), version);
 
 function model(name: string, revision: string, more = ''): string {
   return `apiVersion: rouse.dev/v1alpha1

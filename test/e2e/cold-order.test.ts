@@ -1,11 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { dial } from '#test/activator/harness.ts';
 import { until } from '#test/until.ts';
-import { makeFolder, type Platform, removeFolder, startPlatform } from './platform.ts';
+import { numberedArgs } from './numbered.ts';
+import { ENV, makeFolder, type Platform, removeFolder, startPlatform } from './platform.ts';
 
-const PROGRAM = resolve(import.meta.dirname, 'programs/numbered.mjs');
 const TOTAL = 2000;
 let platform: Platform | undefined;
 
@@ -21,22 +21,19 @@ async function startHeld(
   const folder = await makeFolder();
   const gate = join(folder, 'gate');
   const log = join(folder, 'log');
-  const args = ['node', PROGRAM, '${PORT}', 'v1', log, gate];
   await writeFile(
     join(folder, 'model.yaml'),
     `apiVersion: rouse.dev/v1alpha1
 kind: Model
 metadata: { name: slow }
 spec:
-  revision: { name: v1, runtime: command, args: ${JSON.stringify(args)}, concurrency: 1 }
+  revision: { name: v1, runtime: command, args: ${numberedArgs(log, 'v1', gate)}, concurrency: 1 }
   scaling: { max: 1, initial: 0 }
   keepAlive: { policy: fixed, idle: 60s }
   queue: ${queue}
 `,
   );
-  const started = await startPlatform(folder, {
-    env: { PATH: `${join(process.execPath, '..')}:${process.env.PATH}` },
-  });
+  const started = await startPlatform(folder, { env: ENV });
   platform = started;
   const applied = await started.rouse('apply', '-f', 'model.yaml');
   expect(applied).toMatchObject({ status: 0 });

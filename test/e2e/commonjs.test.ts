@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { call } from '#test/activator/harness.ts';
 import { useTeardown } from '#test/teardown.ts';
-import { makeFolder, removeFolder, startPlatform } from './platform.ts';
+import { ENV, makeFolder, removeFolder, startPlatform } from './platform.ts';
 
 const teardown = useTeardown();
 
@@ -36,9 +36,7 @@ test('CommonJS runs although the state lies in a project of ES modules', async (
     const head = `apiVersion: rouse.dev/v1alpha1\nkind: Model\nmetadata: { name: ${name} }\n`;
     await writeFile(join(own, 'model.yaml'), `${head}spec: { revision: ${revision} }\n`);
   }
-  const platform = await startPlatform(folder, {
-    env: { PATH: `${join(process.execPath, '..')}:${process.env['PATH']}` },
-  });
+  const platform = await startPlatform(folder, { env: ENV });
   teardown(() => platform.end());
   for (const [name] of MODELS) {
     const ran = await platform.rouse('apply', '-f', join(models, name, 'model.yaml'));

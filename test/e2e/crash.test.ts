@@ -1,9 +1,11 @@
 import { writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { createRandom, type Random } from '#test/fuzz/random.ts';
+import { numberedArgs } from './numbered.ts';
 import {
+  ENV,
   isWatchdog,
   makeFolder,
   type Platform,
@@ -13,13 +15,11 @@ import {
   untilNoProcess,
 } from './platform.ts';
 
-const PROGRAM = resolve(import.meta.dirname, 'programs/numbered.mjs');
 const WRITES = 50;
 const ROUNDS = 5;
 /** Turns of the loop here after which a write is done, mostly. */
 const MOST_TURNS = 200;
 const SEED = Date.now() % 1_000_000_000;
-const ENV = { PATH: `${join(process.execPath, '..')}:${process.env.PATH}` };
 let platform: Platform | undefined;
 
 afterEach(async () => {
@@ -89,7 +89,7 @@ async function readBack(control: string, name: string): Promise<number | 'gone'>
 }
 
 async function writeApp(folder: string, scaling: string): Promise<void> {
-  const args = JSON.stringify(['node', PROGRAM, '${PORT}', 'v1', join(folder, 'log')]);
+  const args = numberedArgs(join(folder, 'log'));
   await writeFile(
     join(folder, 'app.yaml'),
     `apiVersion: rouse.dev/v1alpha1

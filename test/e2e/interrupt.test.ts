@@ -8,7 +8,9 @@ import { expect, test } from 'vitest';
 import { useTeardown } from '#test/teardown.ts';
 import { until } from '#test/until.ts';
 import { openCaller } from './caller.ts';
+import { numberedArgs } from './numbered.ts';
 import {
+  ENV,
   makeFolder,
   removeFolder,
   serveArguments,
@@ -17,7 +19,6 @@ import {
 } from './platform.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const PROGRAM = resolve(import.meta.dirname, 'programs/numbered.mjs');
 /** At 5 ms each: well after the signal has reached everybody. */
 const PIECES = 400;
 const teardown = useTeardown();
@@ -56,9 +57,8 @@ test.each([
   async ({ signal, more }) => {
     const folder = await makeFolder();
     teardown(() => removeFolder(folder));
-    const env = { PATH: `${join(process.execPath, '..')}:${process.env.PATH}` };
     const args = ['--pool', '0', ...more];
-    const platform = await startPlatform(folder, { args, env, group: true });
+    const platform = await startPlatform(folder, { args, env: ENV, group: true });
     teardown(() => platform.end('SIGKILL'));
     const log = join(folder, 'log');
     const file = join(folder, 'app.yaml');
@@ -67,7 +67,7 @@ test.each([
       `apiVersion: rouse.dev/v1alpha1
 kind: Model
 metadata: { name: app }
-spec: { revision: { runtime: command, args: ${JSON.stringify(['node', PROGRAM, '${PORT}', 'v1', log])} } }
+spec: { revision: { runtime: command, args: ${numberedArgs(log)} } }
 `,
     );
     expect(await platform.rouse('apply', '-f', file)).toMatchObject({ status: 0 });

@@ -1,12 +1,19 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { createRandom, type Random } from '#test/fuzz/random.ts';
 import { until } from '#test/until.ts';
-import { makeFolder, type Platform, processesOf, removeFolder, startPlatform } from './platform.ts';
+import { numberedArgs } from './numbered.ts';
+import {
+  ENV,
+  makeFolder,
+  type Platform,
+  processesOf,
+  removeFolder,
+  startPlatform,
+} from './platform.ts';
 
-const PROGRAM = resolve(import.meta.dirname, 'programs/numbered.mjs');
 const KILLS = 20;
 /** 200 requests a second. */
 const EVERY_MS = 5;
@@ -55,7 +62,7 @@ function send(port: number, number: number, agent: Agent): Promise<Outcome> {
 
 function model(log: string, versions: readonly string[], scaling: string): string {
   const revision = (version: string): string =>
-    `{ name: ${version}, runtime: command, concurrency: 4, args: ${JSON.stringify(['node', PROGRAM, '${PORT}', version, log])} }`;
+    `{ name: ${version}, runtime: command, concurrency: 4, args: ${numberedArgs(log, version)} }`;
   return `apiVersion: rouse.dev/v1alpha1
 kind: Model
 metadata: { name: app }
@@ -90,9 +97,7 @@ test(`${KILLS} kills of instances, a new revision, a new split and a scale-down 
   const folder = await makeFolder();
   const log = join(folder, 'log');
   const file = join(folder, 'model.yaml');
-  platform = await startPlatform(folder, {
-    env: { PATH: `${join(process.execPath, '..')}:${process.env.PATH}` },
-  });
+  platform = await startPlatform(folder, { env: ENV });
   const { port } = platform;
   await writeFile(file, model(log, ['v1'], '{ min: 2, max: 2 }'));
   expect(await platform.rouse('apply', '-f', file)).toMatchObject({ status: 0 });

@@ -11,6 +11,8 @@ import { until as untilHolds } from '#test/until.ts';
 const COMMAND_MS = 50_000;
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
 const PASSES_ON = resolve(import.meta.dirname, 'programs/passes-on.mjs');
+/** Of a platform whose models run `node`: it is that of the tests. */
+export const ENV = { PATH: `${join(process.execPath, '..')}:${process.env.PATH}` };
 
 /** A real `rouse serve` in a process of its own, on free ports and in a folder of its own. */
 export interface Platform {
@@ -206,4 +208,12 @@ export async function processesFor(role: Role, folder: string): Promise<number[]
 /** Resolves when no process of the folder is left. */
 export async function untilNoProcess(folder: string): Promise<void> {
   await untilHolds('no process is left', async () => (await processesOf(folder)).length === 0);
+}
+
+/** Ends a platform, waits for all of its processes to end, and removes its folder. */
+export async function removePlatform(platform: Platform | undefined): Promise<void> {
+  if (!platform) return;
+  await platform.end('SIGKILL');
+  await untilNoProcess(platform.folder);
+  await removeFolder(platform.folder);
 }

@@ -1,10 +1,9 @@
 import { writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { type Browser, startBrowser } from './browser.ts';
-import { makeFolder, type Platform, removeFolder, startPlatform } from './platform.ts';
-
-const PROGRAM = resolve(import.meta.dirname, 'programs/numbered.mjs');
+import { numberedArgs } from './numbered.ts';
+import { ENV, makeFolder, type Platform, removeFolder, startPlatform } from './platform.ts';
 
 let platform: Platform | undefined;
 let browser: Browser | undefined;
@@ -19,20 +18,18 @@ afterEach(async () => {
 async function startSleeping(): Promise<{ url: string; gate: string }> {
   const folder = await makeFolder();
   const gate = join(folder, 'gate');
-  const args = ['node', PROGRAM, '${PORT}', 'v1', join(folder, 'log'), gate];
+  const args = numberedArgs(join(folder, 'log'), 'v1', gate);
   await writeFile(
     join(folder, 'model.yaml'),
     `apiVersion: rouse.dev/v1alpha1
 kind: Model
 metadata: { name: slow }
 spec:
-  revision: { name: v1, runtime: command, args: ${JSON.stringify(args)} }
+  revision: { name: v1, runtime: command, args: ${args} }
   scaling: { max: 1, initial: 0 }
 `,
   );
-  platform = await startPlatform(folder, {
-    env: { PATH: `${join(process.execPath, '..')}:${process.env.PATH}` },
-  });
+  platform = await startPlatform(folder, { env: ENV });
   expect(await platform.rouse('apply', '-f', 'model.yaml')).toMatchObject({ status: 0 });
   return { url: `${platform.requests}/models/default/slow/`, gate };
 }

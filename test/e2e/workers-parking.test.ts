@@ -1,22 +1,21 @@
 import { writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { until } from '#test/until.ts';
 import { type Caller, openCaller } from './caller.ts';
 import { ownersOf } from './connections.ts';
+import { numberedArgs } from './numbered.ts';
 import {
+  ENV,
   makeFolder,
   type Platform,
   processesFor,
-  removeFolder,
+  removePlatform,
   startPlatform,
-  untilNoProcess,
 } from './platform.ts';
 
 /** Control is killed while it parks an instance: what it had told so far is all that the data planes know. */
 
-const PROGRAM = resolve(import.meta.dirname, 'programs/numbered.mjs');
-const ENV = { PATH: `${join(process.execPath, '..')}:${process.env.PATH}` };
 const PATH = '/models/default/app/';
 let platform: Platform | undefined;
 let callers: Caller[] = [];
@@ -24,25 +23,20 @@ let callers: Caller[] = [];
 afterEach(async () => {
   for (const caller of callers) caller.close();
   callers = [];
-  await platform?.end('SIGKILL');
-  if (platform) {
-    await untilNoProcess(platform.folder);
-    await removeFolder(platform.folder);
-  }
+  await removePlatform(platform);
   platform = undefined;
 });
 
 async function start(): Promise<Platform> {
   const folder = await makeFolder();
   platform = await startPlatform(folder, { args: ['--workers', '2', '--pool', '0'], env: ENV });
-  const args = ['node', PROGRAM, '${PORT}', 'v1', join(folder, 'log')];
   await writeFile(
     join(folder, 'app.yaml'),
     `apiVersion: rouse.dev/v1alpha1
 kind: Model
 metadata: { name: app }
 spec:
-  revision: { name: v1, runtime: command, concurrency: 100, timeouts: { drain: 10m }, args: ${JSON.stringify(args)} }
+  revision: { name: v1, runtime: command, concurrency: 100, timeouts: { drain: 10m }, args: ${numberedArgs(join(folder, 'log'))} }
   scaling: { max: 1 }
   keepAlive: { policy: fixed, idle: 0s, park: 10m }
 `,

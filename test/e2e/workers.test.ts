@@ -1,18 +1,21 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { listening } from '#test/listening.ts';
 import { until } from '#test/until.ts';
 import { type Caller, openCaller, type Outcome } from './caller.ts';
 import { ownersOf } from './connections.ts';
+import { numberedArgs } from './numbered.ts';
 import {
+  ENV,
   makeFolder,
   type Platform,
   processesFor,
   processesOf,
   removeFolder,
+  removePlatform,
   runRouse,
   startPlatform,
   untilNoProcess,
@@ -20,8 +23,6 @@ import {
 
 /** `rouse serve --workers 2`: processes that share a port, and what is left when one of them dies. */
 
-const PROGRAM = resolve(import.meta.dirname, 'programs/numbered.mjs');
-const ENV = { PATH: `${join(process.execPath, '..')}:${process.env.PATH}` };
 const MANY = 10_000;
 const CALLERS = 16;
 const LOOKS_PER_EDIT = 100;
@@ -33,11 +34,7 @@ let callers: Caller[] = [];
 afterEach(async () => {
   for (const caller of callers) caller.close();
   callers = [];
-  await platform?.end('SIGKILL');
-  if (platform) {
-    await untilNoProcess(platform.folder);
-    await removeFolder(platform.folder);
-  }
+  await removePlatform(platform);
   platform = undefined;
 });
 
@@ -56,11 +53,10 @@ async function deploy(
   options: { name?: string; versions?: readonly string[]; concurrency?: number; min?: number } = {},
 ): Promise<void> {
   const { name = 'app', versions = ['v1'], concurrency = 100, min = 1 } = options;
-  const args = (version: string): string =>
-    JSON.stringify(['node', PROGRAM, '${PORT}', version, join(on.folder, 'log')]);
+  const log = join(on.folder, 'log');
   const revisions = versions.map(
     (version) =>
-      `{ name: ${version}, runtime: command, concurrency: ${concurrency}, args: ${args(version)} }`,
+      `{ name: ${version}, runtime: command, concurrency: ${concurrency}, args: ${numberedArgs(log, version)} }`,
   );
   const share = (index: number): number => (versions.length === 1 ? 100 : index === 0 ? 90 : 10);
   const traffic = versions.map(
