@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { ownModelName } from '#control/jobs/own-model.ts';
+import { ownModelName } from '#domain/job.ts';
 import { type Figure, figureOf } from '../measure/figures.ts';
 import type { Rouse } from '../measure/rouse.ts';
 import { pause } from '../measure/until.ts';

@@ -1,5 +1,5 @@
 import { isEnded, type JobAction } from '#domain/job.ts';
-import { type JobAnswer, readJob } from '#domain/read-views.ts';
+import { type BatchAnswer, readBatch } from '#domain/read-views.ts';
 import type { Rouse } from '../measure/rouse.ts';
 import { until } from '../measure/until.ts';
 
@@ -11,10 +11,10 @@ const LONGEST_MS = 4 * 60 * 60_000;
 
 export interface Job {
   readonly id: string;
-  get(): Promise<JobAnswer>;
+  get(): Promise<BatchAnswer>;
   act(action: JobAction): Promise<void>;
   /** Looks until it fits; throws when the job has ended and does not. */
-  until(fits: (job: JobAnswer) => boolean): Promise<JobAnswer>;
+  until(fits: (job: BatchAnswer) => boolean): Promise<BatchAnswer>;
   /** It is cancelled, and nothing of it runs any more. */
   cancel(): Promise<void>;
 }
@@ -51,7 +51,7 @@ export async function startJob({ control }: Rouse, input: string, output: string
   return job;
 }
 
-async function ask(url: string, body?: object): Promise<JobAnswer> {
+async function ask(url: string, body?: object): Promise<BatchAnswer> {
   const response = await fetch(url, {
     ...(body && {
       method: 'POST',
@@ -61,7 +61,7 @@ async function ask(url: string, body?: object): Promise<JobAnswer> {
   });
   const text = await response.text();
   if (!response.ok) throw new Error(`${url}: ${response.status} ${text}`);
-  return readJob(JSON.parse(text));
+  return readBatch(JSON.parse(text));
 }
 
 /** Rows per second of a job that runs, over so many seconds. */

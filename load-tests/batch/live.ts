@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { ownModelName } from '#control/jobs/own-model.ts';
+import { ownModelName } from '#domain/job.ts';
 import { type Figure, figureOf } from '../measure/figures.ts';
 import { hostOf, untilModel } from '../measure/model.ts';
 import type { Rouse } from '../measure/rouse.ts';

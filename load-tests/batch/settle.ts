@@ -1,4 +1,4 @@
-import type { JobAnswer } from '#domain/read-views.ts';
+import type { BatchAnswer } from '#domain/read-views.ts';
 import { pause } from '../measure/until.ts';
 import type { Job } from './job.ts';
 
@@ -6,7 +6,7 @@ import type { Job } from './job.ts';
 const SETTLE_MS = 5000;
 
 /** A job that was begun or resumed, when it is at full speed. */
-export async function settle(job: Job): Promise<JobAnswer> {
+export async function settle(job: Job): Promise<BatchAnswer> {
   const { rows } = await job.get();
   await job.until((now) => now.state === 'Running' && now.rows.done > rows.done);
   await pause(SETTLE_MS);

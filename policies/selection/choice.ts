@@ -33,7 +33,7 @@ export interface Seen {
 }
 
 /**
- * What a strategy makes of it. `reason` is stable (an event is written when it changes), `why` has the numbers.
+ * What a strategy makes of it. `reason` is stable (an event is written when it or `judged` changes), `why` has the numbers.
  * `thin`: data are missing or too few, and nothing changes.
  */
 export interface Choice {
@@ -41,6 +41,8 @@ export interface Choice {
   readonly revision?: string;
   readonly reason: 'thin' | 'fits' | 'none' | 'better' | 'beyond' | 'back' | 'data' | 'drift';
   readonly why: string;
+  /** Those that are known well enough and were not chosen: another one among them is news. */
+  readonly judged?: readonly string[];
 }
 
 export function servingOf({ candidates }: Seen): Candidate | undefined {

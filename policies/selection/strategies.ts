@@ -61,7 +61,7 @@ function stays(
   const list = others.length === 0 ? 'there is no other that is ready' : others.join(', ');
   const by = margin > 0 ? ` by ${formatNumber(margin)}` : '';
   const why = `${describe(serving, measure)}, and none is better${by} and by more than chance: ${list}`;
-  return { reason: 'fits', why };
+  return { reason: 'fits', why, judged: judgedOf(seen, minSamples) };
 }
 
 function decideAccuracyDriven(
@@ -91,7 +91,8 @@ function decideAccuracyDriven(
     (other) => thinOf(other, measure, minSamples) ?? describe(other, measure),
   );
   const list = others.length === 0 ? 'there is no other that is ready' : others.join(', ');
-  return { reason: 'none', why: `${beyond}, and no other reaches ${needed}: ${list}` };
+  const why = `${beyond}, and no other reaches ${needed}: ${list}`;
+  return { reason: 'none', why, judged: judgedOf(seen, minSamples) };
 }
 
 function decideThreshold(spec: SpecOf<'threshold'>, seen: Seen, serving: Candidate): Choice {
@@ -158,7 +159,8 @@ function decideDataDriven(spec: SpecOf<'dataDriven'>, seen: Seen, serving: Candi
     return { ...changed, revision: best.revision, why: `${changed.why}; ${best.why}` };
   }
   const what = `no revision has a better ${score.measure} than ${describe(serving, score.measure)}`;
-  return { reason: 'none', why: `${changed.why}; ${what}` };
+  const judged = judgedOf(seen, spec.minSamples);
+  return { reason: 'none', why: `${changed.why}; ${what}`, judged };
 }
 
 function findNewData({ newData }: SpecOf<'dataDriven'>, seen: Seen): Choice {
@@ -194,6 +196,10 @@ function isBeyond({ value, chance }: Distance, bound: number): boolean {
 
 function knownOf(seen: Seen, minSamples: number): Candidate[] {
   return othersOf(seen).filter((other) => scoreOf(other).count >= minSamples);
+}
+
+function judgedOf(seen: Seen, minSamples: number): string[] {
+  return knownOf(seen, minSamples).map(({ revision }) => revision);
 }
 
 function scoreOf({ score = NO_SCORE }: Candidate): Score {

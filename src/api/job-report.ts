@@ -1,6 +1,6 @@
 import type { Distribution, JobReport } from '#domain/job.ts';
 import { formatDuration, formatTime } from '#domain/units.ts';
-import type { JobView } from '#domain/views.ts';
+import type { BatchView } from '#domain/views.ts';
 
 /** The report of a job as one page that needs nothing else: no script, no file, no address. */
 
@@ -17,7 +17,7 @@ td.figure { text-align: right; font-variant-numeric: tabular-nums; }
 svg { background: #f5f5f5; } rect { fill: #4a7; } h2 { margin-top: 2rem; } h3 { margin-bottom: .2rem; }
 `;
 
-export function makeReportPage(job: JobView): string {
+export function makeReportPage(job: BatchView): string {
   const { id, spec, revision, state, reason, createdAt, endedAt, report } = job;
   const title = `${id}: ${spec.model} ${revision}`;
   const about: [string, string][] = [

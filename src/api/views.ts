@@ -1,6 +1,7 @@
 import type { JobShown } from '#control/jobs/jobs.ts';
 import type { ScheduleShown } from '#control/schedules/scheduler.ts';
 import type { ModelView } from '#control/usecases.ts';
+import { isProgram } from '#domain/job.ts';
 import { hostLabel, partsOfRevisionKey } from '#domain/names.ts';
 import { hasEnded } from '#domain/schedule-run.ts';
 import type {
@@ -74,7 +75,7 @@ export function makeInstanceView(instance: Instance): InstanceView {
 }
 
 export function makeJobView({ value, progress }: JobShown): JobView {
-  return { ...value, ...(progress && { progress }) };
+  return isProgram(value) ? value : { ...value, ...(progress && { progress }) };
 }
 
 export function makeScheduleView({ schedule, nextAt, runs }: ScheduleShown): ScheduleView {

@@ -1,12 +1,12 @@
-import { isEnded } from '#domain/job.ts';
-import { type JobAnswer, readJob, readJobs } from '#domain/read-views.ts';
+import { isEnded, type JobProgress } from '#domain/job.ts';
+import { type BatchAnswer, type JobAnswer, readJob, readJobs } from '#domain/read-views.ts';
 import { formatDuration } from '#domain/units.ts';
 import { type Client, namespacePath } from './client.ts';
 import { type Io, pause } from './io.ts';
 import { listAll } from './pages.ts';
 import { formatAge } from './print.ts';
 
-/** Batch jobs, as commands speak of them. */
+/** Jobs, as commands speak of them. */
 
 const LOOK_MS = 500;
 const PAGE = 1000;
@@ -37,11 +37,10 @@ export function makeJobRows(
   const rows = jobs.map((job) => [
     ...first(job.namespace),
     job.id,
-    job.spec.model,
-    job.revision,
+    job.spec.model ?? '-',
+    revisionOf(job) ?? '-',
     job.state,
-    formatDone(job),
-    String(job.rows.failed),
+    ...(isBatch(job) ? [formatDone(job), String(job.rows.failed)] : ['-', '-']),
     formatAge(now, job.createdAt),
     job.reason.split('\n')[0] ?? '',
   ]);
@@ -49,7 +48,16 @@ export function makeJobRows(
   return [[...first('NAMESPACE'), ...head], ...rows];
 }
 
-function formatDone({ rows: { done, total } }: JobAnswer): string {
+export function isBatch(job: JobAnswer): job is BatchAnswer {
+  return job.spec.kind !== 'program';
+}
+
+/** That scores the rows, or that was made. */
+function revisionOf(job: JobAnswer): string | undefined {
+  return isBatch(job) ? job.revision : job.report?.revision;
+}
+
+function formatDone({ rows: { done, total } }: BatchAnswer): string {
   return total === undefined || total === done ? String(done) : `${done}/${total}`;
 }
 
@@ -63,7 +71,7 @@ export async function followJob(
   const path = jobPath(job.namespace, job.id);
   let seen = job;
   for (;;) {
-    if (isTerminal) io.stderr.write(CLEAR_LINE + formatProgress(seen));
+    if (isTerminal) io.stderr.write(CLEAR_LINE + formatState(seen, io.clock.now()));
     if (isEnded(seen.state) || io.signal.aborted) break;
     await pause(io, LOOK_MS);
     if (!io.signal.aborted) seen = await client.call({ path }, readJob);
@@ -72,9 +80,16 @@ export async function followJob(
   return seen;
 }
 
+function formatState(job: JobAnswer, now: number): string {
+  const [reason = ''] = job.reason.split('\n');
+  if (isBatch(job) && job.progress) return formatProgress(job, job.progress);
+  const since =
+    isBatch(job) || job.startedAt === undefined ? '' : ` for ${formatAge(now, job.startedAt)}`;
+  return `${job.state}${since}: ${reason}`;
+}
+
 /** `████████░░░░ 41 %  410000/1000000 rows  52100/s  2 instances  3 failed  12s left`. */
-function formatProgress({ state, rows, progress, reason }: JobAnswer): string {
-  if (!progress) return `${state}: ${reason.split('\n')[0]}`;
+function formatProgress({ rows }: BatchAnswer, progress: JobProgress): string {
   const { rowsPerSecond, instances, etaSeconds } = progress;
   const { done, total, failed } = rows;
   const share = total === undefined || total === 0 ? undefined : done / total;

@@ -13,6 +13,7 @@ import { addJob } from './commands/job.ts';
 import { addKey } from './commands/key.ts';
 import { addLogs } from './commands/logs.ts';
 import { addMeasure } from './commands/measure.ts';
+import { addProgram } from './commands/program.ts';
 import { addPush } from './commands/push.ts';
 import { addRequest } from './commands/request.ts';
 import { addRestore } from './commands/restore.ts';
@@ -82,6 +83,7 @@ function makeCommand(options: ProgramOptions, exit: Exit): Command {
   addInvoke(program, options, exit);
   addRequest(program, options);
   addBatch(program, options, exit);
+  addProgram(program, options, exit);
   addJob(program, options, exit);
   addSchedule(program, options);
   addRun(program, options);

@@ -4,10 +4,11 @@ import {
   type ModelDocument,
   type ModelInput,
   type RevisionSpec,
+  revisionSpec,
   type RevisionSpecInput,
 } from '#domain/model.ts';
 import { modelKey } from '#domain/names.ts';
-import type { Actor, ArtifactRef, RevisionRecord } from '#domain/records.ts';
+import type { Actor, ArtifactRef, Lineage, RevisionRecord } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
 import { type ModelEntry, revisionsOf } from './catalog.ts';
 import { MAX_REVISIONS } from './limits.ts';
@@ -31,6 +32,11 @@ export interface ApplyInput {
   readonly now: number;
 }
 
+/** What of it one revision is made of. */
+type RevisionInput = Pick<ApplyInput, 'artifacts' | 'actor' | 'now'> & {
+  readonly parsed: Pick<ModelDocument, 'metadata'>;
+};
+
 /** Which revisions a document makes. Throws Fault `conflict` where a name has other content already. */
 export function planApply(before: ModelEntry | undefined, apply: ApplyInput): ApplyPlan {
   const document = normalise(apply.input);
@@ -46,6 +52,26 @@ export function planApply(before: ModelEntry | undefined, apply: ApplyInput): Ap
   refuseTooMany(apply.parsed, records.length + created.length);
   const stored = before?.stored.value.document;
   return { document, documentChanged: !isDeepStrictEqual(stored, document), created, retried };
+}
+
+/**
+ * One more revision of a model, of which its document says nothing; or the one that has the same content already.
+ * Throws Fault `conflict` where there would be too many.
+ */
+export function planNext(
+  entry: ModelEntry,
+  written: RevisionSpecInput,
+  options: Omit<RevisionInput, 'parsed'> & { readonly lineage: Lineage },
+): { readonly revision: RevisionRecord; readonly isNew: boolean } {
+  const { lineage, ...input } = options;
+  const siblings = revisionsOf(entry);
+  const parsed = { metadata: { name: entry.name, namespace: entry.namespace } };
+  const declared = { spec: revisionSpec.parse(written), written };
+  const record = makeRecord(declared, { ...input, parsed }, siblings);
+  const same = siblings.find(({ digest }) => digest === record.digest);
+  if (same) return { revision: same, isNew: false };
+  refuseTooMany(parsed, siblings.length + 1);
+  return { revision: { ...record, lineage }, isNew: true };
 }
 
 interface Declared {
@@ -64,7 +90,7 @@ function listDeclared({ input, parsed }: ApplyInput): Declared[] {
 
 function makeRecord(
   { spec, written }: Declared,
-  { parsed, artifacts, actor, now }: ApplyInput,
+  { parsed, artifacts, actor, now }: RevisionInput,
   siblings: readonly RevisionRecord[],
 ): RevisionRecord {
   const { name: model, namespace } = parsed.metadata;
@@ -88,14 +114,14 @@ function makeRecord(
   };
 }
 
-/** With a name: the one of that name. Without: the newest, if it is the same. */
+/** With a name: the one of that name. Without: the newest that people have written, if it is the same. */
 function findSame(
   { spec }: Declared,
   record: RevisionRecord,
   records: readonly RevisionRecord[],
 ): RevisionRecord | undefined {
   if (spec.name === undefined) {
-    const newest = records.at(-1);
+    const newest = records.findLast((other) => other.lineage === undefined);
     return newest?.digest === record.digest ? newest : undefined;
   }
   const named = records.find((other) => other.name === spec.name);
@@ -153,7 +179,7 @@ function normalise<T>(value: T): T {
   return plain;
 }
 
-function refuseTooMany({ metadata }: ModelDocument, count: number): void {
+function refuseTooMany({ metadata }: Pick<ModelDocument, 'metadata'>, count: number): void {
   if (count <= MAX_REVISIONS) return;
   const key = modelKey(metadata.namespace, metadata.name);
   throw new Fault(

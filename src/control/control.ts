@@ -24,7 +24,8 @@ import { coldStartSeconds, createHealthBook } from './health.ts';
 import { createInstances, waitsFor } from './instances.ts';
 import { createJobUseCases } from './job-usecases.ts';
 import type { JobRunner } from './jobs/job-runner.ts';
-import { createJobs } from './jobs/jobs.ts';
+import type { ProgramRunner } from './jobs/program-runner.ts';
+import { createJobs, type Jobs } from './jobs/jobs.ts';
 import { createPlaces } from './jobs/places.ts';
 import { createJournal } from './journal.ts';
 import { createKeepAlive } from './keepalive/keep-alive.ts';
@@ -84,9 +85,11 @@ export interface ControlSettings {
   readonly retention: RetentionDefaults;
 }
 
-/** What batch jobs need. */
+/** What jobs need. */
 export interface Batch {
   readonly runner: JobRunner;
+  /** Absent: programs cannot be run here. */
+  readonly programs?: ProgramRunner | undefined;
   /** The data plane as a caller of this machine writes it. */
   readonly dataPlane: string;
   /** Connections to it begin with a PROXY header. */
@@ -232,6 +235,8 @@ export async function createControl(options: {
     }),
   });
   const selection = await createSelection({ ...base, store, measures, metrics, rollouts, alone });
+  // Retention asks it, and it asks retention.
+  let jobs: Jobs | undefined;
   const retention = await createRetention({
     ...base,
     store,
@@ -242,22 +247,18 @@ export async function createControl(options: {
       (entry) => referencesOf(rollouts.get(entry.key)),
       (entry) => selection.referencesOf(entry),
       (entry) => timetable.referencesOf(entry),
+      (entry) => jobs?.referencesOf(entry) ?? [],
     ],
+    contentInUse: () => jobs?.inUse() ?? [],
     defaults: settings.retention,
   });
   const places = options.batch && createPlaces({ catalog, runtime, ...options.batch });
-  const jobs =
-    options.batch &&
-    places &&
-    (await createJobs({
-      ...base,
-      store,
-      metrics,
-      deletions: retention.deletions,
-      alone,
-      runner: options.batch.runner,
-      places,
-    }));
+  if (options.batch && places) {
+    const { runner, programs } = options.batch;
+    const { deletions } = retention;
+    const parts = { ...base, store, metrics, deletions, alone, runner, programs, places };
+    jobs = await createJobs(parts);
+  }
   const follower = runtime.routes && createRouteFollower({ ...base, routes: runtime.routes });
   const usage = createUsage({
     store,
@@ -298,7 +299,7 @@ export async function createControl(options: {
   const watchers = [keepAlive, instances, revisions, autoscaler, retention].map(
     (part) => (event: RuntimeEvent) => part.onRuntime(event),
   );
-  if (jobs) watchers.push(() => jobs.onRuntime());
+  watchers.push(() => jobs?.onRuntime());
   runtime.onEvent((event) => callEach(watchers, event, log));
   const running = runtime.instances();
   publishing.all({ keys: keys.map((stored) => stored.value), running });

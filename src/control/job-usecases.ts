@@ -1,23 +1,27 @@
 import {
   isEnded,
+  isProgram,
   jobKey,
   type JobRecord,
   type JobRequest,
-  type JobSpec,
   jobSpec,
 } from '#domain/job.ts';
 import type { RunCheck } from '#domain/job-run.ts';
 import { modelKey } from '#domain/names.ts';
 import { parseDocument } from '#domain/parse.ts';
+import type { ProgramRequest } from '#domain/program-job.ts';
 import type { Actor } from '#domain/records.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
+import type { Runtime } from '#runtime/runtime.ts';
 import type { Catalog, ModelEntry } from './catalog.ts';
 import { requireModel } from './checks.ts';
 import { checkJob } from './jobs/check.ts';
 import type { JobRunner } from './jobs/job-runner.ts';
 import type { Jobs, JobShown } from './jobs/jobs.ts';
 import type { Places } from './jobs/places.ts';
+import { programKey, type ProgramRunner } from './jobs/program-runner.ts';
+import { makeOrder } from './jobs/program-work.ts';
 import { MAX_PAGE } from './limits.ts';
 import { requireRole } from './roles.ts';
 import type { Turns } from './turns.ts';
@@ -25,7 +29,7 @@ import type { UseCases } from './usecases.ts';
 
 type JobUseCases = Pick<
   UseCases,
-  'createJob' | 'tryJob' | 'getJob' | 'listJobs' | 'actOnJob' | 'deleteJob' | 'watchJob'
+  'createJob' | 'tryJob' | 'getJob' | 'listJobs' | 'actOnJob' | 'deleteJob' | 'jobLogs' | 'watchJob'
 >;
 
 /** Waiting ones, too: each has a model of its own. */
@@ -41,20 +45,21 @@ const ROLE = 'deploy';
 export interface JobParts {
   readonly jobs: Jobs;
   readonly runner: JobRunner;
+  readonly programs?: ProgramRunner | undefined;
   readonly places: Places;
   /** Letters and digits, each time others. */
   readonly newId: () => string;
 }
 
 export function createJobUseCases(
-  options: { catalog: Catalog; clock: Clock; alone: Turns },
+  options: { catalog: Catalog; runtime: Pick<Runtime, 'logs'>; clock: Clock; alone: Turns },
   parts: JobParts | undefined,
 ): JobUseCases {
-  const { catalog, clock, alone } = options;
+  const { catalog, runtime, clock, alone } = options;
 
   function need(): JobParts {
     if (parts) return parts;
-    throw new Fault('not_implemented', 'batch jobs run where Rouse has its instances itself');
+    throw new Fault('not_implemented', 'jobs run where Rouse has its instances itself');
   }
 
   function find(namespace: string, id: string): JobShown {
@@ -65,32 +70,53 @@ export function createJobUseCases(
 
   function plan(actor: Actor, namespace: string, input: JobRequest, id?: string): JobRecord {
     requireRole(actor, ROLE);
-    const spec = parseDocument(jobSpec, input, 'job');
-    const entry = requireModel(catalog, namespace, spec.model);
-    checkOpen(spec);
-    return {
-      id: id ?? `${spec.model.slice(0, NAME_CHARS)}-${need().newId()}`,
+    parseDocument(jobSpec, input, 'job');
+    checkOpen(input);
+    const common = {
+      id: id ?? `${(input.model ?? 'program').slice(0, NAME_CHARS)}-${need().newId()}`,
       namespace,
-      spec: input,
-      revision: pickRevision(entry, spec),
-      state: 'Pending',
+      state: 'Pending' as const,
       reason: 'waits for its turn',
       createdAt: clock.now(),
       createdBy: actor,
-      rows: { done: 0, failed: 0 },
-      instanceSeconds: 0,
     };
+    if (input.kind === 'program') {
+      const parent = parentOf(namespace, input);
+      return { ...common, spec: input, ...(parent && { parent }), attempts: 0, failures: 0 };
+    }
+    const revision = pickRevision(requireModel(catalog, namespace, input.model), input);
+    const nothing = { rows: { done: 0, failed: 0 }, instanceSeconds: 0 };
+    return { ...common, spec: input, revision, ...nothing };
   }
 
-  function checkOpen({ output }: JobSpec): void {
+  function parentOf(namespace: string, { model, parent }: ProgramRequest): string | undefined {
+    if (model === undefined) return undefined;
+    const entry = requireModel(catalog, namespace, model);
+    return pickRevision(entry, { model, revision: parent });
+  }
+
+  function checkOpen(request: JobRequest): void {
     const open = need()
       .jobs.all()
       .filter(({ value }) => !isEnded(value.state));
     if (open.length >= MAX_OPEN) {
       throw new Fault('conflict', `${MAX_OPEN} jobs wait or run, which is the limit`);
     }
-    const other = open.find(({ value }) => value.spec.output.path === output.path);
-    if (other) throw new Fault('conflict', `job ${other.value.id} is to write ${output.path}`);
+    if (request.kind === 'program') return;
+    const { path } = request.output;
+    const other = open.find(
+      ({ value: { spec } }) => spec.kind !== 'program' && spec.output.path === path,
+    );
+    if (other) throw new Fault('conflict', `job ${other.value.id} is to write ${path}`);
+  }
+
+  async function check(record: JobRecord): Promise<void> {
+    if (isProgram(record)) {
+      await requirePrograms(need()).check(makeOrder(catalog, record));
+    } else if (record.spec.input.location.startsWith('/')) {
+      // What has to be fetched is looked at by the job itself: that may take its time.
+      await checkJob(need(), record, 0);
+    }
   }
 
   return {
@@ -98,16 +124,17 @@ export function createJobUseCases(
       const { jobs } = need();
       if (id !== undefined && jobs.get(jobKey(namespace, id))) return find(namespace, id);
       const record = plan(actor, namespace, request, id);
-      // What has to be fetched is looked at by the job itself: that may take its time.
-      if (request.input.location.startsWith('/')) await checkJob(need(), record, 0);
+      await check(record);
       return await alone(async () => {
-        checkOpen(jobSpec.parse(request));
+        checkOpen(request);
         await jobs.create(record, actor);
         return find(namespace, record.id);
       });
     },
     async tryJob(actor, namespace, request): Promise<RunCheck> {
-      return await checkJob(need(), plan(actor, namespace, request), TRIED_ROWS);
+      const record = plan(actor, namespace, request);
+      if (!isProgram(record)) return await checkJob(need(), record, TRIED_ROWS);
+      throw new Fault('conflict', 'a program has no dry run: it is looked at when the job is made');
     },
     async getJob(actor, namespace, id) {
       requireRole(actor, 'read');
@@ -131,6 +158,14 @@ export function createJobUseCases(
       requireRole(actor, ROLE);
       await need().jobs.remove(find(namespace, id).key);
     },
+    async jobLogs(actor, namespace, id, limit) {
+      requireRole(actor, 'read');
+      const { value } = find(namespace, id);
+      if (!isProgram(value)) {
+        throw new Fault('conflict', `job ${id} is a batch: rows that failed are in its output`);
+      }
+      return await runtime.logs(programKey(value), Math.min(limit, MAX_PAGE));
+    },
     watchJob(actor, namespace, id, listener, signal) {
       requireRole(actor, 'read');
       need().jobs.watch(find(namespace, id).key, listener, signal);
@@ -138,8 +173,16 @@ export function createJobUseCases(
   };
 }
 
+function requirePrograms({ programs }: JobParts): ProgramRunner {
+  if (programs) return programs;
+  throw new Fault('not_implemented', 'programs run where Rouse has its instances itself');
+}
+
 /** The one that was named, or that with most of the traffic. */
-function pickRevision(entry: ModelEntry, { revision, model }: JobSpec): string {
+function pickRevision(
+  entry: ModelEntry,
+  { revision, model }: { readonly revision?: string | undefined; readonly model: string },
+): string {
   if (entry.stored.value.job !== undefined) {
     throw new Fault('conflict', `model ${model} belongs to job ${entry.stored.value.job}`);
   }

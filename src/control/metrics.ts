@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { JOB_STATES, type JobRecord, type JobRows, type JobState } from '#domain/job.ts';
+import { type BatchRecord, JOB_STATES, type JobRows, type JobState } from '#domain/job.ts';
 import { partsOfRevisionKey } from '#domain/names.ts';
 import type { Instance, Runtime, RuntimePool } from '#runtime/runtime.ts';
 import { COLD_START_BUCKETS, COLD_START_HELP } from '#domain/cold-start.ts';
@@ -17,8 +17,10 @@ export interface ControlMetrics {
   /** Of jobs: their states, at a scrape. */
   followJobs(states: () => readonly JobState[]): void;
   /** Rows of a job that have been done since. */
-  jobRows(job: JobRecord, before: JobRows, now: JobRows): void;
+  jobRows(job: BatchRecord, before: JobRows, now: JobRows): void;
   jobRestarted(): void;
+  /** How the program of a job ended: `done`, `failed` or `lost`. */
+  programEnded(outcome: string): void;
   text(): Promise<string>;
 }
 
@@ -76,6 +78,13 @@ export function createControlMetrics(
     registers,
   });
 
+  const programs = new Counter({
+    name: 'rouse_job_programs_total',
+    help: 'Programs of jobs that have ended.',
+    labelNames: ['outcome'] as const,
+    registers,
+  });
+
   return {
     started: (revision) => starts.inc(partsOfRevisionKey(revision)),
     becameReady({ askedAt, startedAt, readyAt }) {
@@ -97,6 +106,7 @@ export function createControlMetrics(
       jobRows.inc({ namespace, model, outcome: 'failed' }, failed);
     },
     jobRestarted: () => jobRestarts.inc(),
+    programEnded: (outcome) => programs.inc({ outcome }),
     text: () => registry.metrics(),
   };
 }
@@ -104,7 +114,7 @@ export function createControlMetrics(
 function measureJobs(states: () => readonly JobState[], registers: Registry[]): void {
   const gauge = new Gauge({
     name: 'rouse_jobs',
-    help: 'Batch jobs by state.',
+    help: 'Jobs by state.',
     labelNames: ['state'] as const,
     registers,
     collect() {

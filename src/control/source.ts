@@ -13,8 +13,12 @@ export function isFetched(spec: Pick<RevisionSpecInput, 'runtime' | 'source'>): 
 
 /** The digest of a source that is stored content. */
 export function digestOf(spec: Pick<RevisionSpec, 'runtime' | 'source'>): string | undefined {
-  if (isAddress(spec)) return undefined;
-  return /^sha256:([0-9a-f]{64})$/.exec(spec.source ?? '')?.[1];
+  return isAddress(spec) ? undefined : digestIn(spec.source);
+}
+
+/** Of a text such as `sha256:<digest>`. */
+export function digestIn(text: string | undefined): string | undefined {
+  return /^sha256:([0-9a-f]{64})$/.exec(text ?? '')?.[1];
 }
 
 /** What is wrong with a source, apart from whether its content is stored. */

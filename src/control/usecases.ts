@@ -200,6 +200,8 @@ export interface UseCases {
   actOnJob(actor: Actor, namespace: string, id: string, action: JobAction): Promise<JobShown>;
   /** Fault `conflict` when it has not ended. */
   deleteJob(actor: Actor, namespace: string, id: string): Promise<void>;
+  /** The last lines that its program wrote. Fault `conflict`: it is a batch. */
+  jobLogs(actor: Actor, namespace: string, id: string, limit: number): Promise<readonly LogLine[]>;
   /** Calls back when something of it may have changed, until the signal. */
   watchJob(
     actor: Actor,

@@ -1,16 +1,16 @@
 import type { FaultCode, Problem } from '#lib/fault.ts';
-import type { JobReport, JobRequest, JobRows } from './job.ts';
+import type { BatchRequest, JobReport, JobRows } from './job.ts';
 import type { TensorInfo } from './records.ts';
 
 /**
- * The contract between control, which has a job, and its runner, a process that scores the rows. A runner that is
+ * The contract between control, which has a batch, and its runner, a process that scores the rows. A runner that is
  * killed at any moment loses nothing that it told of: the next one goes on from what is on disk.
  */
 
 /** All that a runner has to know. */
 export interface RunOrder {
   readonly id: string;
-  readonly spec: JobRequest;
+  readonly spec: BatchRequest;
   readonly model: RunModel;
   /** Of the job alone: parts, what is fetched, the checkpoint. */
   readonly folder: string;

@@ -1,9 +1,13 @@
 import { z } from 'zod';
 import { modelName, namespaceName, revisionName } from './names.ts';
+import { programFields, programSpec } from './program-job.ts';
 import { actor } from './records.ts';
 import { duration } from './units.ts';
 
-/** A job scores the rows of an input with one revision of a model, each once, and writes them in their order. */
+/**
+ * A job is work that ends. A batch scores the rows of an input with one revision of a model, each once, and writes them
+ * in their order; a program (`program-job.ts`) is run to its end.
+ */
 
 const FORMATS = ['csv', 'jsonl', 'parquet', 'arrow'] as const;
 /** More is no table that a model was made for. */
@@ -15,7 +19,8 @@ const SHARE = 'a number of rows such as 100, or a share of them such as 5%';
 const column = z.string().min(1).max(1024);
 const format = z.enum(FORMATS).optional().meta({ description: 'Absent: by the ending.' });
 
-export const jobSpec = z.strictObject({
+export const batchSpec = z.strictObject({
+  kind: z.literal('batch').optional(),
   model: modelName,
   revision: revisionName.optional().meta({ description: 'Absent: that with most of the traffic.' }),
   input: z.strictObject({
@@ -57,9 +62,12 @@ export const jobSpec = z.strictObject({
     .meta({ description: 'It stops when more rows than these have failed.' }),
   deadline: duration.optional().meta({ description: 'It stops when it has taken longer.' }),
 });
+export type BatchRequest = z.input<typeof batchSpec>;
+export type BatchSpec = z.output<typeof batchSpec>;
+
+export const jobSpec = z.discriminatedUnion('kind', [batchSpec, programSpec]);
 /** As it is asked for and stored. */
 export type JobRequest = z.input<typeof jobSpec>;
-export type JobSpec = z.output<typeof jobSpec>;
 
 /** Nothing is filled in or changed: what is kept is what was written. */
 export function isJobRequest(value: unknown): value is JobRequest {
@@ -122,24 +130,38 @@ export const jobReport = z.strictObject({
 });
 export type JobReport = z.output<typeof jobReport>;
 
-export const jobRecord = z.strictObject({
+const commonFields = {
   id: modelName,
   namespace: namespaceName,
-  spec: z.custom<JobRequest>(isJobRequest),
-  /** It stays the same whatever becomes of the model. */
-  revision: revisionName,
   state: z.enum(JOB_STATES),
   reason: z.string().max(8192),
   createdAt: time,
   createdBy: actor,
   startedAt: time.optional(),
   endedAt: time.optional(),
+};
+
+export const batchRecord = z.strictObject({
+  ...commonFields,
+  spec: z.custom<BatchRequest>((value) => batchSpec.safeParse(value).success),
+  /** It stays the same whatever becomes of the model. */
+  revision: revisionName,
   rows: jobRows,
   /** Integrated over the instances that were there; of a job that ended, all of it. */
   instanceSeconds: z.number().nonnegative(),
   report: jobReport.optional(),
 });
+export type BatchRecord = z.output<typeof batchRecord>;
+
+export const programRecord = z.strictObject({ ...commonFields, ...programFields });
+export type ProgramRecord = z.output<typeof programRecord>;
+
+export const jobRecord = z.union([batchRecord, programRecord]);
 export type JobRecord = z.output<typeof jobRecord>;
+
+export function isProgram(job: JobRecord): job is ProgramRecord {
+  return job.spec.kind === 'program';
+}
 
 /** What it does now. */
 export const jobProgress = z.object({
@@ -153,6 +175,16 @@ export type JobProgress = z.output<typeof jobProgress>;
 /** `namespace/id`. */
 export function jobKey(namespace: string, id: string): string {
   return `${namespace}/${id}`;
+}
+
+/** Under which model of its namespace its events are. */
+export function subjectOf({ id, spec }: Pick<JobRecord, 'id' | 'spec'>): string {
+  return spec.model ?? ownModelName(id);
+}
+
+/** A model that belongs to a job, where it has one; its name stands for the job where it has none. */
+export function ownModelName(job: string): string {
+  return `job-${job}`;
 }
 
 export function isEnded(state: JobState): state is 'Succeeded' | 'Failed' | 'Cancelled' {

@@ -40,8 +40,12 @@ export const ENV_MODEL = 'ROUSE_MODEL';
 export const ENV_REVISION = 'ROUSE_REVISION';
 /** For the inspection: a file descriptor to write one `InspectionLine` to. */
 export const ENV_RESULT_FD = 'ROUSE_RESULT_FD';
-/** For the inspection: an empty folder that takes the changed model, where one is needed. */
+/** An empty folder: for the inspection, it takes the changed model, where one is needed; for a job, what it is to leave. */
 export const ENV_OUTPUT = 'ROUSE_OUTPUT';
+/** For the program of a job: which job; paths of its data, and of what the next revision is made from. */
+export const ENV_JOB = 'ROUSE_JOB';
+export const ENV_DATA = 'ROUSE_DATA';
+export const ENV_PARENT = 'ROUSE_PARENT';
 
 /** Each instance gets the inspection in its environment, where Linux takes 128 KiB for a variable. */
 export const MAX_INSPECTION_BYTES = 96 * 1024;

@@ -50,6 +50,42 @@ const histogram = z
   })
   .superRefine(...rule(checkHistogram));
 
+const meanOf = {
+  count: z
+    .int()
+    .min(1)
+    .max(MOST_COUNTED)
+    .optional()
+    .meta({ description: 'How many numbers `value` is the mean of.' }),
+  deviation: z.number().min(0).max(LARGEST).optional().meta({
+    description: 'Standard deviation of these. Absent: that of a share, if the mean is 0 to 1.',
+  }),
+};
+
+/** A number, or the mean of many, of something whose name stands elsewhere. */
+const score = z
+  .strictObject({ value: number.meta({ description: 'A number, or the mean.' }), ...meanOf })
+  .superRefine(...rule(checkSpread));
+
+/** By name. */
+export const scores = z
+  .record(measureName, score)
+  .refine(
+    (named) => Object.keys(named).length <= MOST_MEASURE_NAMES,
+    `at most ${MOST_MEASURE_NAMES} names`,
+  );
+export type Scores = z.output<typeof scores>;
+
+/** `accuracy 0.963 of 540, loss 0.12`. */
+export function formatScores(named: Scores): string {
+  return Object.entries(named)
+    .map(([name, { value, count }]) => {
+      const much = count === undefined ? '' : ` of ${count}`;
+      return `${name} ${Number(value.toPrecision(4))}${much}`;
+    })
+    .join(', ');
+}
+
 /** One thing that was measured. Exactly one of `value`, `label` with `prediction`, and `histogram`. */
 export const measure = z
   .strictObject({
@@ -60,15 +96,7 @@ export const measure = z
       .optional()
       .meta({ description: 'What was measured; accuracy, if it is a label and a prediction.' }),
     value: number.optional().meta({ description: 'A number, or the mean of `count` numbers.' }),
-    count: z
-      .int()
-      .min(1)
-      .max(MOST_COUNTED)
-      .optional()
-      .meta({ description: 'How many numbers `value` is the mean of.' }),
-    deviation: z.number().min(0).max(LARGEST).optional().meta({
-      description: 'Standard deviation of these. Absent: that of a share, if the mean is 0 to 1.',
-    }),
+    ...meanOf,
     label: answer.optional().meta({ description: 'What was right.' }),
     prediction: answer.optional().meta({ description: 'What the model said: 1 if right, else 0.' }),
     histogram: histogram.optional().meta({ description: 'Many values at once, by buckets.' }),
@@ -195,7 +223,10 @@ function checkMeasure(given: Loose<Kind>, say: Say): void {
 }
 
 /** Without a deviation only a share of yes and no says how far its numbers lie apart. */
-function checkSpread({ value, count, deviation }: Loose<Kind>, say: Say): void {
+function checkSpread(
+  { value, count, deviation }: Loose<'value' | 'count' | 'deviation'>,
+  say: Say,
+): void {
   if (typeof value !== 'number' || typeof count !== 'number' || count === 1) return;
   if (deviation !== undefined || (value >= 0 && value <= 1)) return;
   say(['deviation'], 'the standard deviation of these numbers: their mean is no share of 0 to 1');

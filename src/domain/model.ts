@@ -66,7 +66,8 @@ const timeouts = z.strictObject({
   drain: duration.prefault('30s').meta({ description: 'What runs may finish within this.' }),
 });
 
-const revisionFields = {
+/** Of a revision, and in part of a program that is run to its end. */
+export const revisionFields = {
   runtime: z.enum(RUNTIMES).meta({ description: 'What runs the model.' }),
   source: z
     .string()

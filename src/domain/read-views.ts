@@ -2,23 +2,24 @@ import { z } from 'zod';
 import { Fault } from '#lib/fault.ts';
 import { asyncRequest, delivery } from './async-request.ts';
 import { DEFAULT_NAMESPACE } from './names.ts';
-import { eventRecord, REVISION_STATES, tensorInfo, usageRecord } from './records.ts';
+import { eventRecord, lineage, REVISION_STATES, tensorInfo, usageRecord } from './records.ts';
 import { scheduleRun } from './schedule-run.ts';
 import { selectionView } from './selection.ts';
 import {
   appliedView,
+  batchView,
   collectionRowView,
   curlWay,
   deletedView,
   instanceView,
   jobCheckView,
-  jobView,
   keyView,
   logLineView,
   measuresAdded,
   measureView,
   modelStatus,
   newKeyView,
+  programView,
   rolloutView,
   appliedScheduleView,
   scheduleView,
@@ -42,6 +43,7 @@ const revision = z.looseObject({
   reason: z.string(),
   coldStartSeconds: z.number(),
   createdAt: z.number(),
+  lineage: lineage.loose().optional(),
   spec: z.looseObject({ runtime: z.string(), source: z.string().optional() }),
   inspection: z
     .looseObject({
@@ -81,9 +83,15 @@ export const readLogs = createReader(listOf(logLineView.loose()));
 export const readMeasures = createReader(listOf(measureView.loose()));
 export const readMeasuresAdded = createReader(measuresAdded.loose());
 export const readSelection = createReader(selectionView.loose());
-export const readJob = createReader(jobView.loose());
-export type JobAnswer = ReturnType<typeof readJob>;
-export const readJobs = createReader(listOf(jobView.loose()));
+const batch = batchView.loose();
+export type BatchAnswer = z.output<typeof batch>;
+const program = programView.loose();
+export type ProgramAnswer = z.output<typeof program>;
+const job = z.union([batch, program]);
+export type JobAnswer = z.output<typeof job>;
+export const readBatch = createReader(batch);
+export const readJob = createReader(job);
+export const readJobs = createReader(listOf(job));
 export const readJobCheck = createReader(jobCheckView.loose());
 export type JobCheckAnswer = ReturnType<typeof readJobCheck>;
 export const readSchedule = createReader(schedule);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { scores } from './measures.ts';
 import { modelDocument, revisionSpec } from './model.ts';
 import { PRIORITIES } from './priority.ts';
 import { modelName, namespaceName, revisionName } from './names.ts';
@@ -65,6 +66,19 @@ export type Inspection = z.output<typeof inspection>;
 export const REVISION_STATES = ['Preparing', 'Proving', 'Ready', 'Failed'] as const;
 export type RevisionState = (typeof REVISION_STATES)[number];
 
+/** Where a revision comes from that a job has made, and what the job measured of it. */
+export const lineage = z.strictObject({
+  /** Of the same namespace. */
+  job: modelName,
+  parent: revisionName,
+  /** Of the data that it was made with, where the job had any. */
+  data: sha256.optional(),
+  metrics: scores,
+  /** The same of the parent, by the same data. */
+  parentMetrics: scores,
+});
+export type Lineage = z.output<typeof lineage>;
+
 export const revisionRecord = z.strictObject({
   namespace: namespaceName,
   model: modelName,
@@ -86,6 +100,8 @@ export const revisionRecord = z.strictObject({
   createdBy: actor,
   /** It had been deleted by itself. */
   restoredAt: time.optional(),
+  /** A job has made it. Absent: people wrote it. */
+  lineage: lineage.optional(),
 });
 export type RevisionRecord = z.output<typeof revisionRecord>;
 

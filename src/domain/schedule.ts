@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { cron, timeZone } from './cron-text.ts';
-import { jobSpec } from './job.ts';
+import { batchSpec } from './job.ts';
 import { rule } from './model-rules.ts';
 import { measureName } from './measures.ts';
 import { DEFAULT_NAMESPACE, modelKey, modelName, namespaceName } from './names.ts';
@@ -92,7 +92,7 @@ const scheduleSpec = z
     history: z.int().min(1).max(MOST_HISTORY).default(20).meta({
       description: 'Ended runs that are remembered.',
     }),
-    batch: jobSpec.optional().meta({
+    batch: batchSpec.optional().meta({
       description:
         'A batch job. {date}, {time} (by the time zone) and {run} in its paths are those of the run.',
     }),

@@ -187,6 +187,7 @@ const decided = z.strictObject({
   reason: z.string(),
   revision: z.string().optional(),
   why: z.string(),
+  judged: z.array(z.string()).optional().meta({ description: 'Those that were not chosen.' }),
   at: z.number(),
 });
 export type Decided = z.output<typeof decided>;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { asyncRequest, delivery } from './async-request.ts';
-import { jobProgress, jobRecord, jobSpec } from './job.ts';
+import { batchRecord, batchSpec, jobProgress, programRecord } from './job.ts';
+import { programSpec } from './program-job.ts';
 import { scheduleDocument } from './schedule.ts';
 import { scheduleRun } from './schedule-run.ts';
 import { measureName } from './measures.ts';
@@ -201,10 +202,13 @@ export const collectionRowView = z.object({
 });
 export type CollectionRowView = z.output<typeof collectionRowView>;
 
-export const jobView = jobRecord.extend({
-  spec: jobSpec,
+export const batchView = batchRecord.extend({
+  spec: batchSpec,
   progress: jobProgress.optional().meta({ description: 'Absent: it does nothing now.' }),
 });
+export type BatchView = z.input<typeof batchView>;
+export const programView = programRecord.extend({ spec: programSpec });
+export const jobView = z.union([batchView, programView]);
 export type JobView = z.input<typeof jobView>;
 
 export const jobCheckView = z.object({

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '#lib/clock.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 import type { Answer, Call, Channel, FromRuntime, PlainFault } from './remote-messages.ts';
-import type { Runtime } from './runtime.ts';
+import type { Runtime, Task } from './runtime.ts';
 
 /**
  * Lends a runtime to another process: see `remote.ts` for its end. The runtime stays here, and so do its orders:
@@ -11,6 +11,7 @@ import type { Runtime } from './runtime.ts';
  * 2. An answer goes out after the events that its call brought about at once.
  * 3. What stands by in the pool is told when it has changed, at most `POOL_MS` later: nothing depends on it at once.
  *    Nobody looks at it while there is no borrower.
+ * 4. A task ends with its borrower: nobody else would hear how it ended.
  */
 const POOL_MS = 500;
 
@@ -27,6 +28,8 @@ export function createRuntimeHost(options: { runtime: Runtime; clock: Clock }): 
   let listed = false;
   let toldPool = '';
   let timer: Timer | undefined;
+  /** That run for the borrower. */
+  const tasks = new Set<Task>();
 
   function tellPool(): void {
     const views = runtime.pool?.views();
@@ -40,6 +43,8 @@ export function createRuntimeHost(options: { runtime: Runtime; clock: Clock }): 
     borrower = undefined;
     listed = false;
     timer?.cancel();
+    for (const { workload } of tasks) runtime.tasks?.end(workload.key);
+    tasks.clear();
   }
 
   runtime.onEvent((event) => {
@@ -47,7 +52,9 @@ export function createRuntimeHost(options: { runtime: Runtime; clock: Clock }): 
   });
 
   async function answer(channel: Channel, id: number, call: Call): Promise<void> {
+    if (call.method === 'run' && channel === borrower) tasks.add(call.task);
     channel.send(await run(runtime, id, call));
+    if (call.method === 'run') tasks.delete(call.task);
   }
 
   function introduce(channel: Channel): void {
@@ -56,7 +63,13 @@ export function createRuntimeHost(options: { runtime: Runtime; clock: Clock }): 
     const { capabilities } = runtime;
     const instances = runtime.instances();
     const pool = runtime.pool?.views();
-    channel.send({ type: 'runtime-instances', capabilities, instances, ...(pool && { pool }) });
+    channel.send({
+      type: 'runtime-instances',
+      capabilities,
+      instances,
+      ...(pool && { pool }),
+      runsTasks: runtime.tasks !== undefined,
+    });
     if (!pool) return;
     toldPool = JSON.stringify(pool);
     timer?.cancel();
@@ -71,6 +84,7 @@ export function createRuntimeHost(options: { runtime: Runtime; clock: Clock }): 
         if (message.type === 'runtime-hello') introduce(channel);
         else if (message.type === 'runtime-release') runtime.release(message.instance);
         else if (message.type === 'runtime-refreeze') runtime.refreeze?.(message.revision);
+        else if (message.type === 'runtime-end-task') runtime.tasks?.end(message.key);
         else if (message.type === 'runtime-keep') runtime.pool?.keep(message.runtimes);
         else if (message.type === 'runtime-call') void answer(channel, message.id, message.call);
       });
@@ -96,6 +110,9 @@ async function perform(runtime: Runtime, call: Call): Promise<Answer> {
       return { inspection: await runtime.inspect(call.workload) };
     case 'logs':
       return { lines: await runtime.logs(call.revision, call.limit) };
+    case 'run':
+      if (!runtime.tasks) throw new Fault('not_implemented', 'this runtime runs no tasks');
+      return { taskEnd: await runtime.tasks.run(call.task) };
     case 'prepare':
       await runtime.prepare(call.workload);
       break;

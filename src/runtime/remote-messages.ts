@@ -7,6 +7,8 @@ import type {
   PoolView,
   RuntimeCapabilities,
   RuntimeEvent,
+  Task,
+  TaskEnd,
   Wanted,
   Workload,
 } from './runtime.ts';
@@ -27,6 +29,8 @@ export type Call =
   | { readonly method: 'inspect' | 'prepare'; readonly workload: Workload }
   | { readonly method: 'want'; readonly workload: Workload; readonly wanted: Wanted }
   | { readonly method: 'logs'; readonly revision: string; readonly limit: number }
+  /** It ends with the borrower. */
+  | { readonly method: 'run'; readonly task: Task }
   | { readonly method: 'close'; readonly graceMs: number };
 
 export type ToRuntime =
@@ -35,12 +39,14 @@ export type ToRuntime =
   | { readonly type: 'runtime-call'; readonly id: number; readonly call: Call }
   | { readonly type: 'runtime-release'; readonly instance: string }
   | { readonly type: 'runtime-refreeze'; readonly revision: string }
+  | { readonly type: 'runtime-end-task'; readonly key: string }
   | { readonly type: 'runtime-keep'; readonly runtimes: readonly RuntimeName[] };
 
 /** What a call gives, if anything. */
 export interface Answer {
   readonly inspection?: Inspection;
   readonly lines?: readonly LogLine[];
+  readonly taskEnd?: TaskEnd;
 }
 
 export type FromRuntime =
@@ -50,6 +56,8 @@ export type FromRuntime =
       readonly instances: readonly Instance[];
       /** Absent: there is no pool. */
       readonly pool?: readonly PoolView[];
+      /** Programs can be run to their end. */
+      readonly runsTasks?: boolean;
     }
   | { readonly type: 'runtime-pool'; readonly views: readonly PoolView[] }
   | { readonly type: 'runtime-event'; readonly event: RuntimeEvent }

@@ -2,7 +2,7 @@ import { Fault } from '#lib/fault.ts';
 import { callEach } from '#lib/listeners.ts';
 import type { Log } from '#lib/log.ts';
 import type { Answer, Call, Channel, FromRuntime, PlainFault } from './remote-messages.ts';
-import type { Instance, PoolView, Runtime, RuntimeEvent } from './runtime.ts';
+import type { Instance, PoolView, Runtime, RuntimeEvent, RuntimeTasks } from './runtime.ts';
 
 /**
  * A runtime that lives in another process: see `remote-host.ts` for the other end. Resolves once the list of
@@ -44,7 +44,7 @@ export async function createRemoteRuntime(options: {
     else if (message.type === 'runtime-fault') calls.reject(message.id, message.fault);
   });
   channel.send({ type: 'runtime-hello' });
-  const { capabilities } = await listed.promise;
+  const { capabilities, runsTasks = false } = await listed.promise;
 
   return {
     capabilities,
@@ -54,6 +54,7 @@ export async function createRemoteRuntime(options: {
         views: () => pool ?? [],
       },
     }),
+    ...(runsTasks && { tasks: lendTasks(channel, calls) }),
     async inspect(workload) {
       const { inspection } = await calls.ask({ method: 'inspect', workload });
       if (inspection) return inspection;
@@ -74,6 +75,17 @@ export async function createRemoteRuntime(options: {
     async close(graceMs) {
       await calls.ask({ method: 'close', graceMs });
     },
+  };
+}
+
+function lendTasks(channel: Channel, calls: ReturnType<typeof createCalls>): RuntimeTasks {
+  return {
+    async run(task) {
+      const { taskEnd } = await calls.ask({ method: 'run', task });
+      if (taskEnd) return taskEnd;
+      throw new Fault('internal', 'the runtime did not say how a task ended');
+    },
+    end: (key) => channel.send({ type: 'runtime-end-task', key }),
   };
 }
 

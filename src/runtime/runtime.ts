@@ -135,6 +135,42 @@ export interface RuntimeRoutes {
   forget(model: string): Promise<void>;
 }
 
+/** A program that is run to its end. */
+export interface Task {
+  /** Of runtime `command`. Its key is unique among tasks; what it prints is found under it in the logs. */
+  readonly workload: Workload;
+  /** Where it runs; absolute. */
+  readonly folder: string;
+  /** Of its environment, whatever the workload says. */
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+export interface TaskEnd {
+  /** It exited with status 0. */
+  readonly ok: boolean;
+  /** "exited with status 1 after 0.4s", "used 1.1Gi of memory, its limit is 1Gi", … */
+  readonly how: string;
+  /** By no doing of its own: it was ended, or what started it has died. */
+  readonly isLost: boolean;
+  /** Its last lines of output, oldest first. */
+  readonly lastLines: readonly string[];
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  /** The most that was seen. */
+  readonly memoryBytes: number;
+}
+
+/** Programs that are run to their end. They give way to all others of the machine. */
+export interface RuntimeTasks {
+  /**
+   * Runs it once, and resolves when it has ended; what it leaves behind is ended, too. One that runs under the same key is
+   * ended before. Throws a Fault that says why it cannot be started.
+   */
+  run(task: Task): Promise<TaskEnd>;
+  /** Kills it. Repeatable. */
+  end(key: string): void;
+}
+
 /**
  * Runs instances of revisions. Every method is idempotent; everything that it does by itself is told through
  * `onEvent`. An implementation is whatever passes `test/runtime/conformance.ts`.
@@ -144,6 +180,7 @@ export interface Runtime {
   /** Absent where there is no such thing. */
   readonly pool?: RuntimePool;
   readonly routes?: RuntimeRoutes;
+  readonly tasks?: RuntimeTasks;
   /** Looks into the artifact, in a short-lived process of its own. Throws Fault `invalid` when it is unfit. */
   inspect(workload: Workload): Promise<Inspection>;
   /**

@@ -29,6 +29,7 @@ import { findCurlWay } from './curl-way.ts';
 import { makeFirstKey } from './first-key.ts';
 import { createJobRunner } from './job-runner.ts';
 import { createModelPlatform } from './model-platform.ts';
+import { createProgramRunner } from './program-runner.ts';
 
 const STARTER: Actor = { id: 'system:serve', role: 'deploy' };
 const clock = systemClock;
@@ -108,6 +109,9 @@ export async function createControlPlane(
     ...(!knative && {
       batch: {
         runner: createJobRunner(folder),
+        programs:
+          runtime.tasks &&
+          createProgramRunner({ runtime, tasks: runtime.tasks, artifacts, folder: folder.jobs }),
         dataPlane: setup.dataPlane,
         proxyProtocol: settings.proxyProtocol,
         dataFolder: folder.path,

@@ -283,7 +283,7 @@ describe('get', () => {
     );
     expect((await shown.run(['get', 'model', 'beta'])).stdout).toMatch(/^NAME.*\nbeta .*\n$/);
     const revisions = await shown.run(['get', 'revisions']);
-    expect(revisions.stdout).toMatch(/\nalpha +v1 +command +Ready +\S+ +\S+ +ready .*\nbeta /);
+    expect(revisions.stdout).toMatch(/\nalpha +v1 +command +Ready +\S+ +\S+ +- +ready .*\nbeta /);
     const instances = await shown.run(['get', 'instances', 'alpha']);
     expect(instances.stdout).toMatch(/^ID.*\nfake-\d+ +alpha +v1 +ready +- +0\.0s +\S+\n$/);
     const events = await shown.run(['get', 'events', 'beta']);

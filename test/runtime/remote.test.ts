@@ -5,7 +5,7 @@ import { Fault } from '#lib/fault.ts';
 import { silentLog } from '#lib/log.ts';
 import { createRemoteRuntime } from '#runtime/remote.ts';
 import { createRuntimeHost, type RuntimeHost } from '#runtime/remote-host.ts';
-import type { Runtime, RuntimeEvent } from '#runtime/runtime.ts';
+import type { Runtime, RuntimeEvent, RuntimeTasks } from '#runtime/runtime.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 import { until } from '#test/until.ts';
 import { testRuntime, wanted } from './conformance.ts';
@@ -116,6 +116,40 @@ test('what stands by is mirrored, and what shall stand by is passed on', async (
   expect(clock.pending).toBe(1);
   die();
   await until('nobody looks any more', () => clock.pending === 0);
+});
+
+test('a task is run for who asks, and ended with it', async () => {
+  const { harness } = createLender();
+  const ended: string[] = [];
+  const figures = { lastLines: [], seconds: 1, cpuSeconds: 1, memoryBytes: 1 };
+  const tasks: RuntimeTasks = {
+    async run({ workload: { key } }) {
+      if (key === 'default/quick/program')
+        return { ok: true, how: 'is done', isLost: false, ...figures };
+      await until(`${key} is ended`, () => ended.includes(key));
+      return { ok: false, how: 'was ended', isLost: true, ...figures };
+    },
+    end: (key) => void ended.push(key),
+  };
+  const host = createRuntimeHost({ runtime: { ...harness.runtime, tasks }, clock: systemClock });
+  const first = await borrowFrom(host);
+  const workload = await harness.workload('sound');
+  const run = (name: string) =>
+    first.runtime.tasks?.run({
+      workload: { ...workload, key: `default/${name}/program` },
+      folder: '/',
+      variables: {},
+    });
+  expect(await run('quick')).toMatchObject({ ok: true, how: 'is done' });
+  const stopped = run('stopped');
+  first.runtime.tasks?.end('default/stopped/program');
+  expect(await stopped).toMatchObject({ isLost: true });
+  const left = run('left');
+  await first.runtime.logs('default/m/v1', 1);
+  first.die();
+  await expect(left).rejects.toMatchObject({ code: 'unavailable' });
+  await until('it is ended', () => ended.includes('default/left/program'));
+  expect(ended).toEqual(['default/stopped/program', 'default/left/program']);
 });
 
 test('a lender that closes tells nobody anything any more', async () => {

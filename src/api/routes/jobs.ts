@@ -10,6 +10,7 @@ import { createChangeStream } from '../change-stream.ts';
 import { makeReportPage } from '../job-report.ts';
 import { nextOf, type Page, page } from '../paging.ts';
 import { defineRoute, jsonResponse, NONE, type Route } from '../route.ts';
+import { lines } from './observe.ts';
 import { jobBody } from '../schemas.ts';
 import { makeJobView } from '../views.ts';
 
@@ -45,7 +46,7 @@ export function makeJobRoutes(options: ApiOptions): Route[] {
     defineRoute({
       method: 'get',
       path: '/api/v1/jobs',
-      summary: 'The batch jobs of all namespaces',
+      summary: 'The jobs of all namespaces',
       tag: 'jobs',
       params: NONE,
       query: page,
@@ -56,7 +57,7 @@ export function makeJobRoutes(options: ApiOptions): Route[] {
     defineRoute({
       method: 'get',
       path: JOBS_PATH,
-      summary: 'The batch jobs of a namespace',
+      summary: 'The jobs of a namespace',
       tag: 'jobs',
       params: inNamespace,
       query: page,
@@ -67,7 +68,7 @@ export function makeJobRoutes(options: ApiOptions): Route[] {
     defineRoute({
       method: 'post',
       path: JOBS_PATH,
-      summary: 'Scores the rows of an input with a model',
+      summary: 'Scores the rows of an input with a model, or runs a program to its end',
       tag: 'jobs',
       params: inNamespace,
       query: z.strictObject({
@@ -93,7 +94,7 @@ export function makeJobRoutes(options: ApiOptions): Route[] {
     defineRoute({
       method: 'get',
       path: `${JOBS_PATH}/{job}`,
-      summary: 'A batch job, how far it is, and its report',
+      summary: 'A job, how far it is, and its report',
       tag: 'jobs',
       params: ofJob,
       query: NONE,
@@ -123,6 +124,12 @@ export function makeJobRoutes(options: ApiOptions): Route[] {
       },
       async handle({ context, actor, params }) {
         const job = makeJobView(await useCases.getJob(actor, params.namespace, params.job));
+        if (!('rows' in job)) {
+          throw new Fault(
+            'conflict',
+            `job ${job.id} is a program: its report is in the job itself`,
+          );
+        }
         return context.body(makeReportPage(job), 200, {
           'content-type': 'text/html; charset=utf-8',
           'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'",
@@ -130,9 +137,23 @@ export function makeJobRoutes(options: ApiOptions): Route[] {
       },
     }),
     defineRoute({
+      method: 'get',
+      path: `${JOBS_PATH}/{job}/logs`,
+      summary: 'The last lines that its program wrote',
+      tag: 'jobs',
+      params: ofJob,
+      query: lines,
+      responses: { 200: jsonResponse('Oldest first.', 'LogPage') },
+      async handle({ context, actor, params, query }) {
+        const { namespace, job } = params;
+        const found = await useCases.jobLogs(actor, namespace, job, query.limit);
+        return context.json({ items: found.filter(({ at }) => at >= query.after) });
+      },
+    }),
+    defineRoute({
       method: 'post',
       path: `${JOBS_PATH}/{job}`,
-      summary: 'Pauses, resumes or cancels it',
+      summary: 'Pauses, resumes or cancels it; a program can be cancelled only',
       tag: 'jobs',
       params: ofJob,
       query: NONE,
@@ -147,7 +168,7 @@ export function makeJobRoutes(options: ApiOptions): Route[] {
     defineRoute({
       method: 'delete',
       path: `${JOBS_PATH}/{job}`,
-      summary: 'Forgets a job that has ended; its output stays',
+      summary: 'Forgets a job that has ended; what it made stays',
       tag: 'jobs',
       params: ofJob,
       query: NONE,

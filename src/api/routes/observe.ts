@@ -13,7 +13,7 @@ const MAX_ROWS = 10_000;
 /** A month of minutes of one revision is 4 MB of JSON. */
 const MAX_MINUTES = 31 * DAY_MINUTES;
 
-const lines = z.strictObject({
+export const lines = z.strictObject({
   limit: z.coerce.number().int().min(1).max(MAX_LINES).default(200),
   after: z.coerce
     .number()

@@ -1,6 +1,6 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
-import { jobSpec } from '#domain/job.ts';
+import { batchSpec } from '#domain/job.ts';
 import type { RunOrder } from '#domain/job-run.ts';
 import { assemble } from '../rows/assemble.ts';
 import { fileFault, makeDurable } from '../rows/durable.ts';
@@ -42,7 +42,7 @@ async function joinFailed(folder: string, parts: readonly Part[], path: string):
 
 /** Repeatable: see `publish`. The output comes last: when it is there, all is. */
 export async function publishAll({ id, spec: written }: RunOrder): Promise<void> {
-  const spec = jobSpec.parse(written);
+  const spec = batchSpec.parse(written);
   const finished = finishedPaths(spec, id);
   const final = finalPaths(spec);
   const { replace } = spec.output;

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, realpath } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
-import type { JobSpec } from '#domain/job.ts';
+import type { BatchSpec } from '#domain/job.ts';
 import { Fault } from '#lib/fault.ts';
 import { fileFault, partialOf } from '../rows/durable.ts';
 import { locate } from '../rows/locate.ts';
@@ -34,7 +34,7 @@ export function unfinishedPaths(spec: Written, id: string): string[] {
 }
 
 /** Throws a Fault where a file of the job lies in the data folder, or cannot be written. */
-export async function checkPaths({ input, output }: JobSpec, dataFolder: string): Promise<void> {
+export async function checkPaths({ input, output }: BatchSpec, dataFolder: string): Promise<void> {
   const own = await realpath(dataFolder);
   const files = input.location.startsWith('/') ? await locate(input.location) : [];
   for (const { path } of files) refuseInside(own, await realpath(path), path);

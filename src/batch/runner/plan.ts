@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { type JobSpec, jobSpec } from '#domain/job.ts';
+import { type BatchSpec, batchSpec } from '#domain/job.ts';
 import type { RunOrder } from '#domain/job-run.ts';
 import type { TensorInfo } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
@@ -15,7 +15,7 @@ import { checkPaths, finalPaths } from './paths.ts';
 
 /** How a job reads its rows, and what it does with the columns. */
 export interface Plan {
-  readonly spec: JobSpec;
+  readonly spec: BatchSpec;
   readonly source: RowSource;
   readonly map: ColumnMap;
   /** Columns of the input that stand in the output; they are read behind those of the map. */
@@ -33,7 +33,7 @@ export async function openPlan({
   folder,
   dataFolder,
 }: RunOrder): Promise<Plan> {
-  const spec = jobSpec.parse(written);
+  const spec = batchSpec.parse(written);
   await checkPaths(spec, dataFolder);
   const { path, replace } = spec.output;
   const output = { path, replace, ...encodingOf(path, spec.output.format) };
@@ -65,7 +65,7 @@ function findColumn(columns: readonly ColumnHead[], name: string): ColumnHead {
 }
 
 /** A model that says nothing of its inputs gets the columns under their own names, or those that were said. */
-function guessInputs(columns: readonly ColumnHead[], map: JobSpec['map']): TensorInfo[] {
+function guessInputs(columns: readonly ColumnHead[], map: BatchSpec['map']): TensorInfo[] {
   if (!map) {
     return columns.map(({ name, type, width }) => ({
       name,

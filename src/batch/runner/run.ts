@@ -1,4 +1,4 @@
-import type { JobReport, JobRows, JobSpec } from '#domain/job.ts';
+import type { BatchSpec, JobReport, JobRows } from '#domain/job.ts';
 import { mostFailed } from '#domain/job.ts';
 import type { RunOrder, RunProgress } from '#domain/job-run.ts';
 import type { Clock } from '#lib/clock.ts';
@@ -197,7 +197,7 @@ function createWatch(options: {
   };
 }
 
-function checkFailed({ maxFailed }: JobSpec, rows: JobRows, isAll: boolean): void {
+function checkFailed({ maxFailed }: BatchSpec, rows: JobRows, isAll: boolean): void {
   const { total, done, failed } = rows;
   if (failed === done && (done >= HOPELESS_ROWS || (isAll && done > 0))) {
     throw new Fault('invalid', `none of the first ${done} rows could be scored`);

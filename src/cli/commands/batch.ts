@@ -1,16 +1,16 @@
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
-import { isEnded, type JobRequest, jobSpec } from '#domain/job.ts';
+import { type BatchRequest, batchSpec } from '#domain/job.ts';
 import { parseDocument } from '#domain/parse.ts';
-import { type JobAnswer, type JobCheckAnswer, readJob, readJobCheck } from '#domain/read-views.ts';
+import { type JobCheckAnswer, readJobCheck } from '#domain/read-views.ts';
 import { formatDuration, formatSize } from '#domain/units.ts';
 import { ROUSE } from '#lib/command.ts';
 import type { Io } from '../io.ts';
-import { followJob, jobPath } from '../jobs.ts';
+import { jobPath } from '../jobs.ts';
 import { modelClientFor } from '../models.ts';
 import { type Common, namespaceOf, parseCount } from '../options.ts';
 import { formatTable } from '../print.ts';
-import { suggest } from '../suggest.ts';
+import { runJob } from '../run-job.ts';
 
 interface Options extends Omit<Common, 'output'> {
   readonly output: string;
@@ -27,9 +27,6 @@ interface Options extends Omit<Common, 'output'> {
   readonly detach?: boolean;
   readonly json?: boolean;
 }
-
-/** Reasons of failed rows that are told. */
-const SHOWN_REASONS = 5;
 
 export function addBatch(program: Command, io: Io, exit: { status: number }): void {
   program
@@ -60,70 +57,19 @@ Example: ${ROUSE} batch digits pixels.csv -o labels.csv --columns id`,
         command.error('error: expected -o FILE, where the output goes');
       }
       const request = makeRequest(model, input, options, io.cwd);
-      parseDocument(jobSpec, request, 'job');
+      parseDocument(batchSpec, request, 'job');
       if (options.dryRun === true) await dryRun(request, options, io);
-      else await run(request, options, io, exit);
+      else await runJob(request, options, io, exit);
     });
 }
 
-async function run(
-  request: JobRequest,
-  options: Options,
-  io: Io,
-  exit: { status: number },
-): Promise<void> {
-  const namespace = namespaceOf(options);
-  const client = modelClientFor(io, { ...options, output: 'table' }, request.model);
-  const call = { method: 'POST', path: jobPath(namespace), json: request } as const;
-  const job = await client.call(call, readJob);
-  const follow = suggest(['job', 'follow', job.id], { server: client.server, namespace });
-  if (options.detach === true) {
-    tellJob(job, options, io, exit);
-    io.stderr.write(`Follow it with: ${follow}\n`);
-    return;
-  }
-  const seen = await followJob(client, job, io);
-  tellJob(seen, options, io, exit);
-  if (!isEnded(seen.state)) io.stderr.write(`It goes on. Follow it with: ${follow}\n`);
-}
-
-async function dryRun(request: JobRequest, options: Options, io: Io): Promise<void> {
+async function dryRun(request: BatchRequest, options: Options, io: Io): Promise<void> {
   const client = modelClientFor(io, { ...options, output: 'table' }, request.model);
   const path = jobPath(namespaceOf(options));
   const call = { method: 'POST', path, query: { dryRun: 'true' }, json: request } as const;
   const check = await client.call(call, readJobCheck);
   if (options.json === true) io.stdout.write(`${JSON.stringify(check, undefined, 2)}\n`);
   else io.stdout.write(formatCheck(check));
-}
-
-/** How it stands, and an exit status that says whether it has failed. */
-export function tellJob(
-  job: JobAnswer,
-  options: { readonly json?: boolean; readonly output: string },
-  { stdout }: Pick<Io, 'stdout'>,
-  exit: { status: number },
-): void {
-  if (job.state === 'Failed' || job.state === 'Cancelled') exit.status = 1;
-  const isJson = options.json === true || options.output === 'json';
-  stdout.write(isJson ? `${JSON.stringify(job, undefined, 2)}\n` : formatJob(job));
-}
-
-function formatJob({ id, state, reason, rows, report, spec }: JobAnswer): string {
-  const lines = [`${id}  ${state}: ${reason}`];
-  if (report) {
-    const { seconds, rowsPerSecond, batchSize, latency, instanceSeconds, failures } = report;
-    lines.push(
-      `  ${rows.done} rows in ${formatDuration(seconds * 1000)}, ${Math.round(rowsPerSecond)}/s, ` +
-        `${Math.round(batchSize)} a request, p95 ${formatDuration(latency.p95)}, ` +
-        `${instanceSeconds.toFixed(0)} instance-seconds`,
-      `  output  ${spec.output.path}`,
-    );
-    if (rows.failed > 0) lines.push(`  failed  ${spec.output.path}.failed.jsonl`);
-    for (const { reason: why, rows: count } of failures.slice(0, SHOWN_REASONS)) {
-      lines.push(`    ${count} × ${why}`);
-    }
-  }
-  return `${lines.join('\n')}\n`;
 }
 
 function formatCheck(check: JobCheckAnswer): string {
@@ -149,7 +95,7 @@ function formatCell(value: unknown): string {
   return text.length > 40 ? `${text.slice(0, 39)}…` : text;
 }
 
-function makeRequest(model: string, input: string, options: Options, cwd: string): JobRequest {
+function makeRequest(model: string, input: string, options: Options, cwd: string): BatchRequest {
   const { revision, map, columns, format, outputFormat } = options;
   const { batchSize, maxFailed, deadline, force } = options;
   const isAddress = /^https?:\/\//.test(input);

@@ -150,15 +150,17 @@ async function getRevisions(question: Question): Promise<Listing> {
     const path = modelPath(namespace, model, 'revisions');
     const page = await client.call({ path }, readRevisions);
     items.push(...page.items);
-    for (const { name, spec, state, coldStartSeconds, createdAt, reason } of page.items) {
+    for (const item of page.items) {
+      const { name, spec, state, coldStartSeconds, createdAt, lineage, reason } = item;
       const cold = coldStartSeconds === 0 ? '-' : `${coldStartSeconds.toFixed(2)}s`;
       const age = formatAge(now, createdAt);
       const [why = ''] = reason.split('\n');
       const first = ofNamespace(question, namespace);
-      rows.push([...first, model, name, spec.runtime, state, cold, age, why]);
+      const from = lineage ? `${lineage.parent} by ${lineage.job}` : '-';
+      rows.push([...first, model, name, spec.runtime, state, cold, age, from, why]);
     }
   }
-  const header = ['MODEL', 'NAME', 'RUNTIME', 'STATE', 'COLD START', 'AGE', 'REASON'];
+  const header = ['MODEL', 'NAME', 'RUNTIME', 'STATE', 'COLD START', 'AGE', 'FROM', 'REASON'];
   return { value: items, rows: [[...ofNamespace(question, 'NAMESPACE'), ...header], ...rows] };
 }
 

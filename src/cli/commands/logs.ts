@@ -63,7 +63,7 @@ async function follow(
 }
 
 /** A line each, in JSON too: a reader of a stream takes them one by one. */
-function printLines(io: Io, format: Format, lines: readonly LogLineView[]): void {
+export function printLines(io: Io, format: Format, lines: readonly LogLineView[]): void {
   for (const line of lines) {
     if (format === 'json') io.stdout.write(`${JSON.stringify(line)}\n`);
     else if (format === 'yaml') io.stdout.write(formatYaml([line]));

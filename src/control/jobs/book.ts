@@ -1,7 +1,7 @@
 import type { Clock } from '#lib/clock.ts';
-import { jobKey, type JobRecord } from '#domain/job.ts';
+import { isProgram, jobKey, type JobRecord, subjectOf } from '#domain/job.ts';
 import type { Store, Stored, Write } from '#store/store.ts';
-import type { Journal } from '../journal.ts';
+import type { Journal, NewEvent } from '../journal.ts';
 import { rowsOf } from '../pages.ts';
 import type { JobChange } from './state.ts';
 
@@ -9,8 +9,8 @@ import type { JobChange } from './state.ts';
 export interface JobBook {
   get(key: string): Stored<'job'> | undefined;
   all(): Stored<'job'>[];
-  /** All or nothing with `writes` and the event of the change. */
-  commit(change: JobChange, writes?: readonly Write[]): Promise<void>;
+  /** All or nothing with the event of the change, and with the writes and events that belong to it. */
+  commit(change: JobChange, writes?: readonly Write[], events?: readonly NewEvent[]): Promise<void>;
   /** Of what it did so far; nothing that anybody has to be told of. */
   note(record: JobRecord): Promise<void>;
   remove(key: string): Promise<void>;
@@ -28,7 +28,7 @@ export async function loadJobBook(options: {
   async function put(
     record: JobRecord,
     writes: readonly Write[],
-    events: Parameters<Journal['commit']>[1],
+    events: readonly NewEvent[],
   ): Promise<void> {
     const key = jobKey(record.namespace, record.id);
     const expected = known.get(key)?.version ?? 0;
@@ -40,11 +40,10 @@ export async function loadJobBook(options: {
   return {
     get: (key) => known.get(key),
     all: () => [...known.values()],
-    async commit({ record, type, why, actor }, writes = []) {
-      const { namespace, revision, spec, id } = record;
-      const about = { namespace, model: spec.model, revision, at: clock.now() };
-      const event = { ...about, type, why: `job ${id}: ${why}`, actor, data: { job: id } };
-      await put(record, writes, [event]);
+    async commit({ record, type, why, actor }, writes = [], events = []) {
+      const own =
+        type === undefined ? [] : [makeJobEvent(record, { type, why, actor }, clock.now())];
+      await put(record, writes, [...own, ...events]);
     },
     note: (record) => put(record, [], []),
     async remove(key) {
@@ -54,4 +53,15 @@ export async function loadJobBook(options: {
       known.delete(key);
     },
   };
+}
+
+export function makeJobEvent(
+  record: JobRecord,
+  { type, why, actor }: Pick<NewEvent, 'type' | 'why' | 'actor'>,
+  at: number,
+): NewEvent {
+  const { namespace, id } = record;
+  const revision = isProgram(record) ? record.parent : record.revision;
+  const about = { at, namespace, model: subjectOf(record), ...(revision && { revision }) };
+  return { ...about, type, why: `job ${id}: ${why}`, actor, data: { job: id } };
 }

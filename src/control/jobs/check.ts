@@ -1,4 +1,4 @@
-import type { JobRecord } from '#domain/job.ts';
+import type { BatchRecord } from '#domain/job.ts';
 import type { RunCheck } from '#domain/job-run.ts';
 import { Fault } from '#lib/fault.ts';
 import type { JobRunner } from './job-runner.ts';
@@ -10,7 +10,7 @@ import type { Places } from './places.ts';
  */
 export async function checkJob(
   { runner, places }: { runner: JobRunner; places: Places },
-  job: JobRecord,
+  job: BatchRecord,
   tryRows: number,
 ): Promise<RunCheck> {
   const { namespace, id } = job;

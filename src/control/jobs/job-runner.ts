@@ -1,4 +1,4 @@
-import type { JobRecord } from '#domain/job.ts';
+import type { BatchRecord } from '#domain/job.ts';
 import type { FromRunner, RunOrder } from '#domain/job-run.ts';
 
 /** What scores the rows of a job: a process of its own, so that a reader's memory and crashes are not control's. */
@@ -8,7 +8,7 @@ export interface JobRunner {
   /** The folder of a job, which it keeps to. */
   folderOf(namespace: string, id: string): string;
   /** Removes all that was made for a job but its output. Repeatable. */
-  clear(job: Pick<JobRecord, 'namespace' | 'id' | 'spec'>): Promise<void>;
+  clear(job: Pick<BatchRecord, 'namespace' | 'id' | 'spec'>): Promise<void>;
 }
 
 export interface RunnerEvents {

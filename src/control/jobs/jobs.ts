@@ -1,6 +1,12 @@
-import { isEnded, jobKey, type JobProgress, type JobRecord, jobSpec } from '#domain/job.ts';
-import type { RunProgress } from '#domain/job-run.ts';
-import { modelKey } from '#domain/names.ts';
+import {
+  isEnded,
+  isProgram,
+  jobKey,
+  type JobProgress,
+  type JobRecord,
+  jobSpec,
+  type ProgramRecord,
+} from '#domain/job.ts';
 import type { Actor } from '#domain/records.ts';
 import { formatDuration } from '#domain/units.ts';
 import type { Clock } from '#lib/clock.ts';
@@ -8,24 +14,24 @@ import { Fault, messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import { createLoop } from '#lib/loop.ts';
 import type { Stored, Store } from '#store/store.ts';
-import type { Catalog } from '../catalog.ts';
+import type { ModelEntry } from '../catalog.ts';
 import type { Journal } from '../journal.ts';
 import type { ControlMetrics } from '../metrics.ts';
-import type { Deletions } from '../retention/deletions.ts';
+import type { Reference } from '../references.ts';
+import { digestIn } from '../source.ts';
 import type { Turns } from '../turns.ts';
+import { type BatchWorkOptions, createBatchWork } from './batch-work.ts';
 import { loadJobBook } from './book.ts';
-import type { JobRunner } from './job-runner.ts';
-import { makeOwnModel, ownModelName } from './own-model.ts';
-import { type Places, sourceOf } from './places.ts';
-import { createRun, type Run } from './run.ts';
-import { decideJob, type Happening, type JobChange, JOBS } from './state.ts';
+import { createProgramWork, type ProgramWorkOptions } from './program-work.ts';
+import { decideJob, type Happening, type JobChange } from './state.ts';
+import type { Deciding, Desk, LiveWork } from './work.ts';
 
 /**
  * Has jobs run: looks each second, and when something has happened, what each has to have.
  *
  * 1. A record is written before the world is made what it says; whoever begins again makes it so.
- * 2. A job that is Running has a run, no other one does.
- * 3. The model of a job is written with its record, and goes when the job has ended, as its folder does.
+ * 2. Of a job that is Running there is a live work, of no other one.
+ * 3. What was made for a job is written with its record, and goes when the job has ended, as its folder does.
  */
 export interface Jobs {
   get(key: string): JobShown | undefined;
@@ -38,6 +44,10 @@ export interface Jobs {
   watch(key: string, listener: () => void, signal: AbortSignal): void;
   /** An instance has come, changed or gone. */
   onRuntime(): void;
+  /** Revisions that jobs need which have not ended. */
+  referencesOf(entry: ModelEntry): Reference[];
+  /** Digests of content that they need. */
+  inUse(): string[];
   close(): Promise<void>;
 }
 
@@ -47,35 +57,36 @@ export interface JobShown extends Stored<'job'> {
 }
 
 interface Live {
-  readonly run: Run;
-  progress: RunProgress | undefined;
-  instanceSeconds: number;
+  readonly work: LiveWork;
   notedAt: number;
 }
 
 const TICK_MS = 1000;
-/** Each has a runner of about a hundred megabytes, and they share the instances' memory. */
+/** Each has a runner of about a hundred megabytes or a program, and they share the instances' memory. */
 const MOST_RUNNING = 2;
 /** How often the store is told how far a job is: it is shown when control has just started. */
 const NOTE_MS = 10_000;
 /** Records of jobs that have ended. */
 const KEPT_MS = 30 * 24 * 60 * 60_000;
 const MOST_KEPT = 1000;
+/** Characters of what a job does, in its first event. */
+const MOST_TOLD = 4096;
 
-export async function createJobs(options: {
-  store: Store;
-  catalog: Catalog;
-  journal: Journal;
-  metrics: Pick<ControlMetrics, 'jobRows' | 'jobRestarted' | 'followJobs'>;
-  deletions: Pick<Deletions, 'model'>;
-  alone: Turns;
-  runner: JobRunner;
-  places: Places;
-  clock: Clock;
-  log: Log;
-}): Promise<Jobs> {
-  const { catalog, journal, metrics, deletions, alone, runner, places, clock, log } = options;
+export async function createJobs(
+  options: BatchWorkOptions &
+    ProgramWorkOptions & {
+      store: Store;
+      journal: Journal;
+      metrics: Pick<ControlMetrics, 'followJobs'>;
+      alone: Turns;
+      clock: Clock;
+      log: Log;
+    },
+): Promise<Jobs> {
+  const { metrics, alone, clock, log } = options;
   const book = await loadJobBook(options);
+  const batches = createBatchWork(options);
+  const programs = createProgramWork(options);
   const live = new Map<string, Live>();
   const watchers = new Map<string, Set<() => void>>();
   /** Ended, and nothing of it is left. */
@@ -117,80 +128,59 @@ export async function createJobs(options: {
       return await happened(key, { kind: 'failed', why });
     }
     if (record.state !== 'Running') return await stop(key);
-    if (!one) return start(key, record);
-    one.instanceSeconds += places.ready(record) * seconds;
+    if (!one) return await start(key, record);
+    one.work.tick(seconds);
     if (clock.now() - one.notedAt < NOTE_MS) return;
     one.notedAt = clock.now();
-    await alone(() => book.note(recordNow(key, record)));
+    const now = recordNow(key, record);
+    if (now !== record) await alone(() => book.note(now));
   }
 
-  function start(key: string, record: JobRecord): void {
-    const order = places.orderOf(record, runner.folderOf(record.namespace, record.id));
-    if (!order) {
-      const why = `model ${record.spec.model} has lost revision ${record.revision}`;
-      happened(key, { kind: 'failed', why }).catch(logFailure);
-      return;
+  async function start(key: string, record: JobRecord): Promise<void> {
+    try {
+      live.set(key, { work: begin(record, deskOf(key)), notedAt: clock.now() });
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      await happened(key, { kind: 'failed', why: error.message });
     }
-    const run = createRun({
-      runner,
-      order,
-      slots: places.slots(record),
-      events: {
-        onProgress: (progress) => follow(key, progress),
-        onDone: (report) => {
-          const instanceSeconds = live.get(key)?.instanceSeconds ?? record.instanceSeconds;
-          void end(key, { kind: 'done', report: { ...report, instanceSeconds } });
-        },
-        onFailed: (why) => void end(key, { kind: 'failed', why }),
-        onRestart: (how) => restarted(key, how),
+  }
+
+  function begin(record: JobRecord, desk: Desk): LiveWork {
+    return isProgram(record) ? programs.begin(record, desk) : batches.begin(record, desk);
+  }
+
+  function deskOf(key: string): Desk {
+    return {
+      record: () => book.get(key)?.value,
+      async happened(happening) {
+        try {
+          await happened(key, happening);
+          return true;
+        } catch (error) {
+          logFailure(error);
+          return false;
+        }
       },
-      clock,
-      log,
-    });
-    const { instanceSeconds } = record;
-    live.set(key, { run, progress: undefined, instanceSeconds, notedAt: clock.now() });
-  }
-
-  function follow(key: string, progress: RunProgress): void {
-    const one = live.get(key);
-    const record = book.get(key)?.value;
-    if (!one || !record) return;
-    const before = one.progress?.rows ?? record.rows;
-    metrics.jobRows(record, before, progress.rows);
-    one.progress = progress;
-    tell(key);
-  }
-
-  function restarted(key: string, how: string): void {
-    const record = book.get(key)?.value;
-    if (!record) return;
-    metrics.jobRestarted();
-    const { namespace, spec, revision, id } = record;
-    const why = `job ${id}: ${how}; it goes on from what is on disk`;
-    const about = { namespace, model: spec.model, revision, at: clock.now() };
-    journal.note({ ...about, type: 'JobRunnerEnded', why, actor: JOBS, data: { job: id } });
-  }
-
-  async function end(key: string, happening: Happening): Promise<void> {
-    await happened(key, happening).catch(logFailure);
+      tell: () => tell(key),
+    };
   }
 
   async function stop(key: string): Promise<void> {
     const one = live.get(key);
     live.delete(key);
-    await one?.run.close();
+    await one?.work.close();
   }
 
   /** It has ended: what was made for it goes. */
   async function tidy(key: string, record: JobRecord): Promise<void> {
-    const { namespace, id } = record;
     await stop(key);
-    await alone(async () => {
-      const entry = catalog.model(modelKey(namespace, ownModelName(id)));
-      if (entry) await deletions.model(entry, { actor: JOBS, why: `job ${id} ended`, undo: 0 });
-    });
-    await runner.clear(record);
+    await (isProgram(record) ? programs.tidy(record) : batches.tidy(record));
     clean.add(key);
+  }
+
+  function open(): ProgramRecord[] {
+    const records = book.all().map(({ value }) => value);
+    return records.filter(isProgram).filter(({ state }) => !isEnded(state));
   }
 
   async function beginNext(): Promise<void> {
@@ -223,18 +213,18 @@ export async function createJobs(options: {
 
   function recordNow(key: string, record: JobRecord): JobRecord {
     const one = live.get(key);
-    if (!one || isEnded(record.state)) return record;
-    const { progress, instanceSeconds } = one;
-    return { ...record, rows: progress?.rows ?? record.rows, instanceSeconds };
+    return !one || isEnded(record.state) ? record : one.work.now(record);
   }
 
-  async function happened(key: string, happening: Happening): Promise<void> {
+  async function happened(key: string, what: Happening | Deciding): Promise<void> {
     if (closed) return;
     await alone(async () => {
       const stored = book.get(key);
       if (!stored) return;
+      const { happening, writes, events } =
+        typeof what === 'function' ? what() : { happening: what, writes: [], events: [] };
       const change = decideJob(recordNow(key, stored.value), happening, clock.now());
-      if (change) await book.commit(change);
+      if (change) await book.commit(change, writes, events);
     });
     tell(key);
     loop.ask();
@@ -242,14 +232,8 @@ export async function createJobs(options: {
 
   function shown(stored: Stored<'job'>): JobShown {
     const { key, value } = stored;
-    const progress = value.state === 'Running' ? live.get(key)?.progress : undefined;
-    const now = { ...stored, value: recordNow(key, value) };
-    if (!progress) return now;
-    const { rows, rowsPerSecond, batchSize } = progress;
-    const left = rows.total === undefined ? undefined : rows.total - rows.done;
-    const eta = left === undefined || rowsPerSecond <= 0 ? undefined : left / rowsPerSecond;
-    const about = { rowsPerSecond, batchSize, instances: places.ready(value) };
-    return { ...now, progress: { ...about, ...(eta !== undefined && { etaSeconds: eta }) } };
+    const progress = value.state === 'Running' ? live.get(key)?.work.progress() : undefined;
+    return { ...stored, value: recordNow(key, value), ...(progress && { progress }) };
   }
 
   return {
@@ -259,12 +243,8 @@ export async function createJobs(options: {
     },
     all: () => book.all().map(shown),
     async create(record, actor) {
-      const source = catalog.revision(sourceOf(record))?.value;
-      if (!source) throw new Fault('conflict', `revision ${record.revision} has gone`);
-      const writes = places.isOwn(record)
-        ? makeOwnModel(record, source, places.most(record), clock.now())
-        : [];
-      const why = `made by ${actor.id}: ${record.spec.input.location}`;
+      const writes = isProgram(record) ? programs.writesFor(record) : batches.writesFor(record);
+      const why = `made by ${actor.id}: ${summaryOf(record).slice(0, MOST_TOLD)}`;
       const change: JobChange = { record, type: 'JobCreated', why, actor };
       await book.commit(change, writes);
       loop.ask();
@@ -285,15 +265,34 @@ export async function createJobs(options: {
       signal.addEventListener('abort', () => own.delete(listener), { once: true });
     },
     onRuntime() {
-      for (const [key, { run }] of live) {
-        const record = book.get(key)?.value;
-        if (record) run.slots(places.slots(record));
-      }
+      for (const { work } of live.values()) work.onRuntime();
     },
+    referencesOf: (entry) => open().flatMap((record) => referencesOf(record, entry)),
+    inUse: () => [...open().flatMap(contentOf), ...(options.programs?.inUse() ?? [])],
     async close() {
       closed = true;
       await loop.close();
       await Promise.all([...live.keys()].map(stop));
     },
   };
+}
+
+function referencesOf(
+  { id, namespace, spec, parent }: ProgramRecord,
+  entry: ModelEntry,
+): Reference[] {
+  const isOfIt = namespace === entry.namespace && spec.model === entry.name;
+  if (!isOfIt || parent === undefined) return [];
+  return [{ revision: parent, why: `job ${id} makes the next one of it` }];
+}
+
+/** What was pushed for it. */
+function contentOf({ spec }: ProgramRecord): string[] {
+  return [spec.source, spec.data].flatMap((text) => digestIn(text) ?? []);
+}
+
+function summaryOf(record: JobRecord): string {
+  if (!isProgram(record)) return record.spec.input.location;
+  const { args = [], source = '' } = record.spec;
+  return args.length > 0 ? args.join(' ') : source;
 }

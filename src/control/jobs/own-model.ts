@@ -1,26 +1,22 @@
-import type { JobRecord } from '#domain/job.ts';
+import { type BatchRecord, ownModelName } from '#domain/job.ts';
 import type { ModelInput } from '#domain/model.ts';
 import { modelKey, revisionKey } from '#domain/names.ts';
 import type { RevisionRecord } from '#domain/records.ts';
 import type { Write } from '#store/store.ts';
 import { JOBS } from './state.ts';
 
-/** A job has instances of its own: a model that belongs to it, with a copy of the revision, and that goes with it. */
+/** A batch has instances of its own: a model that belongs to it, with a copy of the revision, and that goes with it. */
 
 /** A batch follows the other within milliseconds; what is idle for longer waits for a disk, or for nothing. */
 const IDLE = '10s';
 
-export function ownModelName(job: string): string {
-  return `job-${job}`;
-}
-
-export function ownRevisionKey({ namespace, id, revision }: JobRecord): string {
+export function ownRevisionKey({ namespace, id, revision }: BatchRecord): string {
   return revisionKey(namespace, ownModelName(id), revision);
 }
 
 /** `max`: most instances. */
 export function makeOwnModel(
-  job: JobRecord,
+  job: BatchRecord,
   source: RevisionRecord,
   max: number,
   now: number,

@@ -1,4 +1,4 @@
-import type { JobRecord } from '#domain/job.ts';
+import type { BatchRecord } from '#domain/job.ts';
 import type { RunModel, RunOrder } from '#domain/job-run.ts';
 import { revisionSpec, type RuntimeName } from '#domain/model.ts';
 import { modelKey, revisionKey } from '#domain/names.ts';
@@ -8,22 +8,22 @@ import type { Catalog } from '../catalog.ts';
 import { concurrencyOf, specOf } from '../facts.ts';
 import { ownRevisionKey } from './own-model.ts';
 
-/** Where a job's rows are scored, and how many requests may be under way there. */
+/** Where a batch's rows are scored, and how many requests may be under way there. */
 export interface Places {
   /** It has instances of its own. False: what runs elsewhere is asked as everybody asks it. */
   isOwn(job: Target): boolean;
   /** Undefined: the revision has gone. */
-  orderOf(job: JobRecord, folder: string): RunOrder | undefined;
+  orderOf(job: BatchRecord, folder: string): RunOrder | undefined;
   /** The same on the instances that all callers share: to try it. */
-  trialOf(job: JobRecord, folder: string): RunOrder | undefined;
+  trialOf(job: BatchRecord, folder: string): RunOrder | undefined;
   /** Instances that can be asked now. */
-  ready(job: JobRecord): number;
-  slots(job: JobRecord): number;
+  ready(job: BatchRecord): number;
+  slots(job: BatchRecord): number;
   /** Instances of its own, at most. */
   most(job: Target): number;
 }
 
-type Target = Pick<JobRecord, 'namespace' | 'spec' | 'revision'>;
+type Target = Pick<BatchRecord, 'namespace' | 'spec' | 'revision'>;
 
 /** Where a revision sets no limit to what an instance takes at once. */
 const UNLIMITED_SLOTS = 8;
@@ -48,16 +48,16 @@ export function createPlaces(options: {
     return catalog.revision(sourceOf(job))?.value.spec.runtime !== 'url';
   }
 
-  function ownOf(job: JobRecord): string {
+  function ownOf(job: BatchRecord): string {
     const own = ownRevisionKey(job);
     return catalog.revision(own) ? own : sourceOf(job);
   }
 
-  function ready(job: JobRecord): number {
+  function ready(job: BatchRecord): number {
     return runtime.instances(ownOf(job)).filter(({ state }) => state === 'ready').length;
   }
 
-  function makeOrder(job: JobRecord, folder: string, key: string): RunOrder | undefined {
+  function makeOrder(job: BatchRecord, folder: string, key: string): RunOrder | undefined {
     const record = catalog.revision(key)?.value;
     if (!record) return undefined;
     const { id, spec } = job;

@@ -1,20 +1,23 @@
-import { isEnded, type JobAction, type JobRecord, type JobReport } from '#domain/job.ts';
+import { isEnded, isProgram, type JobAction, type JobRecord, type JobReport } from '#domain/job.ts';
 import type { Actor } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
+import { decideProgram, isOfProgram, type ProgramHappening } from './program-state.ts';
 
 /** What happens to a job, and what becomes of it. Pure. */
 export type Happening =
   /** It is its turn. */
   | { readonly kind: 'begun' }
   | { readonly kind: 'asked'; readonly action: JobAction; readonly actor: Actor }
+  /** All rows of a batch are written. */
   | { readonly kind: 'done'; readonly report: JobReport }
+  | ProgramHappening
   /** It cannot be done, or not within its limits. */
   | { readonly kind: 'failed'; readonly why: string };
 
 export interface JobChange {
   readonly record: JobRecord;
-  /** Of the event. */
-  readonly type: string;
+  /** Of the event; absent: there is nothing to tell. */
+  readonly type?: string;
   readonly why: string;
   readonly actor: Actor;
 }
@@ -35,20 +38,23 @@ export function decideJob(
   if (happening.kind === 'begun') {
     if (record.state !== 'Pending') return undefined;
     const startedAt = record.startedAt ?? now;
-    return change(record, { state: 'Running', startedAt }, 'JobStarted', 'its rows are scored');
+    const why = isProgram(record) ? 'its program runs' : 'its rows are scored';
+    return change(record, { state: 'Running', startedAt }, 'JobStarted', why);
   }
   if (happening.kind === 'failed') {
     return change(record, { state: 'Failed', endedAt: now }, 'JobFailed', happening.why);
   }
+  if (isOfProgram(happening)) {
+    const decided = isProgram(record) ? decideProgram(record, happening, now) : undefined;
+    return decided && { ...decided, actor: JOBS };
+  }
+  if (isProgram(record)) return undefined;
   const { report } = happening;
   const { done, failed } = report.rows;
   const but = failed === 0 ? '' : `, ${failed} of them failed`;
-  return change(
-    record,
-    { state: 'Succeeded', endedAt: now, rows: report.rows, report },
-    'JobSucceeded',
-    `${done} rows in ${report.seconds.toFixed(1)} s${but}`,
-  );
+  const why = `${done} rows in ${report.seconds.toFixed(1)} s${but}`;
+  const scored = { ...record, rows: report.rows, report };
+  return change(scored, { state: 'Succeeded', endedAt: now }, 'JobSucceeded', why);
 }
 
 function act(
@@ -57,13 +63,14 @@ function act(
   actor: Actor,
   now: number,
 ): JobChange | undefined {
-  const { state } = record;
-  if (isEnded(state)) {
-    throw new Fault('conflict', `job ${record.id} has ended: it is ${state}`);
-  }
+  const { id, state } = record;
+  if (isEnded(state)) throw new Fault('conflict', `job ${id} has ended: it is ${state}`);
   const why = `${DONE[action]} by ${actor.id}`;
   if (action === 'cancel') {
     return change(record, { state: 'Cancelled', endedAt: now }, TYPES.cancel, why, actor);
+  }
+  if (isProgram(record)) {
+    throw new Fault('conflict', `job ${id} is a program, which can be cancelled only`);
   }
   const isPaused = state === 'Paused';
   if ((action === 'pause') === isPaused) return undefined;
@@ -74,7 +81,7 @@ function act(
 
 function change(
   record: JobRecord,
-  part: Partial<JobRecord>,
+  part: Pick<Partial<JobRecord>, 'state' | 'startedAt' | 'endedAt'>,
   type: string,
   why: string,
   actor: Actor = JOBS,

@@ -19,7 +19,8 @@ export interface FreeArtifact {
 /**
  * Finds stored content that nothing refers to, and removes it when it may go.
  *
- * 1. Referred to is what a revision has, one that can be restored included, and the files of the folders among that.
+ * 1. Referred to is what a revision has, one that can be restored included, what jobs have that have not ended, and the
+ *    files of the folders among that.
  * 2. Whoever is about to refer to content touches it first (`Artifacts.touch`, or a put). What was touched after it was
  *    judged is not removed: see `Artifacts.removeUntouched`.
  */
@@ -39,15 +40,17 @@ export function createArtifactSweep(options: {
   watch: Watch;
   clock: Clock;
   alone: Turns;
+  /** Digests that others need. */
+  contentInUse: () => readonly string[];
   /** ms. */
   unusedFor: number;
 }): ArtifactSweep {
-  const { artifacts, catalog, deleted, watch, clock, alone, unusedFor } = options;
+  const { artifacts, catalog, deleted, watch, clock, alone, unusedFor, contentInUse } = options;
   /** Since when nothing is seen to refer to it, in this life of control. */
   let freeSince = new Map<string, number>();
 
   async function listReferred(): Promise<Set<string>> {
-    const found = new Set<string>();
+    const found = new Set<string>(contentInUse());
     for (const key of catalog.keys({ prefix: '', limit: catalog.size })) {
       for (const { value } of catalog.model(key)?.revisions.values() ?? []) {
         for (const digest of digestsOf(value)) found.add(digest);

@@ -98,6 +98,8 @@ export async function createRetention(
     metrics: Pick<ControlMetrics, 'counted'>;
     defaults: RetentionDefaults;
     alone: Turns;
+    /** Digests of content that other parts need, beside that of revisions. */
+    contentInUse: () => readonly string[];
   },
 ): Promise<Retention> {
   const { store, catalog, journal, clock, log, metrics, defaults, alone, runtime } = options;

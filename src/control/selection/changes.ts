@@ -7,6 +7,7 @@ import { BY_HAND } from '#policies/selection/moment.ts';
 import type { Write } from '#store/store.ts';
 import { type Catalog, makeSplitWrite, type ModelEntry } from '../catalog.ts';
 import type { NewEvent } from '../journal.ts';
+import { makeKept } from '../kept-split.ts';
 import type { ControlMetrics } from '../metrics.ts';
 import type { PartState } from '../part-state.ts';
 import { sharesOf } from '../resolve.ts';
@@ -171,15 +172,4 @@ function makeEvent(entry: ModelEntry, { action, reason, revision, why, at }: Dec
 function isSettled({ stored, revisions }: ModelEntry): boolean {
   if (stored.value.generation > 1) return true;
   return [...revisions.values()].every(({ value }) => ['Ready', 'Failed'].includes(value.state));
-}
-
-/** The split that keeps what serves, if something does. */
-export function makeKept({
-  key,
-  resolved,
-}: Pick<ModelEntry, 'key' | 'resolved'>): Write | undefined {
-  const targets = sharesOf(resolved.targets);
-  if (targets.length === 0) return undefined;
-  const why = 'it served when selection began';
-  return makeSplitWrite(key, { by: 'selection', why, targets });
 }

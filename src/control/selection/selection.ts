@@ -269,11 +269,14 @@ function makeDecided(
   }
   const { reason = 'gone', why = 'what was wanted serves, or is not ready any more' } =
     choice ?? {};
-  return { action: 'stay', reason, why, at };
+  const { judged = [] } = choice ?? {};
+  return { action: 'stay', reason, why, at, ...(judged.length > 0 && { judged: [...judged] }) };
 }
 
 function isSame(a: Decided | undefined, b: Decided): boolean {
-  return a?.action === b.action && a.reason === b.reason && a.revision === b.revision;
+  const [before, now] = [a?.judged ?? [], b.judged ?? []].map((names) => names.join(' '));
+  const isJudged = before === now;
+  return isJudged && a?.action === b.action && a.reason === b.reason && a.revision === b.revision;
 }
 
 /** What a clock that was set back since calls to come is now. */

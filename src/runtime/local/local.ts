@@ -15,6 +15,7 @@ import { createPool } from './pool/pool.ts';
 import { createPreparation, type ArtifactFiles } from './prepare/preparation.ts';
 import type { Programs } from './prepare/prepare.ts';
 import { createTools } from './prepare/tool.ts';
+import { createTasks } from './tasks.ts';
 import { createProcesses } from './process/processes.ts';
 
 export interface LocalRuntimeOptions {
@@ -83,11 +84,12 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
           generic: (runtime) => preparer.generic(runtime),
         });
   const pager = createPager({ runTool, environment: base, clock, log });
+  const lowPriority = createLowPriority(process.env['PATH']);
   const launch = createLauncher({
     ...options,
     runFolder,
     pager,
-    lowPriority: createLowPriority(process.env['PATH']),
+    lowPriority,
     start: (...given) =>
       pool ? pool.start(...given) : { group: host.start(...given), origin: 'fresh' },
     takeBound: processes.takeBound,
@@ -104,6 +106,16 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
       (workload.priority === undefined ? pool?.reserve(workload) : undefined) ?? newId(),
     launch,
   });
+  const tasks = createTasks({
+    ...options,
+    base,
+    prepare: prepareForStart,
+    forget: (key) => preparer.forget(key),
+    lowPriority,
+    // They may run for hours, and are measured as instances are.
+    runTool: createTools({ host, clock, newId }),
+    onLine: (key, line) => logs.add(key, line),
+  });
   fleet.onEvent((event) => {
     pool?.onEvent(event);
     // What was prepared may have been damaged since: the next start looks again.
@@ -117,6 +129,7 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
     life: { environment: processes.environment, folder: runFolder },
     capabilities: { exactCount: true, parks: true },
     ...(pool && { pool }),
+    tasks,
     inspect,
     async prepare(workload) {
       if (workload.spec.runtime === 'url') fleet.want(workload, { min: 0, max: 1, desired: 0 });

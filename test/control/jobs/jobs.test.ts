@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { JobRequest, JobReport } from '#domain/job.ts';
+import type { BatchRequest, JobReport } from '#domain/job.ts';
 import { until } from '#test/until.ts';
 import { ADMIN, createHarness, deployed, type Harness, rest } from '../harness.ts';
 import { createFakeRunner, endRun, type FakeRun, type FakeRunner } from './fake-runner.ts';
@@ -31,12 +31,12 @@ beforeEach(async () => {
 
 afterEach(() => harness.close());
 
-function request(part: Partial<JobRequest> = {}): JobRequest {
+function request(part: Partial<BatchRequest> = {}): BatchRequest {
   const output = { path: `/out-${count}.csv` };
   return { model: 'm', input: { location: '/in.csv' }, output, ...part };
 }
 
-async function create(part: Partial<JobRequest> = {}): Promise<string> {
+async function create(part: Partial<BatchRequest> = {}): Promise<string> {
   const job = await harness.control.useCases.createJob(ADMIN, 'default', request(part));
   return job.value.id;
 }
@@ -276,7 +276,7 @@ test('after a restart jobs go on, and what ended ones have left goes', async () 
   await harness.restart();
   const run = await running();
   expect(run.order.id).toBe(id);
-  expect((await get(id)).value.rows).toMatchObject({ done: 4 });
+  expect((await get(id)).value).toMatchObject({ rows: { done: 4 } });
   expect(await names(true)).toEqual([`job-${id}`, `job-${paused}`, 'm']);
   expect((await get(paused)).value.state).toBe('Paused');
 });

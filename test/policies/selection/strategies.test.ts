@@ -71,6 +71,11 @@ describe('periodicBest', () => {
     expect(choice.why).not.toBe('');
   });
 
+  test('names those that it knows well enough and did not choose', () => {
+    const seen = revisions([share(0.9), share(0.8), share(0.99, 99), share(0.91)]);
+    expect(choose(best, seen).judged).toEqual(['v2', 'v4']);
+  });
+
   test('says the numbers', () => {
     expect(choose(best, revisions([share(0.9), share(0.97)])).why).toBe(
       'v2 has accuracy 0.97 (1000 samples), better by 0.07 than v1 has accuracy 0.9 (1000 samples)',

@@ -1,0 +1,157 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  type ProgramEnd,
+  programKey,
+  type ProgramOrder,
+  type ProgramResult,
+  type ProgramRunner,
+} from '#control/jobs/program-runner.ts';
+import { MAX_ARTIFACT_BYTES } from '#control/limits.ts';
+import { digestIn, digestOf } from '#control/source.ts';
+import {
+  ENV_DATA,
+  ENV_JOB,
+  ENV_MODEL,
+  ENV_NAMESPACE,
+  ENV_OUTPUT,
+  ENV_PARENT,
+  ENV_REVISION,
+} from '#domain/launch.ts';
+import { revisionSpec } from '#domain/model.ts';
+import type { ArtifactRef } from '#domain/records.ts';
+import { Fault, messageOf } from '#lib/fault.ts';
+import type { Runtime, RuntimeTasks, TaskEnd, Workload } from '#runtime/runtime.ts';
+import { removeTree } from '#store/artifact-tree.ts';
+import type { Artifacts } from '#store/artifacts.ts';
+import { putPath, requirePath } from '#store/put-path.ts';
+import { readOutput } from './program-output.ts';
+
+/** Of its last lines, in the reason of a failure. */
+const MOST_CHARS = 4000;
+
+/**
+ * Programs of jobs, run by the runtime, each in a folder of its own: `work`, where it is started, `tmp` and `output`.
+ * What it is given (source, data, parent) are copies of stored content.
+ */
+export function createProgramRunner(options: {
+  runtime: Pick<Runtime, 'prepare'>;
+  tasks: RuntimeTasks;
+  artifacts: Artifacts;
+  /** Of all jobs. */
+  folder: string;
+}): ProgramRunner {
+  const { runtime, tasks, artifacts, folder } = options;
+  /** Of data that was read from a path: only here it is known that it is needed. */
+  const inUse = new Map<ProgramOrder, string>();
+
+  const folderOf = ({ namespace, id }: Pick<ProgramOrder, 'namespace' | 'id'>): string =>
+    join(folder, namespace, id);
+
+  async function requireContent(what: string, digest: string): Promise<ArtifactRef> {
+    const found = await artifacts.touch(digest);
+    if (found) return found;
+    throw new Fault('invalid', `${what} is sha256:${digest}, which was not pushed, or has gone`);
+  }
+
+  async function makeWorkload(order: ProgramOrder): Promise<Workload> {
+    const { runtime: name, source, args, env, resources } = order.spec;
+    const spec = revisionSpec.parse({ runtime: name, source, args, env, resources });
+    const digest = digestOf(spec);
+    const artifact = digest === undefined ? undefined : await requireContent('source', digest);
+    return { key: programKey(order), spec, ...(artifact && { artifact }) };
+  }
+
+  async function takeData(
+    order: ProgramOrder,
+    signal: AbortSignal,
+  ): Promise<ArtifactRef | undefined> {
+    const { data } = order.spec;
+    if (data === undefined) return undefined;
+    const digest = digestIn(data);
+    const found =
+      digest === undefined
+        ? await putPath(artifacts, data, { maxBytes: MAX_ARTIFACT_BYTES, signal })
+        : await requireContent('data', digest);
+    inUse.set(order, found.digest);
+    return found;
+  }
+
+  async function makeVariables(
+    { namespace, id, spec, parent }: ProgramOrder,
+    data: ArtifactRef | undefined,
+  ): Promise<Record<string, string>> {
+    const own = folderOf({ namespace, id });
+    return {
+      [ENV_NAMESPACE]: namespace,
+      [ENV_JOB]: id,
+      [ENV_OUTPUT]: join(own, 'output'),
+      TMPDIR: join(own, 'tmp'),
+      ...(spec.model !== undefined && { [ENV_MODEL]: spec.model }),
+      ...(parent && {
+        [ENV_REVISION]: parent.revision,
+        [ENV_PARENT]: await artifacts.materialize(parent.artifact),
+      }),
+      ...(data && { [ENV_DATA]: await artifacts.materialize(data) }),
+    };
+  }
+
+  async function attempt(order: ProgramOrder, signal: AbortSignal): Promise<ProgramEnd> {
+    const own = folderOf(order);
+    await removeTree(own);
+    for (const name of ['work', 'tmp', 'output']) {
+      await mkdir(join(own, name), { recursive: true, mode: 0o700 });
+    }
+    const workload = await makeWorkload(order);
+    const data = await takeData(order, signal);
+    const variables = await makeVariables(order, data);
+    signal.throwIfAborted();
+    const end = await tasks.run({ workload, folder: join(own, 'work'), variables });
+    if (!end.ok) return { kind: end.isLost ? 'lost' : 'failed', why: describeEnd(end) };
+    const { seconds, cpuSeconds, memoryBytes } = end;
+    const result: ProgramResult = { seconds, cpuSeconds, memoryBytes, ...(data && { data }) };
+    if (!order.parent) return { kind: 'done', result };
+    const { artifact, ...measured } = await readOutput(join(own, 'output'), async (path) =>
+      putPath(artifacts, path, { maxBytes: MAX_ARTIFACT_BYTES, signal }),
+    );
+    return { kind: 'done', result: { ...result, made: { artifact, ...measured } } };
+  }
+
+  return {
+    async check(order) {
+      const workload = await makeWorkload(order);
+      const { data } = order.spec;
+      const digest = digestIn(data);
+      if (digest !== undefined) await requireContent('data', digest);
+      else if (data !== undefined) await requirePath(data);
+      await runtime.prepare(workload);
+    },
+    start(order) {
+      const ending = new AbortController();
+      const ended = attempt(order, ending.signal)
+        .catch((error: unknown): ProgramEnd => {
+          const isLost = error instanceof Fault && error.code === 'unavailable';
+          return { kind: isLost ? 'lost' : 'failed', why: messageOf(error) };
+        })
+        .finally(() => inUse.delete(order));
+      return {
+        ended,
+        async end() {
+          ending.abort();
+          tasks.end(programKey(order));
+          await ended;
+        },
+      };
+    },
+    async clear(job) {
+      tasks.end(programKey(job));
+      await removeTree(folderOf(job));
+    },
+    inUse: () => [...inUse.values()],
+  };
+}
+
+function describeEnd({ how, lastLines }: TaskEnd): string {
+  const last = lastLines.map((line) => `\n  ${line}`).join('');
+  return `its program ${how}${last.slice(-MOST_CHARS)}`;
+}
