@@ -10,6 +10,17 @@ import type { DataFolder } from './data-folder.ts';
 
 /** Its rows are outside of the heap, in buffers and in the reader's own memory. */
 const HEAP_MB = 128;
+/** Little of what is made there is small, and what is not collected counts three times. */
+const YOUNG_MB = 2;
+/**
+ * What glibc does with freed memory: buffers of rows come and go, from several threads, and by default it keeps them, 35 MiB
+ * in the end. So there are few arenas, and what is large goes back to the system at once.
+ */
+const MALLOC = {
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_MMAP_THRESHOLD_: '65536',
+  MALLOC_TRIM_THRESHOLD_: '131072',
+};
 
 /** Runners are children of control, which they do not outlive. */
 export function createJobRunner(folder: Pick<DataFolder, 'jobs'>): JobRunner {
@@ -25,7 +36,13 @@ export function createJobRunner(folder: Pick<DataFolder, 'jobs'>): JobRunner {
     },
     start(order, events, tryRows) {
       const child = fork(entryUrl('../batch/main', import.meta.url), {
-        execArgv: [...process.execArgv, '--no-warnings', `--max-old-space-size=${HEAP_MB}`],
+        execArgv: [
+          ...process.execArgv,
+          '--no-warnings',
+          `--max-old-space-size=${HEAP_MB}`,
+          `--max-semi-space-size=${YOUNG_MB}`,
+        ],
+        env: { ...process.env, ...MALLOC },
         serialization: 'advanced',
         stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       });

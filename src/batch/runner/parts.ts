@@ -2,8 +2,9 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
+import { isTexts } from '../rows/batches.ts';
 import { formatType } from '../rows/cast.ts';
-import type { ColumnHead, OutputSpec } from '../rows/rows.ts';
+import type { Column, ColumnHead, OutputSpec } from '../rows/rows.ts';
 import type { Checkpoint, OutputColumns, Part } from './checkpoint.ts';
 import { createPartWriter, makeOutputColumns, type PartFiles, type PartWriter } from './output.ts';
 import type { ReportMemory } from './report.ts';
@@ -25,6 +26,17 @@ export interface Parts {
 const PART_MS = 5000;
 /** Bounds what a part takes to be put together with the others. */
 const PART_ROWS = 500_000;
+/** Bounds what it takes to write one: most formats hold it in memory until then. */
+const PART_BYTES = 16 * 2 ** 20;
+
+interface OpenPart {
+  readonly writer: PartWriter;
+  readonly number: number;
+  readonly first: number;
+  readonly since: number;
+  /** Of the values in it. */
+  bytes: number;
+}
 
 export function partFiles(folder: string, number: number): PartFiles {
   const name = String(number).padStart(6, '0');
@@ -55,7 +67,7 @@ export function createParts(options: {
   let columns = checkpoint.get('columns');
   let failedBefore = checkpoint.parts.reduce((sum, { failed }) => sum + failed, 0);
   let past = checkpoint.next;
-  let open: { writer: PartWriter; number: number; first: number; since: number } | undefined;
+  let open: OpenPart | undefined;
 
   /** The first answer says what the columns are, and all others are like it. */
   function settleColumns({ columns: answered }: Scored): OutputColumns {
@@ -72,11 +84,11 @@ export function createParts(options: {
     );
   }
 
-  function begin(heads: OutputColumns): NonNullable<typeof open> {
+  function begin(heads: OutputColumns): OpenPart {
     const number = (checkpoint.parts.at(-1)?.number ?? 0) + 1;
     const files = partFiles(folder, number);
     const writer = createPartWriter(files, { ...output, columns: heads }, read);
-    return { writer, number, first: past, since: clock.now() };
+    return { writer, number, first: past, since: clock.now(), bytes: 0 };
   }
 
   async function flush(): Promise<void> {
@@ -103,12 +115,24 @@ export function createParts(options: {
       open ??= begin(heads);
       await open.writer.write(scored);
       past = scored.batch.first + scored.batch.length;
+      open.bytes += bytesOf(scored.batch.columns.slice(read)) + bytesOf(scored.columns ?? []);
       const isOld = clock.now() - open.since >= PART_MS;
-      if (isOld || past - open.first >= PART_ROWS) await flush();
+      const isLarge = past - open.first >= PART_ROWS || open.bytes >= PART_BYTES;
+      if (isOld || isLarge) await flush();
     },
     flush,
     columns: () => columns,
   };
+}
+
+function bytesOf(columns: readonly Column[]): number {
+  return columns.reduce((sum, { values }) => sum + bytesOfValues(values), 0);
+}
+
+/** Of a text its characters; what they take is of the same order. */
+function bytesOfValues(values: Column['values']): number {
+  if (!isTexts(values)) return values.byteLength;
+  return values.reduce((sum, text) => sum + text.length, 0);
 }
 
 function formatHeads(heads: OutputColumns): string {
