@@ -7,6 +7,7 @@ import { systemClock } from '#lib/clock.ts';
 import { createSqliteStore } from '#store/sqlite.ts';
 import { stateFolder } from './state-folder.ts';
 
+/** Each with the start of a process, one after the other: ten seconds for one. */
 const KILLS = 25;
 
 /** Numbers below `limit` that follow from the seed, so that a failure can be tried again. */
@@ -66,4 +67,4 @@ test(`after ${KILLS} kills at random moments every acknowledged write is there, 
     first = Math.max(-1, ...stored) + 1;
   }
   expect(acknowledged.size).toBeGreaterThanOrEqual(KILLS);
-});
+}, 250_000);
