@@ -2,10 +2,9 @@ import { createReadStream, type Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { ArtifactRef } from '#domain/records.ts';
-import { Fault } from '#lib/fault.ts';
+import { codeOf, Fault } from '#lib/fault.ts';
 import { digestOf, encodeManifest, type FolderManifest, manifestOf } from '#lib/folder-manifest.ts';
 import type { Artifacts } from './artifacts.ts';
-import { codeOf } from './artifact-file.ts';
 
 type PutInto = Pick<Artifacts, 'put' | 'touch'>;
 
