@@ -13,15 +13,16 @@ export function createPodTools(): RunTool {
       start(_, program, extra, events) {
         if (extra !== 'pipe') return NO_GROUP;
         let said = '';
-        return spawnGroup(program, extra, systemClock, {
+        const group = spawnGroup(program, extra, systemClock, {
           onLine: (stream, text) => events.onLine(stream, text),
-          onExtra(chunk, isFirst) {
-            said = isFirst ? chunk : said + chunk;
+          onExtra(chunk) {
+            said += chunk;
             events.onExtra?.(said);
           },
           onExit: () => events.onExit?.(),
           onEnd: (end) => events.onEnd(end),
         });
+        return { ...group, assign: () => {} };
       },
       async close() {},
     },

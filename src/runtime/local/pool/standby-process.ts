@@ -92,7 +92,7 @@ export function startStandbyProcess(options: {
     state = 'gone';
   }
 
-  const group = host.start(id, standbyProgram(program, runtime, socket), 'pipe', {
+  const group = host.start(id, standbyProgram(program, runtime, socket), 'channel', {
     onLine: (stream, text) => (work ?? options).onLine(stream, text),
     onExtra: hear,
     onExit: () => isTaken && work?.onExit?.(),

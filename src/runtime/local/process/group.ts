@@ -22,8 +22,14 @@ export interface Bound {
   discard(): void;
 }
 
-/** A pipe, or a listening socket: to hand over, or with the process that the program is to be. */
-export type Extra = 'pipe' | Server | Bound | undefined;
+/**
+ * A pipe, one that is spoken through in both directions (see `channel.ts`), or a listening socket: to hand over, or
+ * with the process that the program is to be.
+ */
+export type Extra = 'pipe' | 'channel' | Server | Bound | undefined;
+
+/** Output that grandchildren hold open is not waited for longer than this after the end. */
+export const OUTPUT_GRACE_MS = 100;
 
 /** How a group ended. */
 export interface GroupEnd {
@@ -53,7 +59,7 @@ export interface Group {
   /** To all of the group, as long as its first process is there: then the pid cannot be another's. */
   signal(signal: NodeJS.Signals): void;
   /**
-   * Gives it its work, where the extra descriptor is a pipe. What it says there, and how long it runs, counts
+   * Gives it its work, where the extra descriptor is a channel. What it says there, and how long it runs, counts
    * from now.
    */
   assign(text: string): void;

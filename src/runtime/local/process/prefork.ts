@@ -3,7 +3,7 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { Clock, Timer } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
-import { descriptorOf, portOf } from './listening.ts';
+import { descriptorOf, portOf } from './handles.ts';
 import type { Program } from './group.ts';
 
 /**

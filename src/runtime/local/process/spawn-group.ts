@@ -1,10 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { Duplex } from 'node:stream';
+import { Socket } from 'node:net';
 import type { Clock, Timer } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
+import { readPipe } from './channel.ts';
 import {
   EXTRA_FD,
-  NO_GROUP,
+  OUTPUT_GRACE_MS,
   unstarted,
   type Group,
   type GroupEnd,
@@ -16,14 +17,24 @@ import { systemProcesses } from './proc.ts';
 import type { Leader } from './sweep.ts';
 
 export type SpawnEvents = Omit<GroupEvents, 'onStart' | 'onExtra'> & {
-  /** `isFirst`: what was said before this chunk counts no more. */
-  onExtra(chunk: string, isFirst: boolean): void;
+  /** Absent: who started it reads `extra`. */
+  onExtra?: ((chunk: string) => void) | undefined;
 };
 
-/** Output that grandchildren hold open is not waited for longer than this after the end. */
-const OUTPUT_GRACE_MS = 100;
-/** Room for the inspection of a model with thousands of labels; whoever writes more has misunderstood. */
-const EXTRA_CHARS = 4 * 1024 * 1024;
+export interface SpawnedGroup extends Omit<Group, 'assign'> {
+  /** Where the extra descriptor is a pipe, this end of it. */
+  readonly extra: Socket | undefined;
+  /** It was given its work: how long it runs counts from now. */
+  assigned(): void;
+}
+
+/** What could not be started. */
+const NOT_SPAWNED: SpawnedGroup = {
+  leader: undefined,
+  extra: undefined,
+  signal: () => {},
+  assigned: () => {},
+};
 
 /** Starts a program in a session of its own, as a child of this process; `extra` may be a descriptor to hand over. */
 export function spawnGroup(
@@ -31,7 +42,7 @@ export function spawnGroup(
   extra: 'pipe' | number | undefined,
   clock: Clock,
   events: SpawnEvents,
-): Group {
+): SpawnedGroup {
   try {
     const child = spawn(program.path, program.args, {
       cwd: program.cwd,
@@ -42,16 +53,18 @@ export function spawnGroup(
     return watchGroup(child, clock, events);
   } catch (error) {
     queueMicrotask(() => events.onEnd(unstarted(`cannot be started: ${messageOf(error)}`)));
-    return NO_GROUP;
+    return NOT_SPAWNED;
   }
 }
 
 /** A child in a session of its own that is, or is about to become, a program. */
-export function watchGroup(child: ChildProcess, clock: Clock, events: SpawnEvents): Group {
+export function watchGroup(child: ChildProcess, clock: Clock, events: SpawnEvents): SpawnedGroup {
   let startedAt = clock.now();
   let isAlive = child.pid !== undefined;
   const finishLines = readOutput(child, clock, events);
-  const sendExtra = openExtra(child, events);
+  const pipe = child.stdio[EXTRA_FD];
+  const extra = pipe instanceof Socket ? pipe : undefined;
+  if (extra && events.onExtra) readPipe(extra, events.onExtra);
   let timer: Timer | undefined;
   let ended: GroupEnd | undefined;
 
@@ -80,12 +93,12 @@ export function watchGroup(child: ChildProcess, clock: Clock, events: SpawnEvent
   child.once('close', end);
   return {
     leader: leaderOf(child.pid),
+    extra,
     signal(signal) {
       if (isAlive && child.pid !== undefined) systemProcesses.signal(-child.pid, signal);
     },
-    assign(text) {
+    assigned() {
       startedAt = clock.now();
-      sendExtra(text);
     },
   };
 }
@@ -110,24 +123,5 @@ function readOutput(child: ChildProcess, clock: Clock, events: SpawnEvents): () 
   });
   return () => {
     for (const end of finish) end();
-  };
-}
-
-/** Reads it, and gives what writes to it: between processes Node's pipes are sockets. */
-function openExtra(child: ChildProcess, events: SpawnEvents): (text: string) => void {
-  const pipe = child.stdio[EXTRA_FD];
-  if (!(pipe instanceof Duplex)) return () => {};
-  let chars = 0;
-  pipe.setEncoding('utf8');
-  pipe.on('error', () => {});
-  pipe.on('data', (chunk: string) => {
-    const isFirst = chars === 0;
-    chars += chunk.length;
-    if (chars > EXTRA_CHARS) pipe.destroy();
-    else events.onExtra(chunk, isFirst);
-  });
-  return (sent) => {
-    chars = 0;
-    pipe.write(sent);
   };
 }

@@ -9,10 +9,11 @@ export type ToSpawner =
       readonly type: 'start';
       readonly id: number;
       readonly program: Program;
-      readonly extra: 'none' | 'pipe' | 'socket' | number;
+      readonly extra: 'none' | 'pipe' | 'channel' | 'socket' | number;
     }
   | { readonly type: 'signal'; readonly id: number; readonly signal: NodeJS.Signals }
-  | { readonly type: 'assign'; readonly id: number; readonly text: string }
+  /** It was given its work: how long it runs counts from now. */
+  | { readonly type: 'assigned'; readonly id: number }
   /** This listening socket is not wanted. */
   | { readonly type: 'discard'; readonly port: number }
   /** To be answered by the same. */
@@ -32,11 +33,12 @@ interface Confirm {
   readonly upTo: number;
 }
 
-export type FromGroup = { readonly id: number } & (
-  | { readonly type: 'started'; readonly leader: Leader }
-  | { readonly type: 'line'; readonly stream: LogLine['stream']; readonly text: string }
-  /** `isFirst`: what was said before counts no more. */
-  | { readonly type: 'extra'; readonly chunk: string; readonly isFirst: boolean }
-  | { readonly type: 'exit' }
-  | { readonly type: 'end'; readonly end: GroupEnd }
-);
+export type FromGroup = { readonly id: number } &
+  /** With a channel the message carries Rouse's end of it. */
+  (
+    | { readonly type: 'started'; readonly leader: Leader }
+    | { readonly type: 'line'; readonly stream: LogLine['stream']; readonly text: string }
+    | { readonly type: 'extra'; readonly chunk: string }
+    | { readonly type: 'exit' }
+    | { readonly type: 'end'; readonly end: GroupEnd }
+  );

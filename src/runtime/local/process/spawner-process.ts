@@ -1,11 +1,11 @@
 import type { ChildProcess } from 'node:child_process';
-import type { Server } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { systemClock } from '#lib/clock.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
-import { descriptorOf } from './listening.ts';
-import { unstarted, type Group } from './group.ts';
+import { descriptorOf, stopReading } from './handles.ts';
+import { unstarted } from './group.ts';
 import { createPrefork } from './prefork.ts';
-import { spawnGroup, watchGroup, type SpawnEvents } from './spawn-group.ts';
+import { spawnGroup, watchGroup, type SpawnedGroup, type SpawnEvents } from './spawn-group.ts';
 import type { FromSpawner, ToSpawner } from './spawner-messages.ts';
 
 /**
@@ -16,7 +16,7 @@ import type { FromSpawner, ToSpawner } from './spawner-messages.ts';
 /** Output that Rouse has not read yet. What comes beyond it is counted and dropped. */
 const MOST_UNREAD_CHARS = 16 * 1024 * 1024;
 
-const groups = new Map<number, Group>();
+const groups = new Map<number, SpawnedGroup>();
 const prefork = createPrefork({
   clock: systemClock,
   onBound: (port) => say({ type: 'bound', port }),
@@ -49,10 +49,11 @@ function sayLine(id: number, stream: 'stdout' | 'stderr', text: string): void {
 type Start = Extract<ToSpawner, { type: 'start' }>;
 
 function start(message: Start, socket?: Server): void {
-  const { id } = message;
+  const { id, extra } = message;
+  const isChannel = extra === 'channel';
   const group = run(message, socket, {
     onLine: (stream, text) => sayLine(id, stream, text),
-    onExtra: (chunk, isFirst) => say({ type: 'extra', id, chunk, isFirst }),
+    onExtra: isChannel ? undefined : (chunk) => say({ type: 'extra', id, chunk }),
     onExit: () => say({ type: 'exit', id }),
     onEnd(end) {
       groups.delete(id);
@@ -60,25 +61,38 @@ function start(message: Start, socket?: Server): void {
     },
   });
   groups.set(id, group);
-  if (group.leader) say({ type: 'started', id, leader: group.leader });
+  if (!group.leader) return;
+  const started = { type: 'started', id, leader: group.leader } as const;
+  if (isChannel && group.extra) handOver(started, group.extra);
+  else say(started);
 }
 
-function run(message: Start, socket: Server | undefined, events: SpawnEvents): Group {
+/** What is said there meanwhile is for Rouse to read. */
+function handOver(message: FromSpawner, pipe: Socket): void {
+  stopReading(pipe);
+  process.send?.(message, pipe, {}, () => pipe.destroy());
+}
+
+function run(message: Start, socket: Server | undefined, events: SpawnEvents): SpawnedGroup {
   const { program, extra } = message;
-  if (extra !== 'none') prefork.wanted(extra === 'pipe' ? 'pipe' : 'socket');
+  if (extra !== 'none') prefork.wanted(isPipe(extra) ? 'pipe' : 'socket');
   const child = forked(message);
   if (child) return watchGroup(child, systemClock, events);
   return spawnGroup(program, extraOf(extra, socket), systemClock, events);
 }
 
+function isPipe(extra: Start['extra']): boolean {
+  return extra === 'pipe' || extra === 'channel';
+}
+
 function forked({ program, extra }: Start): ChildProcess | undefined {
-  if (extra === 'pipe') return prefork.piped(program);
+  if (isPipe(extra)) return prefork.piped(program);
   return typeof extra === 'number' ? prefork.bound(extra, program) : undefined;
 }
 
 function extraOf(extra: Start['extra'], socket?: Server): 'pipe' | number | undefined {
   if (extra === 'none') return undefined;
-  if (extra === 'pipe') return extra;
+  if (isPipe(extra)) return 'pipe';
   // It cannot run: the system says why.
   if (typeof extra === 'number') return undefined;
   if (socket) return descriptorOf(socket);
@@ -103,7 +117,7 @@ function obey(message: ToSpawner, socket?: Server): void {
   else if (message.type === 'start') begin(message, socket);
   else if (message.type === 'discard') prefork.discard(message.port);
   else if (message.type === 'signal') groups.get(message.id)?.signal(message.signal);
-  else groups.get(message.id)?.assign(message.text);
+  else groups.get(message.id)?.assigned();
 }
 
 if (!process.send) throw new Error('the spawner is started by Rouse only');

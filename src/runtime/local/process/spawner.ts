@@ -1,5 +1,5 @@
-import { fork, type ChildProcess } from 'node:child_process';
-import { Server } from 'node:net';
+import { fork, type ChildProcess, type SendHandle } from 'node:child_process';
+import { Server, Socket } from 'node:net';
 import type { Clock } from '#lib/clock.ts';
 import { entryUrl } from '#lib/entry.ts';
 import type { Log } from '#lib/log.ts';
@@ -14,6 +14,7 @@ import {
   type Program,
 } from './group.ts';
 import { createAttended } from './attended.ts';
+import { createChannel, type Channel } from './channel.ts';
 import type { FromGroup, FromPrefork, FromSpawner, ToSpawner } from './spawner-messages.ts';
 import type { Leader } from './sweep.ts';
 
@@ -49,8 +50,9 @@ const LOST: GroupEnd = {
 interface Started {
   readonly events: GroupEvents;
   leader: Leader | undefined;
-  /** What it wrote to the extra descriptor. */
+  /** What it wrote to the extra descriptor, where that is a pipe. */
   said: string;
+  channel: Channel | undefined;
 }
 
 export function createSpawner(options: {
@@ -83,7 +85,7 @@ export function createSpawner(options: {
       detached: true,
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
-    child.on('message', (message: FromSpawner) => hear(child, message));
+    child.on('message', (message: FromSpawner, handle) => hear(child, message, handle));
     queueMicrotask(startWaiting);
     return child;
   }
@@ -106,15 +108,16 @@ export function createSpawner(options: {
 
   function onLost(): void {
     bound.clear();
-    for (const [id, { events }] of groups) {
+    for (const [id, { events, channel }] of groups) {
       if (waiting.has(id)) continue;
       groups.delete(id);
+      channel?.close();
       events.onExit();
       events.onEnd(LOST);
     }
   }
 
-  function hear(child: ChildProcess, message: FromSpawner): void {
+  function hear(child: ChildProcess, message: FromSpawner, handle: SendHandle): void {
     attended.heard(child);
     if (message.type === 'confirm') {
       attended.confirmed(message.upTo);
@@ -125,6 +128,7 @@ export function createSpawner(options: {
       return;
     }
     const started = groups.get(message.id);
+    if (handle instanceof Socket) open(started, handle);
     if (started) tell(started, message);
   }
 
@@ -133,8 +137,13 @@ export function createSpawner(options: {
     else bound.delete(message.port);
   }
 
+  function open(started: Started | undefined, pipe: Socket): void {
+    if (!started) return void pipe.destroy();
+    started.channel = createChannel(pipe, clock, (text) => started.events.onExtra?.(text));
+  }
+
   function tell(started: Started, message: FromGroup): void {
-    const { events } = started;
+    const { events, channel } = started;
     switch (message.type) {
       case 'started':
         started.leader = message.leader;
@@ -144,7 +153,7 @@ export function createSpawner(options: {
         events.onLine(message.stream, message.text);
         break;
       case 'extra':
-        started.said = message.isFirst ? message.chunk : started.said + message.chunk;
+        started.said += message.chunk;
         events.onExtra?.(started.said);
         break;
       case 'exit':
@@ -152,7 +161,8 @@ export function createSpawner(options: {
         break;
       case 'end':
         groups.delete(message.id);
-        events.onEnd(message.end);
+        if (channel) channel.finish(() => events.onEnd(message.end));
+        else events.onEnd(message.end);
         break;
       default:
     }
@@ -176,7 +186,7 @@ export function createSpawner(options: {
   return {
     start(program, extra, events) {
       const id = count++;
-      const started: Started = { events, leader: undefined, said: '' };
+      const started: Started = { events, leader: undefined, said: '', channel: undefined };
       groups.set(id, started);
       const { kind, socket } = asMessage(extra);
       const post = (): void => order(id, { type: 'start', id, program, extra: kind }, socket);
@@ -190,7 +200,10 @@ export function createSpawner(options: {
           if (waiting.has(id)) signalWaiting(id, started, signal);
           else order(id, { type: 'signal', id, signal });
         },
-        assign: (text) => order(id, { type: 'assign', id, text }),
+        assign(text) {
+          started.channel?.assign(text);
+          order(id, { type: 'assigned', id });
+        },
       };
     },
     takeBound() {
@@ -209,6 +222,6 @@ type Start = Extract<ToSpawner, { type: 'start' }>;
 
 function asMessage(extra: Extra): { kind: Start['extra']; socket?: Server } {
   if (extra === undefined) return { kind: 'none' };
-  if (extra === 'pipe') return { kind: extra };
+  if (extra === 'pipe' || extra === 'channel') return { kind: extra };
   return extra instanceof Server ? { kind: 'socket', socket: extra } : { kind: extra.port };
 }

@@ -15,7 +15,7 @@ import { messageOf } from '#lib/fault.ts';
 import type { Workload } from '../../runtime.ts';
 import type { Environment } from '../environment.ts';
 import { type Bound, EXTRA_FD, type Extra } from '../process/group.ts';
-import { portOf } from '../process/listening.ts';
+import { portOf } from '../process/handles.ts';
 import { createProbe, HERE, type Probe } from './probe.ts';
 import { MAX_READY_LINE_CHARS, parseReadyLine } from './ready-line.ts';
 
