@@ -37,8 +37,9 @@ export function createScheduleUseCases(options: {
   /** Letters and digits, each time others. */
   newId: () => string;
   catalog: Pick<Catalog, 'model'>;
+  hasJobs: boolean;
 }): ScheduleUseCases {
-  const { book, scheduler, catalog, clock, newId } = options;
+  const { book, scheduler, catalog, hasJobs, clock, newId } = options;
 
   function find(namespace: string, name: string): KnownSchedule {
     const found = book.get(scheduleKey(namespace, name));
@@ -46,9 +47,12 @@ export function createScheduleUseCases(options: {
     return found;
   }
 
-  /** A name that was mistyped is noticed now, not at three in the morning. */
-  function checkModel(namespace: string, spec: ScheduleSpec): void {
+  /** What cannot be done is noticed now, not at three in the morning. */
+  function checkTask(namespace: string, spec: ScheduleSpec): void {
     const { kind, model } = taskOf(spec);
+    if (kind === 'batch' && !hasJobs) {
+      throw new Fault('not_implemented', 'batch jobs run where Rouse has its instances itself');
+    }
     if (catalog.model(modelKey(namespace, model))) return;
     const expected = `a model of namespace ${namespace}`;
     const problem = { key: `spec.${kind}.model`, value: JSON.stringify(model), expected };
@@ -88,7 +92,7 @@ export function createScheduleUseCases(options: {
       requireRole(actor, ROLE);
       const { metadata, spec } = parseDocument(scheduleDocument, input, 'schedule');
       const { namespace, name } = metadata;
-      checkModel(namespace, spec);
+      checkTask(namespace, spec);
       return await scheduler.alone(async () => {
         const before = book.get(scheduleKey(namespace, name));
         checkMatch(`schedule ${namespace}/${name}`, before?.version, ifMatch);

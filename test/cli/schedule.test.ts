@@ -54,6 +54,14 @@ test('a schedule of a model that is not there is refused', async () => {
   expect(ran.stderr).toContain('warm.yaml: spec.warmUp.model: found "m", expected a model of');
 });
 
+test('a batch job is refused where there are none', async () => {
+  const batch = 'batch: { model: m, input: { location: /in.csv }, output: { path: /out.csv } }';
+  await world.write('batch.yaml', warm('nightly').replace(/warmUp.*/, batch));
+  const ran = await world.run(['apply', '-f', '.']);
+  expect(ran.status).toBe(1);
+  expect(ran.stderr).toContain('batch.yaml: batch jobs run where Rouse has its instances itself');
+});
+
 test('it is shown, run, and removed; JSON has it as it was written', async () => {
   await world.write('warm.yaml', warm('mornings'));
   await world.run(['apply', '-f', '.']);
