@@ -398,8 +398,8 @@ const oddValue = fc.oneof(
   fc.constantFrom(undefined, null, true, -1, 0, 1.5, 101, '', 'x', 'A B', '5s', '64Mi', [], {}, [
     {},
   ]),
-  // As text, since JSON has no -0: it is written as 0.
-  fc.json({ maxDepth: 2 }).map((text): unknown => JSON.parse(text)),
+  // As text, since -0 is written as 0. `z.record` leaves out `__proto__` unread, where the JSON Schema looks at its value.
+  fc.json({ maxDepth: 2 }).map((text): unknown => JSON.parse(text.replaceAll('__proto__', 'p'))),
 );
 const mutation = fc
   .constantFrom(...pathsOf(makeFullModel()).filter((path) => path.length > 0))
