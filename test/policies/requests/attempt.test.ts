@@ -30,12 +30,17 @@ test('a model is left alone for a while when it has no room, not when one instan
 
 test('nothing is sent before the time that the answer asks for', () => {
   fc.assert(
-    fc.property(fc.nat(20), fc.nat(1e6), fc.double({ min: 0, max: 0.999 }), (n, asked, roll) => {
-      const attempted = { ...first, status: 503, how: 'refused', attempts: n + 1, roll } as const;
-      const decision = decideAttempt({ ...attempted, retryAfterMs: asked });
-      expect(decision.state).toBe('waiting');
-      if (decision.state === 'waiting') expect(decision.afterMs).toBeGreaterThanOrEqual(asked);
-    }),
+    fc.property(
+      fc.nat(20),
+      fc.nat(1e6),
+      fc.double({ min: 0, max: 0.999, noNaN: true }),
+      (n, asked, roll) => {
+        const attempted = { ...first, status: 503, how: 'refused', attempts: n + 1, roll } as const;
+        const decision = decideAttempt({ ...attempted, retryAfterMs: asked });
+        expect(decision.state).toBe('waiting');
+        if (decision.state === 'waiting') expect(decision.afterMs).toBeGreaterThanOrEqual(asked);
+      },
+    ),
   );
 });
 
