@@ -99,5 +99,5 @@ function formatTask(spec: Readonly<Record<string, unknown>>): string {
   const kind = TASK_KINDS.find((name) => spec[name] !== undefined);
   const task = kind === undefined ? undefined : spec[kind];
   const isNamed = typeof task === 'object' && task !== null && 'model' in task;
-  return isNamed ? `${kind} ${String(task.model)}` : '?';
+  return [kind ?? '?', ...(isNamed ? [String(task.model)] : [])].join(' ');
 }

@@ -51,8 +51,8 @@ import { createRetentionUseCases } from './retention-usecases.ts';
 import { createRouteFollower } from './route-follower.ts';
 import { createRevisionLoop } from './revisions.ts';
 import { createScheduleUseCases } from './schedule-usecases.ts';
-import { createBatchTask } from './schedules/batch-task.ts';
 import { loadScheduleBook } from './schedules/book.ts';
+import { createJobTask } from './schedules/job-task.ts';
 import { createProbes } from './schedules/probes.ts';
 import { createScheduler } from './schedules/scheduler.ts';
 import { createWarmUps } from './schedules/warm-ups.ts';
@@ -358,16 +358,19 @@ export async function createControl(options: {
     options.batch && places && jobs && { ...options.batch, places, jobs },
   );
   const probes = createProbes({ ...base, store, dataPlane: options.requests });
+  const jobTask = createJobTask({ useCases: jobUseCases, jobs });
   const scheduler = createScheduler({
     book: timetable,
     tasks: {
-      batch: createBatchTask({ useCases: jobUseCases, jobs }),
+      batch: jobTask,
+      program: jobTask,
       warmUp: warmUps.task,
       probe: probes.task,
     },
     onChange({ namespace, spec }) {
       warmUps.refresh();
-      autoscaler.refresh(modelKey(namespace, taskOf(spec).model));
+      const { model } = taskOf(spec);
+      if (model !== undefined) autoscaler.refresh(modelKey(namespace, model));
     },
     clock,
     log,

@@ -50,10 +50,10 @@ export function createScheduleUseCases(options: {
   /** What cannot be done is noticed now, not at three in the morning. */
   function checkTask(namespace: string, spec: ScheduleSpec): void {
     const { kind, model } = taskOf(spec);
-    if (kind === 'batch' && !hasJobs) {
-      throw new Fault('not_implemented', 'batch jobs run where Rouse has its instances itself');
+    if ((kind === 'batch' || kind === 'program') && !hasJobs) {
+      throw new Fault('not_implemented', 'jobs run where Rouse has its instances itself');
     }
-    if (catalog.model(modelKey(namespace, model))) return;
+    if (model === undefined || catalog.model(modelKey(namespace, model))) return;
     const expected = `a model of namespace ${namespace}`;
     const problem = { key: `spec.${kind}.model`, value: JSON.stringify(model), expected };
     throw new Fault('invalid', formatProblem(problem), { problems: [problem] });

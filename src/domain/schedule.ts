@@ -4,6 +4,7 @@ import { batchSpec } from './job.ts';
 import { rule } from './model-rules.ts';
 import { measureName } from './measures.ts';
 import { DEFAULT_NAMESPACE, modelKey, modelName, namespaceName } from './names.ts';
+import { programSpec } from './program-job.ts';
 import { actor } from './records.ts';
 import { answerRules } from './shadow.ts';
 import { duration } from './units.ts';
@@ -26,7 +27,7 @@ export const scheduleName = modelName
   .meta({ title: 'Schedule name' });
 
 /** The keys of a spec that say what is done: exactly one of them. */
-export const TASK_KINDS = ['batch', 'warmUp', 'probe'] as const;
+export const TASK_KINDS = ['batch', 'program', 'warmUp', 'probe'] as const;
 export type TaskKind = (typeof TASK_KINDS)[number];
 
 const CONCURRENCY_POLICIES = ['Allow', 'Forbid', 'Replace'] as const;
@@ -96,6 +97,9 @@ const scheduleSpec = z
       description:
         'A batch job. {date}, {time} (by the time zone) and {run} in its paths are those of the run.',
     }),
+    program: programSpec.optional().meta({
+      description: 'A program that is run to its end; in its data, as in the paths of a batch job.',
+    }),
     warmUp: warmUp.optional().meta({ description: 'Keeps a model ready for a while.' }),
     probe: probe.optional().meta({
       description: 'Asks a model what the answer is known to, by the way that callers take.',
@@ -147,16 +151,19 @@ export const scheduleKey = modelKey;
 
 interface ScheduledTask {
   readonly kind: TaskKind;
-  readonly model: string;
+  /** Undefined: a program that is for none. */
+  readonly model: string | undefined;
   /** Undefined: whichever serves. */
   readonly revision?: string | undefined;
 }
 
 /** What it does, and with which model. */
-export function taskOf({ batch, warmUp, probe }: Pick<ScheduleSpec, TaskKind>): ScheduledTask {
+export function taskOf(spec: Pick<ScheduleSpec, TaskKind>): ScheduledTask {
+  const { batch, program, warmUp, probe } = spec;
   if (warmUp) return { kind: 'warmUp', model: warmUp.model };
   if (probe) return { kind: 'probe', model: probe.model };
-  return { kind: 'batch', model: batch?.model ?? '', revision: batch?.revision };
+  if (program) return { kind: 'program', model: program.model, revision: program.parent };
+  return { kind: 'batch', model: batch?.model, revision: batch?.revision };
 }
 
 /** How late a run may begin; of a warm-up, as long as there is something left of it. */

@@ -36,7 +36,7 @@ test.each([
   [{ startingDeadlineSeconds: 60 }, 'startingDeadline'],
   [{ jitter: 5 }, 'expected a duration such as'],
   [{ history: 0 }, 'spec.history: found 0, expected at least 1'],
-  [{ batch: undefined }, 'expected what is done: one of batch, warmUp, probe'],
+  [{ batch: undefined }, 'expected what is done: one of batch, program, warmUp, probe'],
   [{ warmUp: { model: 'm', duration: '10h' } }, 'no warmUp: it does batch already'],
   [{ batch: undefined, warmUp: { model: 'm', duration: '10s' } }, 'expected at least 1m'],
   [{ batch: undefined, probe: { model: 'm', request: { path: 'x' } } }, "a path of the model's"],

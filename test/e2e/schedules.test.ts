@@ -153,3 +153,18 @@ test('a probe tells a model that answers as it should from one that does not', a
   expect(stdout).toMatch(/right +1 /);
   expect(stdout).toMatch(/wrong +1 /);
 });
+
+test('a program is run to its end', async () => {
+  const args = ['sh', '-c', `echo done > ${inFolder('made')}`];
+  const document = {
+    apiVersion: 'rouse.dev/v1alpha1',
+    kind: 'Schedule',
+    metadata: { name: 'tidy' },
+    spec: { schedule: '@yearly', program: { kind: 'program', args } },
+  };
+  await writeFile(inFolder('tidy.json'), JSON.stringify(document));
+  expect(await platform.rouse('apply', '-f', 'tidy.json')).toMatchObject({ status: 0 });
+  expect(await platform.rouse('run', 'tidy', 'now')).toMatchObject({ status: 0 });
+  await until('it has ended', async () => (await runs('tidy'))[0]?.state === 'Succeeded');
+  expect(await readFile(inFolder('made'), 'utf8')).toBe('done\n');
+});

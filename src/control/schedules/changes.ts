@@ -105,7 +105,7 @@ export function makeEvent(
   actor: Actor = SCHEDULES,
 ): NewEvent {
   const { namespace, name, spec } = schedule;
-  const about = { namespace, model: taskOf(spec).model, at, actor };
+  const about = { namespace, model: taskOf(spec).model ?? '', at, actor };
   return { ...about, type, why: `schedule ${name}: ${why}`, data: { schedule: name, ...data } };
 }
 

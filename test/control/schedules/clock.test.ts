@@ -36,7 +36,7 @@ beforeEach(async () => {
   const catalog = await loadCatalog(store);
   const base = { store, catalog, clock: seen, log: silentLog };
   book = await loadScheduleBook({ store, journal: createJournal(base) });
-  const tasks = { batch: DONE, warmUp: DONE, probe: DONE };
+  const tasks = { batch: DONE, program: DONE, warmUp: DONE, probe: DONE };
   scheduler = createScheduler({ book, tasks, onChange: () => {}, clock: seen, log: silentLog });
   const batch = { model: 'm', input: { location: '/in' }, output: { path: '/out' } };
   const now = clock.now();

@@ -6,14 +6,14 @@ import type { Jobs } from '../jobs/jobs.ts';
 import type { KnownSchedule } from './book.ts';
 import { SCHEDULES, type Task } from './task.ts';
 
-/** A run is a batch job of the same id: so there is one, however often it is begun. */
-export function createBatchTask(options: {
+/** A run is a job of the same id: so there is one, however often it is begun. */
+export function createJobTask(options: {
   useCases: {
     /** When there is a job of this id, it is the one that was asked for. */
     createJob(actor: Actor, namespace: string, request: JobRequest, id: string): Promise<unknown>;
     actOnJob(actor: Actor, namespace: string, id: string, action: JobAction): Promise<unknown>;
   };
-  /** Absent: there are no batch jobs here. */
+  /** Absent: there are no jobs here. */
   jobs: Pick<Jobs, 'get'> | undefined;
 }): Task {
   const { useCases, jobs } = options;
@@ -39,10 +39,13 @@ export function createBatchTask(options: {
 }
 
 function makeRequest(run: ScheduleRun, { value, spec }: KnownSchedule): JobRequest {
-  const { batch } = value.document.spec;
-  if (!batch) throw new Fault('conflict', 'the schedule has no batch job any more');
-  const { input, output } = batch;
+  const { batch, program } = value.document.spec;
   const fill = (text: string): string => fillIn(text, run, spec.timeZone);
+  if (program) {
+    return { ...program, ...(program.data !== undefined && { data: fill(program.data) }) };
+  }
+  if (!batch) throw new Fault('conflict', 'the schedule has no job any more');
+  const { input, output } = batch;
   return {
     ...batch,
     input: { ...input, location: fill(input.location) },
