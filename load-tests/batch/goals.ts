@@ -45,7 +45,8 @@ export function goalsOf({
   }
   if (live && beside) {
     const share = shareOf(live, beside);
-    add(`share of what was left over ≥ ${SHARE}`, share, share >= SHARE);
+    const isMet = live.leftOver.median > 0 && share >= SHARE;
+    add(`share of what was left over ≥ ${SHARE}`, share, isMet);
   }
   return goals;
 }

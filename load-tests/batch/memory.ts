@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { ENV_MODEL, ENV_STANDBY } from '#domain/launch.ts';
 import { rssOf } from '../measure/process.ts';
 
@@ -88,7 +89,8 @@ function pssOf(pid: number): number {
 function nameOf(pid: number, rouse: number): string {
   if (pid === rouse) return 'rouse serve';
   const words = wordsOf(`/proc/${pid}/cmdline`);
-  return words.some((word) => word.includes('/batch/main')) ? 'runner' : (words[0] ?? '');
+  const script = words.find((word) => /\.[jt]s$/.test(word)) ?? words[0] ?? '';
+  return script.includes('/batch/main') ? 'runner' : basename(script);
 }
 
 function sum(values: readonly number[]): number {
