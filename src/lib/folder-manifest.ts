@@ -24,8 +24,12 @@ const SKIPPED = new Set(['.git', 'node_modules', '__pycache__', '.venv']);
 /** A folder of source code or weights stays far below; a home folder that was meant by mistake does not. */
 const LIMITS = { files: 10_000, bytes: 256 * 2 ** 30 };
 
-/** The manifest of a folder on this machine. Reads every file once. */
-export async function manifestOf(folder: string, limits = LIMITS): Promise<FolderManifest> {
+/** The manifest of a folder on this machine. Reads every file once, until the signal. */
+export async function manifestOf(
+  folder: string,
+  options: Partial<typeof LIMITS> & { readonly signal?: AbortSignal } = {},
+): Promise<FolderManifest> {
+  const { signal, ...limits } = { ...LIMITS, ...options };
   const paths = (await walk(folder, '', [], limits.files)).sort();
   const files: FolderManifest['files'][number][] = [];
   let bytes = 0;
@@ -35,7 +39,7 @@ export async function manifestOf(folder: string, limits = LIMITS): Promise<Folde
     if (bytes > limits.bytes) {
       throw new Fault('too_large', `${folder} has more than ${limits.bytes} bytes`);
     }
-    const content = await digestOf(join(folder, path));
+    const content = await digestOf(join(folder, path), signal);
     files.push({ path, executable: (mode & 0o100) !== 0, ...content });
   }
   return { files };
@@ -52,11 +56,14 @@ export function encodeManifest(manifest: FolderManifest): string {
   return JSON.stringify({ files });
 }
 
-/** SHA-256 in hex, and size, of a file's bytes. */
-export async function digestOf(file: string): Promise<{ size: number; digest: string }> {
+/** SHA-256 in hex, and size, of a file's bytes, which are read until the signal. */
+export async function digestOf(
+  file: string,
+  signal?: AbortSignal,
+): Promise<{ size: number; digest: string }> {
   const hash = createHash('sha256');
   let size = 0;
-  for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+  for await (const chunk of createReadStream(file, { signal }) as AsyncIterable<Buffer>) {
     hash.update(chunk);
     size += chunk.length;
   }

@@ -19,25 +19,30 @@ export async function putPath(
 ): Promise<ArtifactRef> {
   const found = await requirePath(path);
   const name = basename(path);
-  if (found.isFile()) return { ...(await putFile(artifacts, path, limits)), name };
+  if (found.isFile()) {
+    const { digest } = await digestOf(path, limits.signal);
+    return { ...(await putFile(artifacts, path, digest, limits)), name };
+  }
   if (!found.isDirectory()) throw new Fault('invalid', `${path} is neither a file nor a folder`);
-  const { files } = await manifestOf(path);
+  const { files } = await manifestOf(path, { signal: limits.signal });
   const stored: FolderManifest['files'][number][] = [];
-  for (const { path: below, executable } of files) {
-    const { digest, size } = await putFile(artifacts, join(path, below), limits);
-    stored.push({ path: below, executable, size, digest });
+  for (const file of files) {
+    const { digest, size } = await putFile(artifacts, join(path, file.path), file.digest, limits);
+    stored.push({ ...file, digest, size });
   }
   const manifest = once(Buffer.from(encodeManifest({ files: stored })));
   return await artifacts.put(manifest, { name, kind: 'folder', maxBytes: limits.maxBytes });
 }
 
+/** `seen`: the digest that it had when it was read. What is stored already is not read again. */
 async function putFile(
   artifacts: PutInto,
   path: string,
+  seen: string,
   { maxBytes, signal }: { readonly maxBytes: number; readonly signal: AbortSignal },
 ): Promise<ArtifactRef> {
   signal.throwIfAborted();
-  const known = await artifacts.touch((await digestOf(path)).digest);
+  const known = await artifacts.touch(seen);
   if (known?.kind === 'file') return known;
   const content = createReadStream(path, { signal }) as AsyncIterable<Buffer>;
   return await artifacts.put(content, { name: basename(path), kind: 'file', maxBytes });

@@ -89,6 +89,13 @@ test('too many files and too many bytes are refused with the limit', async () =>
   await expect(attempt(3, 6)).resolves.toMatchObject({ files: { length: 3 } });
 });
 
+test('reading ends with the signal', async () => {
+  const folder = await folderWith({ a: 'hello' });
+  const signal = AbortSignal.abort();
+  await expect(manifestOf(folder, { signal })).rejects.toThrow('aborted');
+  await expect(digestOf(join(folder, 'a'), signal)).rejects.toThrow('aborted');
+});
+
 test('the digest of a file is that of its bytes', async () => {
   const folder = await folderWith({ a: 'hello' });
   expect(await digestOf(join(folder, 'a'))).toEqual({ size: 5, digest: sha256('hello') });
