@@ -296,6 +296,21 @@ describe('what people may do', () => {
     expect(shares()).toEqual({ v1: 40, v2: 60 });
   });
 
+  test('other steps while it is paused: its share stays until it is resumed', async () => {
+    await act('pause');
+    await harness.apply({ rollout: { ...CANARY, steps: [30, 60] } });
+    await rest();
+    expect(shares()).toEqual({ v1: 90, v2: 10 });
+    expect(await act('resume')).toMatchObject({ phase: 'Running', percent: 30, step: 0 });
+    expect(shares()).toEqual({ v1: 70, v2: 30 });
+    await act('pause');
+    await harness.apply({ rollout: { ...CANARY, steps: [40, 60] } });
+    await rest();
+    await act('skip');
+    expect(shares()).toEqual({ v1: 60, v2: 40 });
+    expect((await view()).phase).toBe('Paused');
+  });
+
   test('another strategy: a share is no switch, and nothing is promoted unjudged', async () => {
     await act('skip');
     const { steps: _, ...others } = CANARY;

@@ -46,22 +46,22 @@ export function begin(
 }
 
 /**
- * The steps were written anew while it runs: it goes on from the last that is not above its share, or begins with the
- * first. Undefined: that is where it is.
+ * The steps were written anew while it is open: it goes on from the last that is not above its share, or begins with the
+ * first, unless it is paused. Undefined: that is where it is.
  */
 export function findPlace(
   before: RolloutRecord,
   spec: RolloutSpec,
   now: number,
 ): RolloutChange | undefined {
-  const { canary, percent, memory } = before;
+  const { phase, canary, percent, memory } = before;
   const steps = stepsOf(spec);
   const [first = 0] = steps;
   const step = Math.max(
     0,
     steps.findLastIndex((share) => share <= percent),
   );
-  if (percent < first) {
+  if (percent < first && phase === 'Running') {
     const why = `${describeShare(canary, first)}: its steps were written anew`;
     const record = { ...before, percent: first, memory: beginRollout(now), why };
     return { record, type: 'RolloutAdvanced', why, actor: ROLLOUT };
@@ -134,12 +134,16 @@ export function actOn(
 
 function skip(before: RolloutRecord, spec: RolloutSpec, actor: Actor, now: number): RolloutChange {
   const { canary, memory } = before;
-  const percent = stepsOf(spec)[memory.step + 1];
+  const steps = stepsOf(spec);
+  const [first = 0] = steps;
+  // Paused, it has not taken the first of steps that were written anew.
+  const isBelow = before.percent < first;
+  const percent = isBelow ? first : steps[memory.step + 1];
   const by = `step skipped by ${actor.id}`;
   if (percent === undefined)
     return end(before, 'Promoted', `${canary} gets all requests: ${by}`, actor);
   const why = `${describeShare(canary, percent)}: ${by}`;
-  const next = beginStep(spec, memory, now);
+  const next = isBelow ? beginRollout(now) : beginStep(spec, memory, now);
   return { record: { ...before, percent, memory: next, why }, type: 'RolloutAdvanced', why, actor };
 }
 

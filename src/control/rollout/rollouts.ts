@@ -249,7 +249,9 @@ export function createRollouts(options: {
         const change = actOn(record, action, spec, actor, clock.now());
         if (change.record.phase === 'Promoted') requireReady(entry, record.canary);
         await write(model, change);
-        return change.record;
+        // Resumed, it takes the first of steps that were written anew meanwhile.
+        await takePlace(model, spec);
+        return state.get(model) ?? change.record;
       }),
     onEnded: (listener) => void listeners.push(listener),
     async close() {
