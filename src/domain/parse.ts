@@ -73,6 +73,11 @@ function check<S extends z.ZodType>(schema: S, input: unknown): { value: z.outpu
     const expected = `at most ${MAX_DEPTH}`;
     return { problems: [{ key: '', value: `more than ${MAX_DEPTH} levels`, expected }], more: 0 };
   }
+  const prototype = findPrototype(input, [], new Set());
+  if (prototype) {
+    const value = showValue(valueAt(input, prototype));
+    return { problems: [{ key: pathOf(prototype), value, expected: 'another name' }], more: 0 };
+  }
   const result = schema.safeParse(input, { reportInput: true });
   return result.success ? { value: result.data } : collect(result.error, { input, schema });
 }
@@ -85,6 +90,22 @@ function isTooDeep(input: unknown): boolean {
     if (level.length === 0) return false;
   }
   return true;
+}
+
+/** A key of this name is left out by schemas, and nobody is told. `seen`: what a YAML alias shows again is not looked at again. */
+function findPrototype(
+  input: unknown,
+  path: readonly PropertyKey[],
+  seen: Set<unknown>,
+): readonly PropertyKey[] | undefined {
+  if (!isObject(input) || seen.has(input)) return undefined;
+  seen.add(input);
+  if (Object.hasOwn(input, '__proto__')) return [...path, '__proto__'];
+  for (const [key, value] of Object.entries(input)) {
+    const found = findPrototype(value, [...path, Array.isArray(input) ? Number(key) : key], seen);
+    if (found) return found;
+  }
+  return undefined;
 }
 
 function isObject(value: unknown): value is object {

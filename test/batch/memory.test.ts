@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { describe, expect, test } from 'vitest';
+import { RUNNER } from '#serve/job-runner.ts';
 import { useTeardown } from '#test/teardown.ts';
 import { makeFolder } from './row-files.ts';
 
@@ -38,7 +39,11 @@ describe('reading takes as much memory for many rows as for few', { timeout: TIM
   ])('%s', async (ending, options) => {
     const path = join(await makeFolder(end), `rows.${ending}`);
     await writeFeatures(path, options);
-    const { stdout } = await promisify(execFile)(process.execPath, [CHILD, path]);
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      [...RUNNER.execArgv, CHILD, path],
+      { env: { ...process.env, ...RUNNER.env } },
+    );
     const read: { rows: number; bytes: number } = JSON.parse(stdout);
     expect(read.rows).toBe(ROWS);
     expect(read.bytes).toBeLessThan(LIMIT);

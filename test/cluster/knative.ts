@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault, messageOf } from '#lib/fault.ts';
 import { formatYaml } from '#lib/yaml.ts';
-import { applyManifests, type Kubectl, untilCondition } from './kubectl.ts';
+import { applyManifests, type Kubectl, untilCondition, untilDefined } from './kubectl.ts';
 import { lastLines } from './log-tail.ts';
 import { nameImages, splitPhases } from './manifests.ts';
 
@@ -29,7 +29,6 @@ const SETTINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'config-autoscaler': { 'scale-to-zero-grace-period': '6s' },
 };
 
-const DEFINITION_SECONDS = 60;
 const ROLLOUT_SECONDS = 180;
 const LOG_LINES = 15;
 
@@ -45,7 +44,7 @@ export async function installKnative(
   }
   const { first, rest } = splitPhases(texts.map(nameImages));
   await applyManifests(kubectl, first);
-  await untilCondition(kubectl, 'Established', ['crd', '--all'], DEFINITION_SECONDS);
+  await untilDefined(kubectl);
   await applyManifests(kubectl, rest);
   await applyManifests(kubectl, makeSettings(), 'rouse-cluster-settings');
 }

@@ -1,4 +1,5 @@
 import { Fault } from '#lib/fault.ts';
+import { until } from '#test/until.ts';
 import { ADMIN } from './folders.ts';
 import { lastLines } from './log-tail.ts';
 import { runProgram } from './run-program.ts';
@@ -16,7 +17,24 @@ export function createKubectl(command: readonly string[]): Kubectl {
   };
 }
 
-/** Watches until all that is named has a condition. `what` may name things that are not there yet, one by one. */
+interface Definition {
+  readonly status?: {
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[] | null;
+  };
+}
+
+/** Until objects of every kind that was defined can be made. `kubectl wait` fails on a definition without conditions yet. */
+export async function untilDefined(kubectl: Kubectl): Promise<void> {
+  await until('all kinds are established', async () => {
+    const listed = await kubectl(['get', 'crd', '--output', 'json']);
+    const { items } = JSON.parse(listed) as { items: readonly Definition[] };
+    return items.every(({ status }) =>
+      status?.conditions?.some((each) => each.type === 'Established' && each.status === 'True'),
+    );
+  });
+}
+
+/** Watches until what is named has a condition; it may not be there yet. */
 export async function untilCondition(
   kubectl: Kubectl,
   condition: string,
@@ -24,7 +42,7 @@ export async function untilCondition(
   seconds: number,
 ): Promise<void> {
   const timeout = `--timeout=${seconds}s`;
-  if (!what.includes('--all')) await kubectl(['wait', '--for=create', timeout, ...what]);
+  await kubectl(['wait', '--for=create', timeout, ...what]);
   await kubectl(['wait', `--for=condition=${condition}`, timeout, ...what]);
 }
 

@@ -198,11 +198,13 @@ export async function isWatchdog(pid: number): Promise<boolean> {
   return (await roleOf(pid)) === 'watchdog';
 }
 
-/** The processes of the folder that are for this. */
+/** The processes of the folder that are for this: all that were there together when it had looked at each. */
 export async function processesFor(role: Role, folder: string): Promise<number[]> {
   const found: number[] = [];
   for (const pid of await processesOf(folder)) if ((await roleOf(pid)) === role) found.push(pid);
-  return found;
+  // What has ended meanwhile, and what began in its stead, were not.
+  const after = new Set(await processesOf(folder));
+  return found.filter((pid) => after.has(pid));
 }
 
 /** Resolves when no process of the folder is left. */

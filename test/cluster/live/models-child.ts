@@ -4,6 +4,7 @@ import type { ModelObject } from '#knative/models/object.ts';
 import { makeFolder, type Platform, removeFolder, startPlatform } from '#test/e2e/platform.ts';
 import { modelFiles } from '#test/knative/models/model-arbitrary.ts';
 import { REJECTED } from '#test/knative/models/rejected.ts';
+import { untilDefined } from '../kubectl.ts';
 import { signalComponent, startComponent } from './inside/components.ts';
 import { kubectl, kubectlSays, PATIENCE, untilObject } from './inside/kubectl.ts';
 import { untilCluster } from './inside/within.ts';
@@ -135,7 +136,7 @@ let platform = await start();
 try {
   // It comes after the platform, which has to find it.
   await kubectl('apply', '--server-side', '-f', DEFINITION);
-  await untilObject('--for=condition=Established', 'crd/models.rouse.dev');
+  await untilDefined((args) => kubectl(...args));
   seen['wronglyTaken'] = await wronglyTaken();
   seen['wronglyRefused'] = await wronglyRefused();
 
