@@ -63,7 +63,8 @@ export function createPace(fixed: number | undefined, clock: Clock): Pace {
     rejected(count) {
       if (fixed !== undefined || !isOfTurn(count)) return;
       rejections++;
-      if (rejections >= LEAST_ANSWERS) begin(halveSize(sizing));
+      // Where most are answered it is bad rows, and smaller requests would have as many.
+      if (rejections >= LEAST_ANSWERS && rejections > times.length) begin(halveSize(sizing));
     },
   };
 }

@@ -48,4 +48,16 @@ describe('the pace of requests', () => {
     }
     expect(pace.size).toBe(8);
   });
+
+  test('is not halved for bad rows in the smaller part of its requests, however many they are', () => {
+    const { pace, answer } = paceOf();
+    for (let count = 0; count < 50; count++) {
+      answer(3, 16, 1);
+      pace.rejected(16);
+      expect(pace.size).toBe(16);
+    }
+    // The turn ends as it would without them.
+    answer(51, 16, 1);
+    expect(pace.size).toBeGreaterThan(16);
+  });
 });
