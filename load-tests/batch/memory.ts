@@ -1,6 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { ENV_MODEL, ENV_STANDBY } from '#domain/launch.ts';
+import { systemProcesses } from '#runtime/local/process/proc.ts';
+import { wordsOf } from '../measure/instances.ts';
 import { rssOf } from '../measure/process.ts';
 
 const KIB = 1024;
@@ -46,38 +48,16 @@ export async function watchMemory(rouse: number, during: Promise<unknown>): Prom
 
 /** Rouse and what descends from it, without instances and those that stand by to become some. */
 function ownProcesses(rouse: number): number[] {
-  const children = new Map<number, number[]>();
-  for (const name of readdirSync('/proc')) {
-    const pid = Number(name);
-    const parent = Number.isInteger(pid) ? parentOf(pid) : undefined;
-    if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), pid]);
-  }
   const descend = (pid: number): number[] => {
     if (pid !== rouse && isInstance(pid)) return [];
-    return [pid, ...(children.get(pid) ?? []).flatMap(descend)];
+    return [pid, ...systemProcesses.children(pid).flatMap(descend)];
   };
   return descend(rouse);
-}
-
-function parentOf(pid: number): number | undefined {
-  try {
-    return Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
-  } catch {
-    return undefined;
-  }
 }
 
 function isInstance(pid: number): boolean {
   const words = wordsOf(`/proc/${pid}/environ`);
   return words.some((word) => [ENV_MODEL, ENV_STANDBY].some((name) => word.startsWith(`${name}=`)));
-}
-
-function wordsOf(file: string): string[] {
-  try {
-    return readFileSync(file, 'utf8').split('\0');
-  } catch {
-    return [];
-  }
 }
 
 /** Proportional set size, as the kernel counts it. */
