@@ -3,9 +3,10 @@ import { hostLabel, modelKey } from '#domain/names.ts';
 import type { ArtifactRef } from '#domain/records.ts';
 import { Fault, type Problem } from '#lib/fault.ts';
 import { formatProblem } from '#domain/parse.ts';
+import type { ProgramSpec } from '#domain/program-job.ts';
 import type { Artifacts } from '#store/artifacts.ts';
 import type { Catalog, ModelEntry } from './catalog.ts';
-import { digestOf, findSourceProblem } from './source.ts';
+import { digestOf, findSourceProblem, pushedFor } from './source.ts';
 
 /** A DNS label has no more. */
 const LABEL_LIMIT = 63;
@@ -78,6 +79,19 @@ export async function resolveSources(
   }
   refuse(problems, `model ${parsed.metadata.name}: its source cannot be used`);
   return found;
+}
+
+/** What was pushed for the program of a schedule is there; from here on it is not cleared away. */
+export async function checkPushed(
+  schedule: string,
+  program: Pick<ProgramSpec, 'source' | 'data'>,
+  artifacts: Pick<Artifacts, 'touch'>,
+): Promise<void> {
+  const problems: Problem[] = [];
+  for (const { key, digest } of pushedFor(program)) {
+    if (!(await artifacts.touch(digest))) problems.push(missing(`spec.program.${key}`, digest));
+  }
+  refuse(problems, `schedule ${schedule}: its program cannot be run`);
 }
 
 /** Fault `precondition_failed` when the caller has read another version than the one stored. */

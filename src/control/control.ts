@@ -249,7 +249,7 @@ export async function createControl(options: {
       (entry) => timetable.referencesOf(entry),
       (entry) => jobs?.referencesOf(entry) ?? [],
     ],
-    contentInUse: () => jobs?.inUse() ?? [],
+    contentInUse: () => [...timetable.inUse(), ...(jobs?.inUse() ?? [])],
     defaults: settings.retention,
   });
   const places = options.batch && createPlaces({ catalog, runtime, ...options.batch });

@@ -11,8 +11,9 @@ import {
 } from '#domain/schedule.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
+import type { Artifacts } from '#store/artifacts.ts';
 import type { Catalog } from './catalog.ts';
-import { checkMatch } from './checks.ts';
+import { checkMatch, checkPushed } from './checks.ts';
 import { MAX_PAGE } from './limits.ts';
 import { requireRole } from './roles.ts';
 import type { KnownSchedule, ScheduleBook } from './schedules/book.ts';
@@ -37,9 +38,10 @@ export function createScheduleUseCases(options: {
   /** Letters and digits, each time others. */
   newId: () => string;
   catalog: Pick<Catalog, 'model'>;
+  artifacts: Pick<Artifacts, 'touch'>;
   hasJobs: boolean;
 }): ScheduleUseCases {
-  const { book, scheduler, catalog, hasJobs, clock, newId } = options;
+  const { book, scheduler, catalog, artifacts, hasJobs, clock, newId } = options;
 
   function find(namespace: string, name: string): KnownSchedule {
     const found = book.get(scheduleKey(namespace, name));
@@ -93,6 +95,7 @@ export function createScheduleUseCases(options: {
       const { metadata, spec } = parseDocument(scheduleDocument, input, 'schedule');
       const { namespace, name } = metadata;
       checkTask(namespace, spec);
+      if (spec.program) await checkPushed(name, spec.program, artifacts);
       return await scheduler.alone(async () => {
         const before = book.get(scheduleKey(namespace, name));
         checkMatch(`schedule ${namespace}/${name}`, before?.version, ifMatch);

@@ -1,4 +1,5 @@
 import type { RevisionSpec, RevisionSpecInput } from '#domain/model.ts';
+import type { ProgramSpec } from '#domain/program-job.ts';
 import type { Problem } from '#lib/fault.ts';
 
 /** `url` runs elsewhere and `image` is fetched by whoever runs it: their source is an address, not content. */
@@ -19,6 +20,16 @@ export function digestOf(spec: Pick<RevisionSpec, 'runtime' | 'source'>): string
 /** Of a text such as `sha256:<digest>`. */
 export function digestIn(text: string | undefined): string | undefined {
   return /^sha256:([0-9a-f]{64})$/.exec(text ?? '')?.[1];
+}
+
+/** What was pushed for a program: by which key it is named, and its digest. */
+export function pushedFor(
+  program: Pick<ProgramSpec, 'source' | 'data'>,
+): { readonly key: string; readonly digest: string }[] {
+  return (['source', 'data'] as const).flatMap((key) => {
+    const digest = digestIn(program[key]);
+    return digest === undefined ? [] : [{ key, digest }];
+  });
 }
 
 /** What is wrong with a source, apart from whether its content is stored. */

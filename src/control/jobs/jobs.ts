@@ -18,7 +18,7 @@ import type { ModelEntry } from '../catalog.ts';
 import type { Journal } from '../journal.ts';
 import type { ControlMetrics } from '../metrics.ts';
 import type { Reference } from '../references.ts';
-import { digestIn } from '../source.ts';
+import { pushedFor } from '../source.ts';
 import type { Turns } from '../turns.ts';
 import { type BatchWorkOptions, createBatchWork } from './batch-work.ts';
 import { loadJobBook } from './book.ts';
@@ -268,7 +268,7 @@ export async function createJobs(
       for (const { work } of live.values()) work.onRuntime();
     },
     referencesOf: (entry) => open().flatMap((record) => referencesOf(record, entry)),
-    inUse: () => [...open().flatMap(contentOf), ...(options.programs?.inUse() ?? [])],
+    inUse: () => [...open().flatMap(digestsOf), ...(options.programs?.inUse() ?? [])],
     async close() {
       closed = true;
       await loop.close();
@@ -286,9 +286,8 @@ function referencesOf(
   return [{ revision: parent, why: `job ${id} makes the next one of it` }];
 }
 
-/** What was pushed for it. */
-function contentOf({ spec }: ProgramRecord): string[] {
-  return [spec.source, spec.data].flatMap((text) => digestIn(text) ?? []);
+function digestsOf({ spec }: ProgramRecord): string[] {
+  return pushedFor(spec).map(({ digest }) => digest);
 }
 
 function summaryOf(record: JobRecord): string {

@@ -19,8 +19,8 @@ export interface FreeArtifact {
 /**
  * Finds stored content that nothing refers to, and removes it when it may go.
  *
- * 1. Referred to is what a revision has, one that can be restored included, what jobs have that have not ended, and the
- *    files of the folders among that.
+ * 1. Referred to is what a revision has, one that can be restored included, what jobs have that have not ended, what
+ *    schedules name, and the files of the folders among that.
  * 2. Whoever is about to refer to content touches it first (`Artifacts.touch`, or a put). What was touched after it was
  *    judged is not removed: see `Artifacts.removeUntouched`.
  */

@@ -11,6 +11,7 @@ import type { Store, Stored, Write } from '#store/store.ts';
 import type { Journal, NewEvent } from '../journal.ts';
 import { rowsOf } from '../pages.ts';
 import type { Reference, ReferencesOf } from '../references.ts';
+import { pushedFor } from '../source.ts';
 
 /** A schedule with what its document comes to. */
 export interface KnownSchedule extends Stored<'schedule'> {
@@ -45,6 +46,8 @@ export interface ScheduleBook {
   remove(key: string, events: readonly NewEvent[]): Promise<void>;
   /** Models that schedules name are needed, however seldom they are asked. */
   readonly referencesOf: ReferencesOf;
+  /** Digests of what was pushed for programs: it is needed between their runs, too. */
+  inUse(): string[];
 }
 
 export async function loadScheduleBook(options: {
@@ -124,11 +127,16 @@ export async function loadScheduleBook(options: {
     },
     referencesOf: ({ namespace, name }) =>
       [...known.values()].flatMap((one) => referenceOf(one, namespace, name)),
+    inUse: () => [...known.values()].flatMap(digestsOf),
   };
 }
 
 function makeRemoval({ key, version }: Stored<'scheduleRun'>): Write {
   return { kind: 'scheduleRun', key, expected: version, value: undefined };
+}
+
+function digestsOf({ spec: { program } }: KnownSchedule): string[] {
+  return program ? pushedFor(program).map(({ digest }) => digest) : [];
 }
 
 function referenceOf(schedule: KnownSchedule, namespace: string, model: string): Reference[] {

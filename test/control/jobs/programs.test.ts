@@ -2,8 +2,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ProgramEnd } from '#control/jobs/program-runner.ts';
 import type { ProgramRecord } from '#domain/job.ts';
 import type { ProgramMetrics, ProgramRequest } from '#domain/program-job.ts';
-import { until } from '#test/until.ts';
 import { RETENTION_DEFAULTS } from '#domain/retention.ts';
+import type { ScheduleInput } from '#domain/schedule.ts';
+import { until } from '#test/until.ts';
 import { ADMIN, createHarness, deployed, type Harness, program, reaches } from '../harness.ts';
 import { createFakePrograms, type FakeProgram, type FakePrograms } from './fake-programs.ts';
 import { createFakeRunner } from './fake-runner.ts';
@@ -242,6 +243,10 @@ describe('a program that fails', () => {
   });
 });
 
+/** Content that was uploaded. */
+const isKept = async (uri: string): Promise<boolean> =>
+  (await harness.artifacts.stat(uri.slice('sha256:'.length))) !== undefined;
+
 describe('a program', () => {
   test('that is cancelled is ended, and what was made for it goes', async () => {
     const id = await create({ model: undefined });
@@ -268,14 +273,37 @@ describe('a program', () => {
   test('keeps what it needs, though nobody asks for it', async () => {
     const source = await harness.upload('its code');
     const id = await create({ model: undefined, source });
-    const isKept = async (uri: string): Promise<boolean> =>
-      (await harness.artifacts.stat(uri.slice('sha256:'.length))) !== undefined;
     const other = await harness.upload('what nobody needs');
     await passUntil('the other goes', async () => !(await isKept(other)));
     await harness.pass(2 * UNUSED_SECONDS);
     expect(await isKept(source)).toBe(true);
     await harness.control.useCases.actOnJob(ADMIN, 'default', id, 'cancel');
     await passUntil('it goes, too', async () => !(await isKept(source)));
+  });
+
+  test('that a schedule runs keeps what it needs between the runs', async () => {
+    const source = await harness.upload('its code');
+    const data = await harness.upload('its data');
+    const { useCases } = harness.control;
+    const schedule: ScheduleInput = {
+      apiVersion: 'rouse.dev/v1alpha1',
+      kind: 'Schedule',
+      metadata: { name: 'weekly' },
+      spec: {
+        schedule: '@weekly',
+        program: { kind: 'program', args: ['./train'], source, data },
+      },
+    };
+    await useCases.applySchedule(ADMIN, schedule);
+    const other = await harness.upload('what nobody needs');
+    await passUntil('the other goes', async () => !(await isKept(other)));
+    await harness.pass(2 * UNUSED_SECONDS);
+    expect([await isKept(source), await isKept(data)]).toEqual([true, true]);
+    await useCases.deleteSchedule(ADMIN, 'default', 'weekly');
+    await passUntil('it goes, too', async () => !(await isKept(source)));
+    await expect(useCases.applySchedule(ADMIN, schedule)).rejects.toThrow(
+      `spec.program.source: found "${source}", expected content that was uploaded before`,
+    );
   });
 
   test('cannot make a revision that nothing would judge', async () => {
