@@ -1,4 +1,5 @@
 import type { RequestOptions } from 'node:http';
+import { hostOf } from '#domain/address.ts';
 import { makeMeasureRecord } from '#domain/measures.ts';
 import type { ScheduleRun } from '#domain/schedule-run.ts';
 import type { ProbeSpec } from '#domain/schedule.ts';
@@ -24,6 +25,7 @@ type Caller = ReturnType<typeof createCaller>;
 /** Asks models what the answer is known to, and measures whether they gave it. */
 export interface Probes {
   readonly task: Task;
+  /** What is under way is no verdict any more. */
   close(): void;
 }
 
@@ -45,7 +47,9 @@ export function createProbes(options: {
 }): Probes {
   const { catalog, store, clock, dataPlane } = options;
   const caller = dataPlane && createCaller(dataPlane);
+  let closed = false;
 
+  /** Throws where it was not the model that did not answer: that says nothing of it. */
   async function ask(entry: ModelEntry, revision: string, spec: ProbeSpec): Promise<Verdict> {
     if (!caller) throw new Fault('not_implemented', 'probes need a data plane that can be asked');
     const startedAt = clock.now();
@@ -55,7 +59,8 @@ export function createProbes(options: {
       const took = formatDuration(clock.now() - startedAt);
       return { revision, isHealthy: decision === 'healthy', why: `${why}, after ${took}` };
     } catch (error) {
-      return { revision, isHealthy: false, why: messageOf(error) };
+      if (closed || !(error instanceof Fault)) throw error;
+      return { revision, isHealthy: false, why: error.message };
     }
   }
 
@@ -104,15 +109,19 @@ export function createProbes(options: {
       look: () => ({ state: 'Failed', reason: 'it was not begun' }),
       stop: async () => undefined,
     },
-    close: () => caller?.close(),
+    close() {
+      closed = true;
+      caller?.close();
+    },
   };
 }
 
 const MOST_REASON = 4000;
 
 function createCaller({ dataPlane, proxyProtocol }: DataPlane) {
-  const { hostname, port } = new URL(dataPlane);
-  const host = hostname.replace(/^\[|\]$/g, '');
+  const url = new URL(dataPlane);
+  const { port } = url;
+  const host = hostOf(url);
   const { request, agent } = createOwnDataPlane(dataPlane, proxyProtocol);
   return {
     request: (options: Pick<RequestOptions, 'method' | 'path' | 'headers' | 'signal'>) =>
@@ -129,6 +138,10 @@ function revisionsOf(entry: ModelEntry, spec: ProbeSpec): string[] {
   return all.filter(({ state }) => state === 'Ready').map(({ name }) => name);
 }
 
+/**
+ * Throws the Fault that says what is wrong with the model; another error where the data plane, which answers for a model
+ * that does not, has not said anything.
+ */
 async function send(
   caller: Caller,
   clock: Clock,
@@ -148,14 +161,19 @@ async function send(
     },
     signal: late.signal,
   });
+  let hasBegun = false;
+  sent.once('response', () => void (hasBegun = true));
   try {
     const response = readResponse(sent, MOST_ANSWER);
     sent.end(text);
     const { status, body: answer } = await response;
     return { status, body: answer.toString() };
   } catch (error) {
-    if (!late.signal.aborted) throw error;
-    throw new Fault('unavailable', `no answer within ${formatDuration(spec.timeout)}`);
+    if (late.signal.aborted) {
+      throw new Fault('unavailable', `no answer within ${formatDuration(spec.timeout)}`);
+    }
+    if (hasBegun) throw new Fault('bad_upstream', messageOf(error), { cause: error });
+    throw new Error(`the data plane did not answer: ${messageOf(error)}`, { cause: error });
   } finally {
     timer.cancel();
   }

@@ -8,6 +8,7 @@ import { createProbes, type Probes } from '#control/schedules/probes.ts';
 import { scheduleDocument, type ScheduleInput } from '#domain/schedule.ts';
 import type { ScheduleRun } from '#domain/schedule-run.ts';
 import { systemClock } from '#lib/clock.ts';
+import { until } from '#test/until.ts';
 import { createHarness, deployed, type Harness, program } from '../harness.ts';
 
 type Request = { url: string; method: string; revision: string; body: string };
@@ -18,7 +19,7 @@ let server: Server;
 let probes: Probes;
 let asked: Request[];
 /** What the data plane answers, by revision; undefined: nothing. */
-let answers: Record<string, { status: number; body: string } | undefined>;
+let answers: Record<string, { status: number; body: string } | 'half' | undefined>;
 
 beforeEach(async () => {
   harness = await createHarness();
@@ -105,7 +106,10 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const revision = String(headers['rouse-revision']);
   asked.push({ url, method, revision, body: await text(request) });
   const given = answers[revision];
-  if (given) response.writeHead(given.status).end(given.body);
+  if (given === 'half') {
+    response.writeHead(200, { 'content-length': '100' });
+    response.write('half', () => request.socket.destroy());
+  } else if (given) response.writeHead(given.status).end(given.body);
 }
 
 const right = { status: 200, body: '{"y": 2}' };
@@ -144,6 +148,26 @@ describe('a probe', () => {
     expect(await start({ timeout: '50ms' })).toEqual({
       outcome: { state: 'Failed', reason: '00002: no answer within 50ms' },
     });
+    expect(await measured()).toEqual(['00002 healthy 0/1']);
+  });
+
+  test('that the data plane did not answer is no verdict on the model', async () => {
+    server.close();
+    await expect(start()).rejects.toThrow('the data plane did not answer: connect ECONNREFUSED');
+    expect(await measured()).toEqual([]);
+  });
+
+  test('that Rouse ended meanwhile is no verdict on the model', async () => {
+    const begun = start();
+    await until('it is asked', () => asked.length > 0);
+    probes.close();
+    await expect(begun).rejects.toThrow('the data plane did not answer');
+    expect(await measured()).toEqual([]);
+  });
+
+  test('has failed when the answer breaks off', async () => {
+    answers = { '00002': 'half' };
+    expect(await start()).toMatchObject({ outcome: { state: 'Failed' } });
     expect(await measured()).toEqual(['00002 healthy 0/1']);
   });
 
