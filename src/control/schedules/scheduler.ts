@@ -121,11 +121,9 @@ export function createScheduler(options: {
   /** It may take a while: nothing waits for it. */
   function begin(run: ScheduleRun): void {
     const begun = start(run)
-      .catch(logFailure)
-      .finally(() => {
-        beginning.delete(runKey(run));
-        loop.ask();
-      });
+      .finally(() => beginning.delete(runKey(run)))
+      // What could not be written is begun again in a second, not at once.
+      .then(() => loop.ask(), logFailure);
     beginning.set(runKey(run), begun);
   }
 
@@ -170,7 +168,7 @@ export function createScheduler(options: {
   function count() {
     const all = book.all();
     const suspended = all.filter(({ spec }) => spec.suspend).length;
-    return { active: all.length - suspended, suspended, running: book.active().length };
+    return { active: all.length - suspended, suspended, running: [...book.active()].length };
   }
 
   return {
