@@ -39,8 +39,8 @@ export interface ScheduleBook {
   all(): KnownSchedule[];
   /** Of one schedule, oldest first. */
   runs(key: string): ScheduleRun[];
-  /** Of all, those that have not ended. */
-  active(): ScheduleRun[];
+  /** Of all, those that have not ended; each as it is when it is its turn. */
+  active(): Iterable<ScheduleRun>;
   commit(change: ScheduleChange, events: readonly NewEvent[]): Promise<void>;
   /** With all its runs. */
   remove(key: string, events: readonly NewEvent[]): Promise<void>;
@@ -99,7 +99,7 @@ export async function loadScheduleBook(options: {
     get: (key) => known.get(key),
     all: () => [...known.values()],
     runs: (key) => rowsOfSchedule(key).map(({ value }) => value),
-    active: () => [...active.values()],
+    active: () => active.values(),
     async commit(change, events) {
       const { key, schedule, runs: written = [] } = change;
       const runWrites = written.map((value) => {
