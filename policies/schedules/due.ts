@@ -75,12 +75,19 @@ export function decideDue(
 }
 
 function refuse(spec: Timing, { active }: DueSeen, lateMs: number): string | undefined {
-  const { concurrencyPolicy } = spec;
   const startingDeadline = startingDeadlineOf(spec);
   if (startingDeadline !== undefined && lateMs > startingDeadline) {
     const late = formatDuration(lateMs);
     return `${late} late, its starting deadline is ${formatDuration(startingDeadline)}`;
   }
+  return refuseBeside(spec, active);
+}
+
+/** Why no run may begin, whatever the time, beside those that have not ended: `active` are their ids. */
+export function refuseBeside(
+  { concurrencyPolicy }: Pick<Timing, 'concurrencyPolicy'>,
+  active: readonly string[],
+): string | undefined {
   const [first] = active;
   if (concurrencyPolicy === 'Forbid' && first !== undefined) return `run ${first} has not ended`;
   if (concurrencyPolicy === 'Allow' && active.length >= MOST_ACTIVE) {

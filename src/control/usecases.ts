@@ -225,7 +225,7 @@ export interface UseCases {
     schedule: string,
     ifMatch?: number,
   ): Promise<void>;
-  /** One run at once, though it be suspended. Fault `conflict` where one runs, and another is forbidden. */
+  /** One run at once, though it be suspended. Fault `conflict` where none may run beside those that do. */
   runSchedule(actor: Actor, namespace: string, schedule: string): Promise<ScheduleRun>;
   /** Newest first. */
   listRuns(actor: Actor, namespace: string, schedule: string): Promise<ScheduleRun[]>;

@@ -6,7 +6,7 @@ import type { Clock } from '#lib/clock.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import { createLoop } from '#lib/loop.ts';
-import { decideDue } from '#policies/schedules/due.ts';
+import { decideDue, refuseBeside } from '#policies/schedules/due.ts';
 import { createTurns } from '../turns.ts';
 import type { KnownSchedule, ScheduleBook } from './book.ts';
 import { makeBegun, makeDue, makeEnded, makeManual, makeNoted, type Step } from './changes.ts';
@@ -28,7 +28,7 @@ export interface Scheduler {
   changed(key: string): void;
   /** It has gone, and its runs. */
   removed(schedule: KnownSchedule): void;
-  /** One run at once. Fault `conflict` where one runs, and another is forbidden. */
+  /** One run at once. Fault `conflict` where none may run beside those that do. */
   runNow(schedule: KnownSchedule, id: string, actor: Actor): Promise<ScheduleRun>;
   metrics(): Promise<string>;
   /** What is being begun may go on for a while; it is found as Starting by whoever begins anew. */
@@ -194,8 +194,9 @@ export function createScheduler(options: {
     async runNow(schedule, id, actor) {
       const { key, spec } = schedule;
       const active = activeOf(key).map((run) => run.id);
-      if (spec.concurrencyPolicy === 'Forbid' && active.length > 0) {
-        const why = `run ${active[0]} has not ended, and concurrencyPolicy is Forbid`;
+      const refusal = refuseBeside(spec, active);
+      if (refusal !== undefined) {
+        const why = `${refusal}, and concurrencyPolicy is ${spec.concurrencyPolicy}`;
         throw new Fault('conflict', `schedule ${schedule.name}: ${why}`);
       }
       const replaces = spec.concurrencyPolicy === 'Replace' ? active : [];

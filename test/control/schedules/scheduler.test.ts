@@ -173,6 +173,14 @@ describe('while the one before has not ended', () => {
     await reaches('Running');
   });
 
+  test('Allow: only so many run, whoever asks for them', async () => {
+    const output = { path: '/out-{run}.csv' };
+    await apply({ suspend: true, batch: { ...hourly().spec.batch!, output } });
+    for (let count = 0; count < 20; count++) await run();
+    await expect(run()).rejects.toThrow('20 of its runs have not ended');
+    expect((await runs()).length).toBe(20);
+  });
+
   test('Replace: it ends, and the new one runs', async () => {
     await apply({ concurrencyPolicy: 'Replace' });
     await passHours(2);
