@@ -27,12 +27,23 @@ export const JOBS: Actor = { id: 'system:jobs', role: 'admin' };
 const TYPES = { pause: 'JobPaused', resume: 'JobResumed', cancel: 'JobCancelled' } as const;
 const DONE = { pause: 'paused', resume: 'resumed', cancel: 'cancelled' } as const;
 
+/** Characters of what failed: with what is said of it, a record and its event have room for it. */
+const MOST_WHY = 7000;
+
 /** Throws Fault `conflict` where an action makes no sense now. Undefined: nothing changes. */
 export function decideJob(
   record: JobRecord,
   happening: Happening,
   now: number,
 ): JobChange | undefined {
+  return decide(record, shorten(happening), now);
+}
+
+function shorten(happening: Happening): Happening {
+  return 'why' in happening ? { ...happening, why: happening.why.slice(0, MOST_WHY) } : happening;
+}
+
+function decide(record: JobRecord, happening: Happening, now: number): JobChange | undefined {
   if (happening.kind === 'asked') return act(record, happening.action, happening.actor, now);
   if (isEnded(record.state)) return undefined;
   if (happening.kind === 'begun') {

@@ -214,6 +214,14 @@ describe('a program that fails', () => {
     expect(programs.cleared).toContain(id);
   });
 
+  test('has failed, however much there is to be said of it', async () => {
+    const id = await create({ model: undefined, retries: 1 });
+    for (const starts of [1, 2]) {
+      (await running(starts)).end({ kind: 'failed', why: 'metrics.json: '.repeat(1000) });
+    }
+    await comesTo(id, 'Failed');
+  });
+
   test('with Rouse is begun again from the beginning, and counted', async () => {
     const id = await create({ model: undefined });
     const first = await running();
