@@ -155,7 +155,7 @@ export async function createJobs(
       async happened(happening) {
         try {
           await happened(key, happening);
-          return true;
+          return !closed;
         } catch (error) {
           logFailure(error);
           return false;

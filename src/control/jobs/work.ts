@@ -31,7 +31,7 @@ export interface LiveWork {
 export interface Desk {
   /** As it is stored. */
   record(): JobRecord | undefined;
-  /** False: it could not be stored, and nothing has changed. */
+  /** False: it could not be stored, or Rouse ends. */
   happened(happening: Happening | Deciding): Promise<boolean>;
   /** Something is to be shown that is not stored. */
   tell(): void;

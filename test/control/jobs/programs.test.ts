@@ -5,7 +5,15 @@ import type { ProgramMetrics, ProgramRequest } from '#domain/program-job.ts';
 import { RETENTION_DEFAULTS } from '#domain/retention.ts';
 import type { ScheduleInput } from '#domain/schedule.ts';
 import { until } from '#test/until.ts';
-import { ADMIN, createHarness, deployed, type Harness, program, reaches } from '../harness.ts';
+import {
+  ADMIN,
+  createHarness,
+  deployed,
+  type Harness,
+  program,
+  reaches,
+  rest,
+} from '../harness.ts';
 import { createFakePrograms, type FakeProgram, type FakePrograms } from './fake-programs.ts';
 import { createFakeRunner } from './fake-runner.ts';
 
@@ -238,6 +246,27 @@ describe('a program that fails', () => {
     expect(event?.why).toBe(
       `job ${id}: attempt 2, from the beginning: 0 failed, 1 ended with Rouse`,
     );
+  });
+
+  test('is not begun again, uncounted, while Rouse ends', async () => {
+    const id = await create({ model: undefined, retries: 1 });
+    const other = await create({ model: undefined });
+    await running(2);
+    const cleared = Promise.withResolvers<void>();
+    programs.clear = () => cleared.promise;
+    await harness.control.useCases.actOnJob(ADMIN, 'default', other, 'cancel');
+    programs.started.find(({ order }) => order.id === id)?.end(FAILED);
+    await until('it has failed', async () => (await get(id)).failures === 1);
+    const ended = harness.restart();
+    await rest();
+    harness.clock.advance(2000);
+    await rest();
+    const begun = programs.started.length;
+    cleared.resolve();
+    await ended;
+    expect(begun).toBe(2);
+    await running(3);
+    expect(await get(id)).toMatchObject({ attempts: 2, failures: 1 });
   });
 
   test('with Rouse again and again is left', async () => {
