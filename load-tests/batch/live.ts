@@ -1,20 +1,17 @@
-import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { ownModelName } from '#domain/job.ts';
 import { type Figure, figureOf } from '../measure/figures.ts';
 import { hostOf, untilModel } from '../measure/model.ts';
 import type { Rouse } from '../measure/rouse.ts';
-import { readVegeta, type VegetaReport } from '../measure/vegeta.ts';
+import { attack, type VegetaReport } from '../measure/vegeta.ts';
 import { FEATURES } from './rows.ts';
 import { type Job, MODEL, rateOf, startJob } from './job.ts';
 import { settle } from './settle.ts';
 
 /** Callers of the model, a second. */
 export const RATE = 200;
-const run = promisify(execFile);
 
 /** Callers of a model without a job on it and with one, in turns. */
 export interface Live {
@@ -103,16 +100,10 @@ async function makeAttack(
   );
   return async () => {
     const before = readCpu();
-    await run(vegeta, [
-      'attack',
-      `-rate=${RATE}`,
-      `-duration=${seconds}s`,
-      `-targets=${targets}`,
-      `-output=${results}`,
-    ]);
+    const seen = await attack(vegeta, { targets, results }, RATE, seconds);
     const after = readCpu();
     const idle = (after.idleTicks - before.idleTicks) / (after.allTicks - before.allTicks);
-    return { seen: await readVegeta(vegeta, results), idle };
+    return { seen, idle };
   };
 }
 

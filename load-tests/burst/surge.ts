@@ -1,15 +1,12 @@
-import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { hostOf, putModel, untilModel } from '../measure/model.ts';
 import { startRouse } from '../measure/rouse.ts';
-import { readVegeta, type VegetaReport } from '../measure/vegeta.ts';
+import { attack, type VegetaReport } from '../measure/vegeta.ts';
 import { ensureTool } from '../peers/tools.ts';
 
 const NAME = 'surge';
 export const RATE = 3000;
-const run = promisify(execFile);
 
 /** From no instance and no request to many requests a second. */
 export interface Surge extends VegetaReport {
@@ -35,19 +32,13 @@ export async function measureSurge(
     await untilModel(rouse, NAME, ({ state }) => state === 'Asleep');
     const [targets, results] = [join(folder, 'targets'), join(folder, 'results')];
     await writeFile(targets, `GET http://127.0.0.1:${rouse.port}/delay\nHost: ${hostOf(NAME)}\n`);
-    await run(vegeta, [
-      'attack',
-      `-rate=${RATE}`,
-      `-duration=${seconds}s`,
-      `-targets=${targets}`,
-      `-output=${results}`,
-    ]);
+    const seen = await attack(vegeta, { targets, results }, RATE, seconds);
     let instances = 0;
     await untilModel(rouse, NAME, (status) => {
       instances = status.instances.length;
       return true;
     });
-    return { seconds, instances, ...(await readVegeta(vegeta, results)) };
+    return { seconds, instances, ...seen };
   } finally {
     await rouse.stop();
   }

@@ -21,9 +21,27 @@ interface Raw {
   readonly errors: readonly string[];
 }
 
-/** `results`: the file that an attack wrote. */
-export async function readVegeta(vegeta: string, results: string): Promise<VegetaReport> {
-  const { stdout } = await promisify(execFile)(vegeta, ['report', '-type=json', results]);
+const run = promisify(execFile);
+
+/** So many requests a second at their own times, to the `targets` that a file names. `results`: what it writes. */
+export async function attack(
+  vegeta: string,
+  files: { readonly targets: string; readonly results: string },
+  rate: number,
+  seconds: number,
+): Promise<VegetaReport> {
+  await run(vegeta, [
+    'attack',
+    `-rate=${rate}`,
+    `-duration=${seconds}s`,
+    `-targets=${files.targets}`,
+    `-output=${files.results}`,
+  ]);
+  return await readResults(vegeta, files.results);
+}
+
+async function readResults(vegeta: string, results: string): Promise<VegetaReport> {
+  const { stdout } = await run(vegeta, ['report', '-type=json', results]);
   const { requests, latencies, status_codes: codes, errors }: Raw = JSON.parse(stdout);
   return {
     requests,

@@ -1,14 +1,11 @@
-import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { type Figure, figureOf, rotate } from '../measure/figures.ts';
-import { readVegeta } from '../measure/vegeta.ts';
+import { attack } from '../measure/vegeta.ts';
 import { HOST, type Peer, type PeerName } from '../peers/peers.ts';
 
 /** Of the goal. Far below what any of them can do: what is seen is their latency, not their queue. */
 export const RATE = 1000;
-const run = promisify(execFile);
 
 /** Latency when requests come at their own times, in milliseconds. */
 export interface OpenLoop {
@@ -38,10 +35,10 @@ export async function measureOpenLoop(
   options: OpenLoopOptions,
 ): Promise<OpenLoop[]> {
   const found = new Map<PeerName, Sample[]>(peers.map(({ name }) => [name, []]));
-  for (const peer of peers) await attack(peer, { ...options, seconds: 1 });
+  for (const peer of peers) await attackPeer(peer, { ...options, seconds: 1 });
   for (let round = 0; round < options.rounds; round++) {
     for (const peer of rotate(peers, round))
-      found.get(peer.name)?.push(await attack(peer, options));
+      found.get(peer.name)?.push(await attackPeer(peer, options));
   }
   const base = found.get('haproxy');
   return [...found].map(([peer, own]) => summarise(peer, own, base));
@@ -63,11 +60,12 @@ function summarise(
   };
 }
 
-async function attack(peer: Peer, { vegeta, folder, seconds }: OpenLoopOptions): Promise<Sample> {
+async function attackPeer(
+  peer: Peer,
+  { vegeta, folder, seconds }: OpenLoopOptions,
+): Promise<Sample> {
   const targets = join(folder, 'targets');
   const results = join(folder, 'results');
   await writeFile(targets, `GET http://127.0.0.1:${peer.port}/\nHost: ${HOST}\n`);
-  const rate = [`-rate=${RATE}`, `-duration=${seconds}s`];
-  await run(vegeta, ['attack', ...rate, `-targets=${targets}`, `-output=${results}`]);
-  return await readVegeta(vegeta, results);
+  return await attack(vegeta, { targets, results }, RATE, seconds);
 }
