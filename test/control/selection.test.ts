@@ -547,6 +547,15 @@ describe('with a rollout', () => {
   };
   const state = async () =>
     (await harness.control.useCases.getModel(ADMIN, 'default', 'm')).rollout;
+  const bound: Spec = { strategy: 'accuracyDriven', bound: 0.9, change: 'now' };
+
+  /** Of two, the second is better, and a rollout of it has begun. */
+  async function rollOutBetter(): Promise<void> {
+    await setUp(bound, 2, { rollout });
+    await tell('v1', 0.8, { count: 500 });
+    await tell('v2', 0.99, { count: 500 });
+    await harness.pass(MINUTE + 2);
+  }
 
   test('a change is judged step by step, and serves when it has been', async () => {
     await setUp({ strategy: 'manual' }, 3, { rollout });
@@ -567,11 +576,7 @@ describe('with a rollout', () => {
   });
 
   test('one that was rolled back is not chosen again soon', async () => {
-    const bound: Spec = { strategy: 'accuracyDriven', bound: 0.9, change: 'now' };
-    await setUp(bound, 2, { rollout });
-    await tell('v1', 0.8, { count: 500 });
-    await tell('v2', 0.99, { count: 500 });
-    await harness.pass(MINUTE + 2);
+    await rollOutBetter();
     expect((await state())?.phase).toBe('Running');
     await harness.pass(40, () => {
       say('v1', true);
@@ -599,11 +604,7 @@ describe('with a rollout', () => {
   });
 
   test('a strategy does not begin again what a person has taken back', async () => {
-    const bound: Spec = { strategy: 'accuracyDriven', bound: 0.9, change: 'now' };
-    await setUp(bound, 2, { rollout });
-    await tell('v1', 0.8, { count: 500 });
-    await tell('v2', 0.99, { count: 500 });
-    await harness.pass(MINUTE + 2);
+    await rollOutBetter();
     expect((await state())?.phase).toBe('Running');
     await select('v1');
     await harness.pass(3 * MINUTE);
@@ -611,11 +612,7 @@ describe('with a rollout', () => {
   });
 
   test('another revision with the name of one that was rolled back may be chosen', async () => {
-    const bound: Spec = { strategy: 'accuracyDriven', bound: 0.9, change: 'now' };
-    await setUp(bound, 2, { rollout });
-    await tell('v1', 0.8, { count: 500 });
-    await tell('v2', 0.99, { count: 500 });
-    await harness.pass(MINUTE + 2);
+    await rollOutBetter();
     await harness.control.useCases.actOnRollout(ADMIN, 'default', 'm', 'abort');
     await harness.pass(2);
     await harness.control.useCases.deleteRevision(ADMIN, 'default/m/v2');

@@ -1,3 +1,4 @@
+import type { Batch } from '#control/control.ts';
 import type { JobRunner, RunnerEvents } from '#control/jobs/job-runner.ts';
 import type { RunOrder } from '#domain/job-run.ts';
 
@@ -17,6 +18,12 @@ export interface FakeRunner extends JobRunner {
   living(): FakeRun[];
   /** What a check comes to; undefined: it is fine. */
   refusal: string | undefined;
+}
+
+/** What control needs for jobs. */
+export function makeBatch(runner: JobRunner, newId: () => string): Batch {
+  const dataPlane = 'http://127.0.0.1:8080';
+  return { runner, dataPlane, proxyProtocol: false, dataFolder: '/data', cores: 2, newId };
 }
 
 export function createFakeRunner(): FakeRunner {

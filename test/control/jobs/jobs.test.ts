@@ -2,7 +2,13 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BatchRequest, JobReport } from '#domain/job.ts';
 import { until } from '#test/until.ts';
 import { ADMIN, createHarness, deployed, type Harness, rest } from '../harness.ts';
-import { createFakeRunner, endRun, type FakeRun, type FakeRunner } from './fake-runner.ts';
+import {
+  createFakeRunner,
+  endRun,
+  type FakeRun,
+  type FakeRunner,
+  makeBatch,
+} from './fake-runner.ts';
 
 const REPORT: Omit<JobReport, 'instanceSeconds'> = {
   rows: { total: 10, done: 10, failed: 0 },
@@ -22,10 +28,7 @@ let count = 0;
 
 beforeEach(async () => {
   runner = createFakeRunner();
-  const dataPlane = 'http://127.0.0.1:8080';
-  const newId = (): string => `${++count}`;
-  const batch = { runner, dataPlane, proxyProtocol: false, dataFolder: '/data', cores: 2, newId };
-  harness = await createHarness({ batch });
+  harness = await createHarness({ batch: makeBatch(runner, () => `${++count}`) });
   await deployed(harness);
 });
 

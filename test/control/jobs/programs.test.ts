@@ -15,7 +15,7 @@ import {
   rest,
 } from '../harness.ts';
 import { createFakePrograms, type FakeProgram, type FakePrograms } from './fake-programs.ts';
-import { createFakeRunner } from './fake-runner.ts';
+import { createFakeRunner, makeBatch } from './fake-runner.ts';
 
 const SELECTION = {
   strategy: 'periodicBest',
@@ -32,9 +32,7 @@ const UNUSED_SECONDS = 30;
 
 beforeEach(async () => {
   programs = createFakePrograms();
-  const runner = createFakeRunner();
-  const at = { dataPlane: 'http://127.0.0.1:8080', proxyProtocol: false, dataFolder: '/data' };
-  const batch = { runner, programs, ...at, cores: 2, newId: () => `${++count}` };
+  const batch = { ...makeBatch(createFakeRunner(), () => `${++count}`), programs };
   const retention = { ...RETENTION_DEFAULTS, artifacts: { unusedFor: UNUSED_SECONDS * 1000 } };
   harness = await createHarness({ batch, retention });
 });

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { RETENTION_DEFAULTS } from '#domain/retention.ts';
 import { until } from '#test/until.ts';
 import { ADMIN, program, rest } from '../harness.ts';
-import { createFakeRunner } from '../jobs/fake-runner.ts';
+import { createFakeRunner, makeBatch } from '../jobs/fake-runner.ts';
 import { createWorld, type World } from '../retention/world.ts';
 
 const HOUR = 3_600_000;
@@ -43,16 +43,7 @@ async function deploy(world: World): Promise<void> {
 
 test('killed before, between and after any two steps, each time has one run and one job', async () => {
   const runner = createFakeRunner();
-  const dataPlane = 'http://127.0.0.1:8080';
-  const batch = {
-    runner,
-    dataPlane,
-    proxyProtocol: false,
-    dataFolder: '/data',
-    cores: 2,
-    newId: () => 'x',
-  };
-  const world = await createWorld(RETENTION_DEFAULTS, { batch });
+  const world = await createWorld(RETENTION_DEFAULTS, { batch: makeBatch(runner, () => 'x') });
   await deploy(world);
   const begunAt = Math.floor(world.clock.now() / HOUR);
   for (let steps = 0; steps < MOST_STEPS; steps++) {

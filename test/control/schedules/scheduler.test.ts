@@ -4,7 +4,7 @@ import type { ScheduleInput } from '#domain/schedule.ts';
 import type { ScheduleRun } from '#domain/schedule-run.ts';
 import { until } from '#test/until.ts';
 import { ADMIN, createHarness, deployed, type Harness, rest } from '../harness.ts';
-import { createFakeRunner, type FakeRunner } from '../jobs/fake-runner.ts';
+import { createFakeRunner, type FakeRunner, makeBatch } from '../jobs/fake-runner.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -26,16 +26,7 @@ let harness: Harness;
 beforeEach(async () => {
   runner = createFakeRunner();
   let count = 0;
-  const dataPlane = 'http://127.0.0.1:8080';
-  const batch = {
-    runner,
-    dataPlane,
-    proxyProtocol: false,
-    dataFolder: '/data',
-    cores: 2,
-    newId: () => `${++count}`,
-  };
-  harness = await createHarness({ batch });
+  harness = await createHarness({ batch: makeBatch(runner, () => `${++count}`) });
   await deployed(harness);
 });
 
