@@ -441,7 +441,7 @@ describe('the API server', () => {
       );
       return !isTaken;
     });
-    expect(world.api.unanswered).toBeGreaterThan(0);
+    await until('it has asked for its lease', () => world.api.unanswered > 0);
     await world.api.away(true);
     await ended;
   });
