@@ -41,17 +41,8 @@ export async function createDataPlane(
     clock: own.clock,
     version: own.version,
     roll: Math.random,
-    letGoOn,
     randomHex: (bytes) => randomBytes(bytes).toString('hex'),
     entry: settings,
     log: own.log,
   });
-}
-
-function letGoOn(group: number): void {
-  try {
-    process.kill(-group, 'SIGCONT');
-  } catch {
-    // It has ended: control will say so.
-  }
 }

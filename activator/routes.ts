@@ -62,8 +62,7 @@ interface HostRoute {
 }
 
 export interface RoutesEvents extends InstancesEvents {
-  /** `parked`: the instance that is woken first, if one is parked. */
-  onWake(revision: string, queued: number, parked: InstanceRoute | undefined): void;
+  onWake(revision: string, queued: number): void;
   onQuiet(revision: string): void;
   readonly roll: () => number;
 }
@@ -213,10 +212,9 @@ export class Routes {
     const key = revisionKey(namespace, name, routing.name);
     const { onDrained, onReleased, now, roll } = this.events;
     const onWake = (queued: number): void => {
-      const parked = route.parked.at(-1);
-      this.events.onWake(key, queued, parked);
+      this.events.onWake(key, queued);
       // Meanwhile: being told that it is ready then finds a connection.
-      parked?.connectAhead();
+      route.parked.at(-1)?.connectAhead();
     };
     const onQuiet = (): void => this.events.onQuiet(key);
     const gateEvents: GateEvents<InstanceRoute> = {

@@ -25,8 +25,6 @@ export interface ControlLinkOptions {
   readonly timers: Timers;
   /** Callers may show keys of Rouse. */
   readonly takesKeys?: boolean;
-  /** Lets a process group of this machine that is frozen go on. Absent: that is left to control. */
-  readonly letGoOn?: (group: number) => void;
   /** Uniform in [0, 1). */
   readonly roll: () => number;
 }
@@ -51,12 +49,8 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
   const { clock, timers } = options;
   const send: ControlLink['send'] = (message) => subscriber.send(message);
   const routes = new Routes(options, {
-    onWake(revision, queued, parked) {
-      const group = options.letGoOn && subscriber.linked ? parked?.group : undefined;
-      const goesOn = group !== undefined && { goesOn: true as const };
-      send({ type: 'wake', revision, queued, ...demand.follow(revision), ...goesOn });
-      // Meanwhile, too. Told first: what is not woken is frozen again.
-      if (group !== undefined) options.letGoOn?.(group);
+    onWake(revision, queued) {
+      send({ type: 'wake', revision, queued, ...demand.follow(revision) });
     },
     onQuiet: (revision) => demand.quiet(revision),
     onReleased: ({ id, claimed, sequence }) =>

@@ -33,8 +33,6 @@ export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnect
   /** Control was told that it answers after this failure. */
   reachedAfter: StartFailure | undefined;
   suspended = false;
-  /** Of a parked one: its process group on this machine. */
-  readonly group: number | undefined;
   leased: number;
   claimed: number;
   /** Of the newest lease. */
@@ -53,7 +51,6 @@ export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnect
     this.id = instance.id;
     this.revision = instance.revision;
     this.address = instance.address;
-    this.group = instance.group;
     this.takesHttp2 = 'h2c' in instance.address && instance.address.h2c === true;
     this.gate = gate;
     this.leased = instance.leased ? 0 : OWN;

@@ -103,8 +103,6 @@ export type Upward =
       readonly queued: number;
       /** When slots are leased. */
       readonly inFlight?: number;
-      /** A parked instance of it was let go on already. */
-      readonly goesOn?: true;
     }
   /** It uses no more than `slots` of this instance, and will not until a later lease; `sequence` is that of the newest it heard of. */
   | ({ readonly type: 'released' } & Lease)

@@ -334,7 +334,6 @@ export async function createControl(options: {
       drain,
       instances,
       requests,
-      runtime,
     }),
   );
   for (const model of catalog.keys({ prefix: '', limit: catalog.size })) {

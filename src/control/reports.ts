@@ -1,6 +1,5 @@
 import type { RevisionDemand, RevisionLoad } from '#bus/messages.ts';
 import type { Report } from '#bus/publisher.ts';
-import type { Runtime } from '#runtime/runtime.ts';
 import type { Autoscaler } from './autoscaler.ts';
 import type { Catalog } from './catalog.ts';
 import type { Drain } from './drain.ts';
@@ -24,7 +23,6 @@ export function createReportListener(parts: {
   drain: Pick<Drain, 'drained'>;
   instances: Pick<Instances, 'suspect' | 'reached'>;
   requests: Pick<AsyncRequests, 'onReport'> | undefined;
-  runtime: Pick<Runtime, 'refreeze'>;
 }): (dataPlane: string, message: Report) => void {
   const { catalog, autoscaler, leases, loads, usage, retention, outcomes, drain, instances } =
     parts;
@@ -32,7 +30,6 @@ export function createReportListener(parts: {
     switch (message.type) {
       case 'wake':
         autoscaler.wake(dataPlane, message.revision, message.queued, message.inFlight);
-        if (message.goesOn) parts.runtime.refreeze?.(message.revision);
         leases?.demand(message.revision);
         retention.used(message.revision);
         return;

@@ -104,16 +104,7 @@ export function makeRoutingInstance(
   const { id, revision, address, state, askedAt, startedAt, readyAt } = instance;
   if (address === undefined || state === 'starting') return undefined;
   const seen = state === 'parking' ? 'draining' : state;
-  const view = {
-    id,
-    revision,
-    address,
-    state: seen,
-    askedAt,
-    startedAt,
-    readyAt,
-    ...(instance.group !== undefined && { group: instance.group }),
-  } as const;
+  const view = { id, revision, address, state: seen, askedAt, startedAt, readyAt } as const;
   return isLeased ? { ...view, leased: true } : view;
 }
 

@@ -93,11 +93,6 @@ export interface RoutingInstance {
   readonly askedAt: number;
   readonly startedAt: number;
   readonly readyAt: number;
-  /**
-   * While it is parked, and a process group of this machine: a data plane may let it go on (SIGCONT) when it asks for it,
-   * and says so. What is not woken then is frozen again.
-   */
-  readonly group?: number;
 }
 
 /** A key that callers of models may show. */

@@ -25,7 +25,6 @@ import type {
  */
 
 export type Fleet = Pick<Runtime, 'release' | 'instances' | 'onEvent' | 'close'> & {
-  refreeze(revision: string): void;
   want(workload: Workload, wanted: Wanted): void;
   /** A new measurement. Passing the memory limit ends the instance. */
   measured(id: string, memoryBytes: number, cpuSeconds: number): void;
@@ -229,9 +228,6 @@ export function createFleet(options: {
     },
     release(instanceId) {
       replicas.get(instanceId)?.release();
-    },
-    refreeze(revision) {
-      for (const replica of replicaSets.get(revision)?.replicas.parked ?? []) replica.refreeze();
     },
     instances(revision) {
       if (revision === undefined) return Array.from(replicas.values(), viewOf);

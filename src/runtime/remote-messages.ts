@@ -38,7 +38,6 @@ export type ToRuntime =
   | { readonly type: 'runtime-hello' }
   | { readonly type: 'runtime-call'; readonly id: number; readonly call: Call }
   | { readonly type: 'runtime-release'; readonly instance: string }
-  | { readonly type: 'runtime-refreeze'; readonly revision: string }
   | { readonly type: 'runtime-end-task'; readonly key: string }
   | { readonly type: 'runtime-keep'; readonly runtimes: readonly RuntimeName[] };
 

@@ -67,7 +67,6 @@ export async function createRemoteRuntime(options: {
       await calls.ask({ method: 'want', workload, wanted });
     },
     release: (instance) => channel.send({ type: 'runtime-release', instance }),
-    refreeze: (revision) => channel.send({ type: 'runtime-refreeze', revision }),
     instances: (revision) => mirror.list(revision),
     onEvent: (listener) => listeners.push(listener),
     logs: async (revision, limit) =>

@@ -46,8 +46,8 @@ export type Launcher = (
   terminate(): void;
   /** Ends it by force, whatever it does. */
   kill(): void;
-  /** Stops it where it is, and lets it go on. Absent: it cannot be parked. The first gives its process group. */
-  freeze?(): number | undefined;
+  /** Stops it where it is, and lets it go on. Absent: it cannot be parked. */
+  freeze?(): void;
   thaw?(): void;
   /** What became of the last look whether it is ready, as a phrase such as "GET / answered 503". */
   seen?(): string | undefined;
@@ -63,8 +63,6 @@ export interface Replica {
   park(): boolean;
   /** A parked one is wanted. */
   wake(): void;
-  /** A parked one is stopped where it is, in case that somebody else let it go on. */
-  refreeze(): void;
   release(): void;
   /** Everything ends: SIGTERM now, SIGKILL after `graceMs`. */
   end(graceMs: number): void;
@@ -177,7 +175,7 @@ export function createReplica(options: {
       if (patient) timer?.cancel();
       else if (state === 'ready' || state === 'draining') limitDrain();
       if (state === 'draining') return;
-      update({ state: 'draining', parkedAt: 0, group: undefined });
+      update({ state: 'draining', parkedAt: 0 });
       if (state === 'starting') kill();
       else if (state === 'parked') terminate(timeouts.drain);
     },
@@ -193,13 +191,10 @@ export function createReplica(options: {
     wake() {
       if (gone || instance.state !== 'parked') return;
       const now = clock.now();
-      const times = { askedAt: now, startedAt: now, readyAt: now, parkedAt: 0, group: undefined };
+      const times = { askedAt: now, startedAt: now, readyAt: now, parkedAt: 0 };
       update({ state: 'ready', origin: 'parked', ...times });
       // Told first: a request is on its way while the system wakes all threads. A listener may have had it frozen again.
       if (instance.state !== 'parked') handle?.thaw?.();
-    },
-    refreeze() {
-      if (!gone && instance.state === 'parked') handle?.freeze?.();
     },
     release() {
       if (instance.state === 'draining') terminate(timeouts.drain);
@@ -229,8 +224,8 @@ export function createReplica(options: {
 
   function freeze(): void {
     timer?.cancel();
-    const group = handle?.freeze?.();
-    update({ state: 'parked', parkedAt: clock.now(), group });
+    handle?.freeze?.();
+    update({ state: 'parked', parkedAt: clock.now() });
     options.becameParked();
   }
 

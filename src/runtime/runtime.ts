@@ -63,8 +63,6 @@ export interface Instance {
   readonly readyAt: number;
   /** Since when it is parked; 0 = it is not. */
   readonly parkedAt: number;
-  /** Its process group on this machine, while it is parked: with SIGCONT it goes on. */
-  readonly group?: number | undefined;
   /** What outside of it is missing for its start, such as room on a node. */
   readonly waitingFor?: string;
   /** Resident bytes of the whole process group, and its CPU seconds so far; 0 until measured. */
@@ -196,8 +194,6 @@ export interface Runtime {
   want(workload: Workload, wanted: Wanted): Promise<void>;
   /** The data plane holds nothing of this draining or parking instance any more: it may be stopped, or frozen. */
   release(instanceId: string): void;
-  /** A data plane let parked instances of this revision go on: those that are parked yet are frozen again. Absent: nothing is ever parked. */
-  refreeze?(revision: string): void;
   /** All instances of a revision, or of all revisions. */
   instances(revision?: string): readonly Instance[];
   onEvent(listener: (event: RuntimeEvent) => void): void;

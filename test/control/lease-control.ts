@@ -64,7 +64,6 @@ export function startLeaseControl(options: {
       drain,
       instances: { suspect: () => {}, reached: () => {} },
       requests: undefined,
-      runtime: {},
     }),
   );
   return {

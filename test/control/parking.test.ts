@@ -17,8 +17,8 @@ const PARKS = {
   keepAlive: { policy: 'fixed', idle: '60s', park: '10m' },
 } as const satisfies ModelInput['spec'];
 
-function wake(key: string, more: { goesOn?: true } = {}): void {
-  harness.outlet.say({ type: 'wake', revision: key, queued: 1, ...more });
+function wake(key: string): void {
+  harness.outlet.say({ type: 'wake', revision: key, queued: 1 });
 }
 
 function instances(key: string, state: Instance['state']): readonly Instance[] {
@@ -74,13 +74,6 @@ describe('parking', () => {
     expect(before?.revisions[0]?.coldStartSeconds).toBeGreaterThan(0);
   });
 
-  test('what a data plane let go on is woken, and not frozen again', async () => {
-    const { key, id } = await parked('m');
-    wake(key, { goesOn: true });
-    expect(instances(key, 'ready').map((one) => one.id)).toEqual([id]);
-    expect(harness.runtime.freezes).toEqual([id]);
-  });
-
   test('ends when its time is over', async () => {
     const { key } = await parked('m');
     await harness.pass(590, letGo);
@@ -123,10 +116,8 @@ describe('parking', () => {
     expect(instances(a.key, 'parked')).toHaveLength(1);
     expect([b, c].map((key) => instances(key, 'ready').length)).toEqual([1, 1]);
     // An instance of its own grows by what it does not hold yet: 350 more are too many.
-    wake(a.key, { goesOn: true });
+    wake(a.key);
     expect(instances(a.key, 'parked')).toHaveLength(1);
-    // A data plane had let it go on.
-    expect(harness.runtime.freezes.filter((id) => id === a.id)).toHaveLength(2);
     expect((await harness.events('WaitingForMemory')).at(-1)?.model).toBe('a');
     harness.outlet.leave();
     harness.load({ revision: b, inFlight: 1, concurrency: 1 });

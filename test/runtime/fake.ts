@@ -28,8 +28,6 @@ export interface FakeRuntime extends Runtime {
   readonly orders: readonly { readonly revision: string; readonly wanted: Wanted }[];
   /** Revisions in the order of their preparation. */
   readonly prepared: readonly string[];
-  /** Ids of instances, each time that one was frozen. */
-  readonly freezes: readonly string[];
   /** From now on nothing gets ready, in this revision or in all. */
   holdStarts(revision?: string): void;
   /** What was held gets ready, and later starts are not held. */
@@ -85,7 +83,6 @@ export function createFakeRuntime(options: {
   const unprepared = new Map<string, Fault>();
   const orders: { revision: string; wanted: Wanted }[] = [];
   const prepared: string[] = [];
-  const freezes: string[] = [];
   const lines: (LogLine & { revision: string })[] = [];
 
   const afterStart = (run: () => void): void => {
@@ -119,7 +116,7 @@ export function createFakeRuntime(options: {
         if (!stubborn.has(revision)) queueMicrotask(() => end('exited with status 0'));
       },
       kill: () => queueMicrotask(() => end('ended by signal SIGKILL')),
-      freeze: () => void freezes.push(id),
+      freeze() {},
       thaw() {},
     };
   };
@@ -162,7 +159,6 @@ export function createFakeRuntime(options: {
     capabilities: { exactCount: true, parks: true },
     orders,
     prepared,
-    freezes,
     async inspect(workload) {
       const result = inspections.get(workload.key);
       if (result instanceof Fault) throw result;

@@ -129,7 +129,6 @@ export function createLauncher(options: LauncherOptions): Launcher {
       freeze() {
         group?.signal('SIGSTOP');
         if (group?.leader) pager.frozen(id, group.leader);
-        return group?.leader?.pid;
       },
       thaw() {
         group?.signal('SIGCONT');

@@ -5,11 +5,7 @@ import { until } from '#test/until.ts';
 import { call, makeInstance, makeModel } from '../harness.ts';
 import { useHarness } from '../use-harness.ts';
 
-/** Process groups that were let go on. */
-const groups: number[] = [];
-const harness = useHarness({}, {}, undefined, undefined, undefined, {
-  letGoOn: (group) => groups.push(group),
-});
+const harness = useHarness();
 
 const PATH = '/models/default/digits/';
 
@@ -21,7 +17,6 @@ let requests: number;
 beforeEach(async () => {
   requests = 0;
   connections = [];
-  groups.length = 0;
   const started = await harness.startInstance((_, response) => {
     requests += 1;
     response.end('awake');
@@ -46,26 +41,6 @@ describe('a parked instance', () => {
     expect(await answer).toMatchObject({ status: 200, body: 'awake' });
     expect(connections).toHaveLength(1);
     expect((await answer).headers['rouse-cold-start']).toBe('true');
-  });
-
-  test('of this machine goes on at once, and control hears of that', async () => {
-    const parked = makeInstance(port, { state: 'parked' });
-    harness.publisher.update({ removedInstances: [parked.id] });
-    harness.publisher.update({ instances: [{ ...parked, group: 4711 }] });
-    const answer = call(harness.port, PATH);
-    expect(await harness.report('wake')).toMatchObject({ goesOn: true });
-    await until('it goes on', () => groups.length > 0);
-    expect(groups).toEqual([4711]);
-    harness.publisher.update({ instances: [makeInstance(port)] });
-    expect(await answer).toMatchObject({ status: 200, body: 'awake' });
-  });
-
-  test('of another machine is left to control', async () => {
-    const answer = call(harness.port, PATH);
-    expect(await harness.report('wake')).not.toHaveProperty('goesOn');
-    harness.publisher.update({ instances: [makeInstance(port)] });
-    expect(await answer).toMatchObject({ status: 200, body: 'awake' });
-    expect(groups).toEqual([]);
   });
 
   test('that closed this connection meanwhile gets another', async () => {

@@ -57,8 +57,6 @@ export function createPager(options: {
   return {
     frozen(id, leader) {
       if (!isPossible) return;
-      // Frozen again: somebody else let it go on meanwhile.
-      timers.get(id)?.cancel();
       const timer = clock.after(WAIT_MS, () => {
         timers.delete(id);
         void pageOut(leader);

@@ -100,21 +100,6 @@ test('it is woken at once, whatever the process does that has started it', async
   process.kill(spawner, 'SIGCONT');
 });
 
-test('what somebody else let go on is frozen again, as long as it is parked', async () => {
-  const workload = setup.workload({ runtime: 'command', args: programArgs('serve') });
-  const { id, address } = await park(workload);
-  const group = find(id)?.group ?? 0;
-  await until('it is frozen', () => stateOf(group) === 'T');
-  process.kill(-group, 'SIGCONT');
-  await until('it goes on', () => stateOf(group) !== 'T');
-  setup.runtime.refreeze?.(workload.key);
-  await until('it is frozen again', () => stateOf(group) === 'T');
-  await setup.runtime.want(workload, wanted(1));
-  expect(find(id)?.group).toBeUndefined();
-  setup.runtime.refreeze?.(workload.key);
-  expect((await ask(address)).status).toBe(200);
-});
-
 const MAPPED_BYTES = 64 * 2 ** 20;
 
 test.skipIf(process.getuid?.() !== 0)(
