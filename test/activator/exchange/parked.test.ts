@@ -1,11 +1,16 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '#lib/clock.ts';
+import { silentLog } from '#lib/log.ts';
+import { createFakeClock } from '#test/fake-clock.ts';
 import { until } from '#test/until.ts';
 import { call, makeInstance, makeModel } from '../harness.ts';
 import { useHarness } from '../use-harness.ts';
 
-const harness = useHarness();
+/** Time that the tests make pass: a connection that waits for its instance is closed after a second and a half. */
+const clock = createFakeClock(systemClock.now());
+const harness = useHarness({}, {}, silentLog, clock);
 
 const PATH = '/models/default/digits/';
 
@@ -37,6 +42,7 @@ describe('a parked instance', () => {
     await until('a connection', () => connections.length === 1);
     await harness.untilQueued(1);
     expect(requests).toBe(0);
+    clock.advance(100);
     harness.publisher.update({ instances: [makeInstance(port)] });
     expect(await answer).toMatchObject({ status: 200, body: 'awake' });
     expect(connections).toHaveLength(1);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { systemClock } from '#lib/clock.ts';
 import { useTeardown } from '#test/teardown.ts';
 import {
   call,
@@ -291,7 +292,7 @@ describe('what is answered without waking anything', () => {
   });
 
   test('one whose failure is remembered for longer is asked for again after that', async () => {
-    const startFailure = { message: 'exited with status 3', until: Date.now() + 90_000 };
+    const startFailure = { message: 'exited with status 3', until: systemClock.now() + 90_000 };
     const revision = makeRevision({ state: 'Failed', reason: 'no memory.', startFailure });
     const model = { namespace: 'team', name: 'worse', targets: [], revisions: [revision] };
     harness.publisher.update({ models: [makeModel(model)] });

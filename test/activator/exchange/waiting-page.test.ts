@@ -1,8 +1,16 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { isNavigation, makeWaitingPage } from '#activator/exchange/waiting-page.ts';
-import { call, makeInstance, makeModel, makeRevision } from '../harness.ts';
+import { isNavigation, makeWaitingPage, PAGE_AFTER_MS } from '#activator/exchange/waiting-page.ts';
+import { until } from '#test/until.ts';
+import {
+  call,
+  makeInstance,
+  makeModel,
+  makeRevision,
+  startStill,
+  type StillHarness,
+} from '../harness.ts';
 import { useHarness } from '../use-harness.ts';
 
 const PATH = '/models/default/digits/';
@@ -11,11 +19,22 @@ const BROWSER = {
 };
 
 const harness = useHarness();
+const model = makeModel({
+  revisions: [makeRevision({ concurrency: 1, coldStartSeconds: 3.2 })],
+});
 
 beforeEach(async () => {
-  const revisions = [makeRevision({ concurrency: 1, coldStartSeconds: 3.2 })];
-  await harness.publish(makeModel({ revisions }));
+  await harness.publish(model);
 });
+
+/** A data plane whose time only the test makes pass, with that model. */
+async function startOther(): Promise<StillHarness> {
+  const still = await startStill();
+  harness.teardown(() => still.close());
+  still.publisher.update({ models: [model] });
+  await still.activator.ready;
+  return still;
+}
 
 test.each([
   ['GET', BROWSER.accept, true],
@@ -32,7 +51,11 @@ test.each([
 
 describe('a browser that opens a sleeping model', () => {
   test('gets a page that needs nothing from elsewhere, and the model is asked to wake once more', async () => {
-    const answer = await call(harness.port, PATH, { headers: BROWSER });
+    const still = await startOther();
+    const answering = call(still.port, PATH, { headers: BROWSER });
+    await still.report('wake');
+    still.clock.advance(PAGE_AFTER_MS);
+    const answer = await answering;
     expect(answer.status).toBe(503);
     expect(answer.headers).toMatchObject({
       'content-type': 'text/html; charset=utf-8',
@@ -54,15 +77,17 @@ describe('a browser that opens a sleeping model', () => {
     expect(answer.body, 'it does not wait for itself').toContain('It takes about 3 s.');
     expect(answer.body).not.toMatch(/(?:src|href|action)="[^"]|\son\w+=|https?:/);
     expect(answer.body).toContain('<noscript><meta http-equiv="refresh" content="3"></noscript>');
-    const wakes = () => harness.reports.filter(({ type }) => type === 'wake');
-    await harness.report('wake', () => wakes().length === 2);
+    const wakes = () => still.reports.filter(({ type }) => type === 'wake');
+    await until('it is asked for once more', () => wakes().length === 2);
   });
 
   test('gets the model itself when it wakes within the second', async () => {
+    const still = await startOther();
     const started = await harness.startInstance((_, response) => response.end('model'));
-    const answer = call(harness.port, PATH, { headers: BROWSER });
-    await harness.report('wake');
-    harness.publisher.update({ instances: [makeInstance(started.port)] });
+    const answer = call(still.port, PATH, { headers: BROWSER });
+    await still.report('wake');
+    still.clock.advance(PAGE_AFTER_MS - 1);
+    still.publisher.update({ instances: [makeInstance(started.port)] });
     expect(await answer).toMatchObject({ status: 200, body: 'model' });
   });
 

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { CLOSING_MS } from '#activator/plane.ts';
 import { listening } from '#test/listening.ts';
-import { call, dial, makeInstance, makeModel, makeRevision } from '../harness.ts';
+import { call, dial, makeInstance, makeModel, makeRevision, startStill } from '../harness.ts';
 import { useHarness } from '../use-harness.ts';
 
 const PATH = '/models/default/digits/x';
@@ -107,12 +108,16 @@ describe('a data plane that closes', () => {
   });
 
   test('answers a request that comes on an idle connection just then', async () => {
-    const { release } = await serve();
-    release();
-    const caller = await dial(harness.port);
+    const still = await startStill();
+    harness.teardown(() => still.close());
+    const instance = await harness.startInstance((_incoming, outgoing) => outgoing.end('done'));
+    still.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
+    await still.activator.ready;
+    const caller = await dial(still.port);
     caller.socket.write(REQUEST);
     await caller.until(/done/);
-    const closed = harness.activator.close(GRACE_MS);
+    const closed = still.activator.close(GRACE_MS);
+    still.clock.advance(CLOSING_MS - 1);
     caller.socket.write(REQUEST);
     expect(await caller.closed).toMatch(/done.*Connection: close.*done/s);
     caller.socket.end();
@@ -145,25 +150,30 @@ describe('a data plane that closes', () => {
 });
 
 describe('an instance that takes requests and answers none', () => {
-  const timeouts = { hold: 60_000, run: 200, idle: 0, drain: 30_000 };
+  const run = 200;
+  const timeouts = { hold: 60_000, run, idle: 0, drain: 30_000 };
 
   test('is reported after three in a row, and not for a slow one among others', async () => {
+    const still = await startStill();
+    harness.teardown(() => still.close());
     let hangs = true;
     const instance = await harness.startInstance((_incoming, outgoing) => {
-      if (!hangs) outgoing.end('well');
+      if (hangs) still.clock.advance(run + 100);
+      else outgoing.end('well');
     });
-    const model = makeModel({ revisions: [makeRevision({ timeouts, concurrency: 1 })] });
-    await harness.publish(model, instance.port);
-    const ask = async (): Promise<number> => (await call(harness.port, PATH)).status;
+    const models = [makeModel({ revisions: [makeRevision({ timeouts, concurrency: 1 })] })];
+    still.publisher.update({ models, instances: [makeInstance(instance.port)] });
+    await still.activator.ready;
+    const ask = async (): Promise<number> => (await call(still.port, PATH)).status;
 
     expect([await ask(), await ask()]).toEqual([504, 504]);
     hangs = false;
     expect(await ask()).toBe(200);
     hangs = true;
     expect([await ask(), await ask()]).toEqual([504, 504]);
-    expect(harness.reports.filter(({ type }) => type === 'suspect')).toEqual([]);
+    expect(still.reports.filter(({ type }) => type === 'suspect')).toEqual([]);
     expect(await ask()).toBe(504);
-    const report = await harness.report('suspect');
+    const report = await still.report('suspect');
     expect(report).toMatchObject({ instance: `instance-${instance.port}`, hangs: true });
     expect(report.reason).toContain('200ms');
   });

@@ -1,9 +1,17 @@
 import { once } from 'node:events';
-import { Agent, type IncomingMessage, request } from 'node:http';
+import { Agent, type IncomingMessage, request, type RequestListener } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { call, dial, makeInstance, makeModel, makeRevision } from '../harness.ts';
+import {
+  call,
+  dial,
+  makeInstance,
+  makeModel,
+  makeRevision,
+  startStill,
+  type StillHarness,
+} from '../harness.ts';
 import { untilStill } from '../until-still.ts';
 import { useHarness } from '../use-harness.ts';
 
@@ -394,27 +402,43 @@ describe('forwarding', () => {
 });
 
 describe('time limits', () => {
+  /** A data plane whose time only the test makes pass. */
+  async function serveStill(handler: RequestListener, limits: object): Promise<StillHarness> {
+    const still = await startStill();
+    harness.teardown(() => still.close());
+    const { port } = await harness.startInstance(handler);
+    const timeouts = { hold: 1000, run: 1000, idle: 0, drain: 0, ...limits };
+    const models = [makeModel({ revisions: [makeRevision({ timeouts })] })];
+    still.publisher.update({ models, instances: [makeInstance(port)] });
+    await still.activator.ready;
+    return still;
+  }
+
   test('run: an instance that does not answer gives 504 run_timeout, and is left', async () => {
+    const asked = Promise.withResolvers<void>();
     const left = Promise.withResolvers<void>();
-    const timeouts = { hold: 1000, run: 50, idle: 0, drain: 0 };
-    await harness.serve(
-      (incoming) => incoming.socket.on('close', () => left.resolve()),
-      makeModel({ revisions: [makeRevision({ timeouts })] }),
+    const still = await serveStill(
+      (incoming) => {
+        incoming.socket.on('close', () => left.resolve());
+        asked.resolve();
+      },
+      { run: 50 },
     );
-    const answer = await call(harness.port, PATH);
+    const answering = call(still.port, PATH);
+    await asked.promise;
+    still.clock.advance(100);
+    const answer = await answering;
     expect(answer.status).toBe(504);
     expect(JSON.parse(answer.body)).toMatchObject({ code: 'run_timeout' });
     await left.promise;
   });
 
   test('idle: a stream that stalls is cut without a valid end', async () => {
-    const timeouts = { hold: 1000, run: 1000, idle: 50, drain: 0 };
-    await harness.serve(
-      (_, response) => void response.write('first'),
-      makeModel({ revisions: [makeRevision({ timeouts })] }),
-    );
-    const client = await dial(harness.port);
+    const still = await serveStill((_, response) => response.write('first'), { idle: 50 });
+    const client = await dial(still.port);
     client.socket.write('GET /models/default/digits/ HTTP/1.1\r\nHost: h\r\n\r\n');
+    await client.until(/first/);
+    still.clock.advance(100);
     const text = await client.closed;
     expect(text).toMatch(/first/);
     expect(text).not.toMatch(/\r\n0\r\n/);

@@ -14,7 +14,14 @@ import {
 } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { until } from '#test/until.ts';
-import { call, makeInstance, makeModel, makeRevision, startHarness } from '../harness.ts';
+import {
+  call,
+  makeInstance,
+  makeModel,
+  makeRevision,
+  startHarness,
+  startStill,
+} from '../harness.ts';
 import { useHarness } from '../use-harness.ts';
 import { ask, openSession } from './client.ts';
 import {
@@ -197,6 +204,15 @@ describe('calls', () => {
   });
 });
 
+/** A call by hand: with a deadline, grpc-js would end it by itself. */
+const HEADERS = {
+  ':path': '/test.Echo/Unary',
+  ':method': 'POST',
+  'content-type': 'application/grpc',
+  'rouse-model': 'digits',
+};
+const MESSAGE = Buffer.alloc(5);
+
 describe('ends', () => {
   test('an instance that speaks HTTP/1 only: UNIMPLEMENTED, since trying again does not help', async () => {
     const instance = await harness.startInstance((_, response) => response.end('no gRPC'));
@@ -233,17 +249,9 @@ describe('ends', () => {
 
   test('a deadline ends the hold, and what is left of it goes to the instance', async () => {
     await harness.publish();
-    // By hand: grpc-js would end it by itself.
     const session = await openSession(harness.port);
     harness.teardown(() => session.destroy());
-    const headers = {
-      ':path': '/test.Echo/Unary',
-      ':method': 'POST',
-      'content-type': 'application/grpc',
-      'rouse-model': 'digits',
-    };
-    const message = Buffer.alloc(5);
-    const ended = await ask(session, { ...headers, 'grpc-timeout': '100m' }, message);
+    const ended = await ask(session, { ...HEADERS, 'grpc-timeout': '100m' }, MESSAGE);
     expect(ended.headers).toMatchObject({ ':status': 200, 'grpc-status': '4' });
 
     const timeouts: unknown[] = [];
@@ -255,22 +263,37 @@ describe('ends', () => {
     });
     const before = Date.now();
     expect(
-      (await ask(session, { ...headers, 'grpc-timeout': '90S' }, message)).trailers,
+      (await ask(session, { ...HEADERS, 'grpc-timeout': '90S' }, MESSAGE)).trailers,
     ).toMatchObject({
       'grpc-status': '0',
     });
     const [deadline] = timeouts;
     expect(Number(deadline)).toBeGreaterThan(before);
     expect(Number(deadline)).toBeLessThanOrEqual(Date.now() + 90_000);
-    const bad = await ask(session, { ...headers, 'grpc-timeout': '1 S' }, message);
+    const bad = await ask(session, { ...HEADERS, 'grpc-timeout': '1 S' }, MESSAGE);
     expect(bad.headers['grpc-status']).toBe('3');
   });
 
   test('a deadline ends a run', async () => {
+    const still = await startStill();
+    harness.teardown(() => still.close());
+    const asked = Promise.withResolvers<void>();
     const cancelled = Promise.withResolvers<void>();
-    await serve({ unary: (call: Unary) => void call.once('cancelled', () => cancelled.resolve()) });
-    const { error } = await callUnary(client, metadata(), '', { deadline: Date.now() + 200 });
-    expect(error?.code).toBe(status.DEADLINE_EXCEEDED);
+    const instance = await startGrpcInstance({
+      unary(call: Unary) {
+        call.once('cancelled', () => cancelled.resolve());
+        asked.resolve();
+      },
+    });
+    harness.teardown(() => instance.close());
+    still.publisher.update({ models: [makeModel()], instances: [makeInstance(instance.port)] });
+    await still.activator.ready;
+    const session = await openSession(still.port);
+    harness.teardown(() => session.destroy());
+    const answer = ask(session, { ...HEADERS, 'grpc-timeout': '30S' }, MESSAGE);
+    await asked.promise;
+    still.clock.advance(30_000);
+    expect((await answer).headers).toMatchObject({ ':status': 200, 'grpc-status': '4' });
     await cancelled.promise;
   });
 
