@@ -60,7 +60,8 @@ export async function startHarness(
   const publisher = createPublisher({
     host: createLocalHost(port1),
     epoch: 'test',
-    clock,
+    // However long the data plane takes to tell something, it is waited for.
+    clock: createFakeClock(),
   });
   const reports: Report[] = [];
   const waiting = new Set<(report: Report) => void>();

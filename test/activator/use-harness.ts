@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { afterEach, beforeEach } from 'vitest';
 import type { RoutingModel } from '#domain/routing.ts';
 import { useTeardown } from '#test/teardown.ts';
+import { until } from '#test/until.ts';
 import { type BareInstance, startBareInstance } from './bare-instance.ts';
 import {
   type Harness,
@@ -27,7 +28,7 @@ export interface UsedHarness extends Harness {
   publish(model?: RoutingModel, port?: number): Promise<void>;
   /** A model with an instance. */
   serve(handler: Handler, model?: RoutingModel): Promise<Instance>;
-  /** Waits until the data plane has reported at least so many waiting requests. */
+  /** Waits until at least so many requests wait. */
   untilQueued(count: number): Promise<void>;
 }
 
@@ -92,9 +93,9 @@ export function useHarness(...options: Parameters<typeof startHarness>): UsedHar
       return instance;
     },
     async untilQueued(count) {
-      await running().report('load', ({ revisions }) =>
-        revisions.some(({ queued }) => queued >= count),
-      );
+      await until(`${count} wait`, async () => {
+        return (await running().gauge('rouse_queue_depth')) >= count;
+      });
     },
   };
 }

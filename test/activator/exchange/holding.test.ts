@@ -30,6 +30,11 @@ async function startOther(limits: Partial<PlaneLimits> = {}): Promise<StillHarne
   return still;
 }
 
+/** No more, either. */
+async function untilOneWaits(): Promise<void> {
+  await until('one waits', async () => (await harness.gauge('rouse_queue_depth')) === 1);
+}
+
 describe('a sleeping model', () => {
   test('wakes at once, and the request is answered by the instance that comes', async () => {
     await harness.publish();
@@ -300,7 +305,7 @@ describe('a sleeping model', () => {
       const stayer = call(harness.port, `${PATH}stayer`);
       await harness.report('wake', (report) => report.queued === 2);
       leaver.socket[how]();
-      await harness.report('load', (report) => report.revisions.some((load) => load.queued === 1));
+      await untilOneWaits();
       harness.publisher.update({ instances: [makeInstance(started.port)] });
       expect((await stayer).status).toBe(200);
       expect(calls).toEqual(['/stayer']);

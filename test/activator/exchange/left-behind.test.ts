@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type ClientHttp2Stream, constants } from 'node:http2';
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { until } from '#test/until.ts';
 import { makeModel } from '../harness.ts';
@@ -80,14 +80,19 @@ describe.each([
   });
 });
 
-/** A caller who sends so much of a body that is never whole, and then ends its side. */
-async function comeAndEnd(bytes: number): Promise<Socket> {
+/**
+ * A caller who sends so much of a body that is never whole, and then ends its side. `hungUp`: it is hung up on, which
+ * may be before others have come.
+ */
+async function comeAndEnd(bytes: number): Promise<{ hungUp: Promise<unknown> }> {
   const socket = connect({ port: harness.port, host: '127.0.0.1', allowHalfOpen: true });
   harness.teardown(() => socket.destroy());
+  socket.on('error', () => {});
+  const hungUp = new Promise((resolve) => socket.resume().once('end', resolve));
   await once(socket, 'connect');
   socket.write(`POST ${PATH} HTTP/1.1\r\nHost: h\r\nContent-Length: ${2 * bytes}\r\n\r\n`);
   socket.end(Buffer.alloc(bytes));
-  return socket;
+  return { hungUp };
 }
 
 async function leavers(): Promise<number> {
@@ -101,8 +106,8 @@ test('who ends its side behind half a body is hung up on where there is room to 
   const sizes = [HELD - 1, HELD, 3 * HELD, 8 * HELD];
   const bytes = 4 * sizes.reduce((sum, size) => sum + size) + 4 * HELD;
   await harness.publish(makeModel({ queue: { requests: CALLERS, bytes } }));
-  const sockets = await Promise.all(sizes.map(comeAndEnd));
-  await Promise.all(sockets.map((socket) => once(socket.resume(), 'end')));
+  const callers = await Promise.all(sizes.map(comeAndEnd));
+  await Promise.all(callers.map(({ hungUp }) => hungUp));
   expect(await gauge('rouse_queue_depth')).toBe(0);
   expect(await gauge('rouse_held_bytes')).toBe(0);
   expect(await leavers()).toBe(sizes.length);
@@ -111,7 +116,7 @@ test('who ends its side behind half a body is hung up on where there is room to 
 test('where there is no room, no more is held, and it is hung up on once there is', async () => {
   const queue = { requests: CALLERS, bytes: 4 * HELD };
   await harness.publish(makeModel({ queue }));
-  const socket = await comeAndEnd(8 * HELD);
+  const { hungUp } = await comeAndEnd(8 * HELD);
   await until('it waits', async () => (await gauge('rouse_queue_bytes')) >= HELD);
   const held = await gauge('rouse_queue_bytes');
   // In each sweep it is asked again whether it may be read on, and reports come less often.
@@ -120,6 +125,6 @@ test('where there is no room, no more is held, and it is hung up on once there i
   await until('two more reports', () => reports() >= before + 2);
   expect(await gauge('rouse_queue_bytes')).toBe(held);
   await harness.publish(makeModel({ queue: { ...queue, bytes: 64 * HELD } }));
-  await once(socket.resume(), 'end');
+  await hungUp;
   expect(await leavers()).toBe(1);
 });

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import type { Call, Calls, CallersMessage } from './callers-child.ts';
+import { until } from '#test/until.ts';
 import { type Answered, call, dial, makeInstance, makeModel, makeRevision } from '../harness.ts';
 import { makeKey } from '../make-key.ts';
 import { useHarness } from '../use-harness.ts';
@@ -110,7 +111,7 @@ describe('many who wait', () => {
     expect(alone.status).toBe(503);
     expect(JSON.parse(alone.body)).toMatchObject({ code: 'queue_full' });
     const other = callFrom('127.0.0.2', `${PATH}b`);
-    await harness.report('load', () => settled.length === 1);
+    await until('one gives way', () => settled.length === 1);
     const gone = await Promise.race(waiting);
     expect(gone.status).toBe(429);
     expect(gone.headers['retry-after']).toMatch(/^[123]$/);
@@ -136,9 +137,7 @@ describe('many who wait', () => {
     const last = callFrom('127.0.0.1', `${PATH}last`);
     await harness.untilQueued(3);
     leaver.socket.destroy();
-    await harness.report('load', (report) =>
-      report.revisions.some((load) => load.queued === 2 && load.arrivals === 0),
-    );
+    await until('two wait', async () => (await harness.gauge('rouse_queue_depth')) === 2);
     const { port, seen } = await recorder();
     harness.publisher.update({ instances: [makeInstance(port)] });
     await Promise.all([first, last]);

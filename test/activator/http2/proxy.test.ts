@@ -337,6 +337,7 @@ describe('flow', () => {
     const small = await ask(session, { ':path': '/models/default/digits/small' });
     expect(small.body).toBe('small');
     expect(large.writableLength).toBeGreaterThan(0);
+    await expect.poll(() => held.length).toBe(1);
     held[0]?.resume();
     expect((await answered).body).toBe(String(size));
   });
