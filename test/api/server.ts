@@ -94,6 +94,8 @@ export async function startServer(
       dataPlane: 'http://127.0.0.1:1',
       proxyProtocol: false,
       platformSecret: Buffer.alloc(32),
+      // Nor does a test wait for a name server.
+      resolve: async () => [],
     },
   });
   const closing = new AbortController();

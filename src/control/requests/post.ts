@@ -6,6 +6,7 @@ import { hostOf } from '#domain/address.ts';
 import { createAddressPolicy } from '#lib/addresses.ts';
 import type { Clock } from '#lib/clock.ts';
 import { causeOf, Fault } from '#lib/fault.ts';
+import { abortable } from '../wait.ts';
 import { readResponse, retryAfterMs } from './http.ts';
 
 /** Standard Webhooks asks receivers to answer within 15 to 30 s. */
@@ -58,9 +59,9 @@ export function createPoster(options: {
   }
 
   /** Throws Fault `forbidden` when all that it resolves to is. */
-  async function addressFor(url: URL): Promise<string> {
+  async function addressFor(url: URL, signal: AbortSignal): Promise<string> {
     const host = hostOf(url);
-    const found = isIP(host) ? [{ address: host }] : await resolve(host);
+    const found = isIP(host) ? [{ address: host }] : await abortable(resolve(host), signal);
     const good = found.find(({ address }) => reasonAgainst(url, address) === undefined);
     if (good) return good.address;
     const [first] = found;
@@ -74,7 +75,7 @@ export function createPoster(options: {
     body: string,
     signal: AbortSignal,
   ): Promise<Posted> {
-    const address = await addressFor(url);
+    const address = await addressFor(url, signal);
     const request = url.protocol === 'https:' ? requestHttps : requestHttp;
     const length = String(Buffer.byteLength(body));
     const sent = request(url, {

@@ -106,6 +106,18 @@ test('who does not answer in time, breaks off or says too much has not taken it'
   );
 });
 
+test('a name that is not resolved is waited for no longer than an answer, and not at all at the end', async () => {
+  const clock = createFakeClock();
+  const sender = poster([], () => new Promise(() => undefined), clock);
+  const waiting = sender.post('https://hooks.example/', {}, '{}', never);
+  clock.advance(20_000);
+  expect(await waiting).toMatchObject({ status: 0, failure: 'no answer within 20 s' });
+  const closing = new AbortController();
+  const left = sender.post('https://hooks.example/', {}, '{}', closing.signal);
+  closing.abort();
+  await expect(left).rejects.toBe(closing.signal.reason);
+});
+
 test('how long to wait is taken from Retry-After in seconds', async () => {
   const port = await startReceiver((_incoming, response) =>
     response.writeHead(503, { 'retry-after': '90' }).end(),
