@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer as createHttp, type Server } from 'node:http';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +9,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { digestOf, encodeManifest, manifestOf } from '#lib/folder-manifest.ts';
 import { ADMIN, startServer, type TestServer } from '#test/api/server.ts';
 import { listening } from '#test/listening.ts';
+import { reservePort } from '#test/reserved-port.ts';
 import { until } from '#test/until.ts';
 
 /** The entry of the server image, as a process with the environment that a pod has. */
@@ -74,19 +74,12 @@ async function pushFolder(files: Readonly<Record<string, string>>): Promise<Cont
   };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await listening(server);
-  server.close();
-  return port;
-}
-
 async function start(
   { kind, artifact }: Content,
   more: Readonly<Record<string, string>> = {},
   args: readonly string[] = [],
 ): Promise<number> {
-  const port = await freePort();
+  const port = await reservePort();
   pod = spawn(process.execPath, ['--no-warnings', ENTRY, ...args], {
     env: {
       PATH: process.env['PATH'],
@@ -157,11 +150,11 @@ test('a program: the first process becomes it, with its port, in the folder of i
 
 test('while the platform is away it is asked again', async () => {
   const content = await pushFile(FUNCTION);
-  const away = await freePort();
+  const away = await reservePort();
   const url = `http://127.0.0.1:${away}/api/v1/artifacts`;
   const port = await start(content, { ROUSE_ARTIFACTS_URL: url });
   await until('it was tried twice', () => output.split('could not be fetched').length > 2);
-  broken = createHttp((request, response) => {
+  broken = createServer((request, response) => {
     fetch(`${platform.url}${request.url}`, {
       headers: { authorization: request.headers.authorization ?? '' },
     })
@@ -178,7 +171,7 @@ test('while the platform is away it is asked again', async () => {
 test('content that is cut off is fetched again, content that differs is refused', async () => {
   const content = await pushFile(FUNCTION);
   let asked = 0;
-  broken = createHttp((_, response) => {
+  broken = createServer((_, response) => {
     asked += 1;
     if (asked > 1) response.end('something else');
     else response.write(FUNCTION.slice(0, 10), () => response.destroy());
@@ -207,7 +200,7 @@ test('a model that cannot be served says why', async () => {
 });
 
 test('SIGTERM ends it while it waits for the platform', async () => {
-  const url = `http://127.0.0.1:${await freePort()}/api/v1/artifacts`;
+  const url = `http://127.0.0.1:${await reservePort()}/api/v1/artifacts`;
   await start(await pushFile(FUNCTION), { ROUSE_ARTIFACTS_URL: url });
   await until('it was tried', () => output.includes('could not be fetched'));
   pod?.kill('SIGTERM');
