@@ -18,7 +18,20 @@ import { type FakePod, startFakePod } from './fake-pod.ts';
 
 const teardown = useTeardown();
 const OWN_IP = '10.9.9.9';
-const TO_A = { 'knative-serving-namespace': 'shop', 'knative-serving-revision': 'a' };
+const to = (revision: string) => ({
+  'knative-serving-namespace': 'shop',
+  'knative-serving-revision': revision,
+});
+const TO_A = to('a');
+/** They are there from the beginning: what changes later is known some moments later, by a watch of its own. */
+const REVISIONS = [
+  makeRevision('a'),
+  makeRevision('single', { containerConcurrency: 1 }),
+  makeRevision('shared', { containerConcurrency: 1 }),
+  makeRevision('brief', { timeoutSeconds: 1 }),
+  makeRevision('prompt', { responseStartTimeoutSeconds: 1 }),
+  makeRevision('probed', { containers: [{ startupProbe: { httpGet: {} } }] }),
+];
 
 let api: ApiServer;
 let autoscaler: FakeAutoscaler;
@@ -55,8 +68,12 @@ beforeEach(async () => {
   teardown(() => api.close());
   autoscaler = await startFakeAutoscaler();
   teardown(() => autoscaler.close());
-  api.store.put(SERVED_REVISIONS, makeRevision('a'));
+  for (const revision of REVISIONS) api.store.put(SERVED_REVISIONS, revision);
+  const activators = { ready: [OWN_IP, '10.1.1.1'], port: 8012 };
+  api.store.put(ENDPOINTS, makeEndpoints('Public', 'shared', activators));
   made = await start();
+  // What the autoscaler is told before it is there is lost.
+  await until('it serves', async () => (await send({ 'k-kubelet-probe': 'x' })).status === 200);
 });
 
 const send = (headers: Record<string, string> = TO_A, path = '/p?q=1') =>
@@ -68,10 +85,14 @@ async function startPod(...options: Parameters<typeof startFakePod>): Promise<Fa
   return pod;
 }
 
-function setPods(pods: readonly FakePod[], which: 'ready' | 'notReady' = 'ready'): void {
+function setPods(
+  pods: readonly FakePod[],
+  which: 'ready' | 'notReady' = 'ready',
+  revision = 'a',
+): void {
   const port = pods[0]?.port ?? 1;
   const ips = pods.map(({ ip }) => ip);
-  api.store.put(ENDPOINTS, makeEndpoints('Private', 'a', { [which]: ips, port }));
+  api.store.put(ENDPOINTS, makeEndpoints('Private', revision, { [which]: ips, port }));
 }
 
 describe('where requests go', () => {
@@ -124,7 +145,7 @@ describe('where requests go', () => {
   });
 
   test.each([
-    [{ ...TO_A, 'knative-serving-revision': 'b' }, 'There is no revision "b" in namespace "shop".'],
+    [to('b'), 'There is no revision "b" in namespace "shop".'],
     [{ host: 'b.shop.svc.cluster.local' }, 'There is no revision "b" in namespace "shop".'],
     [{ host: 'example.org' }, /^No revision is named: expected/],
     [{ 'knative-serving-revision': 'a' }, /^No revision is named/],
@@ -138,13 +159,12 @@ describe('where requests go', () => {
   });
 
   test('a revision that comes is known, one that goes is not', async () => {
-    const to = { ...TO_A, 'knative-serving-revision': 'b' };
     api.store.put(SERVED_REVISIONS, makeRevision('b'));
     const pod = await startPod((_, response) => response.end());
     api.store.put(ENDPOINTS, makeEndpoints('Private', 'b', { ready: [pod.ip], port: pod.port }));
-    await until('it is known', async () => (await send(to)).status === 200);
+    await until('it is known', async () => (await send(to('b'))).status === 200);
     api.store.delete(SERVED_REVISIONS, 'shop', 'b');
-    await until('it is not', async () => (await send(to)).status === 404);
+    await until('it is not', async () => (await send(to('b'))).status === 404);
   });
 });
 
@@ -159,7 +179,6 @@ describe('probes, at any path', () => {
   ];
 
   test.each(kinds)('%j: %i, by both protocols at both ports', async (headers, status, body) => {
-    await until('it serves', async () => (await send({ 'k-kubelet-probe': 'x' })).status === 200);
     for (const port of [made.activator.port, made.activator.morePorts[0] ?? 0]) {
       const session = await openSession(port);
       teardown(() => session.destroy());
@@ -177,7 +196,6 @@ describe('probes, at any path', () => {
   });
 
   test('one that leaves says so, and serves on', async () => {
-    await until('it serves', async () => (await send({ 'k-kubelet-probe': 'x' })).status === 200);
     setPods([await startPod((_, response) => response.end('served'))]);
     made.leave();
     expect((await send({ 'k-kubelet-probe': 'x' })).status).toBe(503);
@@ -210,44 +228,41 @@ describe('from zero', () => {
   });
 
   test('nothing listens at first', async () => {
-    const first = await startPod(() => {});
+    // An address that nobody else's server takes meanwhile.
+    const ip = '127.0.0.9';
+    const first = await startPod(() => {}, { ip });
     await first.close();
     const answer = send();
     setPods([first], 'notReady');
     await until('it waits', () => autoscaler.stats.length > 0);
-    await startPod((_, response) => response.end('late'), { port: first.port });
+    await startPod((_, response) => response.end('late'), { ip, port: first.port });
     expect((await answer).body).toBe('late');
   });
 
   test('what only kubelet can ask is sent nothing before Kubernetes says that it is ready', async () => {
-    const startupProbe = { httpGet: {} };
-    api.store.put(SERVED_REVISIONS, makeRevision('a', { containers: [{ startupProbe }] }));
     let requests = 0;
     const pod = await startPod((_, response) => {
       requests += 1;
       response.end('ready');
     });
-    const answer = send();
+    const answer = send(to('probed'));
     await until('it waits', () => autoscaler.stats.length > 0);
-    setPods([pod], 'notReady');
+    setPods([pod], 'notReady', 'probed');
     await until('it has answered a probe', () => pod.probes.length > 0);
     // A round to the activator and back: what would be sent is on its way by then.
     await send({ 'k-network-probe': 'activator' });
     expect(requests).toBe(0);
-    setPods([pod]);
+    setPods([pod], 'ready', 'probed');
     expect((await answer).body).toBe('ready');
   });
 
   test('time runs from arrival: 504', async () => {
-    api.store.put(SERVED_REVISIONS, makeRevision('a', { timeoutSeconds: 1 }));
-    await until('it is known', () => api.watches === 3);
-    expect((await send()).status).toBe(504);
+    expect((await send(to('brief'))).status).toBe(504);
   });
 
   test('a response that does not begin in time: 504', async () => {
-    api.store.put(SERVED_REVISIONS, makeRevision('a', { responseStartTimeoutSeconds: 1 }));
-    setPods([await startPod(() => {})]);
-    const answer = await send();
+    setPods([await startPod(() => {})], 'ready', 'prompt');
+    const answer = await send(to('prompt'));
     expect(answer.status).toBe(504);
     expect(JSON.parse(answer.body)).toMatchObject({
       detail: expect.stringContaining('the time in which the response has to begin, 1s'),
@@ -257,7 +272,6 @@ describe('from zero', () => {
 
 describe('pods', () => {
   test('no more than the concurrency at once reaches a pod, and all are served', async () => {
-    api.store.put(SERVED_REVISIONS, makeRevision('a', { containerConcurrency: 1 }));
     let running = 0;
     let most = 0;
     const handle = (response: { end(text: string): void }): void => {
@@ -269,15 +283,14 @@ describe('pods', () => {
       });
     };
     const first = await startPod((_, response) => handle(response));
-    const answers = Array.from({ length: 50 }, () => send());
+    const answers = Array.from({ length: 50 }, () => send(to('single')));
     await until('they wait', () => autoscaler.stats.length > 0);
-    setPods([first]);
+    setPods([first], 'ready', 'single');
     for (const { status } of await Promise.all(answers)) expect(status).toBe(200);
     expect(most).toBe(1);
   });
 
   test('with two activators in the path each uses its pods alone', async () => {
-    api.store.put(SERVED_REVISIONS, makeRevision('a', { containerConcurrency: 1 }));
     const served = new Set<string>();
     const make = (ip: string, port?: number) =>
       startPod(
@@ -289,18 +302,28 @@ describe('pods', () => {
       );
     const first = await make('127.0.0.2');
     const second = await make('127.0.0.3', first.port);
-    const activators = { ready: [OWN_IP, '10.1.1.1'], port: 8012 };
-    api.store.put(ENDPOINTS, makeEndpoints('Public', 'a', activators));
-    setPods([first, second]);
-    await until('both are asked', () => first.probes.length + second.probes.length >= 2);
-    for (let i = 0; i < 20; i += 1) expect((await send()).status).toBe(200);
-    // The other one comes first in the order of addresses.
+    setPods([first, second], 'ready', 'shared');
+    // The other one comes first in the order of addresses. Until its own pod has answered, this one shares the other's.
+    await until('its own is known', async () => {
+      expect((await send(to('shared'))).status).toBe(200);
+      return served.has('127.0.0.3');
+    });
+    served.clear();
+    for (let i = 0; i < 20; i += 1) expect((await send(to('shared'))).status).toBe(200);
     expect([...served]).toEqual(['127.0.0.3']);
   });
 
   test('one that goes finishes what it has, and gets nothing more', async () => {
     const held = Promise.withResolvers<{ end(text: string): void }>();
-    const first = await startPod((_, response) => held.resolve(response), { ip: '127.0.0.2' });
+    let taken = 0;
+    const first = await startPod(
+      (_, response) => {
+        taken += 1;
+        if (taken === 1) held.resolve(response);
+        else response.end('first');
+      },
+      { ip: '127.0.0.2' },
+    );
     const second = await startPod((_, response) => response.end('second'), {
       ip: '127.0.0.3',
       port: first.port,
@@ -310,6 +333,7 @@ describe('pods', () => {
     const response = await held.promise;
     setPods([second]);
     await until('the other one serves', async () => (await send()).body === 'second');
+    for (let i = 0; i < 5; i += 1) expect((await send()).body).toBe('second');
     response.end('first');
     expect((await answer).body).toBe('first');
   });
