@@ -5,6 +5,9 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
 
+/** Of a server that is to be ended by its signals only: its six seconds are longer than any test. */
+const SLOW = 0.001;
+
 /** A server that does not end by itself, whatever it is told. */
 async function start(
   speed: number,
@@ -42,7 +45,7 @@ test('what does not end in time is killed, and the process ended by force', asyn
 });
 
 test('the second signal ends it at once', async () => {
-  const { child, next, later, exited } = await start(1);
+  const { child, next, later, exited } = await start(SLOW);
   child.kill('SIGINT');
   expect(await next()).toBe('close 0 1000');
   await later();
@@ -54,7 +57,7 @@ test('the second signal ends it at once', async () => {
 test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
   '%s that comes again at once, as to a group of processes, is the same',
   async (signal) => {
-    const { child, next, later, exited } = await start(1);
+    const { child, next, later, exited } = await start(SLOW);
     child.kill(signal);
     expect(await next()).toBe('close 0 1000');
     child.kill(signal);
@@ -66,7 +69,7 @@ test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
 );
 
 test('another signal at once is another one', async () => {
-  const { child, next, exited } = await start(1);
+  const { child, next, exited } = await start(SLOW);
   child.kill('SIGINT');
   expect(await next()).toBe('close 0 1000');
   child.kill('SIGTERM');
@@ -75,7 +78,7 @@ test('another signal at once is another one', async () => {
 });
 
 test('SIGHUP after SIGTERM, as systemd can send it, ends nothing at once', async () => {
-  const { child, next, later } = await start(1);
+  const { child, next, later } = await start(SLOW);
   child.kill('SIGTERM');
   expect(await next()).toBe('close 0 1000');
   await later();
@@ -84,7 +87,7 @@ test('SIGHUP after SIGTERM, as systemd can send it, ends nothing at once', async
 });
 
 test('with certificates SIGHUP has them read again', async () => {
-  const { child, next, later } = await start(1, 'tls');
+  const { child, next, later } = await start(SLOW, 'tls');
   child.kill('SIGHUP');
   expect(await next()).toBe('reload');
   await later();
@@ -93,7 +96,7 @@ test('with certificates SIGHUP has them read again', async () => {
 });
 
 test('a signal that comes twice while it starts closes it once it has started', async () => {
-  const { child, next, later } = await start(1, 'held');
+  const { child, next, later } = await start(SLOW, 'held');
   child.kill('SIGINT');
   child.kill('SIGINT');
   child.stdin.write('go on');
