@@ -44,7 +44,8 @@ class Server:
                 connection, _ = self.listener.accept()
             except OSError:
                 return  # The server stops.
-            self.mark(connection, False)
+            if not self.mark(connection, False):
+                end_reading(connection)  # It came while the server was stopped, which knows nothing of it.
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
     def mark(self, connection, busy):

@@ -13,6 +13,7 @@ import { createStreamClient, createStreamHost, type StreamAddress } from '#bus/s
 import { HEARTBEAT_MS } from '#bus/stream-link.ts';
 import { type Clock, systemClock } from '#lib/clock.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
+import { reservePort } from '#test/reserved-port.ts';
 import { until } from '#test/until.ts';
 import { testBus } from './conformance.ts';
 import { createMirror, modelOf } from './routing.ts';
@@ -135,12 +136,8 @@ describe('host', () => {
 });
 
 /** Where nobody listens. */
-async function freePort(): Promise<StreamAddress> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const port = portOf(server);
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return { host: '127.0.0.1', port };
+async function nobody(): Promise<StreamAddress> {
+  return { host: '127.0.0.1', port: await reservePort() };
 }
 
 /** Notes how long each attempt waits; an attempt is made when the test says so. Nothing else runs. */
@@ -162,7 +159,7 @@ function createRetryClock() {
 
 describe('client', () => {
   test.each([
-    ['five seconds', freePort, [25, 75, 190, 200, 600, 1520, 1600, 3750, 4750]],
+    ['five seconds', nobody, [25, 75, 190, 200, 600, 1520, 1600, 3750, 4750]],
     [
       'a tenth of one on the same machine',
       async () => ({ path: await socketPath() }),

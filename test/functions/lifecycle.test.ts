@@ -3,7 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { reservePort } from '#test/reserved-port.ts';
 import { until } from '#test/until.ts';
 import { FIXTURES, type ServerProcess, call, makeFolder, removeFolder, serve } from './process.ts';
 
@@ -15,6 +16,8 @@ let pythonFolder: string;
 const started: ServerProcess[] = [];
 /** So many that some are being closed at any moment of the end. */
 const LEAVING = 300;
+/** So many that some are being taken at any moment of it. */
+const COMING = 300;
 
 beforeAll(async () => {
   folder = await makeFolder();
@@ -103,6 +106,16 @@ describe.each(['node', 'python'] as const)('%s', (kind) => {
     expect(await server.ended()).toEqual([0, null]);
   });
 
+  test('SIGTERM while callers come: connections without a request are closed', async () => {
+    const server = await start(kind);
+    const coming = Array.from({ length: COMING }, () => createConnection(server.socketPath));
+    onTestFinished(() => coming.forEach((one) => void one.destroy()));
+    for (const one of coming) one.on('error', () => {});
+    await Promise.race(coming.map((one) => once(one, 'connect')));
+    server.child.kill('SIGTERM');
+    expect(await server.ended()).toEqual([0, null]);
+  });
+
   test('says how long a connection may be kept: longer than any pool keeps it', async () => {
     const server = await start(kind);
     const { headers } = await server.call('/v2/health/ready');
@@ -166,14 +179,7 @@ describe.each(['node', 'python'] as const)('%s', (kind) => {
   });
 
   test('listens on $PORT where there is no socket', async () => {
-    // A port that was free a moment ago.
-    const { createServer } = await import('node:net');
-    const probe = createServer().listen(0, '127.0.0.1');
-    await once(probe, 'listening');
-    const address = probe.address();
-    const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
-    probe.close();
-    await once(probe, 'close');
+    const port = await reservePort();
     const server = await start(kind, { ROUSE_SOCKET: '', PORT: String(port) });
     expect(server.ready).toMatchObject({ load: expect.any(Number) });
     const reply = await call({ host: '127.0.0.1', port, path: '/v2/health/ready', agent: false });

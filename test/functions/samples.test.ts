@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, readdir, stat } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseModel } from '#domain/parse.ts';
+import { reservePort } from '#test/reserved-port.ts';
 import { until } from '#test/until.ts';
 import {
   ROOT,
@@ -198,12 +198,7 @@ test('sentiment: friendly, unfriendly, turned round, neither', async () => {
 });
 
 test('lang: a program that only takes a port', async () => {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
-  probe.close();
-  await once(probe, 'close');
+  const port = await reservePort();
   const args = ['server.cjs', '--port', String(port)];
   const child = spawn(process.execPath, args, { cwd: join(SAMPLES, 'lang'), stdio: 'inherit' });
   const ask = (path: string, body?: string) =>
