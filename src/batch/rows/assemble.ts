@@ -1,10 +1,10 @@
-import { constants, createReadStream, createWriteStream } from 'node:fs';
+import { constants, createReadStream } from 'node:fs';
 import { access, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip, createZstdCompress } from 'node:zlib';
 import { Fault } from '#lib/fault.ts';
-import { fileFault, moveInto, partialOf, taken } from './durable.ts';
+import { fileFault, moveInto, openFile, partialOf, taken } from './durable.ts';
 import { joinParquet } from './duckdb/join.ts';
 import type { ColumnHead, OutputSpec } from './rows.ts';
 
@@ -54,7 +54,7 @@ async function joinParts(
   }
   if (format === 'parquet') return await joinParquet(parts, to);
   const text = textOf(parts, format === 'csv' ? csvHead(columns) : '');
-  const file = createWriteStream(to);
+  const file = await openFile(to);
   if (compression === 'gzip') await pipeline(text, createGzip(), file);
   else if (compression === 'zstd') await pipeline(text, createZstdCompress(), file);
   else await pipeline(text, file);

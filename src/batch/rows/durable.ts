@@ -1,4 +1,5 @@
-import { link, rename, unlink } from 'node:fs/promises';
+import type { WriteStream } from 'node:fs';
+import { link, open, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { causeOf, codeOf, Fault } from '#lib/fault.ts';
 import { sync } from '#lib/sync.ts';
@@ -8,6 +9,14 @@ import { sync } from '#lib/sync.ts';
 /** In the same folder, so that it can be renamed; always the same name, so that a crash leaves one at most. */
 export function partialOf(path: string): string {
   return join(dirname(path), `.${basename(path)}.partial`);
+}
+
+/**
+ * A stream into a new file, which is there when this resolves: what is given up then can be removed. `createWriteStream`
+ * of `node:fs` may make its file after that.
+ */
+export async function openFile(path: string): Promise<WriteStream> {
+  return (await open(path, 'w')).createWriteStream();
 }
 
 /** Makes a written file durable, and its name in its folder. */

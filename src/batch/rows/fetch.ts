@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { get as getHttp, type IncomingMessage } from 'node:http';
 import { get as getHttps } from 'node:https';
@@ -8,7 +7,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { causeOf, Fault } from '#lib/fault.ts';
 import { publicLookup, refusePrivate } from '#lib/private-hosts.ts';
-import { fileFault, moveInto } from './durable.ts';
+import { fileFault, moveInto, openFile } from './durable.ts';
 import type { InputSpec } from './rows.ts';
 
 /** As many as browsers' common libraries follow; more is a loop. */
@@ -29,7 +28,7 @@ export async function fetchInput({ location, folder, fetch: limits }: InputSpec)
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const response = await follow(new URL(location), limits.privateHosts);
-    await pipeline(limit(response, location, limits.maxBytes), createWriteStream(partial));
+    await pipeline(limit(response, location, limits.maxBytes), await openFile(partial));
     await moveInto(partial, path, true);
     return path;
   } catch (error) {

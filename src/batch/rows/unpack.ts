@@ -1,11 +1,11 @@
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { causeOf, Fault } from '#lib/fault.ts';
-import { fileFault, moveInto } from './durable.ts';
+import { fileFault, moveInto, openFile } from './durable.ts';
 import { type InputFile, versionOf } from './locate.ts';
 import type { Compression } from './rows.ts';
 
@@ -30,7 +30,7 @@ export async function unpack(
   if (!(await stat(path).catch(() => undefined))) {
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      await unpackInto(createWriteStream(partial), file, compression);
+      await unpackInto(await openFile(partial), file, compression);
       await moveInto(partial, path, true);
     } catch (error) {
       await rm(partial, { force: true });
