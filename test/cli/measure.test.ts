@@ -17,11 +17,19 @@ beforeEach(async () => {
   await world.server.useCases.applyModel(ADMIN, makeModel(model, COMMAND));
 });
 
-async function stored(): Promise<Partial<MeasureRecord>[]> {
+type Sums = Pick<MeasureRecord, 'revision' | 'name' | 'count' | 'sum'>;
+
+/** Of all minutes: another may begin while a test runs. */
+async function stored(): Promise<Sums[]> {
   const to = Math.floor(Date.now() / 60_000);
   const query = { namespace: 'default', model, from: 0, to, limit: 1000 };
-  const rows = await world.server.store.measures(query);
-  return rows.map(({ revision, name, count: many, sum }) => ({ revision, name, count: many, sum }));
+  const found = new Map<string, Sums>();
+  for (const { revision, name, count: many, sum } of await world.server.store.measures(query)) {
+    const before = found.get(`${revision} ${name}`) ?? { count: 0, sum: 0 };
+    const all = { revision, name, count: before.count + many, sum: before.sum + sum };
+    found.set(`${revision} ${name}`, all);
+  }
+  return [...found.values()];
 }
 
 test('scores of a revision', async () => {

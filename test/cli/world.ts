@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { compareUsage } from '#simulate/usage.ts';
@@ -70,7 +71,8 @@ export async function createWorld(options: Parameters<typeof startServer>[0] = {
     async write(name, content) {
       const path = join(folder, name);
       await mkdir(dirname(path), { recursive: true });
-      await writeFile(path, content);
+      // In one step: who watches the file never finds it empty.
+      writeFileSync(path, content);
     },
     run,
     async close() {

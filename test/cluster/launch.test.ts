@@ -54,7 +54,8 @@ test('a component is ready when it says so, not before', async () => {
   const launched = start(untilClosed, port);
   await once(made, 'connection');
   await launched.ready();
-  expect(asked).toBe(4);
+  // More often where it did not take an answer in time.
+  expect(asked).toBeGreaterThan(3);
   made.close();
   made.closeAllConnections();
   await expect(launched.ended).rejects.toThrow('kube-example ended with status 0');

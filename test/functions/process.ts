@@ -28,7 +28,7 @@ export interface ServerProcess {
   /** All that it wrote to stdout and stderr so far. */
   output(): string;
   call(path: string, body?: unknown, headers?: Record<string, string>): Promise<Reply>;
-  /** Status and signal of its end. */
+  /** Status and signal of its end, when all that it wrote is in `output`. */
   ended(): Promise<readonly [number | null, NodeJS.Signals | null]>;
   stop(): Promise<void>;
 }
@@ -78,7 +78,7 @@ export async function serve(
   const socketPath = join(folder, `${process.pid}-${socketsMade++}.sock`);
   const child = start(SERVERS[kind], { ROUSE_SOCKET: socketPath, ROUSE_READY_FD: '3', ...env });
   const exit = new Promise<readonly [number | null, NodeJS.Signals | null]>((resolve) => {
-    child.once('exit', (code, signal) => resolve([code, signal]));
+    child.once('close', (code, signal) => resolve([code, signal]));
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {

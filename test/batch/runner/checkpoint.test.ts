@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -17,7 +17,8 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const child of children.splice(0)) child.kill('SIGKILL');
+  // One that still writes would put files into the folder while it is removed.
+  await Promise.all(children.splice(0).map(kill));
   await rm(folder, { recursive: true });
 });
 
@@ -30,9 +31,18 @@ function startWriter(): { child: ChildProcess; lines: string[] } {
 }
 
 async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');
   child.kill('SIGKILL');
   await exited;
+}
+
+/** Whether it has opened the file that only one can lock. */
+async function isAtLock({ pid }: ChildProcess): Promise<boolean> {
+  const open = `/proc/${pid}/fd`;
+  const names = await readdir(open).catch(() => []);
+  const files = await Promise.all(names.map((name) => readlink(join(open, name)).catch(() => '')));
+  return files.some((file) => file.endsWith('/lock.db'));
 }
 
 test('after kill -9 each part is there that was told of, whole and without a gap', async () => {
@@ -59,7 +69,9 @@ test('whoever comes while another one lives gets it only when that one has ended
   const first = startWriter();
   await until('it has it', () => first.lines.length > 2);
   const second = startWriter();
-  await until('the first writes on', () => first.lines.length > 50);
+  await until('the second waits for it', () => isAtLock(second.child));
+  const before = first.lines.length;
+  await until('the first writes on', () => first.lines.length > before + 2);
   expect(second.lines).toEqual([]);
   await kill(first.child);
   await until('the second has it', () => second.lines.length > 1);
