@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ModelInput } from '#domain/model.ts';
-import { MIB, ADMIN, createHarness, type Harness, program, reaches, rest } from './harness.ts';
+import { MIB, ADMIN, createHarness, deployed, type Harness, program, reaches, rest } from './harness.ts';
 
 let harness: Harness;
 beforeEach(async () => {
@@ -557,6 +557,12 @@ describe('with a rollout', () => {
     await harness.pass(MINUTE + 2);
   }
 
+  async function takeBack(revision: string): Promise<void> {
+    expect(await state()).toMatchObject({ phase: 'Running', canary: revision });
+    await harness.control.useCases.actOnRollout(ADMIN, 'default', 'm', 'abort');
+    await harness.pass(2);
+  }
+
   test('a change is judged step by step, and serves when it has been', async () => {
     await setUp({ strategy: 'manual' }, 3, { rollout });
     await select('v2');
@@ -623,6 +629,34 @@ describe('with a rollout', () => {
     await tell('v2', 0.99, { count: 500 });
     await harness.pass(2 * MINUTE);
     expect(await state()).toMatchObject({ phase: 'Running', canary: 'v2' });
+  });
+
+  test('names of those that were rolled back are kept no longer than they are needed', async () => {
+    await rollOutBetter();
+    await takeBack('v2');
+    await harness.control.useCases.deleteRevision(ADMIN, 'default/m/v2');
+    for (const name of ['v3', 'v4']) {
+      const traffic = [{ revision: 'v1', percent: 100 }];
+      await harness.apply({ revision: named(name), traffic, selection: bound, rollout });
+      await reaches(harness, `default/m/${name}`, 'Ready');
+      await tell(name, 0.99, { count: 500 });
+      await harness.pass(MINUTE + 2);
+      await takeBack(name);
+    }
+    const kept = await harness.store.get('memory', 'selection/default/m');
+    expect(Object.keys(Object(kept?.value['failed']))).toEqual(['v3', 'v4']);
+  });
+
+  test('what gets ready is a candidate and no more, also where a rollout came before', async () => {
+    await deployed(harness, { revision: named('v1'), rollout });
+    await deployed(harness, { revision: named('v2'), rollout });
+    await harness.control.useCases.actOnRollout(ADMIN, 'default', 'm', 'promote');
+    const selection: Spec = { strategy: 'manual' };
+    await deployed(harness, { revision: named('v3'), rollout, selection });
+    await harness.pass(5);
+    expect(serving()).toBe('v2=100');
+    await select('v3');
+    expect(serving()).toBe('v2=50 v3=50');
   });
 
   test('a restart in the middle', async () => {

@@ -8,12 +8,13 @@ import { servingOf, sharesOf, type SplitInForce } from '../resolve.ts';
 
 /**
  * New revisions of it are rolled out: it has the key `rollout`, and people left to Rouse which revision serves. A split
- * that names revisions is theirs.
+ * that names revisions is theirs; with the key `selection` a new revision is a candidate and no more.
  */
 function isRolledOut({ stored }: ModelEntry): boolean {
-  const { rollout, traffic } = stored.value.document.spec;
+  const { rollout, selection, traffic } = stored.value.document.spec;
   return (
     rollout !== undefined &&
+    selection === undefined &&
     (traffic ?? []).every(({ latest, percent = 0 }) => latest === true || percent === 0)
   );
 }

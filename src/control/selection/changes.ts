@@ -13,6 +13,7 @@ import type { PartState } from '../part-state.ts';
 import { sharesOf } from '../resolve.ts';
 import type { Rollouts } from '../rollout/rollouts.ts';
 import { isOpen } from '../rollout/split.ts';
+import { hasFailed } from './failed.ts';
 import type { Turns } from '../turns.ts';
 
 /**
@@ -131,7 +132,7 @@ export function createChanges(options: {
       const { asked = '', ...rest } = seen.state;
       const rollout = rollouts.get(key);
       if (runsTo(rollout, asked)) return undefined;
-      const next = settle(rest, asked, rollout, clock.now());
+      const next = settle(rest, { asked, rollout, entry: seen.entry }, clock.now());
       return (await inTurn(seen, () => states.commit(key, next))) ? next : undefined;
     },
   };
@@ -148,16 +149,35 @@ function runsTo(rollout: RolloutRecord | undefined, revision: string): boolean {
   return rollout !== undefined && isOpen(rollout) && rollout.canary === revision;
 }
 
+interface Ended {
+  readonly asked: string;
+  readonly rollout: RolloutRecord | undefined;
+  readonly entry: ModelEntry;
+}
+
 /** One that was rolled back or ended by hand is not chosen again soon; of one that was superseded nothing is known. */
 function settle(
   state: SelectionState,
-  asked: string,
-  rollout: RolloutRecord | undefined,
+  { asked, rollout, entry }: Ended,
   now: number,
 ): SelectionState {
   if (rollout?.canary !== asked) return state;
   if (rollout.phase === 'Promoted') return { ...state, chosenAt: now };
-  return { ...state, failed: { ...state.failed, [asked]: now } };
+  return { ...state, failed: { ...keepFailed(state.failed, entry, now), [asked]: now } };
+}
+
+/** Of what keeps a revision from being chosen: the rest would stay as long as the model does. */
+function keepFailed(
+  failed: SelectionState['failed'],
+  { revisions }: ModelEntry,
+  now: number,
+): SelectionState['failed'] {
+  return Object.fromEntries(
+    Object.entries(failed).filter(([name, at]) => {
+      const revision = revisions.get(name)?.value;
+      return revision !== undefined && hasFailed(at, revision, now);
+    }),
+  );
 }
 
 function makeEvent(entry: ModelEntry, { action, reason, revision, why, at }: Decided): NewEvent {

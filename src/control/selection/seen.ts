@@ -11,11 +11,10 @@ import type { Store } from '#store/store.ts';
 import { type ModelEntry, revisionsOf } from '../catalog.ts';
 import type { Measures } from '../measures/measures.ts';
 import { servingOf } from '../resolve.ts';
+import { hasFailed } from './failed.ts';
 
 const MINUTE_MS = 60_000;
 const WEEK_MINUTES = 7 * 24 * 60;
-/** A rollout that has failed may have met a bad hour: after a day it may be tried again. */
-const FAILED_MS = 24 * 60 * MINUTE_MS;
 /** The newest: each is a read of its measures. */
 const MOST_CANDIDATES = 64;
 /** For three hundred thousand points of a week in minutes. */
@@ -67,14 +66,14 @@ async function gatherCandidates(
   const listed = revisionsOf(entry).filter(({ name }) => asked.has(name));
   const found: Candidate[] = [];
   for (const { name, state, ordinal, createdAt } of listed) {
+    const isBarred = hasFailed(failed[name], { createdAt }, now);
     const key = revisionKey(entry.namespace, entry.name, name);
     const buckets = scored && (await measures.read(key, scored.measure, now - scored.window));
     found.push({
       revision: name,
       serving: name === serving,
       mayBeChosen: mayBeChosen(name),
-      // A revision that was made since has only the name of the one that failed.
-      isReady: state === 'Ready' && !((failed[name] ?? 0) > Math.max(now - FAILED_MS, createdAt)),
+      isReady: state === 'Ready' && !isBarred,
       ordinal,
       ...(buckets && { score: makeScore(buckets) }),
     });
