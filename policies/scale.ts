@@ -11,7 +11,7 @@ const MAX_UP_RATE = 1000;
 /** At least the ready number divided by this stays, per decision. */
 const MAX_DOWN_RATE = 2;
 /** Requests that one instance is taken to carry when its concurrency has no limit. */
-const UNLIMITED_CONCURRENCY = 100;
+export const UNLIMITED_CONCURRENCY = 100;
 
 export interface ScaleSpec {
   /** Requests that an instance takes at once; 0 = no limit. */

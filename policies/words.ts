@@ -8,3 +8,11 @@ export function formatCount(count: number): string {
 export function formatFigure(value: number): string {
   return String(Math.round(value * 100) / 100);
 }
+
+/** Longer queries are cut in reasons. */
+const MOST_SHOWN = 40;
+
+/** A query, short enough for a sentence. */
+export function shorten(text: string): string {
+  return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text;
+}

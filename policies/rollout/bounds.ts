@@ -2,7 +2,7 @@ import { latencyBucket } from '#domain/latency.ts';
 import type { Outcomes, RolloutMemory, RolloutMetric } from '#domain/rollout.ts';
 import { formatDuration } from '#domain/units.ts';
 import { addSpread, NO_SPREAD, type Values, weighMean } from './difference.ts';
-import { describeMean, isBinary, type Measures, nameOf, type Verdict } from './judge.ts';
+import { describeMean, isBinary, lackOf, type Measures, nameOf, type Verdict } from './judge.ts';
 import { countAbove, countOf, type LatencyMetric } from './latencies.ts';
 import { weighOdds } from './odds.ts';
 import { describeShare, formatShare } from './share.ts';
@@ -23,6 +23,7 @@ export function judgeBound(
   if (metric.metric === 'latency') {
     return metric.atMost === undefined ? [] : [judgeLatency(metric, metric.atMost, seen)];
   }
+  if (metric.metric !== 'custom') return [];
   const arms = (measures.get(metric.measure) ?? []).map(({ canary }) => canary);
   const { bound } = metric;
   return bound === undefined ? [] : [judgeMeasure(metric, bound, arms, minSamples)];
@@ -32,7 +33,6 @@ function judgeSuccess(bound: number, { ok, failed }: Outcomes): Verdict {
   const count = ok + failed;
   return {
     ...weighOdds(failed, count, 1 - bound),
-    enough: true,
     isMeasured: false,
     name: 'success',
     text: describeShare({ sum: ok, count }),
@@ -48,7 +48,6 @@ function judgeLatency(metric: LatencyMetric, bound: number, { latency }: Outcome
   const limit = formatDuration(bound);
   return {
     ...weighOdds(slow, count, 1 - metric.percentile / 100),
-    enough: true,
     isMeasured: false,
     name: nameOf(metric),
     text: `${describeShare({ sum: slow, count })} took longer than ${limit}`,
@@ -72,7 +71,13 @@ function judgeMeasure(
   const isHigher = goal === 'higher';
   const isShare = bound > 0 && bound < 1 && arms.every(isBinary);
   const beyond = `${isHigher ? 'below' : 'above'} ${isShare ? formatShare(bound) : bound}`;
-  const rest = { enough, isMeasured: true, name, fault: beyond, margin: beyond };
+  const rest = {
+    ...lackOf(enough, minSamples),
+    isMeasured: true,
+    name,
+    fault: beyond,
+    margin: beyond,
+  };
   if (isShare) {
     const bad = isHigher ? count - sum : sum;
     const odds = weighOdds(bad, count, isHigher ? 1 - bound : bound);

@@ -2,8 +2,10 @@ import { addPairs } from '#domain/latency.ts';
 import type { Outcomes, RolloutMemory, RolloutSpec } from '#domain/rollout.ts';
 import { formatDuration } from '#domain/units.ts';
 import { judgeBound } from './bounds.ts';
+import { addCosts, NO_COST, type Sizes } from './cost.ts';
 import { judge, type Measures, type Verdict } from './judge.ts';
 import { addLatencies, NO_LATENCIES } from './latencies.ts';
+import { addReading, findEvidence, type QueryReading } from './queries.ts';
 import { addShares, NO_SHARES, valuesOf } from './share.ts';
 
 export interface RolloutSeen {
@@ -11,6 +13,10 @@ export interface RolloutSeen {
   readonly stable: Outcomes;
   readonly canary: Outcomes;
   readonly measures: Measures;
+  /** Of both revisions, for `cost`. */
+  readonly sizes?: Sizes | undefined;
+  /** What Prometheus says of both. */
+  readonly queries?: readonly QueryReading[];
   /** Somebody wants no further step for now. */
   readonly paused: boolean;
 }
@@ -73,7 +79,7 @@ export function decideRollout(
   before: RolloutMemory,
   now: number,
 ): RolloutDecided {
-  const memory = learn(spec, seen, before);
+  const memory = learnQueries(spec, seen, learn(spec, seen, before), now);
   const verdicts = spec.metrics.flatMap((metric) => [
     judge(metric, memory, seen.measures, spec.minSamples),
     ...judgeBound(metric, memory, seen.measures, spec.minSamples),
@@ -124,7 +130,7 @@ function findHold(
   if (left > 0) {
     return { reason: 'interval', why: `a step takes ${formatDuration(spec.interval)} at least` };
   }
-  const counts = spec.metrics.some(({ metric }) => metric !== 'custom');
+  const counts = spec.metrics.some(({ metric }) => metric !== 'custom' && metric !== 'prometheus');
   if (counts && !isTriedOut && memory.requests < spec.minSamples) {
     const why = `${memory.requests} of at least ${spec.minSamples} warm requests in this step`;
     return { reason: 'few requests', why };
@@ -132,9 +138,9 @@ function findHold(
   if (isSwitched(spec, memory)) return undefined;
   const unsure = verdicts.find((verdict) => !isFine(verdict));
   if (!unsure) return undefined;
-  const { name, text, margin, fine, enough } = unsure;
-  const few = enough ? '' : `, fewer than ${spec.minSamples}`;
-  const why = `not sure yet that ${name} is not ${margin}: ${text}${few}; ${describeEvidence(fine, 1)}`;
+  const { name, text, margin, fine, lack } = unsure;
+  const lacks = lack === undefined ? '' : `, ${lack}`;
+  const why = `not sure yet that ${name} is not ${margin}: ${text}${lacks}; ${describeEvidence(fine, 1)}`;
   return { reason: `unsure of ${name}`, why };
 }
 
@@ -143,8 +149,8 @@ function isWorse(verdict: Verdict, metrics: number): boolean {
   return verdict.worse >= Math.log(metrics / ERROR) && verdict.fine < Math.log(1 / ERROR);
 }
 
-function isFine({ fine, enough }: Verdict): boolean {
-  return enough && fine >= Math.log(1 / ERROR);
+function isFine({ fine, lack }: Verdict): boolean {
+  return lack === undefined && fine >= Math.log(1 / ERROR);
 }
 
 function describeEvidence(log: number, metrics: number): string {
@@ -164,16 +170,31 @@ function learn(spec: RolloutSpec, seen: RolloutSeen, before: RolloutMemory): Rol
   }
   // Nothing goes to the old one any more: what it did before the switch is what there is to compare with.
   const after = addOutcomes(before.after, seen.canary);
-  const both = { stable: addOutcomes(before.before, seen.stable), canary: after };
-  const { success: _, ...rest } = before;
+  const both = { ...seen, stable: addOutcomes(before.before, seen.stable), canary: after };
+  const { success: _, cost: __, ...rest } = before;
   return { ...compare(spec, both, { ...rest, latency: {} }), after, requests };
 }
 
-type Both = Pick<RolloutSeen, 'stable' | 'canary'>;
+/** Each look is a pair of values, whatever became of the requests. */
+function learnQueries(
+  { metrics }: RolloutSpec,
+  { queries: readings = [] }: RolloutSeen,
+  before: RolloutMemory,
+  now: number,
+): RolloutMemory {
+  const queries = metrics.flatMap((metric) => {
+    if (metric.metric !== 'prometheus') return [];
+    const reading = readings.find(({ query }) => query === metric.query);
+    return [addReading(findEvidence(before, metric), reading, now)];
+  });
+  return queries.length === 0 ? before : { ...before, queries };
+}
+
+type Both = Pick<RolloutSeen, 'stable' | 'canary' | 'sizes'>;
 
 function compare(
   { metrics }: RolloutSpec,
-  { stable, canary }: Both,
+  { stable, canary, sizes }: Both,
   before: RolloutMemory,
 ): RolloutMemory {
   const latency: RolloutMemory['latency'] = {};
@@ -183,7 +204,11 @@ function compare(
     latency[metric.percentile] = addLatencies(known, stable.latency, canary.latency, metric);
   }
   const stratum = { stable: valuesOf(stable), canary: valuesOf(canary) };
-  return { ...before, success: addShares(before.success ?? NO_SHARES, stratum), latency };
+  const success = addShares(before.success ?? NO_SHARES, stratum);
+  const metric = metrics.find((each) => each.metric === 'cost');
+  if (!metric || !sizes) return { ...before, success, latency };
+  const cost = addCosts(before.cost ?? NO_COST, { stable, canary }, sizes, metric.ratio);
+  return { ...before, success, latency, cost };
 }
 
 function addOutcomes(before: Outcomes | undefined, more: Outcomes): Outcomes {

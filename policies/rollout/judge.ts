@@ -1,4 +1,9 @@
-import type { RolloutMemory, RolloutMetric } from '#domain/rollout.ts';
+import type {
+  LatencyEvidence,
+  QueryEvidence,
+  RolloutMemory,
+  RolloutMetric,
+} from '#domain/rollout.ts';
 import {
   addStratum,
   logFine,
@@ -7,7 +12,15 @@ import {
   type Stratum,
   type Values,
 } from './difference.ts';
-import { describeLatencies, NO_LATENCIES, weighLatencies } from './latencies.ts';
+import { shorten } from '../words.ts';
+import { type CostEvidence, describeCosts, NO_COST, weighCosts } from './cost.ts';
+import {
+  describeLatencies,
+  type LatencyMetric,
+  NO_LATENCIES,
+  weighLatencies,
+} from './latencies.ts';
+import { describeQuery, findEvidence, type QueryMetric, weighQuery } from './queries.ts';
 import { addShares, describeShares, formatShare, NO_SHARES, weighShares } from './share.ts';
 
 /** How sure a metric is of the canary. */
@@ -15,8 +28,8 @@ export interface Verdict {
   /** Logarithms of e-values: against "not worse", and against "worse by the margin or more". */
   readonly worse: number;
   readonly fine: number;
-  /** It has seen as many as the spec wants before a step is taken. */
-  readonly enough: boolean;
+  /** Why no step is taken yet, however sure it is: `fewer than 100`. */
+  readonly lack?: string;
   /** `success`, `latency p95`, a measure's name. */
   readonly name: string;
   /** What was seen. */
@@ -25,7 +38,7 @@ export interface Verdict {
   readonly fault: string;
   /** What it shall not be: `worse by 1 %`, `below 99 %`. */
   readonly margin: string;
-  /** By what was posted, not by requests. */
+  /** By what was posted or asked for, not by requests. */
   readonly isMeasured: boolean;
 }
 
@@ -34,41 +47,99 @@ export type Measures = ReadonlyMap<string, readonly Stratum[]>;
 
 export function judge(
   metric: RolloutMetric,
-  memory: Pick<RolloutMemory, 'success' | 'latency'>,
+  memory: Pick<RolloutMemory, 'success' | 'latency' | 'cost' | 'queries'>,
   measures: Measures,
   minSamples: number,
 ): Verdict {
-  if (metric.metric === 'success') return judgeSuccess(metric.margin, memory.success ?? NO_SHARES);
-  if (metric.metric === 'latency') {
-    const evidence = memory.latency[metric.percentile] ?? NO_LATENCIES;
-    return {
-      ...weighLatencies(evidence),
-      enough: true,
-      name: nameOf(metric),
-      text: describeLatencies(evidence),
-      fault: 'worse',
-      margin: `slower by the factor ${metric.ratio}`,
-      isMeasured: false,
-    };
+  switch (metric.metric) {
+    case 'success':
+      return judgeSuccess(metric.margin, memory.success ?? NO_SHARES);
+    case 'latency':
+      return judgeLatency(metric, memory.latency[metric.percentile] ?? NO_LATENCIES);
+    case 'cost':
+      return judgeCost(metric, memory.cost ?? NO_COST, minSamples);
+    case 'prometheus':
+      return judgeQuery(metric, findEvidence(memory, metric));
+    default:
+      return judgeMeasure(metric, measures.get(metric.measure) ?? [], minSamples);
   }
-  return judgeMeasure(metric, measures.get(metric.measure) ?? [], minSamples);
 }
 
 export function nameOf(metric: RolloutMetric): string {
   if (metric.metric === 'custom') return metric.measure;
+  if (metric.metric === 'prometheus') return `prometheus ${shorten(metric.query)}`;
   return metric.metric === 'latency' ? `latency p${metric.percentile}` : metric.metric;
 }
 
 function judgeSuccess(margin: number, evidence: NonNullable<RolloutMemory['success']>): Verdict {
   return {
     ...weighShares(evidence, margin),
-    enough: true,
     name: 'success',
     text: describeShares(evidence.difference),
     fault: 'worse',
     margin: `worse by ${formatShare(margin)}`,
     isMeasured: false,
   };
+}
+
+function judgeLatency(metric: LatencyMetric, evidence: LatencyEvidence): Verdict {
+  return {
+    ...weighLatencies(evidence),
+    name: nameOf(metric),
+    text: describeLatencies(evidence),
+    fault: 'worse',
+    margin: `slower by the factor ${metric.ratio}`,
+    isMeasured: false,
+  };
+}
+
+/** A few requests say little of a mean. */
+function judgeCost(
+  { ratio }: Extract<RolloutMetric, { metric: 'cost' }>,
+  evidence: CostEvidence,
+  minSamples: number,
+): Verdict {
+  const { stable, canary } = evidence.worse;
+  const enough = Math.min(stable.count, canary.count) >= minSamples;
+  const { worse, fine } = weighCosts(evidence, ratio);
+  return {
+    worse: enough ? worse : 0,
+    fine,
+    ...lackOf(enough, minSamples, evidence.missing),
+    name: 'cost',
+    text: describeCosts(evidence),
+    fault: 'worse',
+    margin: `higher by the factor ${ratio}`,
+    isMeasured: false,
+  };
+}
+
+/** While it has no value nothing is known of what goes on now, whatever it said before. */
+function judgeQuery(metric: QueryMetric, evidence: QueryEvidence): Verdict {
+  const enough = evidence.count >= metric.minSamples;
+  const { worse, fine } = weighQuery(evidence, metric);
+  return {
+    worse: enough ? worse : 0,
+    fine,
+    ...lackOf(enough, metric.minSamples, evidence.missing),
+    name: nameOf(metric),
+    text: describeQuery(evidence),
+    fault: 'worse',
+    margin: `worse by ${metric.margin}`,
+    isMeasured: true,
+  };
+}
+
+/** `missing`: why the last were left out. */
+export function lackOf(
+  enough: boolean,
+  minSamples: number,
+  missing?: string,
+): Pick<Verdict, 'lack'> {
+  const few = enough ? [] : [`fewer than ${minSamples}`];
+  const left = missing === undefined ? [] : [`the last are left out: ${missing}`];
+  const lacks = [...few, ...left];
+  return lacks.length === 0 ? {} : { lack: lacks.join(', ') };
 }
 
 type CustomMetric = Extract<RolloutMetric, { metric: 'custom' }>;
@@ -87,7 +158,7 @@ function judgeMeasure(
       : measured.map(({ stable, canary }) => ({ stable: flip(stable), canary: flip(canary) }));
   const seen = strata.reduce(addStratum, NO_DIFFERENCE);
   const enough = Math.min(seen.stable.count, seen.canary.count) >= minSamples;
-  const rest = { enough, name, fault: 'worse', isMeasured: true };
+  const rest = { ...lackOf(enough, minSamples), name, fault: 'worse', isMeasured: true };
   if (isShare) {
     const shares = strata.reduce(addShares, NO_SHARES);
     const text = describeShares(shares.difference);

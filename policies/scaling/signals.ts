@@ -90,14 +90,29 @@ export function judgeSignal(
 }
 
 function faultOf(spec: SignalSpec, seen: Sighting, ready: number, now: number): string | undefined {
-  const { value, at } = seen;
-  if (value === undefined) return seen.missing ?? 'has no value';
-  if (!isFit(value)) return `is ${value}`;
+  const fault = faultOfValue(seen, spec.every, now);
+  if (fault !== undefined) return fault;
+  if (seen.value! < 0) return `is ${seen.value}`;
+  if (spec.kind === 'ratio' && ready === 0) return 'says nothing without an instance';
+  return undefined;
+}
+
+/**
+ * Why what was measured cannot be believed now, as the end of a sentence that begins with its name.
+ *
+ * @param every a new value is due this often, ms.
+ */
+export function faultOfValue(
+  { value, at, missing }: Pick<Sighting, 'value' | 'at' | 'missing'>,
+  every: number,
+  now: number,
+): string | undefined {
+  if (value === undefined) return missing ?? 'has no value';
+  if (!Number.isFinite(value)) return `is ${value}`;
   if (!Number.isFinite(at)) return 'has no time';
   const age = now - at;
-  if (age > STALE_INTERVALS * spec.every) return `is ${formatFigure(age / 1000)} s old`;
+  if (age > STALE_INTERVALS * every) return `is ${formatFigure(age / 1000)} s old`;
   if (age < -AHEAD_MS) return `is ${formatFigure(-age / 1000)} s ahead of time`;
-  if (spec.kind === 'ratio' && ready === 0) return 'says nothing without an instance';
   return undefined;
 }
 

@@ -8,6 +8,8 @@ import type { RevisionFacts } from './facts.ts';
 export interface Budget {
   /** What one instance takes: as declared, or the most that one was seen to take, or a guess. */
   bytesEach(facts: RevisionFacts): number;
+  /** The same without a guess; undefined: it is neither declared nor measured. */
+  knownBytes(facts: RevisionFacts): number | undefined;
   /** A measurement of an instance. */
   measured(revision: string, bytes: number): void;
   hold(revision: string, holding: Holding): void;
@@ -62,12 +64,17 @@ export function createBudget(total: number): Budget {
     holdings.delete(revision);
   }
 
+  function knownBytes({ key, workload }: RevisionFacts): number | undefined {
+    return workload.spec.resources.memory ?? peaks.get(key);
+  }
+
   return {
-    bytesEach({ key, workload }) {
-      const { runtime, resources } = workload.spec;
+    bytesEach(facts) {
+      const { runtime } = facts.workload.spec;
       if (runtime === 'url') return 0;
-      return resources.memory ?? peaks.get(key) ?? FIRST_GUESS[runtime];
+      return knownBytes(facts) ?? FIRST_GUESS[runtime];
     },
+    knownBytes,
     measured(revision, bytes) {
       if (bytes > (peaks.get(revision) ?? 0)) peaks.set(revision, bytes);
     },

@@ -9,6 +9,7 @@ import { callEach } from '#lib/listeners.ts';
 import type { Log } from '#lib/log.ts';
 import { mergeMetrics } from '#lib/prometheus.ts';
 import { highest } from '#policies/desired.ts';
+import type { InstanceSize } from '#policies/rollout/cost.ts';
 import type { Runtime, RuntimeEvent } from '#runtime/runtime.ts';
 import type { Artifacts } from '#store/artifacts.ts';
 import type { ArtifactKeys } from './artifact-keys.ts';
@@ -58,12 +59,14 @@ import { createScheduler } from './schedules/scheduler.ts';
 import { createWarmUps } from './schedules/warm-ups.ts';
 import { createOutcomeBook } from './rollout/outcomes.ts';
 import { createRolloutUseCases } from './rollout-usecases.ts';
+import { createQueries } from './rollout/queries.ts';
 import { createRollouts } from './rollout/rollouts.ts';
 import { referencesOf } from './rollout/split.ts';
 import type { RoutingFacts } from './routing.ts';
 import { createAsked } from './scaling/asked.ts';
 import { createBudgetShares } from './scaling/budget-shares.ts';
 import { createPrometheus } from './scaling/prometheus.ts';
+import { QUERY_MS } from './scaling/signal-specs.ts';
 import { createReadings } from './scaling/readings.ts';
 import { createSelection } from './selection/selection.ts';
 import { createSelectionUseCases } from './selection/selection-usecases.ts';
@@ -226,7 +229,11 @@ export async function createControl(options: {
     metrics,
     outcomes,
     alone,
-    measured: (revision, name, since) => measures.read(revision, name, since),
+    sources: {
+      measured: (revision, name, since) => measures.read(revision, name, since),
+      queries: createQueries({ asked, every: QUERY_MS }),
+      sizeOf,
+    },
     state: await loadPartState({
       ...base,
       store,
@@ -267,6 +274,13 @@ export async function createControl(options: {
     log,
     activeRevisions: () => autoscaler.active(),
   });
+
+  function sizeOf(revision: string): InstanceSize | undefined {
+    const known = factsOfKey(catalog, revision);
+    if (!known) return undefined;
+    const { concurrency } = known.workload.spec;
+    return { memory: budget.knownBytes(known), concurrency };
+  }
 
   function onImpossible(revision: string, why: string): void {
     revisions.onImpossible(revision, why);

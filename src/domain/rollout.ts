@@ -49,8 +49,42 @@ const custom = z.strictObject({
   }),
 });
 
+const cost = z.strictObject({
+  metric: z.literal('cost'),
+  ratio: z.number().min(1.05).max(10).default(1.25).meta({
+    description:
+      "It must be sure to cost less than this times the stable one, per request: time of an instance, times an instance's memory.",
+  }),
+});
+
+/** Whose value is asked for; each side has its own query. */
+const REVISION = '${revision}';
+
+const prometheus = z.strictObject({
+  metric: z.literal('prometheus'),
+  query: z
+    .string()
+    .min(1)
+    .max(4096)
+    .refine(
+      (text) => text.includes(REVISION),
+      `a query with ${REVISION} in it: it is asked for both revisions`,
+    )
+    .meta({
+      description:
+        'An expression with one value. ${revision}, ${model} and ${namespace} stand for the names of each side.',
+    }),
+  goal,
+  margin: z.number().gt(0).max(1e12).meta({
+    description: 'It must be sure to be worse by less than this, on the average.',
+  }),
+  minSamples: z.int().min(10).max(1_000_000).default(30).meta({
+    description: 'Looks at which both sides had a new value, at least.',
+  }),
+});
+
 const metrics = z
-  .array(z.discriminatedUnion('metric', [success, latency, custom]))
+  .array(z.discriminatedUnion('metric', [success, latency, custom, cost, prometheus]))
   .min(1)
   .max(MOST_METRICS)
   .superRefine(...rule(checkMetrics));
@@ -108,7 +142,7 @@ function checkSteps(
 function checkMetrics(list: readonly Readonly<Record<string, unknown>>[], say: Say): void {
   if (!Array.isArray(list)) return;
   const names = list.map((each) =>
-    JSON.stringify([each?.['metric'], each?.['measure'], each?.['percentile']]),
+    JSON.stringify(['metric', 'measure', 'percentile', 'query'].map((key) => each?.[key])),
   );
   for (const [index, name] of names.entries()) {
     if (names.indexOf(name) !== index) say([index], 'each metric once');
@@ -164,6 +198,27 @@ const latencyEvidence = z.strictObject({
 });
 export type LatencyEvidence = z.output<typeof latencyEvidence>;
 
+const costEvidence = z.strictObject({
+  worse: difference,
+  fine: difference,
+  /** Why the last requests were left out. */
+  missing: z.string().optional(),
+});
+
+const queryEvidence = z.strictObject({
+  query: z.string(),
+  /** Of the values that were counted last. */
+  at: time,
+  /** Pairs of values, their sums, and the sum of their squared differences. */
+  count,
+  stable: z.number(),
+  canary: z.number(),
+  squares: count,
+  /** Why the last pair was left out. */
+  missing: z.string().optional(),
+});
+export type QueryEvidence = z.output<typeof queryEvidence>;
+
 /** What the policy has learned from look to look. */
 const memory = z.strictObject({
   step: z.int().nonnegative(),
@@ -173,6 +228,8 @@ const memory = z.strictObject({
   success: z.strictObject({ worse: bets, difference }).optional(),
   /** By percentile. */
   latency: z.record(z.string(), latencyEvidence),
+  cost: costEvidence.optional(),
+  queries: z.array(queryEvidence).max(MOST_METRICS).readonly().optional(),
   /** blueGreen: of the stable one before the switch. */
   before: outcomes.optional(),
   /** Of the canary, as a whole; blueGreen: since the switch. */

@@ -134,10 +134,13 @@ export async function createHarness(
     retention?: RetentionDefaults;
     budgets?: readonly NamespaceBudget[];
     batch?: Batch;
+    /** Where a Prometheus answers. */
+    prometheus?: string;
   } = {},
 ): Promise<Harness> {
   const { memoryBudget = 1000 * MIB, startMs = 100, proofsAtOnce = 4, onProcesses } = options;
   const { log = silentLog, retention = RETENTION_DEFAULTS, budgets = [], batch } = options;
+  const { prometheus } = options;
   const folder = await mkdtemp(join(tmpdir(), 'rouse-control-'));
   const clock = createFakeClock();
   const store = await createSqliteStore({
@@ -151,7 +154,7 @@ export async function createHarness(
     more: { onProcesses?: OnProcesses } = onProcesses ? { onProcesses } : {},
   ): Promise<Pick<Harness, 'runtime' | 'outlet' | 'control'>> {
     const outlet = createFakeOutlet();
-    const settings = { memoryBudget, proofsAtOnce, retention, budgets };
+    const settings = { memoryBudget, proofsAtOnce, retention, budgets, prometheus };
     const artifactKeys = createArtifactKeys(randomBytes(32));
     const base = { store, artifacts, artifactKeys, runtime, publisher: outlet, clock, log };
     const all = { ...base, ...more, ...(batch && { batch }), settings };

@@ -253,6 +253,17 @@ describe('what people may do', () => {
     expect(shares()).toEqual({ v1: 100 });
   });
 
+  test('a pause outlives a crash', async () => {
+    await act('pause');
+    await harness.restart();
+    for (let count = 0; count < 8; count++) await interval(GOOD);
+    expect(shares()).toEqual({ v1: 90, v2: 10 });
+    expect(await view()).toMatchObject({ phase: 'Paused', why: 'ready for the next step' });
+    await act('resume');
+    await harness.pass(2);
+    expect(shares()).toEqual({ v1: 50, v2: 50 });
+  });
+
   test('skip: the next step, and after the last all', async () => {
     await act('skip');
     expect(shares()).toEqual({ v1: 50, v2: 50 });
@@ -435,6 +446,22 @@ test('a slower one is rolled back', async () => {
   expect((await view()).why).toContain('latency p95 is worse: 40 % of 100 took longer than');
 });
 
+test('one that is as quick with three times the memory is rolled back by its cost', async () => {
+  const rollout: RolloutInput = { ...CANARY, metrics: [{ metric: 'cost', ratio: 1.5 }] };
+  const sized = (name: string, memory: string): ModelInput['spec'] => ({
+    revision: program({ name, resources: { memory } }),
+    rollout,
+  });
+  await deployed(harness, sized('v1', '100Mi'));
+  await deployed(harness, sized('v2', '300Mi'));
+  for (const name of ['v1', 'v2']) report(name, { ok: 200, latency: [30, 100, 31, 100] });
+  await harness.pass(2);
+  expect(shares()).toEqual({ v1: 100 });
+  expect((await view()).why).toMatch(
+    /^back to v1: cost is worse: 6\.\d+ ms of an instance for each of 200/,
+  );
+});
+
 describe('blue-green', () => {
   const BLUE_GREEN: RolloutInput = {
     strategy: 'blueGreen',
@@ -461,5 +488,23 @@ describe('blue-green', () => {
     await interval({ v2: [450, 50] });
     expect(shares()).toEqual({ v1: 100 });
     expect(await view()).toMatchObject({ phase: 'RolledBack' });
+  });
+
+  test('control that is killed before the switch and after it goes on, with what the old one did', async () => {
+    report('v1', { ok: 500, failed: 1 });
+    await harness.pass(1);
+    await harness.restart();
+    expect(shares()).toEqual({ v1: 100, v2: 0 });
+    // What came since the last look was lost with it.
+    await interval({ v1: [500, 1] });
+    expect(shares()).toEqual({ v1: 0, v2: 100 });
+    await harness.restart();
+    expect(shares()).toEqual({ v1: 0, v2: 100 });
+    await interval({ v2: [450, 50] });
+    expect(shares()).toEqual({ v1: 100 });
+    expect((await view()).why).toMatch(/ against 99\.8 % of 501; evidence/);
+    await harness.restart();
+    expect(shares()).toEqual({ v1: 100 });
+    expect((await types()).filter((type) => type === 'RolloutRolledBack')).toHaveLength(1);
   });
 });

@@ -1,6 +1,15 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ModelInput } from '#domain/model.ts';
-import { MIB, ADMIN, createHarness, deployed, type Harness, program, reaches, rest } from './harness.ts';
+import {
+  MIB,
+  ADMIN,
+  createHarness,
+  deployed,
+  type Harness,
+  program,
+  reaches,
+  rest,
+} from './harness.ts';
 
 let harness: Harness;
 beforeEach(async () => {

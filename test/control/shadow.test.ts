@@ -100,6 +100,23 @@ describe('in a rollout', () => {
     ]);
   });
 
+  test('control that is killed while there are only copies goes on with what they told', async () => {
+    await begun();
+    await interval(15, 0);
+    await harness.restart();
+    expect(harness.outlet.models.get('default/m')?.targets).toEqual([
+      { revision: 'v1', percent: 100 },
+      { revision: 'v2', percent: 0 },
+    ]);
+    expect(told()).toMatchObject({ revision: 'v2', percent: 20, wake: true });
+    await interval(300, 0);
+    expect(harness.outlet.models.get('default/m')?.targets).toEqual([
+      { revision: 'v1', percent: 90 },
+      { revision: 'v2', percent: 10 },
+    ]);
+    expect((await harness.events('RolloutAdvanced')).at(-1)?.why).toContain('100 % of 315 against');
+  });
+
   test('one that fails with copies never gets a request', async () => {
     await begun();
     await interval(10, 90);

@@ -18,6 +18,12 @@ test('the short form has useful defaults', () => {
   ).toMatchObject({
     metrics: [{ metric: 'custom', measure: 'f1', goal: 'higher', margin: 1 }],
   });
+  const query = 'up{revision="${revision}"}';
+  const metrics = [{ metric: 'cost' }, { metric: 'prometheus', query, margin: 1 }];
+  expect(rollout.parse({ metrics }).metrics).toEqual([
+    { metric: 'cost', ratio: 1.25 },
+    { metric: 'prometheus', query, goal: 'higher', margin: 1, minSamples: 30 },
+  ]);
 });
 
 test.each([
@@ -38,6 +44,22 @@ test.each([
   [{ metrics: [{ metric: 'latency', ratio: 1 }] }, 'metrics[0].ratio', '1.1'],
   [{ metrics: [{ metric: 'custom', margin: 1 }] }, 'metrics[0].measure', ''],
   [{ metrics: [{ metric: 'custom', measure: 'a b', margin: 1 }] }, 'metrics[0].measure', 'such as'],
+  [{ metrics: [{ metric: 'cost', ratio: 1 }] }, 'metrics[0].ratio', '1.05'],
+  [
+    { metrics: [{ metric: 'cost' }, { metric: 'cost', ratio: 2 }] },
+    'metrics[1]',
+    'each metric once',
+  ],
+  [
+    { metrics: [{ metric: 'prometheus', query: 'up', margin: 1 }] },
+    'metrics[0].query',
+    'a query with ${revision} in it',
+  ],
+  [
+    { metrics: [{ metric: 'prometheus', query: '${revision}', margin: 1, minSamples: 9 }] },
+    'metrics[0].minSamples',
+    '10',
+  ],
   [{ strategy: 'allAtOnce' }, 'strategy', 'blueGreen'],
 ])('%j is refused', (written, key, expected) => {
   const { problems } = findProblems(rollout, written);

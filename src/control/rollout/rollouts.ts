@@ -15,8 +15,8 @@ import type { PartState } from '../part-state.ts';
 import { servingOf } from '../resolve.ts';
 import { actOn, begin, carryOut, end, findPlace, ROLLOUT, type RolloutChange } from './changes.ts';
 import type { OutcomeBook } from './outcomes.ts';
+import { gatherSeen, type Sources } from './seen.ts';
 import { findNew, isOpen, makeSplit } from './split.ts';
-import { type ReadMeasure, readMeasures } from './strata.ts';
 import type { Turns } from '../turns.ts';
 
 /**
@@ -61,10 +61,10 @@ export function createRollouts(options: {
   metrics: Pick<ControlMetrics, 'counted'>;
   state: PartState<RolloutRecord>;
   outcomes: OutcomeBook;
-  measured: ReadMeasure;
+  sources: Sources;
   alone: Turns;
 }): Rollouts {
-  const { catalog, clock, log, metrics, state, outcomes, alone } = options;
+  const { catalog, clock, log, metrics, state, outcomes, sources, alone } = options;
   const open = new Set<string>();
   /** Why each that holds was told to hold. */
   const told = new Map<string, string>();
@@ -91,17 +91,23 @@ export function createRollouts(options: {
     const entry = catalog.model(model);
     const record = state.get(model);
     const spec = entry && specOf(entry).rollout;
-    if (!record || !spec) refresh(model);
-    else if (clock.now() - record.lookedAt >= spec.interval) await look(model, record, spec);
+    if (!record || !spec) return refresh(model);
+    const [stable, canary] = revisionsOf(model, record);
+    sources.queries.follow(model, spec, { stable, canary });
+    if (clock.now() - record.lookedAt >= spec.interval) await look(model, record, spec);
   }
 
   async function look(model: string, record: RolloutRecord, spec: RolloutSpec): Promise<void> {
     const [stable, canary] = revisionsOf(model, record);
-    const since = record.startedAt;
-    const measures = await readMeasures(options.measured, spec, { stable, canary, since });
+    const asked = await gatherSeen(sources, spec, {
+      model,
+      stable,
+      canary,
+      since: record.startedAt,
+    });
     const taken = { stable: outcomes.take(stable), canary: outcomes.take(canary) };
     const now = clock.now();
-    const seen = { ...taken, measures, paused: record.phase === 'Paused' };
+    const seen = { ...taken, ...asked, paused: record.phase === 'Paused' };
     const decided = decideRollout(spec, seen, record.memory, now);
     const { decision } = decided;
     const reason = decision.kind === 'hold' ? decision.reason : undefined;
@@ -161,7 +167,7 @@ export function createRollouts(options: {
     for (const revision of counted) if (!counting.includes(revision)) outcomes.unwatch(revision);
     for (const revision of counting) outcomes.watch(revision);
     if (isOpen(record)) open.add(model);
-    else open.delete(model);
+    else drop(model);
     if (!before || !isOpen(before)) return;
     if (isOpen(record) && before.startedAt === record.startedAt) return;
     told.delete(model);
@@ -186,8 +192,13 @@ export function createRollouts(options: {
   function forget(model: string): void {
     const record = state.get(model);
     if (record) for (const revision of revisionsOf(model, record)) outcomes.unwatch(revision);
-    open.delete(model);
+    drop(model);
     told.delete(model);
+  }
+
+  function drop(model: string): void {
+    open.delete(model);
+    sources.queries.forget(model);
   }
 
   async function settle(model: string): Promise<void> {

@@ -1,6 +1,8 @@
 import type { SignalInput, SignalName } from '#domain/scaling-signals.ts';
 import { duration } from '#domain/units.ts';
+import { UNLIMITED_CONCURRENCY } from '#policies/scale.ts';
 import type { SignalSpec } from '#policies/scaling/signals.ts';
+import { shorten } from '#policies/words.ts';
 import type { RevisionFacts } from '../facts.ts';
 
 /** What the signals of a model file mean to the policy, in its units: requests, ms, cores, bytes. */
@@ -13,10 +15,6 @@ const METER_MS = 2000;
 export const QUERY_MS = 15_000;
 /** Measures are stored by the minute. */
 export const MEASURE_MS = 60_000;
-/** Requests that one instance is taken to carry when its concurrency has no limit, as `decideScale` has it. */
-const UNLIMITED_CONCURRENCY = 100;
-/** Longer queries are cut in reasons. */
-const MOST_SHOWN = 40;
 
 const EVERY: Record<SignalName, number> = {
   concurrency: REPORT_MS,
@@ -49,7 +47,7 @@ export function measureOf({ signal, measure }: SignalInput): string | undefined 
 function nameOf({ signal, query, measure }: SignalInput): string {
   const about = query ?? measure;
   if (about === undefined) return signal;
-  return `${signal} ${about.length > MOST_SHOWN ? `${about.slice(0, MOST_SHOWN)}…` : about}`;
+  return `${signal} ${shorten(about)}`;
 }
 
 /** The load of a GPU is that of each of them, whoever measures it. */

@@ -14,14 +14,12 @@ import { createRandom } from '#test/fuzz/random.ts';
 export type Roll = () => number;
 
 /** What one side brings in one interval. */
-export type Side = (
-  roll: Roll,
-  count: number,
-  interval: number,
-) => Pick<Arm, 'outcomes' | 'labels'>;
+export type Side = (roll: Roll, count: number, interval: number) => Arm;
 interface Arm {
   readonly outcomes: Outcomes;
-  readonly labels: Values | undefined;
+  readonly labels?: Values;
+  /** What the query says. */
+  readonly value?: number;
 }
 
 export interface Ended {
@@ -31,6 +29,8 @@ export interface Ended {
 }
 
 const INTERVAL_MS = 60_000;
+export const QUERY = 'errors{of="${revision}"}';
+const SIZE = { memory: 1, concurrency: 1 };
 
 /** A rollout from its first look until it ends, or until each side has had `most`. */
 export function simulate(
@@ -57,8 +57,15 @@ export function simulate(
       strata.push({ stable: arms.stable.labels, canary: arms.canary.labels });
     }
     const outcomes = { stable: arms.stable.outcomes, canary: arms.canary.outcomes };
-    const seen = { ...outcomes, measures, paused: false };
-    const decided = decideRollout(spec, seen, memory, interval * INTERVAL_MS);
+    const now = interval * INTERVAL_MS;
+    const said = {
+      stable: { value: arms.stable.value, at: now },
+      canary: { value: arms.canary.value, at: now },
+    };
+    const queries = [{ query: QUERY, every: INTERVAL_MS, ...said }];
+    const sizes = { stable: SIZE, canary: SIZE };
+    const seen = { ...outcomes, measures, sizes, queries, paused: false };
+    const decided = decideRollout(spec, seen, memory, now);
     memory = decided.memory;
     const { decision } = decided;
     if (decision.kind === 'promote' || decision.kind === 'rollBack') {
@@ -82,8 +89,13 @@ export function labels(chance: (interval: number) => number): Side {
 export function successes(chance: (interval: number) => number): Side {
   return (roll, count, interval) => {
     const ok = countHits(roll, count, chance(interval));
-    return { outcomes: { ...NONE, ok, failed: count - ok }, labels: undefined };
+    return { outcomes: { ...NONE, ok, failed: count - ok } };
   };
+}
+
+/** What a query says in each interval: exponential around 1, plus so much. Errors look so. */
+export function values(more: number): Side {
+  return (roll) => ({ outcomes: NONE, value: more - Math.log(1 - roll()) });
 }
 
 /** Log-normal, as times of requests are, with a median of 50 ms times the factor and σ = 0.5. */
@@ -96,7 +108,7 @@ export function times(factor: (interval: number) => number): Side {
     const counts = new Uint32Array(LATENCY_BUCKETS);
     for (let i = 0; i < count; i++) counts[findBucket(shares, roll())]! += 1;
     const latency = Array.from(counts.entries()).filter(([, found]) => found > 0);
-    return { outcomes: { ok: count, failed: 0, latency: latency.flat() }, labels: undefined };
+    return { outcomes: { ok: count, failed: 0, latency: latency.flat() } };
   };
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { labels, type Side, simulate, successes, times } from './simulated.ts';
+import { labels, QUERY, type Side, simulate, successes, times, values } from './simulated.ts';
 
 const SEEDS = 1000;
 /** Of 1,000 runs: then the 95 % upper bound of the error is below 5 %. */
@@ -14,6 +14,12 @@ const LEAST_IN_TIME = 900;
 function fixedSize(one: number, other: number): number {
   const quantiles = 1.6449 + 1.2816;
   return (quantiles ** 2 * (one * (1 - one) + other * (1 - other))) / (one - other) ** 2;
+}
+
+/** The same for two means whose values have these variances. */
+function fixedSizeOfMeans(difference: number, variances: readonly [number, number]): number {
+  const quantiles = 1.6449 + 1.2816;
+  return (quantiles ** 2 * (variances[0] + variances[1])) / difference ** 2;
 }
 
 interface Tally {
@@ -131,5 +137,66 @@ describe('one point of success', () => {
     const both = successes(always(1));
     const { inTime } = tally(spec, { stable: both, canary: both }, size);
     expect(inTime.promote).toBe(SEEDS);
+  });
+});
+
+describe('cost, times 1.1', () => {
+  const spec = { metrics: [{ metric: 'cost' as const, ratio: 1.1 }], minSamples: 50 };
+  // Log-normal times with σ = 0.5, in units of their mean.
+  const variance = Math.expm1(0.25);
+  const size = {
+    fixed: fixedSizeOfMeans(0.1, [variance, variance * 1.1 ** 2]),
+    perInterval: 200,
+  };
+  const stable = times(always(1));
+
+  test('the same revision twice is promoted in the end, and hardly ever rolled back', () => {
+    const { promote, rollBack } = tally(spec, { stable, canary: stable }, size);
+    expect(rollBack).toBeLessThanOrEqual(MOST_WRONG);
+    expect(promote).toBeGreaterThanOrEqual(SEEDS - MOST_WRONG);
+  });
+
+  test('a dearer one is rolled back', () => {
+    const { promote, inTime } = tally(spec, { stable, canary: times(always(1.1)) }, size);
+    expect(promote).toBeLessThanOrEqual(MOST_WRONG);
+    expect(inTime.rollBack).toBeGreaterThanOrEqual(LEAST_IN_TIME);
+  });
+
+  test('a cheaper one is promoted', () => {
+    const { rollBack, inTime } = tally(spec, { stable, canary: times(always(0.9)) }, size);
+    expect(rollBack).toBeLessThanOrEqual(MOST_WRONG);
+    expect(inTime.promote).toBeGreaterThanOrEqual(LEAST_IN_TIME);
+  });
+
+  test('minutes that are slow for both are not held against it', () => {
+    const both = times(badMinutes(1, 3));
+    const { rollBack } = tally(spec, { stable: both, canary: both }, size);
+    expect(rollBack).toBeLessThanOrEqual(MOST_WRONG);
+  });
+});
+
+describe('a query, by its average over the looks', () => {
+  const metric = { metric: 'prometheus', query: QUERY, goal: 'lower', margin: 1 } as const;
+  const spec = { metrics: [metric] };
+  // Each look is one value on each side, whatever the share of the requests. Exponential ones have a variance of 1.
+  const size = { fixed: fixedSizeOfMeans(1, [1, 1]), perInterval: 2 };
+  const stable = values(0);
+
+  test('the same revision twice is promoted in the end, and hardly ever rolled back', () => {
+    const { promote, rollBack } = tally(spec, { stable, canary: stable }, size);
+    expect(rollBack).toBeLessThanOrEqual(MOST_WRONG);
+    expect(promote).toBeGreaterThanOrEqual(SEEDS - MOST_WRONG);
+  });
+
+  test('a worse one is rolled back', () => {
+    const { promote, inTime } = tally(spec, { stable, canary: values(1) }, size);
+    expect(promote).toBeLessThanOrEqual(MOST_WRONG);
+    expect(inTime.rollBack).toBeGreaterThanOrEqual(LEAST_IN_TIME);
+  });
+
+  test('a better one is promoted', () => {
+    const { rollBack, inTime } = tally(spec, { stable: values(1), canary: stable }, size);
+    expect(rollBack).toBeLessThanOrEqual(MOST_WRONG);
+    expect(inTime.promote).toBeGreaterThanOrEqual(LEAST_IN_TIME);
   });
 });
