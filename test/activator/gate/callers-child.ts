@@ -3,10 +3,12 @@ import { connect } from 'node:net';
 
 /**
  * Many callers in a process of their own, since a process has only so many sockets. Each request comes by a
- * connection of its own, when the one before it has been read: connections that are readable at once are read
- * in any order. What is sent after it and answered tells that it was.
+ * connection of its own, when the one before it in its line has been read: connections that are readable at once are
+ * read in any order. What is sent after it and answered tells that it was.
  */
 export interface Call {
+  /** Those with the same name come one after the other. */
+  readonly line: string;
   /** An address of this machine: whom the request belongs to. */
   readonly from: string;
   readonly path: string;
@@ -53,11 +55,17 @@ process.on('message', ({ port, calls }: Calls) => {
       probe.write('GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n');
       await once(probe, 'data');
     };
+    const written = new Set<string>();
     for (let i = 0; i < calls.length; i += AT_ONCE) {
-      const writes = await Promise.all(calls.slice(i, i + AT_ONCE).map(open));
-      for (const write of writes) {
+      const batch = calls.slice(i, i + AT_ONCE);
+      for (const [at, write] of (await Promise.all(batch.map(open))).entries()) {
+        const { line } = batch[at]!;
+        if (written.has(line)) {
+          await ask();
+          written.clear();
+        }
+        written.add(line);
         await write();
-        await ask();
       }
     }
     probe.destroy();

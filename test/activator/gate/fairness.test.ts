@@ -67,7 +67,8 @@ describe('many who wait', () => {
       const lower = i % 7 === 0 ? 'Rouse-Priority: low\r\n' : '';
       const who = asks === '' ? `address${i % 4}` : `key${i % 3}`;
       const priority = lower !== '' ? 'low' : asks === '' ? 'normal' : priorities[i % 3]!;
-      calls.push({ from, path: `${PATH}${who}.${priority}.${i}`, fields: asks + lower });
+      const line = `${who}.${priority}`;
+      calls.push({ line, from, path: `${PATH}${line}.${i}`, fields: asks + lower });
     }
     const child = fork(new URL('callers-child.ts', import.meta.url), { stdio: 'inherit' });
     harness.teardown(() => child.kill());
