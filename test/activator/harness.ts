@@ -190,10 +190,16 @@ export interface Instance {
   close(): Promise<void>;
 }
 
+/**
+ * Connections that one test opens to an instance before this has had a turn to take them. What the system has no room for
+ * it lets try again after a second, and may reset in the end.
+ */
+const MOST_AT_ONCE = 2000;
+
 /** An instance: a real HTTP server. */
 export async function startInstance(handler: RequestListener, at = 0): Promise<Instance> {
   const server = createServer({ keepAliveTimeout: 600_000 }, handler);
-  server.listen(at, '127.0.0.1');
+  server.listen({ port: at, host: '127.0.0.1', backlog: MOST_AT_ONCE });
   await once(server, 'listening');
   return { server, port: (server.address() as AddressInfo).port, close: () => closeServer(server) };
 }
