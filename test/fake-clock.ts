@@ -10,6 +10,17 @@ export interface FakeClock extends Clock {
   readonly pending: number;
 }
 
+const FLOW_MS = 5;
+
+/**
+ * From now on time passes by itself, for what is polled: as the real one does at most, and never while this process is
+ * kept from its work. Gives what ends it.
+ */
+export function letFlow(clock: FakeClock): () => void {
+  const timer = setInterval(() => clock.advance(FLOW_MS), FLOW_MS);
+  return () => clearInterval(timer);
+}
+
 export function createFakeClock(start = Date.UTC(2030, 0, 1)): FakeClock {
   let now = start;
   let order = 0;

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { createReadStream } from 'node:fs';
+import { createReadStream, readFileSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -173,6 +173,16 @@ export function pidsMarked(mark: string): number[] {
 /** The process that starts the programs of this state. */
 export function spawners(stateId: string): number[] {
   return livingWith(`ROUSE_INSTANCE=${stateId}/`).filter(isRouse);
+}
+
+/** By a signal, as /proc says it. */
+export function isStopped(pid: number): boolean {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return text[text.lastIndexOf(')') + 2] === 'T';
+  } catch {
+    return false;
+  }
 }
 
 function isRouse(pid: number): boolean {

@@ -15,7 +15,7 @@ export function askGrpc(to: Place, events: QuestionEvents): { destroy(): void } 
   const session = connect(`${to.tls ? 'https' : 'http'}://${formatAddress(to)}`);
   session.on('error', events.onFailed);
   session.once('close', events.onOver);
-  session.once('connect', () => events.onSeen('its gRPC health service has no answer'));
+  session.once('connect', () => events.onArrived('its gRPC health service has no answer'));
   const stream = session.request({
     ...(to.authority !== undefined && { ':authority': to.authority }),
     ':method': 'POST',

@@ -21,7 +21,10 @@ const WAIT_GROWTH = 1.25;
 const ANSWER_MS = 5000;
 
 export interface Probe {
-  /** What became of the last question, as a phrase; undefined: none was asked yet. */
+  /**
+   * What became of the last question, as a phrase; undefined: none was asked yet. One that is under way says nothing as
+   * long as it has its time, if another was answered before.
+   */
   seen(): string | undefined;
   close(): void;
 }
@@ -50,6 +53,7 @@ export function createProbe(options: {
   let request: { destroy(): void } | undefined;
   let closed = false;
   let seen: string | undefined;
+  let isAnswered = false;
 
   function close(): void {
     closed = true;
@@ -63,17 +67,34 @@ export function createProbe(options: {
     onReady();
   }
 
+  function see(what: string, isAnswer: boolean): void {
+    seen = what;
+    isAnswered = isAnswer;
+  }
+
   function ask(patient: boolean): void {
+    let unanswered: string | undefined;
     const events: QuestionEvents = {
       onReady: ready,
       onOver: again,
-      onSeen: (what) => (seen = what),
-      // Of what ended later, more has been seen than that.
-      onFailed: (error) => (seen = describeFailure(error) ?? seen),
+      onArrived(what) {
+        unanswered = what;
+        if (!isAnswered) see(what, false);
+      },
+      onSeen: (what) => see(what, true),
+      onFailed(error) {
+        const why = describeFailure(error);
+        // Of what ended later, more has been seen than that.
+        if (why !== undefined) see(why, false);
+      },
     };
     const asked = grpc ? askGrpc(to, events) : askHttp(to, path, events);
     request = asked;
-    if (!patient) timer = clock.after(ANSWER_MS, () => asked.destroy());
+    if (patient) return;
+    timer = clock.after(ANSWER_MS, () => {
+      if (unanswered !== undefined) see(unanswered, false);
+      asked.destroy();
+    });
   }
 
   function again(): void {
@@ -99,7 +120,7 @@ function askHttp(
   const asked = get({ host, port, path, headers, agent: false });
   const question = `GET ${path}`;
   asked.once('socket', (socket) =>
-    socket.once('connect', () => events.onSeen(`${question} has no answer`)),
+    socket.once('connect', () => events.onArrived(`${question} has no answer`)),
   );
   asked.once('response', (response) => {
     events.onSeen(`${question} answered ${response.statusCode}`);

@@ -76,6 +76,7 @@ test('one that says it does not serve is not ready', async () => {
     { host: '127.0.0.1', port },
     {
       onReady: () => seen.push('ready'),
+      onArrived: () => {},
       onSeen: (what) => seen.push(what),
       onFailed: over.reject,
       onOver: over.resolve,

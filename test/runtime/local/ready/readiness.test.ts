@@ -1,20 +1,48 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { RevisionSpecInput } from '#domain/model.ts';
 import type { Workload } from '#runtime/runtime.ts';
+import { createFakeClock, type FakeClock, letFlow } from '#test/fake-clock.ts';
 import { until } from '#test/until.ts';
 import { wanted } from '../../conformance.ts';
-import { createLocalSetup, pidsMarked, programArgs, type LocalSetup } from '../harness.ts';
+import {
+  createLocalSetup,
+  type Failure,
+  isStopped,
+  type LocalSetup,
+  pidsMarked,
+  programArgs,
+} from '../harness.ts';
 import { ask, seenBy } from '../../request.ts';
 
 let setup: LocalSetup;
+let clock: FakeClock;
+/** Time goes on by itself; a test lets more of it pass. */
+let endFlow: () => void;
 
 beforeEach(async () => {
-  setup = await createLocalSetup();
+  clock = createFakeClock();
+  endFlow = letFlow(clock);
+  setup = await createLocalSetup({ clock });
 });
-afterEach(() => setup.close());
+afterEach(async () => {
+  await setup.close();
+  endFlow();
+});
 
 function command(mode: string, spec: Partial<RevisionSpecInput> = {}): Workload {
   return setup.workload({ runtime: 'command', args: programArgs(mode), ...spec });
+}
+
+/** Its time to get ready is over as soon as it has come so far. */
+async function late(workload: Workload, isSoFar: () => Promise<boolean>): Promise<Failure> {
+  await setup.runtime.want(workload, wanted(1));
+  await until('it has come so far', isSoFar);
+  clock.advance(60_000);
+  return await setup.failed(workload);
+}
+
+async function hasSaid(workload: Workload, line: string): Promise<boolean> {
+  return (await setup.runtime.logs(workload.key, 100)).some(({ text }) => text === line);
 }
 
 describe('readiness of a stranger', () => {
@@ -40,9 +68,9 @@ describe('readiness of a stranger', () => {
   });
 
   test.each(['lost', 'moved'])('with a path what answers as %s is not ready', async (mode) => {
-    const workload = command(mode, { readiness: { path: '/health', timeout: '1s' } });
-    const { reason } = await setup.failed(workload);
-    expect(reason).toMatch(/^not ready within 1s: GET \/health answered (404|30\d)$/);
+    const workload = command(mode, { readiness: { path: '/health' } });
+    const { reason } = await late(workload, () => hasSaid(workload, 'answered'));
+    expect(reason).toMatch(/^not ready within 60s: GET \/health answered (404|30\d)$/);
   });
 
   test('on an inherited socket one request is sent, and its answer is the readiness', async () => {
@@ -53,15 +81,17 @@ describe('readiness of a stranger', () => {
   });
 
   test('what takes connections and never answers fails when its time is over', async () => {
-    const workload = command('silent', { readiness: { timeout: '1s' } });
-    const { reason, failures } = await setup.failed(workload);
-    expect(reason).toBe('not ready within 1s: GET / has no answer');
+    const workload = command('silent');
+    const { reason, failures } = await late(workload, () => hasSaid(workload, 'asked'));
+    expect(reason).toBe('not ready within 60s: GET / has no answer');
     expect(failures).toBe(1);
   });
 
   test('what freezes itself fails, too, and is gone', async () => {
-    const event = await setup.failed(command('freeze', { readiness: { timeout: '1s' } }));
-    expect(event.reason).toMatch(/^not ready within 1s/);
+    const event = await late(command('freeze'), async () =>
+      pidsMarked(setup.stateId).some(isStopped),
+    );
+    expect(event.reason).toMatch(/^not ready within 60s/);
     expect(pidsMarked(`${setup.stateId}/${event.instance.id}\0`)).toEqual([]);
   });
 

@@ -1,0 +1,52 @@
+import { createServer } from 'node:http';
+import { expect, test } from 'vitest';
+import type { Clock } from '#lib/clock.ts';
+import { createProbe, HERE } from '#runtime/local/ready/probe.ts';
+import { createFakeClock } from '#test/fake-clock.ts';
+import { listening } from '#test/listening.ts';
+import { useTeardown } from '#test/teardown.ts';
+import { until } from '#test/until.ts';
+
+const teardown = useTeardown();
+
+test('what was answered is what was seen, until a later question has had its time without an answer', async () => {
+  let asked = 0;
+  const server = createServer((_, response) => {
+    asked += 1;
+    if (asked === 1) response.writeHead(503).end();
+  });
+  teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const fake = createFakeClock();
+  const waits: number[] = [];
+  const clock: Clock = {
+    now: () => fake.now(),
+    after(ms, run) {
+      waits.push(ms);
+      return fake.after(ms, run);
+    },
+  };
+  const probe = createProbe({
+    to: { host: '127.0.0.1', port: await listening(server) },
+    path: undefined,
+    grpc: false,
+    hold: false,
+    pace: HERE,
+    clock,
+    describeFailure: () => undefined,
+    onReady: expect.unreachable,
+  });
+  teardown(() => probe.close());
+  expect(probe.seen()).toBeUndefined();
+  fake.advance(2);
+  // Before the first, for its answer, and before the next.
+  await until('the first is over', () => waits.length === 3);
+  expect(probe.seen()).toBe('GET / answered 503');
+  fake.advance(waits[2] ?? 0);
+  await until('the next has arrived', () => asked === 2);
+  expect(probe.seen()).toBe('GET / answered 503');
+  fake.advance(5000);
+  expect(probe.seen()).toBe('GET / has no answer');
+});
