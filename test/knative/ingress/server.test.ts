@@ -325,7 +325,12 @@ describe('no request is lost', () => {
 
   test('an endpoint that leaves ends what it has', async () => {
     const first = Promise.withResolvers<() => void>();
-    const slow = await startBackend((_, response) => first.resolve(() => response.end('slow')));
+    let asked = 0;
+    const slow = await startBackend((_, response) => {
+      asked += 1;
+      if (asked === 1) first.resolve(() => response.end('slow'));
+      else response.end('not yet');
+    });
     world.putService('a', [slow]);
     world.putIngress('digits', makeRule(HOST, 'a'));
     await world.untilReady('digits');

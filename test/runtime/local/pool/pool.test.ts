@@ -4,6 +4,7 @@ import type { RevisionSpecInput } from '#domain/model.ts';
 import { systemProcesses } from '#runtime/local/process/proc.ts';
 import type { Instance, PoolView, Workload } from '#runtime/runtime.ts';
 import { programs } from '#serve/local-runtime.ts';
+import { createFakeClock, type FakeClock } from '#test/fake-clock.ts';
 import { until } from '#test/until.ts';
 import { wanted } from '../../conformance.ts';
 import { createLocalSetup, pidsMarked, type LocalSetup } from '../harness.ts';
@@ -13,18 +14,24 @@ import { ask } from '../../request.ts';
 const own = (path: string): string =>
   fileURLToPath(new URL(`../../../../functions/${path}`, import.meta.url));
 
+/** No instance started for so long: what was taken is replaced. */
+const QUIET_MS = 100;
+/** Since one that stood by has died. */
+const RETRY_MS = 1000;
+
 let setup: LocalSetup;
+/** What stands by is replaced when a test lets the time for it pass, and not before. */
+let clock: FakeClock;
 
-async function open(pool = 1): Promise<void> {
-  setup = await createLocalSetup({
-    pool,
-    programs: programs(),
-  });
-}
-
-beforeEach(() => open());
+beforeEach(async () => {
+  clock = createFakeClock();
+  setup = await createLocalSetup({ pool: 1, programs: programs(), clock });
+});
 afterEach(async () => {
-  await setup.close();
+  const closed = setup.close();
+  // Its grace of 0 ms is over.
+  clock.advance(0);
+  await closed;
   expect(pidsMarked(setup.stateId)).toEqual([]);
 });
 
@@ -34,6 +41,7 @@ function view(runtime: PoolView['runtime']): PoolView | undefined {
 
 async function idle(runtime: PoolView['runtime'], count = 1): Promise<void> {
   setup.runtime.pool?.keep([runtime]);
+  clock.advance(QUIET_MS);
   await until(`${count} stand by`, () => view(runtime)?.idle === count);
 }
 
@@ -88,9 +96,12 @@ test('a process that stands by becomes an instance, with its environment, folder
   const pooled = await seenBy(instance);
   expect(pooled.pid).toBe(pid);
   expect(pidsMarked(`${setup.stateId}/${instance.id}\0`)).toEqual([pid]);
-  expect(
-    (await setup.runtime.logs(workload.key, 9)).map(({ text, instance: id }) => [id, text]),
-  ).toEqual([[instance.id, `loaded ${workload.key.split('/')[1]} s3cret`]]);
+  const lines = () => setup.runtime.logs(workload.key, 9);
+  // By another way than its answers.
+  await until('what it has printed is here', async () => (await lines()).length > 0);
+  expect((await lines()).map(({ text, instance: id }) => [id, text])).toEqual([
+    [instance.id, `loaded ${workload.key.split('/')[1]} s3cret`],
+  ]);
   // A second one finds nobody standing by: what it sees is what the first must have seen.
   const [, fresh] = await ready(workload, 2);
   if (!fresh) throw new Error('there is none');
@@ -127,8 +138,9 @@ test('an ONNX model and a Python model begin in processes that stand by', async 
   const instance = await setup.ready(workload);
   expect(instance.origin).toBe('pool');
   expect(instance.metadata?.platform).toBe('rouse_python');
-  const [line] = await setup.runtime.logs(workload.key, 1);
-  expect(line?.text).toBe(await setup.artifacts.materialize(folder));
+  const lines = () => setup.runtime.logs(workload.key, 1);
+  await until('what it has printed is here', async () => (await lines()).length > 0);
+  expect((await lines())[0]?.text).toBe(await setup.artifacts.materialize(folder));
 });
 
 test('a process serves one model, once; the next one begins in another', async () => {
@@ -163,6 +175,7 @@ test('one stands by, five are wanted at once: one begins there, four afresh, all
     expect(env['ROUSE_MODEL']).toBe(workloads[index]?.key.split('/')[1]);
   }
   expect(view('function')).toMatchObject({ hits: 1, misses: { empty: 4 } });
+  clock.advance(QUIET_MS);
   await until('another one stands by', () => view('function')?.idle === 1);
 });
 
@@ -183,6 +196,7 @@ test('killed while it stands by, it is replaced, and no start fails', async () =
   await until('it is missed', () => view('function')?.idle === 0);
   const [instance] = await ready(await spy());
   expect(instance?.origin).toBe('fresh');
+  clock.advance(RETRY_MS);
   await until('another one stands by', () => view('function')?.idle === 1);
   expect(setup.events.filter(({ type }) => type === 'failed')).toEqual([]);
 });

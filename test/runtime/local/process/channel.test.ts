@@ -83,8 +83,11 @@ test('what it says before its channel is here is heard', async () => {
   await until('it has ended', () => ran.told.some((text) => text.includes('SIGKILL')));
 });
 
-/** It has ended; a child of it still holds the channel, and says `late` there when it is told to. */
-const LEAVES_A_CHILD = 'mkfifo go; (read work < go; echo late >&3) > /dev/null 2>&1 &';
+/**
+ * It has ended; a child of it still holds the channel, and nothing else of it, from its first moment on. It says `late`
+ * there when it is told to.
+ */
+const LEAVES_A_CHILD = 'exec > /dev/null 2>&1; mkfifo go; (read work < go; echo late >&3) &';
 
 test('its end is told after all that was said', async () => {
   const { told } = run(LEAVES_A_CHILD);
