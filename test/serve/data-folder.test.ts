@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
 import { takeDataFolder } from '#serve/data-folder.ts';
 
+/** Each with the start of a process: ten seconds for one. */
 const ROUNDS = 20;
 /** So that all have read of it before it is there. */
 const HEAD_START_MS = 20;
@@ -67,7 +68,7 @@ test('of three that come at once over what a dead one left, one gets the folder'
     await kill(owner.process);
     racers[first] = next;
   }
-}, 60_000);
+}, 200_000);
 
 test('a folder that is taken is refused with its owner, and free after its release', async () => {
   const folder = await makeFolder();

@@ -146,9 +146,12 @@ async function push(world: World, truth: Truth, number: number): Promise<string>
   return `sha256:${digest}`;
 }
 
-function use(world: World, truth: Truth, key: string): void {
+/** Not while a deletion of it is being written, for which it comes too late. */
+async function use(world: World, truth: Truth, key: string, holds = false): Promise<void> {
+  await world.rest();
   const { killable, outlet } = world.life;
   if (killable.isDead) return;
+  if (holds) truth.busy.add(key);
   truth.used.set(key, world.clock.now());
   const none = { queued: 0, concurrency: 0, coldArrivals: 0, busySeconds: 0, coldSeconds: 0 };
   const load = { ...none, revision: key, arrivals: 1, inFlight: truth.busy.has(key) ? 1 : 0 };
@@ -179,10 +182,9 @@ async function carryOut(world: World, truth: Truth, what: Step): Promise<void> {
       return await attempt(world, cases.setTraffic(ADMIN, 'default', what.model, rows));
     }
     case 'use':
-      return use(world, truth, what.revision);
+      return await use(world, truth, what.revision);
     case 'hold':
-      truth.busy.add(what.revision);
-      return use(world, truth, what.revision);
+      return await use(world, truth, what.revision, true);
     case 'let go':
       return void truth.busy.delete(what.revision);
     case 'delete revision':
@@ -204,7 +206,7 @@ async function carryOut(world: World, truth: Truth, what: Step): Promise<void> {
 async function pass(world: World, truth: Truth, minutes: number, by: number): Promise<void> {
   let before = await takeSnapshot(world.store, world.artifacts);
   for (let left = minutes; left > 0; left -= by) {
-    for (const key of truth.busy) use(world, truth, key);
+    for (const key of truth.busy) await use(world, truth, key);
     world.clock.advance(Math.min(left, by) * MINUTE);
     await rest();
     before = await judge(world, truth, before);

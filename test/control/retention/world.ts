@@ -24,6 +24,8 @@ export interface World {
   readonly store: Store;
   readonly artifacts: Artifacts;
   readonly life: Life;
+  /** Waits until all that was set off has been done, files included. */
+  rest(): Promise<void>;
   /** Once it is dead, or after an end in order, it begins anew. */
   begin(): Promise<void>;
   end(): Promise<void>;
@@ -95,6 +97,10 @@ export async function createWorld(
     artifacts,
     get life() {
       return life;
+    },
+    async rest() {
+      do await rest();
+      while (life.killable.underWay > 0);
     },
     async begin() {
       await until('what was under way has ended', () => life.killable.underWay === 0);

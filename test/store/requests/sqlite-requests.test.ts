@@ -8,6 +8,9 @@ import { createSqliteRequests } from '#store/requests/sqlite-requests.ts';
 import { stateFolder } from '../state-folder.ts';
 import { testRequests } from './conformance.ts';
 
+/** Each with the start of a process, one after the other: ten seconds for one. */
+const KILLS = 10;
+
 testRequests('sqlite', async (limits) => {
   const { folder, remove } = await stateFolder();
   const store = await createSqliteRequests({ path: join(folder, 'requests.db'), limits });
@@ -31,7 +34,7 @@ test('what was acknowledged before a kill is there, and no two attempts end one 
   const script = join(import.meta.dirname, 'worker-child.ts');
   const added = new Set<string>();
   const ended = new Map<string, number>();
-  for (let kill = 1; kill <= 10; kill++) {
+  for (let kill = 1; kill <= KILLS; kill++) {
     const child = spawn(process.execPath, [script, path], { stdio: ['ignore', 'pipe', 'inherit'] });
     const exit = once(child, 'exit');
     let lines = 0;
@@ -52,4 +55,4 @@ test('what was acknowledged before a kill is there, and no two attempts end one 
     expect((await store.requests.get(id))?.state).toBe('done');
   }
   expect(ended.size).toBeGreaterThan(100);
-});
+}, 100_000);

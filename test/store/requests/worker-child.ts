@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import type { Taken } from '#store/requests/requests.ts';
 import { createSqliteRequests } from '#store/requests/sqlite-requests.ts';
 import { makeNewRequest, NOW } from './records.ts';
 
@@ -17,12 +18,15 @@ async function addOne(): Promise<void> {
   writeSync(1, `added ${request.id}\n`);
 }
 
+async function endOne({ request: { id, attempts } }: Taken): Promise<void> {
+  const outcome = { state: 'done', reason: '', answer } as const;
+  const ended = await store.requests.settle(id, attempts, outcome, NOW);
+  if (ended) writeSync(1, `ended ${id}\n`);
+}
+
+/** At once, as what is added: each commit waits for the disk. */
 async function endSome(): Promise<void> {
-  for (const { request } of await store.requests.take('default/digits', 5, NOW)) {
-    const outcome = { state: 'done', reason: '', answer } as const;
-    const ended = await store.requests.settle(request.id, request.attempts, outcome, NOW);
-    if (ended) writeSync(1, `ended ${request.id}\n`);
-  }
+  await Promise.all((await store.requests.take('default/digits', 5, NOW)).map(endOne));
 }
 
 for (;;) await Promise.all([addOne(), addOne(), addOne(), addOne(), addOne(), endSome()]);
