@@ -19,6 +19,7 @@ import { createArtifactFolder } from '#store/artifact-folder.ts';
 import { createSqliteStore } from '#store/sqlite.ts';
 import type { Store } from '#store/store.ts';
 import { type FakeClock, createFakeClock } from '#test/fake-clock.ts';
+import type { Runtime } from '#runtime/runtime.ts';
 import { type FakeRuntime, createFakeRuntime } from '#test/runtime/fake.ts';
 import { until } from '#test/until.ts';
 
@@ -136,11 +137,13 @@ export async function createHarness(
     batch?: Batch;
     /** Where a Prometheus answers. */
     prometheus?: string;
+    /** Instances are reached by other ways, too. */
+    routes?: Runtime['routes'];
   } = {},
 ): Promise<Harness> {
   const { memoryBudget = 1000 * MIB, startMs = 100, proofsAtOnce = 4, onProcesses } = options;
   const { log = silentLog, retention = RETENTION_DEFAULTS, budgets = [], batch } = options;
-  const { prometheus } = options;
+  const { prometheus, routes } = options;
   const folder = await mkdtemp(join(tmpdir(), 'rouse-control-'));
   const clock = createFakeClock();
   const store = await createSqliteStore({
@@ -156,7 +159,16 @@ export async function createHarness(
     const outlet = createFakeOutlet();
     const settings = { memoryBudget, proofsAtOnce, retention, budgets, prometheus };
     const artifactKeys = createArtifactKeys(randomBytes(32));
-    const base = { store, artifacts, artifactKeys, runtime, publisher: outlet, clock, log };
+    const reached = { ...runtime, ...(routes && { routes }) };
+    const base = {
+      store,
+      artifacts,
+      artifactKeys,
+      runtime: reached,
+      publisher: outlet,
+      clock,
+      log,
+    };
     const all = { ...base, ...more, ...(batch && { batch }), settings };
     return { runtime, outlet, control: await createControl(all) };
   }

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Pod } from '#knative/api/objects.ts';
-import { SERVICES } from '#knative/api/resources.ts';
+import { PODAUTOSCALERS, PODS, REVISIONS, SERVICES } from '#knative/api/resources.ts';
+import { type ModelObject, MODELS } from '#knative/models/object.ts';
 import { systemClock } from '#lib/clock.ts';
 import { type ApiServer, startApiServer } from '#test/knative/api-server.ts';
 import { createFakeKnative, type FakeKnative } from '#test/knative/fake-knative.ts';
@@ -89,8 +90,8 @@ async function ask(name = 'hello'): Promise<string> {
   return await (await fetch(`${platform.requests}/models/default/${name}/x`)).text();
 }
 
-function service() {
-  return server.store.all(SERVICES).find(({ metadata }) => metadata.name === 'hello');
+function service(model = 'hello') {
+  return server.store.all(SERVICES).find(({ metadata }) => metadata.name === model);
 }
 
 test('a model is a Knative Service: proven by a pod, asleep, woken by a request', async () => {
@@ -118,6 +119,65 @@ test('a model that is deleted leaves nothing in the cluster', async () => {
   expect((await platform.rouse('delete', 'hello')).status).toBe(0);
   await until('the Service is gone', () => service() === undefined);
 });
+
+/** What a repository has of it; it is written again and again. */
+const SPARE: ModelObject = {
+  apiVersion: 'rouse.dev/v1alpha1',
+  kind: 'Model',
+  metadata: { name: 'spare', namespace: 'default' },
+  spec: {
+    revision: { name: 'v1', runtime: 'image', source: 'dev.local/hello:v1' },
+    keepAlive: { policy: 'fixed', idle: '1s' },
+    retention: { models: { unusedFor: '1s' } },
+  },
+};
+
+/** Its pods have nothing in hand any more. */
+function drainAll(): void {
+  for (const { metadata } of server.store.all(PODS)) {
+    knative.drained(`${metadata.namespace}/${metadata.name}`);
+  }
+}
+
+async function untilServed(): Promise<{ object: string; service: string }> {
+  await platform.untilModel('spare', ({ status }) => status?.state === 'Asleep');
+  const object = server.store.get(MODELS, 'default', 'spare');
+  const owned = service('spare');
+  expect(owned?.metadata.ownerReferences).toEqual([
+    expect.objectContaining({ kind: 'Model', name: 'spare', uid: object?.metadata.uid }),
+  ]);
+  return { object: object?.metadata.uid ?? '', service: owned?.metadata.uid ?? '' };
+}
+
+async function untilCollected(): Promise<void> {
+  await until('its object is gone', () => {
+    drainAll();
+    return server.store.get(MODELS, 'default', 'spare') === undefined;
+  });
+  await until('all that was made of it is gone', () =>
+    [SERVICES, REVISIONS, PODAUTOSCALERS].every((kind) =>
+      server.store.all(kind).every(({ metadata }) => !metadata.name.startsWith('spare')),
+    ),
+  );
+}
+
+test('an unused Model object goes with all that was made of it; applied again it is a new one', async () => {
+  server.store.put(MODELS, SPARE);
+  const first = await untilServed();
+  await untilCollected();
+  server.store.put(MODELS, SPARE);
+  const second = await untilServed();
+  expect(second.object).not.toBe(first.object);
+  expect(second.service).not.toBe(first.service);
+  // While its pods drain it is in use, and stays.
+  expect(await ask('spare')).toMatch(/^pod /);
+  const { stdout } = await platform.rouse('get', 'events', 'spare');
+  expect(stdout.match(/ModelUnused/g)).toHaveLength(1);
+  expect(stdout.match(/ModelCreated/g)).toHaveLength(2);
+  expect(stdout).not.toContain('Restored');
+  await untilCollected();
+  // Two lives of a model, each proven by a pod.
+}, 120_000);
 
 // Its processes are started thrice, on a machine that may be busy.
 test('with workers, whose control may die and come back', async () => {

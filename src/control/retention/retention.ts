@@ -1,4 +1,5 @@
 import { type RetentionDefaults, type RetentionRules, rulesOf } from '#domain/retention.ts';
+import { modelOf } from '#domain/names.ts';
 import type { Actor } from '#domain/records.ts';
 import { formatPeriod, formatSize } from '#domain/units.ts';
 import type { Clock } from '#lib/clock.ts';
@@ -21,7 +22,7 @@ import { type ArtifactSweep, createArtifactSweep, type FreeArtifact } from './ar
 import { createDeletions, type Deletions } from './deletions.ts';
 import { type Deleted, type DeletedBook, loadDeleted } from './deleted.ts';
 import { loadLastUse } from './last-use.ts';
-import { isReachedElsewhere, seeModel, type SeenOptions } from './seen.ts';
+import { isReachable, seeModel, type SeenOptions } from './seen.ts';
 import { loadWatch } from './watch.ts';
 import type { Turns } from '../turns.ts';
 
@@ -242,8 +243,10 @@ export async function createRetention(
     used: (revision) => lastUse.used(revision),
     onRuntime({ type, instance }) {
       const stored = catalog.revision(instance.revision);
-      if (type !== 'instance' || !stored) return;
-      if (isReachedElsewhere(stored.key, stored.value, runtime)) lastUse.used(stored.key);
+      if (!stored || !isReachable(stored.value, runtime)) return;
+      lastUse.used(stored.key);
+      // The last that has gone kept its model until now.
+      if (type !== 'instance') calendar.set(modelOf(stored.key), clock.now());
     },
     refresh(model) {
       lastUse.refresh(model);

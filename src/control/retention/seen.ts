@@ -55,18 +55,18 @@ function seeRevision(
   };
 }
 
-/**
- * Where there are other ways to instances than ours, requests come that nobody here counts: an instance that runs is
- * the sign of them.
- */
-export function isReachedElsewhere(
+/** There are other ways to instances of it than ours: requests come that nobody here counts. */
+export function isReachable({ spec }: RevisionRecord, runtime: Pick<Runtime, 'routes'>): boolean {
+  return runtime.routes !== undefined && spec.runtime !== 'url';
+}
+
+/** There an instance that runs is the sign of requests. */
+function isReachedElsewhere(
   key: string,
-  { spec }: RevisionRecord,
-  runtime: Pick<Runtime, 'instances' | 'routes'>,
+  record: RevisionRecord,
+  runtime: SeenOptions['runtime'],
 ): boolean {
-  return (
-    runtime.routes !== undefined && spec.runtime !== 'url' && runtime.instances(key).length > 0
-  );
+  return isReachable(record, runtime) && runtime.instances(key).length > 0;
 }
 
 function ownReferences(entry: ModelEntry): Reference[] {

@@ -132,6 +132,36 @@ async function wronglyRefused(): Promise<string[]> {
   return wrong;
 }
 
+/** One that a repository would write again: it goes when nobody asks for it, and comes back as a new one. */
+async function collect(platform: Platform): Promise<unknown> {
+  const unused = makeModel('unused', {
+    revision: makeRevision('v1'),
+    keepAlive: { policy: 'fixed', idle: '1s' },
+    retention: { models: { unusedFor: '10s' } },
+  });
+  const uid = ['get', 'models.rouse.dev', 'unused', '-o', 'jsonpath={.metadata.uid}'];
+  const parts = ['get', 'ksvc,revisions.serving.knative.dev,pods', '-o', 'name'];
+  const ofIt = ['--selector', 'rouse.dev/model=unused'];
+  await apply(unused);
+  await untilReady('unused');
+  const first = await kubectl(...uid);
+  await untilObject('--for=delete', 'models.rouse.dev/unused');
+  await untilCluster(
+    'nothing is left of it',
+    async () => (await kubectl(...parts, ...ofIt)) === '',
+  );
+  await apply(unused);
+  await untilReady('unused');
+  const isNew = (await kubectl(...uid)) !== first;
+  const response = await fetch(`${platform.requests}/models/default/unused/`);
+  const { stdout } = await platform.rouse('get', 'events', 'unused');
+  return {
+    isNew,
+    answered: response.headers.get('rouse-revision'),
+    told: stdout.split('\n').filter((line) => line.includes('ModelUnused')),
+  };
+}
+
 let platform = await start();
 try {
   // It comes after the platform, which has to find it.
@@ -179,6 +209,8 @@ try {
   const { status, stderr } = await platform.rouse('traffic', 'hello', 'v1=100');
   seen['cli'] = `${status} ${stderr.trim()}`;
   seen['listed'] = await kubectl('get', 'models.rouse.dev');
+
+  seen['collected'] = await collect(platform);
 
   await signalComponent('kube-apiserver', 'SIGKILL');
   seen['apiServerAway'] = await answering(platform);

@@ -33,6 +33,11 @@ describe.skipIf(MISSING.length > 0)(`Model objects on a cluster ${NEEDS}`, () =>
       broken: expect.stringMatching(NOT_PULLED),
       cli: expect.stringMatching(/^1 rouse: model default\/hello is kept by its Model object/),
       listed: expect.stringMatching(/^hello +Awake +v1 50 % · v2 50 % +2 +True +Ready /m),
+      collected: {
+        isNew: true,
+        answered: 'v1',
+        told: [expect.stringMatching(/unused for .*; its Model object asks to be deleted then$/)],
+      },
       apiServerAway: ['v1', 'v2'],
       apiServerBack: ['v2'],
       rouseBack: ['v1'],

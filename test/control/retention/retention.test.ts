@@ -55,6 +55,27 @@ async function why(type: string): Promise<string[]> {
   return (await harness.events(type)).map((event) => event.why);
 }
 
+test('where instances are reached by other ways, too, what ran is unused from its end', async () => {
+  await harness.close();
+  const routes = { models: () => [], route: () => {}, forget: async () => {} };
+  harness = await createHarness({ memory: true, routes });
+  // Nothing else leads to a look while it runs and right after that.
+  const keepAlive = { policy: 'fixed', idle: '70m' } as const;
+  const retention = { models: { unusedFor: '30m' } };
+  const key = await deployed(harness, { retention, keepAlive });
+  harness.load({ revision: key, arrivals: 1, queued: 1, concurrency: 1 });
+  await harness.pass(3);
+  harness.load({ revision: key });
+  await wait(HOUR + 5 * MINUTE);
+  expect(harness.runtime.instances(key)).toHaveLength(1);
+  await wait(10 * MINUTE);
+  expect(harness.runtime.instances(key)).toEqual([]);
+  await wait(20 * MINUTE);
+  expect(await names()).toEqual(['m']);
+  await wait(10 * MINUTE);
+  expect(await names()).toEqual([]);
+});
+
 describe('a model that nobody asks', () => {
   test('goes when its time is over, says why, and comes back whole', async () => {
     const key = await deployed(harness, { retention: UNUSED });
