@@ -223,7 +223,7 @@ export async function call(
   path: string,
   options: {
     method?: string;
-    headers?: Record<string, string>;
+    headers?: Record<string, string | string[]>;
     body?: string | Buffer;
     agent?: Agent;
   } = {},

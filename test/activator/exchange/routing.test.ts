@@ -18,7 +18,7 @@ const inputs = [{ name: 'x', datatype: 'FP32', shape: [-1, 64] }];
 
 beforeAll(async () => {
   harness = await startHarness();
-  const names = ['v1', 'v2', 'other', 'sticky1', 'sticky2', 'v1', 'v2'];
+  const names = ['v1', 'v2', 'other', 'sticky1', 'sticky2', 'v1', 'v2', 'v1', 'v2'];
   instances = await Promise.all(
     names.map((name) =>
       startInstance((incoming, response) => response.end(`${name} ${incoming.url}`)),
@@ -40,6 +40,15 @@ beforeAll(async () => {
       makeModel({
         name: 'sticky',
         sticky: { cookie: 'split' },
+        targets: [
+          { revision: 'v1', percent: 50 },
+          { revision: 'v2', percent: 50 },
+        ],
+        revisions: two,
+      }),
+      makeModel({
+        name: 'by-user',
+        sticky: { header: 'X-User' },
         targets: [
           { revision: 'v1', percent: 50 },
           { revision: 'v2', percent: 50 },
@@ -84,6 +93,8 @@ beforeAll(async () => {
       at(4, 'default/sticky/v2'),
       at(5, 'default/grouped/v1'),
       at(6, 'default/grouped/v2'),
+      at(7, 'default/by-user/v1'),
+      at(8, 'default/by-user/v2'),
     ],
   });
   await harness.activator.ready;
@@ -341,6 +352,80 @@ describe('splits', () => {
       const answer = await call(harness.port, '/models/default/grouped/', { headers });
       expect(answer.headers['rouse-revision']).toBe(expected);
     }
+  });
+
+  test.each([
+    ['the name of what every object has', { 'X-Group': '__proto__' }, 'v1'],
+    ['and another one', { 'X-Group': 'constructor' }, 'v1'],
+    ['several values in one', { 'X-Group': 'beta, staff' }, 'v1'],
+    ['a value with more behind it', { 'X-Group': 'beta;v=2' }, 'v1'],
+    ['bytes that are no text', { 'X-Group': 'b\u00eata\u00ff' }, 'v1'],
+    ['much of it', { 'X-Group': 'beta'.repeat(3000) }, 'v1'],
+    ['none of it', { 'X-Group': '' }, 'v1'],
+    ['space around it, which is no part of it', { 'X-Group': ' \tbeta\t ' }, 'v2'],
+    ['twice: the first counts', { 'X-Group': ['old', 'beta'] }, 'v1'],
+    ['a header of another name that looks like it', { 'X-Group-': 'beta', X_Group: 'beta' }, 'v1'],
+  ])('by a header whose caller means no good: %s', async (_, headers, expected) => {
+    const answer = await call(harness.port, '/models/default/grouped/', { headers });
+    expect([answer.status, answer.headers['rouse-revision']]).toEqual([200, expected]);
+  });
+
+  const revisionFor = async (headers: Record<string, string | string[]>): Promise<string> => {
+    const answer = await call(harness.port, '/models/default/by-user/', { headers });
+    expect(answer.status).toBe(200);
+    expect(answer.headers['set-cookie']).toBeUndefined();
+    return String(answer.headers['rouse-revision']);
+  };
+
+  test('sticky by header: each value meets one revision, and values are spread as the split says', async () => {
+    const seen = { v1: 0, v2: 0 };
+    for (let user = 0; user < 200; user += 1) {
+      const headers = { 'X-User': `user-${user}` };
+      const revision = await revisionFor(headers);
+      expect(await revisionFor({ 'x-user': `user-${user}` })).toBe(revision);
+      seen[revision as 'v1' | 'v2'] += 1;
+    }
+    // Which ones follows from their names alone.
+    expect(Math.min(seen.v1, seen.v2)).toBeGreaterThan(70);
+  });
+
+  test('sticky by header: who has none gets what the split says', async () => {
+    const seen = { v1: 0, v2: 0 };
+    for (let i = 0; i < 20; i += 1) seen[(await revisionFor({})) as 'v1' | 'v2'] += 1;
+    expect(seen).toEqual({ v1: 10, v2: 10 });
+  });
+
+  test.each([
+    ['the name of what every object has', '__proto__'],
+    ['much of it', 'x'.repeat(12_000)],
+    ['bytes that are no text', '\u00ff\u0080'],
+    ['twice', ['one', 'two']],
+  ])('sticky by a header of no good: %s', async (_, value) => {
+    const first = await revisionFor({ 'X-User': value });
+    expect(await revisionFor({ 'X-User': value })).toBe(first);
+  });
+
+  test.each([
+    ['that was never given', 'split=chosen-by-me'],
+    ['of many names', `${'a=b; '.repeat(1000)}split=1`],
+    ['twice', 'split=1; split=2'],
+    ['with more equal signs', 'split=a=b=c'],
+    ['of no form', ';;=;split = 1 ;'],
+  ])('sticky by a cookie %s: taken for what it says, and never given back', async (_, cookie) => {
+    const ask = () =>
+      call(harness.port, '/models/default/sticky/', { headers: { Cookie: cookie } });
+    const first = await ask();
+    expect(first.status).toBe(200);
+    expect(first.headers['set-cookie']).toBeUndefined();
+    expect((await ask()).body).toBe(first.body);
+  });
+
+  test('sticky by an empty cookie: another one is given, made here', async () => {
+    const headers = { Cookie: 'split=; other=evil' };
+    const { headers: answered } = await call(harness.port, '/models/default/sticky/', { headers });
+    expect(answered['set-cookie']).toEqual([
+      expect.stringMatching(/^split=[0-9a-f-]{36}; Path=\/; HttpOnly; SameSite=Lax$/),
+    ]);
   });
 
   test('sticky by cookie: a caller that comes back meets the same revision', async () => {

@@ -258,17 +258,44 @@ const FAULTS: Record<string, [(socket: Socket) => void, string]> = {
       }),
     'failed',
   ],
-  'answers with 100 MB': [(socket) => socket.once('data', () => void flood(socket)), 'body'],
+  'answers with 10 GB': [
+    (socket) =>
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n');
+        flood(socket, 'a'.repeat(100_000));
+      }),
+    'body',
+  ],
+  'answers with chunks that never end': [
+    (socket) =>
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+        flood(socket, `1000\r\n${'a'.repeat(0x1000)}\r\n`);
+      }),
+    'body',
+  ],
+  'never ends its head': [
+    (socket) =>
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\n');
+        flood(socket, `X-Field: ${'a'.repeat(1000)}\r\n`);
+      }),
+    'failed',
+  ],
+  'says without end that it will answer': [
+    (socket) =>
+      socket.once('data', () => flood(socket, 'HTTP/1.1 102 Processing\r\n\r\n'.repeat(1000))),
+    'failed',
+  ],
 };
 
-async function flood(socket: Socket): Promise<void> {
-  const piece = Buffer.alloc(1_000_000, 'a');
-  socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n');
-  for (let i = 0; i < 100 && !socket.destroyed; i += 1) {
-    if (!socket.write(piece)) {
-      await new Promise((resolve) => socket.once('drain', resolve).once('close', resolve));
-    }
-  }
+/** Until nobody listens any more. */
+function flood(socket: Socket, piece: string): void {
+  const write = (): void => {
+    while (!socket.destroyed && socket.write(piece));
+  };
+  socket.on('drain', write);
+  write();
 }
 
 describe.each(Object.entries(FAULTS))('a shadow that %s', (_, [fault, outcome]) => {
@@ -311,6 +338,26 @@ test('a shadow that lags gets as many as it takes at once; the others are droppe
   expect(await harness.gauge('rouse_queue_depth')).toBe(0);
   for (const response of held) response.setHeader('Content-Type', 'application/json').end('{}');
   await untilCounted({ busy: 7, same: 3 });
+});
+
+describe('one that takes as many as there are, and answers none', () => {
+  test.each([
+    ['256 requests at a time', 300, '', 256],
+    ['32 MiB', 200, 'x'.repeat(300_000), Math.floor((32 * 1024 * 1024) / 300_000)],
+  ])('has %s at most', async (_, calls, body, most) => {
+    let asked = 0;
+    const v1 = await harness.startInstance(reading((__, response) => response.end()));
+    const v2 = await harness.startInstance(() => void (asked += 1));
+    await publish(makeShadowed({}, { concurrency: 0 }), v1.port, v2.port);
+    for (let i = 0; i < calls; i += 1) {
+      expect((await call(harness.port, PATH, { method: 'POST', body })).status).toBe(200);
+    }
+    await until('the others are dropped', async () => {
+      return ((await outcomes())['busy'] ?? 0) + asked === calls;
+    });
+    expect(asked).toBeGreaterThan(most / 4);
+    expect(asked).toBeLessThanOrEqual(most);
+  });
 });
 
 test('a copy takes no slot that somebody waits for', async () => {
