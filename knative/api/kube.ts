@@ -210,7 +210,7 @@ export function createKube(connection: Connection, clock: Clock): Kube {
       const body = JSON.stringify({
         kind: 'DeleteOptions',
         apiVersion: 'v1',
-        propagationPolicy: 'Background',
+        propagationPolicy: resource.lingers ? 'Foreground' : 'Background',
         ...(uid !== undefined && { preconditions: { uid } }),
       });
       const path = pathOf(resource, place);

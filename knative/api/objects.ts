@@ -175,3 +175,37 @@ export interface Volume {
   readonly name: string;
   readonly emptyDir: { readonly sizeLimit: string };
 }
+
+/** Of an Indexed Job, whose pods are numbered from 0 on. */
+export interface Job extends KubeObject {
+  readonly spec?: {
+    readonly completionMode: 'Indexed';
+    readonly completions: number;
+    readonly parallelism: number;
+    readonly backoffLimitPerIndex: number;
+    readonly maxFailedIndexes: number;
+    readonly podReplacementPolicy: 'Failed';
+    readonly podFailurePolicy: { readonly rules: readonly Readonly<Record<string, unknown>>[] };
+    readonly ttlSecondsAfterFinished: number;
+    readonly template: {
+      readonly metadata: { readonly labels: Texts };
+      readonly spec: JobPodSpec;
+    };
+  };
+  readonly status?: Conditions;
+}
+
+export interface JobPodSpec {
+  readonly restartPolicy: 'Never';
+  readonly automountServiceAccountToken: boolean;
+  readonly enableServiceLinks: boolean;
+  readonly terminationGracePeriodSeconds: number;
+  readonly securityContext: Readonly<Record<string, unknown>>;
+  readonly containers: readonly (Omit<Container, 'ports' | 'args'> & {
+    readonly command: readonly string[];
+  })[];
+  readonly volumes: readonly (
+    | Volume
+    | { readonly name: string; readonly persistentVolumeClaim: { readonly claimName: string } }
+  )[];
+}

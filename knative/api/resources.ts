@@ -1,5 +1,6 @@
 import type {
   ConfigMap,
+  Job,
   KnativeRevision,
   KnativeService,
   KubeObject,
@@ -14,6 +15,8 @@ export interface Resource<T extends KubeObject = KubeObject> {
   readonly plural: string;
   /** Only those with these fields are listed and watched: a field selector. */
   readonly fields?: string;
+  /** Who is removed stays until all that belongs to it has gone. */
+  readonly lingers?: true;
   /** Of the type only: what its objects are. */
   readonly holds?: T;
 }
@@ -31,6 +34,7 @@ export const PODAUTOSCALERS: Resource<PodAutoscaler> = {
   plural: 'podautoscalers',
 };
 export const PODS: Resource<Pod> = { root: '/api/v1', plural: 'pods' };
+export const JOBS: Resource<Job> = { root: '/apis/batch/v1', plural: 'jobs', lingers: true };
 export const CONFIG_MAPS: Resource<ConfigMap> = { root: '/api/v1', plural: 'configmaps' };
 export const DEFINITIONS: Resource = {
   root: '/apis/apiextensions.k8s.io/v1',

@@ -38,6 +38,11 @@ export function revisionName({ key, spec, artifact, inspection }: Workload): str
   return `${service}-${cut(revision, room)}-${content}`;
 }
 
+/** The Job of the shards of a batch job: its pods' host names end with their numbers. */
+export function shardsJobName(namespace: string, id: string): string {
+  return `batch-${cut(id, LONGEST_SERVICE)}-${hash(`${namespace}/${id}`)}`;
+}
+
 /** At most so long, and without a dash at the end. */
 function cut(text: string, length: number): string {
   return text.slice(0, length).replace(/-+$/, '');

@@ -26,6 +26,7 @@ async function work(message: Exclude<ToRunner, { type: 'slots' }>): Promise<From
   const report = await runJob(order, {
     ...parts,
     tell: (progress) => sendTo(process, progress),
+    onShards: (count) => sendTo(process, { type: 'shards', count }),
     onSlots(set) {
       setSlots = set;
       set(firstSlots);

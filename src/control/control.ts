@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { NamespaceBudget } from '#domain/budgets.ts';
+import type { RunBounds } from '#domain/job-run.ts';
 import { modelKey, modelOf } from '#domain/names.ts';
 import type { RetentionDefaults } from '#domain/retention.ts';
 import { readRollout } from '#domain/rollout.ts';
@@ -95,9 +96,13 @@ export interface Batch {
   readonly programs?: ProgramRunner | undefined;
   /** The data plane as a caller of this machine writes it. */
   readonly dataPlane: string;
+  /** As the pods of shards write it; absent: there are none. */
+  readonly shardDataPlane?: string | undefined;
+  readonly mostShards: number;
   /** Connections to it begin with a PROXY header. */
   readonly proxyProtocol: boolean;
-  readonly dataFolder: string;
+  /** Where jobs read and write. */
+  readonly bounds: RunBounds;
   /** More instances of a job than that do not score more. */
   readonly cores: number;
   /** Letters and digits, each time others. */
@@ -403,7 +408,8 @@ export async function createControl(options: {
         ...base,
         book: timetable,
         scheduler,
-        hasJobs: jobs !== undefined,
+        hasBatches: options.batch !== undefined,
+        hasPrograms: options.batch?.programs !== undefined,
         newId: makeId,
       }),
       ...createArtifactUseCases(artifacts, options.artifactKeys),

@@ -1,4 +1,5 @@
 import {
+  type BatchRequest,
   isEnded,
   isProgram,
   jobKey,
@@ -8,7 +9,7 @@ import {
 } from '#domain/job.ts';
 import type { RunCheck } from '#domain/job-run.ts';
 import { modelKey } from '#domain/names.ts';
-import { parseDocument } from '#domain/parse.ts';
+import { formatProblem, parseDocument } from '#domain/parse.ts';
 import type { ProgramRequest } from '#domain/program-job.ts';
 import type { Actor } from '#domain/records.ts';
 import type { Clock } from '#lib/clock.ts';
@@ -42,11 +43,17 @@ const TRIED_ROWS = 5;
 /** A job has the server read and write files as its user: as whoever deploys a program can, too. */
 const ROLE = 'deploy';
 
+export const NO_BATCHES =
+  'batch jobs need a folder for their files: on Knative, serve with --knative-batch-folder';
+export const NO_PROGRAMS = 'programs run where Rouse has its instances itself';
+
 export interface JobParts {
   readonly jobs: Jobs;
   readonly runner: JobRunner;
   readonly programs?: ProgramRunner | undefined;
   readonly places: Places;
+  /** Pods that may score a job side by side; 1: none can, a job is one process. */
+  readonly mostShards: number;
   /** Letters and digits, each time others. */
   readonly newId: () => string;
 }
@@ -59,7 +66,7 @@ export function createJobUseCases(
 
   function need(): JobParts {
     if (parts) return parts;
-    throw new Fault('not_implemented', 'jobs run where Rouse has its instances itself');
+    throw new Fault('not_implemented', NO_BATCHES);
   }
 
   function find(namespace: string, id: string): JobShown {
@@ -84,6 +91,7 @@ export function createJobUseCases(
       const parent = parentOf(namespace, input);
       return { ...common, spec: input, ...(parent && { parent }), attempts: 0, failures: 0 };
     }
+    checkShards(input);
     const revision = pickRevision(requireModel(catalog, namespace, input.model), input);
     const nothing = { rows: { done: 0, failed: 0 }, instanceSeconds: 0 };
     return { ...common, spec: input, revision, ...nothing };
@@ -108,6 +116,17 @@ export function createJobUseCases(
       ({ value: { spec } }) => spec.kind !== 'program' && spec.output.path === path,
     );
     if (other) throw new Fault('conflict', `job ${other.value.id} is to write ${path}`);
+  }
+
+  function checkShards({ shards = 1 }: BatchRequest): void {
+    const { mostShards } = need();
+    if (shards <= mostShards) return;
+    const expected =
+      mostShards > 1
+        ? `at most ${mostShards}`
+        : 'none: shards are pods, where Rouse is served with --knative-batch-claim';
+    const problem = { key: 'shards', value: String(shards), expected };
+    throw new Fault('invalid', formatProblem(problem), { problems: [problem] });
   }
 
   async function check(record: JobRecord): Promise<void> {
@@ -175,7 +194,7 @@ export function createJobUseCases(
 
 function requirePrograms({ programs }: JobParts): ProgramRunner {
   if (programs) return programs;
-  throw new Fault('not_implemented', 'programs run where Rouse has its instances itself');
+  throw new Fault('not_implemented', NO_PROGRAMS);
 }
 
 /** The one that was named, or that with most of the traffic. */

@@ -14,6 +14,7 @@ import { Fault } from '#lib/fault.ts';
 import type { Artifacts } from '#store/artifacts.ts';
 import type { Catalog } from './catalog.ts';
 import { checkMatch, checkPushed } from './checks.ts';
+import { NO_BATCHES, NO_PROGRAMS } from './job-usecases.ts';
 import { MAX_PAGE } from './limits.ts';
 import { requireRole } from './roles.ts';
 import type { KnownSchedule, ScheduleBook } from './schedules/book.ts';
@@ -39,9 +40,10 @@ export function createScheduleUseCases(options: {
   newId: () => string;
   catalog: Pick<Catalog, 'model'>;
   artifacts: Pick<Artifacts, 'touch'>;
-  hasJobs: boolean;
+  hasBatches: boolean;
+  hasPrograms: boolean;
 }): ScheduleUseCases {
-  const { book, scheduler, catalog, artifacts, hasJobs, clock, newId } = options;
+  const { book, scheduler, catalog, artifacts, hasBatches, hasPrograms, clock, newId } = options;
 
   function find(namespace: string, name: string): KnownSchedule {
     const found = book.get(scheduleKey(namespace, name));
@@ -52,9 +54,8 @@ export function createScheduleUseCases(options: {
   /** What cannot be done is noticed now, not at three in the morning. */
   function checkTask(namespace: string, spec: ScheduleSpec): void {
     const { kind, model } = taskOf(spec);
-    if ((kind === 'batch' || kind === 'program') && !hasJobs) {
-      throw new Fault('not_implemented', 'jobs run where Rouse has its instances itself');
-    }
+    if (kind === 'batch' && !hasBatches) throw new Fault('not_implemented', NO_BATCHES);
+    if (kind === 'program' && !hasPrograms) throw new Fault('not_implemented', NO_PROGRAMS);
     if (model === undefined || catalog.model(modelKey(namespace, model))) return;
     const expected = `a model of namespace ${namespace}`;
     const problem = { key: `spec.${kind}.model`, value: JSON.stringify(model), expected };

@@ -7,15 +7,28 @@ import type { TensorInfo } from './records.ts';
  * killed at any moment loses nothing that it told of: the next one goes on from what is on disk.
  */
 
+/** Which shard a process is, as Kubernetes tells the pods of an Indexed Job. */
+export const SHARD_INDEX_ENV = 'JOB_COMPLETION_INDEX';
+/** The status with which a shard ends that will come to nothing, however often it is tried. */
+export const SHARD_HOPELESS = 3;
+
 /** All that a runner has to know. */
 export interface RunOrder {
+  readonly namespace: string;
   readonly id: string;
   readonly spec: BatchRequest;
   readonly model: RunModel;
   /** Of the job alone: parts, what is fetched, the checkpoint. */
   readonly folder: string;
-  /** No job reads or writes in there. */
-  readonly dataFolder: string;
+  /** Where it reads and writes. */
+  readonly bounds: RunBounds;
+}
+
+export interface RunBounds {
+  /** Nothing in there. */
+  readonly closed: readonly string[];
+  /** In there only; absent: wherever its user can. */
+  readonly within?: string;
 }
 
 export interface RunModel {
@@ -42,6 +55,8 @@ export type ToRunner =
 
 export type FromRunner =
   | RunProgress
+  /** So many shards are to be run, by somebody else, as `src/batch/shard.ts`; 0: no more. */
+  | { readonly type: 'shards'; readonly count: number }
   | { readonly type: 'checked'; readonly check: RunCheck }
   /** All is written under its final names. */
   | { readonly type: 'done'; readonly report: Omit<JobReport, 'instanceSeconds'> }

@@ -15,6 +15,9 @@ const MOST_COLUMNS = 10_000;
 /** Rows of one request: what a model server takes as one body has 64 MiB. */
 const MOST_BATCH_ROWS = 65_536;
 
+/** More ask one data plane for no more. */
+export const MOST_SHARDS = 64;
+
 const SHARE = 'a number of rows such as 100, or a share of them such as 5%';
 const column = z.string().min(1).max(1024);
 const format = z.enum(FORMATS).optional().meta({ description: 'Absent: by the ending.' });
@@ -55,6 +58,10 @@ export const batchSpec = z.strictObject({
     .max(MOST_BATCH_ROWS)
     .optional()
     .meta({ description: 'Rows of a request. Absent: found while it runs.' }),
+  shards: z.int().min(1).max(MOST_SHARDS).optional().meta({
+    description:
+      'Pods that score it side by side, on Kubernetes. Absent: one process, beside control.',
+  }),
   maxFailed: z
     .string({ error: SHARE })
     .regex(/^([0-9]{1,12}|[0-9]{1,2}(\.[0-9]{1,3})?%)$/, SHARE)
@@ -64,6 +71,11 @@ export const batchSpec = z.strictObject({
 });
 export type BatchRequest = z.input<typeof batchSpec>;
 export type BatchSpec = z.output<typeof batchSpec>;
+
+/** Whether its rows are scored by several, each a range of them. */
+export function isSharded({ shards = 1 }: Pick<BatchRequest, 'shards'>): boolean {
+  return shards > 1;
+}
 
 export const jobSpec = z.discriminatedUnion('kind', [batchSpec, programSpec]);
 /** As it is asked for and stored. */

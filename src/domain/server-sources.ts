@@ -5,6 +5,7 @@ import {
   DEFAULT_MEMORY_SHARE,
   SERVER_FIELDS,
   serverDocument,
+  type KnativeBatch,
   type ServerField,
   type ServerSettings,
   type ServerSpec,
@@ -42,12 +43,22 @@ export function parseServer(sources: ServerSources): ServerSettings {
   const { runtime, knative, ...rest } = spec;
   const { certificate = [], key = [] } = spec.tls;
   const { image = '', control = '', metrics } = knative;
+  const batch = batchOf(knative);
   return {
     ...rest,
-    knative: runtime === 'knative' ? { image, control, metrics } : undefined,
+    knative: runtime === 'knative' ? { image, control, metrics, batch } : undefined,
     memory: spec.memory ?? Math.floor(totalMemory * DEFAULT_MEMORY_SHARE),
     tls: certificate.map((each, i) => ({ certificate: each, key: key[i] ?? '' })),
   };
+}
+
+function batchOf({
+  batch: { folder, claim, requests },
+}: ServerSpec['knative']): KnativeBatch | undefined {
+  if (folder === undefined) return undefined;
+  if (claim === undefined || requests === undefined) return { folder, shards: undefined };
+  const [namespace = '', name = ''] = claim.split('/');
+  return { folder, shards: { claim: { namespace, name }, requests } };
 }
 
 function refuse(problems: readonly Problem[]): void {
@@ -73,11 +84,27 @@ function problemsBetween(spec: ServerSpec): Problem[] {
 
 function problemsOfKnative({ runtime, knative }: ServerSpec): Problem[] {
   if (runtime !== 'knative') return [];
-  const { image, control } = knative;
+  const { image, control, batch } = knative;
   return [
     ...(image === undefined ? [missing('knative.image', 'the image of the model servers')] : []),
     ...(control === undefined
       ? [missing('knative.control', "control's address as pods reach it")]
+      : []),
+    ...problemsOfBatch(batch),
+  ];
+}
+
+function problemsOfBatch({ folder, claim, requests }: ServerSpec['knative']['batch']): Problem[] {
+  const more = claim !== undefined || requests !== undefined;
+  return [
+    ...(more && folder === undefined
+      ? [missing('knative.batch.folder', 'where the volume of the claim is mounted')]
+      : []),
+    ...(claim === undefined && requests !== undefined
+      ? [missing('knative.batch.claim', 'the claim of the volume that pods of jobs mount')]
+      : []),
+    ...(claim !== undefined && requests === undefined
+      ? [missing('knative.batch.requests', "the data plane's address as pods reach it")]
       : []),
   ];
 }

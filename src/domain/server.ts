@@ -65,6 +65,29 @@ const limits = z.strictObject({
     .meta({ description: 'Open connections to the data plane; each worker has its share.' }),
 });
 
+const batch = z.strictObject({
+  folder: z
+    .string()
+    .max(4096)
+    .regex(/^\/.*[^/]$/, 'an absolute path of a folder')
+    .optional()
+    .meta({
+      description: 'Folder of the files that batch jobs read and write; without it there are none.',
+    }),
+  claim: z
+    .string()
+    .regex(/^[a-z0-9-]{1,63}\/[a-z0-9.-]{1,253}$/, 'namespace/name of a PersistentVolumeClaim')
+    .optional()
+    .meta({
+      description:
+        'PersistentVolumeClaim with that folder: jobs with shards run as pods that mount it.',
+    }),
+  requests: z
+    .url({ protocol: /^http$/, error: 'an http:// address' })
+    .optional()
+    .meta({ description: "The data plane's address as these pods reach it." }),
+});
+
 const knative = z.strictObject({
   image: z
     .string()
@@ -79,6 +102,7 @@ const knative = z.strictObject({
   metrics: address.optional().meta({
     description: "Where the cluster's API server gets metrics for HorizontalPodAutoscalers.",
   }),
+  batch: batch.prefault({}).meta({ description: 'Of batch jobs.' }),
 });
 
 const prometheus = z.strictObject({
@@ -194,6 +218,21 @@ export interface KnativeSettings {
   readonly control: string;
   /** Where the API server gets metrics; undefined: nowhere. */
   readonly metrics: HostPort | undefined;
+  /** Undefined: there are no batch jobs. */
+  readonly batch: KnativeBatch | undefined;
+}
+
+export interface KnativeBatch {
+  /** Jobs read and write in there only. */
+  readonly folder: string;
+  /** Undefined: a job is one process, beside control. */
+  readonly shards: ShardSettings | undefined;
+}
+
+/** Where the pods of jobs get their files, and send their requests. */
+export interface ShardSettings {
+  readonly claim: { readonly namespace: string; readonly name: string };
+  readonly requests: string;
 }
 
 export type ServerSettings = Omit<ServerSpec, 'memory' | 'tls' | 'runtime' | 'knative'> & {
@@ -235,6 +274,9 @@ export const SERVER_FIELDS: readonly ServerField[] = [
   field('knative.image', 'platform', 'text', knative.shape.image),
   field('knative.control', 'platform', 'text', knative.shape.control),
   field('knative.metrics', 'platform', 'text', knative.shape.metrics),
+  field('knative.batch.folder', 'platform', 'text', batch.shape.folder),
+  field('knative.batch.claim', 'platform', 'text', batch.shape.claim),
+  field('knative.batch.requests', 'platform', 'text', batch.shape.requests),
   field('budgets', 'platform', 'budgets', serverSpec.shape.budgets),
   field('prometheus.url', 'platform', 'text', prometheus.shape.url),
   field('workers', 'platform', 'number', serverSpec.shape.workers),

@@ -3,16 +3,20 @@ import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
 import { createConnection } from '#knative/api/client.ts';
 import { createKube } from '#knative/api/kube.ts';
+import { createShardJobs, type ShardJobs } from '#knative/batch/shard-jobs.ts';
 import { createMetricsApi, type MetricsApi } from '#knative/metrics-api/metrics-api.ts';
 import { createModelMirror } from '#knative/models/model-mirror.ts';
 import { createModelObjects, type ModelObjects } from '#knative/models/models.ts';
 import type { ModelPlatform } from '#knative/models/platform.ts';
 import { createKnativeRuntime } from '#knative/runtime/runtime.ts';
 import type { Runtime } from '#runtime/runtime.ts';
+import { SHARD } from './job-runner.ts';
 
 /** The cluster as Rouse works with it. */
 export interface ClusterRuntime {
   readonly runtime: Runtime;
+  /** Undefined: jobs have no pods. */
+  readonly shards: ShardJobs | undefined;
   /** Models come from the cluster, too. Ends before what the platform is made of. */
   followModels(platform: ModelPlatform): ModelObjects;
 }
@@ -62,6 +66,7 @@ export async function createClusterRuntime(options: {
           connection.close();
         },
       },
+      shards: createShards(settings, { kube, clock, log }),
       followModels: (platform) => createModelObjects({ kube, mirror, platform, clock, log }),
     };
   } catch (error) {
@@ -69,6 +74,15 @@ export async function createClusterRuntime(options: {
     connection.close();
     throw error;
   }
+}
+
+function createShards(
+  { image, batch }: KnativeSettings,
+  parts: Omit<Parameters<typeof createShardJobs>[0], 'outfit'>,
+): ShardJobs | undefined {
+  if (!batch?.shards) return undefined;
+  const { claim } = batch.shards;
+  return createShardJobs({ ...parts, outfit: { image, ...SHARD, claim, folder: batch.folder } });
 }
 
 async function serveMetrics(

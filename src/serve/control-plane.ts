@@ -27,7 +27,7 @@ import { type DataFolder, dataFolderAt } from './data-folder.ts';
 import { applyAtStart } from './apply-at-start.ts';
 import { findCurlWay } from './curl-way.ts';
 import { makeFirstKey } from './first-key.ts';
-import { createJobRunner } from './job-runner.ts';
+import { makeClusterJobs, makeJobs } from './job-places.ts';
 import { createModelPlatform } from './model-platform.ts';
 import { createProgramRunner } from './program-runner.ts';
 
@@ -76,6 +76,7 @@ export async function createControlPlane(
   const { knative } = settings;
   const cluster = knative && (await createCluster(knative, local, artifactKeys, log));
   const runtime = cluster ? cluster.runtime : local;
+  const jobs = cluster ? makeClusterJobs(knative?.batch, cluster, folder, log) : makeJobs(folder);
   const host = await places.createHost();
   const publisher = createPublisher({ host, epoch: randomUUID(), clock, log });
   const control = await createControl({
@@ -106,16 +107,14 @@ export async function createControlPlane(
       proxyProtocol: settings.proxyProtocol,
       platformSecret,
     },
-    ...(!knative && {
+    ...(jobs && {
       batch: {
-        runner: createJobRunner(folder),
+        ...jobs,
         programs:
           runtime.tasks &&
           createProgramRunner({ runtime, tasks: runtime.tasks, artifacts, folder: folder.jobs }),
         dataPlane: setup.dataPlane,
         proxyProtocol: settings.proxyProtocol,
-        dataFolder: folder.path,
-        cores: availableParallelism(),
         newId: () => randomBytes(3).toString('hex'),
       },
     }),

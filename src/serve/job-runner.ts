@@ -23,13 +23,22 @@ const MALLOC = {
 };
 
 /** How a runner is started, so that reading takes little. */
-export const RUNNER: { readonly execArgv: readonly string[]; readonly env: NodeJS.ProcessEnv } = {
+export const RUNNER: {
+  readonly execArgv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+} = {
   execArgv: [
     '--no-warnings',
     `--max-old-space-size=${HEAP_MB}`,
     `--max-semi-space-size=${YOUNG_MB}`,
   ],
   env: MALLOC,
+};
+
+/** How a shard is started, in our image. */
+export const SHARD = {
+  command: ['node', ...RUNNER.execArgv, 'src/batch/shard.ts'],
+  env: RUNNER.env,
 };
 
 /** Runners are children of control, which they do not outlive. */

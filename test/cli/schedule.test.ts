@@ -59,7 +59,7 @@ test('a batch job is refused where there are none', async () => {
   await world.write('batch.yaml', warm('nightly').replace(/warmUp.*/, batch));
   const ran = await world.run(['apply', '-f', '.']);
   expect(ran.status).toBe(1);
-  expect(ran.stderr).toContain('batch.yaml: jobs run where Rouse has its instances itself');
+  expect(ran.stderr).toContain('batch.yaml: batch jobs need a folder for their files');
 });
 
 test('it is shown, run, and removed; JSON has it as it was written', async () => {

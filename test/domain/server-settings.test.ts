@@ -53,6 +53,10 @@ test('a flag wins over the environment, the environment over the file', () => {
 });
 
 const CLUSTER = { image: 'dev.local/server:v1', control: 'http://10.244.0.1:8081' };
+const SHARDED = {
+  folder: '/batch',
+  shards: { claim: { namespace: 'rouse', name: 'files' }, requests: 'http://rouse' },
+};
 /** Where the settings have it, if elsewhere. */
 const KEYS: Record<string, string> = {
   'tls.certificate': 'tls',
@@ -61,6 +65,9 @@ const KEYS: Record<string, string> = {
   'knative.image': 'knative',
   'knative.control': 'knative',
   'knative.metrics': 'knative.metrics',
+  'knative.batch.folder': 'knative.batch',
+  'knative.batch.claim': 'knative.batch',
+  'knative.batch.requests': 'knative.batch',
 };
 
 test('every field can be said in all three ways', () => {
@@ -77,6 +84,9 @@ test('every field can be said in all three ways', () => {
     'knative.image': ['dev.local/server:v1', CLUSTER],
     'knative.control': ['http://10.244.0.1:8081', CLUSTER],
     'knative.metrics': ['0.0.0.0:8443', { host: '0.0.0.0', port: 8443 }],
+    'knative.batch.folder': ['/batch', { folder: '/batch', shards: undefined }],
+    'knative.batch.claim': ['rouse/files', SHARDED],
+    'knative.batch.requests': ['http://rouse', SHARDED],
     budgets: [
       'a=4Gi, b=12',
       [
@@ -119,6 +129,15 @@ test('every field can be said in all three ways', () => {
     'knative.image': { runtime: 'knative', knative: { control: CLUSTER.control } },
     'knative.control': { runtime: 'knative', knative: { image: CLUSTER.image } },
     'knative.metrics': { runtime: 'knative', knative: CLUSTER },
+    'knative.batch.folder': { runtime: 'knative', knative: CLUSTER },
+    'knative.batch.claim': {
+      runtime: 'knative',
+      knative: { ...CLUSTER, batch: { folder: '/batch', requests: 'http://rouse' } },
+    },
+    'knative.batch.requests': {
+      runtime: 'knative',
+      knative: { ...CLUSTER, batch: { folder: '/batch', claim: 'rouse/files' } },
+    },
   };
   for (const { path, flag, env } of SERVER_FIELDS) {
     const [text, value] = texts[path] ?? ['', undefined];
@@ -198,6 +217,11 @@ test('what pods need is asked for where instances are pods', () => {
     problemsOf({ flags: { ...flags, '--knative-image': 'x', '--knative-control': 'y' } }),
   ).toEqual(['--knative-control']);
   expect(problemsOf({ flags: { '--runtime': 'docker' } })).toEqual(['--runtime']);
+  const batch = (said: object): unknown =>
+    problemsOf({ file: file({ runtime: 'knative', knative: { ...CLUSTER, batch: said } }) });
+  expect(batch({ folder: '/batch' })).toEqual([]);
+  expect(batch({ claim: 'a/b' })).toEqual(['knative.batch.folder', 'knative.batch.requests']);
+  expect(batch({ folder: '/batch', requests: 'http://rouse' })).toEqual(['knative.batch.claim']);
 });
 
 test('a number below the least, and a head too small for any request, are told with the bound', () => {
@@ -229,7 +253,7 @@ test('a file that is no mapping is a problem, not a crash', () => {
 /** Fields that are nowhere unless they are said. */
 const OPTIONAL: Record<string, string[]> = {
   tls: ['certificate', 'key'],
-  knative: ['image', 'control', 'metrics'],
+  knative: ['image', 'control', 'metrics', 'batch.folder', 'batch.claim', 'batch.requests'],
   prometheus: ['url'],
   requests: ['anonymous', 'most', 'bytes', 'keep', 'deadline'],
   webhooks: ['allow'],

@@ -10,13 +10,14 @@
 {{- $_ := set $object.spec "type" $ingress.service -}}
 {{- toYaml $object -}}
 {{- else if eq $object.kind "PersistentVolumeClaim" -}}
-{{- include "rouse.claim" (dict "claim" $object "storage" .root.Values.storage) -}}
+{{- $storage := ternary .root.Values.batch .root.Values.storage (eq $object.metadata.name "rouse-batch") -}}
+{{- include "rouse.claim" (dict "claim" $object "storage" $storage) -}}
 {{- else -}}
 {{- .text | trim -}}
 {{- end -}}
 {{- end -}}
 
-{{- /* The volume of all state, or nothing. */ -}}
+{{- /* A volume, or nothing. */ -}}
 {{- define "rouse.claim" -}}
 {{- if not .storage.ephemeral -}}
 {{- $_ := set .claim.spec.resources.requests "storage" .storage.size -}}
@@ -49,6 +50,15 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if and $values.batch.enabled (eq (first .pod.containers).name "rouse") -}}
+{{- $patch := include "rouse.batch" .root | fromYaml -}}
+{{- $_ := set .pod "volumes" (concat .pod.volumes $patch.spec.template.spec.volumes) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* The change of control for batch jobs, in this namespace. */ -}}
+{{- define "rouse.batch" -}}
+{{- .Files.Get "batch/patch/control.yaml" | replace "rouse-system" .Release.Namespace -}}
 {{- end -}}
 
 {{- /* Changes the container of control: resources, settings, and the image of the models' servers. */ -}}
@@ -61,6 +71,14 @@
 {{- range $each := (first $patch.spec.template.spec.containers).env -}}
 {{- $_ := set $said $each.name $each.value -}}
 {{- end -}}
+{{- end -}}
+{{- if $values.batch.enabled -}}
+{{- $patch := include "rouse.batch" .root | fromYaml -}}
+{{- $container := first $patch.spec.template.spec.containers -}}
+{{- range $each := $container.env -}}
+{{- $_ := set $said $each.name $each.value -}}
+{{- end -}}
+{{- $_ := set .container "volumeMounts" (concat .container.volumeMounts $container.volumeMounts) -}}
 {{- end -}}
 {{- $said = mergeOverwrite $said $values.env -}}
 {{- $env := list -}}

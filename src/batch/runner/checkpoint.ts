@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { JobRows } from '#domain/job.ts';
 import type { ColumnHead } from '../rows/rows.ts';
 import type { ReportMemory } from './report.ts';
 
@@ -10,7 +11,7 @@ import type { ReportMemory } from './report.ts';
  * 1. Whoever has it open is the only one: the kernel's lock on `lock.db` ends with its process, however that ends. The
  *    next one waits for it.
  * 2. A part is named here only when its files are on disk; a file that no part names means nothing.
- * 3. Parts are rows that stand one behind the other, from row 0 on, without a gap.
+ * 3. Parts are rows that stand one behind the other, from the first row on, without a gap.
  */
 export interface Checkpoint {
   readonly parts: readonly Part[];
@@ -23,13 +24,17 @@ export interface Checkpoint {
   close(): void;
 }
 
-/** Rows `first` to before `past` of the input: `rows` of them are scored, the others have failed. */
-export interface Part {
+/** `rows` of its rows are scored, the others have failed. */
+export interface Part extends RowRange {
   readonly number: number;
-  readonly first: number;
-  readonly past: number;
   readonly rows: number;
   readonly failed: number;
+}
+
+/** Rows `first` to before `past` of the input. */
+export interface RowRange {
+  readonly first: number;
+  readonly past: number;
 }
 
 interface State {
@@ -40,6 +45,10 @@ interface State {
   readonly memory: ReportMemory;
   /** There are no more rows. */
   readonly complete: true;
+  /** Of a job with shards: which rows each of them scores. */
+  readonly ranges: readonly RowRange[];
+  /** Of a job with shards that have ended. */
+  readonly rows: JobRows;
   /** Final names are being given. */
   readonly publishing: true;
 }
@@ -56,11 +65,14 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 `;
 
-export function openCheckpoint(folder: string): Checkpoint {
+/** `first`: the first row that is to be scored. */
+export function openCheckpoint(folder: string, first = 0): Checkpoint {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const lock = new DatabaseSync(join(folder, 'lock.db'), { timeout: FORMER_MS });
   lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   const db = new DatabaseSync(join(folder, 'checkpoint.db'));
+  // Without memory that is shared with others, which a network's file system does not have.
+  db.exec('PRAGMA locking_mode = EXCLUSIVE;');
   // FULL: in WAL mode nothing less syncs at each commit.
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
   db.exec(SCHEMA);
@@ -76,7 +88,7 @@ export function openCheckpoint(folder: string): Checkpoint {
       return parts;
     },
     get next() {
-      return parts.at(-1)?.past ?? 0;
+      return parts.at(-1)?.past ?? first;
     },
     get<K extends keyof State>(name: K): State[K] | undefined {
       const text = read.get(name)?.['value'];

@@ -81,6 +81,27 @@ function countValues(memory: OutputMemory, list: ColumnValues): void {
   if (Object.keys(values).length > MOST_VALUES) memory.values = null;
 }
 
+/** The same output, seen by somebody else. */
+export function addOutput(memory: OutputMemory, other: OutputMemory): void {
+  const extremes = [memory.low, memory.high, other.low, other.high].filter((each) => each !== null);
+  memory.count += other.count;
+  memory.sum += other.sum;
+  memory.low = extremes.length > 0 ? Math.min(...extremes) : null;
+  memory.high = extremes.length > 0 ? Math.max(...extremes) : null;
+  memory.points = mergePoints([memory.points, other.points], MOST_POINTS);
+  memory.values = addCounts(memory.values, other.values);
+}
+
+function addCounts(
+  one: OutputMemory['values'],
+  other: OutputMemory['values'],
+): OutputMemory['values'] {
+  if (one === null || other === null) return null;
+  const sums = { ...one };
+  for (const [value, count] of Object.entries(other)) sums[value] = (sums[value] ?? 0) + count;
+  return Object.keys(sums).length > MOST_VALUES ? null : sums;
+}
+
 export function makeDistribution(memory: OutputMemory): Distribution {
   const { name, count, sum, low, high, points, values } = memory;
   const frequent = Object.entries(values ?? {})

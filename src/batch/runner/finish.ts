@@ -4,35 +4,47 @@ import { batchSpec } from '#domain/job.ts';
 import type { RunOrder } from '#domain/job-run.ts';
 import { assemble } from '../rows/assemble.ts';
 import { fileFault, makeDurable } from '../rows/durable.ts';
-import type { Checkpoint, Part } from './checkpoint.ts';
+import type { Checkpoint, OutputColumns, Part } from './checkpoint.ts';
 import { partFiles } from './parts.ts';
 import { finalPaths, finishedPaths } from './paths.ts';
 import type { Plan } from './plan.ts';
 import { publish } from './publish.ts';
 
+/** All rows of a job, on disk. */
+export interface Written {
+  /** In the order of their rows, each in the folder of who scored it. */
+  readonly parts: readonly WrittenPart[];
+  readonly columns: OutputColumns;
+}
+
+interface WrittenPart extends Part {
+  readonly folder: string;
+}
+
 /** Puts the parts together, beside the place of the output; from then on only names have to be given. */
 export async function finish(
-  { id, folder }: RunOrder,
+  id: string,
   { spec, output }: Plan,
+  { parts, columns }: Written,
   checkpoint: Checkpoint,
 ): Promise<void> {
-  const { parts } = checkpoint;
   const finished = finishedPaths(spec, id);
   const scored = parts.filter(({ rows }) => rows > 0);
-  const columns = checkpoint.get('columns') ?? [];
   await assemble(
-    scored.map(({ number }) => partFiles(folder, number).scored),
+    scored.map(({ folder, number }) => partFiles(folder, number).scored),
     { ...output, path: finished.scored, columns, replace: true },
   );
   const failed = parts.filter((part) => part.failed > 0);
-  if (failed.length > 0) await joinFailed(folder, failed, finished.failed);
+  if (failed.length > 0) await joinFailed(failed, finished.failed);
   checkpoint.set('publishing', true);
 }
 
-async function joinFailed(folder: string, parts: readonly Part[], path: string): Promise<void> {
+async function joinFailed(parts: readonly WrittenPart[], path: string): Promise<void> {
   try {
     await pipeline(async function* () {
-      for (const { number } of parts) yield* createReadStream(partFiles(folder, number).failed);
+      for (const { folder, number } of parts) {
+        yield* createReadStream(partFiles(folder, number).failed);
+      }
     }, createWriteStream(path));
     await makeDurable(path);
   } catch (error) {

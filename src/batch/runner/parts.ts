@@ -135,6 +135,6 @@ function bytesOfValues(values: Column['values']): number {
   return values.reduce((sum, text) => sum + text.length, 0);
 }
 
-function formatHeads(heads: OutputColumns): string {
+export function formatHeads(heads: OutputColumns): string {
   return heads.map((head) => `${head.name} ${formatType(head)}`).join(', ');
 }

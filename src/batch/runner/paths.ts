@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
 import { access, realpath } from 'node:fs/promises';
-import { basename, dirname, join, sep } from 'node:path';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 import type { BatchSpec } from '#domain/job.ts';
+import type { RunBounds } from '#domain/job-run.ts';
 import { Fault } from '#lib/fault.ts';
 import { fileFault, partialOf } from '../rows/durable.ts';
 import { locate } from '../rows/locate.ts';
@@ -33,21 +34,42 @@ export function unfinishedPaths(spec: Written, id: string): string[] {
   return [scored, failed, partialOf(scored)];
 }
 
-/** Throws a Fault where a file of the job lies in the data folder, or cannot be written. */
-export async function checkPaths({ input, output }: BatchSpec, dataFolder: string): Promise<void> {
-  const own = await realpath(dataFolder);
-  const files = input.location.startsWith('/') ? await locate(input.location) : [];
-  for (const { path } of files) refuseInside(own, await realpath(path), path);
+/** Throws a Fault where a file of the job lies out of bounds, or cannot be written. */
+export async function checkPaths({ input, output }: BatchSpec, bounds: RunBounds): Promise<void> {
+  const closed = await Promise.all(bounds.closed.map(realpathIfThere));
+  const within = await realpathIfThere(bounds.within ?? '/');
+  const check = (real: string, path: string): void => {
+    if (closed.some((own) => isInside(own, real))) {
+      throw new Fault('forbidden', `${path} lies in the data folder of Rouse, where no job goes`);
+    }
+    if (!isInside(within, real)) throw makeOutside(path, bounds.within);
+  };
+  if (input.location.startsWith('/')) {
+    // Before it is looked at: what is there is nobody's business either.
+    if (!isInside(bounds.within ?? '/', resolve(input.location))) {
+      throw makeOutside(input.location, bounds.within);
+    }
+    for (const { path } of await locate(input.location)) check(await realpath(path), path);
+  }
   const folder = dirname(output.path);
   try {
-    refuseInside(own, join(await realpath(folder), basename(output.path)), output.path);
+    check(join(await realpath(folder), basename(output.path)), output.path);
     await access(folder, constants.W_OK);
   } catch (error) {
     throw fileFault(error, output.path);
   }
 }
 
-function refuseInside(folder: string, real: string, path: string): void {
-  if (real !== folder && !real.startsWith(folder + sep)) return;
-  throw new Fault('forbidden', `${path} lies in the data folder of Rouse, where no job goes`);
+/** What is not there holds nothing. */
+async function realpathIfThere(path: string): Promise<string> {
+  return await realpath(path).catch(() => path);
+}
+
+function isInside(folder: string, path: string): boolean {
+  return folder === '/' || path === folder || path.startsWith(folder + sep);
+}
+
+function makeOutside(path: string, within: string | undefined): Fault {
+  const expected = `expected a path in ${within}, where jobs have their files`;
+  return new Fault('forbidden', `${path} is out of bounds: ${expected}`);
 }

@@ -27,14 +27,9 @@ export interface Plan {
 const MOST_FETCHED = 256 * 2 ** 30;
 
 /** Opens the input. Throws a Fault that says what is wrong with the input, the columns or the output. */
-export async function openPlan({
-  spec: written,
-  model,
-  folder,
-  dataFolder,
-}: RunOrder): Promise<Plan> {
+export async function openPlan({ spec: written, model, folder, bounds }: RunOrder): Promise<Plan> {
   const spec = batchSpec.parse(written);
-  await checkPaths(spec, dataFolder);
+  await checkPaths(spec, bounds);
   const { path, replace } = spec.output;
   const output = { path, replace, ...encodingOf(path, spec.output.format) };
   const { location, format } = spec.input;

@@ -1,6 +1,12 @@
 import type { JobReport, JobRows } from '#domain/job.ts';
 import { LATENCY_BUCKETS, latencyBucket, latencyQuantile } from '#domain/latency.ts';
-import { addValues, beginOutput, makeDistribution, type OutputMemory } from './distribution.ts';
+import {
+  addOutput,
+  addValues,
+  beginOutput,
+  makeDistribution,
+  type OutputMemory,
+} from './distribution.ts';
 import type { Scored } from './score.ts';
 
 /** What is told of a job at its end, counted while it runs. All of it is in `memory`, so that it survives a restart. */
@@ -30,31 +36,7 @@ const MOST_REASONS = 50;
 const OTHER = 'other reasons';
 
 export function createReportBook(before: ReportMemory | undefined): ReportBook {
-  const memory = before ?? {
-    seconds: 0,
-    requests: 0,
-    retries: 0,
-    sent: 0,
-    latencies: Array.from({ length: LATENCY_BUCKETS }, () => 0),
-    longest: 0,
-    failures: {},
-    outputs: [],
-  };
-
-  function countFailure(reason: string): void {
-    const { failures } = memory;
-    const isKnown = Object.hasOwn(failures, reason) || Object.keys(failures).length < MOST_REASONS;
-    const name = isKnown ? reason : OTHER;
-    failures[name] = (failures[name] ?? 0) + 1;
-  }
-
-  function outputOf(name: string): OutputMemory {
-    const known = memory.outputs.find((output) => output.name === name);
-    if (known) return known;
-    const made = beginOutput(name);
-    memory.outputs.push(made);
-    return made;
-  }
+  const memory = before ?? beginMemory();
 
   return {
     memory,
@@ -67,8 +49,8 @@ export function createReportBook(before: ReportMemory | undefined): ReportBook {
     },
     retried: () => void memory.retries++,
     scored({ columns = [], failed }) {
-      for (const column of columns) addValues(outputOf(column.name), column);
-      for (const { reason } of failed) countFailure(reason);
+      for (const column of columns) addValues(outputOf(memory, column.name), column);
+      for (const { reason } of failed) countFailures(memory, reason, 1);
     },
     ran: (ms) => void (memory.seconds += ms / 1000),
     report(rows) {
@@ -90,4 +72,51 @@ export function createReportBook(before: ReportMemory | undefined): ReportBook {
       };
     },
   };
+}
+
+/** Of all that was done side by side. */
+export function mergeMemories(memories: readonly ReportMemory[]): ReportMemory {
+  const merged = beginMemory();
+  for (const memory of memories) {
+    merged.seconds = Math.max(merged.seconds, memory.seconds);
+    merged.requests += memory.requests;
+    merged.retries += memory.retries;
+    merged.sent += memory.sent;
+    for (const [bucket, count] of memory.latencies.entries()) {
+      merged.latencies[bucket] = (merged.latencies[bucket] ?? 0) + count;
+    }
+    merged.longest = Math.max(merged.longest, memory.longest);
+    for (const [reason, rows] of Object.entries(memory.failures)) {
+      countFailures(merged, reason, rows);
+    }
+    for (const output of memory.outputs) addOutput(outputOf(merged, output.name), output);
+  }
+  return merged;
+}
+
+function beginMemory(): ReportMemory {
+  return {
+    seconds: 0,
+    requests: 0,
+    retries: 0,
+    sent: 0,
+    latencies: Array.from({ length: LATENCY_BUCKETS }, () => 0),
+    longest: 0,
+    failures: {},
+    outputs: [],
+  };
+}
+
+function countFailures({ failures }: ReportMemory, reason: string, rows: number): void {
+  const isKnown = Object.hasOwn(failures, reason) || Object.keys(failures).length < MOST_REASONS;
+  const name = isKnown ? reason : OTHER;
+  failures[name] = (failures[name] ?? 0) + rows;
+}
+
+function outputOf(memory: ReportMemory, name: string): OutputMemory {
+  const known = memory.outputs.find((output) => output.name === name);
+  if (known) return known;
+  const made = beginOutput(name);
+  memory.outputs.push(made);
+  return made;
 }

@@ -1,22 +1,22 @@
-import type { BatchSpec, JobReport, JobRows } from '#domain/job.ts';
-import { mostFailed } from '#domain/job.ts';
+import { isSharded, type JobReport, type JobRows } from '#domain/job.ts';
 import type { RunOrder, RunProgress } from '#domain/job-run.ts';
 import type { Clock } from '#lib/clock.ts';
-import { Fault } from '#lib/fault.ts';
 import { sliceRows } from '../rows/batches.ts';
 import type { RowBatch } from '../rows/rows.ts';
-import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
-import { finish, publishAll } from './finish.ts';
+import { type Checkpoint, openCheckpoint, type RowRange } from './checkpoint.ts';
+import { finish, publishAll, type Written } from './finish.ts';
+import { checkFailed } from './limits.ts';
 import { createPace, type Pace } from './pace.ts';
 import { createParts, type Parts, removeStrayParts } from './parts.ts';
 import { checkFresh, checkVersion, openPlan, type Plan } from './plan.ts';
 import { createReportBook } from './report.ts';
 import { createScorer, type Scored } from './score.ts';
 import { createSender } from './sender.ts';
+import { runShards, type ShardsParts } from './shards/run-shards.ts';
 import { LARGEST_SIZE } from './sizing.ts';
 import { createWindow, type Window } from './window.ts';
 
-export interface RunParts {
+interface RunParts {
   readonly clock: Clock;
   readonly roll: () => number;
   readonly tell: (progress: RunProgress) => void;
@@ -24,13 +24,11 @@ export interface RunParts {
   readonly onSlots: (set: (slots: number) => void) => void;
 }
 
+type JobParts = RunParts & ShardsParts;
+
 /** Batches that are begun, those included that wait for one before them: within the memory of a runner. */
 const roomFor = (slots: number): number => Math.min(Math.max(2 * slots, slots + 4), 64);
 const TELL_MS = 500;
-/** When none of so many could be scored, all others will fail, too. */
-const HOPELESS_ROWS = 100;
-/** Of fewer rows a share says little. */
-const LEAST_OF_SHARE = 1000;
 
 type Report = Omit<JobReport, 'instanceSeconds'>;
 
@@ -38,7 +36,7 @@ type Report = Omit<JobReport, 'instanceSeconds'>;
  * Scores all rows of a job that are not on disk yet, and gives the output its name. Throws a Fault when it cannot be
  * done, or not within its limits. May be killed at any moment and begun again.
  */
-export async function runJob(order: RunOrder, parts: RunParts): Promise<Report> {
+export async function runJob(order: RunOrder, parts: JobParts): Promise<Report> {
   const checkpoint = openCheckpoint(order.folder);
   try {
     if (checkpoint.get('publishing') !== true) await scoreAll(order, checkpoint, parts);
@@ -50,14 +48,17 @@ export async function runJob(order: RunOrder, parts: RunParts): Promise<Report> 
 }
 
 function reportOf(checkpoint: Checkpoint): Report {
+  const book = createReportBook(checkpoint.get('memory'));
+  const rows = checkpoint.get('rows');
+  if (rows) return book.report(rows);
   const done = checkpoint.next;
   const failed = checkpoint.parts.reduce((sum, part) => sum + part.failed, 0);
-  const book = createReportBook(checkpoint.get('memory'));
   return book.report({ total: done, done, failed });
 }
 
-async function scoreAll(order: RunOrder, checkpoint: Checkpoint, parts: RunParts): Promise<void> {
-  await removeStrayParts(order.folder, checkpoint.parts);
+async function scoreAll(order: RunOrder, checkpoint: Checkpoint, parts: JobParts): Promise<void> {
+  const { folder } = order;
+  await removeStrayParts(folder, checkpoint.parts);
   const plan = await openPlan(order);
   try {
     const before = checkpoint.get('version');
@@ -66,18 +67,45 @@ async function scoreAll(order: RunOrder, checkpoint: Checkpoint, parts: RunParts
       await checkFresh(plan, order);
       checkpoint.set('version', plan.source.version);
     }
-    if (checkpoint.get('complete') !== true) await scoreRows(order, plan, checkpoint, parts);
-    await finish(order, plan, checkpoint);
+    const written = isSharded(plan.spec)
+      ? await runShards(order, plan, checkpoint, parts)
+      : await scoreRows(order, plan, checkpoint, {
+          ...parts,
+          check: (rows, isAll) => checkFailed(plan.spec, rows, isAll),
+        });
+    await finish(order.id, plan, written, checkpoint);
   } finally {
     await plan.source.close();
   }
 }
 
-async function scoreRows(
-  order: RunOrder,
+interface ScoreParts extends RunParts {
+  /** Throws when more have failed than may. `isAll`: there are no more. */
+  readonly check: (rows: JobRows, isAll: boolean) => void;
+}
+
+/** Scores those rows, from the first that is in no part to before `past`, that are not on disk yet. */
+export async function scoreRows(
+  order: Pick<RunOrder, 'folder' | 'model'>,
   plan: Plan,
   checkpoint: Checkpoint,
-  { clock, roll, tell, onSlots }: RunParts,
+  parts: ScoreParts,
+  past = Infinity,
+): Promise<Written> {
+  const { folder } = order;
+  if (checkpoint.get('complete') !== true) await scoreRest(order, plan, checkpoint, parts, past);
+  return {
+    parts: checkpoint.parts.map((part) => ({ ...part, folder })),
+    columns: checkpoint.get('columns') ?? [],
+  };
+}
+
+async function scoreRest(
+  order: Pick<RunOrder, 'folder' | 'model'>,
+  plan: Plan,
+  checkpoint: Checkpoint,
+  { clock, roll, tell, onSlots, check }: ScoreParts,
+  past: number,
 ): Promise<void> {
   const stop = new AbortController();
   const book = createReportBook(checkpoint.get('memory'));
@@ -110,9 +138,9 @@ async function scoreRows(
     memory: () => book.memory,
     clock,
   });
-  const watch = createWatch({ plan, written, pace, tell, clock });
+  const watch = createWatch({ plan, written, pace, tell, check, clock });
   try {
-    const fed = feed(plan, checkpoint.next, pace, window, score);
+    const fed = feed(plan, { first: checkpoint.next, past }, pace, window, score);
     // Who reads the results meets it first, or waits for it below.
     fed.catch(() => {});
     let since = clock.now();
@@ -137,7 +165,7 @@ async function scoreRows(
 /** Reads ahead as far as the window lets it. */
 async function feed(
   { source, map, kept }: Plan,
-  from: number,
+  { first, past }: RowRange,
   pace: Pace,
   window: Window<Scored>,
   score: (batch: RowBatch) => Promise<Scored>,
@@ -145,13 +173,15 @@ async function feed(
   try {
     // A multiple of every size that a fixed pace may have.
     const chunk = pace.size * Math.max(1, Math.floor(LARGEST_SIZE / pace.size));
-    for await (const rows of source.read(from, chunk, [...map.reads, ...kept])) {
-      for (let at = 0; at < rows.length;) {
-        const end = Math.min(rows.length, at + pace.size);
+    for await (const rows of source.read(first, chunk, [...map.reads, ...kept])) {
+      const length = Math.min(rows.length, past - rows.first);
+      for (let at = 0; at < length;) {
+        const end = Math.min(length, at + pace.size);
         const batch = sliceRows(rows, at, end);
         if (!(await window.begin(() => score(batch)))) return;
         at = end;
       }
+      if (length < rows.length) return;
     }
   } finally {
     window.end();
@@ -164,10 +194,11 @@ function createWatch(options: {
   written: Parts;
   pace: Pace;
   tell: (progress: RunProgress) => void;
+  check: ScoreParts['check'];
   clock: Clock;
 }): { added(): void; ended(): void } {
-  const { plan, written, pace, tell, clock } = options;
-  const { spec, source } = plan;
+  const { written, pace, tell, check, clock } = options;
+  const { source } = options.plan;
   let told = { at: clock.now(), done: written.done };
   let rowsPerSecond = 0;
 
@@ -182,7 +213,7 @@ function createWatch(options: {
   function look(total: number | undefined, isAll: boolean): void {
     const { done, failed } = written;
     const rows = { ...(total !== undefined && { total }), done, failed };
-    checkFailed(spec, rows, isAll);
+    check(rows, isAll);
     if (isAll || clock.now() - told.at >= TELL_MS) say(rows);
   }
 
@@ -195,15 +226,4 @@ function createWatch(options: {
     added: () => look(source.rows, false),
     ended: () => look(written.done, true),
   };
-}
-
-function checkFailed({ maxFailed }: BatchSpec, rows: JobRows, isAll: boolean): void {
-  const { total, done, failed } = rows;
-  if (failed === done && (done >= HOPELESS_ROWS || (isAll && done > 0))) {
-    throw new Fault('invalid', `none of the first ${done} rows could be scored`);
-  }
-  if (!isAll && total === undefined && done < LEAST_OF_SHARE && maxFailed?.endsWith('%')) return;
-  const most = mostFailed(maxFailed, total ?? done);
-  if (failed <= most) return;
-  throw new Fault('invalid', `${failed} of ${done} rows have failed, at most ${maxFailed} may`);
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { once } from 'node:events';
 import type { Clock } from '#lib/clock.ts';
-import { codeOf, messageOf } from '#lib/fault.ts';
+import { messageOf } from '#lib/fault.ts';
 import { jsonOf } from '#lib/json.ts';
 import { createOwnDataPlane } from '#lib/own-data-plane.ts';
 import type { RunModel } from '#domain/job-run.ts';
@@ -90,8 +90,10 @@ export function createSender(model: RunModel, clock: Clock): Sender {
   };
 }
 
+/** Of a data plane on another machine, there may be no way to it, or no address of its name, for a while. */
 function isUnreached(error: unknown): boolean {
-  return codeOf(error) === 'ECONNREFUSED';
+  if (!(error instanceof Error && 'syscall' in error)) return false;
+  return error.syscall === 'connect' || error.syscall === 'getaddrinfo';
 }
 
 async function readAll(response: IncomingMessage): Promise<Buffer> {

@@ -20,6 +20,7 @@ interface Options extends Omit<Common, 'output'> {
   readonly format?: 'csv';
   readonly outputFormat?: 'csv';
   readonly batchSize?: number;
+  readonly shards?: number;
   readonly maxFailed?: string;
   readonly deadline?: string;
   readonly force?: boolean;
@@ -40,6 +41,7 @@ export function addBatch(program: Command, io: Io, exit: { status: number }): vo
     .option('--format <format>', 'of the input: csv, jsonl, parquet or arrow')
     .option('--output-format <format>', 'of the output: csv, jsonl, parquet or arrow')
     .option('--batch-size <rows>', 'rows of a request; found while it runs by default', parseCount)
+    .option('--shards <pods>', 'on Kubernetes: pods that score it side by side', parseCount)
     .option('--max-failed <rows>', 'stop when more rows have failed, such as 100 or 5%')
     .option('--deadline <duration>', 'stop when it has taken longer, such as 2h')
     .option('--force', 'replace an output that is there')
@@ -97,7 +99,7 @@ function formatCell(value: unknown): string {
 
 function makeRequest(model: string, input: string, options: Options, cwd: string): BatchRequest {
   const { revision, map, columns, format, outputFormat } = options;
-  const { batchSize, maxFailed, deadline, force } = options;
+  const { batchSize, shards, maxFailed, deadline, force } = options;
   const isAddress = /^https?:\/\//.test(input);
   return {
     model,
@@ -111,6 +113,7 @@ function makeRequest(model: string, input: string, options: Options, cwd: string
     },
     ...(Object.keys(map).length > 0 && { map }),
     ...(batchSize !== undefined && { batchSize }),
+    ...(shards !== undefined && { shards }),
     ...(maxFailed !== undefined && { maxFailed }),
     ...(deadline !== undefined && { deadline }),
   };

@@ -1,5 +1,5 @@
-import type { BatchRecord } from '#domain/job.ts';
-import type { RunModel, RunOrder } from '#domain/job-run.ts';
+import { type BatchRecord, isSharded } from '#domain/job.ts';
+import type { RunBounds, RunModel, RunOrder } from '#domain/job-run.ts';
 import { revisionSpec, type RuntimeName } from '#domain/model.ts';
 import { modelKey, revisionKey } from '#domain/names.ts';
 import type { RevisionRecord } from '#domain/records.ts';
@@ -35,14 +35,16 @@ export function createPlaces(options: {
   runtime: Pick<Runtime, 'instances'>;
   /** The data plane, as a caller of this machine writes it. */
   dataPlane: string;
+  /** As the pods of shards write it; absent: there are none. */
+  shardDataPlane?: string | undefined;
   /** Connections to it begin with a PROXY header. */
   proxyProtocol: boolean;
-  /** No job reads or writes in there. */
-  dataFolder: string;
+  /** Where jobs read and write. */
+  bounds: RunBounds;
   /** More instances than that do not score more. */
   cores: number;
 }): Places {
-  const { catalog, runtime, dataFolder, cores } = options;
+  const { catalog, runtime, bounds, cores, dataPlane, shardDataPlane } = options;
 
   function isOwn(job: Target): boolean {
     return catalog.revision(sourceOf(job))?.value.spec.runtime !== 'url';
@@ -57,16 +59,23 @@ export function createPlaces(options: {
     return runtime.instances(ownOf(job)).filter(({ state }) => state === 'ready').length;
   }
 
-  function makeOrder(job: BatchRecord, folder: string, key: string): RunOrder | undefined {
+  function makeOrder(
+    job: BatchRecord,
+    folder: string,
+    key: string,
+    url: string = dataPlane,
+  ): RunOrder | undefined {
     const record = catalog.revision(key)?.value;
     if (!record) return undefined;
-    const { id, spec } = job;
-    return { id, spec, model: makeModel(record, spec.model, options), folder, dataFolder };
+    const { namespace, id, spec } = job;
+    const model = makeModel(record, spec.model, { ...options, dataPlane: url });
+    return { namespace, id, spec, model, folder, bounds };
   }
 
   return {
     isOwn,
-    orderOf: (job, folder) => makeOrder(job, folder, ownOf(job)),
+    orderOf: (job, folder) =>
+      makeOrder(job, folder, ownOf(job), isSharded(job.spec) ? shardDataPlane : dataPlane),
     trialOf: (job, folder) => makeOrder(job, folder, sourceOf(job)),
     ready,
     slots(job) {

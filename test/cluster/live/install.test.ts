@@ -20,6 +20,7 @@ const CHOICES = [
   },
   { image: IMAGE, ephemeral: true },
   { image: IMAGE, metrics: true },
+  { image: IMAGE, batch: true },
   { image: IMAGE, env: { ROUSE_DOMAIN: 'models.example', ROUSE_CONTROL_HOSTS: 'rouse.example' } },
 ];
 /** What each may do. */
@@ -51,11 +52,19 @@ interface Deed {
   };
 }
 
-/** By kind and name. The namespace is Helm's to make. The order of an environment means nothing, where nothing refers. */
+/**
+ * By kind and name. The namespace is Helm's to make. The order of volumes means nothing, and that of an environment
+ * nothing where nothing refers.
+ */
 function objectsOf(text: string): Record<string, Manifest> {
   const manifests = readManifests(text, 'rendered').filter(({ kind }) => kind !== 'Namespace');
   for (const each of manifests) {
-    for (const { env } of containersOf(each)) env?.sort((a, b) => (a.name < b.name ? -1 : 1));
+    const pod = podOf(each);
+    pod?.volumes?.sort(byName);
+    for (const { env, volumeMounts } of pod?.containers ?? []) {
+      env?.sort(byName);
+      volumeMounts?.sort(byName);
+    }
   }
   return Object.fromEntries(
     manifests.map((each) => [
@@ -65,10 +74,23 @@ function objectsOf(text: string): Record<string, Manifest> {
   );
 }
 
-function containersOf(manifest: Manifest): { env?: { name: string }[] }[] {
-  if (manifest.kind !== 'Deployment') return [];
-  const { spec } = manifest as unknown as { spec: { template: { spec: { containers: [] } } } };
-  return spec.template.spec.containers;
+interface Named {
+  readonly name: string;
+}
+
+interface PodSpec {
+  readonly containers: readonly { readonly env?: Named[]; readonly volumeMounts?: Named[] }[];
+  readonly volumes?: Named[];
+}
+
+function podOf(manifest: Manifest): PodSpec | undefined {
+  if (manifest.kind !== 'Deployment') return undefined;
+  const { spec } = manifest as unknown as { spec: { template: { spec: PodSpec } } };
+  return spec.template.spec;
+}
+
+function byName(one: Named, other: Named): number {
+  return one.name < other.name ? -1 : 1;
 }
 
 describe.skipIf(MISSING.length > 0)(`the install ${NEEDS}`, () => {

@@ -23,7 +23,8 @@ export interface FakeRunner extends JobRunner {
 /** What control needs for jobs. */
 export function makeBatch(runner: JobRunner, newId: () => string): Batch {
   const dataPlane = 'http://127.0.0.1:8080';
-  return { runner, dataPlane, proxyProtocol: false, dataFolder: '/data', cores: 2, newId };
+  const bounds = { closed: ['/data'] };
+  return { runner, dataPlane, proxyProtocol: false, bounds, mostShards: 1, cores: 2, newId };
 }
 
 export function createFakeRunner(): FakeRunner {

@@ -136,6 +136,13 @@ describe('a job', () => {
     expect(runner.removed.length).toBe(1);
   });
 
+  test('is refused when it asks for shards where there are none', async () => {
+    await expect(create({ shards: 2 })).rejects.toThrow(
+      'shards: found 2, expected none: shards are pods',
+    );
+    expect(runner.runs).toEqual([]);
+  });
+
   test('is refused when another one writes the same file', async () => {
     const first = await create({ output: { path: '/same.csv' } });
     await expect(create({ output: { path: '/same.csv' } })).rejects.toThrow(

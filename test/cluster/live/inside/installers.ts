@@ -23,6 +23,8 @@ export interface Choices {
   readonly guarded?: boolean;
   /** Not by default. */
   readonly metrics?: boolean;
+  /** Not by default. */
+  readonly batch?: boolean;
 }
 
 export interface Installer {
@@ -77,7 +79,7 @@ function createKustomize(): Installer {
 
 /** As a user's own folder. */
 function makeKustomization(install: string, choices: Choices): object {
-  const { image, env = {}, ephemeral = false, metrics = false } = choices;
+  const { image, env = {}, ephemeral = false, metrics = false, batch = false } = choices;
   const { ingress = true, models = true, guarded = true } = choices;
   const colon = image.lastIndexOf(':');
   const container = {
@@ -98,6 +100,7 @@ function makeKustomization(install: string, choices: Choices): object {
       ...(guarded ? [join(install, 'autoscaler')] : []),
       ...(ephemeral ? [join(install, 'ephemeral')] : []),
       ...(metrics ? [join(install, 'metrics')] : []),
+      ...(batch ? [join(install, 'batch')] : []),
     ],
     images: [{ name: 'rouse', newName: image.slice(0, colon), newTag: image.slice(colon + 1) }],
     patches: container.env.length > 0 ? [{ patch: JSON.stringify(patch) }] : [],
@@ -121,7 +124,7 @@ function createHelm(): Installer {
 }
 
 function makeValues(choices: Choices): string[] {
-  const { image, env = {}, ephemeral = false, metrics = false } = choices;
+  const { image, env = {}, ephemeral = false, metrics = false, batch = false } = choices;
   const { ingress = true, models = true, guarded = true } = choices;
   const values = {
     image,
@@ -131,6 +134,7 @@ function makeValues(choices: Choices): string[] {
     models: { enabled: models },
     autoscaler: { guarded },
     metrics: { enabled: metrics },
+    batch: { enabled: batch },
   };
   return Object.entries(values).flatMap(([name, value]) => [
     '--set-json',

@@ -1,0 +1,123 @@
+import type { Clock } from '#lib/clock.ts';
+import { Fault, FAULTS, messageOf } from '#lib/fault.ts';
+import type { Log } from '#lib/log.ts';
+import { createLoop } from '#lib/loop.ts';
+import { pause } from '#lib/pause.ts';
+import type { Kube } from '../api/kube.ts';
+import type { Job } from '../api/objects.ts';
+import { JOBS, PODS } from '../api/resources.ts';
+import { shardsJobName } from '../manifests/names.ts';
+import { endOf, lastWords } from './ends.ts';
+import { isMadeFor, makeShardsJob, type ShardJob, type ShardOutfit } from './manifest.ts';
+
+/** Runs the shards of batch jobs, as Indexed Jobs of the cluster. */
+export interface ShardJobs {
+  /**
+   * Sees to it that there is one, until it is closed: one of a former life goes on, one that is deleted is made again.
+   * `onEnd`: once, when it has ended and will not get further.
+   */
+  follow(job: ShardJob, onEnd: (why: string) => void): Following;
+  /** Resolves when there is none, and no pod of it. Throws Fault `unavailable` when that takes long: try again. */
+  remove(job: JobName): Promise<void>;
+}
+
+type JobName = Pick<ShardJob, 'namespace' | 'id'>;
+
+export interface Following {
+  /** It goes on by itself; nothing is told any more. */
+  close(): Promise<void>;
+}
+
+const LOOK_MS = 2000;
+/** In which results are found of which the cluster already knows that they were written. */
+const RESULTS_MS = 60_000;
+/** Its pods have a second to end. */
+const REMOVE_MS = 20_000;
+const REMOVE_LOOK_MS = 250;
+const OF_JOB = 'batch.kubernetes.io/job-name';
+
+export function createShardJobs(options: {
+  kube: Pick<Kube, 'get' | 'list' | 'create' | 'remove'>;
+  outfit: ShardOutfit;
+  clock: Clock;
+  log: Log;
+}): ShardJobs {
+  const { kube, outfit, clock, log } = options;
+
+  function placeOf({ namespace, id }: JobName): { namespace: string; name: string } {
+    return { namespace: outfit.claim.namespace, name: shardsJobName(namespace, id) };
+  }
+
+  async function describeFailure(name: string, why: string): Promise<string> {
+    const { items } = await kube.list(PODS, `${OF_JOB}=${name}`);
+    const words = lastWords(items);
+    return words === undefined ? why : `${why}; ${words}`;
+  }
+
+  return {
+    follow(job, onEnd) {
+      const place = placeOf(job);
+      const { name } = place;
+      /** One that had not ended when it was seen first: another one is of a former life. */
+      let present: string | undefined;
+      let completeAt: number | undefined;
+      let isOver = false;
+
+      async function step(): Promise<void> {
+        if (isOver) return;
+        const found = await kube.get(JOBS, place);
+        if (!found) await kube.create(JOBS, makeShardsJob(job, outfit));
+        else if (!isMadeFor(job, found)) end(`Job ${name} of the cluster is not Rouse's`);
+        else if (found.metadata.deletionTimestamp === undefined) await look(found);
+      }
+
+      async function look(found: Job): Promise<void> {
+        const { uid } = found.metadata;
+        const ended = endOf(found);
+        if (!ended) present = uid;
+        else if (present !== uid) await kube.remove(JOBS, place, uid);
+        else if (ended.kind === 'failed') end(await describeFailure(name, ended.why));
+        else {
+          completeAt ??= clock.now();
+          if (clock.now() - completeAt < RESULTS_MS) return;
+          end('its pods are done, but their results are not in the folder of the job');
+        }
+      }
+
+      function end(why: string): void {
+        isOver = true;
+        onEnd(`the Job of its shards: ${why}`);
+      }
+
+      const loop = createLoop({
+        clock,
+        everyMs: LOOK_MS,
+        step,
+        onError(error) {
+          const isPassing = error instanceof Fault && FAULTS[error.code].retryable;
+          const isRaced = error instanceof Fault && error.code === 'conflict';
+          if (isPassing || isRaced) {
+            log.warn({ job: job.id, error: messageOf(error) }, 'its shards are not seen to now');
+          } else end(messageOf(error));
+        },
+      });
+      loop.ask();
+      return { close: () => loop.close() };
+    },
+
+    async remove(job) {
+      const place = placeOf(job);
+      const last = clock.now() + REMOVE_MS;
+      for (;;) {
+        const found = await kube.get(JOBS, place);
+        if (!found || !isMadeFor(job, found)) return;
+        const { uid, deletionTimestamp } = found.metadata;
+        if (deletionTimestamp === undefined) await kube.remove(JOBS, place, uid);
+        else if (clock.now() >= last) {
+          throw new Fault('unavailable', `the pods of job ${job.id} have not ended yet`);
+        }
+        await pause(clock, REMOVE_LOOK_MS, new AbortController().signal);
+      }
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { createReportBook, mergeMemories } from '#batch/runner/report.ts';
+import type { Scored } from '#batch/runner/score.ts';
+
+const request = fc.record({
+  ms: fc.integer({ min: 0, max: 5000 }),
+  rows: fc.integer({ min: 1, max: 9 }),
+});
+const scored = fc.record({
+  values: fc.array(fc.integer({ min: -5, max: 5 }), { maxLength: 8 }),
+  reasons: fc.array(fc.constantFrom('abc', 'too long'), { maxLength: 3 }),
+});
+const work = fc.array(fc.record({ request, scored, shard: fc.nat(2) }), { maxLength: 20 });
+
+function makeScored({ values, reasons }: { values: number[]; reasons: string[] }): Scored {
+  const column = { name: 'label', type: 'INT32' as const, values: Int32Array.from(values) };
+  return {
+    batch: { first: 0, length: values.length + reasons.length, columns: [] },
+    rows: values.map((_, row) => row),
+    columns: [column],
+    failed: reasons.map((reason, row) => ({ row: values.length + row, reason })),
+  };
+}
+
+test('what several have seen adds up to what one would have seen', () => {
+  fc.assert(
+    fc.property(work, (steps) => {
+      const one = createReportBook(undefined);
+      const shards = [0, 1, 2].map(() => createReportBook(undefined));
+      for (const { request: sent, scored: done, shard } of steps) {
+        for (const book of [one, shards[shard]]) {
+          book?.request(sent.rows, sent.ms);
+          book?.scored(makeScored(done));
+          book?.retried();
+        }
+      }
+      const rows = { total: 9, done: 9, failed: 0 };
+      const merged = mergeMemories(shards.map(({ memory }) => memory));
+      const { outputs, failures, ...report } = createReportBook(merged).report(rows);
+      const expected = one.report(rows);
+      expect(report).toEqual({ ...expected, outputs: undefined, failures: undefined });
+      expect(new Set(failures)).toEqual(new Set(expected.failures));
+      for (const [index, { values, points, ...output }] of outputs.entries()) {
+        const { values: others, points: otherPoints, ...other } = expected.outputs[index] ?? {};
+        expect(output).toEqual(other);
+        expect(new Set(values)).toEqual(new Set(others));
+        expect(points?.map(([value]) => value)).toEqual(otherPoints?.map(([value]) => value));
+      }
+    }),
+  );
+});
+
+test('shards that run side by side take as long as the longest', () => {
+  const books = [3000, 7000, 5000].map((ms) => {
+    const book = createReportBook(undefined);
+    book.ran(ms);
+    return book.memory;
+  });
+  expect(mergeMemories(books).seconds).toBe(7);
+});
