@@ -6,6 +6,7 @@ export default defineConfig({
     // They make a Kubernetes cluster: `npm run test:cluster`.
     exclude: [...configDefaults.exclude, 'test/cluster/live/**'],
     pool: 'forks',
+    setupFiles: ['test/guard-kill.ts'],
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
