@@ -1,9 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { call, dial, startInstance } from '#test/activator/harness.ts';
+import { call, dial } from '#test/activator/harness.ts';
+import { until } from '#test/until.ts';
 import { numberedArgs } from './numbered.ts';
 import {
   ENV,
@@ -149,8 +151,8 @@ describe('a program', () => {
     ],
     [
       'that never gets ready',
-      `{ name: v1, runtime: command, args: [sleep, '60'], readiness: { timeout: 300ms } }`,
-      /not ready within 300ms: nothing listens on its port \(PORT=\d+\)/,
+      `{ name: v1, runtime: command, args: [sleep, '60'], readiness: { timeout: 2s } }`,
+      /not ready within 2s: nothing listens on its port \(PORT=\d+\)/,
     ],
   ];
 
@@ -195,15 +197,17 @@ describe('a program', () => {
   });
 
   test('that is said to run elsewhere and does not: callers are told at once, and again served when it does', async () => {
-    const free = createServer().listen(0, '127.0.0.1');
+    // An address that nobody else is given a free port of meanwhile.
+    const host = '127.0.0.2';
+    const free = createServer().listen(0, host);
     await once(free, 'listening');
     const address = free.address();
     const port = typeof address === 'object' && address ? address.port : 0;
     free.close();
     await once(free, 'close');
     const away = (more: string): string =>
-      model('away', `{ runtime: url, source: 'http://127.0.0.1:${port}/', ${more} }`);
-    const file = await write('away.yaml', away('readiness: { timeout: 300ms }'));
+      model('away', `{ runtime: url, source: 'http://${host}:${port}/', ${more} }`);
+    const file = await write('away.yaml', away('readiness: { timeout: 2s }'));
     const failed = await platform.rouse('apply', '-f', file);
     expect(failed.status).toBe(1);
     expect(failed.stderr).toMatch(/nothing answers at http:.*ECONNREFUSED/);
@@ -213,15 +217,17 @@ describe('a program', () => {
     expect(answer.status).toBe(503);
     expect(JSON.parse(answer.body)).toMatchObject({ code: 'start_failed' });
     expect(answer.body).toMatch(
-      new RegExp(`nothing answers at http://127\\.0\\.0\\.1:${port}/: .*ECONNREFUSED`),
+      new RegExp(`nothing answers at http://127\\.0\\.0\\.2:${port}/: .*ECONNREFUSED`),
     );
-    const elsewhere = await startInstance((_, response) => response.end('there'), port);
+    const elsewhere = createHttpServer((_, response) => response.end('there')).listen(port, host);
+    await once(elsewhere, 'listening');
     for (;;) {
       const again = await call(platform.port, '/models/default/away/');
       if (again.status === 200) break;
       expect(again.status).toBe(503);
     }
-    await elsewhere.close();
+    elsewhere.closeAllConnections();
+    elsewhere.close();
     await expectGoodAnswers();
   });
 
@@ -256,7 +262,9 @@ describe('a program', () => {
       status: 200,
       body: 'fine',
     });
-    expect((await platform.rouse('logs', 'thrower')).stdout).toContain('secret detail');
+    await until('it is in the log', async () =>
+      (await platform.rouse('logs', 'thrower')).stdout.includes('secret detail'),
+    );
   });
 });
 

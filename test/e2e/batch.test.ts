@@ -35,7 +35,7 @@ afterEach(async () => {
     if (state === 'Running' || state === 'Pending') await platform?.rouse('job', 'cancel', id);
     await platform?.rouse('job', 'delete', id);
   }
-  for (const name of await files()) await rm(inFolder(name));
+  for (const name of await files()) await rm(inFolder(name), { force: true });
 });
 
 afterAll(async () => {

@@ -66,15 +66,17 @@ async function writeUntilKilled(
     const remove = typeof acknowledged.get(name) === 'number' && random.chance(0.25);
     const wanted = remove ? 'gone' : percent;
     uncertain.set(name, wanted);
-    const answer = fetch(url, {
+    const whole = fetch(url, {
       method: remove ? 'DELETE' : 'PUT',
       headers: { 'content-type': 'application/json' },
       body: remove ? undefined : JSON.stringify(document(name, percent)),
-    }).catch(() => undefined);
+    }).then(async (response) => ({ ok: response.ok, text: await response.text() }));
+    // What was cut off in the middle of its answer was not acknowledged either.
+    const answer = whole.catch(() => undefined);
     onSent(i);
-    const response = await answer;
-    if (!response) return uncertain;
-    expect(response.ok, await response.text()).toBe(true);
+    const found = await answer;
+    if (!found) return uncertain;
+    expect(found.ok, found.text).toBe(true);
     acknowledged.set(name, wanted);
     uncertain.delete(name);
   }

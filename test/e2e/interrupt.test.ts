@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { cp, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
@@ -23,13 +23,23 @@ const ROOT = resolve(import.meta.dirname, '../..');
 const PIECES = 400;
 const teardown = useTeardown();
 
+const NEVER_READY = `apiVersion: rouse.dev/v1alpha1
+kind: Model
+metadata: { name: never }
+spec:
+  revision: { name: v1, runtime: command, args: [sleep, '3600'], readiness: { timeout: 1h } }
+`;
+
 test.each([
   ['in one process', []],
   ['with workers', ['--workers', '2']],
 ])('Ctrl-C while it starts, %s, is an orderly end and nothing to complain of', async (_, more) => {
   const folder = await makeFolder();
   teardown(() => removeFolder(folder));
-  const samples = join(ROOT, 'functions/samples');
+  const samples = join(folder, 'samples');
+  await cp(join(ROOT, 'functions/samples'), samples, { recursive: true });
+  // However late the signal comes, the start is not over.
+  await writeFile(join(samples, 'never.yaml'), NEVER_READY);
   const child = spawn(
     process.execPath,
     [join(ROOT, 'src/main.ts'), ...serveArguments(folder), '--apply', samples, ...more],

@@ -21,12 +21,12 @@ import {
 
 /** `rouse serve --runtime knative` on an API server of the test's own; its pods are one server here. */
 
-const makeModel = (name: string): string => `apiVersion: rouse.dev/v1alpha1
+const makeModel = (name: string, idle: string): string => `apiVersion: rouse.dev/v1alpha1
 kind: Model
 metadata: { name: ${name} }
 spec:
   revision: { name: v1, runtime: image, source: dev.local/hello:v1 }
-  keepAlive: { policy: fixed, idle: 1s }
+  keepAlive: { policy: fixed, idle: ${idle} }
 `;
 
 let folder: string;
@@ -53,9 +53,9 @@ beforeAll(async () => {
   );
   knative = createFakeKnative({ store: server.store, clock: systemClock });
   knative.onPod(here);
-  for (const name of ['hello', 'shared']) {
-    await writeFile(join(folder, `${name}.yaml`), makeModel(name));
-  }
+  // One is looked at while it is awake, the other one goes to sleep.
+  await writeFile(join(folder, 'hello.yaml'), makeModel('hello', '10m'));
+  await writeFile(join(folder, 'shared.yaml'), makeModel('shared', '1s'));
   platform = await start();
 });
 

@@ -1,7 +1,8 @@
 /**
  * A program for tests, of runtime `command`: node numbered.mjs PORT VERSION LOG [GATE]
  * It listens only once the file GATE exists. It appends `begin NUMBER RUNNING PID` and `end NUMBER` to LOG for
- * each request with an `x-number`. `x-ms` makes it answer later; `x-stream` makes it answer in that many pieces.
+ * each request with an `x-number`. `x-ms` makes it answer later, `x-gate` once that file exists; `x-stream` makes it
+ * answer in that many pieces.
  */
 import { appendFileSync, existsSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -18,9 +19,11 @@ const server = createServer((request, response) => {
   response.on('close', () => (running -= 1));
   const pieces = Number(request.headers['x-stream'] ?? 0);
   response.setHeader('x-version', version);
+  const answer = () => response.end(`${version} ${number}\n`);
+  const { 'x-gate': own, 'x-ms': ms = 0 } = request.headers;
   if (pieces > 0) stream(response, pieces);
-  else
-    setTimeout(() => response.end(`${version} ${number}\n`), Number(request.headers['x-ms'] ?? 0));
+  else if (own) onceThere(own, answer);
+  else setTimeout(answer, Number(ms));
   return undefined;
 });
 server.keepAliveTimeout = 60_000;
@@ -41,8 +44,11 @@ function stream(response, pieces) {
 
 process.on('SIGTERM', () => server.close(() => process.exit(0)));
 
-function listenWhenAllowed() {
-  if (gate === undefined || existsSync(gate)) server.listen(Number(port), '127.0.0.1');
-  else setTimeout(listenWhenAllowed, 5);
+function onceThere(file, run) {
+  if (existsSync(file)) run();
+  else setTimeout(() => onceThere(file, run), 5);
 }
-listenWhenAllowed();
+
+const listen = () => server.listen(Number(port), '127.0.0.1');
+if (gate === undefined) listen();
+else onceThere(gate, listen);
