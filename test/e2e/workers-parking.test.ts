@@ -64,6 +64,13 @@ async function callerOfEach({ port, folder }: Platform): Promise<[number, Caller
   return [...found];
 }
 
+async function untilControl(control: string): Promise<void> {
+  await until('control listens', async () => {
+    const found = await fetch(`${control}/readyz`).catch(() => undefined);
+    return found?.ok === true;
+  });
+}
+
 async function killControl(folder: string): Promise<void> {
   const [control = 0] = await processesFor('control', folder);
   process.kill(control, 'SIGKILL');
@@ -99,15 +106,11 @@ test.each([
       await answer(present);
       await platform!.untilModel('app', inState('parking'));
       await killControl(folder);
-      if (isLater) {
-        await until('control listens', async () => {
-          const found = await fetch(`${control}/readyz`).catch(() => undefined);
-          return found?.ok === true;
-        });
-      }
+      if (isLater) await untilControl(control);
       const answers = answer(present);
       process.kill(stopped, 'SIGCONT');
       await Promise.all([answers, answer(late)]);
+      await untilControl(control);
     }
   },
   180_000,
