@@ -106,8 +106,14 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     });
   control.onScrape(formatAll);
   timers.every(WATCH_EVERY_MS, () => watches.tick(clock.now()));
+  let dueAt = now() + SWEEP_MS;
+  let isPutOff = false;
   timers.every(SWEEP_MS, () => {
     const time = now();
+    // The process stood still: what has come meanwhile is read before anybody is late. Put off once, not for ever.
+    isPutOff = time - dueAt > SWEEP_MS && !isPutOff;
+    dueAt = time + SWEEP_MS;
+    if (isPutOff) return;
     connections.sweep(time);
     shadows.sweep(time);
     for (const instance of routes.instances.all()) instance.sweep(time);

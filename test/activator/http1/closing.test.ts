@@ -124,6 +124,20 @@ describe('a data plane that closes', () => {
     await closed;
   });
 
+  test('answers what came while its process stood still for longer than an idle connection is given', async () => {
+    const { release } = await serve();
+    release();
+    const caller = await dial(harness.port);
+    // Answered after that has been accepted.
+    await call(harness.port, '/healthz');
+    const closed = harness.activator.close(GRACE_MS);
+    caller.socket.write(REQUEST);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, CLOSING_MS + 200);
+    expect(await caller.closed).toMatch(/Connection: close.*done/s);
+    caller.socket.end();
+    await closed;
+  });
+
   test('ends connections on which nothing comes', async () => {
     const { release } = await serve();
     release();
