@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { mapColumns } from '#batch/rows/map.ts';
 import type { ColumnHead, ColumnType } from '#batch/rows/rows.ts';
+import { unweave } from '#batch/rows/weave.ts';
 
 const col = (name: string, type: ColumnType = 'FP64', width?: number): ColumnHead => ({
   name,
@@ -17,10 +18,9 @@ function shown(
   said: Record<string, string[]> = {},
 ): string[] {
   const map = mapColumns(columns, inputs, new Map(Object.entries(said)));
-  return map.inputs.map(({ name, datatype, shape, columns: at }) => {
-    const reads = at.map((index) => map.reads[index]);
-    const names = reads.map(
-      (read) => `${read?.name}:${read?.type}${read?.width ? `×${read.width}` : ''}`,
+  return map.inputs.map(({ name, datatype, shape, column }) => {
+    const names = unweave(map.reads.slice(column, column + 1)).map(
+      (read) => `${read.name}:${read.type}${read.width ? `×${read.width}` : ''}`,
     );
     return `${name} ${datatype} [${shape.join(',')}] = ${names.join(' ')}`;
   });

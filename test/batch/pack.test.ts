@@ -1,8 +1,18 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { rowOf, sliceRows } from '#batch/rows/batches.ts';
 import { mapColumns } from '#batch/rows/map.ts';
 import { packInput, unusableRows } from '#batch/rows/pack.ts';
-import { batchOf } from './tables.ts';
+import { pickRows } from '#batch/runner/pick.ts';
+import { createWeaver, unweave } from '#batch/rows/weave.ts';
+import type { RowBatch } from '#batch/rows/rows.ts';
+import { batchOf, type Table } from './tables.ts';
+
+/** As a source reads it. */
+function read({ reads }: ReturnType<typeof mapColumns>, rows: Table['rows']): RowBatch {
+  const parts = batchOf({ heads: unweave(reads), rows });
+  return { ...parts, columns: createWeaver(reads)(parts.columns, parts.length) };
+}
 
 const scalars = (count: number) =>
   Array.from({ length: count }, (_, index) => ({ name: `p${index}`, type: 'FP32' }) as const);
@@ -18,7 +28,7 @@ test('columns lie row by row in the input', () => {
         const map = mapColumns(heads, [{ name: 'x', datatype: 'FP32', shape: [-1, width] }]);
         const [input] = map.inputs;
         if (!input) throw new Error('no input');
-        const packed = packInput(input, batchOf({ heads: map.reads, rows }));
+        const packed = packInput(input, read(map, rows));
         expect(packed.shape).toEqual([length, width]);
         expect([...packed.data]).toEqual(rows.flat());
       },
@@ -39,13 +49,10 @@ test.each([
   ] as const;
   const map = mapColumns(heads, [{ name: 'x', datatype, shape: [-1, 2] }]);
   const [a, b, c, d] = values;
-  const batch = batchOf({
-    heads: map.reads,
-    rows: [
-      [a, b],
-      [c, d],
-    ],
-  });
+  const batch = read(map, [
+    [a, b],
+    [c, d],
+  ]);
   expect([...(map.inputs[0] ? packInput(map.inputs[0], batch).data : [])]).toEqual(data);
 });
 
@@ -62,4 +69,20 @@ test('rows without a value for an input are told, those of other columns are not
     [2, 'no good'],
     [1, 'column "p0": found no value'],
   ]);
+});
+
+test('of columns that lie in one input, the first without a value is told', () => {
+  const map = mapColumns(scalars(3), [{ name: 'x', datatype: 'FP32', shape: [-1, 3] }]);
+  const batch = read(map, [
+    [1, 2, 3],
+    [1, null, null],
+    [null, 2, 3],
+  ]);
+  expect([...unusableRows(map, batch)]).toEqual([
+    [1, 'column "p1": found no value'],
+    [2, 'column "p0": found no value'],
+  ]);
+  expect(rowOf(batch, 1)).toEqual({ p0: 1, p1: null, p2: null });
+  expect(rowOf(sliceRows(batch, 2, 3), 0)).toEqual({ p0: null, p1: 2, p2: 3 });
+  expect(rowOf(pickRows(batch, [0, 2]), 1)).toEqual({ p0: null, p1: 2, p2: 3 });
 });

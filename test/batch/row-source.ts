@@ -2,6 +2,7 @@ import { mkdir, open, readFile as readBytes, stat, writeFile } from 'node:fs/pro
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { rowOf } from '#batch/rows/batches.ts';
 import { openRows } from '#batch/rows/open-rows.ts';
 import type { Compression, Format } from '#batch/rows/rows.ts';
 import { useTeardown } from '#test/teardown.ts';
@@ -87,6 +88,41 @@ export function describeRowSource(setting: SourceSetting): void {
       [1.25, 1, '1'],
       [2.25, 2, '2'],
     ]);
+  });
+
+  test('columns woven into one lie row by row, with what they do not have', async () => {
+    const path = join(await makeFolder(end), `rows.${ending}`);
+    const { heads, rows } = countedTable(5000);
+    const holes = new Set([1, 2047, 2048, 4999]);
+    const some = rows.map(([id = null, x = null], row) => [holes.has(row) ? null : id, x]);
+    await writeTable(path, { heads, rows: some }, how);
+    const as = [
+      { name: 'id', type: 'INT64' },
+      { name: 'both', type: 'FP32', width: 3, of: ['x', 'id', 'x'] },
+    ] as const;
+    const batches = await readFile(path, { as, size: 1700 });
+    const read = batches.flatMap((batch) =>
+      Array.from({ length: batch.length }, (_, row) => rowOf(batch, row)),
+    );
+    expect(read).toEqual(
+      Array.from(rows, (_, row) => ({ id: holes.has(row) ? null : row, x: row + 0.25 })),
+    );
+    const [first] = batches;
+    expect([...(first?.columns[1]?.values ?? [])].slice(0, 3)).toEqual([0.25, 0, 0.25]);
+    expect(batches.map(({ columns }) => columns[1]?.values.length)).toEqual([5100, 5100, 4800]);
+  });
+
+  test('a value of a woven column that cannot be what was asked for makes its row bad', async () => {
+    const path = join(await makeFolder(end), `rows.${ending}`);
+    await writeTable(path, countedTable(300), how);
+    const as = [
+      { name: 'both', type: 'UINT8', width: 2, of: ['id', 'id'] },
+      { name: 'id', type: 'INT8' },
+    ] as const;
+    const [batch] = await readFile(path, { as });
+    expect(batch?.bad?.get(255)).toBe('column "id": found 255, expected INT8');
+    expect(batch?.bad?.get(256)).toBe('column "id": found 256, expected UINT8');
+    expect(batch?.bad?.has(127)).toBe(false);
   });
 
   test('a value that the type asked for cannot hold makes its row bad, and no other', async () => {

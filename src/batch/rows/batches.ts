@@ -60,22 +60,37 @@ export function sliceRows(batch: RowBatch, start: number, end: number): RowBatch
 
 function sliceColumn(column: Column, start: number, end: number): Column {
   const width = column.width ?? 1;
+  const each = nullsOfRow(column);
   const { values, nulls } = column;
   const from = start * width;
   const to = end * width;
   return {
     ...column,
     values: isTexts(values) ? values.slice(from, to) : values.subarray(from, to),
-    ...(nulls && { nulls: nulls.subarray(start, end) }),
+    ...(nulls && { nulls: nulls.subarray(start * each, end * each) }),
   };
+}
+
+/** How many places of `nulls` a row has. */
+export function nullsOfRow({ of }: ColumnHead): number {
+  return of?.length ?? 1;
 }
 
 /** One row as JSON values: integers that no double holds as text, as are NaN and the infinities. */
 export function rowOf(batch: RowBatch, index: number): Record<string, unknown> {
-  return Object.fromEntries(batch.columns.map((column) => [column.name, cellOf(column, index)]));
+  return Object.fromEntries(batch.columns.flatMap((column) => cellsOf(column, index)));
 }
 
-function cellOf({ type, width, values, nulls }: Column, index: number): unknown {
+function cellsOf(column: Column, index: number): [string, unknown][] {
+  const { name, of, width: _, ...flat } = column;
+  if (!of) return [[name, cellOf(column, index)]];
+  return of.map((part, at) => [part, cellOf(flat, index * of.length + at)]);
+}
+
+function cellOf(
+  { type, width, values, nulls }: Omit<Column, 'name' | 'of'>,
+  index: number,
+): unknown {
   if (nulls?.[index]) return null;
   if (width === undefined) return jsonOf(type, values[index]);
   return Array.from({ length: width }, (_, item) => jsonOf(type, values[index * width + item]));
@@ -145,14 +160,15 @@ interface OpenColumn {
 
 function startColumn(head: ColumnHead, size: number): OpenColumn {
   const width = head.width ?? 1;
+  const each = nullsOfRow(head);
   const values = makeValues(head.type, size * width);
   let nulls: Uint8Array | undefined;
   return {
     put(column, at) {
       copyValues(column.values, values, at * width);
       if (!column.nulls) return;
-      nulls ??= new Uint8Array(size);
-      nulls.set(column.nulls, at);
+      nulls ??= new Uint8Array(size * each);
+      nulls.set(column.nulls, at * each);
     },
     column: () => ({ ...head, values, ...(nulls && { nulls }) }),
   };

@@ -12,12 +12,12 @@ export interface MappedInput {
   readonly datatype: ColumnType | 'FP16';
   /** Of one row; empty: one value. */
   readonly shape: readonly number[];
-  /** Which of `reads`: one that holds it whole, or a column for each value. */
-  readonly columns: readonly number[];
+  /** Which of `reads`. */
+  readonly column: number;
 }
 
 export interface ColumnMap {
-  /** For `RowSource.read`. */
+  /** For `RowSource.read`: one for each input. */
   readonly reads: readonly ColumnHead[];
   readonly inputs: readonly MappedInput[];
   /** Rows that each request must have, where the model fixed their number. */
@@ -44,11 +44,9 @@ export function mapColumns(
     const found = fit(input, chosen.get(input.name) ?? [], columns, said.has(input.name));
     if ('problems' in found) problems.push(...found.problems);
     else {
-      const at = reads.length;
-      reads.push(...found.reads);
-      const { datatype, shape } = found;
-      const indexes = found.reads.map((_, index) => at + index);
-      mapped.push({ name: input.name, datatype, shape, columns: indexes });
+      const { read, datatype, shape } = found;
+      mapped.push({ name: input.name, datatype, shape, column: reads.length });
+      reads.push(read);
     }
   }
   if (problems.length > 0) throw refusal(problems);
@@ -116,7 +114,7 @@ function guess(input: TensorInfo, free: readonly ColumnHead[]): string[] {
 
 type Fit =
   | {
-      readonly reads: readonly ColumnHead[];
+      readonly read: ColumnHead;
       readonly datatype: MappedInput['datatype'];
       readonly shape: readonly number[];
     }
@@ -146,7 +144,7 @@ function fit(
   const shape = rowShape(input, width);
   if (!shape || heads.length === 0)
     return refuse(formatHeads(heads), `${wantedOf(input, type)}${hint}`);
-  const reads = heads.map(({ name, width: list }) => ({
+  const parts = heads.map(({ name, width: list }) => ({
     name,
     type,
     ...(list !== undefined && { width: list }),
@@ -155,9 +153,12 @@ function fit(
   if (lists) return refuse(`${formatHeads([lists])} among others`, `columns of one value each`);
   // A text that was said to be a number may be one, where the format has no types.
   const mayBe = (head: ColumnHead) => wasSaid && head.type === 'BYTES';
-  const wrong = heads.find((head, index) => !mayBe(head) && !canRead(head, reads[index] ?? head));
+  const wrong = heads.find((head, index) => !mayBe(head) && !canRead(head, parts[index] ?? head));
   if (wrong) return refuse(formatHeads([wrong]), `${wantedOf(input, type)}${hint}`);
-  return { reads, datatype: input.datatype === 'FP16' ? 'FP16' : type, shape };
+  const [whole, ...others] = parts;
+  const read =
+    whole && others.length === 0 ? whole : { name: input.name, type, width, of: [...names] };
+  return { read, datatype: input.datatype === 'FP16' ? 'FP16' : type, shape };
 }
 
 /** More columns than these nobody reads. */

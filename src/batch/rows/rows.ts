@@ -44,13 +44,18 @@ export interface ColumnHead {
   readonly type: ColumnType;
   /** Values in a row; undefined: one value and no list. A list of one is another thing: `[7]` is not `7`. */
   readonly width?: number;
+  /**
+   * Only where it is read: the names of the columns whose values are woven into this one, row by row, as a model's input
+   * lies in memory. They have one value each, and `width` is their number.
+   */
+  readonly of?: readonly string[];
 }
 
 /** One column of a batch. */
 export interface Column extends ColumnHead {
   /** `length * (width ?? 1)` of them. What stands where there is a null means nothing. */
   readonly values: ColumnValues;
-  /** 1 for each row that has no value; absent: all rows have one. */
+  /** 1 for each row that has no value, of a woven column for each value; absent: all have one. */
   readonly nulls?: Uint8Array;
 }
 

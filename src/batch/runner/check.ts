@@ -83,11 +83,11 @@ function showScored({ map, kept }: Plan, scored: Scored): Pick<RunCheck, 'answer
 }
 
 /** `image FP32 [?, 64] ← p0, p1, … (64 columns)`. */
-function formatInput({ name, datatype, shape, columns }: MappedInput, { map }: Plan): string {
-  const heads = columns.flatMap((index) => map.reads[index] ?? []);
-  const [first] = heads;
-  const names = heads.slice(0, SHOWN_COLUMNS).map((head) => head.name);
-  const more = heads.length > SHOWN_COLUMNS ? `, … (${heads.length} columns)` : '';
-  const whole = heads.length === 1 && first ? ` ${formatType(first)}` : '';
-  return `${name} ${datatype} [${['?', ...shape].join(', ')}] ← ${names.join(', ')}${more}${whole}`;
+function formatInput({ name, datatype, shape, column }: MappedInput, { map }: Plan): string {
+  const head = map.reads[column];
+  const names = head?.of ?? [head?.name];
+  const shown = names.slice(0, SHOWN_COLUMNS).join(', ');
+  const more = names.length > SHOWN_COLUMNS ? `, … (${names.length} columns)` : '';
+  const whole = head && !head.of ? ` ${formatType(head)}` : '';
+  return `${name} ${datatype} [${['?', ...shape].join(', ')}] ← ${shown}${more}${whole}`;
 }

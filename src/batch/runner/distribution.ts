@@ -74,11 +74,17 @@ function addPoints(
 function countValues(memory: OutputMemory, list: ColumnValues): void {
   const { values } = memory;
   if (values === null) return;
-  for (const value of list) {
+  for (const [value, count] of countEach(list)) {
     const text = String(value).slice(0, VALUE_CHARS);
-    values[text] = (values[text] ?? 0) + 1;
+    values[text] = (values[text] ?? 0) + count;
   }
   if (Object.keys(values).length > MOST_VALUES) memory.values = null;
+}
+
+function countEach(list: ColumnValues): ReadonlyMap<string | number | bigint, number> {
+  const counts = new Map<string | number | bigint, number>();
+  for (const value of list) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return counts;
 }
 
 /** The same output, seen by somebody else. */

@@ -1,4 +1,4 @@
-import { copyValues, makeValues } from '../rows/batches.ts';
+import { copyValues, makeValues, nullsOfRow } from '../rows/batches.ts';
 import type { Column, ColumnHead, ColumnValues, RowBatch } from '../rows/rows.ts';
 
 /** Rows taken out of a batch, and answers put together. */
@@ -17,8 +17,13 @@ function pickColumn(column: Column, indices: readonly number[]): Column {
   for (const [at, row] of indices.entries()) {
     copyValues(values, picked, at * width, row * width, (row + 1) * width);
   }
-  const kept = nulls && Uint8Array.from(indices, (row) => nulls[row] ?? 0);
-  return { ...column, values: picked, ...(kept && { nulls: kept }) };
+  if (!nulls) return { ...column, values: picked };
+  const each = nullsOfRow(column);
+  const kept = new Uint8Array(indices.length * each);
+  for (const [at, row] of indices.entries()) {
+    kept.set(nulls.subarray(row * each, (row + 1) * each), at * each);
+  }
+  return { ...column, values: picked, nulls: kept };
 }
 
 /** One behind the other; all are alike. Undefined: there are none. */

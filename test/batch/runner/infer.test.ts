@@ -40,7 +40,7 @@ function plain(values: ColumnValues): unknown[] {
 
 /** Sent to a server of ours that answers what it was given. */
 function echo(type: ColumnType, values: ColumnValues, binary: boolean): readonly Column[] {
-  const input: MappedInput = { name: 'x', datatype: type, shape: [WIDTH], columns: [0] };
+  const input: MappedInput = { name: 'x', datatype: type, shape: [WIDTH], column: 0 };
   const column: Column = { name: 'x', type, width: WIDTH, values };
   const body = makeInferBody({ first: 0, length: ROWS, columns: [column] }, [input], binary);
   const bytes = Buffer.concat([...body.chunks]);

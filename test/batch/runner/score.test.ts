@@ -9,7 +9,7 @@ import type { Clock } from '#lib/clock.ts';
 
 const MAP: ColumnMap = {
   reads: [{ name: 'x', type: 'INT32' }],
-  inputs: [{ name: 'x', datatype: 'INT32', shape: [], columns: [0] }],
+  inputs: [{ name: 'x', datatype: 'INT32', shape: [], column: 0 }],
 };
 const SILENT: Tally = { answered: () => {}, retried: () => {}, rejected: () => {} };
 /** Pauses end at once: there are many, and none is what is looked at here. */

@@ -13,6 +13,7 @@ import { convertColumn } from '../convert.ts';
 import { type InputFile, versionOf } from '../locate.ts';
 import { type Reading, readingsOf, refuseOthers } from '../readings.ts';
 import type { ColumnHead, RowBatch, RowSource } from '../rows.ts';
+import { createWeaver, unweave, type Weaver } from '../weave.ts';
 import { decodeColumn, headOf } from './decode.ts';
 
 /** A record batch is read as a whole, and a job has 300 MiB. */
@@ -33,7 +34,7 @@ export async function openArrowSource(files: readonly InputFile[]): Promise<RowS
     bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
     version: versionOf(files),
     read(from, size, as = columns) {
-      return regroup(chunksOf(files, readingsOf(columns, as, 'types'), from), as, from, size);
+      return regroup(chunksOf(files, columns, as, from), as, from, size);
     },
     async close() {
       // A read closes its file itself.
@@ -61,25 +62,30 @@ async function readHeads(files: readonly InputFile[]): Promise<readonly ColumnHe
 
 async function* chunksOf(
   files: readonly InputFile[],
-  readings: readonly Reading[],
+  columns: readonly ColumnHead[],
+  as: readonly ColumnHead[],
   from: number,
 ): AsyncGenerator<RowBatch> {
+  const readings = readingsOf(columns, unweave(as), 'types');
+  const weave = createWeaver(as);
   let passed = 0;
   for (const { path } of files) {
     for await (const batch of batchesOf(path)) {
       const skip = Math.max(0, from - passed);
       passed += batch.numRows;
-      if (skip < batch.numRows) yield decodeBatch(skip > 0 ? batch.slice(skip) : batch, readings);
+      if (skip < batch.numRows)
+        yield decodeBatch(skip > 0 ? batch.slice(skip) : batch, readings, weave);
     }
   }
 }
 
-function decodeBatch(batch: RecordBatch, readings: readonly Reading[]): RowBatch {
+function decodeBatch(batch: RecordBatch, readings: readonly Reading[], weave: Weaver): RowBatch {
   const bad = new Map<number, string>();
-  const columns = readings.map(({ from, to }) => {
+  const parts = readings.map(({ from, to }) => {
     const column = decodeColumn(childOf(batch, from.name), from, bad);
     return convertColumn(column, to, bad);
   });
+  const columns = weave(parts, batch.numRows);
   return { first: 0, length: batch.numRows, columns, ...(bad.size > 0 && { bad }) };
 }
 

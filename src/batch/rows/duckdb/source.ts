@@ -6,10 +6,11 @@ import type { Encoding } from '../formats.ts';
 import { type InputFile, versionOf } from '../locate.ts';
 import { readingsOf } from '../readings.ts';
 import type { ColumnHead, RowBatch, RowSource } from '../rows.ts';
+import { createWeaver, unweave, type Weaver } from '../weave.ts';
 import { databaseFault, openDatabase } from './database.ts';
 import { openRelation } from './relation.ts';
 import { END, makeSelect, NOTHING } from './select.ts';
-import { readColumn } from './vectors.ts';
+import { readColumns, readNotes } from './vectors.ts';
 
 /** CSV, JSON Lines and Parquet. */
 export async function openDatabaseSource(
@@ -30,7 +31,8 @@ export async function openDatabaseSource(
     bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
     version: versionOf(files),
     async *read(from, size, as = relation.columns) {
-      const sql = makeSelect(relation, readingsOf(relation.columns, as, relation.cells), from);
+      const readings = readingsOf(relation.columns, unweave(as), relation.cells);
+      const sql = makeSelect(relation, readings, from);
       try {
         yield* regroup(chunksOf(connection, sql, as), as, from, size);
       } catch (error) {
@@ -53,8 +55,10 @@ async function* chunksOf(
   heads: readonly ColumnHead[],
 ): AsyncGenerator<RowBatch> {
   const result = await connection.stream(sql);
+  const parts = unweave(heads);
+  const weave = createWeaver(heads);
   for await (const chunk of result) {
-    const { ended, ...batch } = readChunk(chunk, heads);
+    const { ended, ...batch } = readChunk(chunk, parts, weave);
     yield batch;
     if (ended) return;
   }
@@ -66,18 +70,18 @@ async function* chunksOf(
 function readChunk(
   chunk: DuckDBDataChunk,
   heads: readonly ColumnHead[],
+  weave: Weaver,
 ): RowBatch & { readonly ended: boolean } {
   const bad = new Map<number, string>();
-  const columns = heads.map((head, index) => readColumn(chunk, index, head, bad));
-  const notes = chunk.getColumnVector(heads.length);
-  const ended = notes.getItem(chunk.rowCount - 1) === END;
-  const length = chunk.rowCount - (ended ? 1 : 0);
-  for (let row = 0; row < length; row++) {
-    const note = notes.getItem(row);
-    if (typeof note === 'string') bad.set(row, reasonOf(note, heads));
+  const columns = readColumns(chunk, heads, weave, bad);
+  const length = chunk.rowCount;
+  let ended = false;
+  for (const [row, note] of readNotes(chunk, heads.length)) {
+    if (note === END) ended = true;
+    else bad.set(row, reasonOf(note, heads));
   }
-  const batch = { first: 0, length: chunk.rowCount, columns, ...(bad.size > 0 && { bad }) };
-  return { ...(ended ? sliceRows(batch, 0, length) : batch), ended };
+  const batch = { first: 0, length, columns, ...(bad.size > 0 && { bad }) };
+  return { ...(ended ? sliceRows(batch, 0, length - 1) : batch), ended };
 }
 
 const NOTHING_READ = 'the line is no JSON object with any of the columns';

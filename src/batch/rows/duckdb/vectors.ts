@@ -3,14 +3,33 @@ import duckdb from '@duckdb/node-bindings';
 import { isTexts, viewValues } from '../batches.ts';
 import { misfit } from '../cast.ts';
 import type { Column, ColumnHead } from '../rows.ts';
+import type { Weaver } from '../weave.ts';
 
 /**
  * Columns of the library's chunks from and to arrays, many values at a time: through its objects, value by
  * value, reading takes as long as a small model does.
  */
 
-/** Copies: the memory of a chunk is the library's. Rows that have a list with a null in it go to `bad`. */
-export function readColumn(
+/**
+ * The columns of a chunk, which has them as `heads` say, woven. Copies: the memory of a chunk is the library's, and whoever
+ * calls has the chunk until this returns. Rows that have a list with a null in it go to `bad`.
+ */
+export function readColumns(
+  chunk: DuckDBDataChunk,
+  heads: readonly ColumnHead[],
+  weave: Weaver,
+  bad: Map<number, string>,
+): Column[] {
+  const parts = heads.map((head, index) => viewColumn(chunk, index, head, bad));
+  return weave(parts, chunk.rowCount).map((column) => {
+    const { values } = column;
+    if (column.of || isTexts(values)) return column;
+    return Object.assign({}, column, { values: values.slice() });
+  });
+}
+
+/** Its numbers lie in the memory of the chunk. */
+function viewColumn(
   chunk: DuckDBDataChunk,
   index: number,
   head: ColumnHead,
@@ -21,7 +40,7 @@ export function readColumn(
   const values =
     head.type === 'BYTES'
       ? readTexts(chunk, index, head)
-      : readNumbers(vector, head, head.type, count);
+      : viewNumbers(vector, head, head.type, count);
   const nulls = readNulls(vector, count);
   const holes = head.width === undefined ? [] : rowsWithHoles(vector, head.width, count, nulls);
   if (holes.length === 0) return { ...head, values, ...(nulls && { nulls }) };
@@ -31,6 +50,18 @@ export function readColumn(
     bad.set(row, misfit(head, 'a list with null in it'));
   }
   return { ...head, values, nulls: all };
+}
+
+/** The rows of which the column of texts at `index` says something, with that. */
+export function* readNotes(chunk: DuckDBDataChunk, index: number): Generator<[number, string]> {
+  const count = chunk.rowCount;
+  const nulls = readNulls(duckdb.data_chunk_get_vector(chunk.chunk, index), count);
+  const vector = chunk.getColumnVector(index);
+  for (let row = nulls?.indexOf(0) ?? 0; row >= 0 && row < count;) {
+    const note = vector.getItem(row);
+    if (typeof note === 'string') yield [row, note];
+    row = nulls ? nulls.indexOf(0, row + 1) : row + 1;
+  }
 }
 
 function rowsWithHoles(
@@ -49,7 +80,7 @@ function rowsWithHoles(
   return rows;
 }
 
-function readNumbers(
+function viewNumbers(
   vector: duckdb.Vector,
   { width }: ColumnHead,
   type: Exclude<ColumnHead['type'], 'BYTES'>,
@@ -58,7 +89,10 @@ function readNumbers(
   const data = width === undefined ? vector : duckdb.array_vector_get_child(vector);
   const { BYTES_PER_ELEMENT } = viewValues(type, new Uint8Array(0));
   const bytes = duckdb.vector_get_data(data, count * (width ?? 1) * BYTES_PER_ELEMENT);
-  return viewValues(type, new Uint8Array(bytes));
+  const { buffer, byteOffset, byteLength } = bytes;
+  const isOwn = buffer instanceof ArrayBuffer;
+  const own = isOwn ? new Uint8Array(buffer, byteOffset, byteLength) : new Uint8Array(bytes);
+  return viewValues(type, own);
 }
 
 function readTexts(chunk: DuckDBDataChunk, index: number, { width }: ColumnHead): string[] {
@@ -84,14 +118,16 @@ function textsOf(item: unknown, width: number): string[] {
 function readNulls(vector: duckdb.Vector, count: number): Uint8Array | undefined {
   const bits = duckdb.vector_get_validity(vector, Math.ceil(count / 64) * 8);
   if (!bits) return undefined;
-  const nulls = new Uint8Array(count);
-  let any = false;
+  let nulls: Uint8Array | undefined;
   for (let row = 0; row < count; row++) {
-    if (((bits[row >> 3] ?? 0) >> (row & 7)) & 1) continue;
-    nulls[row] = 1;
-    any = true;
+    const eight = bits[row >> 3] ?? 0;
+    if (eight === 0xff) row |= 7;
+    else if (((eight >> (row & 7)) & 1) === 0) {
+      nulls ??= new Uint8Array(count);
+      nulls[row] = 1;
+    }
   }
-  return any ? nulls : undefined;
+  return nulls;
 }
 
 /** `column` has as many rows as the chunk. */
