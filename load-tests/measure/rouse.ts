@@ -9,8 +9,9 @@ import { rssOf } from './process.ts';
 import { freePort } from './program.ts';
 import { pause } from './until.ts';
 
-/** As `npm start` and the command `rouse` start it. */
+/** As `npm start` starts it. */
 const YOUNG = '--max-semi-space-size=8';
+const COMPILED = resolve(import.meta.dirname, '../../node_modules/.cache/rouse');
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
 const PROBE = resolve(import.meta.dirname, 'probe.ts');
 /** Instances are tiny; the budget must not be what limits their number. */
@@ -69,7 +70,7 @@ export async function startRouse(
     [YOUNG, ...probe, ...before, MAIN, 'serve', ...addresses, ...settings, ...more],
     {
       cwd: folder,
-      env: { ...process.env, ...preload?.env },
+      env: { NODE_COMPILE_CACHE: COMPILED, ...process.env, ...preload?.env },
       stdio: ['ignore', 'pipe', 'inherit', ...(probed ? (['ipc'] as const) : [])],
     },
   );

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '#lib/clock.ts';
 import { entryUrl } from '#lib/entry.ts';
 import type { Log } from '#lib/log.ts';
+import { helperEnvironment } from '../environment.ts';
 import { createAttended } from './attended.ts';
 import type { Leader } from './sweep.ts';
 
@@ -43,7 +44,7 @@ export function createGuard(options: {
     const program = fileURLToPath(entryUrl('./watchdog', import.meta.url));
     const args = ['--max-old-space-size=32', '--no-warnings', program, mark, runFolder];
     const child = spawn(node, args, {
-      env: { PATH: process.env['PATH'] ?? '' },
+      env: { PATH: process.env['PATH'] ?? '', ...helperEnvironment(process.env) },
       detached: true,
       stdio: ['pipe', 'pipe', 'ignore'],
     });

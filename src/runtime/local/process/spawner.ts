@@ -3,7 +3,7 @@ import { Server, Socket } from 'node:net';
 import type { Clock } from '#lib/clock.ts';
 import { entryUrl } from '#lib/entry.ts';
 import type { Log } from '#lib/log.ts';
-import type { Environment } from '../environment.ts';
+import { type Environment, helperEnvironment } from '../environment.ts';
 import {
   unstarted,
   type Bound,
@@ -79,7 +79,7 @@ export function createSpawner(options: {
 
   function start(): ChildProcess {
     const child = fork(entryUrl('./spawner-process', import.meta.url), [], {
-      env: { ...environment },
+      env: { ...environment, ...helperEnvironment(process.env) },
       execPath: process.execPath,
       execArgv: FLAGS,
       detached: true,
