@@ -5,6 +5,7 @@ import { beginRollout, decideRollout } from '#policies/rollout/decide.ts';
 import {
   addReading,
   describeQuery,
+  findEvidence,
   type QueryReading,
   weighQuery,
 } from '#policies/rollout/queries.ts';
@@ -43,6 +44,31 @@ describe('what is counted', () => {
     expect(addReading(first, reading(1, 3, MINUTE), MINUTE + 1000)).toEqual(first);
     const second = addReading(first, reading(2, 1, 2 * MINUTE), 2 * MINUTE);
     expect(second).toMatchObject({ at: 2 * MINUTE, count: 2, stable: 3, canary: 4, squares: 5 });
+  });
+
+  test('the first of all: nothing was counted before', () => {
+    expect(findEvidence({}, { query: QUERY })).toEqual(NOTHING);
+    expect(weighQuery(NOTHING, { goal: 'lower', margin: 1 })).toEqual({ worse: 0, fine: 0 });
+    expect(describeQuery(NOTHING)).toBe('0 against 0, on the average of 0 looks');
+  });
+
+  test('a pair of which only one value is new is not another one', () => {
+    const apart = { ...reading(1, 3, MINUTE), canary: { value: 3, at: MINUTE + 5000 } };
+    const first = addReading(NOTHING, apart, MINUTE + 5000);
+    expect(first).toMatchObject({ at: MINUTE, count: 1 });
+    const half = { ...apart, canary: { value: 9, at: MINUTE + EVERY } };
+    expect(addReading(first, half, MINUTE + EVERY)).toEqual(first);
+  });
+
+  test.each(['higher', 'lower'] as const)('the direction that is better: %s', (goal) => {
+    const sign = goal === 'higher' ? 1 : -1;
+    const metric = { goal, margin: 0.5 };
+    const better = evidence(40, (look) => [5, 5 + sign * (0.3 + (look % 3) / 10)]);
+    expect(weighQuery(better, metric).worse).toBeLessThan(0);
+    expect(weighQuery(better, metric).fine).toBeGreaterThan(Math.log(20));
+    const worse = evidence(40, (look) => [5, 5 - sign * (1 + (look % 3) / 10)]);
+    expect(weighQuery(worse, metric).worse).toBeGreaterThan(Math.log(20));
+    expect(weighQuery(worse, metric).fine).toBeLessThan(0);
   });
 
   const now = 10 * MINUTE;
