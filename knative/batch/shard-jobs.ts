@@ -40,7 +40,7 @@ export function createShardJobs(options: {
   kube: Pick<Kube, 'get' | 'list' | 'create' | 'remove'>;
   outfit: ShardOutfit;
   clock: Clock;
-  log: Log;
+  log: Pick<Log, 'warn'>;
 }): ShardJobs {
   const { kube, outfit, clock, log } = options;
 

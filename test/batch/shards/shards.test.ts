@@ -154,6 +154,7 @@ test('shards of columns are put together as a whole file of them', async () => {
 test('there are no more shards than requests', async () => {
   const report = reportOf(await run(makeOrder('sharded', { shards: 64, batchSize: 1000 })));
   expect(report.rows.done).toBe(ROWS);
+  expect((await outputOf('sharded')).trimEnd().split('\n')).toHaveLength(ROWS - BAD.size + 1);
   expect(await shards?.ended).toBe('complete');
 });
 

@@ -6,7 +6,6 @@ import { JOBS, PODS } from '#knative/api/resources.ts';
 import { createShardJobs, type Following, type ShardJobs } from '#knative/batch/shard-jobs.ts';
 import { shardsJobName } from '#knative/manifests/names.ts';
 import { systemClock } from '#lib/clock.ts';
-import { silentLog } from '#lib/log.ts';
 import { createFakeClock, type FakeClock } from '#test/fake-clock.ts';
 import { until } from '#test/until.ts';
 import { type ApiServer, makeStatus, startApiServer } from '../api-server.ts';
@@ -24,6 +23,7 @@ let jobs: ShardJobs;
 let closeConnection: () => void;
 const followings: Following[] = [];
 let ends: string[];
+let warnings: number;
 
 beforeEach(async () => {
   server = await startApiServer();
@@ -39,8 +39,9 @@ beforeEach(async () => {
     claim,
     folder: '/batch',
   };
-  jobs = createShardJobs({ kube, outfit, clock, log: silentLog });
+  jobs = createShardJobs({ kube, outfit, clock, log: { warn: () => warnings++ } });
   ends = [];
+  warnings = 0;
 });
 
 afterEach(async () => {
@@ -148,7 +149,7 @@ test('one that is complete, and whose results do not come, is told of', async ()
 test('while the API server is away nothing is told, and afterwards it is made', async () => {
   await server.away(true);
   follow();
-  clock.advance(10_000);
+  await untilPassing('it was looked for in vain', () => warnings > 1);
   await server.away(false);
   await untilPassing('it is there', () => stored() !== undefined);
   expect(ends).toEqual([]);
