@@ -239,13 +239,18 @@ describe('proof', () => {
 });
 
 describe('a preparation that hangs', () => {
-  /** From now on these are never done; gives how to fail them after all. */
-  function hang(...keys: string[]): () => void {
+  /** From now on these are never done. */
+  function hang(...keys: string[]): { begun: Promise<void>; fail: () => void } {
     const prepare = harness.runtime.prepare.bind(harness.runtime);
+    const begun = Promise.withResolvers<void>();
     const hung = Promise.withResolvers<void>();
-    harness.runtime.prepare = (workload) =>
-      keys.includes(workload.key) ? hung.promise : prepare(workload);
-    return () => hung.reject(new Fault('unavailable', 'the build was ended'));
+    harness.runtime.prepare = (workload) => {
+      if (!keys.includes(workload.key)) return prepare(workload);
+      begun.resolve();
+      return hung.promise;
+    };
+    const fail = (): void => hung.reject(new Fault('unavailable', 'the build was ended'));
+    return { begun: begun.promise, fail };
   }
 
   test('stops no other model, however many proofs run at once', async () => {
@@ -256,9 +261,9 @@ describe('a preparation that hangs', () => {
   });
 
   test('is left when its revision is deleted: the next of that name is not kept waiting', async () => {
-    const fail = hang(KEY);
+    const { begun, fail } = hang(KEY);
     await harness.apply({ revision: program() });
-    await rest();
+    await begun;
     await harness.control.useCases.deleteModel(ADMIN, 'default', 'm');
     harness.runtime.prepare = async () => undefined;
     await deployed(harness, { revision: program({ args: ['./other'] }) });
