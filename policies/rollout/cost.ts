@@ -5,7 +5,7 @@ import { addStratum, logWorse, NO_DIFFERENCE, type Values } from './difference.t
 
 /** What an instance of a revision is. */
 export interface InstanceSize {
-  /** Bytes, declared or measured; undefined: neither. */
+  /** Bytes, declared or measured; undefined, or declared as 0: it is not known. */
   readonly memory: number | undefined;
   /** Requests that it takes at once; 0 = no limit. */
   readonly concurrency: number;
@@ -33,8 +33,7 @@ export function addCosts(
 ): CostEvidence {
   const unknown = findUnknown(sizes);
   if (unknown !== undefined) return { ...before, missing: unknown };
-  const { memory = 1 } = sizes.stable;
-  const larger = (sizes.canary.memory ?? 1) / memory;
+  const larger = (sizes.canary.memory || 1) / (sizes.stable.memory || 1);
   const theirs = valuesOf(stable, -1 / slotsOf(sizes.stable));
   const ours = valuesOf(canary, -larger / slotsOf(sizes.canary));
   const theirsAtRatio = valuesOf(stable, -ratio / slotsOf(sizes.stable));
@@ -66,8 +65,8 @@ function describeCost({ sum, count }: Pick<Values, 'sum' | 'count'>): string {
 
 /** Known of one alone, its memory cannot be compared; known of none, time alone is. */
 function findUnknown({ stable, canary }: Sizes): string | undefined {
-  if ((stable.memory === undefined) === (canary.memory === undefined)) return undefined;
-  const which = stable.memory === undefined ? 'the stable one' : 'the canary';
+  if (!stable.memory === !canary.memory) return undefined;
+  const which = stable.memory ? 'the canary' : 'the stable one';
   return `the memory of an instance of ${which} is not measured`;
 }
 

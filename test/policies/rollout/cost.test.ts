@@ -50,26 +50,31 @@ describe('what a request takes of an instance', () => {
     expect(found.canary / found.stable).toBeCloseTo(times, 9);
   });
 
-  test('where memory is measured of neither, time alone is compared', () => {
-    const unknown = { memory: undefined, concurrency: 8 };
-    const found = meansOf({ stable: unknown, canary: unknown });
-    expect(found.canary).toBeCloseTo(found.stable, 9);
-  });
-
-  test.each(['stable', 'canary'] as const)(
-    'measured of one alone, nothing is: that of %s is missing',
-    (side) => {
-      const sizes = { ...SAME, [side]: { memory: undefined, concurrency: 8 } };
-      const before = addCosts(NO_COST, { stable: usual, canary: usual }, SAME, 1.25);
-      const after = addCosts(before, { stable: usual, canary: requests(500, 900) }, sizes, 1.25);
-      const { missing, ...rest } = after;
-      expect(rest).toEqual(before);
-      const which = side === 'stable' ? 'the stable one' : 'the canary';
-      expect(missing).toBe(`the memory of an instance of ${which} is not measured`);
-      const known = addCosts(after, { stable: usual, canary: usual }, SAME, 1.25);
-      expect(known).not.toHaveProperty('missing');
+  test.each([undefined, 0])(
+    'where memory is known of neither, time alone is compared: %s',
+    (memory) => {
+      const unknown = { memory, concurrency: 8 };
+      const found = meansOf({ stable: unknown, canary: unknown });
+      expect(found.canary).toBeCloseTo(found.stable, 9);
     },
   );
+
+  test.each([
+    ['stable', undefined],
+    ['canary', undefined],
+    ['stable', 0],
+    ['canary', 0],
+  ] as const)('known of one alone, nothing is: that of %s is missing, as %s', (side, memory) => {
+    const sizes = { ...SAME, [side]: { memory, concurrency: 8 } };
+    const before = addCosts(NO_COST, { stable: usual, canary: usual }, SAME, 1.25);
+    const after = addCosts(before, { stable: usual, canary: requests(500, 900) }, sizes, 1.25);
+    const { missing, ...rest } = after;
+    expect(rest).toEqual(before);
+    const which = side === 'stable' ? 'the stable one' : 'the canary';
+    expect(missing).toBe(`the memory of an instance of ${which} is not measured`);
+    const known = addCosts(after, { stable: usual, canary: usual }, SAME, 1.25);
+    expect(known).not.toHaveProperty('missing');
+  });
 });
 
 test('before anything was counted nothing is known', () => {
