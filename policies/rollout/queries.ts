@@ -35,11 +35,12 @@ export function addReading(
   if (!reading || missing !== undefined) return { ...before, missing: missing! };
   const { missing: _, ...rest } = before;
   const [stable, canary] = [reading.stable.value!, reading.canary.value!];
-  const at = Math.min(reading.stable.at, reading.canary.at);
-  if (at <= before.at) return rest;
+  // Both are newer than all that was counted: they are not asked for in the same moment.
+  const times = [reading.stable.at, reading.canary.at];
+  if (Math.min(...times) <= before.at) return rest;
   return {
     ...rest,
-    at,
+    at: Math.max(...times),
     count: before.count + 1,
     stable: before.stable + stable,
     canary: before.canary + canary,

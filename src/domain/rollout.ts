@@ -207,7 +207,7 @@ const costEvidence = z.strictObject({
 
 const queryEvidence = z.strictObject({
   query: z.string(),
-  /** Of the values that were counted last. */
+  /** Of the later one of the values that were counted last. */
   at: time,
   /** Pairs of values, their sums, and the sum of their squared differences. */
   count,

@@ -52,13 +52,16 @@ describe('what is counted', () => {
     expect(describeQuery(NOTHING)).toBe('0 against 0, on the average of 0 looks');
   });
 
-  test('a pair of which only one value is new is not another one', () => {
-    const apart = { ...reading(1, 3, MINUTE), canary: { value: 3, at: MINUTE + 5000 } };
-    const first = addReading(NOTHING, apart, MINUTE + 5000);
-    expect(first).toMatchObject({ at: MINUTE, count: 1 });
-    const half = { ...apart, canary: { value: 9, at: MINUTE + EVERY } };
-    expect(addReading(first, half, MINUTE + EVERY)).toEqual(first);
-  });
+  test.each(['stable', 'canary'] as const)(
+    'a pair of which only the value of %s is new is not another one',
+    (side) => {
+      const apart = { ...reading(1, 3, MINUTE), canary: { value: 3, at: MINUTE + 5000 } };
+      const first = addReading(NOTHING, apart, MINUTE + 5000);
+      expect(first).toMatchObject({ at: MINUTE + 5000, count: 1 });
+      const half = { ...apart, [side]: { value: 9, at: MINUTE + EVERY } };
+      expect(addReading(first, half, MINUTE + EVERY)).toEqual(first);
+    },
+  );
 
   test.each(['higher', 'lower'] as const)('the direction that is better: %s', (goal) => {
     const sign = goal === 'higher' ? 1 : -1;
