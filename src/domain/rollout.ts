@@ -261,6 +261,15 @@ export type RolloutRecord = z.output<typeof rolloutRecord>;
 export function readRollout(value: unknown, now: number): RolloutRecord | undefined {
   const record = rolloutRecord.safeParse(value).data;
   if (!record || record.lookedAt <= now) return record;
-  const memory = { ...record.memory, stepAt: Math.min(record.memory.stepAt, now) };
+  const { stepAt, queries } = record.memory;
+  const memory = {
+    ...record.memory,
+    stepAt: Math.min(stepAt, now),
+    ...(queries && { queries: queries.map((each) => setBack(each, now)) }),
+  };
   return { ...record, startedAt: Math.min(record.startedAt, now), lookedAt: now, memory };
+}
+
+function setBack(evidence: QueryEvidence, now: number): QueryEvidence {
+  return { ...evidence, at: Math.min(evidence.at, now) };
 }

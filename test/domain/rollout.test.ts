@@ -76,6 +76,23 @@ test('two percentiles of latency are two metrics', () => {
   expect(findProblems(rollout, { metrics }).problems).toEqual([]);
 });
 
+test('where the clock was set back, what is to come is now', () => {
+  const query = { query: 'up', count: 3, stable: 3, canary: 2, squares: 1 };
+  const recordOf = (at: number) => ({
+    phase: 'Running',
+    stable: 'v1',
+    canary: 'v2',
+    by: 'rollout',
+    percent: 5,
+    startedAt: at,
+    lookedAt: at,
+    why: '',
+    memory: { step: 0, stepAt: at, requests: 9, latency: {}, queries: [{ ...query, at }] },
+  });
+  expect(readRollout(recordOf(1000), 1000)).toEqual(recordOf(1000));
+  expect(readRollout(recordOf(1000), 400)).toEqual(recordOf(400));
+});
+
 test('a record of another form is none', () => {
   expect(readRollout({ phase: 'Running' }, 0)).toBeUndefined();
   expect(readRollout('Running', 0)).toBeUndefined();
