@@ -22,8 +22,9 @@ export const NO_COST: CostEvidence = { worse: NO_DIFFERENCE, fine: NO_DIFFERENCE
 
 /**
  * What each request takes of an instance: its time, as one of so many that an instance has room for, and as much more as an
- * instance has more memory than one of the stable revision. The time in which an instance waits for requests is not
- * counted: that is what a small share of them makes of it, not the revision.
+ * instance has more memory than one of the stable revision. Its wait for a slot is in its time, as in that of latencies.
+ * The time in which an instance waits for requests is not counted: that is what a small share of them makes of it, not
+ * the revision.
  */
 export function addCosts(
   before: CostEvidence,
