@@ -3,6 +3,7 @@ import type { RunOrder, RunProgress } from '#domain/job-run.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
 import { pause } from '#lib/pause.ts';
+import { unweave } from '../../rows/weave.ts';
 import type { Checkpoint, OutputColumns, RowRange } from '../checkpoint.ts';
 import type { Written } from '../finish.ts';
 import { checkFailed } from '../limits.ts';
@@ -68,7 +69,7 @@ async function divide(plan: Plan, checkpoint: Checkpoint): Promise<readonly RowR
 /** Where counting means reading. */
 async function countRows({ source, map }: Plan): Promise<number> {
   let rows = 0;
-  for await (const { length } of source.read(0, COUNTED_ROWS, map.reads.slice(0, 1))) {
+  for await (const { length } of source.read(0, COUNTED_ROWS, unweave(map.reads).slice(0, 1))) {
     rows += length;
   }
   return rows;
