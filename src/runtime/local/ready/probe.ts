@@ -54,6 +54,8 @@ export function createProbe(options: {
   let closed = false;
   let seen: string | undefined;
   let isAnswered = false;
+  /** The question that is under way, behind one that was answered: told if it ends so. */
+  let unanswered: string | undefined;
 
   function close(): void {
     closed = true;
@@ -70,16 +72,16 @@ export function createProbe(options: {
   function see(what: string, isAnswer: boolean): void {
     seen = what;
     isAnswered = isAnswer;
+    unanswered = undefined;
   }
 
   function ask(patient: boolean): void {
-    let unanswered: string | undefined;
     const events: QuestionEvents = {
       onReady: ready,
       onOver: again,
       onArrived(what) {
-        unanswered = what;
-        if (!isAnswered) see(what, false);
+        if (isAnswered) unanswered = what;
+        else see(what, false);
       },
       onSeen: (what) => see(what, true),
       onFailed(error) {
@@ -90,16 +92,13 @@ export function createProbe(options: {
     };
     const asked = grpc ? askGrpc(to, events) : askHttp(to, path, events);
     request = asked;
-    if (patient) return;
-    timer = clock.after(ANSWER_MS, () => {
-      if (unanswered !== undefined) see(unanswered, false);
-      asked.destroy();
-    });
+    if (!patient) timer = clock.after(ANSWER_MS, () => asked.destroy());
   }
 
   function again(): void {
     timer?.cancel();
     if (closed) return;
+    if (unanswered !== undefined) see(unanswered, false);
     timer = clock.after(wait, () => ask(false));
     wait = Math.min(wait * WAIT_GROWTH, pace.longest);
   }

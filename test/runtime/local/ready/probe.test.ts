@@ -1,7 +1,7 @@
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import { expect, test } from 'vitest';
 import type { Clock } from '#lib/clock.ts';
-import { createProbe, HERE } from '#runtime/local/ready/probe.ts';
+import { createProbe, HERE, type Probe } from '#runtime/local/ready/probe.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 import { listening } from '#test/listening.ts';
 import { useTeardown } from '#test/teardown.ts';
@@ -9,11 +9,18 @@ import { until } from '#test/until.ts';
 
 const teardown = useTeardown();
 
-test('what was answered is what was seen, until a later question has had its time without an answer', async () => {
+/** A probe whose first question was answered with 503; what is done with the next one, which it asks now. */
+async function askAgain(next: (response: ServerResponse) => void): Promise<{
+  probe: Probe;
+  advance(ms: number): void;
+  untilArrived(): Promise<void>;
+  untilOver(): Promise<void>;
+}> {
   let asked = 0;
   const server = createServer((_, response) => {
     asked += 1;
     if (asked === 1) response.writeHead(503).end();
+    else next(response);
   });
   teardown(() => {
     server.closeAllConnections();
@@ -45,8 +52,25 @@ test('what was answered is what was seen, until a later question has had its tim
   await until('the first is over', () => waits.length === 3);
   expect(probe.seen()).toBe('GET / answered 503');
   fake.advance(waits[2] ?? 0);
-  await until('the next has arrived', () => asked === 2);
-  expect(probe.seen()).toBe('GET / answered 503');
-  fake.advance(5000);
-  expect(probe.seen()).toBe('GET / has no answer');
+  return {
+    probe,
+    advance: (ms) => fake.advance(ms),
+    untilArrived: () => until('the next has arrived', () => asked === 2),
+    untilOver: () => until('the next is over', () => waits.length === 5),
+  };
+}
+
+test('what was answered is what was seen, until a later question has had its time without an answer', async () => {
+  const asked = await askAgain(() => {});
+  await asked.untilArrived();
+  expect(asked.probe.seen()).toBe('GET / answered 503');
+  asked.advance(5000);
+  await asked.untilOver();
+  expect(asked.probe.seen()).toBe('GET / has no answer');
+});
+
+test('what was answered is not what was seen of a later question that is hung up on', async () => {
+  const asked = await askAgain((response) => response.destroy());
+  await asked.untilOver();
+  expect(asked.probe.seen()).toBe('GET / has no answer');
 });
