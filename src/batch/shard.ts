@@ -27,6 +27,8 @@ async function leaveFailure(error: Fault): Promise<void> {
   });
 }
 
+// Its timers keep no process alive, and there is no parent's channel: it would end when all slots wait.
+setInterval(() => {}, 2 ** 30);
 // The first process of a container is not ended by a signal that it does not take.
 process.once('SIGTERM', () => process.exit(143));
 setPriority(constants.priority.PRIORITY_LOW);

@@ -7,6 +7,8 @@ import { SHARD_HOPELESS, SHARD_INDEX_ENV } from '#domain/job-run.ts';
 export interface KeptShards {
   /** Of those that run. */
   indexes(): number[];
+  /** With which those ended that failed and were not killed. */
+  readonly failures: readonly number[];
   /** `kill -9`; another one takes its place. */
   kill(index: number): void;
   /** Resolves when all have succeeded, or with the shard that is hopeless. */
@@ -25,6 +27,7 @@ export function keepShards(options: {
 }): KeptShards {
   const { command, env, count } = options;
   const running = new Map<number, ChildProcess>();
+  const failures: number[] = [];
   const ended = Promise.withResolvers<'complete' | number>();
   let left = count;
   let isClosed = false;
@@ -39,6 +42,7 @@ export function keepShards(options: {
     child.once('exit', (status) => {
       running.delete(index);
       if (status === 0) left--;
+      else if (status !== null) failures.push(status);
       if (left === 0) ended.resolve('complete');
       if (status === SHARD_HOPELESS) ended.resolve(index);
       else if (status !== 0 && !isClosed) start(index);
@@ -48,6 +52,7 @@ export function keepShards(options: {
   for (let index = 0; index < count; index++) start(index);
   return {
     indexes: () => [...running.keys()],
+    failures,
     kill: (index) => void running.get(index)?.kill('SIGKILL'),
     ended: ended.promise,
     async close() {

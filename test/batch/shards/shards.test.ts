@@ -158,6 +158,14 @@ test('there are no more shards than requests', async () => {
   expect(await shards?.ended).toBe('complete');
 });
 
+test('shards wait while the data plane refuses all that they ask', async () => {
+  model.refuse(4);
+  const report = reportOf(await run(makeOrder('sharded', { shards: 2 })));
+  expect(await shards?.ended).toBe('complete');
+  expect(shards?.failures).toEqual([]);
+  expect(report.retries).toBe(4);
+});
+
 test('rows that fail are counted over all shards, and end the job', async () => {
   const said = await run(makeOrder('sharded', { shards: COUNT, maxFailed: '3' }));
   expect(said).toMatchObject({
