@@ -1,6 +1,6 @@
 import { isSharded, type JobReport, type JobRows } from '#domain/job.ts';
 import type { RunOrder, RunProgress } from '#domain/job-run.ts';
-import type { Clock } from '#lib/clock.ts';
+import type { Clock, Timer } from '#lib/clock.ts';
 import { sliceRows } from '../rows/batches.ts';
 import type { RowBatch } from '../rows/rows.ts';
 import { type Checkpoint, openCheckpoint, type RowRange } from './checkpoint.ts';
@@ -157,6 +157,7 @@ async function scoreRest(
     watch.ended();
     checkpoint.set('complete', true);
   } finally {
+    watch.close();
     stop.abort();
     sender.close();
   }
@@ -196,34 +197,42 @@ function createWatch(options: {
   tell: (progress: RunProgress) => void;
   check: ScoreParts['check'];
   clock: Clock;
-}): { added(): void; ended(): void } {
+}): { added(): void; ended(): void; close(): void } {
   const { written, pace, tell, check, clock } = options;
   const { source } = options.plan;
   let told = { at: clock.now(), done: written.done };
   let rowsPerSecond = 0;
+  /** What is told next: soon, also when nothing more comes for now. */
+  let latest = look(source.rows);
+  let timer: Timer | undefined;
 
-  function say(rows: JobRows): void {
+  function look(total: number | undefined): JobRows {
+    const { done, failed } = written;
+    return { ...(total !== undefined && { total }), done, failed };
+  }
+
+  function say(): void {
+    timer?.cancel();
+    timer = undefined;
     const now = clock.now();
     const seconds = (now - told.at) / 1000;
-    if (seconds > 0) rowsPerSecond = (rows.done - told.done) / seconds;
-    told = { at: now, done: rows.done };
-    tell({ type: 'progress', rows, rowsPerSecond, batchSize: pace.size });
+    if (seconds > 0) rowsPerSecond = (latest.done - told.done) / seconds;
+    told = { at: now, done: latest.done };
+    tell({ type: 'progress', rows: latest, rowsPerSecond, batchSize: pace.size });
   }
 
-  function look(total: number | undefined, isAll: boolean): void {
-    const { done, failed } = written;
-    const rows = { ...(total !== undefined && { total }), done, failed };
-    check(rows, isAll);
-    if (isAll || clock.now() - told.at >= TELL_MS) say(rows);
-  }
-
-  say({
-    ...(source.rows !== undefined && { total: source.rows }),
-    done: told.done,
-    failed: written.failed,
-  });
+  say();
   return {
-    added: () => look(source.rows, false),
-    ended: () => look(written.done, true),
+    added() {
+      latest = look(source.rows);
+      check(latest, false);
+      timer ??= clock.after(Math.max(0, told.at + TELL_MS - clock.now()), say);
+    },
+    ended() {
+      latest = look(written.done);
+      check(latest, true);
+      say();
+    },
+    close: () => timer?.cancel(),
   };
 }

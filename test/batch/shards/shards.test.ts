@@ -2,11 +2,14 @@ import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { runJob } from '#batch/runner/run.ts';
 import type { RunnerProcess } from '#control/jobs/job-runner.ts';
 import type { BatchRequest, JobReport } from '#domain/job.ts';
 import type { FromRunner, RunOrder } from '#domain/job-run.ts';
+import { systemClock } from '#lib/clock.ts';
 import { createJobRunner, SHARD } from '#serve/job-runner.ts';
 import { createRandom } from '#test/fuzz/random.ts';
+import { until } from '#test/until.ts';
 import { type Doubler, startDoubler } from './doubler.ts';
 import { keepShards, type KeptShards } from './keep-shards.ts';
 
@@ -172,6 +175,22 @@ test('rows that fail are counted over all shards, and end the job', async () => 
     type: 'failed',
     message: expect.stringMatching(/^[45] of \d+ rows have failed, at most 3 may$/) as string,
   });
+});
+
+test('what is done is told, also when nothing more comes for now', async () => {
+  const held = model.holdAfter(2);
+  let done = 0;
+  const running = runJob(makeOrder('told'), {
+    clock: systemClock,
+    roll: Math.random,
+    tell: ({ rows }) => void (done = rows.done),
+    onSlots: (set) => set(1),
+    onShards: () => {},
+  });
+  await held;
+  await until('all of it is told', () => done === 2 * 8);
+  model.release();
+  expect(await running).toMatchObject({ rows: { done: ROWS } });
 });
 
 test('an input that was changed since is no input of a shard', async () => {
