@@ -2,14 +2,15 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JobRows } from '#domain/job.ts';
 import type { RunOrder } from '#domain/job-run.ts';
-import { codeOf, type FaultCode, type Problem } from '#lib/fault.ts';
+import { causeOf, codeOf, Fault, type FaultCode, type Problem } from '#lib/fault.ts';
 import { moveInto, partialOf } from '../../rows/durable.ts';
 import type { OutputColumns, Part, RowRange } from '../checkpoint.ts';
 import type { ReportMemory } from '../report.ts';
 
 /**
  * What a job and its shards tell each other: files in the job's folder, which all of them reach. Each is written by one
- * of them, and replaced as a whole: who reads it finds what was written last, or what was before.
+ * of them, and replaced as a whole: who reads it finds what was written last, or what was before. Throws Fault
+ * `unavailable` when the volume does not do it: a network's may have lost a file that was replaced while it was read.
  */
 
 /** By the job, before there is a shard. */
@@ -87,8 +88,12 @@ export async function readStatus(folder: string, index: number): Promise<ShardSt
 
 async function write(path: string, value: unknown): Promise<void> {
   const partial = partialOf(path);
-  await writeFile(partial, JSON.stringify(value), { mode: 0o600 });
-  await moveInto(partial, path, true);
+  try {
+    await writeFile(partial, JSON.stringify(value), { mode: 0o600 });
+    await moveInto(partial, path, true);
+  } catch (error) {
+    throw unavailable(`${path} cannot be written`, error);
+  }
 }
 
 /** Undefined: nobody has written it yet. */
@@ -99,6 +104,10 @@ async function read<T>(path: string): Promise<T | undefined> {
     return value;
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
+    throw unavailable(`${path} cannot be read`, error);
   }
+}
+
+function unavailable(what: string, error: unknown): Fault {
+  return new Fault('unavailable', `${what}: ${causeOf(error)}`, { cause: error });
 }
