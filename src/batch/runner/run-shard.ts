@@ -78,14 +78,16 @@ function createReports(options: {
 }): Reports {
   const { folder, index, shards, range, clock, onError } = options;
   let setSlots: ((slots: number) => void) | undefined;
-  let latest: RunProgress | undefined;
+  /** Not written yet. */
+  let news: RunProgress | undefined;
 
   async function step(): Promise<void> {
     const slots = await readSlots(folder);
     if (slots !== undefined) setSlots?.(slotsOfShard(slots, shards, index));
-    if (!latest) return;
-    const { rowsPerSecond, batchSize } = latest;
-    await writeStatus(folder, index, { rows: ownRows(latest.rows), rowsPerSecond, batchSize });
+    if (!news) return;
+    const { rows, rowsPerSecond, batchSize } = news;
+    news = undefined;
+    await writeStatus(folder, index, { rows: ownRows(rows), rowsPerSecond, batchSize });
   }
 
   /** Rows are numbered over the whole input. */
@@ -95,7 +97,7 @@ function createReports(options: {
 
   const loop = createLoop({ clock, everyMs: TICK_MS, step, onError });
   return {
-    tell: (progress) => void (latest = progress),
+    tell: (progress) => void (news = progress),
     onSlots(set) {
       setSlots = set;
       loop.ask();
