@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, request as send } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { BatchRequest, JobAction } from '#domain/job.ts';
 import type { Pod } from '#knative/api/objects.ts';
 import { JOBS, SERVICES } from '#knative/api/resources.ts';
 import { systemClock } from '#lib/clock.ts';
@@ -11,7 +12,7 @@ import { createFakeJobs, type FakeJobs } from '#test/knative/fake-jobs.ts';
 import { createFakeKnative, type FakeKnative } from '#test/knative/fake-knative.ts';
 import { listening } from '#test/listening.ts';
 import { until } from '#test/until.ts';
-import { makeFolder, type Platform, type Ran, removeFolder, startPlatform } from './platform.ts';
+import { makeFolder, type Platform, removeFolder, startPlatform } from './platform.ts';
 
 /**
  * Batch jobs of `rouse serve --runtime knative` on an API server of the test's own: pods of models are one server here,
@@ -25,8 +26,8 @@ spec:
   revision: { name: v1, runtime: image, source: dev.local/doubler:v1 }
   keepAlive: { policy: fixed, idle: 1s }
 `;
-const ROWS = 1000;
-const ARGS = ['--map', 'x=x', '--columns', 'id', '--batch-size', '4'] as const;
+const ROWS = 400;
+const JOBS_PATH = '/api/v1/namespaces/default/jobs';
 
 let folder: string;
 let server: ApiServer;
@@ -71,7 +72,7 @@ beforeAll(async () => {
   knative.onPod(here);
   jobs = createFakeJobs(server.store);
   await writeFile(join(folder, 'model.yaml'), MODEL);
-  const rows = Array.from({ length: ROWS }, (_, id) => `${id},${id % 500 === 99 ? -id : id / 4}`);
+  const rows = Array.from({ length: ROWS }, (_, id) => `${id},${id % 200 === 99 ? -id : id / 4}`);
   await writeFile(inBatch('in.csv'), ['id,x', ...rows].join('\n'));
   servicePort = await listening(service);
   platform = await start();
@@ -119,8 +120,21 @@ function here(pod: Pod): Pod {
   };
 }
 
-function batch(...args: string[]): Promise<Ran> {
-  return platform.rouse('batch', 'doubler', inBatch('in.csv'), '-o', ...args);
+function makeRequest(output: string, part: Partial<BatchRequest> = {}): BatchRequest {
+  return {
+    model: 'doubler',
+    input: { location: inBatch('in.csv') },
+    output: { path: inBatch(output), columns: ['id'] },
+    map: { x: ['x'] },
+    batchSize: 4,
+    ...part,
+  };
+}
+
+async function post(path: string, json: unknown): Promise<Response> {
+  const headers = { 'content-type': 'application/json' };
+  const body = JSON.stringify(json);
+  return await fetch(platform.control + path, { method: 'POST', headers, body });
 }
 
 interface JobShape {
@@ -130,23 +144,31 @@ interface JobShape {
   readonly rows: { readonly done: number };
 }
 
-async function findJob(output: string): Promise<JobShape> {
-  const response = await fetch(`${platform.control}/api/v1/jobs`);
-  const { items } = (await response.json()) as {
-    items: (JobShape & { spec: { output: { path: string } } })[];
-  };
-  const found = items.find(({ spec }) => spec.output.path === inBatch(output));
-  if (!found) throw new Error(`there is no job for ${output}`);
-  return found;
+/** Its id. */
+async function begin(output: string, part?: Partial<BatchRequest>): Promise<string> {
+  const response = await post(JOBS_PATH, makeRequest(output, part));
+  const text = await response.text();
+  expect(response.status, text).toBe(201);
+  return (JSON.parse(text) as JobShape).id;
 }
 
-/** Of a job that was detached. */
-async function untilEnded(output: string): Promise<JobShape> {
-  await until(`the job for ${output} has ended`, async () => {
-    const { state } = await findJob(output);
-    return state !== 'Running' && state !== 'Pending';
-  });
-  return await findJob(output);
+async function act(id: string, action: JobAction): Promise<void> {
+  const response = await post(`${JOBS_PATH}/${id}`, { action });
+  expect(response.status, await response.text()).toBe(200);
+}
+
+async function show(id: string, accept: string): Promise<Response> {
+  return await fetch(`${platform.control}${JOBS_PATH}/${id}`, { headers: { accept } });
+}
+
+async function find(id: string): Promise<JobShape> {
+  return (await (await show(id, 'application/json')).json()) as JobShape;
+}
+
+async function untilEnded(id: string): Promise<JobShape> {
+  // Which ends with the job.
+  await (await show(id, 'text/event-stream')).text();
+  return await find(id);
 }
 
 const jobNames = (): string[] => server.store.all(JOBS).map(({ metadata }) => metadata.name);
@@ -160,8 +182,7 @@ async function untilClean(): Promise<void> {
 }
 
 test('a job is scored by pods of a model of its own, beside control', async () => {
-  const ran = await batch(inBatch('calm.csv'), ...ARGS);
-  expect(ran.status, ran.stdout + ran.stderr).toBe(0);
+  expect(await untilEnded(await begin('calm.csv'))).toMatchObject({ state: 'Succeeded' });
   const lines = (await readFile(inBatch('calm.csv'), 'utf8')).trimEnd().split('\n');
   expect(lines).toHaveLength(ROWS - 2 + 1);
   expect(lines[2]).toBe('1,0.5');
@@ -171,20 +192,24 @@ test('a job is scored by pods of a model of its own, beside control', async () =
 
 describe('with shards', () => {
   test('it is an Indexed Job, and writes the same though a pod and Rouse are killed', async () => {
-    const args = [...ARGS, '--shards', '4'];
-    const held = model.holdAfter(60);
-    expect(await batch(inBatch('sharded.csv'), ...args, '--detach')).toMatchObject({ status: 0 });
+    const held = model.holdAfter(30);
+    const to = ['doubler', inBatch('in.csv'), '-o', inBatch('sharded.csv'), '--detach'];
+    const how = ['--map', 'x=x', '--columns', 'id', '--batch-size', '4', '--shards', '4'];
+    const ran = await platform.rouse('batch', ...to, ...how);
+    expect(ran.status, ran.stderr).toBe(0);
+    const [id = ''] = ran.stdout.split(' ');
     await held;
     const [name = ''] = jobNames();
     expect(server.store.get(JOBS, 'rouse-system', name)?.spec).toMatchObject({ completions: 4 });
-    await until('some rows are done', async () => (await findJob('sharded.csv')).rows.done > 50);
+    await until('some rows are done', async () => (await find(id)).rows.done > 50);
     const shards = jobs.shardsOf(name);
     shards?.kill(shards.indexes().at(-1) ?? 0);
     target = undefined;
     await platform.end('SIGKILL');
     model.release();
     platform = await start();
-    expect(await untilEnded('sharded.csv')).toMatchObject({ state: 'Succeeded' });
+    expect(await untilEnded(id)).toMatchObject({ state: 'Succeeded' });
+    expect(shards?.failures).toEqual([]);
     for (const end of ['', '.failed.jsonl']) {
       const expected = await readFile(inBatch(`calm.csv${end}`), 'utf8');
       expect(await readFile(inBatch(`sharded.csv${end}`), 'utf8')).toBe(expected);
@@ -193,47 +218,37 @@ describe('with shards', () => {
   }, 300_000);
 
   test('it rests while it is paused, and goes on', async () => {
-    const args = [...ARGS, '--shards', '2'];
-    const held = model.holdAfter(60);
-    expect(await batch(inBatch('paused.csv'), ...args, '--detach')).toMatchObject({ status: 0 });
+    const held = model.holdAfter(30);
+    const id = await begin('paused.csv', { shards: 2 });
     await held;
-    const { id } = await findJob('paused.csv');
-    expect(await platform.rouse('job', 'pause', id)).toMatchObject({ status: 0 });
+    await act(id, 'pause');
     await until('its pods have gone', () => jobNames().length === 0);
     model.release();
-    expect(await platform.rouse('job', 'resume', id)).toMatchObject({ status: 0 });
-    expect(await untilEnded('paused.csv')).toMatchObject({ state: 'Succeeded' });
+    await act(id, 'resume');
+    expect(await untilEnded(id)).toMatchObject({ state: 'Succeeded' });
     const expected = await readFile(inBatch('calm.csv'), 'utf8');
     expect(await readFile(inBatch('paused.csv'), 'utf8')).toBe(expected);
     await untilClean();
   }, 300_000);
 
   test('it leaves nothing when it is cancelled', async () => {
-    const args = [...ARGS, '--shards', '2'];
-    const held = model.holdAfter(60);
-    expect(await batch(inBatch('cut.csv'), ...args, '--detach')).toMatchObject({ status: 0 });
+    const held = model.holdAfter(30);
+    const id = await begin('cut.csv', { shards: 2 });
     await held;
-    const { id } = await findJob('cut.csv');
-    expect(await platform.rouse('job', 'cancel', id)).toMatchObject({ status: 0 });
+    await act(id, 'cancel');
     model.release();
     await untilClean();
     expect((await readdir(inBatch(''))).filter((name) => name.includes('cut'))).toEqual([]);
   }, 300_000);
 });
 
-describe('what is out of bounds is refused before it is looked at', () => {
-  test.each([
-    ['an input', '/etc/passwd', 'out.csv', '/etc/passwd is out of bounds: expected a path in'],
-    ['an input by a detour', '../state/rouse.db', 'out.csv', 'rouse.db is out of bounds'],
-    ['one that is not there', '/nowhere.csv', 'out.csv', '/nowhere.csv is out of bounds'],
-    ['an output', 'in.csv', '/tmp/out.csv', '/tmp/out.csv is out of bounds'],
-    ['a file of a job', 'in.csv', '.rouse/out.csv', 'data folder of Rouse'],
-  ])('%s', async (_, input, output, why) => {
-    const at = (path: string): string => (path.startsWith('/') ? path : inBatch(path));
-    await mkdir(inBatch('.rouse'), { recursive: true });
-    const args = ['doubler', at(input), '-o', at(output), '--format', 'csv', ...ARGS];
-    const ran = await platform.rouse('batch', ...args);
-    expect(ran.status).toBe(1);
-    expect(ran.stderr).toContain(why);
-  });
+test('what is out of bounds is refused', async () => {
+  await mkdir(inBatch('.rouse'), { recursive: true });
+  const input = { location: join(folder, 'state/rouse.db'), format: 'csv' } as const;
+  const outside = await post(JOBS_PATH, makeRequest('out.csv', { input }));
+  expect(outside.status).toBe(403);
+  expect(await outside.text()).toContain('rouse.db is out of bounds');
+  const own = await post(JOBS_PATH, makeRequest('.rouse/out.csv'));
+  expect(own.status).toBe(403);
+  expect(await own.text()).toContain('data folder of Rouse');
 });
