@@ -6,7 +6,7 @@ import { pause } from '#lib/pause.ts';
 import { unweave } from '../../rows/weave.ts';
 import type { Checkpoint, OutputColumns, RowRange } from '../checkpoint.ts';
 import type { Written } from '../finish.ts';
-import { checkFailed } from '../limits.ts';
+import { checkHopeless, checkMost } from '../limits.ts';
 import { formatHeads } from '../parts.ts';
 import type { Plan } from '../plan.ts';
 import { mergeMemories } from '../report.ts';
@@ -101,7 +101,9 @@ async function follow(
     const results = statuses.flatMap((status) => status?.result ?? []);
     const isAll = results.length === ranges.length;
     const progress = addUp(statuses, total);
-    checkFailed(spec, progress.rows, isAll);
+    // Until all have begun, it may be the rows of one range only.
+    if (statuses.every(hasBegun)) checkHopeless(progress.rows, isAll);
+    checkMost(spec, progress.rows, isAll);
     tell(progress);
     if (isAll) {
       if (isAsked) onShards(0);
@@ -111,6 +113,10 @@ async function follow(
     isAsked = true;
     await pause(clock, LOOK_MS, new AbortController().signal);
   }
+}
+
+function hasBegun(status: ShardStatus | undefined): boolean {
+  return (status?.rows.done ?? 0) > 0;
 }
 
 function checkFailures(statuses: readonly (ShardStatus | undefined)[]): void {

@@ -1,0 +1,88 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { runJob } from '#batch/runner/run.ts';
+import { type ShardFailure, writeStatus } from '#batch/runner/shards/files.ts';
+import type { RunOrder } from '#domain/job-run.ts';
+import { systemClock } from '#lib/clock.ts';
+import { until } from '#test/until.ts';
+
+/** What a job makes of what its shards say; here the test says it. */
+
+const ROWS = 1000;
+
+let folder: string;
+let order: RunOrder;
+/** Rows of which the job has told. */
+let done: number;
+let end: Promise<unknown>;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'rouse-run-shards-'));
+  await writeFile(
+    join(folder, 'in.csv'),
+    ['x', ...Array.from({ length: ROWS }, (_, id) => id)].join('\n'),
+  );
+  order = {
+    namespace: 'default',
+    id: 'job',
+    spec: {
+      model: 'm',
+      input: { location: join(folder, 'in.csv') },
+      output: { path: join(folder, 'out.csv'), columns: ['x'] },
+      map: { x: ['x'] },
+      shards: 2,
+    },
+    model: {
+      url: 'http://127.0.0.1:1/',
+      proxyProtocol: false,
+      headers: {},
+      inputs: [],
+      outputs: [],
+      binary: false,
+      timeoutMs: 1000,
+    },
+    folder: join(folder, 'jobs', 'job'),
+    bounds: { closed: [join(folder, 'jobs')], within: folder },
+  };
+  done = 0;
+  end = runJob(order, {
+    clock: systemClock,
+    roll: Math.random,
+    tell: ({ rows }) => void (done = rows.done),
+    onSlots: () => {},
+    onShards: () => {},
+  }).catch((error: unknown) => error);
+});
+
+afterEach(() => rm(folder, { recursive: true }));
+
+async function say(
+  index: number,
+  all: number,
+  failed: number,
+  failure?: ShardFailure,
+): Promise<void> {
+  await writeStatus(order.folder, index, {
+    rows: { done: all, failed },
+    rowsPerSecond: 1,
+    batchSize: 1,
+    ...(failure && { failure }),
+  });
+}
+
+test('that none of the first rows of one shard can be scored says nothing of the others', async () => {
+  await say(1, 150, 150);
+  await until('it is told', () => done === 150);
+  await say(0, 1, 0);
+  await until('it is told', () => done === 151);
+  await say(0, 1, 0, { code: 'invalid', message: 'it is over', problems: [] });
+  expect(await end).toMatchObject({ message: 'shard 0: it is over' });
+});
+
+test('it ends when no shard can score a row', async () => {
+  await say(1, 150, 150);
+  await say(0, 1, 1);
+  expect(await end).toMatchObject({ message: 'none of the first 151 rows could be scored' });
+});
