@@ -9,8 +9,6 @@ export interface Doubler {
   /** After so many more requests no one is answered, until it is released; resolves when it is so. */
   holdAfter(requests: number): Promise<void>;
   release(): void;
-  /** So many more requests are refused, as by a data plane that has nobody for them. */
-  refuse(requests: number): void;
   /** Called at each request with their number. */
   onRequest(listener: (count: number) => void): void;
   close(): void;
@@ -25,7 +23,6 @@ interface InferRequest {
 
 export async function startDoubler(): Promise<Doubler> {
   let requests = 0;
-  let refusals = 0;
   let listener: (count: number) => void = () => {};
   let most = Infinity;
   let held = Promise.withResolvers<void>();
@@ -35,12 +32,6 @@ export async function startDoubler(): Promise<Doubler> {
     // What is no inference is the question whether it is there.
     if (request.method !== 'POST') {
       response.end('queue');
-      return;
-    }
-    if (refusals > 0) {
-      refusals--;
-      response.statusCode = 503;
-      response.end(JSON.stringify({ code: 'unavailable', error: 'nobody is there' }));
       return;
     }
     requests++;
@@ -69,9 +60,6 @@ export async function startDoubler(): Promise<Doubler> {
     release() {
       most = Infinity;
       released.resolve();
-    },
-    refuse(more) {
-      refusals = more;
     },
     onRequest(next) {
       requests = 0;

@@ -1,14 +1,18 @@
 import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { runJob } from '#batch/runner/run.ts';
+import { readStatus } from '#batch/runner/shards/files.ts';
 import type { RunnerProcess } from '#control/jobs/job-runner.ts';
 import type { BatchRequest, JobReport } from '#domain/job.ts';
 import type { FromRunner, RunOrder } from '#domain/job-run.ts';
 import { systemClock } from '#lib/clock.ts';
 import { createJobRunner, SHARD } from '#serve/job-runner.ts';
 import { createRandom } from '#test/fuzz/random.ts';
+import { listening } from '#test/listening.ts';
 import { until } from '#test/until.ts';
 import { type Doubler, startDoubler } from './doubler.ts';
 import { keepShards, type KeptShards } from './keep-shards.ts';
@@ -161,13 +165,32 @@ test('there are no more shards than requests', async () => {
   expect(await shards?.ended).toBe('complete');
 });
 
-test('shards wait while the data plane refuses all that they ask', async () => {
-  model.refuse(4);
-  const report = reportOf(await run(makeOrder('sharded', { shards: 2 })));
-  expect(await shards?.ended).toBe('complete');
+test('a shard waits for a data plane that nobody can reach', async () => {
+  const away = createServer();
+  const port = await listening(away);
+  away.close();
+  const order = makeOrder('sharded', { shards: 2 });
+  const said = run({ ...order, model: { ...order.model, url: `http://127.0.0.1:${port}/` } });
+  for (const index of [0, 1]) {
+    await until(
+      `shard ${index} has begun`,
+      async () => (await readStatus(order.folder, index)) !== undefined,
+    );
+  }
+  const back = createProxy(model.port).listen(port, '127.0.0.1');
+  const { rows } = reportOf(await said);
+  back.close();
+  expect(rows.done).toBe(ROWS);
   expect(shards?.failures).toEqual([]);
-  expect(report.retries).toBe(4);
 });
+
+/** Passes bytes on. */
+function createProxy(to: number): Server {
+  return createServer((caller) => {
+    const callee = connect(to, '127.0.0.1');
+    pipeline(caller, callee, caller, () => {});
+  });
+}
 
 test('rows that fail are counted over all shards, and end the job', async () => {
   const said = await run(makeOrder('sharded', { shards: COUNT, maxFailed: '3' }));
