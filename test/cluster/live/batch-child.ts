@@ -18,7 +18,7 @@ import { untilCluster } from './inside/within.ts';
 const [, , how = '', image = ''] = process.argv;
 /** Of the node, as a volume that several pods mount; in control's pod and those of shards it is `/batch`. */
 const DISK = `/var/lib/rouse-batch-${how}`;
-const ROWS = 2000;
+const ROWS = 20_000;
 const PIXELS = 64;
 const ARGS = ['--columns', 'id', '--map', 'image=p*', '--batch-size', '16', '--detach'];
 const SOURCE = resolve(import.meta.dirname, '../../../functions/samples/digits/v2.onnx');
@@ -137,7 +137,7 @@ async function use(): Promise<Record<string, unknown>> {
     ephemeral: true,
     batch: true,
     ingress: false,
-    models: false,
+    models: true,
     guarded: false,
   });
   await untilRolledOut('deployment', ...IN_SYSTEM);

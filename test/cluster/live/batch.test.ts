@@ -18,7 +18,7 @@ describe.skipIf(MISSING.length > 0)(`batch jobs on a cluster ${NEEDS}`, () => {
         shards: 4,
         killed: true,
         sharded: 'Succeeded',
-        rows: 2000,
+        rows: 20_000,
         isSame: true,
         left: [],
         forbidden: [],
