@@ -1,5 +1,4 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createQueries } from '#control/rollout/queries.ts';
 import { createAsked } from '#control/scaling/asked.ts';
@@ -10,6 +9,7 @@ import { createFakeClock } from '#test/fake-clock.ts';
 import { useTeardown } from '#test/teardown.ts';
 import { until } from '#test/until.ts';
 import { ADMIN, createHarness, deployed, type Harness, program, rest } from './harness.ts';
+import { servePrometheus } from './prometheus-server.ts';
 
 const teardown = useTeardown();
 const asked: string[] = [];
@@ -20,24 +20,15 @@ const fetched = vi.spyOn(globalThis, 'fetch');
 
 beforeEach(async () => {
   asked.length = 0;
-  const server = createServer((request, response) => {
+  const answer: RequestListener = (request, response) => {
     const query = new URL(request.url ?? '', 'http://localhost').searchParams.get('query') ?? '';
     asked.push(query);
     const value = errorsOf(query.endsWith('v1') ? 'v1' : 'v2');
     const result = value === undefined ? [] : [{ value: [1, value] }];
     response.end(JSON.stringify({ status: 'success', data: { resultType: 'vector', result } }));
-  });
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  teardown(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => {
-      server.close(resolve);
-    });
-  });
-  const { port } = server.address() as AddressInfo;
-  harness = await createHarness({ memory: true, prometheus: `http://127.0.0.1:${port}` });
+  };
+  const prometheus = await servePrometheus(answer, teardown);
+  harness = await createHarness({ memory: true, prometheus });
 });
 afterEach(async () => {
   await harness.close();

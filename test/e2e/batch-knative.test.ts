@@ -3,13 +3,17 @@ import { createServer, request as send } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BatchRequest, JobAction } from '#domain/job.ts';
-import type { Pod } from '#knative/api/objects.ts';
 import { JOBS, SERVICES } from '#knative/api/resources.ts';
 import { systemClock } from '#lib/clock.ts';
 import { type Doubler, startDoubler } from '#test/batch/shards/doubler.ts';
 import { type ApiServer, startApiServer } from '#test/knative/api-server.ts';
 import { createFakeJobs, type FakeJobs } from '#test/knative/fake-jobs.ts';
-import { createFakeKnative, type FakeKnative } from '#test/knative/fake-knative.ts';
+import {
+  createFakeKnative,
+  declareKnative,
+  type FakeKnative,
+  servedAt,
+} from '#test/knative/fake-knative.ts';
 import { listening } from '#test/listening.ts';
 import { until } from '#test/until.ts';
 import { makeFolder, type Platform, removeFolder, startPlatform } from './platform.ts';
@@ -59,17 +63,9 @@ beforeAll(async () => {
   await mkdir(inBatch(''));
   model = await startDoubler();
   server = await startApiServer();
-  server.store.put(
-    { root: '/apis/apiextensions.k8s.io/v1', plural: 'customresourcedefinitions' },
-    {
-      metadata: {
-        name: 'services.serving.knative.dev',
-        labels: { 'app.kubernetes.io/version': '1.23.0' },
-      },
-    },
-  );
+  declareKnative(server.store);
   knative = createFakeKnative({ store: server.store, clock: systemClock });
-  knative.onPod(here);
+  knative.onPod((pod) => servedAt(pod, model.port));
   jobs = createFakeJobs(server.store);
   await writeFile(join(folder, 'model.yaml'), MODEL);
   const rows = Array.from({ length: ROWS }, (_, id) => `${id},${id % 200 === 99 ? -id : id / 4}`);
@@ -107,17 +103,6 @@ async function start(): Promise<Platform> {
   });
   target = started.port;
   return started;
-}
-
-/** Its queue-proxy is the model. */
-function here(pod: Pod): Pod {
-  const ports = [{ name: 'queue-port', containerPort: model.port }];
-  const containers = [{ name: 'model' }, { name: 'queue-proxy', ports }];
-  return {
-    ...pod,
-    spec: { ...pod.spec, containers },
-    ...(pod.status && { status: { ...pod.status, podIP: '127.0.0.1' } }),
-  };
 }
 
 function makeRequest(output: string, part: Partial<BatchRequest> = {}): BatchRequest {

@@ -2,12 +2,16 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Pod } from '#knative/api/objects.ts';
 import { PODAUTOSCALERS, PODS, REVISIONS, SERVICES } from '#knative/api/resources.ts';
 import { type ModelObject, MODELS } from '#knative/models/object.ts';
 import { systemClock } from '#lib/clock.ts';
 import { type ApiServer, startApiServer } from '#test/knative/api-server.ts';
-import { createFakeKnative, type FakeKnative } from '#test/knative/fake-knative.ts';
+import {
+  createFakeKnative,
+  declareKnative,
+  type FakeKnative,
+  servedAt,
+} from '#test/knative/fake-knative.ts';
 import { listening } from '#test/listening.ts';
 import { until } from '#test/until.ts';
 import {
@@ -42,17 +46,9 @@ beforeAll(async () => {
   folder = await makeFolder();
   podPort = await listening(pods);
   server = await startApiServer();
-  server.store.put(
-    { root: '/apis/apiextensions.k8s.io/v1', plural: 'customresourcedefinitions' },
-    {
-      metadata: {
-        name: 'services.serving.knative.dev',
-        labels: { 'app.kubernetes.io/version': '1.23.0' },
-      },
-    },
-  );
+  declareKnative(server.store);
   knative = createFakeKnative({ store: server.store, clock: systemClock });
-  knative.onPod(here);
+  knative.onPod((pod) => servedAt(pod, podPort));
   // One is looked at while it is awake, the other one goes to sleep.
   await writeFile(join(folder, 'hello.yaml'), makeModel('hello', '10m'));
   await writeFile(join(folder, 'shared.yaml'), makeModel('shared', '1s'));
@@ -66,17 +62,6 @@ afterAll(async () => {
   pods.close();
   await removeFolder(folder);
 });
-
-/** Its queue-proxy is the server of the test. */
-function here(pod: Pod): Pod {
-  const ports = [{ name: 'queue-port', containerPort: podPort }];
-  const containers = [{ name: 'model' }, { name: 'queue-proxy', ports }];
-  return {
-    ...pod,
-    spec: { ...pod.spec, containers },
-    ...(pod.status && { status: { ...pod.status, podIP: '127.0.0.1' } }),
-  };
-}
 
 const RUNTIME = ['--runtime', 'knative', '--knative-image', 'dev.local/server:v1'];
 const CONTROL = ['--knative-control', 'http://127.0.0.1:1'];

@@ -34,6 +34,30 @@ const FIRST_WAIT_MS = 10_000;
 const GRACE_MS = 600_000;
 let addresses = 0;
 
+/** Knative is installed, in this version. */
+export function declareKnative(store: ObjectStore, version = '1.23.0'): void {
+  store.put(
+    { root: '/apis/apiextensions.k8s.io/v1', plural: 'customresourcedefinitions' },
+    {
+      metadata: {
+        name: 'services.serving.knative.dev',
+        labels: { 'app.kubernetes.io/version': version },
+      },
+    },
+  );
+}
+
+/** For `onPod`: a pod whose queue-proxy is a server of the test on this port. */
+export function servedAt(pod: Pod, containerPort: number): Pod {
+  const ports = [{ name: 'queue-port', containerPort }];
+  const containers = [{ name: 'model' }, { name: 'queue-proxy', ports }];
+  return {
+    ...pod,
+    spec: { ...pod.spec, containers },
+    ...(pod.status && { status: { ...pod.status, podIP: '127.0.0.1' } }),
+  };
+}
+
 export function createFakeKnative(options: {
   store: ObjectStore;
   clock: Clock;

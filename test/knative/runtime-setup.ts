@@ -12,7 +12,7 @@ import { silentLog } from '#lib/log.ts';
 import type { RuntimeEvent } from '#runtime/runtime.ts';
 import { createFakeRuntime, type FakeRuntime } from '#test/runtime/fake.ts';
 import { startApiServer, type ApiServer } from './api-server.ts';
-import { createFakeKnative, type FakeKnative } from './fake-knative.ts';
+import { createFakeKnative, declareKnative, type FakeKnative } from './fake-knative.ts';
 
 /** A runtime on an API server with something that does as Knative. */
 export interface KnativeSetup {
@@ -47,15 +47,7 @@ export async function createKnativeSetup(
 ): Promise<KnativeSetup> {
   const { clock = systemClock, version = '1.23.0', defaults, carrier } = options;
   const server = await startApiServer();
-  server.store.put(
-    { root: '/apis/apiextensions.k8s.io/v1', plural: 'customresourcedefinitions' },
-    {
-      metadata: {
-        name: 'services.serving.knative.dev',
-        labels: { 'app.kubernetes.io/version': version },
-      },
-    },
-  );
+  declareKnative(server.store, version);
   if (defaults) {
     const metadata = { name: 'config-defaults', namespace: 'knative-serving' };
     const config: ConfigMap = { metadata, data: defaults };

@@ -1,7 +1,7 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import { expect, test } from 'vitest';
 import { createPrometheus } from '#control/scaling/prometheus.ts';
+import { servePrometheus } from '#test/control/prometheus-server.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 import { useTeardown } from '#test/teardown.ts';
 
@@ -11,22 +11,13 @@ const teardown = useTeardown();
 async function serve(answer: { status: number; body: string } | undefined) {
   const asked: string[] = [];
   const heard = Promise.withResolvers<void>();
-  const server = createServer((request, response) => {
+  const listener: RequestListener = (request, response) => {
     asked.push(request.url ?? '');
     heard.resolve();
     if (answer) response.writeHead(answer.status, { location: '/' }).end(answer.body);
-  });
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  teardown(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => {
-      server.close(resolve);
-    });
-  });
-  const { port } = server.address() as AddressInfo;
-  return { asked, heard: heard.promise, url: `http://127.0.0.1:${port}/base` };
+  };
+  const address = await servePrometheus(listener, teardown);
+  return { asked, heard: heard.promise, url: `${address}/base` };
 }
 
 function answerOf(data: unknown): string {
