@@ -18,6 +18,8 @@ import rouse_http
 import rouse_protocol
 
 BACKLOG = 4096
+# Until the next try when the system would take no connection: some of ours end meanwhile.
+SHORT_OF_FILES_SECONDS = 0.05
 
 
 class Stopped(BaseException):
@@ -43,10 +45,16 @@ class Server:
             try:
                 connection, _ = self.listener.accept()
             except OSError:
-                return  # The server stops.
+                if self.stopping:
+                    return
+                time.sleep(SHORT_OF_FILES_SECONDS)
+                continue
             if not self.mark(connection, False):
                 end_reading(connection)  # It came while the server was stopped, which knows nothing of it.
-            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+            try:
+                threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+            except RuntimeError:
+                self.forget(connection)  # The system has no thread for it.
 
     def mark(self, connection, busy):
         """Remembers whether a request runs. False: the server stops, so no other may begin."""
@@ -66,11 +74,14 @@ class Server:
             rouse_http.linger(connection)
         finally:
             reader.close()
-            # In one turn: whoever stops the server must not meet a closed one.
-            with self.changed:
-                connection.close()
-                del self.busy[connection]
-                self.changed.notify_all()
+            self.forget(connection)
+
+    def forget(self, connection):
+        # In one turn: whoever stops the server must not meet a closed one.
+        with self.changed:
+            connection.close()
+            del self.busy[connection]
+            self.changed.notify_all()
 
     def serve_one(self, connection, reader):
         """One request; whether another may follow on this connection."""
@@ -87,9 +98,9 @@ class Server:
 
     def stop(self):
         """Ends idle connections, lets the others finish, returns when none is left."""
-        self.listener.shutdown(socket.SHUT_RDWR)
         with self.changed:
             self.stopping = True
+            self.listener.shutdown(socket.SHUT_RDWR)
             for connection, busy in self.busy.items():
                 if not busy:
                     end_reading(connection)
@@ -177,14 +188,18 @@ def main():
         print(error, file=sys.stderr)
         report({"error": str(error)})
         return 1
-    # Signals reach the main thread, which therefore does nothing but wait for them.
+    # Python runs what a signal asks for on the main thread, which therefore does nothing but wait for one.
+    # The system may give a signal to any thread, or just before that wait begins: a byte is not missed then.
+    signalled, signals = socket.socketpair()
+    signals.setblocking(False)
+    signal.set_wakeup_fd(signals.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=server.run, daemon=True).start()
     # What the platform gave us it knows.
     news = {} if os.environ.get("ROUSE_INSPECTION") else {"metadata": model.metadata()}
     report({"load": round(loaded, 3), **news})
     try:
         while True:
-            time.sleep(3600)
+            signalled.recv(64)
     except Stopped:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         server.stop()
