@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { ENV_READY_FD, ENV_SOCKET } from '#domain/launch.ts';
+import { ENV_INSTANCE } from '#runtime/local/process/sweep.ts';
 import { exchange, type Place } from '../measure/exchange.ts';
 import { type InstanceProcess, instancesOf, wordsOf } from '../measure/instances.ts';
 import { pageOut } from './paging.ts';
@@ -26,9 +27,13 @@ export interface Floor {
   readonly loadMs: number;
 }
 
-/** Of the instance of `model` that the Rouse with this pid runs. */
+/**
+ * Of the instance of `model` that the Rouse with this pid runs. Without its mark: whatever bears it is ended with the
+ * instance.
+ */
 export function learn(rouse: number, model: string): Learnt {
-  const { pid, environment } = processOf(rouse, model);
+  const { pid, environment: marked } = processOf(rouse, model);
+  const { [ENV_INSTANCE]: _mark, ...environment } = marked;
   return {
     argv: wordsOf(`/proc/${pid}/cmdline`),
     environment,
