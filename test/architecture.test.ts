@@ -48,6 +48,12 @@ const TABLE: Table = {
       defaults: true,
     },
     {
+      path: 'functions/function/rehearsed',
+      holds: 'the model that what stands by loads first',
+      imports: [],
+      defaults: true,
+    },
+    {
       path: 'activator',
       holds: 'the data plane',
       imports: [DOMAIN, LIB, 'policies', 'src/bus'],

@@ -1,13 +1,17 @@
-import { createRoutes } from '#functions/protocol/routes.ts';
+import { fileURLToPath } from 'node:url';
+import { entryUrl } from '#lib/entry.ts';
 import type { Rehearsal } from '#functions/settings.ts';
 import { createFetchListener } from './fetch.ts';
-import { makeServable } from './servable.ts';
 import { loadFunction } from './load.ts';
 
-/** Both kinds of module: a handler, and one with `predict`. */
-export function rehearseFunction(): Rehearsal {
+const MODEL = fileURLToPath(entryUrl('./rehearsed/predict', import.meta.url));
+
+/** Both kinds of module: a handler, and one with `predict`, which is loaded as a user's is. */
+export async function rehearseFunction(): Promise<Rehearsal> {
+  const listen = { path: '' };
+  const settings = { source: MODEL, listen, inspection: undefined, revision: undefined };
+  const { listener: model } = await loadFunction({ kind: 'function', ...settings });
   const handler = createFetchListener(async (request) => new Response(await request.text()));
-  const model = createRoutes(makeServable({ predict: (inputs) => inputs }), undefined);
   const inputs = [{ name: 'x', datatype: 'FP32', shape: [1], data: [1] }];
   return {
     load: loadFunction,
