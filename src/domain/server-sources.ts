@@ -42,11 +42,11 @@ export function parseServer(sources: ServerSources): ServerSettings {
   refuse(problemsBetween(spec));
   const { runtime, knative, ...rest } = spec;
   const { certificate = [], key = [] } = spec.tls;
-  const { image = '', control = '', metrics } = knative;
+  const { image = '', control = '', metrics, models } = knative;
   const batch = batchOf(knative);
   return {
     ...rest,
-    knative: runtime === 'knative' ? { image, control, metrics, batch } : undefined,
+    knative: runtime === 'knative' ? { image, control, metrics, models, batch } : undefined,
     memory: spec.memory ?? Math.floor(totalMemory * DEFAULT_MEMORY_SHARE),
     tls: certificate.map((each, i) => ({ certificate: each, key: key[i] ?? '' })),
   };

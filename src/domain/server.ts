@@ -102,6 +102,10 @@ const knative = z.strictObject({
   metrics: address.optional().meta({
     description: "Where the cluster's API server gets metrics for HorizontalPodAutoscalers.",
   }),
+  models: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'Model objects of the cluster are followed, where it has that kind.' }),
   batch: batch.prefault({}).meta({ description: 'Of batch jobs.' }),
 });
 
@@ -218,6 +222,8 @@ export interface KnativeSettings {
   readonly control: string;
   /** Where the API server gets metrics; undefined: nowhere. */
   readonly metrics: HostPort | undefined;
+  /** Models come from objects of the cluster, too. */
+  readonly models: boolean;
   /** Undefined: there are no batch jobs. */
   readonly batch: KnativeBatch | undefined;
 }
@@ -274,6 +280,7 @@ export const SERVER_FIELDS: readonly ServerField[] = [
   field('knative.image', 'platform', 'text', knative.shape.image),
   field('knative.control', 'platform', 'text', knative.shape.control),
   field('knative.metrics', 'platform', 'text', knative.shape.metrics),
+  field('knative.models', 'platform', 'boolean', knative.shape.models),
   field('knative.batch.folder', 'platform', 'text', batch.shape.folder),
   field('knative.batch.claim', 'platform', 'text', batch.shape.claim),
   field('knative.batch.requests', 'platform', 'text', batch.shape.requests),

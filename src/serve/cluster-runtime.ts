@@ -17,8 +17,8 @@ export interface ClusterRuntime {
   readonly runtime: Runtime;
   /** Undefined: jobs have no pods. */
   readonly shards: ShardJobs | undefined;
-  /** Models come from the cluster, too. Ends before what the platform is made of. */
-  followModels(platform: ModelPlatform): ModelObjects;
+  /** Models come from the cluster, too. Ends before what the platform is made of. Undefined: they do not. */
+  readonly followModels: ((platform: ModelPlatform) => ModelObjects) | undefined;
 }
 
 /**
@@ -36,14 +36,16 @@ export async function createClusterRuntime(options: {
   const connection = await createConnection();
   const artifactsUrl = new URL('/api/v1/artifacts', settings.control).href;
   const kube = createKube(connection, clock);
-  const mirror = createModelMirror({ kube, clock, roll: Math.random, log });
+  const mirror = settings.models
+    ? createModelMirror({ kube, clock, roll: Math.random, log })
+    : undefined;
   try {
     // What is made for a model says whose it is, from the first look at it on.
-    await mirror.looked;
+    await mirror?.looked;
     const runtime = await createKnativeRuntime({
       kube,
       servers: { image: settings.image, artifactsUrl, artifactKey },
-      ownerOf: (model) => mirror.ownerOf(model),
+      ownerOf: (model) => mirror?.ownerOf(model),
       local,
       clock,
       roll: Math.random,
@@ -62,15 +64,16 @@ export async function createClusterRuntime(options: {
         async close(graceMs) {
           await metrics?.close();
           await runtime.close(graceMs);
-          await mirror.close();
+          await mirror?.close();
           connection.close();
         },
       },
       shards: createShards(settings, { kube, clock, log }),
-      followModels: (platform) => createModelObjects({ kube, mirror, platform, clock, log }),
+      followModels:
+        mirror && ((platform) => createModelObjects({ kube, mirror, platform, clock, log })),
     };
   } catch (error) {
-    await mirror.close();
+    await mirror?.close();
     connection.close();
     throw error;
   }

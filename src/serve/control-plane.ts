@@ -144,7 +144,7 @@ export async function createControlPlane(
   say({ type: 'listening', control: url, port: listener.address.port });
   const { useCases } = control;
   const at = { dataPlane: setup.dataPlane, domain: settings.domain };
-  const models = cluster?.followModels(createModelPlatform({ useCases, runtime, at }));
+  const models = cluster?.followModels?.(createModelPlatform({ useCases, runtime, at }));
   if (setup.apply !== undefined) {
     const client = createClient({ server: url, fetch: createLocalFetch(api, STARTER), clock });
     const { apply, applied, watch } = setup;

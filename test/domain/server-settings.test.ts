@@ -52,7 +52,11 @@ test('a flag wins over the environment, the environment over the file', () => {
   });
 });
 
-const CLUSTER = { image: 'dev.local/server:v1', control: 'http://10.244.0.1:8081' };
+const CLUSTER = {
+  image: 'dev.local/server:v1',
+  control: 'http://10.244.0.1:8081',
+  models: false,
+};
 const SHARDED = {
   folder: '/batch',
   shards: { claim: { namespace: 'rouse', name: 'files' }, requests: 'http://rouse' },
@@ -65,6 +69,7 @@ const KEYS: Record<string, string> = {
   'knative.image': 'knative',
   'knative.control': 'knative',
   'knative.metrics': 'knative.metrics',
+  'knative.models': 'knative.models',
   'knative.batch.folder': 'knative.batch',
   'knative.batch.claim': 'knative.batch',
   'knative.batch.requests': 'knative.batch',
@@ -84,6 +89,7 @@ test('every field can be said in all three ways', () => {
     'knative.image': ['dev.local/server:v1', CLUSTER],
     'knative.control': ['http://10.244.0.1:8081', CLUSTER],
     'knative.metrics': ['0.0.0.0:8443', { host: '0.0.0.0', port: 8443 }],
+    'knative.models': [true, true],
     'knative.batch.folder': ['/batch', { folder: '/batch', shards: undefined }],
     'knative.batch.claim': ['rouse/files', SHARDED],
     'knative.batch.requests': ['http://rouse', SHARDED],
@@ -129,6 +135,7 @@ test('every field can be said in all three ways', () => {
     'knative.image': { runtime: 'knative', knative: { control: CLUSTER.control } },
     'knative.control': { runtime: 'knative', knative: { image: CLUSTER.image } },
     'knative.metrics': { runtime: 'knative', knative: CLUSTER },
+    'knative.models': { runtime: 'knative', knative: CLUSTER },
     'knative.batch.folder': { runtime: 'knative', knative: CLUSTER },
     'knative.batch.claim': {
       runtime: 'knative',
@@ -253,7 +260,15 @@ test('a file that is no mapping is a problem, not a crash', () => {
 /** Fields that are nowhere unless they are said. */
 const OPTIONAL: Record<string, string[]> = {
   tls: ['certificate', 'key'],
-  knative: ['image', 'control', 'metrics', 'batch.folder', 'batch.claim', 'batch.requests'],
+  knative: [
+    'image',
+    'control',
+    'metrics',
+    'models',
+    'batch.folder',
+    'batch.claim',
+    'batch.requests',
+  ],
   prometheus: ['url'],
   requests: ['anonymous', 'most', 'bytes', 'keep', 'deadline'],
   webhooks: ['allow'],

@@ -52,7 +52,7 @@ beforeAll(async () => {
   // One is looked at while it is awake, the other one goes to sleep.
   await writeFile(join(folder, 'hello.yaml'), makeModel('hello', '10m'));
   await writeFile(join(folder, 'shared.yaml'), makeModel('shared', '1s'));
-  platform = await start();
+  platform = await start(MODELS_TOO);
 });
 
 afterAll(async () => {
@@ -65,6 +65,7 @@ afterAll(async () => {
 
 const RUNTIME = ['--runtime', 'knative', '--knative-image', 'dev.local/server:v1'];
 const CONTROL = ['--knative-control', 'http://127.0.0.1:1'];
+const MODELS_TOO = '--knative-models';
 
 async function start(...more: string[]): Promise<Platform> {
   const env = { KUBECONFIG: server.kubeconfig };
@@ -95,7 +96,7 @@ test('what runs outlives Rouse, and the next life finds it', async () => {
   const before = service()?.metadata.uid;
   await platform.end();
   expect(service()?.metadata.uid).toBe(before);
-  platform = await start();
+  platform = await start(MODELS_TOO);
   expect(await ask()).toMatch(/^pod /);
   expect(service()?.metadata.uid).toBe(before);
 });
@@ -163,6 +164,15 @@ test('an unused Model object goes with all that was made of it; applied again it
   await untilCollected();
   // Two lives of a model, each proven by a pod.
 }, 120_000);
+
+test('Model objects are not asked for where that is not set', async () => {
+  await platform.end();
+  const before = server.requests.length;
+  platform = await start();
+  const asked = server.requests.slice(before).map(({ path }) => path);
+  expect(asked).toContainEqual(expect.stringMatching(/^\/apis\/serving\.knative\.dev\//));
+  expect(asked.filter((path) => path.startsWith('/apis/rouse.dev/'))).toEqual([]);
+});
 
 // Its processes are started thrice, on a machine that may be busy.
 test('with workers, whose control may die and come back', async () => {

@@ -51,14 +51,14 @@
 {{- end -}}
 {{- end -}}
 {{- if and $values.batch.enabled (eq (first .pod.containers).name "rouse") -}}
-{{- $patch := include "rouse.batch" .root | fromYaml -}}
+{{- $patch := include "rouse.patch" (dict "part" "batch" "root" .root) | fromYaml -}}
 {{- $_ := set .pod "volumes" (concat .pod.volumes $patch.spec.template.spec.volumes) -}}
 {{- end -}}
 {{- end -}}
 
-{{- /* The change of control for batch jobs, in this namespace. */ -}}
-{{- define "rouse.batch" -}}
-{{- .Files.Get "batch/patch/control.yaml" | replace "rouse-system" .Release.Namespace -}}
+{{- /* What a part changes of control, in this namespace. */ -}}
+{{- define "rouse.patch" -}}
+{{- .root.Files.Get (printf "%s/patch/control.yaml" .part) | replace "rouse-system" .root.Release.Namespace -}}
 {{- end -}}
 
 {{- /* Changes the container of control: resources, settings, and the image of the models' servers. */ -}}
@@ -66,19 +66,15 @@
 {{- $values := .root.Values -}}
 {{- $_ := mergeOverwrite .container.resources $values.resources -}}
 {{- $said := dict "ROUSE_KNATIVE_IMAGE" $values.image -}}
-{{- if $values.metrics.enabled -}}
-{{- $patch := fromYaml (.root.Files.Get "metrics/patch/control.yaml") -}}
-{{- range $each := (first $patch.spec.template.spec.containers).env -}}
+{{- range $part := list "models" "metrics" "batch" -}}
+{{- if (index $values $part).enabled -}}
+{{- $patch := include "rouse.patch" (dict "part" $part "root" $.root) | fromYaml -}}
+{{- $change := first $patch.spec.template.spec.containers -}}
+{{- range $each := $change.env -}}
 {{- $_ := set $said $each.name $each.value -}}
 {{- end -}}
+{{- $_ := set $.container "volumeMounts" (concat $.container.volumeMounts ($change.volumeMounts | default list)) -}}
 {{- end -}}
-{{- if $values.batch.enabled -}}
-{{- $patch := include "rouse.batch" .root | fromYaml -}}
-{{- $container := first $patch.spec.template.spec.containers -}}
-{{- range $each := $container.env -}}
-{{- $_ := set $said $each.name $each.value -}}
-{{- end -}}
-{{- $_ := set .container "volumeMounts" (concat .container.volumeMounts $container.volumeMounts) -}}
 {{- end -}}
 {{- $said = mergeOverwrite $said $values.env -}}
 {{- $env := list -}}

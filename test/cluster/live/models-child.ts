@@ -22,7 +22,7 @@ const seen: Record<string, unknown> = {};
 async function start(): Promise<Platform> {
   const cluster = ['--runtime', 'knative', '--knative-image', 'dev.local/none:v1'];
   return await startPlatform(folder, {
-    args: [...cluster, '--knative-control', 'http://127.0.0.1:1'],
+    args: [...cluster, '--knative-control', 'http://127.0.0.1:1', '--knative-models'],
   });
 }
 

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { SERVER_FIELDS } from '#domain/server.ts';
 import { readVersion } from '#lib/version.ts';
 import { parseYaml } from '#lib/yaml.ts';
 import {
@@ -194,6 +195,16 @@ test('metrics are where the API server is told to ask for them', () => {
   const [patch] = readManifests(readInstall('metrics/patch/control.yaml'), 'control.yaml');
   const env = [{ name: 'ROUSE_KNATIVE_METRICS', value: `0.0.0.0:${port?.targetPort}` }];
   expect(podOf(patch as Manifest).containers).toEqual([{ name: 'rouse', env }]);
+});
+
+test('what a part sets of control is a setting that there is', () => {
+  const known = new Set(SERVER_FIELDS.map(({ env }) => env));
+  const set = ['models', 'metrics', 'batch'].flatMap((part) => {
+    const [patch] = readManifests(readInstall(`${part}/patch/control.yaml`), part);
+    return podOf(patch as Manifest).containers.flatMap(({ env = [] }) => env);
+  });
+  expect(set.filter(({ name }) => !known.has(name))).toEqual([]);
+  expect(set).toContainEqual({ name: 'ROUSE_KNATIVE_MODELS', value: 'true' });
 });
 
 test('nothing of the install bears the label of what Rouse makes for models', () => {
