@@ -11,6 +11,7 @@ import { countRefusal } from '../metrics/metrics.ts';
 import { KEEP_ALIVE_MS, LINGER_MS, type Plane } from '../plane.ts';
 import { CallerStream } from './caller-stream.ts';
 import { MAX_SENT_HEAD } from '../http2/fields.ts';
+import { StreamFaults } from '../http2/stream-faults.ts';
 import { SESSION_WINDOW, STREAM_WINDOW } from '../http2/windows.ts';
 
 const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_REFUSED_STREAM } = constants;
@@ -60,6 +61,7 @@ export class CallerSession implements AcceptedConnection {
   private readonly plane: Plane;
   private readonly peer: Peer;
   private readonly streams = new Set<CallerStream>();
+  private readonly faults: StreamFaults;
   private resets = 0;
   private resetsAt: number;
   /** When a connection without streams is closed, or cut if it is closing; ms. */
@@ -91,6 +93,7 @@ export class CallerSession implements AcceptedConnection {
       strictSingleValueFields: false,
     });
     this.session.setLocalWindowSize(SESSION_WINDOW);
+    this.faults = new StreamFaults(this.session, () => plane.now());
     this.session.on('error', () => {});
     this.session.on('stream', (stream, _, flags, raw) => this.onStream(stream, flags, raw));
     socket.on('error', () => {});
@@ -112,6 +115,7 @@ export class CallerSession implements AcceptedConnection {
       plane.streams -= 1;
       this.streams.delete(each);
       if (this.streams.size === 0) this.startIdling();
+      this.faults.onStreamClosed(stream.rstCode);
       if (stream.aborted) this.countReset();
     });
     each.begin(raw, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0);
@@ -126,6 +130,7 @@ export class CallerSession implements AcceptedConnection {
   }
 
   sweep(now: number): void {
+    this.faults.sweep(now);
     for (const stream of this.streams) stream.sweep(now);
     if (this.streams.size > 0 || now < this.deadline) return;
     if (this.closing) this.cut();

@@ -10,6 +10,7 @@ import { connect as connectTls } from 'node:tls';
 import type { Address } from '#domain/routing.ts';
 import { openSocket } from '../sockets/connect.ts';
 import { MAX_SENT_HEAD } from '../http2/fields.ts';
+import { StreamFaults } from '../http2/stream-faults.ts';
 import { SESSION_WINDOW, STREAM_WINDOW } from '../http2/windows.ts';
 
 /**
@@ -39,14 +40,18 @@ export class InstanceSession {
   /** Its SETTINGS came, with which every HTTP/2 connection begins. */
   speaksHttp2 = false;
   private readonly session: ClientHttp2Session;
+  private readonly now: () => number;
+  /** From its SETTINGS on: a fault before them says that it does not speak HTTP/2. */
+  private faults: StreamFaults | undefined;
   private readonly waiting = new Set<SessionEvents>();
   private reason = '';
   private isRefusing = false;
   /** The last stream that the instance looked at, by its GOAWAY. */
   private lastStream = Number.POSITIVE_INFINITY;
 
-  constructor(address: Address, now: number) {
-    this.idleSince = now;
+  constructor(address: Address, now: () => number) {
+    this.now = now;
+    this.idleSince = now();
     const socket = connectTo(address);
     const options = {
       createConnection: () => socket,
@@ -58,7 +63,7 @@ export class InstanceSession {
     };
     this.session = connect(`${schemeOf(address)}://instance`, options);
     this.session.on('connect', () => this.onConnect());
-    this.session.on('remoteSettings', () => (this.speaksHttp2 = true));
+    this.session.on('remoteSettings', () => this.onSettings());
     this.session.on('error', (error: Error) => (this.reason = error.message));
     this.session.on('goaway', (_, lastStream) => this.onGoAway(lastStream));
     this.session.on('close', () => this.onClose());
@@ -67,6 +72,7 @@ export class InstanceSession {
   /** Whether another request may be sent on it. */
   get isUsable(): boolean {
     const { session } = this;
+    if (this.faults?.isOpen) return false;
     return !this.isRefusing && this.resets < MAX_RESETS && !session.closed && !session.destroyed;
   }
 
@@ -104,7 +110,13 @@ export class InstanceSession {
 
   /** `fields`: names and values in turn. */
   request(fields: readonly string[], options: ClientSessionRequestOptions): ClientHttp2Stream {
-    return this.session.request(fields, options);
+    const stream = this.session.request(fields, options);
+    stream.once('close', () => this.faults?.onStreamClosed(stream.rstCode));
+    return stream;
+  }
+
+  sweep(now: number): void {
+    this.faults?.sweep(now);
   }
 
   /** What runs may finish. */
@@ -126,6 +138,11 @@ export class InstanceSession {
       this.waiting.delete(each);
       each.onConnected();
     }
+  }
+
+  private onSettings(): void {
+    this.speaksHttp2 = true;
+    this.faults ??= new StreamFaults(this.session, this.now);
   }
 
   private onGoAway(lastStream: number): void {

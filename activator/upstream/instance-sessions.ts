@@ -20,10 +20,10 @@ export class InstanceSessions {
 
   /** A place for one request. */
   open(now: () => number, isGrpc: boolean): InstanceStream {
-    return new InstanceStream(this.pick(now()), this.address, now, isGrpc);
+    return new InstanceStream(this.pick(now), this.address, now, isGrpc);
   }
 
-  private pick(now: number): InstanceSession {
+  private pick(now: () => number): InstanceSession {
     let least: InstanceSession | undefined;
     let free: InstanceSession | undefined;
     let usable = 0;
@@ -43,6 +43,7 @@ export class InstanceSessions {
 
   sweep(now: number): void {
     for (const session of this.sessions) {
+      session.sweep(now);
       const isIdle = session.active === 0 && now - session.idleSince > IDLE_MS;
       if (session.active > 0 || (session.isUsable && !isIdle)) continue;
       this.sessions.delete(session);

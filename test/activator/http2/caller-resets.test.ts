@@ -35,6 +35,7 @@ const ASLEEP = '/models/default/asleep/';
 /** As many as are forgiven at once. */
 const MANY = 1000;
 const WIDE = 0x7f_00_00_00;
+const PROTOCOL_ERROR = 1;
 const CANCEL = 8;
 const ENHANCE_YOUR_CALM = 11;
 /** The stream of a call that takes long. */
@@ -85,9 +86,14 @@ function sendMany(count: number, make: (stream: number) => readonly Buffer[]): v
 const giveUp = (stream: number): Buffer => frame(RST_STREAM, 0, stream, uint32(CANCEL));
 const askAndGiveUp = (stream: number): readonly Buffer[] => [open(ASLEEP, stream), giveUp(stream)];
 
-const askWrongly = (stream: number): readonly Buffer[] => [
+const askTooLittle = (stream: number): readonly Buffer[] => [
   open(ASLEEP, stream, [['content-length', '20']]),
   frame(DATA, END_STREAM, stream, Buffer.from('too short')),
+];
+
+const askTooMuch = (stream: number): readonly Buffer[] => [
+  open(ASLEEP, stream, [['content-length', '3']]),
+  frame(DATA, END_STREAM, stream, Buffer.from('too long')),
 ];
 
 /** Resolves when all that was sent before has been read and looked at, or the connection has ended. */
@@ -109,7 +115,8 @@ async function expectAnswered(): Promise<void> {
 /** How a stream ends without an answer. */
 const ends: [string, (stream: number) => readonly Buffer[]][] = [
   ['are given up', askAndGiveUp],
-  ['the caller has reset by what it sends', askWrongly],
+  ['have less of a body than they say', askTooLittle],
+  ['have more of a body than they say', askTooMuch],
 ];
 
 test.each(ends)(
@@ -156,3 +163,13 @@ test.each(ends)(
     await expect.poll(() => harness.gauge('rouse_queue_depth')).toBe(0);
   },
 );
+
+test('a fault of the connection itself ends it, with what it has', async () => {
+  raw.write(frame(DATA, 0, 0, Buffer.from('of no stream')));
+  expect((await raw.until(({ type }) => type === GOAWAY))?.payload.readUInt32BE(4)).toBe(
+    PROTOCOL_ERROR,
+  );
+  harness.clock.advance(1000);
+  await raw.closed;
+  await expect.poll(() => harness.gauge('rouse_requests_in_flight')).toBe(0);
+});

@@ -153,6 +153,24 @@ test('an answer that comes before the request has ended is whole although the in
   expect(await answerOf(stream)).toMatchObject({ trailers: { 'grpc-status': '5' }, reset: 0 });
 });
 
+test('an answer that is longer than it says does not end the session that others use', async () => {
+  const waiting: ServerHttp2Stream[] = [];
+  const sessions = await serve((stream) => {
+    const isFirst = waiting.length === 0;
+    stream.respond(isFirst ? HEAD : { ...HEAD, 'content-length': 3 }, { waitForTrailers: isFirst });
+    if (isFirst) waiting.push(stream);
+    else stream.end(MESSAGE);
+  });
+  const answered = answerOf(begin());
+  await expect.poll(() => waiting.length).toBe(1);
+  for (let i = 0; i < 3; i += 1) {
+    expect((await answerOf(begin())).reset).not.toBe(0);
+  }
+  for (const stream of waiting) finish(stream);
+  expect(await answered).toMatchObject({ trailers: { 'grpc-status': '0' }, reset: 0 });
+  expect(sessions.length).toBe(1);
+});
+
 test('informational heads without end are a refusal, not passed on without end', async () => {
   await serve((stream) => {
     for (let i = 0; i < 100 && !stream.closed; i += 1) stream.additionalHeaders({ ':status': 103 });
@@ -248,7 +266,7 @@ test('a session that is closed before it is there tells those who wait for it, o
     socket.resume();
     socket.once('close', () => left.resolve());
   });
-  const opening = new InstanceSession({ node: 'test', host: '127.0.0.1', port }, 0);
+  const opening = new InstanceSession({ node: 'test', host: '127.0.0.1', port }, () => 0);
   const told: string[] = [];
   opening.whenConnected({
     onConnected: () => told.push('connected'),
