@@ -259,7 +259,7 @@ export class InstanceConnection implements Upstream, SocketOwner {
   /** What it means for the request if the connection ends now. */
   private get brokenNow(): Broken {
     if (!this.connected) return 'unreached';
-    return this.isAnswering ? 'seen' : 'unanswered';
+    return this.isAnswering || this.informational > 0 ? 'seen' : 'unanswered';
   }
 
   /** The instance has closed its side. Only a response without length ends well this way. */

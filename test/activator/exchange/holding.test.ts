@@ -472,24 +472,4 @@ describe('instances that come and go', () => {
     for (const answer of answers) answer();
     await Promise.all(again);
   });
-
-  test('a reused connection that closes under a request: sent again only when that is safe', async () => {
-    await harness.publish();
-    let requests = 0;
-    const flaky = await harness.startInstance((incoming, response) => {
-      requests += 1;
-      if (requests % 2 === 0) incoming.socket.destroy();
-      else response.end('ok');
-    });
-    harness.publisher.update({ instances: [makeInstance(flaky.port)] });
-    expect((await call(harness.port, PATH)).status).toBe(200);
-    expect((await call(harness.port, PATH)).status, 'GET: again').toBe(200);
-    expect((await call(harness.port, PATH, { body: 'x' })).status, 'POST: not').toBe(502);
-    requests = 0;
-    harness.publisher.update({
-      models: [makeModel({ revisions: [makeRevision({ retry: 'safe' })] })],
-    });
-    expect((await call(harness.port, PATH)).status).toBe(200);
-    expect((await call(harness.port, PATH, { body: 'x' })).status, 'POST, retry: safe').toBe(200);
-  });
 });
