@@ -14,7 +14,7 @@ import { isElsewhere, type RevisionRoute } from '../routes.ts';
 import type { Mirror } from '../shadow/mirror.ts';
 import type { InstanceRoute } from '../upstream/instance-route.ts';
 import { leavesBase, type Way, writeRequest } from '../upstream/write-request.ts';
-import { hundredths, makeResponseFields, timingOf } from '../metrics/timing.ts';
+import { hundredths, makeResponseFields, queueMs, timingOf } from '../metrics/timing.ts';
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 
@@ -315,13 +315,13 @@ export class Forward implements UpstreamEvents {
   }
 
   private observe(status: number): void {
-    if (!this.granted) return;
-    const { arrivedAt, grantedAt, cold } = this.granted;
-    const waitedMs = grantedAt - arrivedAt;
-    this.route?.metrics?.answered(status, waitedMs, cold);
+    const { granted, instance } = this;
+    if (!granted || !instance) return;
+    const { arrivedAt, grantedAt, cold } = granted;
+    this.route?.metrics?.answered(status, grantedAt - arrivedAt, cold);
     if (!cold) return;
     const { phases } = this.plane.metrics;
-    phases.queue.add(waitedMs / 1000);
+    phases.queue.add(queueMs(instance, arrivedAt, grantedAt) / 1000);
     phases.infer.add((this.plane.now() - grantedAt) / 1000);
   }
 

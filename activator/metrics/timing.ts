@@ -32,12 +32,25 @@ export function timingOf(
   grantedAt: number,
   cold: boolean,
 ): string {
-  const waited = grantedAt - arrivedAt;
-  if (!cold) return `queue;dur=${hundredths(waited)}, infer;dur=`;
-  const start = overlap(times.askedAt, times.startedAt, arrivedAt, grantedAt);
-  const load = overlap(times.startedAt, times.readyAt, arrivedAt, grantedAt);
-  const queue = hundredths(waited - start - load);
-  return `queue;dur=${queue}, start;dur=${hundredths(start)}, load;dur=${hundredths(load)}, infer;dur=`;
+  if (!cold) return `queue;dur=${hundredths(grantedAt - arrivedAt)}, infer;dur=`;
+  const queue = hundredths(queueMs(times, arrivedAt, grantedAt));
+  const start = hundredths(startMs(times, arrivedAt, grantedAt));
+  const load = hundredths(loadMs(times, arrivedAt, grantedAt));
+  return `queue;dur=${queue}, start;dur=${start}, load;dur=${load}, infer;dur=`;
+}
+
+/** Of the wait for an instance that started meanwhile, what was not spent on its start. */
+export function queueMs(times: StartTimes, arrivedAt: number, grantedAt: number): number {
+  const spent = startMs(times, arrivedAt, grantedAt) + loadMs(times, arrivedAt, grantedAt);
+  return grantedAt - arrivedAt - spent;
+}
+
+function startMs({ askedAt, startedAt }: StartTimes, from: number, to: number): number {
+  return overlap(askedAt, startedAt, from, to);
+}
+
+function loadMs({ startedAt, readyAt }: StartTimes, from: number, to: number): number {
+  return overlap(startedAt, readyAt, from, to);
 }
 
 function overlap(from: number, to: number, start: number, end: number): number {

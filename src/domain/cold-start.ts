@@ -8,4 +8,4 @@ export const COLD_START_BUCKETS = [
 
 /** One metric, reported by who starts instances and by who holds requests: both say the same of it. */
 export const COLD_START_HELP =
-  'Cold starts by phase. queue and infer count requests that waited; start (until the program runs) and load (until it is ready) count starts.';
+  'Cold starts by phase. queue (of a wait, what was not spent on a start) and infer count requests that waited; start (until the program runs) and load (until it is ready) count starts.';
