@@ -88,18 +88,20 @@ function formatState(job: JobAnswer, now: number): string {
   return `${job.state}${since}: ${reason}`;
 }
 
-/** `████████░░░░ 41 %  410000/1000000 rows  52100/s  2 instances  3 failed  12s left`. */
+/** `████████░░░░ 41 %  410000/1000000 rows  52100/s  2 instances  3 failed  12s left`; `about` what is estimated. */
 function formatProgress({ rows }: BatchAnswer, progress: JobProgress): string {
-  const { rowsPerSecond, instances, etaSeconds } = progress;
+  const { rowsPerSecond, instances, etaSeconds, fraction } = progress;
   const { done, total, failed } = rows;
-  const share = total === undefined || total === 0 ? undefined : done / total;
+  const about = total === undefined ? 'about ' : '';
   return [
-    ...(share === undefined ? [] : [`${makeBar(share)} ${Math.floor(share * 100)} %`]),
+    ...(fraction === undefined
+      ? []
+      : [`${makeBar(fraction)} ${about}${Math.floor(fraction * 100)} %`]),
     `${total === undefined ? done : `${done}/${total}`} rows`,
     `${Math.round(rowsPerSecond)}/s`,
     `${instances} instance${instances === 1 ? '' : 's'}`,
     ...(failed > 0 ? [`${failed} failed`] : []),
-    ...(etaSeconds === undefined ? [] : [`${formatDuration(etaSeconds * 1000)} left`]),
+    ...(etaSeconds === undefined ? [] : [`${about}${formatDuration(etaSeconds * 1000)} left`]),
   ].join('  ');
 }
 

@@ -71,6 +71,8 @@ export type FromRunner =
 export interface RunProgress {
   readonly type: 'progress';
   readonly rows: JobRows;
+  /** In all, by samples of the input, while `rows.total` is not known. */
+  readonly estimatedRows?: number;
   readonly rowsPerSecond: number;
   readonly batchSize: number;
 }
@@ -78,6 +80,8 @@ export interface RunProgress {
 /** What a job would do. */
 export interface RunCheck {
   readonly rows?: number;
+  /** By samples, where `rows` is not known. */
+  readonly estimatedRows?: number;
   readonly bytes: number;
   /** In words: `image FP32 [-1,64] ← p0, p1, …`. */
   readonly mapping: readonly string[];

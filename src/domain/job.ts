@@ -180,6 +180,9 @@ export const jobProgress = z.object({
   rowsPerSecond: z.number(),
   batchSize: z.int(),
   instances: z.int(),
+  fraction: z.number().min(0).max(1).optional().meta({
+    description: 'Of the rows, done; by samples of the input while rows.total is not known.',
+  }),
   etaSeconds: z.number().optional().meta({ description: 'Absent: nobody knows.' }),
 });
 export type JobProgress = z.output<typeof jobProgress>;

@@ -213,6 +213,7 @@ export type JobView = z.input<typeof jobView>;
 
 export const jobCheckView = z.object({
   rows: z.number().optional().meta({ description: 'Absent: counting them means reading them.' }),
+  estimatedRows: z.number().optional().meta({ description: 'By samples, where rows is absent.' }),
   bytes: z.number(),
   mapping: z.array(z.string()).meta({ description: 'Columns for each input, in words.' }),
   columns: z.array(z.string()).meta({ description: 'Of the input, that stand in the output.' }),

@@ -84,7 +84,12 @@ interface JobShape {
   readonly id: string;
   readonly state: string;
   readonly reason: string;
-  readonly rows: { readonly done: number; readonly failed: number };
+  readonly rows: { readonly done: number; readonly failed: number; readonly total?: number };
+  readonly progress?: {
+    readonly rowsPerSecond: number;
+    readonly fraction?: number;
+    readonly etaSeconds?: number;
+  };
 }
 
 async function jobs(): Promise<JobShape[]> {
@@ -306,6 +311,33 @@ test('a job that is cancelled leaves nothing behind, and its name is free at onc
   });
 });
 
+test('how far it is, and for how long it goes on, is told also of rows that nobody has counted', async () => {
+  await write('in.csv', [HEAD, ...drawRows(createRandom(SEED, 0), 4000)].join('\n'));
+  const args = ['--batch-size', '1', ...PIXEL_MAP];
+  expect(await batch('in.csv', '-o', 'out.csv', ...args, '--detach')).toMatchObject({ status: 0 });
+  const [job] = await jobs();
+  const response = await fetch(`${platform?.control}/api/v1/namespaces/default/jobs/${job?.id}`, {
+    headers: { accept: 'text/event-stream' },
+  });
+  const { progress, rows } = await firstWith(response, ({ progress: told }) => told?.etaSeconds);
+  expect(rows.total).toBeUndefined();
+  expect(progress?.fraction).toBeCloseTo(rows.done / 4000, 6);
+  expect(progress?.etaSeconds).toBeCloseTo((4000 - rows.done) / progress!.rowsPerSecond, 6);
+});
+
+/** Of the events of a job the first of which that is told. */
+async function firstWith(response: Response, told: (job: JobShape) => unknown): Promise<JobShape> {
+  let text = '';
+  for await (const piece of response.body!.pipeThrough(new TextDecoderStream())) {
+    text += piece;
+    for (const [, json = ''] of text.matchAll(/^data: (.*)\n/gm)) {
+      const job = JSON.parse(json) as JobShape;
+      if (told(job) !== undefined) return job;
+    }
+  }
+  throw new Error(`the stream has ended: ${text}`);
+}
+
 test('a dry run shows the mapping and the first answers, and writes nothing', async () => {
   await write('in.csv', [HEAD, ...drawRows(createRandom(SEED, 0), 300)].join('\n'));
   const args = ['--dry-run', '--columns', 'id', '--map', 'image=p*'];
@@ -313,6 +345,9 @@ test('a dry run shows the mapping and the first answers, and writes nothing', as
   expect(ran).toMatchObject({ status: 0 });
   expect(ran.stdout).toMatch(/^image FP32 \[\?, 64\] ← p0, p1, p2, p3, p4, p5, … \(64 columns\)/);
   expect(ran.stdout).toMatch(/\nid +label/);
+  expect(ran.stdout).toMatch(
+    /\nabout 300 rows, [\d.]+Ki, about .+ and [\d.]+ instance-seconds at \d+ rows\/s of one request at a time\n$/,
+  );
   expect(await jobs()).toEqual([]);
   expect(await files()).toEqual(['in.csv']);
 });

@@ -1,9 +1,10 @@
 import { Fault } from '#lib/fault.ts';
 import { openDatabaseSource } from './duckdb/source.ts';
+import { createRowCount, estimateRows } from './estimate.ts';
 import { fetchInput } from './fetch.ts';
 import { type Encoding, encodingOf } from './formats.ts';
 import { type InputFile, locate } from './locate.ts';
-import type { Format, InputSpec, RowSource } from './rows.ts';
+import type { Compression, Format, InputSpec, RowSource } from './rows.ts';
 import { refuseBroken, unpack } from './unpack.ts';
 
 /**
@@ -15,9 +16,12 @@ export async function openRows(input: InputSpec): Promise<RowSource> {
   const files = await locate(remote ? await fetchInput(input) : input.location);
   const encoding = commonEncoding(files, input.format);
   const { format, compression } = encoding;
+  if (format === 'parquet') return await openDatabaseSource(files, encoding);
   if (format !== 'arrow') {
-    if (compression) for (const file of files) await refuseBroken(file, compression);
-    return await openDatabaseSource(files, encoding);
+    const estimatedRows = compression
+      ? await countPacked(files, format, compression)
+      : await estimateRows(files, format);
+    return { ...(await openDatabaseSource(files, encoding)), estimatedRows };
   }
   // 20 MiB of code that most jobs do not need.
   const { openArrowSource } = await import('./arrow/source.ts');
@@ -25,6 +29,20 @@ export async function openRows(input: InputSpec): Promise<RowSource> {
   const unpacked: InputFile[] = [];
   for (const file of files) unpacked.push(await unpack(file, compression, input.folder));
   return await openArrowSource(unpacked);
+}
+
+/** They have to be unpacked in any case, to know that they are whole. */
+async function countPacked(
+  files: readonly InputFile[],
+  format: Format,
+  compression: Compression,
+): Promise<number> {
+  const count = createRowCount(format);
+  for (const file of files) {
+    await refuseBroken(file, compression, (bytes) => count.add(bytes));
+    count.end();
+  }
+  return count.rows;
 }
 
 function commonEncoding(files: readonly InputFile[], format: Format | undefined): Encoding {

@@ -81,6 +81,8 @@ export interface RowSource {
   readonly columns: readonly ColumnHead[];
   /** Undefined where counting means reading. */
   readonly rows?: number;
+  /** About as many, where `rows` is undefined: by samples. */
+  readonly estimatedRows?: number;
   /** Of all files, as they lie there. */
   readonly bytes: number;
   /** Another one when a file was changed: what was counted in rows then means nothing any more. */

@@ -42,10 +42,19 @@ export async function unpack(
 
 /**
  * Throws Fault `invalid` when a file is not whole: DuckDB takes what is there of it for all. Reads it once, which takes
- * as long as unpacking does.
+ * as long as unpacking does; `see` is shown what is in it.
  */
-export async function refuseBroken(file: InputFile, compression: Compression): Promise<void> {
-  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+export async function refuseBroken(
+  file: InputFile,
+  compression: Compression,
+  see: (bytes: Uint8Array) => void,
+): Promise<void> {
+  const nowhere = new Writable({
+    write(chunk: Uint8Array, _encoding, done) {
+      see(chunk);
+      done();
+    },
+  });
   await unpackInto(nowhere, file, compression);
 }
 

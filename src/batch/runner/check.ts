@@ -3,7 +3,7 @@ import type { Clock } from '#lib/clock.ts';
 import { rowOf } from '../rows/batches.ts';
 import { formatType } from '../rows/cast.ts';
 import type { MappedInput } from '../rows/map.ts';
-import type { RowBatch } from '../rows/rows.ts';
+import type { RowBatch, RowSource } from '../rows/rows.ts';
 import { makeOutputColumns, makeOutputRows } from './output.ts';
 import { checkFresh, openPlan, type Plan } from './plan.ts';
 import { createScorer, type Scored } from './score.ts';
@@ -27,7 +27,7 @@ export async function checkOrder(order: RunOrder, parts: CheckParts): Promise<Ru
     await checkFresh(plan, order);
     const { source, map, spec } = plan;
     const about = {
-      ...(source.rows !== undefined && { rows: source.rows }),
+      ...knownRows(source),
       bytes: source.bytes,
       mapping: map.inputs.map((input) => formatInput(input, plan)),
       columns: spec.output.columns,
@@ -38,6 +38,11 @@ export async function checkOrder(order: RunOrder, parts: CheckParts): Promise<Ru
   } finally {
     await plan.source.close();
   }
+}
+
+function knownRows({ rows, estimatedRows }: RowSource): Pick<RunCheck, 'rows' | 'estimatedRows'> {
+  if (rows !== undefined) return { rows };
+  return estimatedRows === undefined ? {} : { estimatedRows };
 }
 
 async function tryRows(

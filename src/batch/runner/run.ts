@@ -200,6 +200,7 @@ function createWatch(options: {
 }): { added(): void; ended(): void; close(): void } {
   const { written, pace, tell, check, clock } = options;
   const { source } = options.plan;
+  const { estimatedRows } = source;
   let told = { at: clock.now(), done: written.done };
   let rowsPerSecond = 0;
   /** What is told next: soon, also when nothing more comes for now. */
@@ -218,7 +219,13 @@ function createWatch(options: {
     const seconds = (now - told.at) / 1000;
     if (seconds > 0) rowsPerSecond = (latest.done - told.done) / seconds;
     told = { at: now, done: latest.done };
-    tell({ type: 'progress', rows: latest, rowsPerSecond, batchSize: pace.size });
+    tell({
+      type: 'progress',
+      rows: latest,
+      ...(estimatedRows !== undefined && { estimatedRows }),
+      rowsPerSecond,
+      batchSize: pace.size,
+    });
   }
 
   say();

@@ -13,6 +13,7 @@ import { makeJobEvent } from './book.ts';
 import type { JobRunner } from './job-runner.ts';
 import { makeOwnModel } from './own-model.ts';
 import { type Places, sourceOf } from './places.ts';
+import { makeProgress } from './progress.ts';
 import { createRun } from './run.ts';
 import { JOBS } from './state.ts';
 import type { Desk, LiveWork, Work } from './work.ts';
@@ -92,14 +93,7 @@ function begin(record: BatchRecord, desk: Desk, options: BatchWorkOptions): Live
   return {
     tick: (seconds) => void (instanceSeconds += places.ready(record) * seconds),
     now,
-    progress() {
-      if (!progress) return undefined;
-      const { rows, rowsPerSecond, batchSize } = progress;
-      const left = rows.total === undefined ? undefined : rows.total - rows.done;
-      const eta = left === undefined || rowsPerSecond <= 0 ? undefined : left / rowsPerSecond;
-      const about = { rowsPerSecond, batchSize, instances: places.ready(record) };
-      return { ...about, ...(eta !== undefined && { etaSeconds: eta }) };
-    },
+    progress: () => progress && makeProgress(progress, places.ready(record)),
     onRuntime: () => run.slots(places.slots(record)),
     close: () => run.close(),
   };

@@ -15,6 +15,7 @@ import { type Reading, readingsOf, refuseOthers } from '../readings.ts';
 import type { ColumnHead, RowBatch, RowSource } from '../rows.ts';
 import { createWeaver, unweave, type Weaver } from '../weave.ts';
 import { decodeColumn, headOf } from './decode.ts';
+import { estimateArrowRows } from './estimate.ts';
 
 /** A record batch is read as a whole, and a job has 300 MiB. */
 const MAX_BATCH_BYTES = 64 * 2 ** 20;
@@ -29,8 +30,10 @@ type Reader = AsyncRecordBatchFileReader | AsyncRecordBatchStreamReader;
 export async function openArrowSource(files: readonly InputFile[]): Promise<RowSource> {
   compressionRegistry.set(ZSTD, { decode: (data) => zstdDecompressSync(data) });
   const columns = await readHeads(files);
+  const estimatedRows = await estimateArrowRows(files);
   return {
     columns,
+    estimatedRows,
     bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
     version: versionOf(files),
     read(from, size, as = columns) {
