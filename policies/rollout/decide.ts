@@ -5,7 +5,7 @@ import { judgeBound } from './bounds.ts';
 import { addCosts, NO_COST, type Sizes } from './cost.ts';
 import { judge, type Measures, type Verdict } from './judge.ts';
 import { addLatencies, NO_LATENCIES } from './latencies.ts';
-import { addReading, findEvidence, type QueryReading } from './queries.ts';
+import { addReading, findEvidence, isQuery, type QueryReading, queryOf } from './queries.ts';
 import { addShares, NO_SHARES, valuesOf } from './share.ts';
 
 export interface RolloutSeen {
@@ -15,7 +15,7 @@ export interface RolloutSeen {
   readonly measures: Measures;
   /** Of both revisions, for `cost`. */
   readonly sizes?: Sizes | undefined;
-  /** What Prometheus says of both. */
+  /** What Prometheus and hooks say of both. */
   readonly queries?: readonly QueryReading[];
   /** Somebody wants no further step for now. */
   readonly paused: boolean;
@@ -130,7 +130,7 @@ function findHold(
   if (left > 0) {
     return { reason: 'interval', why: `a step takes ${formatDuration(spec.interval)} at least` };
   }
-  const counts = spec.metrics.some(({ metric }) => metric !== 'custom' && metric !== 'prometheus');
+  const counts = spec.metrics.some((metric) => metric.metric !== 'custom' && !isQuery(metric));
   if (counts && !isTriedOut && memory.requests < spec.minSamples) {
     const why = `${memory.requests} of at least ${spec.minSamples} warm requests in this step`;
     return { reason: 'few requests', why };
@@ -183,9 +183,10 @@ function learnQueries(
   now: number,
 ): RolloutMemory {
   const queries = metrics.flatMap((metric) => {
-    if (metric.metric !== 'prometheus') return [];
-    const reading = readings.find(({ query }) => query === metric.query);
-    return [addReading(findEvidence(before, metric), reading, now)];
+    if (!isQuery(metric)) return [];
+    const query = queryOf(metric);
+    const reading = readings.find((each) => each.query === query);
+    return [addReading(findEvidence(before, query), reading, now)];
   });
   return queries.length === 0 ? before : { ...before, queries };
 }

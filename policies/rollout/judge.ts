@@ -20,7 +20,14 @@ import {
   NO_LATENCIES,
   weighLatencies,
 } from './latencies.ts';
-import { describeQuery, findEvidence, type QueryMetric, weighQuery } from './queries.ts';
+import {
+  describeQuery,
+  findEvidence,
+  isQuery,
+  type QueryMetric,
+  queryOf,
+  weighQuery,
+} from './queries.ts';
 import { addShares, describeShares, formatShare, NO_SHARES, weighShares } from './share.ts';
 
 /** How sure a metric is of the canary. */
@@ -59,7 +66,8 @@ export function judge(
     case 'cost':
       return judgeCost(metric, memory.cost ?? NO_COST, minSamples);
     case 'prometheus':
-      return judgeQuery(metric, findEvidence(memory, metric));
+    case 'hook':
+      return judgeQuery(metric, findEvidence(memory, queryOf(metric)));
     default:
       return judgeMeasure(metric, measures.get(metric.measure) ?? [], minSamples);
   }
@@ -67,7 +75,7 @@ export function judge(
 
 export function nameOf(metric: RolloutMetric): string {
   if (metric.metric === 'custom') return metric.measure;
-  if (metric.metric === 'prometheus') return `prometheus ${shorten(metric.query)}`;
+  if (isQuery(metric)) return `${metric.metric} ${shorten(queryOf(metric))}`;
   return metric.metric === 'latency' ? `latency p${metric.percentile}` : metric.metric;
 }
 

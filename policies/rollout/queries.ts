@@ -2,11 +2,13 @@ import type { QueryEvidence, RolloutMemory, RolloutMetric } from '#domain/rollou
 import { faultOfValue, type Sighting } from '../scaling/signals.ts';
 import { addSpread, NO_SPREAD, weighMean } from './difference.ts';
 
-export type QueryMetric = Extract<RolloutMetric, { metric: 'prometheus' }>;
+/** What others are asked for, at each look. */
+export type QueryMetric = Extract<RolloutMetric, { metric: 'prometheus' | 'hook' }>;
 type Value = Pick<Sighting, 'value' | 'at' | 'missing'>;
 
-/** What a query says of both sides now. */
+/** What a query or hook says of both sides now. */
 export interface QueryReading {
+  /** See `queryOf`. */
   readonly query: string;
   readonly stable: Value;
   readonly canary: Value;
@@ -17,9 +19,18 @@ export interface QueryReading {
 /** What is measured of anything; squares of it can still be added up. */
 const LARGEST = 1e15;
 
+export function isQuery(metric: RolloutMetric): metric is QueryMetric {
+  return metric.metric === 'prometheus' || metric.metric === 'hook';
+}
+
+/** By what its values are known: the query, or the address of the hook, which is no query of any Prometheus. */
+export function queryOf(metric: QueryMetric): string {
+  return metric.metric === 'hook' ? metric.url : metric.query;
+}
+
 export function findEvidence(
   { queries = [] }: Pick<RolloutMemory, 'queries'>,
-  { query }: Pick<QueryMetric, 'query'>,
+  query: string,
 ): QueryEvidence {
   const none = { query, at: 0, count: 0, stable: 0, canary: 0, squares: 0 };
   return queries.find((each) => each.query === query) ?? none;

@@ -60,6 +60,7 @@ import { createScheduler } from './schedules/scheduler.ts';
 import { createWarmUps } from './schedules/warm-ups.ts';
 import { createOutcomeBook } from './rollout/outcomes.ts';
 import { createRolloutUseCases } from './rollout-usecases.ts';
+import { createHooks } from './rollout/hooks.ts';
 import { createQueries } from './rollout/queries.ts';
 import { createRollouts } from './rollout/rollouts.ts';
 import { referencesOf } from './rollout/split.ts';
@@ -229,6 +230,7 @@ export async function createControl(options: {
   });
   const alone = createTurns();
   const outcomes = createOutcomeBook();
+  const hooks = createHooks({ clock });
   const rollouts = createRollouts({
     ...base,
     metrics,
@@ -236,7 +238,7 @@ export async function createControl(options: {
     alone,
     sources: {
       measured: (revision, name, since) => measures.read(revision, name, since),
-      queries: createQueries({ asked, every: QUERY_MS }),
+      queries: [createQueries({ asked, every: QUERY_MS }), hooks],
       sizeOf,
     },
     state: await loadPartState({
@@ -426,6 +428,7 @@ export async function createControl(options: {
       await jobs?.close();
       await selection.close();
       await rollouts.close();
+      await hooks.close();
       await revisions.close();
       autoscaler.close();
       await asked.close();

@@ -60,6 +60,17 @@ const cost = z.strictObject({
 /** Whose value is asked for; each side has its own query. */
 const REVISION = '${revision}';
 
+/** Of what is asked for: at each look one value of each side. */
+const looks = {
+  goal,
+  margin: z.number().gt(0).max(1e12).meta({
+    description: 'It must be sure to be worse by less than this, on the average.',
+  }),
+  minSamples: z.int().min(10).max(1_000_000).default(30).meta({
+    description: 'Looks at which both sides had a new value, at least.',
+  }),
+};
+
 const prometheus = z.strictObject({
   metric: z.literal('prometheus'),
   query: z
@@ -74,17 +85,36 @@ const prometheus = z.strictObject({
       description:
         'An expression with one value. ${revision}, ${model} and ${namespace} stand for the names of each side.',
     }),
-  goal,
-  margin: z.number().gt(0).max(1e12).meta({
-    description: 'It must be sure to be worse by less than this, on the average.',
-  }),
-  minSamples: z.int().min(10).max(1_000_000).default(30).meta({
-    description: 'Looks at which both sides had a new value, at least.',
-  }),
+  ...looks,
 });
 
+const hook = z.strictObject({
+  metric: z.literal('hook'),
+  url: z
+    .string()
+    .max(2048)
+    .refine(
+      (text) => /^https?:/.test(URL.parse(text)?.protocol ?? ''),
+      'an address that begins with http:// or https://',
+    )
+    .refine(
+      (text) => !hasCredentials(text),
+      'an address without user and password: it is shown to everybody who may read',
+    )
+    .meta({
+      description:
+        'Asked in each interval for both revisions: POST {"namespace", "model", "revision"}. It answers {"value": NUMBER}.',
+    }),
+  ...looks,
+});
+
+function hasCredentials(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && (url.username !== '' || url.password !== '');
+}
+
 const metrics = z
-  .array(z.discriminatedUnion('metric', [success, latency, custom, cost, prometheus]))
+  .array(z.discriminatedUnion('metric', [success, latency, custom, cost, prometheus, hook]))
   .min(1)
   .max(MOST_METRICS)
   .superRefine(...rule(checkMetrics));
@@ -142,7 +172,7 @@ function checkSteps(
 function checkMetrics(list: readonly Readonly<Record<string, unknown>>[], say: Say): void {
   if (!Array.isArray(list)) return;
   const names = list.map((each) =>
-    JSON.stringify(['metric', 'measure', 'percentile', 'query'].map((key) => each?.[key])),
+    JSON.stringify(['metric', 'measure', 'percentile', 'query', 'url'].map((key) => each?.[key])),
   );
   for (const [index, name] of names.entries()) {
     if (names.indexOf(name) !== index) say([index], 'each metric once');
@@ -206,6 +236,7 @@ const costEvidence = z.strictObject({
 });
 
 const queryEvidence = z.strictObject({
+  /** Of a hook: its address. */
   query: z.string(),
   /** Of the later one of the values that were counted last. */
   at: time,

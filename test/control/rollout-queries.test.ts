@@ -9,7 +9,7 @@ import { createFakeClock } from '#test/fake-clock.ts';
 import { useTeardown } from '#test/teardown.ts';
 import { until } from '#test/until.ts';
 import { ADMIN, createHarness, deployed, type Harness, program, rest } from './harness.ts';
-import { servePrometheus } from './prometheus-server.ts';
+import { serveAnswers } from './answering-server.ts';
 
 const teardown = useTeardown();
 const asked: string[] = [];
@@ -27,7 +27,7 @@ beforeEach(async () => {
     const result = value === undefined ? [] : [{ value: [1, value] }];
     response.end(JSON.stringify({ status: 'success', data: { resultType: 'vector', result } }));
   };
-  const prometheus = await servePrometheus(answer, teardown);
+  const prometheus = await serveAnswers(answer, teardown);
   harness = await createHarness({ memory: true, prometheus });
 });
 afterEach(async () => {

@@ -19,10 +19,16 @@ test('the short form has useful defaults', () => {
     metrics: [{ metric: 'custom', measure: 'f1', goal: 'higher', margin: 1 }],
   });
   const query = 'up{revision="${revision}"}';
-  const metrics = [{ metric: 'cost' }, { metric: 'prometheus', query, margin: 1 }];
+  const url = 'https://judge.example/score';
+  const metrics = [
+    { metric: 'cost' },
+    { metric: 'prometheus', query, margin: 1 },
+    { metric: 'hook', url, margin: 0.02 },
+  ];
   expect(rollout.parse({ metrics }).metrics).toEqual([
     { metric: 'cost', ratio: 1.25 },
     { metric: 'prometheus', query, goal: 'higher', margin: 1, minSamples: 30 },
+    { metric: 'hook', url, goal: 'higher', margin: 0.02, minSamples: 30 },
   ]);
 });
 
@@ -59,6 +65,26 @@ test.each([
     { metrics: [{ metric: 'prometheus', query: '${revision}', margin: 1, minSamples: 9 }] },
     'metrics[0].minSamples',
     '10',
+  ],
+  [
+    { metrics: [{ metric: 'hook', url: 'judge/score', margin: 1 }] },
+    'metrics[0].url',
+    'begins with http:// or https://',
+  ],
+  [
+    { metrics: [{ metric: 'hook', url: 'file:///etc/passwd', margin: 1 }] },
+    'metrics[0].url',
+    'begins with http:// or https://',
+  ],
+  [
+    { metrics: [{ metric: 'hook', url: 'http://me:secret@judge/', margin: 1 }] },
+    'metrics[0].url',
+    'without user and password',
+  ],
+  [
+    { metrics: [1, 2].map((margin) => ({ metric: 'hook', url: 'http://judge/', margin })) },
+    'metrics[1]',
+    'each metric once',
   ],
   [{ strategy: 'allAtOnce' }, 'strategy', 'blueGreen'],
 ])('%j is refused', (written, key, expected) => {

@@ -3,7 +3,7 @@ import type { RolloutSpec } from '#domain/rollout.ts';
 import type { SignalInput } from '#domain/scaling-signals.ts';
 import type { QueryReading } from '#policies/rollout/queries.ts';
 
-/** What the metrics of rollouts ask Prometheus, of both revisions in one round, again and again while the rollout is open. */
+/** What the metrics of rollouts ask others, of both revisions in one round, again and again while the rollout is open. */
 export interface Queries {
   follow(model: string, spec: RolloutSpec, sides: Sides): void;
   read(model: string, spec: RolloutSpec, sides: Sides): readonly QueryReading[];
@@ -11,7 +11,7 @@ export interface Queries {
 }
 
 /** Keys of revisions. */
-interface Sides {
+export interface Sides {
   readonly stable: string;
   readonly canary: string;
 }
@@ -23,7 +23,7 @@ interface Asked {
   forget(asker: string): void;
 }
 
-/** `every`: ms from one answer to the next. */
+/** Those that ask Prometheus. `every`: ms from one answer to the next. */
 export function createQueries({ asked, every }: { asked: Asked; every: number }): Queries {
   return {
     follow(model, spec, { stable, canary }) {

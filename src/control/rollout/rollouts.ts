@@ -93,7 +93,7 @@ export function createRollouts(options: {
     const spec = entry && specOf(entry).rollout;
     if (!record || !spec) return refresh(model);
     const [stable, canary] = revisionsOf(model, record);
-    sources.queries.follow(model, spec, { stable, canary });
+    for (const each of sources.queries) each.follow(model, spec, { stable, canary });
     if (clock.now() - record.lookedAt >= spec.interval) await look(model, record, spec);
   }
 
@@ -198,7 +198,7 @@ export function createRollouts(options: {
 
   function drop(model: string): void {
     open.delete(model);
-    sources.queries.forget(model);
+    for (const each of sources.queries) each.forget(model);
   }
 
   async function settle(model: string): Promise<void> {

@@ -6,7 +6,7 @@ import { type ReadMeasure, readMeasures } from './strata.ts';
 
 export interface Sources {
   readonly measured: ReadMeasure;
-  readonly queries: Queries;
+  readonly queries: readonly Queries[];
   /** Of an instance; undefined: there is no such revision. */
   readonly sizeOf: (revision: string) => InstanceSize | undefined;
 }
@@ -21,7 +21,7 @@ export async function gatherSeen(
   return {
     measures,
     sizes: sizesOf(sizeOf(about.stable), sizeOf(about.canary)),
-    queries: queries.read(about.model, spec, about),
+    queries: queries.flatMap((each) => each.read(about.model, spec, about)),
   };
 }
 

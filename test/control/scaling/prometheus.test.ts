@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http';
 import { expect, test } from 'vitest';
 import { createPrometheus } from '#control/scaling/prometheus.ts';
-import { servePrometheus } from '#test/control/prometheus-server.ts';
+import { serveAnswers } from '#test/control/answering-server.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 import { useTeardown } from '#test/teardown.ts';
 
@@ -16,7 +16,7 @@ async function serve(answer: { status: number; body: string } | undefined) {
     heard.resolve();
     if (answer) response.writeHead(answer.status, { location: '/' }).end(answer.body);
   };
-  const address = await servePrometheus(listener, teardown);
+  const address = await serveAnswers(listener, teardown);
   return { asked, heard: heard.promise, url: `${address}/base` };
 }
 

@@ -47,7 +47,7 @@ describe('what is counted', () => {
   });
 
   test('the first of all: nothing was counted before', () => {
-    expect(findEvidence({}, { query: QUERY })).toEqual(NOTHING);
+    expect(findEvidence({}, QUERY)).toEqual(NOTHING);
     expect(weighQuery(NOTHING, { goal: 'lower', margin: 1 })).toEqual({ worse: 0, fine: 0 });
     expect(describeQuery(NOTHING)).toBe('0 against 0, on the average of 0 looks');
   });
@@ -182,6 +182,29 @@ describe('a rollout', () => {
       ' of 40 looks, the last are left out: it was not asked for yet; evidence',
     );
     expect(memory.queries).toEqual([{ ...same, missing: 'it was not asked for yet' }]);
+  });
+
+  test('what a hook answers is judged as the values of a query are', () => {
+    const url = 'http://judge/score';
+    const spec = rollout.parse({
+      metrics: [{ metric: 'hook', url, goal: 'lower', margin: 0.5 }],
+      steps: [50],
+    });
+    const judge = (canary: number) => {
+      const found = {
+        ...evidence(40, (at) => [1 + spread(at), canary + spread(at * 3)]),
+        query: url,
+      };
+      const queries = [{ ...next(found, 1, canary), query: url }];
+      const seen = { stable: none, canary: none, measures: new Map(), queries, paused: false };
+      const memory = { ...beginRollout(0), queries: [found] };
+      return decideRollout(spec, seen, memory, found.at + MINUTE);
+    };
+    expect(judge(1).decision).toEqual({ kind: 'promote' });
+    expect(judge(2).decision).toEqual({
+      kind: 'rollBack',
+      reason: 'hook http://judge/score is worse',
+    });
   });
 
   test('another query begins anew', () => {

@@ -1,8 +1,8 @@
 import { createServer, type RequestListener } from 'node:http';
 import { listening } from '#test/listening.ts';
 
-/** What is asked of a Prometheus, until the test has ended; gives its address. */
-export async function servePrometheus(
+/** A server that control asks, until the test has ended; gives its address. */
+export async function serveAnswers(
   answer: RequestListener,
   teardown: (end: () => unknown) => void,
 ): Promise<string> {
