@@ -21,6 +21,16 @@ export async function importImages(
   throw new Fault('start_failed', message);
 }
 
+/** Gives an image another name, too. */
+export async function tagImage(ctr: readonly string[], name: string, other: string): Promise<void> {
+  await ask(ctr, ['images', 'tag', '--force', name, other]);
+}
+
+/** Takes a name away. */
+export async function untagImage(ctr: readonly string[], name: string): Promise<void> {
+  await ask(ctr, ['images', 'rm', name]);
+}
+
 /** The names of the images that containerd has. */
 export async function listImages(ctr: readonly string[]): Promise<ReadonlySet<string>> {
   return new Set((await ask(ctr, ['images', 'ls', '--quiet'])).split('\n'));

@@ -1,5 +1,13 @@
 import { expect, test } from 'vitest';
-import { findMissing, type Machine, requireMachine, requireOutside } from './requirements.ts';
+import { MISSING, NEEDS, sayMissing } from './live/cluster.ts';
+import {
+  findMissing,
+  type Machine,
+  requireMachine,
+  requireOutside,
+  thisMachine,
+} from './requirements.ts';
+import { runProgram } from './run-program.ts';
 
 function machine(options: {
   platform?: NodeJS.Platform;
@@ -48,5 +56,16 @@ test('what the box needs may not lie in a folder that is another one there', () 
   requireOutside(['/srv/project', '/var/library', '/runner']);
   for (const path of ['/var/lib/ci/project', '/run/x', '/var/log']) {
     expect(() => requireOutside([path])).toThrow(`${path} is in `);
+  }
+});
+
+/** `npm test` makes no cluster, but says by name what a machine lacks for one. */
+test(`the system's programs that a cluster is made of run here ${NEEDS}`, async ({ skip }) => {
+  if (MISSING.length > 0) sayMissing();
+  skip(MISSING.length > 0);
+  for (const program of ['containerd', 'ctr', 'runc', 'nft', 'iptables', 'conntrack', 'nsenter']) {
+    const path = thisMachine(process.env).find(program);
+    const { code, stderr } = await runProgram([path ?? '', '--version']);
+    expect({ program, code, stderr }).toMatchObject({ program, code: 0 });
   }
 });

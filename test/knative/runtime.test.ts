@@ -568,6 +568,29 @@ describe('another life of Rouse', () => {
     expect(other.routes.models().toSorted()).toEqual(['shop/digits', 'shop/letters']);
   });
 
+  test('of a newer image leaves what runs as it is; what is new runs on the newer one', async () => {
+    setup = await createKnativeSetup();
+    const program: Partial<RevisionSpecInput> = { runtime: 'command', args: ['serve'] };
+    const [old, later] = [workload('v1', program), workload('v2', program)];
+    await ready(old);
+    const [before] = setup.runtime.instances(old.key);
+    await setup.runtime.close(0);
+    const { options, kube, server } = setup;
+    const servers = { ...options.servers, image: 'registry.example/rouse:2' };
+    const newer = await createKnativeRuntime({ ...options, servers, kube, clock: systemClock });
+    teardown(() => newer.close(0));
+    await newer.prepare(old);
+    await newer.want(old, wanted(1));
+    newer.routes.route('shop/digits', [{ revision: 'v1', percent: 100 }]);
+    await newer.want(later, wanted(1));
+    await until('the later one is ready', () => newer.instances(later.key)[0]?.state === 'ready');
+    expect(newer.instances(old.key)).toEqual([before]);
+    const imageOf = (made: Workload): unknown =>
+      server.store.get(REVISIONS, 'shop', revisionName(made))?.spec;
+    expect(imageOf(old)).toMatchObject({ containers: [{ image: 'registry.example/rouse:1' }] });
+    expect(imageOf(later)).toMatchObject({ containers: [{ image: 'registry.example/rouse:2' }] });
+  });
+
   test('goes on after the API server was away', async () => {
     setup = await createKnativeSetup();
     await ready(workload('v1'));

@@ -9,6 +9,11 @@ import { findMissing, thisMachine } from '#test/cluster/requirements.ts';
 export const MISSING = findMissing(thisMachine(process.env));
 export const NEEDS = '(needs root, Go and packages of Debian: see test/cluster/README.md)';
 
+/** For whoever runs tests that are skipped for it. */
+export function sayMissing(): void {
+  process.stderr.write(`skipped: for a cluster this machine lacks\n  ${MISSING.join('\n  ')}\n`);
+}
+
 const MAIN = join(import.meta.dirname, '../main.ts');
 
 export interface Ran {

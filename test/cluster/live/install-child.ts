@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { runRouse } from '#test/e2e/platform.ts';
-import { findForbidden } from './inside/audit.ts';
+import { tagImage, untagImage } from '#test/cluster/import-image.ts';
+import { findForbidden, findWritten } from './inside/audit.ts';
 import { compare, listEverything } from './inside/everything.ts';
 import { forward, type Forward } from './inside/forward.ts';
 import { installerOf, SYSTEM } from './inside/installers.ts';
@@ -12,8 +13,8 @@ import { kubectl, PATIENCE, untilObject, untilRolledOut } from './inside/kubectl
 import { untilCluster } from './inside/within.ts';
 
 /**
- * Run in the box: Rouse is installed, used, changed, used again and removed, as a user would; prints as JSON what was
- * seen. `argv[2]`: by what it is installed, `argv[3]`: the image.
+ * Run in the box: Rouse is installed, used, brought to another image and other settings, used again and removed, as a user
+ * would; prints as JSON what was seen. `argv[2]`: by what it is installed, `argv[3]`: the image.
  */
 
 const [, , how = '', image = ''] = process.argv;
@@ -28,6 +29,18 @@ const MODEL = {
     keepAlive: { policy: 'fixed', idle: '6s' },
   },
 };
+/** It never sleeps: its pod is there before and after. */
+const KEPT = {
+  ...MODEL,
+  metadata: { name: 'kept' },
+  spec: {
+    revision: { name: 'v1', runtime: 'image', source: 'dev.local/helloworld:v1' },
+    scaling: { min: 1 },
+  },
+};
+/** The same by another name, as a newer one would have it. */
+const NEWER = image.replace(/:[^:]+$/, ':newer');
+const CTR = ['ctr'];
 const QUESTION = JSON.stringify({ model: 'embed', input: 'hello' });
 /** Made by others, and none of Rouse's business. */
 const STRANGERS = ['configmaps,deployments,services,customresourcedefinitions', '--all-namespaces'];
@@ -83,15 +96,31 @@ async function ask(): Promise<string> {
   return `${response.status}, cold ${response.headers.get('rouse-cold-start')}`;
 }
 
-async function stateOf(): Promise<string> {
-  const models = JSON.parse(await rouse('get', 'models', '-o', 'json')) as {
-    status: { state: string };
-  }[];
-  return models.map(({ status }) => status.state).join();
+async function untilState(model: string, state: string): Promise<void> {
+  await untilCluster(`${model} is ${state}`, async () => {
+    const { status } = JSON.parse(await rouse('get', 'models', model, '-o', 'json')) as {
+      status: { state: string };
+    };
+    return status.state === state;
+  });
 }
 
-async function untilState(state: string): Promise<void> {
-  await untilCluster(`it is ${state}`, async () => (await stateOf()) === state);
+async function podsOfKept(): Promise<string> {
+  const pods = ['pods', '--selector', 'rouse.dev/model=kept'];
+  return await kubectl('get', ...pods, '--output', 'jsonpath={.items[*].metadata.uid}');
+}
+
+/** What control runs: its image and a setting. */
+async function controlOf(): Promise<string> {
+  const path = '{..image} {..env[?(@.name=="ROUSE_LOG_LEVEL")].value}';
+  const spec = ['deploy/rouse', '--namespace', SYSTEM, '--output', `jsonpath=${path}`];
+  return await kubectl('get', ...spec);
+}
+
+async function upgrade(): Promise<void> {
+  await tagImage(CTR, image, NEWER);
+  await install.apply({ image: NEWER, env: { ROUSE_LOG_LEVEL: 'debug' } });
+  await untilReady();
 }
 
 /**
@@ -156,23 +185,30 @@ async function use(): Promise<Record<string, unknown>> {
   await install.apply({ image });
   await untilReady();
   process.env['ROUSE_KEY'] = await makeKey();
-  await writeFile(join(folder, 'model.yaml'), JSON.stringify(MODEL));
-  await rouse('apply', '-f', 'model.yaml');
+  for (const model of [MODEL, KEPT]) {
+    const file = `${model.metadata.name}.yaml`;
+    await writeFile(join(folder, file), JSON.stringify(model));
+    await rouse('apply', '-f', file);
+  }
   seen['answered'] = await ask();
   seen['model'] = await tryObject();
   seen['ingress'] = await tryIngress();
-  await untilState('Asleep');
+  await untilState('embed', 'Asleep');
   seen['woken'] = await ask();
 
-  await install.apply({ image, env: { ROUSE_LOG_LEVEL: 'debug' } });
-  await untilReady();
-  const level = 'jsonpath={..env[?(@.name=="ROUSE_LOG_LEVEL")].value}';
-  seen['changed'] = await kubectl('get', 'deploy/rouse', '--namespace', SYSTEM, '--output', level);
-  await untilState('Asleep');
+  await untilState('kept', 'Awake');
+  const pods = await podsOfKept();
+  await upgrade();
+  seen['upgraded'] = await controlOf();
+  await untilState('kept', 'Awake');
+  seen['kept'] = pods !== '' && (await podsOfKept()) === pods;
+  await untilState('embed', 'Asleep');
   seen['after'] = await ask();
-  await rouse('delete', 'embed');
+  for (const { metadata } of [MODEL, KEPT]) await rouse('delete', metadata.name);
   // Later, while all is removed, pods may outlive their rights.
   seen['forbidden'] = findForbidden(begun);
+  seen['written'] = findWritten(begun, `${SYSTEM}:rouse`);
+  seen['writtenByIngress'] = findWritten(begun, `${SYSTEM}:rouse-ingress`);
   return seen;
 }
 
@@ -181,6 +217,7 @@ async function remove(): Promise<void> {
   await install.remove();
   await kubectl('delete', 'persistentvolume', `rouse-${how}`);
   await rm(folder, { recursive: true });
+  await untagImage(CTR, NEWER);
 }
 
 const before = await listEverything();

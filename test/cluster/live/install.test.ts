@@ -74,6 +74,12 @@ function objectsOf(text: string): Record<string, Manifest> {
   );
 }
 
+/** What is written to: what is made for the models in there, Ingresses of our class, and the ingress's own Lease. */
+const WRITTEN = {
+  written: / default\/(embed|embed-object|kept)(-v1-.+)?$/,
+  writtenByIngress: /^(ingresses default\/hello|leases rouse-system\/.*)$/,
+};
+
 interface Named {
   readonly name: string;
 }
@@ -112,19 +118,27 @@ describe.skipIf(MISSING.length > 0)(`the install ${NEEDS}`, () => {
   });
 
   test.each(['kustomize', 'helm'])(
-    'by %s: installed, used from zero to zero, changed, removed; nothing is left, and nothing else touched',
+    'by %s: installed, used from zero to zero, upgraded below a pod that stays, removed; nothing is left, and nothing else touched',
     async (how) => {
-      expect(await runInside(cluster, 'install-child.ts', how, IMAGE)).toEqual({
+      const seen = Object(await runInside(cluster, 'install-child.ts', how, IMAGE));
+      expect(seen).toEqual({
         answered: '200, cold false',
         model: 'True',
         ingress: [expect.stringMatching(/^200 Hello World!/), expect.stringMatching(/^404 /)],
         woken: '200, cold true',
-        changed: 'debug',
+        upgraded: 'dev.local/rouse:newer debug',
+        kept: true,
         after: '200, cold true',
-        left: [],
         forbidden: [],
+        written: expect.arrayContaining(['services default/embed', 'services default/kept']),
+        writtenByIngress: expect.arrayContaining(['ingresses default/hello']),
+        left: [],
         untouched: true,
       });
+      for (const [key, own] of Object.entries(WRITTEN)) {
+        const written: string[] = seen[key];
+        expect(written.filter((each) => !own.test(each))).toEqual([]);
+      }
     },
   );
 

@@ -7,7 +7,7 @@ import { cacheFolder } from '../folders.ts';
 import { createBuilder, makePlan } from '../make-plan.ts';
 import { thisMachine } from '../requirements.ts';
 import { SUITES } from '../suites/suites.ts';
-import { controlCluster, MISSING } from './cluster.ts';
+import { controlCluster, MISSING, sayMissing } from './cluster.ts';
 
 /** What tests add to the cluster, besides our own images. */
 const ADDED = [
@@ -24,8 +24,7 @@ const ADDED = [
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   if (MISSING.length === 0) await build();
-  else
-    process.stderr.write(`skipped: for a cluster this machine lacks\n  ${MISSING.join('\n  ')}\n`);
+  else sayMissing();
   const folder = mkdtempSync(join(tmpdir(), 'rouse-cluster-'));
   project.provide('sharedState', folder);
   return async () => {

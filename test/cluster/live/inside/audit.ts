@@ -6,16 +6,34 @@ interface Deed {
   readonly verb: string;
   readonly requestURI: string;
   readonly stageTimestamp: string;
+  readonly objectRef?: {
+    readonly resource?: string;
+    readonly namespace?: string;
+    readonly name?: string;
+  };
   readonly responseStatus?: { readonly code?: number };
 }
 
+const READING = new Set(['get', 'list', 'watch']);
+
 /** What the API server has refused since then for want of a right, as `user: verb path`. */
 export function findForbidden(since: string): string[] {
-  const lines = readFileSync(AUDIT_LOG, 'utf8').trimEnd().split('\n');
-  const deeds = lines.map((line): Deed => JSON.parse(line));
-  return deeds
-    .filter(
-      ({ stageTimestamp, responseStatus: { code } = {} }) => code === 403 && stageTimestamp > since,
-    )
+  return deedsSince(since)
+    .filter(({ responseStatus: { code } = {} }) => code === 403)
     .map(({ user, verb, requestURI }) => `${user.username}: ${verb} ${requestURI}`);
+}
+
+/** What a service account of Rouse has written to since then, as `resource namespace/name`, each once. */
+export function findWritten(since: string, account: string): string[] {
+  const written = deedsSince(since)
+    .filter(({ user, verb }) => user.username.endsWith(`:${account}`) && !READING.has(verb))
+    .map(({ objectRef }) => `${objectRef?.resource} ${objectRef?.namespace}/${objectRef?.name}`);
+  return [...new Set(written)].toSorted((a, b) => a.localeCompare(b));
+}
+
+function deedsSince(since: string): Deed[] {
+  const lines = readFileSync(AUDIT_LOG, 'utf8').trimEnd().split('\n');
+  return lines
+    .map((line): Deed => JSON.parse(line))
+    .filter(({ stageTimestamp }) => stageTimestamp > since);
 }
