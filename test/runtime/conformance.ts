@@ -1,6 +1,14 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { RevisionSpecInput } from '#domain/model.ts';
-import type { Instance, Runtime, RuntimeEvent, Wanted, Workload } from '#runtime/runtime.ts';
+import { createControlMetrics } from '#control/metrics.ts';
+import type { RevisionSpecInput, RuntimeName } from '#domain/model.ts';
+import type {
+  Instance,
+  PoolView,
+  Runtime,
+  RuntimeEvent,
+  Wanted,
+  Workload,
+} from '#runtime/runtime.ts';
 import { until } from '#test/until.ts';
 
 /** Of `test/until.ts`, where it is imported from. */
@@ -16,6 +24,8 @@ export interface RuntimeHarness {
   workload(behaviour: Behaviour, spec?: Partial<RevisionSpecInput>): Promise<Workload>;
   /** A revision of runtime `url`. */
   urlWorkload(): Workload;
+  /** Of the kind of its workloads so many stand by at most, and do when a test begins; absent: none do. */
+  readonly standby?: { readonly runtime: RuntimeName; readonly limit: number };
   /** From now on starts of a `broken` one succeed. */
   repair(workload: Workload): Promise<void>;
   /** Deletes what the workload's artifact was made from. */
@@ -100,6 +110,8 @@ export function testRuntime(
         for (const instance of inState('draining')) runtime.release(instance.id);
         return runtime.instances().length === count;
       });
+
+    const metrics = (): Promise<string> => createControlMetrics(runtime, () => false).text();
 
     function ended(type: 'stopped' | 'failed'): RuntimeEvent[] {
       return events.filter((event) => event.type === type);
@@ -464,6 +476,7 @@ export function testRuntime(
         for (const { id } of runtime.instances()) runtime.release(id);
         await until('two are left', () => runtime.instances().length === 2);
         expect(inState('parked')).toHaveLength(2);
+        expect(await metrics()).toContain('rouse_instances{state="parked"} 2');
         await runtime.want(workload, wanted(0));
         expect(inState('parked')).toEqual([]);
         await gone();
@@ -545,6 +558,68 @@ export function testRuntime(
         await runtime.close(3000);
         expect(runtime.instances()).toEqual([]);
         expect(ended('stopped')).toHaveLength(2);
+      });
+    });
+
+    describe('processes that stand by', () => {
+      let limit: number;
+      beforeEach((context) => {
+        context.skip(harness.standby === undefined, `${name} has none`);
+        limit = harness.standby?.limit ?? 0;
+      });
+
+      function view(): PoolView {
+        const found = runtime.pool?.views().find((one) => one.runtime === harness.standby?.runtime);
+        if (!found) throw new Error('nothing is told of them');
+        return found;
+      }
+
+      const standBy = (count: number): Promise<void> =>
+        until(`${count} stand by`, () => view().idle === count);
+
+      test('are as many as may be, however much time passes, and are told with their memory', async () => {
+        expect(view()).toMatchObject({ starting: 0, idle: limit, hits: 0, misses: {} });
+        await harness.advance(TWICE_THE_LONGEST_WAIT_MS);
+        expect(view()).toMatchObject({ starting: 0, idle: limit });
+        expect(view().memoryBytes).toBeGreaterThan(0);
+        const labels = `runtime="${view().runtime}"`;
+        const text = await metrics();
+        expect(text).toContain(`rouse_pool_processes{${labels},state="idle"} ${limit}\n`);
+        expect(text).toMatch(new RegExp(`^rouse_pool_memory_bytes\\{${labels}\\} [1-9]`, 'm'));
+        expect(runtime.instances()).toEqual([]);
+      });
+
+      test('are used up by as many starts, which are counted, and replaced when all have started', async () => {
+        const workload = await prepared('sound');
+        const all = await started(workload, limit + 2);
+        expect(all.filter(({ origin }) => origin === 'pool')).toHaveLength(limit);
+        expect(view()).toMatchObject({ hits: limit, misses: { empty: 2 } });
+        const labels = `runtime="${view().runtime}"`;
+        const text = await metrics();
+        expect(text).toContain(`rouse_pool_hits_total{${labels}} ${limit}\n`);
+        expect(text).toContain(`rouse_pool_misses_total{${labels},reason="empty"} 2\n`);
+        await until('others stand by', async () => {
+          await harness.advance(1000);
+          return view().idle === limit;
+        });
+        expect(runtime.instances()).toHaveLength(limit + 2);
+      });
+
+      test('end when their kind is not kept, and come back when it is', async () => {
+        runtime.pool?.keep([]);
+        expect(view()).toMatchObject({ starting: 0, idle: 0, memoryBytes: 0 });
+        const [instance] = await started(await prepared('sound'));
+        expect(instance?.origin).toBe('fresh');
+        runtime.pool?.keep([view().runtime]);
+        await harness.advance(1000);
+        await standBy(limit);
+      });
+
+      test('end at close', async () => {
+        await runtime.close(0);
+        expect(view()).toMatchObject({ starting: 0, idle: 0, memoryBytes: 0 });
+        await harness.advance(TWICE_THE_LONGEST_WAIT_MS);
+        expect(view()).toMatchObject({ starting: 0, idle: 0 });
       });
     });
 

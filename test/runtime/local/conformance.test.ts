@@ -22,6 +22,7 @@ async function createHarness(pool: number): Promise<RuntimeHarness> {
 
   return {
     runtime,
+    ...(pool > 0 && { standby: { runtime: 'function', limit: pool } }),
     async workload(behaviour, spec = {}) {
       const source = join(folder, `${behaviour}-${originals.size}.js`);
       await writeFile(source, `${behaviour} ${repair}\n`);
