@@ -443,4 +443,20 @@ describe('time limits', () => {
     expect(text).toMatch(/first/);
     expect(text).not.toMatch(/\r\n0\r\n/);
   });
+
+  test('total: a stream that goes on is cut when the time of all is over', async () => {
+    let more = (): unknown => undefined;
+    const still = await serveStill((_, response) => (more = () => response.write('more,'))(), {
+      idle: 60,
+      total: 200,
+    });
+    const client = await dial(still.port);
+    client.socket.write('GET /models/default/digits/ HTTP/1.1\r\nHost: h\r\n\r\n');
+    for (const times of [1, 2, 3, 4]) {
+      await client.until(new RegExp(`(more,[^]*){${times}}`));
+      still.clock.advance(50);
+      more();
+    }
+    expect(await client.closed).not.toMatch(/\r\n0\r\n/);
+  });
 });
