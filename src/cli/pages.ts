@@ -19,6 +19,25 @@ export async function* readPages<T>(
   } while (after !== undefined);
 }
 
+/** Rows of one answer at most, of any list. */
+const MAX_PAGE = 1000;
+
+/** The first `limit` of a list that comes in pages, and whether there are more. */
+export async function listFirst<T>(
+  client: Client,
+  call: Call,
+  read: (body: unknown) => Page<T>,
+  limit: number,
+): Promise<{ items: T[]; more: boolean }> {
+  const query = { ...call.query, limit: Math.min(limit + 1, MAX_PAGE) };
+  const items: T[] = [];
+  for await (const page of readPages(client, { ...call, query }, read)) {
+    items.push(...page);
+    if (items.length > limit) break;
+  }
+  return { items: items.slice(0, limit), more: items.length > limit };
+}
+
 /** All of a list that comes in pages. */
 export async function listAll<T>(
   client: Client,

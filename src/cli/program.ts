@@ -23,6 +23,7 @@ import { addSelect } from './commands/select.ts';
 import { addServe, type Serve } from './commands/serve.ts';
 import { addSimulate, type Simulate } from './commands/simulate.ts';
 import { addTraffic } from './commands/traffic.ts';
+import { addWebhookSecret } from './commands/webhook-secret.ts';
 import { addWhy } from './commands/why.ts';
 import type { Io } from './io.ts';
 import { addCommonOptions } from './options.ts';
@@ -82,6 +83,7 @@ function makeCommand(options: ProgramOptions, exit: Exit): Command {
   addGet(program, options);
   addInvoke(program, options, exit);
   addRequest(program, options);
+  addWebhookSecret(program, options);
   addBatch(program, options, exit);
   addProgram(program, options, exit);
   addJob(program, options, exit);

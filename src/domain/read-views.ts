@@ -23,6 +23,7 @@ import {
   rolloutView,
   appliedScheduleView,
   scheduleView,
+  webhookSecretView,
 } from './views.ts';
 
 /**
@@ -109,6 +110,7 @@ export const readCollection = createReader(listOf(collectionRowView.loose()));
 export const readAsyncRequest = createReader(asyncRequest.loose());
 export const readAsyncRequests = createReader(listOf(asyncRequest.loose()));
 export const readDelivery = createReader(delivery.loose());
+export const readWebhookSecret = createReader(webhookSecretView.loose());
 export const readDeliveries = createReader(listOf(delivery.loose()));
 export const readNewKey = createReader(newKeyView.loose());
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { makeWebhookSecret } from '#control/requests/signature.ts';
 import { makeNewRequest } from '#test/store/requests/records.ts';
 import { createWorld, type World } from './world.ts';
 
@@ -59,6 +60,51 @@ test('webhooks that were given up come first, and are sent again', async () => {
   const listed = await world.run(['get', 'deliveries']);
   expect(listed.stdout).toMatch(new RegExp(`^${delivery}  ${id}  dead `, 'm'));
   expect((await world.run(['request', id, 'replay'])).stdout).toContain(HOOK);
+});
+
+test('as many as are asked for are listed, of however many pages, and it is said that there are more', async () => {
+  for (let one = 0; one < 3; one++) await add();
+  const all = await world.run(['get', 'requests', '-o', 'json', '--limit', '5000']);
+  const ids = (JSON.parse(all.stdout) as { id: string }[]).map(({ id }) => id);
+  expect(all.stderr).toBe('');
+  expect(ids.length).toBeGreaterThanOrEqual(3);
+  const two = await world.run(['get', 'requests', '-o', 'json', '--limit', '2']);
+  expect((JSON.parse(two.stdout) as { id: string }[]).map(({ id }) => id)).toEqual(ids.slice(0, 2));
+  expect(two.stderr).toBe('There are more: --limit 20 shows more of them.\n');
+});
+
+test('of webhooks, too, in whatever state they are', async () => {
+  const id = await add();
+  await answer();
+  const { deliveries } = world.server.requests;
+  for (const { id: each } of await deliveries.take('https://hooks.example', 9, LATER)) {
+    await deliveries.settle(each, 1, { state: 'dead', at: LATER, reason: 'gone' });
+  }
+  const one = await world.run(['get', 'deliveries', '--limit', '1']);
+  expect(one.stdout.trimEnd().split('\n')).toHaveLength(2);
+  expect(one.stdout).toMatch(/ dead /);
+  expect(one.stderr).toContain('There are more: --limit 10 shows more of them.');
+  const all = await world.run(['get', 'deliveries', '--limit', '1000']);
+  expect(all.stdout).toContain(id.replace('rq_', 'msg_'));
+  expect(all.stderr).toBe('');
+});
+
+test.each([[['get', 'models', '--limit', '3']], [['get', 'requests', '--limit', '0']]])(
+  '%j is wrong usage',
+  async (args) => {
+    const run = await world.run(args);
+    expect(run).toMatchObject({ status: 2, stdout: '' });
+    expect(run.stderr).toContain('--limit is how many requests or deliveries, 1 or more');
+  },
+);
+
+test('the secret of webhooks is told for each namespace, as receivers want it', async () => {
+  const own = await world.run(['webhook-secret']);
+  expect(own.stdout).toMatch(/^whsec_[A-Za-z0-9+/]{43}=\n$/);
+  const platformSecret = Buffer.alloc(32);
+  expect(own.stdout.trim()).toBe(makeWebhookSecret(platformSecret, 'default'));
+  const other = await world.run(['webhook-secret', '-n', 'lab', '-o', 'json']);
+  expect(JSON.parse(other.stdout)).toEqual({ secret: makeWebhookSecret(platformSecret, 'lab') });
 });
 
 test('a webhook without --async is wrong usage', async () => {

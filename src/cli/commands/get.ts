@@ -26,8 +26,8 @@ import {
   readRunsOf,
   readScheduleOf,
 } from '../schedules.ts';
-import { clientFor, type Common, namespaceOf } from '../options.ts';
-import { listAll } from '../pages.ts';
+import { clientFor, type Common, namespaceOf, parseCount } from '../options.ts';
+import { listAll, listFirst } from '../pages.ts';
 import { KEYS_PATH, makeKeyRows } from './key.ts';
 import { formatAge, print } from '../print.ts';
 
@@ -35,6 +35,8 @@ import { formatAge, print } from '../print.ts';
 interface Listing {
   readonly value: unknown;
   readonly rows: readonly (readonly string[])[];
+  /** There are more than these. */
+  readonly more?: boolean;
 }
 
 interface Question {
@@ -42,10 +44,14 @@ interface Question {
   /** Undefined: all, and rows say which. */
   readonly namespace: string | undefined;
   readonly name: string | undefined;
+  /** Of those that are many. */
+  readonly limit: number;
   readonly now: number;
 }
 
 const DELETED_PATH = '/api/v1/deleted';
+/** More nobody reads on a terminal. */
+const DEFAULT_LIMIT = 100;
 
 const KINDS: Readonly<Record<string, (question: Question) => Promise<Listing>>> = {
   models: getModels,
@@ -63,6 +69,8 @@ const KINDS: Readonly<Record<string, (question: Question) => Promise<Listing>>> 
 
 /** What is named for these is no model. */
 const NOT_OF_MODELS: ReadonlySet<unknown> = new Set([getJobs, getSchedules, getRuns]);
+/** There may be very many of these. */
+const LIMITED: ReadonlySet<unknown> = new Set([getRequests, getDeliveries]);
 
 export function addGet(program: Command, io: Io): void {
   const kinds = Object.keys(KINDS).join(', ');
@@ -73,9 +81,14 @@ export function addGet(program: Command, io: Io): void {
     .argument('[name]', 'one model, or the model that they belong to; one job or schedule')
     .option('-A, --all-namespaces', 'of all namespaces')
     .option('--deleted', 'models: those that can be restored')
+    .option(
+      '--limit <count>',
+      `requests and deliveries: how many, ${DEFAULT_LIMIT} by default`,
+      parseCount,
+    )
     .action(async (kind: string, name: string | undefined, _options, command: Command) => {
       const options = command.optsWithGlobals<
-        Common & { allNamespaces?: boolean; deleted?: boolean }
+        Common & { allNamespaces?: boolean; deleted?: boolean; limit?: number }
       >();
       const all = options.allNamespaces === true;
       if (all && name !== undefined) {
@@ -89,19 +102,25 @@ export function addGet(program: Command, io: Io): void {
       if (isDeleted && (known !== getModels || name !== undefined)) {
         command.error('error: --deleted lists models: get models --deleted');
       }
+      const { limit = DEFAULT_LIMIT } = options;
+      if (options.limit !== undefined && (limit === 0 || !LIMITED.has(known))) {
+        command.error('error: --limit is how many requests or deliveries, 1 or more');
+      }
       const get = isDeleted ? getDeleted : known;
       const client =
         name === undefined || NOT_OF_MODELS.has(known)
           ? clientFor(io, options)
           : modelClientFor(io, options, name);
       const namespace = all ? undefined : namespaceOf(options);
-      const { value, rows } = await get({ client, namespace, name, now: io.clock.now() });
+      const question = { client, namespace, name, limit, now: io.clock.now() };
+      const { value, rows, more = false } = await get(question);
       if (rows.length > 1 || options.output !== 'table') {
         print(io.stdout, options.output, value, () => rows);
       } else
         io.stderr.write(
           `no ${isDeleted ? 'deleted ' : ''}${kind} in ${all ? 'any namespace' : `namespace ${namespace}`}\n`,
         );
+      if (more) io.stderr.write(`There are more: --limit ${limit * 10} shows more of them.\n`);
     });
 }
 
@@ -257,10 +276,11 @@ async function modelsOf({
 
 /** The newest, or the newest of one model. */
 async function getRequests(question: Question): Promise<Listing> {
-  const { client, name, now } = question;
+  const { client, name, limit, now } = question;
   const namespace = oneNamespace(question);
   const path = namespacePath(namespace, 'requests');
-  const { items } = await client.call({ path, query: { model: name } }, readAsyncRequests);
+  const call = { path, query: { model: name } };
+  const { items, more } = await listFirst(client, call, readAsyncRequests, limit);
   const rows = items.map(({ id, model, state, status, attempts, createdAt, reason }) => [
     id,
     model,
@@ -271,17 +291,20 @@ async function getRequests(question: Question): Promise<Listing> {
     reason.split('\n')[0] ?? '',
   ]);
   const header = ['ID', 'MODEL', 'STATE', 'STATUS', 'ATTEMPTS', 'AGE', 'REASON'];
-  return { value: items, rows: [header, ...rows] };
+  return { value: items, rows: [header, ...rows], more };
 }
 
 /** Those that were given up first of all. */
 async function getDeliveries(question: Question): Promise<Listing> {
-  const { client, now } = question;
+  const { client, limit, now } = question;
   const path = namespacePath(oneNamespace(question), 'deliveries');
-  const items = [];
+  const found = [];
   for (const state of ['dead', 'waiting', 'sending'] as const) {
-    items.push(...(await client.call({ path, query: { state } }, readDeliveries)).items);
+    const call = { path, query: { state } };
+    found.push(...(await listFirst(client, call, readDeliveries, limit + 1 - found.length)).items);
+    if (found.length > limit) break;
   }
+  const items = found.slice(0, limit);
   const rows = items.map(({ id, request, state, attempts, createdAt, url, reason }) => [
     id,
     request,
@@ -292,7 +315,7 @@ async function getDeliveries(question: Question): Promise<Listing> {
     reason.split('\n')[0] ?? '',
   ]);
   const header = ['ID', 'REQUEST', 'STATE', 'ATTEMPTS', 'AGE', 'URL', 'REASON'];
-  return { value: items, rows: [header, ...rows] };
+  return { value: items, rows: [header, ...rows], more: found.length > limit };
 }
 
 function oneNamespace({ namespace }: Question): string {

@@ -5,8 +5,9 @@ import type { ScheduleRun } from '#domain/schedule-run.ts';
 import type { ProbeSpec } from '#domain/schedule.ts';
 import { formatDuration } from '#domain/units.ts';
 import type { Clock } from '#lib/clock.ts';
-import { Fault, messageOf } from '#lib/fault.ts';
+import { codeOf, Fault, messageOf } from '#lib/fault.ts';
 import { createOwnDataPlane } from '#lib/own-data-plane.ts';
+import { pause } from '#lib/pause.ts';
 import { decideVerdict } from '#policies/schedules/verdict.ts';
 import type { Store } from '#store/store.ts';
 import type { Catalog, ModelEntry } from '../catalog.ts';
@@ -37,6 +38,8 @@ interface Verdict {
 
 /** What is compared is written by hand. */
 const MOST_ANSWER = 2 ** 20;
+/** How long nobody tries to reach a data plane that is not there. */
+const AWAY_MS = 500;
 
 export function createProbes(options: {
   catalog: Catalog;
@@ -47,6 +50,7 @@ export function createProbes(options: {
 }): Probes {
   const { catalog, store, clock, dataPlane } = options;
   const caller = dataPlane && createCaller(dataPlane);
+  const ending = new AbortController();
   let closed = false;
 
   /** Throws where it was not the model that did not answer: that says nothing of it. */
@@ -54,13 +58,26 @@ export function createProbes(options: {
     if (!caller) throw new Fault('not_implemented', 'probes need a data plane that can be asked');
     const startedAt = clock.now();
     try {
-      const answer = await send(caller, clock, { entry, revision, spec });
+      const answer = await sendWhenThere(caller, { entry, revision, spec });
       const { decision, why } = decideVerdict(spec.expect, answer);
       const took = formatDuration(clock.now() - startedAt);
       return { revision, isHealthy: decision === 'healthy', why: `${why}, after ${took}` };
     } catch (error) {
       if (closed || !(error instanceof Fault)) throw error;
       return { revision, isHealthy: false, why: error.message };
+    }
+  }
+
+  /** A data plane that starts with Rouse may take its first connection after schedules have begun. */
+  async function sendWhenThere(to: Caller, what: Asked): Promise<Answer> {
+    const until = clock.now() + what.spec.timeout;
+    for (;;) {
+      try {
+        return await send(to, clock, what);
+      } catch (error) {
+        if (!isAway(error) || closed || clock.now() >= until) throw error;
+        await pause(clock, AWAY_MS, ending.signal);
+      }
     }
   }
 
@@ -111,6 +128,7 @@ export function createProbes(options: {
     },
     close() {
       closed = true;
+      ending.abort();
       caller?.close();
     },
   };
@@ -138,6 +156,22 @@ function revisionsOf(entry: ModelEntry, spec: ProbeSpec): string[] {
   return all.filter(({ state }) => state === 'Ready').map(({ name }) => name);
 }
 
+interface Asked {
+  readonly entry: ModelEntry;
+  readonly revision: string;
+  readonly spec: ProbeSpec;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** Nothing was sent. */
+function isAway(error: unknown): boolean {
+  return error instanceof Error && codeOf(error.cause) === 'ECONNREFUSED';
+}
+
 /**
  * Throws the Fault that says what is wrong with the model; another error where the data plane, which answers for a model
  * that does not, has not said anything.
@@ -145,8 +179,8 @@ function revisionsOf(entry: ModelEntry, spec: ProbeSpec): string[] {
 async function send(
   caller: Caller,
   clock: Clock,
-  { entry, revision, spec }: { entry: ModelEntry; revision: string; spec: ProbeSpec },
-): Promise<{ status: number; body: string }> {
+  { entry, revision, spec }: Asked,
+): Promise<Answer> {
   const { method, path, headers, body } = spec.request;
   const text = body === undefined ? undefined : JSON.stringify(body);
   const late = new AbortController();

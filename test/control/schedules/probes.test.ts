@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loadCatalog } from '#control/catalog.ts';
@@ -112,6 +113,12 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   } else if (given) response.writeHead(given.status).end(given.body);
 }
 
+/** Nobody listens there. */
+async function refused(port: number): Promise<void> {
+  const socket = connect(port, '127.0.0.1');
+  await expect(once(socket, 'connect')).rejects.toThrow('ECONNREFUSED');
+}
+
 const right = { status: 200, body: '{"y": 2}' };
 
 describe('a probe', () => {
@@ -153,7 +160,30 @@ describe('a probe', () => {
 
   test('that the data plane did not answer is no verdict on the model', async () => {
     server.close();
-    await expect(start()).rejects.toThrow('the data plane did not answer: connect ECONNREFUSED');
+    await expect(start({ timeout: '2s' })).rejects.toThrow(
+      'the data plane did not answer: connect ECONNREFUSED',
+    );
+    expect(await measured()).toEqual([]);
+  });
+
+  test('waits for a data plane that does not take connections yet', async () => {
+    answers = { '00002': right };
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    const begun = start();
+    await refused(port);
+    server.listen(port, '127.0.0.1');
+    expect(await begun).toMatchObject({ outcome: { state: 'Succeeded' } });
+    expect(await measured()).toEqual(['00002 healthy 1/1']);
+  });
+
+  test('does not wait for it when Rouse ends', async () => {
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    const begun = start({ timeout: '1h' });
+    await refused(port);
+    probes.close();
+    await expect(begun).rejects.toThrow('the data plane did not answer');
     expect(await measured()).toEqual([]);
   });
 
