@@ -69,6 +69,13 @@ export function makeFullModel(): ModelInput {
             margin: 0.5,
             minSamples: 30,
           },
+          {
+            metric: 'hook',
+            url: 'https://judge.example/score',
+            goal: 'higher',
+            margin: 0.02,
+            minSamples: 30,
+          },
         ],
       },
       queue: { requests: 10_000, bytes: '64Mi' },
