@@ -193,11 +193,11 @@ def main():
     signalled, signals = socket.socketpair()
     signals.setblocking(False)
     signal.set_wakeup_fd(signals.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=server.run, daemon=True).start()
     # What the platform gave us it knows.
     news = {} if os.environ.get("ROUSE_INSPECTION") else {"metadata": model.metadata()}
-    report({"load": round(loaded, 3), **news})
     try:
+        threading.Thread(target=server.run, daemon=True).start()
+        report({"load": round(loaded, 3), **news})
         while True:
             signalled.recv(64)
     except Stopped:
