@@ -12,7 +12,7 @@ import type { FromRunner, RunOrder } from '#domain/job-run.ts';
 import { systemClock } from '#lib/clock.ts';
 import { createJobRunner, SHARD } from '#serve/job-runner.ts';
 import { createRandom } from '#test/fuzz/random.ts';
-import { listening } from '#test/listening.ts';
+import { reservePort } from '#test/reserved-port.ts';
 import { until } from '#test/until.ts';
 import { type Doubler, startDoubler } from './doubler.ts';
 import { keepShards, type KeptShards } from './keep-shards.ts';
@@ -166,9 +166,7 @@ test('there are no more shards than requests', async () => {
 });
 
 test('a shard waits for a data plane that nobody can reach', async () => {
-  const away = createServer();
-  const port = await listening(away);
-  away.close();
+  const port = await reservePort();
   const order = makeOrder('sharded', { shards: 2 });
   const said = run({ ...order, model: { ...order.model, url: `http://127.0.0.1:${port}/` } });
   for (const index of [0, 1]) {
