@@ -135,6 +135,8 @@ export async function createControl(options: {
   runtime: Runtime;
   publisher: RoutingOutlet;
   clock: Clock;
+  /** What the hour is asked of; absent: `clock`. */
+  wall?: Clock;
   log: Log;
   settings: ControlSettings;
   /** Absent: there is one data plane, and it shares control's fate. */
@@ -144,7 +146,7 @@ export async function createControl(options: {
   /** Absent: there are no batch jobs. */
   batch?: Batch;
 }): Promise<Control> {
-  const { store, artifacts, runtime, publisher, clock, log, settings } = options;
+  const { store, artifacts, runtime, publisher, clock, wall = clock, log, settings } = options;
   const catalog = await loadCatalog(store);
   const keys = await store.list('key', { limit: MAX_KEYS });
   const journal = createJournal({ store, catalog, clock, log });
@@ -175,9 +177,9 @@ export async function createControl(options: {
     isShared: onProcesses !== undefined,
   });
   const base = { catalog, journal, artifacts, runtime, clock, log };
-  const schedules = createSchedules(base);
+  const schedules = createSchedules({ ...base, clock: wall });
   const timetable = await loadScheduleBook({ store, journal });
-  const warmUps = createWarmUps({ ...base, book: timetable });
+  const warmUps = createWarmUps({ ...base, clock: wall, book: timetable });
   const floors = {
     floor: (model: string) => highest([schedules.floor(model), warmUps.floor(model)]),
   };
@@ -341,6 +343,7 @@ export async function createControl(options: {
       catalog,
       reply: (dataPlane, id, reply) => publisher.reply(dataPlane, id, reply),
       clock,
+      wall,
       log,
     }));
   publisher.onUpward(
@@ -392,7 +395,7 @@ export async function createControl(options: {
       const { model } = taskOf(spec);
       if (model !== undefined) autoscaler.refresh(modelKey(namespace, model));
     },
-    clock,
+    clock: wall,
     log,
   });
   return {
@@ -408,6 +411,7 @@ export async function createControl(options: {
       ...jobUseCases,
       ...createScheduleUseCases({
         ...base,
+        clock: wall,
         book: timetable,
         scheduler,
         hasBatches: options.batch !== undefined,

@@ -12,7 +12,7 @@ import { type Control, createControl } from '#control/control.ts';
 import { isLoopback, urlOf } from '#domain/address.ts';
 import type { Actor } from '#domain/records.ts';
 import type { KnativeSettings } from '#domain/server.ts';
-import { systemClock } from '#lib/clock.ts';
+import { systemClock, wallClock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import { addLabels, labelsOf, mergeMetrics } from '#lib/prometheus.ts';
@@ -86,6 +86,7 @@ export async function createControlPlane(
     runtime,
     publisher,
     clock,
+    wall: wallClock,
     log,
     settings: {
       // Where pods fit is for the cluster to say.

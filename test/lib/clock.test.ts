@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { type Clock, systemClock } from '#lib/clock.ts';
+import { expect, test, vi } from 'vitest';
+import { type Clock, systemClock, wallClock } from '#lib/clock.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 
 test('the system clock tells the time since the epoch and does not go back', () => {
@@ -9,6 +9,15 @@ test('the system clock tells the time since the epoch and does not go back', () 
   expect(second).toBeGreaterThanOrEqual(first);
   // The two clocks of the system may differ by a step of the slower one, and by what NTP corrects.
   expect(Math.abs(first - before)).toBeLessThan(60_000);
+});
+
+test('the clock on the wall is where the clock of the system was set to', () => {
+  const before = systemClock.now();
+  const hour = 3_600_000;
+  vi.setSystemTime(Date.now() + 8 * hour);
+  expect(wallClock.now() - before).toBeGreaterThan(7 * hour);
+  expect(systemClock.now() - before).toBeLessThan(hour);
+  vi.useRealTimers();
 });
 
 test('a timer of the system clock runs once, and not when it was cancelled', async () => {

@@ -54,6 +54,8 @@ export async function createAsyncRequests(
     catalog: Pick<Catalog, 'model'>;
     reply: Publisher['reply'];
     clock: Clock;
+    /** The hour, as receivers of webhooks know it. */
+    wall: Pick<Clock, 'now'>;
     log: Log;
   },
 ): Promise<AsyncRequests> {
@@ -82,6 +84,7 @@ export async function createAsyncRequests(
     requests: queue,
     poster,
     platformSecret: options.platformSecret,
+    wall: options.wall,
     onSettled: (state) => metrics.delivered(state),
     ...(pace && { pace: pace.deliveries }),
   });

@@ -30,11 +30,13 @@ export function createWebhooks(options: {
   platformSecret: Uint8Array;
   onSettled: (decision: DeliveryDecision['state']) => void;
   clock: Clock;
+  /** Receivers refuse what is old by their clocks. */
+  wall: Pick<Clock, 'now'>;
   log: Log;
   random: () => number;
   pace?: DeliveryPace;
 }): LaneRunner {
-  const { deliveries, requests, poster, platformSecret, clock, log, random } = options;
+  const { deliveries, requests, poster, platformSecret, clock, wall, log, random } = options;
   const { pace = DELIVERY_PACE } = options;
 
   async function send(delivery: Delivery, signal: AbortSignal): Promise<Posted> {
@@ -42,7 +44,7 @@ export function createWebhooks(options: {
     const request = await requests.get(delivery.request);
     const body = makeBody(request);
     const secret = makeWebhookSecret(platformSecret, namespace);
-    const signed = signWebhook(secret, { id, at: clock.now(), body });
+    const signed = signWebhook(secret, { id, at: wall.now(), body });
     return await poster.post(url, signed, body, signal);
   }
 

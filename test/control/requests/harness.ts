@@ -8,7 +8,7 @@ import {
   createAsyncRequests,
 } from '#control/requests/async-requests.ts';
 import type { AsyncRequestView } from '#domain/async-request.ts';
-import { systemClock } from '#lib/clock.ts';
+import { type Clock, systemClock } from '#lib/clock.ts';
 import { silentLog } from '#lib/log.ts';
 import { createSqliteRequests } from '#store/requests/sqlite-requests.ts';
 import { listening } from '#test/listening.ts';
@@ -73,9 +73,12 @@ export function useRequests() {
 
   async function start(
     dataPlane: Handler,
-    options: Partial<Settings> & { pace?: AsyncRequestOptions['pace'] } = {},
+    options: Partial<Settings> & {
+      pace?: AsyncRequestOptions['pace'];
+      wall?: Pick<Clock, 'now'>;
+    } = {},
   ): Promise<RequestHarness> {
-    const { pace = PACE, ...settings } = options;
+    const { pace = PACE, wall = systemClock, ...settings } = options;
     const port = await serve(dataPlane);
     const { folder, remove } = await stateFolder();
     teardown(remove);
@@ -98,6 +101,7 @@ export function useRequests() {
       catalog: { model: (key) => (key === 'default/none' ? undefined : ANY_MODEL) },
       reply: (_dataPlane, id, reply) => replies.get(id)?.(reply),
       clock: systemClock,
+      wall,
       log: silentLog,
     });
     teardown(() => requests.close());
