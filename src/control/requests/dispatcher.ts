@@ -76,7 +76,8 @@ export function createDispatcher(options: {
       log,
     });
     if (settled) onChange(settled);
-    return isAgain && decision.pauses ? decision.afterMs : 0;
+    // What one of them was told to wait for need not be what all would be.
+    return isAgain && decision.pauses ? Math.min(decision.afterMs, pace.longestMs) : 0;
   }
 
   const runner = createLaneRunner({ ...options, source: queue, run, limits: LIMITS });

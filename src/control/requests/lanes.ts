@@ -8,6 +8,8 @@ import type { Lanes } from '#store/requests/requests.ts';
 const LOOK_MS = 500;
 /** A lane is filled in so many steps, not at each place that becomes free: each step is a commit. */
 const BATCHES = 4;
+/** What a lane may have for each place that is free. */
+const SHARE = 2;
 
 export interface LaneLimits {
   /** Running at once. */
@@ -27,7 +29,9 @@ export interface LaneRunner {
  *
  * Invariants:
  * 1. In each lane at most `perLane` run, and `inAll` in all of them.
- * 2. While there is room a lane with something due is served whatever the others do: lanes take turns in being first.
+ * 2. A lane has at most twice as much as it leaves free: so there is room for others, however many of its own never end.
+ *    Source: A. Choudhury, E. Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches", 1998.
+ * 3. While there is room a lane with something due is served whatever the others do: lanes take turns in being first.
  */
 export function createLaneRunner<T>(options: {
   source: Lanes<T>;
@@ -47,7 +51,9 @@ export function createLaneRunner<T>(options: {
 
   function roomIn(lane: string): number {
     if (pauses.has(lane)) return 0;
-    return Math.min(limits.perLane - (running.get(lane) ?? 0), limits.inAll - runs.size);
+    const own = running.get(lane) ?? 0;
+    const free = limits.inAll - runs.size;
+    return Math.min(limits.perLane - own, Math.ceil((SHARE * free - own) / (1 + SHARE)));
   }
 
   async function step(): Promise<void> {
@@ -55,7 +61,7 @@ export function createLaneRunner<T>(options: {
     const turn = lanes.findIndex((lane) => lane > first);
     for (const lane of [...lanes.slice(Math.max(0, turn)), ...lanes.slice(0, Math.max(0, turn))]) {
       const room = roomIn(lane);
-      if (room < atOnce) continue;
+      if (room <= 0 || room < Math.min(atOnce, running.get(lane) ?? 0)) continue;
       first = lane;
       for (const item of await source.take(lane, room, clock.now())) begin(lane, item);
     }

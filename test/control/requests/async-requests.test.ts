@@ -192,6 +192,17 @@ test('one model that has no room keeps nothing from another', async () => {
   expect((await harness.view(ids[0]!)).state).not.toBe('done');
 });
 
+test('one request that a model would rather have tomorrow keeps nothing from its others', async () => {
+  const harness = await start((incoming, response) => {
+    if (incoming.url === '/tomorrow') {
+      response.writeHead(503, { ...BY_MODEL, 'retry-after': '86400' }).end();
+    } else OK(incoming, response);
+  });
+  const first = await harness.submit({ target: '/tomorrow' });
+  await until('it was tried', async () => (await harness.view(first)).nextAt! > Date.now() + 1e6);
+  await harness.untilState(await harness.submit(), 'done');
+});
+
 test('300 webhooks to a receiver that fails half the time all arrive, signed, each taken once', async () => {
   const taken = new Map<string, number>();
   const port = await serve(async (incoming, response) => {
@@ -228,6 +239,18 @@ test('a webhook tells what became of the request, and where its answer is', asyn
     data: { id, state: 'done', status: 200, answer: `/requests/${id}/answer` },
   });
   expect(JSON.stringify(bodies[0])).not.toContain('abcdefgh');
+});
+
+test('a webhook is signed with the hour as it is, also after the clock was set', async () => {
+  const times: number[] = [];
+  const port = await serve((incoming, response) => {
+    times.push(Number(incoming.headers['webhook-timestamp']));
+    response.end();
+  });
+  const harness = await start(OK, { wall: { now: () => 2_000_000_000_000 } });
+  await harness.submit({ webhook: `http://127.0.0.1:${port}/` });
+  await until('it is told', () => times.length === 1);
+  expect(times).toEqual([2_000_000_000]);
 });
 
 test('a receiver that is gone makes a dead letter, which can be replayed', async () => {

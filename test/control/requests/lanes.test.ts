@@ -42,6 +42,19 @@ test('each lane has its limit, and all of them together have one', async () => {
   await runner.close();
 });
 
+test('lanes of which nothing ends leave room for others', async () => {
+  const limits = { perLane: 8, inAll: 16 };
+  const { runner, begun, waiting } = setUp({ a: 100, b: 100 }, limits);
+  runner.ask();
+  await rest();
+  waiting['c'] = 1;
+  runner.ask();
+  await rest();
+  expect(begun.filter((lane) => lane === 'a')).toHaveLength(8);
+  expect(begun).toContain('c');
+  await runner.close();
+});
+
 test('lanes take turns in being first, so none waits for ever', async () => {
   const { runner, running, begun } = setUp({ a: 100, b: 100, c: 100 }, { perLane: 1, inAll: 1 });
   runner.ask();
