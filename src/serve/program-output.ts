@@ -36,7 +36,10 @@ export async function readOutput(
   if (!artifact.isFile() && !artifact.isDirectory()) {
     throw new Fault('invalid', `its program left ${artifact.name}, which is no file or folder`);
   }
-  const metrics = entries.length > left.length ? await readMetrics(join(folder, METRICS)) : {};
+  const measured = entries.find(({ name }) => name === METRICS);
+  // Of a pipe or a device there is no end.
+  if (measured && !measured.isFile()) throw new Fault('invalid', `${METRICS} is no file`);
+  const metrics = measured ? await readMetrics(join(folder, METRICS)) : {};
   return {
     ...parseDocument(programMetrics, metrics, METRICS),
     artifact: await put(join(folder, artifact.name)),

@@ -42,6 +42,12 @@ test('nothing, too much, or what is no file', async () => {
   await expect(read()).rejects.toThrow('left link, which is no file or folder');
 });
 
+test('metrics of which there would be no end are not read', async () => {
+  await leave('model.onnx');
+  await symlink('/dev/zero', join(folder, 'metrics.json'));
+  await expect(read()).rejects.toThrow('metrics.json is no file');
+});
+
 test.each([
   ['{', 'metrics.json is no JSON'],
   ['{"accuracy": 0.9}', 'accuracy: found 0.9, expected'],
