@@ -1,3 +1,4 @@
+import { normalize } from 'node:path';
 import {
   type BatchRequest,
   isEnded,
@@ -111,9 +112,9 @@ export function createJobUseCases(
       throw new Fault('conflict', `${MAX_OPEN} jobs wait or run, which is the limit`);
     }
     if (request.kind === 'program') return;
-    const { path } = request.output;
+    const path = normalize(request.output.path);
     const other = open.find(
-      ({ value: { spec } }) => spec.kind !== 'program' && spec.output.path === path,
+      ({ value: { spec } }) => spec.kind !== 'program' && normalize(spec.output.path) === path,
     );
     if (other) throw new Fault('conflict', `job ${other.value.id} is to write ${path}`);
   }

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { openRows } from '#batch/rows/open-rows.ts';
 import type { ColumnHead, RowBatch } from '#batch/rows/rows.ts';
@@ -172,6 +173,16 @@ describe('refused, with file and line', () => {
     ],
     ['a quote that is not closed', 'a,b\n1,2\n"1,2\n3,4\n', /a\.csv: .*unterminated quote/i],
     ['a name twice', 'a,b,A\n1,2,3\n', /a\.csv: two columns "A"; expected each name once/],
+    [
+      'NUL bytes, as UTF-16 has them',
+      'a\0,\0b\0\n\0',
+      /a\.csv: .*NUL bytes.*expected text in UTF-8/,
+    ],
+    [
+      'a last line that the library would pass over',
+      `a,b\n1,2\n1,${'x'.repeat(3_000_000)}\n`,
+      /a\.csv: its last line has more than 1048576 bytes/,
+    ],
     ['only a head', 'a,b\n', /a\.csv: there are no rows; expected at least one/],
   ])('%s', async (_what, text, message) => {
     await expect(opened('a.csv', text)).rejects.toMatchObject({
@@ -187,6 +198,12 @@ describe('refused, with file and line', () => {
       code: 'invalid',
       message: expect.stringMatching(/a\.csv: CSV Error on Line: 50002/),
     });
+  });
+
+  test('a packed file with such a last line', async () => {
+    const path = join(await makeFolder(end), 'a.csv.gz');
+    await writeFile(path, gzipSync(`a,b\n1,2\n1,${'x'.repeat(9_000_000)}\n\n`));
+    await expect(openRows(inputOf(path))).rejects.toThrow('its last line has more than');
   });
 
   test('a name that tells no format', async () => {

@@ -1,16 +1,16 @@
 import { constants, createReadStream } from 'node:fs';
-import { access, rm, stat } from 'node:fs/promises';
+import { access, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip, createZstdCompress } from 'node:zlib';
 import { Fault } from '#lib/fault.ts';
-import { fileFault, moveInto, openFile, partialOf, taken } from './durable.ts';
+import { checkFree, fileFault, moveInto, openFile, partialOf } from './durable.ts';
 import { joinParquet } from './duckdb/join.ts';
 import type { ColumnHead, OutputSpec } from './rows.ts';
 
 /** What can be known before work starts: Faults `conflict` for an output that is there, `invalid` for one that cannot be. */
 export async function checkOutput(output: OutputSpec): Promise<void> {
-  const { path, format, compression, columns, replace } = output;
+  const { path, format, compression, columns, replace = false } = output;
   if (compression && (format === 'parquet' || format === 'arrow')) {
     const wrong = `${path}: ${format} is read from its end; expected a name without .gz or .zst`;
     throw new Fault('invalid', wrong);
@@ -23,7 +23,7 @@ export async function checkOutput(output: OutputSpec): Promise<void> {
   await access(dirname(path), constants.W_OK).catch((error: unknown) => {
     throw fileFault(error, path);
   });
-  if (!replace && (await stat(path).catch(() => undefined))) throw taken(path);
+  await checkFree(path, replace);
 }
 
 /**

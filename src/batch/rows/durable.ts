@@ -1,5 +1,5 @@
 import type { WriteStream } from 'node:fs';
-import { link, open, rename, unlink } from 'node:fs/promises';
+import { link, lstat, open, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { causeOf, codeOf, Fault } from '#lib/fault.ts';
 import { sync } from '#lib/sync.ts';
@@ -42,7 +42,18 @@ export async function moveInto(from: string, to: string, replace: boolean): Prom
   await sync(dirname(to));
 }
 
-export function taken(path: string): Fault {
+/** Throws Fault `conflict` where no new file can have this name; a link that leads nowhere has it, too. */
+export async function checkFree(path: string, replace: boolean): Promise<void> {
+  const there = await lstat(path).catch((error: unknown) => {
+    if (codeOf(error) !== 'ENOENT') throw fileFault(error, path);
+  });
+  if (there?.isDirectory()) {
+    throw new Fault('conflict', `${path} is a folder; expected the name of a file`);
+  }
+  if (there && !replace) throw taken(path);
+}
+
+function taken(path: string): Fault {
   return new Fault(
     'conflict',
     `${path} exists already; expected a name that is free, or --force to replace it`,
@@ -60,6 +71,10 @@ export function fileFault(error: unknown, path: string): Fault {
     return new Fault('forbidden', `${path} cannot be written (${code}): check its owner and mode`, {
       cause: error,
     });
+  }
+  if (code === 'ENAMETOOLONG') {
+    const longer = 'until all is done, it has a longer one';
+    return new Fault('invalid', `${path}: expected a shorter name: ${longer}`, { cause: error });
   }
   if (code === 'ENOENT' || code === 'ENOTDIR') {
     return new Fault('not_found', `${path}: its folder is not there`, { cause: error });

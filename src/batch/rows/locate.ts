@@ -44,6 +44,15 @@ export function versionOf(files: readonly InputFile[]): string {
   return hash.digest('hex');
 }
 
+/** Whether they are as they were when they were found. */
+export async function areUnchanged(files: readonly InputFile[]): Promise<boolean> {
+  for (const { path, bytes, modifiedAt } of files) {
+    const now = await statOf(path);
+    if (now?.size !== bytes || now.mtimeMs !== modifiedAt) return false;
+  }
+  return true;
+}
+
 async function statOf(path: string): Promise<Stats | undefined> {
   try {
     return await stat(path);

@@ -1,23 +1,33 @@
 import { Fault } from '#lib/fault.ts';
+import { LONG_END, refuseLongEnd } from './duckdb/csv-end.ts';
 import { openDatabaseSource } from './duckdb/source.ts';
+import { createEnd, readEnd } from './end.ts';
 import { createRowCount, estimateRows } from './estimate.ts';
 import { fetchInput } from './fetch.ts';
 import { type Encoding, encodingOf } from './formats.ts';
-import { type InputFile, locate } from './locate.ts';
-import type { Compression, Format, InputSpec, RowSource } from './rows.ts';
+import { areUnchanged, type InputFile, locate } from './locate.ts';
+import type { Compression, Format, InputSpec, OpenInput, RowSource } from './rows.ts';
 import { refuseBroken, unpack } from './unpack.ts';
 
 /**
  * Opens what an input names, and looks into it. Throws Faults: `not_found`, `forbidden`, `too_large`, `unavailable`
  * (an address that did not answer), `storage_full`, and `invalid` for what cannot be read or has no rows.
  */
-export async function openRows(input: InputSpec): Promise<RowSource> {
+export async function openRows(input: InputSpec): Promise<OpenInput> {
   const remote = /^https?:\/\//.test(input.location);
   const files = await locate(remote ? await fetchInput(input) : input.location);
+  const source = await openSource(files, input);
+  return { ...source, isUnchanged: () => areUnchanged(files) };
+}
+
+async function openSource(files: readonly InputFile[], input: InputSpec): Promise<RowSource> {
   const encoding = commonEncoding(files, input.format);
   const { format, compression } = encoding;
   if (format === 'parquet') return await openDatabaseSource(files, encoding);
   if (format !== 'arrow') {
+    if (!compression && format === 'csv') {
+      for (const file of files) refuseLongEnd(file.path, await readEnd(file, LONG_END));
+    }
     const estimatedRows = compression
       ? await countPacked(files, format, compression)
       : await estimateRows(files, format);
@@ -39,8 +49,13 @@ async function countPacked(
 ): Promise<number> {
   const count = createRowCount(format);
   for (const file of files) {
-    await refuseBroken(file, compression, (bytes) => count.add(bytes));
+    const end = createEnd(LONG_END);
+    await refuseBroken(file, compression, (bytes) => {
+      count.add(bytes);
+      end.add(bytes);
+    });
     count.end();
+    if (format === 'csv') refuseLongEnd(file.path, end.bytes());
   }
   return count.rows;
 }

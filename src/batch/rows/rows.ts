@@ -104,6 +104,12 @@ export interface RowSink {
   close(): Promise<void>;
 }
 
+/** An input as it was when it was opened. */
+export interface OpenInput extends RowSource {
+  /** Whether its files still are what they were then. */
+  isUnchanged(): Promise<boolean>;
+}
+
 export const FORMATS = ['csv', 'jsonl', 'parquet', 'arrow'] as const;
 export type Format = (typeof FORMATS)[number];
 

@@ -1,4 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { batchSpec } from '#domain/job.ts';
 import type { RunOrder } from '#domain/job-run.ts';
@@ -8,7 +9,7 @@ import type { Checkpoint, OutputColumns, Part } from './checkpoint.ts';
 import { partFiles } from './parts.ts';
 import { finalPaths, finishedPaths } from './paths.ts';
 import type { Plan } from './plan.ts';
-import { publish } from './publish.ts';
+import { publish, refuseOther } from './publish.ts';
 
 /** All rows of a job, on disk. */
 export interface Written {
@@ -52,12 +53,17 @@ async function joinFailed(parts: readonly WrittenPart[], path: string): Promise<
   }
 }
 
-/** Repeatable: see `publish`. The output comes last: when it is there, all is. */
-export async function publishAll({ id, spec: written }: RunOrder): Promise<void> {
+/**
+ * Repeatable: see `publish`. The output comes last: when it is there, all is. `failed`: rows of which there is a file; where
+ * there are none, that of an output whose place is taken goes with it.
+ */
+export async function publishAll({ id, spec: written }: RunOrder, failed: number): Promise<void> {
   const spec = batchSpec.parse(written);
   const finished = finishedPaths(spec, id);
   const final = finalPaths(spec);
   const { replace } = spec.output;
-  await publish(finished.failed, final.failed, replace);
+  if (!replace) await refuseOther(finished.scored, final.scored);
+  if (failed > 0) await publish(finished.failed, final.failed, replace);
+  else if (replace) await rm(final.failed, { force: true });
   await publish(finished.scored, final.scored, replace);
 }

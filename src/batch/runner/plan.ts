@@ -1,22 +1,22 @@
-import { stat } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { type BatchSpec, batchSpec } from '#domain/job.ts';
 import type { RunOrder } from '#domain/job-run.ts';
 import type { TensorInfo } from '#domain/records.ts';
-import { Fault } from '#lib/fault.ts';
+import { codeOf, Fault } from '#lib/fault.ts';
 import { checkOutput } from '../rows/assemble.ts';
-import { taken } from '../rows/durable.ts';
+import { checkFree, fileFault } from '../rows/durable.ts';
 import { encodingOf } from '../rows/formats.ts';
 import { type ColumnMap, mapColumns } from '../rows/map.ts';
 import { expectedName, refusal } from '../rows/readings.ts';
 import { openRows } from '../rows/open-rows.ts';
-import type { ColumnHead, OutputSpec, RowSource } from '../rows/rows.ts';
+import type { ColumnHead, OpenInput, OutputSpec, RowSource } from '../rows/rows.ts';
 import { makeOutputColumns } from './output.ts';
-import { checkPaths, finalPaths } from './paths.ts';
+import { checkPaths, finalPaths, unfinishedPaths } from './paths.ts';
 
 /** How a job reads its rows, and what it does with the columns. */
 export interface Plan {
   readonly spec: BatchSpec;
-  readonly source: RowSource;
+  readonly source: OpenInput;
   readonly map: ColumnMap;
   /** Columns of the input that stand in the output; they are read behind those of the map. */
   readonly kept: readonly ColumnHead[];
@@ -90,9 +90,21 @@ export async function checkFresh(plan: Plan, order: RunOrder): Promise<void> {
   const answered = order.model.outputs.map(({ name }) => ({ name, type: 'FP32' as const }));
   const columns = makeOutputColumns(kept, answered);
   await checkOutput({ ...output, columns });
-  const { failed } = finalPaths(spec);
-  const isThere = (await stat(failed).catch(() => undefined)) !== undefined;
-  if (isThere && !spec.output.replace) throw taken(failed);
+  await checkFree(finalPaths(spec).failed, spec.output.replace);
+  for (const path of unfinishedPaths(spec, order.id)) {
+    await access(path).catch((error: unknown) => {
+      if (codeOf(error) === 'ENAMETOOLONG') throw fileFault(error, output.path);
+    });
+  }
+}
+
+/** After the last row was read: in place of one that was changed meanwhile rows of both may have been read. */
+export async function checkUnchanged(source: OpenInput): Promise<void> {
+  if (await source.isUnchanged()) return;
+  throw new Fault(
+    'conflict',
+    'the input was changed while it was read: begin again with one that stays',
+  );
 }
 
 /** The input as it was when the job began, or a Fault: rows are counted, and would be others now. */

@@ -8,7 +8,7 @@ import { finish, publishAll, type Written } from './finish.ts';
 import { checkFailed } from './limits.ts';
 import { createPace, type Pace } from './pace.ts';
 import { createParts, type Parts, removeStrayParts } from './parts.ts';
-import { checkFresh, checkVersion, openPlan, type Plan } from './plan.ts';
+import { checkFresh, checkUnchanged, checkVersion, openPlan, type Plan } from './plan.ts';
 import { createReportBook } from './report.ts';
 import { createScorer, type Scored } from './score.ts';
 import { createSender } from './sender.ts';
@@ -40,8 +40,9 @@ export async function runJob(order: RunOrder, parts: JobParts): Promise<Report> 
   const checkpoint = openCheckpoint(order.folder);
   try {
     if (checkpoint.get('publishing') !== true) await scoreAll(order, checkpoint, parts);
-    await publishAll(order);
-    return reportOf(checkpoint);
+    const report = reportOf(checkpoint);
+    await publishAll(order, report.rows.failed);
+    return report;
   } finally {
     checkpoint.close();
   }
@@ -153,6 +154,7 @@ async function scoreRest(
       watch.added();
     }
     await fed;
+    await checkUnchanged(plan.source);
     await written.flush();
     watch.ended();
     checkpoint.set('complete', true);

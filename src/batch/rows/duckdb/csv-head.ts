@@ -20,6 +20,12 @@ export async function readCsvHead(
   limit: number,
 ): Promise<CsvHead> {
   const line = await firstLine(path, compression, limit);
+  if (line.includes('\0')) {
+    throw new Fault(
+      'invalid',
+      `${path}: not readable as CSV: NUL bytes in it; expected text in UTF-8`,
+    );
+  }
   const found = DELIMITERS.map((delimiter) => ({ delimiter, names: splitLine(line, delimiter) }));
   const head = found.toSorted((a, b) => b.names.length - a.names.length)[0];
   if (!head) throw new Fault('internal', 'no delimiters');

@@ -3,12 +3,11 @@ import type { Encoding } from '../formats.ts';
 import { refuseOthers } from '../readings.ts';
 import type { ColumnHead, ColumnType } from '../rows.ts';
 import { readCsvHead } from './csv-head.ts';
+import { MAX_LINE } from './csv-end.ts';
 import { firstRow } from './query.ts';
 import type { Relation } from './select.ts';
 import { quoteName, quoteText, quoteTexts } from './sql.ts';
 
-/** Longer lines are taken for a quote that was never closed. Buffers are twice as large. */
-const MAX_LINE = 2 ** 20;
 const BUFFER = 2 * MAX_LINE;
 /** Rows from which types are guessed. */
 const SAMPLE = 20_480;

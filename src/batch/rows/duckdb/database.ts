@@ -49,6 +49,9 @@ export function databaseFault(error: unknown, what: string): Fault {
     const message = `${what}: needs more than ${MEMORY_LIMIT} of memory; expected smaller rows or row groups`;
     return new Fault('too_large', message, { cause: error });
   }
+  if (/does not support a full read/.test(head)) {
+    return new Fault('invalid', `${what}: a line of it is too long`, { cause: error });
+  }
   const text = head.replace(/^[A-Z][A-Za-z ]+ Error: /, '').replaceAll(/\s*\n\s*/g, '; ');
   const code = /No space left|Disk quota|File too large/i.test(text) ? 'storage_full' : 'invalid';
   return new Fault(code, `${what}: ${text.slice(0, MAX_MESSAGE)}`, { cause: error });
