@@ -70,8 +70,6 @@ export const MAX_ROUTED_BODY = 8 * 1024 * 1024;
 export const ROUTED_BODY_TIMEOUT_MS = 60_000;
 /** Of a held request's body this much is read and counted; the rest stays in the socket when there is little room. */
 export const MAX_HELD_BODY = 64 * 1024;
-/** Where there is room, this much: behind what is not read nobody sees that a caller has left. */
-export const MAX_READ_ON = 1024 * 1024;
 /** A caller may ask to be held longer than the model says, up to this. */
 export const MAX_HOLD_MS = 10 * 60_000;
 /** From the first byte of a head to its last: slower clients are cut off. */

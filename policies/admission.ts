@@ -66,12 +66,14 @@ export function mustGiveWay(most: number, missing: number, mine: number): boolea
 }
 
 /**
- * Whether a request may hold more than it has to: reading on is how it is seen that its caller leaves. The rest is for
- * those who come: even if all who read on, with 64 KiB each or more, get one read of 128 KiB before they stop, that is
- * no more than three quarters.
+ * Whether a request that holds `mine` of the bytes may hold more than it has to: reading on is how it is seen that its caller
+ * leaves. A quarter of the limit is for that, and of it each may have as much as is left (dynamic thresholds: Choudhury,
+ * Hahne, IEEE/ACM Transactions on Networking, 1998): one alone half of it, each of many little, and nobody all. The rest is for
+ * those who come: even if all who read on, with 64 KiB each or more, get one read of 128 KiB before they stop, that is no
+ * more than three quarters.
  */
-export function mayReadOn(held: number, limit: number): boolean {
-  return held < limit / 4;
+export function mayReadOn(mine: number, held: number, limit: number): boolean {
+  return mine <= limit / 4 - held;
 }
 
 /** What each of several processes may have of a limit that they share: at least 1, and together no more than it where that is possible. */

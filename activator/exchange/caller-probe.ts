@@ -18,13 +18,14 @@ export function probeCaller(
   isWanted: () => boolean,
   onPresent: () => void,
 ): void {
+  const most = body.bytes + MAX_PROBED;
   let quietTurns = 0;
   let seen = body.bytes;
   const look = (): void => {
     if (!isWanted()) return;
     quietTurns = body.bytes === seen ? quietTurns + 1 : 1;
     seen = body.bytes;
-    if (quietTurns > QUIET_TURNS || seen > MAX_PROBED) onPresent();
+    if (quietTurns > QUIET_TURNS || seen > most) onPresent();
     else setImmediate(look);
   };
   downstream.resume();

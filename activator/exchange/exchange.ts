@@ -304,7 +304,7 @@ export class Exchange
   private pauseOrReadOn(): void {
     const { body, downstream, route } = this;
     if (downstream.bodyDone) return;
-    const hasEnough = body.isFull && !(body.mayReadOn && route?.gate.mayReadOn);
+    const hasEnough = body.isFull && !(body.mayReadOn && route?.gate.mayReadOn(this.hold));
     if (hasEnough) downstream.pause();
     else if (this.state === HELD) downstream.resume();
   }

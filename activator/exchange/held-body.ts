@@ -2,7 +2,7 @@ import { HeldBytes, type HeldFor } from './held-bytes.ts';
 import { keep } from '../sockets/socket-reader.ts';
 import type { Party } from '../gate/parties.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { MAX_HELD_BODY, MAX_READ_ON, MAX_ROUTED_BODY, type Plane } from '../plane.ts';
+import { MAX_HELD_BODY, MAX_ROUTED_BODY, type Plane } from '../plane.ts';
 
 /** Pieces below this are copied together. */
 const SMALL = 4096;
@@ -51,7 +51,7 @@ export class HeldBody {
 
   /** It waits, and the data plane has room for more of it than has to be read. */
   get mayReadOn(): boolean {
-    return this.counting && this.held?.mayReadOn === true && this.bytes < MAX_READ_ON;
+    return this.counting && this.held?.mayReadOn === true;
   }
 
   get isTooLargeToRoute(): boolean {

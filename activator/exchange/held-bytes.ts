@@ -30,7 +30,7 @@ export class HeldBytes implements Holder {
   }
 
   get mayReadOn(): boolean {
-    return mayReadOn(this.plane.heldBytes, this.plane.limits.heldBytes);
+    return mayReadOn(this.count, this.plane.heldBytes, this.plane.limits.heldBytes);
   }
 
   /** `queue`: where it waits, if it does. False: there is no room for so many more, and none were taken. */

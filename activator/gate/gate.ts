@@ -119,8 +119,8 @@ export class Gate<I extends GateInstance> implements Party {
     return this.queue.bytes;
   }
 
-  get mayReadOn(): boolean {
-    return mayReadOn(this.bytes, this.limits.bytes);
+  mayReadOn(waiter: Waiter<I>): boolean {
+    return mayReadOn(waiter.heldBytes, this.bytes, this.limits.bytes);
   }
 
   /** Whether an instance is there that may be sent to, with room or without. */

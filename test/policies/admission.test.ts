@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
   decideAdmission,
@@ -6,6 +7,7 @@ import {
   FULL_COUNT,
   GRANT,
   HOLD,
+  mayReadOn,
   NO_HOLD,
 } from '#policies/admission.ts';
 
@@ -29,4 +31,26 @@ test.each([
   [2, 4, 1],
 ])('of %d each of %d processes may have %d', (total, processes, expected) => {
   expect(decideShare(total, processes)).toBe(expected);
+});
+
+test('who reads on alone has half of a quarter at least; all together leave a quarter free, however many come', () => {
+  const limit = 64 * 1024;
+  const read = fc.record({ who: fc.nat(200), bytes: fc.integer({ min: 1, max: 128 }) });
+  fc.assert(
+    fc.property(fc.array(read, { maxLength: 3000 }), (reads) => {
+      const held = new Map<number, number>();
+      let sum = 0;
+      for (const { who, bytes } of reads) {
+        const mine = held.get(who) ?? 0;
+        const more = mine < 64 ? 64 - mine : bytes;
+        const isAllowed = mayReadOn(mine, sum, limit);
+        if (held.size <= 1 && mine === sum && mine < limit / 8) expect(isAllowed).toBe(true);
+        if (!isAllowed) continue;
+        held.set(who, mine + more);
+        sum += more;
+      }
+      expect(sum).toBeLessThanOrEqual((limit * 3) / 4);
+      for (const mine of held.values()) expect(mine).toBeLessThanOrEqual(limit / 8 + 128);
+    }),
+  );
 });

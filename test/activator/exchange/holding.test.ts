@@ -308,29 +308,34 @@ describe('a sleeping model', () => {
     },
   );
 
-  test('a caller that leaves while it waits with a large body is found out before a slot is spent', async () => {
-    await harness.publish(makeModel({ revisions: [makeRevision(one)] }));
-    const calls: string[] = [];
-    const started = await harness.startInstance((incoming, response) => {
-      calls.push(incoming.url ?? '');
-      incoming.resume();
-      incoming.on('end', () => response.end());
-    });
-    // More than is read while it waits.
-    const size = 2_000_000;
-    const leaver = await dial(harness.port);
-    leaver.socket.write(
-      `POST ${PATH}leaver HTTP/1.1\r\nHost: h\r\nContent-Length: ${size}\r\n\r\n`,
-    );
-    leaver.socket.write(Buffer.alloc(size), () => leaver.socket.destroy());
-    await once(leaver.socket, 'close');
-    await harness.report('wake');
-    const stayer = call(harness.port, `${PATH}stayer`, { body: Buffer.alloc(size) });
-    await harness.report('wake', (report) => report.queued === 2);
-    harness.publisher.update({ instances: [makeInstance(started.port)] });
-    expect((await stayer).status).toBe(200);
-    expect(calls).toEqual(['/stayer']);
-  });
+  test.each([
+    ['no more is read than has to be', 512 * 1024, 2_000_000],
+    ['as much is read on as one may have', 64 * 1024 * 1024, 10_400_000],
+  ])(
+    'a caller that leaves behind more body than is read is found out before a slot is spent: %s',
+    async (_, bytes, size) => {
+      const queue = { requests: 2, bytes };
+      await harness.publish(makeModel({ queue, revisions: [makeRevision(one)] }));
+      const calls: string[] = [];
+      const started = await harness.startInstance((incoming, response) => {
+        calls.push(incoming.url ?? '');
+        incoming.resume();
+        incoming.on('end', () => response.end());
+      });
+      const leaver = await dial(harness.port);
+      leaver.socket.write(
+        `POST ${PATH}leaver HTTP/1.1\r\nHost: h\r\nContent-Length: ${size}\r\n\r\n`,
+      );
+      leaver.socket.write(Buffer.alloc(size), () => leaver.socket.destroy());
+      await once(leaver.socket, 'close');
+      await harness.report('wake');
+      const stayer = call(harness.port, `${PATH}stayer`, { body: Buffer.alloc(size) });
+      await harness.report('wake', (report) => report.queued === 2);
+      harness.publisher.update({ instances: [makeInstance(started.port)] });
+      expect((await stayer).status).toBe(200);
+      expect(calls).toEqual(['/stayer']);
+    },
+  );
 
   test('starts that fail again and again: those who wait are told why, and so are the next', async () => {
     await harness.publish();

@@ -103,8 +103,9 @@ async function leavers(): Promise<number> {
 }
 
 test('who ends its side behind half a body is hung up on where there is room to read on, and counts as gone', async () => {
-  const sizes = [HELD - 1, HELD, 3 * HELD, 8 * HELD];
-  const bytes = 4 * sizes.reduce((sum, size) => sum + size) + 4 * HELD;
+  const sizes = [HELD - 1, HELD, 3 * HELD, 8 * HELD, 80 * HELD];
+  // Of a quarter of it none may have more than is left to others.
+  const bytes = 4 * (sizes.reduce((sum, size) => sum + size) + Math.max(...sizes));
   await harness.publish(makeModel({ queue: { requests: CALLERS, bytes } }));
   const callers = await Promise.all(sizes.map(comeAndEnd));
   await Promise.all(callers.map(({ hungUp }) => hungUp));
@@ -124,7 +125,7 @@ test('where there is no room, no more is held, and it is hung up on once there i
   const before = reports();
   await until('two more reports', () => reports() >= before + 2);
   expect(await gauge('rouse_queue_bytes')).toBe(held);
-  await harness.publish(makeModel({ queue: { ...queue, bytes: 64 * HELD } }));
+  await harness.publish(makeModel({ queue: { ...queue, bytes: 128 * HELD } }));
   await hungUp;
   expect(await leavers()).toBe(1);
 });
