@@ -6,7 +6,13 @@ import { type ControlLinkOptions, createControlLink } from './link/control-link.
 import { createTraces } from './http/traceparent.ts';
 import { findDestination } from './exchange/destination.ts';
 import { createListener, type EntrySettings, type Listener } from './entry/listener.ts';
-import { countEntryRefusal, createSharedMetrics, formatMetrics } from './metrics/metrics.ts';
+import {
+  countEntryRefusal,
+  countStart,
+  createSharedMetrics,
+  formatMetrics,
+  type StartTimes,
+} from './metrics/metrics.ts';
 import type { Plane, PlaneLimits } from './plane.ts';
 import { createSuspects } from './link/suspects.ts';
 import { Shadows } from './shadow/shadows.ts';
@@ -54,6 +60,8 @@ export interface Activator {
   readonly ready: Promise<void>;
   /** In Prometheus' text form. */
   metrics(): string;
+  /** Counts a start that requests have waited for. Control counts its own. */
+  started(times: StartTimes): void;
   /** Accepts nothing new, lets what runs finish for at most `graceMs`, then cuts it off. */
   close(graceMs: number): Promise<void>;
   /** Reads the certificates again. */
@@ -180,6 +188,7 @@ export async function createActivator(options: ActivatorOptions): Promise<Activa
     morePorts: others,
     ready: sharePort ? openWhenStated() : control.stated,
     metrics: formatAll,
+    started: (times) => countStart(metrics, times),
     reload: () => listeners.forEach((listener) => listener.reload()),
     async close(graceMs) {
       plane.closing = true;

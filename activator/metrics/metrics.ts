@@ -33,8 +33,8 @@ export interface SharedMetrics {
   readonly refusals: Uint32Array;
   /** Of connections, before their first request. */
   readonly entryRefusals: Uint32Array;
-  /** Of cold starts; the phases start and load are measured where instances are started. */
-  readonly phases: Readonly<Record<'queue' | 'infer', Histogram>>;
+  /** Of cold starts, in the order of a request; start and load are told by who starts instances, if nobody counts them there. */
+  readonly phases: Readonly<Record<'queue' | 'start' | 'load' | 'infer', Histogram>>;
   connections: number;
 }
 
@@ -42,9 +42,30 @@ export function createSharedMetrics(): SharedMetrics {
   return {
     refusals: new Uint32Array(REFUSAL_CODES.length),
     entryRefusals: new Uint32Array(ENTRY_REFUSALS.length),
-    phases: { queue: new Histogram(COLD_START_BUCKETS), infer: new Histogram(COLD_START_BUCKETS) },
+    phases: {
+      queue: new Histogram(COLD_START_BUCKETS),
+      start: new Histogram(COLD_START_BUCKETS),
+      load: new Histogram(COLD_START_BUCKETS),
+      infer: new Histogram(COLD_START_BUCKETS),
+    },
     connections: 0,
   };
+}
+
+/** An instance that was asked for runs, and is ready; ms. */
+export interface StartTimes {
+  readonly askedAt: number;
+  readonly startedAt: number;
+  readonly readyAt: number;
+}
+
+export function countStart(
+  { phases }: SharedMetrics,
+  { askedAt, startedAt, readyAt }: StartTimes,
+): void {
+  const ran = Math.max(startedAt, askedAt);
+  phases.start.add((ran - askedAt) / 1000);
+  phases.load.add(Math.max(0, readyAt - ran) / 1000);
 }
 
 export function countRefusal(metrics: SharedMetrics, code: RefusalCode): void {
@@ -91,8 +112,8 @@ export function formatMetrics(
     ...formatHistograms('rouse_request_duration_seconds', revisions, (m) => m.duration),
     ...formatHistograms('rouse_queue_wait_seconds', revisions, (m) => m.wait),
     ...introduce('rouse_cold_start_seconds'),
-    ...(['queue', 'infer'] as const).flatMap((phase) =>
-      shared.phases[phase].format('rouse_cold_start_seconds', labelsOf({ phase })),
+    ...Object.entries(shared.phases).flatMap(([phase, histogram]) =>
+      histogram.format('rouse_cold_start_seconds', labelsOf({ phase })),
     ),
     ...introduce('rouse_cold_requests_total'),
     ...revisions.map(({ metrics }) =>

@@ -51,6 +51,8 @@ export function createFeed(options: {
   /** The address that the cluster knows this activator by. */
   podIp: string;
   probe: (to: string, signal: AbortSignal) => Promise<ProbeResult>;
+  /** A pod that requests have waited for takes them; ms. */
+  onStart: (times: { askedAt: number; startedAt: number; readyAt: number }) => void;
   /** False: they are lost. */
   sendStats: (stats: readonly Stat[]) => boolean;
   clock: Clock;
@@ -72,7 +74,9 @@ export function createFeed(options: {
       onReady(revision, to, seenAt) {
         const known = revisions.get(revision);
         if (!known) return;
-        instances.add(known.traits, to, { askedAt: known.askedAt || seenAt, seenAt });
+        const { traits, askedAt } = known;
+        instances.add(traits, to, { askedAt: askedAt || seenAt, seenAt });
+        if (askedAt > 0) options.onStart({ askedAt, startedAt: seenAt, readyAt: clock.now() });
         known.askedAt = 0;
       },
       onGone(revision, to) {

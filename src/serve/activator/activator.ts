@@ -64,12 +64,15 @@ export async function createKnativeActivator(options: {
   });
   const stats = createStatLink({ url: options.autoscaler, clock, log });
   let isServing = false;
+  /** Open once it has what the feed tells. */
+  let opened: Activator | undefined;
   const feed = createFeed({
     kube,
     publisher,
     dataPlane,
     podIp: environment.podIp,
     probe: probePod,
+    onStart: (times) => opened?.started(times),
     sendStats: (told) => stats.send(encodeStats(dataPlane, told)),
     clock,
     roll,
@@ -104,6 +107,7 @@ export async function createKnativeActivator(options: {
 
   try {
     const activator = await open();
+    opened = activator;
     let left = false;
     // Without the autoscaler nothing would wake; once it was there, what is awake goes on without it.
     void Promise.all([activator.ready, stats.ready]).then(() => (isServing = !left));

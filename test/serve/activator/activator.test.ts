@@ -79,6 +79,8 @@ beforeEach(async () => {
 const send = (headers: Record<string, string> = TO_A, path = '/p?q=1') =>
   call(made.activator.port, path, { headers });
 
+const metrics = (): string => made.activator.metrics();
+
 async function startPod(...options: Parameters<typeof startFakePod>): Promise<FakePod> {
   const pod = await startFakePod(...options);
   teardown(() => pod.close());
@@ -267,6 +269,71 @@ describe('from zero', () => {
     expect(JSON.parse(answer.body)).toMatchObject({
       detail: expect.stringContaining('the time in which the response has to begin, 1s'),
     });
+  });
+});
+
+describe('who waits', () => {
+  test('is served in turns of callers, who are known by what the ingress says, and by priority', async () => {
+    const served: (string | undefined)[] = [];
+    const pod = await startPod((incoming, response) => {
+      served.push(incoming.url);
+      response.end();
+    });
+    const session = await openSession(made.activator.port);
+    teardown(() => session.destroy());
+    const from = (caller: string, path: string, priority = 'normal') =>
+      ask(session, {
+        ':path': path,
+        'x-forwarded-for': caller,
+        'rouse-priority': priority,
+        ...to('single'),
+      });
+    // On one connection they come in this order.
+    const answers = [
+      from('203.0.113.1', '/low', 'low'),
+      from('203.0.113.2', '/first'),
+      from('203.0.113.2', '/second'),
+      from('203.0.113.3', '/other'),
+    ];
+    await until('they wait', () => /^rouse_queue_depth\{.*"single".*\} 4$/m.test(metrics()));
+    setPods([pod], 'ready', 'single');
+    for (const { status } of await Promise.all(answers)) expect(status).toBe(200);
+    expect(served).toEqual(['/first', '/other', '/second', '/low']);
+  });
+
+  test('no longer than it wants to, and is told so', async () => {
+    const { status, headers, body } = await send({ ...TO_A, 'rouse-hold': '10ms' });
+    expect({ status, type: headers['content-type'] }).toEqual({
+      status: 504,
+      type: 'application/problem+json',
+    });
+    expect(JSON.parse(body)).toMatchObject({ code: 'hold_timeout' });
+  });
+
+  test('is told where the time of its start went, and so are the metrics, of each start once', async () => {
+    const pod = await startPod((_, response) => response.end(), { isReady: false });
+    const answers = [send(), send()];
+    await until('they wait', () => /^rouse_queue_depth\{.*"a".*\} 2$/m.test(metrics()));
+    setPods([pod], 'notReady');
+    await until('it is asked', () => pod.probes.length > 0);
+    pod.setReady(true);
+    const [answer] = await Promise.all(answers);
+    expect(answer?.headers['server-timing']).toMatch(
+      /^queue;dur=.*, start;dur=.*, load;dur=.*, infer;dur=/,
+    );
+    const counted = metrics().matchAll(/^rouse_cold_start_seconds_count\{phase="(.*)"\} (.*)$/gm);
+    expect(Array.from(counted, ([, phase, count]) => `${phase} ${count}`)).toEqual([
+      'queue 2',
+      'start 1',
+      'load 1',
+      'infer 2',
+    ]);
+    // Nobody waits for it.
+    const other = { ip: '127.0.0.2', port: pod.port };
+    const second = await startPod((_, response) => response.end('second'), other);
+    setPods([pod, second]);
+    await until('it serves', async () => (await send()).body === 'second');
+    expect(metrics()).toContain('rouse_cold_start_seconds_count{phase="load"} 1\n');
   });
 });
 
