@@ -96,12 +96,11 @@ try {
   const woken = await askAll(platform);
   const deleted: number[] = [];
   for (const model of MODELS) deleted.push((await platform.rouse('delete', model)).status);
-  const isNamed = (value: string): boolean => value in counts;
   process.stdout.write(
     JSON.stringify({
       applied: applied.status === 0 ? 'all' : applied.stdout + applied.stderr,
       awake,
-      split: ['v1', 'v2'].every(isNamed),
+      split: counts,
       states,
       woken,
       deleted,

@@ -172,6 +172,22 @@ test("of Knative's activator, only the image is changed", () => {
   ]);
 });
 
+test('of what there are several, one stays while nodes are drained', () => {
+  const several = deployments.filter(({ spec }) => Object(spec).replicas > 1);
+  expect(several.map(({ metadata }) => metadata.name)).toEqual(['rouse-ingress']);
+  const budgets = ALL.filter(({ kind }) => kind === 'PodDisruptionBudget');
+  for (const { metadata, spec } of several) {
+    const { namespace } = metadata;
+    const { selector } = Object(spec);
+    expect(budgets).toContainEqual(
+      expect.objectContaining({
+        metadata: expect.objectContaining({ namespace }),
+        spec: expect.objectContaining({ maxUnavailable: 1, selector }),
+      }),
+    );
+  }
+});
+
 test('the namespace admits only pods that are restricted', () => {
   const namespace = ALL.find(({ kind }) => kind === 'Namespace');
   expect(namespace?.metadata).toEqual({

@@ -20,7 +20,7 @@ describe.skipIf(MISSING.length > 0)(`rouse serve on a cluster ${NEEDS}`, () => {
     expect(seen).toEqual({
       applied: 'all',
       awake: { ...ANSWERS, cold: 'false' },
-      split: true,
+      split: { v1: 180, v2: 20 },
       states: Object.fromEntries(Object.keys(all).map((name) => [name, 'Asleep'])),
       woken: { ...ANSWERS, cold: 'true' },
       deleted: [0, 0, 0, 0, 0],
