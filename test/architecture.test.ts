@@ -117,6 +117,7 @@ const TABLE: Table = {
     '@duckdb/node-api': ['src/batch', 'test'],
     '@duckdb/node-bindings': ['src/batch'],
     'apache-arrow': ['src/batch', 'test'],
+    'lz4-napi': ['src/batch', 'test'],
     commander: ['src/cli'],
     croner: [DOMAIN],
     'onnxruntime-node': ['functions'],

@@ -16,7 +16,8 @@ import {
   Utf8,
   vectorFromArray,
 } from 'apache-arrow';
-import { expect, test } from 'vitest';
+import { compressFrameSync } from 'lz4-napi';
+import { describe, expect, test } from 'vitest';
 import { openRows } from '#batch/rows/open-rows.ts';
 import { useTeardown } from '#test/teardown.ts';
 import { inputOf, makeFolder, readAll, readFile, writeTable } from './row-files.ts';
@@ -52,25 +53,48 @@ test.each([
   });
 });
 
-test('batches that are compressed inside: zstd is read, LZ4 is refused', async () => {
-  compressionRegistry.set(CompressionType.ZSTD, { encode: (data) => zstdCompressSync(data) });
-  const writer = new RecordBatchFileWriter({ compressionType: CompressionType.ZSTD });
-  const zstd = await fileOf('rows.arrow', await writer.writeAll(ids).finish().toUint8Array());
-  expect(rowsOf(await readFile(zstd))).toEqual([[1], [2], [3]]);
-  compressionRegistry.set(CompressionType.LZ4_FRAME, {
-    encode: () => Uint8Array.of(4, 34, 77, 24, 64, 64, 192, 0, 0, 0, 0),
-  });
-  const other = new RecordBatchFileWriter({ compressionType: CompressionType.LZ4_FRAME });
-  const wide = new Table({
+describe('batches that are compressed inside', () => {
+  const COUNT = 20_000;
+  const rows = Array.from({ length: COUNT }, (_, id) => [id, `word ${id}`] as const);
+  const table = new Table({
     id: vectorFromArray(
-      Array.from({ length: 99 }, (_, id) => id),
+      rows.map(([id]) => id),
       new Int32(),
     ),
+    word: vectorFromArray(
+      rows.map(([, word]) => word),
+      new Utf8(),
+    ),
   });
-  const lz4 = await fileOf('rows.arrow', await other.writeAll(wide).finish().toUint8Array());
-  await expect(readFile(lz4)).rejects.toThrow(
-    'its batches are compressed with LZ4; expected zstd or no compression',
-  );
+
+  async function write(
+    compressionType: CompressionType,
+    encode: (data: Uint8Array) => Uint8Array,
+  ): Promise<Uint8Array> {
+    compressionRegistry.set(compressionType, { encode });
+    const writer = new RecordBatchFileWriter({ compressionType });
+    return await writer.writeAll(table).finish().toUint8Array();
+  }
+  const packLz4 = (data: Uint8Array) => compressFrameSync(Buffer.from(data));
+
+  test.each([
+    ['zstd', CompressionType.ZSTD, (data: Uint8Array) => zstdCompressSync(data)],
+    ['LZ4', CompressionType.LZ4_FRAME, packLz4],
+  ] as const)('%s', async (_name, type, encode) => {
+    const bytes = await write(type, encode);
+    expect(bytes.length).toBeLessThan(tableToIPC(table, 'file').length * 0.75);
+    expect(rowsOf(await readFile(await fileOf('rows.arrow', bytes)))).toEqual(rows);
+  });
+
+  test('LZ4 that is broken', async () => {
+    const bytes = await write(CompressionType.LZ4_FRAME, packLz4);
+    // In the texts, which come last.
+    bytes.fill(0xff, bytes.length * 0.75, bytes.length * 0.85);
+    await expect(readFile(await fileOf('rows.arrow', bytes))).rejects.toMatchObject({
+      code: 'invalid',
+      message: expect.stringContaining('rows.arrow: not readable as Arrow IPC, or not whole'),
+    });
+  });
 });
 
 test('texts by dictionary, times, lists of any length', async () => {

@@ -4,9 +4,11 @@ import {
   type AsyncRecordBatchFileReader,
   type AsyncRecordBatchStreamReader,
   compressionRegistry,
+  CompressionType,
   type RecordBatch,
   RecordBatchReader,
 } from 'apache-arrow';
+import { decompressFrameSync } from 'lz4-napi';
 import { Fault, messageOf } from '#lib/fault.ts';
 import { regroup } from '../batches.ts';
 import { convertColumn } from '../convert.ts';
@@ -19,8 +21,6 @@ import { estimateArrowRows } from './estimate.ts';
 
 /** A record batch is read as a whole, and a job has 300 MiB. */
 const MAX_BATCH_BYTES = 64 * 2 ** 20;
-/** As the format numbers it. Of LZ4, the other one, Node knows nothing. */
-const ZSTD = 1;
 /** At both ends of a file; a stream has none. */
 const MAGIC = 'ARROW1';
 
@@ -28,7 +28,10 @@ type Reader = AsyncRecordBatchFileReader | AsyncRecordBatchStreamReader;
 
 /** Arrow IPC, both forms: the file and the stream. */
 export async function openArrowSource(files: readonly InputFile[]): Promise<RowSource> {
-  compressionRegistry.set(ZSTD, { decode: (data) => zstdDecompressSync(data) });
+  compressionRegistry.set(CompressionType.LZ4_FRAME, {
+    decode: (data) => decompressFrameSync(Buffer.from(data.buffer, data.byteOffset, data.length)),
+  });
+  compressionRegistry.set(CompressionType.ZSTD, { decode: (data) => zstdDecompressSync(data) });
   const columns = await readHeads(files);
   const estimatedRows = await estimateArrowRows(files);
   return {
@@ -107,18 +110,11 @@ async function* batchesOf(path: string): AsyncGenerator<RecordBatch> {
     for await (const batch of reader) if (batch.numRows > 0) yield batch;
   } catch (error) {
     if (error instanceof Fault) throw error;
-    throw new Fault('invalid', `${path}: ${explain(error)}`, { cause: error });
+    const message = `${path}: not readable as Arrow IPC, or not whole: ${messageOf(error)}`;
+    throw new Fault('invalid', message, { cause: error });
   } finally {
     await handle.close();
   }
-}
-
-function explain(error: unknown): string {
-  const message = messageOf(error);
-  if (/codec not found/.test(message)) {
-    return 'its batches are compressed with LZ4; expected zstd or no compression';
-  }
-  return `not readable as Arrow IPC, or not whole: ${message}`;
 }
 
 /** The library takes what stands at the end of a file that was cut for its table of contents. */
