@@ -54,6 +54,11 @@ describe('the pace', () => {
     expect(run(rules, 10, [9.1, 9, 8.9])).toEqual([10, 10, 9]);
   });
 
+  test('each direction has a tolerance of its own', () => {
+    expect(run(behave({ tolerance: 0.1 }), 10, [10.9, 9.1, 8.9])).toEqual([10, 10, 9]);
+    expect(run(behave({}, { tolerance: 0.2 }), 10, [8.1, 10.5])).toEqual([10, 11]);
+  });
+
   test('of many small changes none is forgotten while its period lasts', () => {
     const rules = behave({ policies: [pods(200, 1800)] });
     const wishes = Array.from({ length: 600 }, (_, second) => second + 1);
@@ -97,6 +102,16 @@ describe('the pace', () => {
   test('a period begins with what there was then, whatever went up and down within it', () => {
     const rules = behave({ policies: [pods(2, 10)] });
     expect(run(rules, 4, [6, 1, 3, 9])).toEqual([6, 1, 3, 6]);
+  });
+
+  test('what has gone up faster than its rate, as it was urgent, is not taken back for it', () => {
+    const rules = behave({ policies: [pods(1, 60)] });
+    const up = paceChange(rules, { wanted: 10, current: 2, isUrgent: true }, STILL, 0);
+    const next = { wanted: 12, current: 10, isUrgent: false };
+    expect(paceChange(rules, next, up.memory, 1000)).toMatchObject({
+      count: 10,
+      held: '12 would be too fast',
+    });
   });
 
   test('what is urgent goes up at once, and never down', () => {
@@ -182,6 +197,19 @@ describe('the pace', () => {
       ),
       { numRuns: 500 },
     );
+  });
+
+  test.each([
+    ['that of its longest period', 10, 1000, 10],
+    ['1800 of them, however fast they come', 1800, 100, 1800],
+  ])('of changes it remembers %s', (_, periodSeconds, everyMs, most) => {
+    const rules = behave({ policies: [pods(1000, periodSeconds)] });
+    let memory: BehaviorMemory = STILL;
+    for (let n = 0; n < 2000; n++) {
+      const change = { wanted: n % 2 === 0 ? 2 : 1, current: n % 2 === 0 ? 1 : 2, isUrgent: false };
+      memory = paceChange(rules, change, memory, n * everyMs).memory;
+    }
+    expect(memory.steps).toHaveLength(most);
   });
 
   test('remembers no more than its windows can need', () => {

@@ -69,6 +69,19 @@ describe('shares', () => {
       [0, 4],
     ],
     [
+      'what a large one leaves over goes to who has least of it',
+      25,
+      [claim('a', { size: 2 }), claim('b'), claim('c', { size: 20 })],
+      [6, 13, 0],
+    ],
+    [
+      'of what is left over, half of the next one counts',
+      22,
+      [claim('a', { size: 3 }), claim('b'), claim('c', { size: 24 })],
+      [4, 10, 0],
+    ],
+    ['no instance for a part of one', 10, [claim('a', { demand: 2.5 }), claim('b')], [2, 8]],
+    [
       'the first one before the second of who has more weight, by halves',
       3,
       [claim('a', { weight: 53 }), claim('b', { weight: 24 }), claim('c', { weight: 23 })],

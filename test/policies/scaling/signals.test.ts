@@ -79,6 +79,12 @@ describe('what is left out, and why', () => {
     expect(next.memory.doubted).toBeUndefined();
   });
 
+  test('what grows from a value that was believed is no jump, however far it is from the target', () => {
+    const busy = { believed: 40 };
+    const next = judgeSignal(TOTAL, seen(90), busy, 4, NOW);
+    expect(next).toMatchObject({ needed: 180, memory: { believed: 90 } });
+  });
+
   test('two that do not agree are both doubted, the newer one further', () => {
     const first = judge(TOTAL, seen(60));
     const next = judgeSignal(TOTAL, seen(600, { at: NOW + 1 }), first.memory, 4, NOW + 1);
