@@ -11,6 +11,7 @@ test.each([
   ['scale', ['--rounds', '-1'], "'--rounds' argument is ambiguous"],
   ['burst', ['--seconds', '1.5'], '--seconds: found 1.5, expected a whole number from 1 on'],
   ['crowd', ['--places', 'all'], '--places: found all, expected a whole number from 1 on'],
+  ['scaling', ['--tried', '1,17'], '--tried: found 17, expected numbers from 0 to 16'],
   ['proxy', ['--connections', ''], '--connections: found , expected a whole number from 1 on'],
   ['k6', ['--scripts', 'all'], 'all is unknown; there are bursty, '],
   ['keepalive', ['--nothing'], "Unknown option '--nothing'"],

@@ -16,7 +16,7 @@ test.each(['', TEXT + TEXT, '<!-- /cold -->\n<!-- cold -->'])('in %j they are mi
 });
 
 test.each([
-  ['load-tests/README.md', ['proxy', 'cold', 'burst', 'crowd', 'knative', 'k6', 'soak']],
+  ['load-tests/README.md', ['proxy', 'cold', 'burst', 'crowd', 'scaling', 'knative', 'k6', 'soak']],
   ['README.md', ['proxy', 'cold']],
 ])('%s has a place for each table', (file, names) => {
   const text = readFileSync(join(import.meta.dirname, '../..', file), 'utf8');

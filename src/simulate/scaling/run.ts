@@ -4,6 +4,8 @@ import { type Measured, makeMeasured } from '#policies/scaling/measured.ts';
 import { type LoadWindow, makeLoadWindow, recordLoad } from '#policies/window.ts';
 import { type Replica, type Work, advance, begin, finish, makeReplica } from './replica.ts';
 import type { Shape } from './shapes.ts';
+import { createTimes, WARM_UP_MS } from './times.ts';
+import { drawNext, drawWork, makeRoll } from './traffic.ts';
 
 /** One model under a shape of traffic, and an autoscaler that is asked each second, on a virtual clock. */
 
@@ -31,19 +33,10 @@ export interface Outcome {
 }
 
 export const CONCURRENCY = 16;
-const MOST_INSTANCES = 40;
-const START_MS = 5000;
+export const MOST_INSTANCES = 40;
+export const START_MS = 5000;
 const SECOND_MS = 1000;
-const WINDOW_MS = 10_000;
-/** Until then nothing is counted: what there is at the beginning is nobody's decision. */
-const WARM_UP_MS = 60_000;
 const FIRST_INSTANCES = 4;
-/** Of all requests of a window, by when they came. */
-const SHARE = 0.95;
-
-/** Alone: most of a heavy one computes, most of a light one waits. By up to half more or less. */
-const HEAVY = { alone: 90, computing: 0.9 };
-const LIGHT = { alone: 220, computing: 0.05 };
 
 export function simulate(
   shape: Shape,
@@ -93,8 +86,7 @@ export function simulate(
   }
 
   function arrive(): void {
-    const { alone, computing } = roll() < shape.heavyAt(now / SECOND_MS) ? HEAVY : LIGHT;
-    queue.push({ at: now, alone: alone * (0.5 + roll()), computing });
+    queue.push(drawWork(shape, now, roll));
     arrivals++;
     dispatch();
   }
@@ -156,7 +148,7 @@ export function simulate(
     if (until === next.nextAt) complete(next);
     else if (until === nextArrival) {
       arrive();
-      nextArrival = now - (Math.log(1 - roll()) * SECOND_MS) / shape.rateAt(now / SECOND_MS);
+      nextArrival = drawNext(shape, now, roll);
     } else {
       tick();
       nextTick += SECOND_MS;
@@ -165,42 +157,4 @@ export function simulate(
   for (const { at } of queue) times.add(at, Infinity);
   for (const { running } of replicas) for (const { work } of running) times.add(work.at, Infinity);
   return { ...times.judge(targetMs), instanceSeconds: instanceMs / SECOND_MS };
-}
-
-/** What requests took, by the window in which they came; the last window has no time to end. */
-function createTimes(end: number): {
-  add(at: number, took: number): void;
-  judge(targetMs: number): Pick<Outcome, 'requests' | 'windows' | 'good'>;
-} {
-  const windows = new Map<number, number[]>();
-  let requests = 0;
-  return {
-    add(at, took) {
-      requests++;
-      if (at < WARM_UP_MS || at >= end - WINDOW_MS) return;
-      const window = Math.floor(at / WINDOW_MS);
-      const times = windows.get(window) ?? [];
-      times.push(took);
-      windows.set(window, times);
-    },
-    judge(targetMs) {
-      let good = 0;
-      for (const times of windows.values()) {
-        const slow = times.filter((took) => took > targetMs).length;
-        if (slow <= (1 - SHARE) * times.length) good++;
-      }
-      return { requests, windows: windows.size, good };
-    },
-  };
-}
-
-/** Uniform in [0, 1), the same for the same seed: mulberry32. */
-function makeRoll(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
