@@ -7,6 +7,8 @@ import type { BatchView } from '#domain/views.ts';
 const BINS = 40;
 const WIDTH = 480;
 const HEIGHT = 120;
+/** Beside a line of text. */
+const BAR = 12;
 /** Bars of values that are told apart. */
 const MOST_BARS = 20;
 
@@ -14,7 +16,7 @@ const STYLE = `
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
 table { border-collapse: collapse; } td, th { text-align: left; padding: .1rem 1.5rem .1rem 0; vertical-align: top; }
 td.figure { text-align: right; font-variant-numeric: tabular-nums; }
-svg { background: #f5f5f5; } rect { fill: #4a7; } h2 { margin-top: 2rem; } h3 { margin-bottom: .2rem; }
+svg { background: #f5f5f5; } rect { fill: #4a7; } .axis { display: flex; justify-content: space-between; width: ${WIDTH}px; } h2 { margin-top: 2rem; } h3 { margin-bottom: .2rem; }
 `;
 
 export function makeReportPage(job: BatchView): string {
@@ -31,7 +33,7 @@ export function makeReportPage(job: BatchView): string {
     '<!doctype html><html lang="en"><head><meta charset="utf-8">',
     `<title>${escape(title)}</title><style>${STYLE}</style></head><body>`,
     `<h1>${escape(title)}</h1>`,
-    makeTable(about),
+    makeTable(about, 'text'),
     report ? makeReport(report) : '<p>There is no report: it is made when all rows are done.</p>',
     '</body></html>\n',
   ].join('\n');
@@ -70,10 +72,20 @@ function makeOutput(output: Distribution): string {
       ? `${count} values`
       : `${count} values, mean ${shorten(mean)}, from ${shorten(low)} to ${shorten(high)}`;
   const plot = values
-    ? makeTable(values.slice(0, MOST_BARS).map(([value, many]) => [value, String(many)]))
+    ? makeRanking(values.slice(0, MOST_BARS))
     : makeHistogram(points ?? [], low ?? 0, high ?? 0);
-  const bars = values ? makeBars(values.slice(0, MOST_BARS).map(([, many]) => many)) : '';
-  return `<h3>${escape(name)}</h3><p>${summary}</p>${bars}${plot}`;
+  return `<h3>${escape(name)}</h3><p>${summary}</p>${plot}`;
+}
+
+/** A bar beside each value. */
+function makeRanking(values: readonly (readonly [string, number])[]): string {
+  const most = Math.max(1, ...values.map(([, many]) => many));
+  const lines = values.map(([value, many]) => {
+    const wide = ((many / most) * WIDTH).toFixed(1);
+    const bar = `<svg width="${WIDTH}" height="${BAR}" role="img"><rect width="${wide}" height="${BAR}"/></svg>`;
+    return `<tr><th>${escape(value)}</th><td class="figure">${many}</td><td>${bar}</td></tr>`;
+  });
+  return `<table>${lines.join('')}</table>`;
 }
 
 function makeHistogram(points: readonly (readonly [number, number])[], low: number, high: number) {
@@ -83,7 +95,8 @@ function makeHistogram(points: readonly (readonly [number, number])[], low: numb
     const bin = Math.min(BINS - 1, Math.max(0, Math.floor(share * BINS)));
     bins[bin] = (bins[bin] ?? 0) + weight;
   }
-  return makeBars(bins);
+  const axis = `<div class="axis"><span>${shorten(low)}</span><span>${shorten(high)}</span></div>`;
+  return makeBars(bins) + axis;
 }
 
 function makeBars(counts: readonly number[]): string {
@@ -97,9 +110,12 @@ function makeBars(counts: readonly number[]): string {
   return `<svg width="${WIDTH}" height="${HEIGHT}" role="img">${bars.join('')}</svg>`;
 }
 
-function makeTable(rows: readonly (readonly [string, string])[]): string {
+function makeTable(
+  rows: readonly (readonly [string, string])[],
+  kind: 'figure' | 'text' = 'figure',
+): string {
   const lines = rows.map(
-    ([name, value]) => `<tr><th>${escape(name)}</th><td class="figure">${escape(value)}</td></tr>`,
+    ([name, value]) => `<tr><th>${escape(name)}</th><td class="${kind}">${escape(value)}</td></tr>`,
   );
   return `<table>${lines.join('')}</table>`;
 }

@@ -7,6 +7,8 @@ import {
   readJob,
 } from '#domain/read-views.ts';
 import { formatDuration, formatSize } from '#domain/units.ts';
+import { INTERRUPTED } from '#lib/exit-status.ts';
+import type { Client } from './client.ts';
 import type { Io } from './io.ts';
 import { followJob, isBatch, jobPath } from './jobs.ts';
 import { modelClientFor } from './models.ts';
@@ -20,6 +22,8 @@ type Options = Omit<Common, 'output'> & {
   readonly json?: boolean;
   readonly detach?: boolean;
 };
+
+type Shown = { readonly json?: boolean; readonly output: string };
 
 /** Reasons of failed rows that are told. */
 const SHOWN_REASONS = 5;
@@ -36,21 +40,36 @@ export async function runJob(
   const client = model === undefined ? clientFor(io, asTable) : modelClientFor(io, asTable, model);
   const call = { method: 'POST', path: jobPath(namespace), json: request } as const;
   const job = await client.call(call, readJob);
-  const follow = suggest(['job', 'follow', job.id], { server: client.server, namespace });
   if (options.detach === true) {
     tellJob(job, options, io, exit);
-    io.stderr.write(`Follow it with: ${follow}\n`);
-    return;
-  }
+    io.stderr.write(`Follow it with: ${suggestFor(client, job, 'follow')}\n`);
+  } else await watchJob(client, job, options, io, exit);
+}
+
+/** Shows a job until its end, or until Ctrl-C: it goes on then, and the exit status says that its end was not seen. */
+export async function watchJob(
+  client: Client,
+  job: JobAnswer,
+  options: Shown,
+  io: Io,
+  exit: { status: number },
+): Promise<void> {
   const seen = await followJob(client, job, io);
   tellJob(seen, options, io, exit);
-  if (!isEnded(seen.state)) io.stderr.write(`It goes on. Follow it with: ${follow}\n`);
+  if (isEnded(seen.state)) return;
+  exit.status = INTERRUPTED;
+  io.stderr.write(`It goes on. Follow it with: ${suggestFor(client, job, 'follow')}\n`);
+  io.stderr.write(`End it with: ${suggestFor(client, job, 'cancel')}\n`);
+}
+
+function suggestFor({ server }: Client, { id, namespace }: JobAnswer, action: string): string {
+  return suggest(['job', action, id], { server, namespace });
 }
 
 /** How it stands, and an exit status that says whether it has failed. */
-export function tellJob(
+function tellJob(
   job: JobAnswer,
-  options: { readonly json?: boolean; readonly output: string },
+  options: Shown,
   { stdout }: Pick<Io, 'stdout'>,
   exit: { status: number },
 ): void {

@@ -182,7 +182,11 @@ export function createJobUseCases(
       requireRole(actor, 'read');
       const { value } = find(namespace, id);
       if (!isProgram(value)) {
-        throw new Fault('conflict', `job ${id} is a batch: rows that failed are in its output`);
+        const { path } = value.spec.output;
+        throw new Fault(
+          'conflict',
+          `job ${id} is a batch: rows that failed are in ${path}.failed.jsonl`,
+        );
       }
       return await runtime.logs(programKey(value), Math.min(limit, MAX_PAGE));
     },

@@ -35,7 +35,14 @@ const JOB: JobView = {
           [2, 1],
         ],
       },
-      { name: 'label', count: 2, values: [['"a"', 2]] },
+      {
+        name: 'label',
+        count: 2,
+        values: [
+          ['"a"', 2],
+          ['b', 1],
+        ],
+      },
     ],
   },
 };
@@ -55,6 +62,12 @@ test('each output has a plot whose bars are as high as what they stand for', () 
   );
   expect(heights.length).toBe(40);
   expect(heights.filter((height) => height > 0)).toEqual([120, 120]);
+});
+
+test('a plot says from where to where it goes, and each value has a bar of its own', () => {
+  const page = makeReportPage(JOB);
+  expect(page).toContain('<span>0</span><span>2</span>');
+  expect(page).toMatch(/&quot;a&quot;.*<rect width="480\.0".*<th>b<\/th>.*<rect width="240\.0"/);
 });
 
 test('a job that has not ended has a page, too', () => {

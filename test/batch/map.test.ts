@@ -118,6 +118,19 @@ describe('inputs take', () => {
   });
 });
 
+test.each([
+  ['an id that is a number', ['id', 'a', 'b', 'c'], ['id'], ['a', 'b', 'c']],
+  ['all the same, where they fit', ['a', 'b', 'c'], ['a'], ['a', 'b', 'c']],
+])('what stands in the output is no input: %s', (_what, names, kept, taken) => {
+  const map = mapColumns(
+    names.map((name) => col(name)),
+    [X3],
+    new Map(),
+    kept,
+  );
+  expect(unweave(map.reads).map(({ name }) => name)).toEqual(taken);
+});
+
 test('a model that fixed its rows says how many', () => {
   expect(mapColumns([col('a')], [input('x', 'FP32', [8, 1])]).rows).toBe(8);
   expect(mapColumns([col('a')], [input('x', 'FP32', [-1, 1])]).rows).toBeUndefined();

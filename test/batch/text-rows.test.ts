@@ -12,7 +12,7 @@ import { rowsOf } from './tables.ts';
 
 const end = useTeardown();
 
-async function opened(name: string, text: string) {
+async function opened(name: string, text: string | Buffer) {
   const path = join(await makeFolder(end), name);
   await writeFile(path, text);
   const source = await openRows(inputOf(path));
@@ -172,6 +172,11 @@ describe('refused, with file and line', () => {
       /a\.csv: CSV Error on Line: 3.*Expected Number of Columns: 2 Found: 1/,
     ],
     ['a quote that is not closed', 'a,b\n1,2\n"1,2\n3,4\n', /a\.csv: .*unterminated quote/i],
+    [
+      'what is no UTF-8',
+      Buffer.from('a,b\n1,caf\xe9\n', 'latin1'),
+      /a\.csv: CSV Error on Line: 2.*is not utf-8 encoded\.$/,
+    ],
     ['a name twice', 'a,b,A\n1,2,3\n', /a\.csv: two columns "A"; expected each name once/],
     [
       'NUL bytes, as UTF-16 has them',

@@ -260,7 +260,9 @@ describe('rows that cannot be scored', () => {
     const args = ['--max-failed', '10', '--map', 'image=p*'];
     const ran = await batch('in.csv', '-o', 'out.csv', ...args);
     expect(ran.status).toBe(1);
-    expect(ran.stdout).toMatch(/Failed: \d+ of \d+ rows have failed, at most 10 may/);
+    expect(ran.stdout).toMatch(
+      /Failed: \d+ of \d+ rows have failed, at most 10 may: column "p63": found abc, expected /,
+    );
     expect(await files()).toEqual(['in.csv']);
   });
 });

@@ -29,15 +29,17 @@ export type SaidMap = ReadonlyMap<string, readonly string[]>;
 
 /**
  * Each input takes the columns that were said; or the column of its name; or, when it is the only one left, the list or
- * the numeric columns that are as wide as it is. Throws Fault `invalid` that tells all that is wrong.
+ * the numeric columns that are as wide as it is, without those of `kept` if only then they are: what stands in the output
+ * is often an id. Throws Fault `invalid` that tells all that is wrong.
  */
 export function mapColumns(
   columns: readonly ColumnHead[],
   inputs: readonly TensorInfo[],
   said: SaidMap = new Map(),
+  kept: readonly string[] = [],
 ): ColumnMap {
   const problems = unknownInputs(inputs, said);
-  const chosen = choose(columns, inputs, said);
+  const chosen = choose(columns, inputs, said, kept);
   const reads: ColumnHead[] = [];
   const mapped: MappedInput[] = [];
   for (const input of inputs) {
@@ -70,6 +72,7 @@ function choose(
   columns: readonly ColumnHead[],
   inputs: readonly TensorInfo[],
   said: SaidMap,
+  kept: readonly string[],
 ): ReadonlyMap<string, readonly string[]> {
   const chosen = new Map<string, readonly string[]>();
   for (const { name } of inputs) {
@@ -85,7 +88,7 @@ function choose(
   if (left && others.length === 0) {
     const used = new Set([...chosen.values()].flat());
     const free = columns.filter(({ name }) => !used.has(name));
-    chosen.set(left.name, guess(left, free));
+    chosen.set(left.name, guess(left, free, kept));
   }
   return chosen;
 }
@@ -99,7 +102,7 @@ function expand(name: string, columns: readonly ColumnHead[]): string[] {
   return found.length > 0 ? found.map((column) => column.name) : [name];
 }
 
-function guess(input: TensorInfo, free: readonly ColumnHead[]): string[] {
+function guess(input: TensorInfo, free: readonly ColumnHead[], kept: readonly string[]): string[] {
   const type = typeOf(input);
   const width = widthOf(input);
   if (!type) return [];
@@ -109,7 +112,9 @@ function guess(input: TensorInfo, free: readonly ColumnHead[]): string[] {
   const lists = sameKind.filter((column) => column.width !== undefined);
   const fitting = lists.filter((column) => width === undefined || column.width === width);
   if (fitting.length === 1) return fitting.map(({ name }) => name);
-  return sameKind.filter((column) => column.width === undefined).map(({ name }) => name);
+  const names = sameKind.filter((column) => column.width === undefined).map(({ name }) => name);
+  const others = names.filter((name) => !kept.includes(name));
+  return names.length !== width && others.length === width ? others : names;
 }
 
 type Fit =

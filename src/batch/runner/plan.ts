@@ -43,7 +43,7 @@ export async function openPlan({ spec: written, model, folder, bounds }: RunOrde
     const kept = spec.output.columns.map((name) => findColumn(source.columns, name));
     const inputs = model.inputs.length > 0 ? model.inputs : guessInputs(source.columns, spec.map);
     const said = new Map(Object.entries(spec.map ?? {}));
-    const map = mapColumns(source.columns, inputs, said);
+    const map = mapColumns(source.columns, inputs, said, spec.output.columns);
     checkFixed(map);
     return { spec, source, map, kept, output };
   } catch (error) {

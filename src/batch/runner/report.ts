@@ -16,6 +16,8 @@ export interface ReportBook {
   retried(): void;
   scored(scored: Scored): void;
   ran(ms: number): void;
+  /** The most frequent reason of rows that have failed. */
+  commonFailure(): string | undefined;
   report(rows: JobRows): Omit<JobReport, 'instanceSeconds'>;
 }
 
@@ -53,15 +55,14 @@ export function createReportBook(before: ReportMemory | undefined): ReportBook {
       for (const { reason } of failed) countFailures(memory, reason, 1);
     },
     ran: (ms) => void (memory.seconds += ms / 1000),
+    commonFailure: () => sortFailures(memory)[0]?.reason,
     report(rows) {
-      const { seconds, requests, retries, sent, latencies, longest, failures, outputs } = memory;
+      const { seconds, requests, retries, sent, latencies, longest, outputs } = memory;
       const quantile = (share: number): number =>
         Math.min(longest, latencyQuantile(latencies, share) ?? 0);
       return {
         rows,
-        failures: Object.entries(failures)
-          .map(([reason, count]) => ({ reason, rows: count }))
-          .toSorted((a, b) => b.rows - a.rows),
+        failures: sortFailures(memory),
         seconds,
         rowsPerSecond: seconds > 0 ? rows.done / seconds : 0,
         requests,
@@ -105,6 +106,12 @@ function beginMemory(): ReportMemory {
     failures: {},
     outputs: [],
   };
+}
+
+function sortFailures({ failures }: ReportMemory): JobReport['failures'] {
+  return Object.entries(failures)
+    .map(([reason, rows]) => ({ reason, rows }))
+    .toSorted((a, b) => b.rows - a.rows);
 }
 
 function countFailures({ failures }: ReportMemory, reason: string, rows: number): void {

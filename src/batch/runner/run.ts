@@ -72,7 +72,7 @@ async function scoreAll(order: RunOrder, checkpoint: Checkpoint, parts: JobParts
       ? await runShards(order, plan, checkpoint, parts)
       : await scoreRows(order, plan, checkpoint, {
           ...parts,
-          check: (rows, isAll) => checkFailed(plan.spec, rows, isAll),
+          check: (rows, isAll, why) => checkFailed(plan.spec, rows, isAll, why),
         });
     await finish(order.id, plan, written, checkpoint);
   } finally {
@@ -81,8 +81,8 @@ async function scoreAll(order: RunOrder, checkpoint: Checkpoint, parts: JobParts
 }
 
 interface ScoreParts extends RunParts {
-  /** Throws when more have failed than may. `isAll`: there are no more. */
-  readonly check: (rows: JobRows, isAll: boolean) => void;
+  /** Throws when more have failed than may. `isAll`: there are no more. `why`: the most frequent reason. */
+  readonly check: (rows: JobRows, isAll: boolean, why: () => string | undefined) => void;
 }
 
 /** Scores those rows, from the first that is in no part to before `past`, that are not on disk yet. */
@@ -139,7 +139,14 @@ async function scoreRest(
     memory: () => book.memory,
     clock,
   });
-  const watch = createWatch({ plan, written, pace, tell, check, clock });
+  const watch = createWatch({
+    plan,
+    written,
+    pace,
+    tell,
+    check: (rows, isAll) => check(rows, isAll, () => book.commonFailure()),
+    clock,
+  });
   try {
     const fed = feed(plan, { first: checkpoint.next, past }, pace, window, score);
     // Who reads the results meets it first, or waits for it below.
@@ -197,7 +204,7 @@ function createWatch(options: {
   written: Parts;
   pace: Pace;
   tell: (progress: RunProgress) => void;
-  check: ScoreParts['check'];
+  check: (rows: JobRows, isAll: boolean) => void;
   clock: Clock;
 }): { added(): void; ended(): void; close(): void } {
   const { written, pace, tell, check, clock } = options;

@@ -15,7 +15,7 @@ import { runJob } from '../run-job.ts';
 interface Options extends Omit<Common, 'output'> {
   readonly output: string;
   readonly revision?: string;
-  readonly map: Readonly<Record<string, string[]>>;
+  readonly map?: Readonly<Record<string, string[]>>;
   readonly columns?: string;
   readonly format?: 'csv';
   readonly outputFormat?: 'csv';
@@ -36,8 +36,12 @@ export function addBatch(program: Command, io: Io, exit: { status: number }): vo
     .argument('<model>', 'the model')
     .argument('<input>', 'a file, folder, glob or http(s) address: CSV, JSON lines, Parquet, Arrow')
     .option('--revision <name>', 'instead of that with most of the traffic')
-    .option('--map <input=column,…>', 'columns for an input of the model', parseMap, {})
-    .option('--columns <column,…>', 'columns of the input that stand in the output')
+    .option(
+      '--map <input=column,…>',
+      'columns for an input of the model; a * stands for anything',
+      parseMap,
+    )
+    .option('--columns <column,…>', 'columns of the input that stand in the output, such as an id')
     .option('--format <format>', 'of the input: csv, jsonl, parquet or arrow')
     .option('--output-format <format>', 'of the output: csv, jsonl, parquet or arrow')
     .option('--batch-size <rows>', 'rows of a request; found while it runs by default', parseCount)
@@ -50,8 +54,10 @@ export function addBatch(program: Command, io: Io, exit: { status: number }): vo
     .option('--json', 'print it as JSON')
     .addHelpText(
       'after',
-      `\n-o FILE says where the output goes. Rows that failed are in FILE.failed.jsonl. The server reads and writes the files.
-Example: ${ROUSE} batch digits pixels.csv -o labels.csv --columns id`,
+      `
+-o FILE says where the output goes. Rows that failed are in FILE.failed.jsonl. The server reads and writes the files.
+Ctrl-C ends the looking only; the job goes on.
+Example: ${ROUSE} batch digits pixels.csv -o labels.csv --columns id --map 'image=p*'`,
     )
     .action(async (model: string, input: string, _options, command: Command) => {
       const options = command.optsWithGlobals<Options>();
@@ -119,7 +125,7 @@ function makeRequest(model: string, input: string, options: Options, cwd: string
       ...(columns !== undefined && { columns: columns.split(',') }),
       ...(force === true && { replace: true }),
     },
-    ...(Object.keys(map).length > 0 && { map }),
+    ...(map !== undefined && { map }),
     ...(batchSize !== undefined && { batchSize }),
     ...(shards !== undefined && { shards }),
     ...(maxFailed !== undefined && { maxFailed }),
@@ -127,7 +133,7 @@ function makeRequest(model: string, input: string, options: Options, cwd: string
   };
 }
 
-function parseMap(text: string, before: Record<string, string[]>): Record<string, string[]> {
+function parseMap(text: string, before: Record<string, string[]> = {}): Record<string, string[]> {
   const [, name = '', columns = ''] = /^([^=]+)=(.+)$/.exec(text) ?? [];
   if (name === '') throw new InvalidArgumentError('Expected input=column,…, such as image=p0,p1.');
   return { ...before, [name]: columns.split(',') };

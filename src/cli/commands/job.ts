@@ -3,10 +3,10 @@ import { JOB_ACTIONS } from '#domain/job.ts';
 import { readJob, readLogs } from '#domain/read-views.ts';
 import { ROUSE } from '#lib/command.ts';
 import type { Io } from '../io.ts';
-import { followJob, jobPath, makeJobRows } from '../jobs.ts';
+import { jobPath, makeJobRows } from '../jobs.ts';
 import { clientFor, type Common, namespaceOf } from '../options.ts';
 import { print } from '../print.ts';
-import { tellJob } from '../run-job.ts';
+import { watchJob } from '../run-job.ts';
 import { printLines } from './logs.ts';
 
 export function addJob(program: Command, io: Io, exit: { status: number }): void {
@@ -24,7 +24,7 @@ pause    a batch: its rows that are scored stay; its instances go
 resume   a batch goes on where it was
 cancel   for good; nothing is written
 follow   show it until it has ended
-logs     the last lines that its program wrote
+logs     the last lines that its program wrote; what failed of a batch is in its FILE.failed.jsonl
 delete   forget one that has ended; its output stays
 Example: ${ROUSE} job pause digits-3f09a1`,
     )
@@ -34,7 +34,7 @@ Example: ${ROUSE} job pause digits-3f09a1`,
       const path = jobPath(namespaceOf(options), id);
       if (action === 'follow') {
         const job = await client.call({ path }, readJob);
-        tellJob(await followJob(client, job, io), options, io, exit);
+        await watchJob(client, job, options, io, exit);
       } else if (action === 'logs') {
         const { items } = await client.call({ path: `${path}/logs` }, readLogs);
         printLines(io, options.output, items);

@@ -14,7 +14,7 @@ interface Options extends Common {
   readonly parent?: string;
   readonly source?: string;
   readonly data?: string;
-  readonly env: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>>;
   readonly memory?: string;
   readonly retries?: number;
   readonly deadline?: string;
@@ -34,7 +34,7 @@ export function addProgram(program: Command, io: Io, exit: { status: number }): 
       '--data <path>',
       'a file or folder that it works on, which is pushed, or a sha256: digest',
     )
-    .option('--env <name=value>', 'of its environment; may be repeated', parseVariable, {})
+    .option('--env <name=value>', 'of its environment; may be repeated', parseVariable)
     .option('--memory <size>', 'it is ended when it uses more, such as 2Gi')
     .option('--retries <count>', 'begin it again so often when it fails', parseCount)
     .option('--deadline <duration>', 'end it when it has taken longer, such as 2h')
@@ -70,7 +70,7 @@ function makeRequest(args: string[], options: Pushed): ProgramRequest {
   return {
     kind: 'program',
     args,
-    env,
+    ...(env !== undefined && { env }),
     ...(model !== undefined && { model }),
     ...(parent !== undefined && { parent }),
     ...(source !== undefined && { source }),
@@ -93,7 +93,7 @@ async function push(
   return await upload(client, path, io.stderr);
 }
 
-function parseVariable(text: string, before: Record<string, string>): Record<string, string> {
+function parseVariable(text: string, before: Record<string, string> = {}): Record<string, string> {
   const [, name = '', value = ''] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
   if (name === '') throw new InvalidArgumentError('Expected NAME=value, such as EPOCHS=5.');
   return { ...before, [name]: value };

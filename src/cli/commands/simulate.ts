@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { readUsage } from '#domain/read-views.ts';
 import type { UsageRecord } from '#domain/records.ts';
 import { duration, formatDuration, formatSize, size } from '#domain/units.ts';
@@ -37,6 +37,7 @@ interface SimulateOptions extends Common {
 }
 
 const MINUTE_MS = 60_000;
+const WEEK_MS = 168 * 60 * MINUTE_MS;
 const DEFAULT_POLICIES = ['fixed:1m', 'fixed:10m', 'hybrid', 'adaptive:online'];
 /** Rows of one answer. */
 const PAGE = 10_000;
@@ -49,7 +50,11 @@ export function addSimulate(program: Command, io: Io & { readonly simulate: Simu
     .command('simulate')
     .description('what your traffic would have cost with other keep-alive policies')
     .option('--policy <names...>', 'policies to compare', DEFAULT_POLICIES)
-    .option('--last <duration>', 'how far back, such as 24h', parseLast, 168 * 60 * MINUTE_MS)
+    .addOption(
+      new Option('--last <duration>', 'how far back, such as 24h')
+        .argParser(parseLast)
+        .default(WEEK_MS, '7d'),
+    )
     .option(
       '--budget <memory>',
       'idle memory of the adaptive ones: on average, or as much as a policy uses',

@@ -53,7 +53,8 @@ export function createPoster(options: {
 
   function reasonAgainst(url: URL, address: string): string | undefined {
     if (isNamed(address)) return undefined;
-    if (!isPublic(address)) return `${address} is not a public address (webhooks.allow)`;
+    if (!isPublic(address))
+      return `${address} is not a public address; a server's --webhooks-allow names others`;
     if (url.protocol === 'https:') return undefined;
     return 'http:// is for the networks of webhooks.allow: elsewhere webhooks go over https://';
   }

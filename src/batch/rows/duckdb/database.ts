@@ -44,7 +44,7 @@ export async function openDatabase(may: {
 /** What the library threw, as a Fault. `what`: the file or files that it was about. */
 export function databaseFault(error: unknown, what: string): Fault {
   if (error instanceof Fault) return error;
-  const [head = ''] = messageOf(error).split(/\n\s*(?:Possible (?:fixes|solutions)|LINE \d)/);
+  const [head = ''] = messageOf(error).split(/\n\s*(?:Possible (?:fixes|solutions?)|LINE \d)/i);
   if (head.startsWith('Out of Memory')) {
     const message = `${what}: needs more than ${MEMORY_LIMIT} of memory; expected smaller rows or row groups`;
     return new Fault('too_large', message, { cause: error });
