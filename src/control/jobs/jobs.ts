@@ -132,8 +132,15 @@ export async function createJobs(
     one.work.tick(seconds);
     if (clock.now() - one.notedAt < NOTE_MS) return;
     one.notedAt = clock.now();
-    const now = recordNow(key, record);
-    if (now !== record) await alone(() => book.note(now));
+    await alone(() => note(key));
+  }
+
+  /** As it is when it is its turn: it may have ended since it was looked at. */
+  async function note(key: string): Promise<void> {
+    const stored = book.get(key);
+    if (!stored) return;
+    const now = recordNow(key, stored.value);
+    if (now !== stored.value) await book.note(now);
   }
 
   async function start(key: string, record: JobRecord): Promise<void> {
