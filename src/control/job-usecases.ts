@@ -26,7 +26,7 @@ import { programKey, type ProgramRunner } from './jobs/program-runner.ts';
 import { makeOrder } from './jobs/program-work.ts';
 import { MAX_PAGE } from './limits.ts';
 import { requireRole } from './roles.ts';
-import type { Turns } from './turns.ts';
+import { createSeats, type Turns } from './turns.ts';
 import type { UseCases } from './usecases.ts';
 
 type JobUseCases = Pick<
@@ -40,6 +40,8 @@ const MAX_OPEN = 1000;
 const NAME_CHARS = 40;
 /** So many rows say what the answers look like. */
 const TRIED_ROWS = 5;
+/** Inputs that are looked at at once, each by a process of about a hundred megabytes. */
+const MOST_LOOKED_AT = 4;
 
 /** A job has the server read and write files as its user: as whoever deploys a program can, too. */
 const ROLE = 'deploy';
@@ -64,6 +66,7 @@ export function createJobUseCases(
   parts: JobParts | undefined,
 ): JobUseCases {
   const { catalog, runtime, clock, alone } = options;
+  const seats = createSeats(MOST_LOOKED_AT);
 
   function need(): JobParts {
     if (parts) return parts;
@@ -135,7 +138,7 @@ export function createJobUseCases(
       await requirePrograms(need()).check(makeOrder(catalog, record));
     } else if (record.spec.input.location.startsWith('/')) {
       // What has to be fetched is looked at by the job itself: that may take its time.
-      await checkJob(need(), record, 0);
+      await seats(() => checkJob(need(), record, 0));
     }
   }
 
@@ -153,7 +156,7 @@ export function createJobUseCases(
     },
     async tryJob(actor, namespace, request): Promise<RunCheck> {
       const record = plan(actor, namespace, request);
-      if (!isProgram(record)) return await checkJob(need(), record, TRIED_ROWS);
+      if (!isProgram(record)) return await seats(() => checkJob(need(), record, TRIED_ROWS));
       throw new Fault('conflict', 'a program has no dry run: it is looked at when the job is made');
     },
     async getJob(actor, namespace, id) {

@@ -9,3 +9,21 @@ export function createTurns(): Turns {
     return mine;
   };
 }
+
+/** So many at a time, in the order asked. */
+export function createSeats(seats: number): Turns {
+  const waiting: (() => void)[] = [];
+  let free = seats;
+  return async (work) => {
+    if (free > 0) free--;
+    else await new Promise<void>((resolve) => void waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      // Who waits has the place of who leaves.
+      const next = waiting.shift();
+      if (next) next();
+      else free++;
+    }
+  };
+}

@@ -152,6 +152,31 @@ describe('a job', () => {
     await create({ output: { path: '/same.csv' } });
   });
 
+  test('that is done stays so, though it is noted at that moment how far it is', async () => {
+    const id = await create();
+    const run = await running();
+    progress(run, 3);
+    const { startedAt = 0 } = (await get(id)).value;
+    while (harness.clock.now() < startedAt + 9000) await harness.pass(1);
+    run.events.onMessage({ type: 'done', report: REPORT });
+    harness.clock.advance(1000);
+    await harness.pass(3);
+    expect((await get(id)).value.state).toBe('Succeeded');
+  });
+
+  test('is looked at with few others at a time, however many are asked for', async () => {
+    const start = runner.start.bind(runner);
+    const counts: number[] = [];
+    runner.start = (...given) => {
+      const begun = start(...given);
+      counts.push(runner.runs.filter(({ isCheck, ended }) => isCheck && !ended).length);
+      return begun;
+    };
+    const paths = Array.from({ length: 12 }, (_, index) => `/${index}.csv`);
+    await Promise.all(paths.map((path) => create({ output: { path } })));
+    expect(Math.max(...counts)).toBe(4);
+  });
+
   test('needs the right to deploy', async () => {
     const { useCases } = harness.control;
     const invoker = { id: 'key:aaaaaaaa', role: 'invoke' } as const;
