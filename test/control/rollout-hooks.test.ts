@@ -126,6 +126,19 @@ describe('hooks', () => {
     expect(hanging.asked).toHaveLength(2);
   });
 
+  test('one that takes longer than an interval is not asked again meanwhile', async () => {
+    const { clock, hooks } = start();
+    const fetched = vi.spyOn(globalThis, 'fetch');
+    teardown(() => fetched.mockRestore());
+    const hook = await serveHook(() => undefined);
+    const spec = { ...specOf(hook.url), interval: 1000 };
+    hooks.follow('a/m', spec, SIDES);
+    await until('it hangs', () => hook.asked.length === 2);
+    clock.advance(1000);
+    hooks.follow('a/m', spec, SIDES);
+    expect(fetched).toHaveBeenCalledTimes(2);
+  });
+
   test('nothing is asked of a rollout that has ended, and nothing outlives control', async () => {
     const { clock, hooks } = start();
     const hook = await serveHook(() => undefined);

@@ -206,6 +206,19 @@ describe('measures', () => {
     expect(why).toContain('5 on the average of 99 against 10 on the average of 99, fewer than 100');
   });
 
+  test.each([
+    ['canary', values(10, 1000), values(5, 99)],
+    ['stable one', values(10, 99), values(5, 1000)],
+  ])('few of the %s alone are few', (_, stable, canary) => {
+    const { decision } = look(spec('higher', 0.5), measured(stable, canary));
+    expect(decision).toEqual({ kind: 'hold', reason: 'unsure of score' });
+  });
+
+  test('what is to be low is told as it is', () => {
+    const { why } = look(spec('lower', 0.1), measured(values(10, 1000), values(11, 500)));
+    expect(why).toContain('11 on the average of 500 against 10 on the average of 1000');
+  });
+
   test('fewer labels than asked for: stays, however sure', () => {
     const few = shares(99, 99);
     expect(look(spec('higher', 0.5), measured(few, few)).decision.kind).toBe('hold');
