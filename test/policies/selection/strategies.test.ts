@@ -87,6 +87,11 @@ describe('periodicBest', () => {
     );
   });
 
+  test('better by just the margin is enough', () => {
+    const seen = revisions([share(0.5, 1e6), share(0.75, 1e6)]);
+    expect(choose({ ...best, margin: 0.25 }, seen).revision).toBe('v2');
+  });
+
   test('where less is better', () => {
     const loss = { ...best, measure: 'loss', goal: 'lower' };
     const at = (mean: number) => ({ count: 1000, mean, variance: 1 });
@@ -125,6 +130,11 @@ describe('accuracyDriven', () => {
     expect([choice.reason, choice.revision]).toEqual([reason, revision]);
   });
 
+  test('what reaches just the bound and its hysteresis is enough', () => {
+    const exact = { ...driven, bound: 0.5, hysteresis: 0.25 };
+    expect(choose(exact, revisions([share(0.4), share(0.75)])).revision).toBe('v2');
+  });
+
   test('an error that is to be low', () => {
     const error = { ...driven, measure: 'error', goal: 'lower', bound: 0.1 };
     expect(choose(error, revisions([share(0.12), share(0.09), share(0.07)])).revision).toBe('v3');
@@ -161,6 +171,7 @@ describe('threshold', () => {
     ['back', serves('v2', at(80)), 'back', 'v1'],
     ['back, and it serves', serves('v1', at(10)), 'back', undefined],
     ['nothing is measured', serves('v1'), 'thin', undefined],
+    ['as little is measured as is needed', serves('v1', at(101, 1)), 'beyond', 'v2'],
     ['too little is measured', serves('v1', at(500, 0)), 'thin', undefined],
   ] as const)('%s', (_, seen, reason, revision) => {
     const choice = choose(above, seen);
@@ -258,6 +269,8 @@ describe('dataDriven', () => {
     });
     const worse = { ...revisions([share(0.8), share(0.7)]), newData: 5000 };
     expect(choose(scored, worse)).toMatchObject({ reason: 'none' });
+    const few = { ...revisions([share(0.8), share(0.99, 499)]), newData: 5000 };
+    expect(choose(scored, few)).toMatchObject({ reason: 'none', judged: [] });
     // On the day of a drift nobody has labels yet: the revision that serves is not known, and stays.
     const blind = { ...revisions([undefined, share(0.7)]), newData: 5000 };
     expect(choose(scored, blind)).toEqual({
