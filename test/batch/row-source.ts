@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { rowOf } from '#batch/rows/batches.ts';
 import { openRows } from '#batch/rows/open-rows.ts';
-import type { Compression, Format } from '#batch/rows/rows.ts';
+import type { Compression, Format, RowBatch } from '#batch/rows/rows.ts';
 import { useTeardown } from '#test/teardown.ts';
 import { inputOf, makeFolder, readAll, readFile, writeTable } from './row-files.ts';
 import { countedTable, rowsOf, tables } from './tables.ts';
@@ -73,6 +73,33 @@ export function describeRowSource(setting: SourceSetting): void {
       ),
       { numRuns: 10 },
     );
+  });
+
+  test('a batch that is recycled lends its arrays to a later one, and to no other', async () => {
+    const table = countedTable(5000);
+    const path = join(await makeFolder(end), `rows.${ending}`);
+    await writeTable(path, table, how);
+    const source = await openRows(inputOf(path));
+    end(() => source.close());
+    const kept: RowBatch[] = [];
+    const arrays = new Set<unknown>();
+    for await (const batch of source.read(0, 300, table.heads)) {
+      const [{ values } = {}] = batch.columns;
+      arrays.add(values);
+      expect(rowsOf([batch])).toEqual(table.rows.slice(batch.first, batch.first + batch.length));
+      if (batch.first % 900 === 0) kept.push(batch);
+      else {
+        batch.recycle?.();
+        // What was given back is not given back again.
+        batch.recycle?.();
+      }
+    }
+    expect(rowsOf(kept)).toEqual(
+      kept.flatMap(({ first, length }) => table.rows.slice(first, first + length)),
+    );
+    expect(kept.length).toBe(6);
+    // Those that were kept, those between them, one that was being filled, and the short one at the end.
+    expect(arrays.size).toBeLessThanOrEqual(kept.length + 3);
   });
 
   test('only the columns that are asked for, in the order and types asked for', async () => {

@@ -110,14 +110,15 @@ export async function* regroup(
   first: number,
   size: number,
 ): AsyncGenerator<RowBatch> {
-  let next = startBatch(heads, first, size);
+  const spare: MutableValues[][] = [];
+  let next = startBatch(heads, first, size, spare);
   for await (const chunk of chunks) {
     for (let at = 0; at < chunk.length;) {
       at += next.take(chunk, at);
       if (next.free() > 0) continue;
       const batch = next.finish();
       yield batch;
-      next = startBatch(heads, batch.first + batch.length, size);
+      next = startBatch(heads, batch.first + batch.length, size, spare);
     }
   }
   if (next.free() < size) yield next.finish();
@@ -130,8 +131,18 @@ interface OpenBatch {
   finish(): RowBatch;
 }
 
-function startBatch(heads: readonly ColumnHead[], first: number, size: number): OpenBatch {
-  const columns = heads.map((head) => startColumn(head, size));
+/** `spare`: arrays of batches that were recycled. New ones cost more than what is copied into them. */
+function startBatch(
+  heads: readonly ColumnHead[],
+  first: number,
+  size: number,
+  spare: MutableValues[][],
+): OpenBatch {
+  const arrays = spare.pop() ?? heads.map(({ type, width = 1 }) => makeValues(type, size * width));
+  const columns = arrays.flatMap((values, index) => {
+    const head = heads[index];
+    return head ? startColumn(head, size, values) : [];
+  });
   const bad = new Map<number, string>();
   let length = 0;
   return {
@@ -145,7 +156,17 @@ function startBatch(heads: readonly ColumnHead[], first: number, size: number): 
     },
     free: () => size - length,
     finish() {
-      const batch = { first, length: size, columns: columns.map((column) => column.column()), bad };
+      let isSpare = false;
+      const batch = {
+        first,
+        length: size,
+        columns: columns.map((column) => column.column()),
+        bad,
+        recycle(): void {
+          if (!isSpare) spare.push(arrays);
+          isSpare = true;
+        },
+      };
       const { bad: none, ...clean } = batch;
       const whole: RowBatch = none.size > 0 ? batch : clean;
       return length === size ? whole : sliceRows(whole, 0, length);
@@ -158,10 +179,9 @@ interface OpenColumn {
   column(): Column;
 }
 
-function startColumn(head: ColumnHead, size: number): OpenColumn {
+function startColumn(head: ColumnHead, size: number, values: MutableValues): OpenColumn {
   const width = head.width ?? 1;
   const each = nullsOfRow(head);
-  const values = makeValues(head.type, size * width);
   let nulls: Uint8Array | undefined;
   return {
     put(column, at) {

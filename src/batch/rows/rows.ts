@@ -70,6 +70,8 @@ export interface RowBatch {
    * `column "age": found abc, expected a number`. They are rows like others, with nulls in these places.
    */
   readonly bad?: ReadonlyMap<number, string>;
+  /** Nobody looks at its arrays any more: a later batch of the same read may be put into them. */
+  readonly recycle?: () => void;
 }
 
 /**
@@ -90,7 +92,7 @@ export interface RowSource {
   /**
    * From row `from` on, in batches of exactly `size` rows, the last one may be shorter; nothing is read ahead
    * of who asks. `as`: only these columns, in this order and as these types; a name may come twice.
-   * One read at a time. The arrays of a batch stay valid.
+   * One read at a time. The arrays of a batch stay valid until it is recycled.
    */
   read(from: number, size: number, as?: readonly ColumnHead[]): AsyncIterable<RowBatch>;
   close(): Promise<void>;

@@ -29,27 +29,43 @@ export function createWeaver(heads: readonly ColumnHead[]): Weaver {
   };
 }
 
+/** Rows that are woven at once: what they take, as columns and woven, lies in the processor's nearest cache. */
+const BLOCK = 32;
+
 function weaveColumn(head: ColumnHead, parts: readonly Column[], values: MutableValues): Column {
   const step = parts.length;
   let nulls: Uint8Array | undefined;
+  const length = values.length / step;
+  for (let start = 0; start < length; start += BLOCK) {
+    const end = Math.min(start + BLOCK, length);
+    for (const [at, part] of parts.entries()) {
+      copyEvery(part.values, values, at, step, start, end);
+    }
+  }
   for (const [at, part] of parts.entries()) {
-    copyEvery(part.values, values, at, step);
     if (!part.nulls) continue;
     nulls ??= new Uint8Array(values.length);
-    copyEvery(part.nulls, nulls, at, step);
+    copyEvery(part.nulls, nulls, at, step, 0, length);
   }
   return { ...head, values, ...(nulls && { nulls }) };
 }
 
-/** Puts values into every `step`-th place from `at` on. Both are of the same type. */
-function copyEvery(values: ColumnValues, into: MutableValues, at: number, step: number): void {
+/** Puts values `start` to `end` into every `step`-th place from `at` on. Both are of the same type. */
+function copyEvery(
+  values: ColumnValues,
+  into: MutableValues,
+  at: number,
+  step: number,
+  start: number,
+  end: number,
+): void {
   if (isTexts(values) || isTexts(into)) {
     if (isTexts(into))
-      for (const [row, text] of values.entries()) into[row * step + at] = String(text);
+      for (let row = start; row < end; row++) into[row * step + at] = String(values[row]);
   } else if (isBig(values)) {
     if (isBig(into))
-      for (let row = 0; row < values.length; row++) into[row * step + at] = values[row] ?? 0n;
+      for (let row = start; row < end; row++) into[row * step + at] = values[row] ?? 0n;
   } else if (!isBig(into)) {
-    for (let row = 0; row < values.length; row++) into[row * step + at] = values[row] ?? 0;
+    for (let row = start; row < end; row++) into[row * step + at] = values[row] ?? 0;
   }
 }

@@ -79,10 +79,10 @@ async function readFirst({ source, map, kept }: Plan, count: number): Promise<Ro
 }
 
 function showScored({ map, kept }: Plan, scored: Scored): Pick<RunCheck, 'answers' | 'failures'> {
-  const { batch, rows, columns = [], failed } = scored;
+  const { batch, columns = [], failed } = scored;
   const output = makeOutputRows(scored, makeOutputColumns(kept, columns), map.reads.length);
   return {
-    answers: rows.map((_, index) => rowOf(output, index)),
+    answers: Array.from({ length: output.length }, (_, index) => rowOf(output, index)),
     failures: failed.map(({ row, reason }) => `row ${batch.first + row}: ${reason}`),
   };
 }

@@ -1,7 +1,7 @@
 import type { Distribution } from '#domain/job.ts';
 import { mergePoints, type Points } from '#domain/points.ts';
-import { isTexts } from '../rows/batches.ts';
-import type { Column, ColumnValues } from '../rows/rows.ts';
+import { isBig, isTexts } from '../rows/batches.ts';
+import type { BigValues, Column, ColumnValues, NumberValues } from '../rows/rows.ts';
 
 /** How the values of one output are distributed: exact sums, and a picture of bounded size. */
 export interface OutputMemory {
@@ -32,34 +32,46 @@ export function addValues(memory: OutputMemory, { type, values, width = 1 }: Col
     countValues(memory, values);
     return;
   }
-  const numbers = addSums(memory, values);
+  const doubles = isBig(values) ? doublesOf(values) : values;
+  const numbers = addSums(memory, doubles);
   if (type === 'FP32' || type === 'FP64' || width > 1) memory.values = null;
-  else countValues(memory, values);
-  addPoints(memory, values, numbers);
+  else countValues(memory, isExact(memory) ? doubles : values);
+  addPoints(memory, doubles, numbers);
+}
+
+/** For what need not be exact: bigints are slow, each an object of its own. */
+function doublesOf(values: BigValues): Float64Array {
+  const doubles = new Float64Array(values.length);
+  for (let index = 0; index < values.length; index++) doubles[index] = Number(values[index]);
+  return doubles;
+}
+
+/** Whether its integers are the same as doubles. */
+function isExact({ low, high }: OutputMemory): boolean {
+  return Number.isSafeInteger(low) && Number.isSafeInteger(high);
 }
 
 /** How many of them are numbers. */
-function addSums(memory: OutputMemory, values: Exclude<ColumnValues, readonly string[]>): number {
+function addSums(memory: OutputMemory, values: NumberValues): number {
   let numbers = 0;
-  let { sum, low, high } = memory;
+  let { sum } = memory;
+  let low = memory.low ?? Infinity;
+  let high = memory.high ?? -Infinity;
   for (let index = 0; index < values.length; index++) {
-    const value = Number(values[index]);
+    const value = values[index] ?? NaN;
     if (!Number.isFinite(value)) continue;
     numbers++;
     sum += value;
-    if (low === null || value < low) low = value;
-    if (high === null || value > high) high = value;
+    if (value < low) low = value;
+    if (value > high) high = value;
   }
-  Object.assign(memory, { sum, low, high });
   memory.count += numbers;
+  memory.sum = sum;
+  if (memory.count > 0) Object.assign(memory, { low, high });
   return numbers;
 }
 
-function addPoints(
-  memory: OutputMemory,
-  values: Exclude<ColumnValues, readonly string[]>,
-  numbers: number,
-): void {
+function addPoints(memory: OutputMemory, values: NumberValues, numbers: number): void {
   const step = Math.max(1, Math.floor(values.length / SAMPLE));
   const taken: number[] = [];
   for (let index = 0; index < values.length; index += step) {

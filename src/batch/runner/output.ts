@@ -89,7 +89,7 @@ export function makeOutputRows(
   heads: readonly ColumnHead[],
   kept: number,
 ): RowBatch {
-  const own = pickRows(batch, rows);
+  const own = rows ? pickRows(batch, rows) : batch;
   const all = [...own.columns.slice(kept), ...columns];
   return { first: own.first, length: own.length, columns: nameColumns(all, heads) };
 }

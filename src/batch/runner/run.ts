@@ -147,8 +147,10 @@ async function scoreRest(
     check: (rows, isAll) => check(rows, isAll, () => book.commonFailure()),
     clock,
   });
+  /** What was read and is not written yet, in order. */
+  const lent: RowBatch[] = [];
   try {
-    const fed = feed(plan, { first: checkpoint.next, past }, pace, window, score);
+    const fed = feed(plan, { first: checkpoint.next, past }, pace, window, score, lent);
     // Who reads the results meets it first, or waits for it below.
     fed.catch(() => {});
     let since = clock.now();
@@ -158,6 +160,7 @@ async function scoreRest(
       since = now;
       book.scored(scored);
       await written.add(scored);
+      recycleUntil(written.done, lent);
       watch.added();
     }
     await fed;
@@ -179,11 +182,13 @@ async function feed(
   pace: Pace,
   window: Window<Scored>,
   score: (batch: RowBatch) => Promise<Scored>,
+  lent: RowBatch[],
 ): Promise<void> {
   try {
     // A multiple of every size that a fixed pace may have.
     const chunk = pace.size * Math.max(1, Math.floor(LARGEST_SIZE / pace.size));
     for await (const rows of source.read(first, chunk, [...map.reads, ...kept])) {
+      lent.push(rows);
       const length = Math.min(rows.length, past - rows.first);
       for (let at = 0; at < length;) {
         const end = Math.min(length, at + pace.size);
@@ -195,6 +200,14 @@ async function feed(
     }
   } finally {
     window.end();
+  }
+}
+
+/** Rows are written in order: of those before `past` nobody needs anything any more. */
+function recycleUntil(past: number, lent: RowBatch[]): void {
+  for (let [oldest] = lent; oldest && oldest.first + oldest.length <= past; [oldest] = lent) {
+    oldest.recycle?.();
+    lent.shift();
   }
 }
 

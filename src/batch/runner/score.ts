@@ -13,8 +13,8 @@ import type { Sender, Sent } from './sender.ts';
 /** What became of the rows of a batch, each of them in one of both. */
 export interface Scored {
   readonly batch: RowBatch;
-  /** Indices in the batch, rising, of the rows that `columns` has. */
-  readonly rows: readonly number[];
+  /** Indices in the batch, rising, of the rows that `columns` has; absent: all of them. */
+  readonly rows?: readonly number[];
   /** What the model answered; undefined: no row was scored. */
   readonly columns: readonly Column[] | undefined;
   readonly failed: readonly { readonly row: number; readonly reason: string }[];
@@ -110,8 +110,16 @@ export function createScorer(options: {
 
   return async (batch) => {
     const unusable = unusableRows(map, batch);
-    const all = Array.from({ length: batch.length }, (_, row) => row);
-    const usable = all.filter((row) => !unusable.has(row));
+    if (unusable.size === 0) {
+      const pieces = await score(batch, ATTEMPTS);
+      const [first] = pieces;
+      // As nearly all are: no index of a row is made.
+      if (first && 'columns' in first && pieces.length === 1) {
+        return { batch, columns: first.columns, failed: [] };
+      }
+      return gather(batch, unusable, indicesOf(batch), pieces);
+    }
+    const usable = indicesOf(batch).filter((row) => !unusable.has(row));
     const pieces = usable.length === 0 ? [] : await score(pickRows(batch, usable), ATTEMPTS);
     return gather(batch, unusable, usable, pieces);
   };
@@ -131,6 +139,10 @@ function readAnswer(
   } catch (error) {
     return messageOf(error);
   }
+}
+
+function indicesOf({ length }: RowBatch): number[] {
+  return Array.from({ length }, (_, row) => row);
 }
 
 function gather(

@@ -59,3 +59,21 @@ test('shards that run side by side take as long as the longest', () => {
   });
   expect(mergeMemories(books).seconds).toBe(7);
 });
+
+test('integers that no double holds are told apart', () => {
+  const book = createReportBook(undefined);
+  const wide = 2n ** 53n;
+  for (const values of [
+    [7n, 7n],
+    [wide, wide + 1n],
+  ]) {
+    const columns = [{ name: 'key', type: 'INT64' as const, values: BigInt64Array.from(values) }];
+    book.scored({ batch: { first: 0, length: 2, columns: [] }, columns, failed: [] });
+  }
+  const [key] = book.report({ done: 4, failed: 0 }).outputs;
+  expect(key?.values).toEqual([
+    ['7', 2],
+    [String(wide), 1],
+    [String(wide + 1n), 1],
+  ]);
+});

@@ -55,7 +55,7 @@ function scorerOf(send: (values: readonly number[]) => Sent, tally = SILENT) {
 
 function answersOf({ rows, columns }: Scored): [number, number][] {
   const values = columns?.[0]?.values ?? [];
-  return rows.map((row, index) => [row, Number(values[index])]);
+  return [...values].map((value, index) => [rows?.[index] ?? index, Number(value)]);
 }
 
 describe('one bad row costs no other its answer', () => {

@@ -55,12 +55,13 @@ function viewColumn(
 /** The rows of which the column of texts at `index` says something, with that. */
 export function* readNotes(chunk: DuckDBDataChunk, index: number): Generator<[number, string]> {
   const count = chunk.rowCount;
-  const nulls = readNulls(duckdb.data_chunk_get_vector(chunk.chunk, index), count);
+  const bits = readBits(duckdb.data_chunk_get_vector(chunk.chunk, index), count);
+  // As nearly all chunks are: of a vector of texts the library makes much more.
+  if (bits?.every((eight) => eight === 0)) return;
   const vector = chunk.getColumnVector(index);
-  for (let row = nulls?.indexOf(0) ?? 0; row >= 0 && row < count;) {
+  for (let row = 0; row < count; row++) {
     const note = vector.getItem(row);
     if (typeof note === 'string') yield [row, note];
-    row = nulls ? nulls.indexOf(0, row + 1) : row + 1;
   }
 }
 
@@ -116,7 +117,7 @@ function textsOf(item: unknown, width: number): string[] {
 
 /** Undefined when no row is null. */
 function readNulls(vector: duckdb.Vector, count: number): Uint8Array | undefined {
-  const bits = duckdb.vector_get_validity(vector, Math.ceil(count / 64) * 8);
+  const bits = readBits(vector, count);
   if (!bits) return undefined;
   let nulls: Uint8Array | undefined;
   for (let row = 0; row < count; row++) {
@@ -128,6 +129,13 @@ function readNulls(vector: duckdb.Vector, count: number): Uint8Array | undefined
     }
   }
   return nulls;
+}
+
+/** One bit for each row, 0 where it is null. Undefined when no row is. */
+function readBits(vector: duckdb.Vector, count: number): Uint8Array | undefined {
+  // What its type does not tell: it gives null then.
+  const bits: Uint8Array | null = duckdb.vector_get_validity(vector, Math.ceil(count / 64) * 8);
+  return bits ?? undefined;
 }
 
 /** `column` has as many rows as the chunk. */
