@@ -145,25 +145,60 @@ test('goes from zero back to zero, on instances of its own', async () => {
   expect(await files()).toEqual(['in.csv', 'out.csv']);
 });
 
-test(`is the same after five kills of runner, instance and Rouse, seed ${SEED}`, async () => {
-  const random = createRandom(SEED, 0);
-  const count = 6000;
-  await write('in.csv', [HEAD, ...drawRows(random, count)].join('\n'));
-  const args = ['--columns', 'id', '--batch-size', '16', ...PIXEL_MAP];
-  expect(await batch('in.csv', '-o', 'calm.csv', ...args)).toMatchObject({ status: 0 });
-  const [calm] = await jobs();
-  expect(await platform!.rouse('job', 'delete', calm?.id ?? '')).toMatchObject({ status: 0 });
+describe(`five kills of runner, instance and Rouse, seed ${SEED}:`, () => {
+  /** What a job writes that nobody disturbs, and what one writes that is killed again and again. */
+  async function scoreTwice(count: number, format: 'csv' | 'jsonl', ...more: string[]) {
+    const random = createRandom(SEED, 0);
+    await write('in.csv', [HEAD, ...drawRows(random, count)].join('\n'));
+    const args = ['--columns', 'id', ...more, ...PIXEL_MAP];
+    const [calm, out] = [`calm.${format}`, `out.${format}`];
+    expect(await batch('in.csv', '-o', calm, ...args)).toMatchObject({ status: 0 });
+    const [first] = await jobs();
+    expect(await platform!.rouse('job', 'delete', first?.id ?? '')).toMatchObject({ status: 0 });
 
-  expect(await batch('in.csv', '-o', 'out.csv', ...args, '--detach')).toMatchObject({ status: 0 });
-  for (let kill = 1; kill <= 5; kill++) {
-    await untilDone(Math.floor((count * (kill - 1)) / 6 + random.int(Math.floor(count / 6))));
-    await killSomething(random);
+    expect(await batch('in.csv', '-o', out, ...args, '--detach')).toMatchObject({ status: 0 });
+    for (let kill = 1; kill <= 5; kill++) {
+      await untilDone(Math.floor((count * (kill - 1)) / 6 + random.int(Math.floor(count / 6))));
+      await killSomething(random);
+    }
+    await until('it has ended', async () => (await jobs())[0]?.state === 'Succeeded');
+    return [await readFile(inFolder(calm)), await readFile(inFolder(out))] as const;
   }
-  await until('it has ended', async () => (await jobs())[0]?.state === 'Succeeded');
-  const [one, other] = [await readFile(inFolder('calm.csv')), await readFile(inFolder('out.csv'))];
-  expect(other.equals(one)).toBe(true);
-  expect(linesOf(one.toString()).length).toBe(count + 1);
-}, 600_000);
+
+  test.each([
+    ['csv', 6001],
+    ['jsonl', 6000],
+  ] as const)(
+    '%s is the same byte for byte when requests have a fixed size',
+    async (format, lines) => {
+      const [one, other] = await scoreTwice(6000, format, '--batch-size', '16');
+      expect(other.equals(one)).toBe(true);
+      expect(linesOf(one.toString()).length).toBe(lines);
+    },
+    600_000,
+  );
+
+  test('the same rows in the same order, with the same numbers, when the size is found', async () => {
+    const [one, other] = await scoreTwice(20_000, 'csv');
+    const [rows, others] = [one, other].map((bytes) => linesOf(bytes.toString()).slice(1));
+    expect(rows).toHaveLength(20_000);
+    expect(others).toHaveLength(20_000);
+    for (const [index, row] of rows!.entries()) {
+      const [expected, found] = [row, others![index]!].map(numbersOf);
+      const isSame = expected!.every((number, at) => isClose(number, found![at]!));
+      expect(isSame, `row ${index}: ${others![index]}, without kills ${row}`).toBe(true);
+    }
+  }, 600_000);
+});
+
+/** Also of cells that are lists. */
+function numbersOf(row: string): number[] {
+  return (row.match(/-?\d+(\.\d+)?(e[-+]?\d+)?/gi) ?? []).map(Number);
+}
+
+function isClose(one: number, other: number): boolean {
+  return Math.abs(one - other) <= 1e-6 * Math.max(Math.abs(one), Math.abs(other), 1e-6);
+}
 
 /** A process of the job, or all. What is not there now is not killed. */
 async function killSomething(random: Random): Promise<void> {
