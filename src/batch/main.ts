@@ -48,7 +48,8 @@ process.on('message', (message: ToRunner) => {
       .then((said) => sendTo(process, said, () => process.exit()));
   }
 });
-process.on('disconnect', () => process.exit());
+// An exit would wait for what the reader's library still does.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 // A terminal sends them to all of its processes; they are for the one that started the others.
 for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
 setPriority(constants.priority.PRIORITY_LOW);

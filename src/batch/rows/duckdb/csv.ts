@@ -4,13 +4,17 @@ import { refuseOthers } from '../readings.ts';
 import type { ColumnHead, ColumnType } from '../rows.ts';
 import { readCsvHead } from './csv-head.ts';
 import { MAX_LINE } from './csv-end.ts';
+import { refuseWide } from './database.ts';
 import { firstRow } from './query.ts';
 import type { Relation } from './select.ts';
 import { quoteName, quoteText, quoteTexts } from './sql.ts';
 
 const BUFFER = 2 * MAX_LINE;
-/** Rows from which types are guessed. */
+/** Rows from which types are guessed, of a table that is not wide; of one that is, as many cells. */
 const SAMPLE = 20_480;
+const SAMPLE_CELLS = 64 * SAMPLE;
+/** The library compares each expression of a statement with all others. */
+const GUESSED_AT_ONCE = 256;
 
 /**
  * The files as one relation, as RFC 4180 has it. The first line of each names its columns, and all must have the same.
@@ -24,6 +28,7 @@ export async function openCsv(
 ): Promise<Relation> {
   const [first = '', ...others] = paths;
   const { delimiter, names } = await readCsvHead(first, compression, MAX_LINE);
+  refuseWide(first, names.length);
   for (const path of others) {
     const { names: found } = await readCsvHead(path, compression, MAX_LINE);
     refuseOthers(path, textColumns(found), first, textColumns(names));
@@ -48,6 +53,21 @@ async function guessTypes(
   sql: string,
   names: readonly string[],
 ): Promise<ColumnHead[]> {
+  const rows = Math.min(SAMPLE, Math.ceil(SAMPLE_CELLS / names.length));
+  const sample = `(SELECT * FROM ${sql} LIMIT ${rows})`;
+  const columns: ColumnHead[] = [];
+  for (let at = 0; at < names.length; at += GUESSED_AT_ONCE) {
+    const some = names.slice(at, at + GUESSED_AT_ONCE);
+    columns.push(...(await guessSome(connection, sample, some)));
+  }
+  return columns;
+}
+
+async function guessSome(
+  connection: DuckDBConnection,
+  sample: string,
+  names: readonly string[],
+): Promise<ColumnHead[]> {
   const guesses = names.map((name) => {
     const cell = quoteName(name);
     const digits = `ltrim(${cell}, '+-')`;
@@ -62,8 +82,7 @@ async function guessTypes(
       all(`${plain} AND TRY_CAST(${cell} AS DOUBLE) IS NOT NULL`),
     ].join(', ');
   });
-  const sample = `SELECT ${guesses.join(', ')} FROM (SELECT * FROM ${sql} LIMIT ${SAMPLE})`;
-  const answers = await firstRow(connection, sample);
+  const answers = await firstRow(connection, `SELECT ${guesses.join(', ')} FROM ${sample}`);
   const types: readonly ColumnType[] = ['BOOL', 'INT64', 'FP64'];
   return names.map((name, index) => {
     const fits = types.find((_, at) => answers[index * types.length + at] === true);

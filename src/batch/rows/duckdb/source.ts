@@ -7,8 +7,8 @@ import { type InputFile, versionOf } from '../locate.ts';
 import { readingsOf } from '../readings.ts';
 import type { ColumnHead, RowBatch, RowSource } from '../rows.ts';
 import { createWeaver, unweave, type Weaver } from '../weave.ts';
-import { databaseFault, openDatabase } from './database.ts';
-import { openRelation } from './relation.ts';
+import { type Database, databaseFault, isWide, openDatabase, refuseWide } from './database.ts';
+import { type OpenRelation, openRelation } from './relation.ts';
 import { END, makeSelect, NOTHING } from './select.ts';
 import { readColumns, readNotes } from './vectors.ts';
 
@@ -19,12 +19,8 @@ export async function openDatabaseSource(
 ): Promise<RowSource> {
   const paths = files.map(({ path }) => path);
   const what = paths.length === 1 ? (paths[0] ?? '') : `${paths[0]} and ${paths.length - 1} more`;
-  const database = await openDatabase({ files: paths });
+  const { database, relation } = await openWithRoom(paths, encoding, what);
   const { connection } = database;
-  const relation = await openRelation(connection, paths, encoding).catch((error: unknown) => {
-    database.close();
-    throw databaseFault(error, what);
-  });
   return {
     columns: relation.columns,
     ...(relation.rows !== undefined && { rows: relation.rows }),
@@ -43,6 +39,40 @@ export async function openDatabaseSource(
       database.close();
     },
   };
+}
+
+interface Opened {
+  readonly database: Database;
+  readonly relation: OpenRelation;
+}
+
+/** How many columns there are is known only when it is open. */
+async function openWithRoom(
+  paths: readonly string[],
+  encoding: Encoding,
+  what: string,
+): Promise<Opened> {
+  const opened = await openBoth(paths, encoding, what);
+  const { length: columns } = opened.relation.columns;
+  if (!isWide(columns)) return opened;
+  opened.database.close();
+  refuseWide(what, columns);
+  return await openBoth(paths, encoding, what, columns);
+}
+
+async function openBoth(
+  files: readonly string[],
+  encoding: Encoding,
+  what: string,
+  columns = 0,
+): Promise<Opened> {
+  const database = await openDatabase({ files, columns });
+  try {
+    return { database, relation: await openRelation(database.connection, files, encoding) };
+  } catch (error) {
+    database.close();
+    throw databaseFault(error, what);
+  }
 }
 
 /**

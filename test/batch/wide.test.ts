@@ -1,0 +1,47 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openRows } from '#batch/rows/open-rows.ts';
+
+/** Tables of very many columns: images and genes come so. */
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'rouse-wide-'));
+});
+afterAll(async () => rm(folder, { recursive: true, force: true }));
+
+async function put(name: string, columns: number, rows: number, line: (row: string) => string) {
+  const location = join(folder, name);
+  const lines = Array.from({ length: rows }, (_, row) => line(String(row)));
+  const names = Array.from({ length: columns }, (_, at) => `p${at}`);
+  await writeFile(location, `${names.join(',')}\n${lines.join('\n')}\n`);
+  return { location, folder, fetch: { maxBytes: 0, privateHosts: false } };
+}
+
+// Far more than it takes: a busy machine reads so many cells slowly.
+test(
+  'a CSV file of images, a column for each pixel, is read whole',
+  { timeout: 240_000 },
+  async () => {
+    const [columns, rows] = [785, 2100];
+    const rest = Array.from({ length: columns - 1 }, (_, at) => at % 256).join(',');
+    const source = await openRows(
+      await put('images.csv', columns, rows, (row) => `${row},${rest}`),
+    );
+    expect(source.columns).toHaveLength(columns);
+    expect(new Set(source.columns.map(({ type }) => type))).toEqual(new Set(['INT64']));
+    let seen = 0;
+    for await (const batch of source.read(0, 512)) seen += batch.length;
+    await source.close();
+    expect(seen).toBe(rows);
+  },
+);
+
+test('more columns than are read are refused before the rows are looked at', async () => {
+  const input = await put('genes.csv', 20_000, 1, () => '1,'.repeat(20_000).slice(0, -1));
+  await expect(openRows(input)).rejects.toThrow(
+    `${input.location}: 20000 columns; at most 1024 are read: put what belongs together into one column of lists`,
+  );
+});
