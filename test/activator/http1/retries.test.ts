@@ -1,15 +1,30 @@
 import type { Socket } from 'node:net';
-import { describe, expect, test } from 'vitest';
-import { type Answered, call, makeModel, makeRevision } from '../harness.ts';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { useTeardown } from '#test/teardown.ts';
+import {
+  type Answered,
+  call,
+  makeInstance,
+  makeModel,
+  makeRevision,
+  startStill,
+  type StillHarness,
+} from '../harness.ts';
 import { type RecordingInstance, startRecordingInstance } from '../recording-instance.ts';
-import { useHarness } from '../use-harness.ts';
 
 /**
  * How often an instance sees a request whose connection closes under it, over HTTP/1.1. That one which could not be
- * connected to costs nobody a request is shown in `exchange/holding`; for HTTP/2 see `http2/resets`.
+ * connected to costs nobody a request is shown in `exchange/holding`; for HTTP/2 see `http2/resets`. The clock stands
+ * still: however slow the machine, a connection is not idle for long enough to be closed.
  */
 
-const harness = useHarness();
+const teardown = useTeardown();
+let harness: StillHarness;
+
+beforeEach(async () => {
+  harness = await startStill();
+  teardown(() => harness.close());
+});
 
 type Retry = 'never' | 'safe';
 type Close = (socket: Socket) => unknown;
@@ -35,8 +50,12 @@ async function serve(
     asked += 1;
     if (!isTaken) socket.write(OK);
   });
-  harness.teardown(() => instance.close());
-  await harness.publish(makeModel({ revisions: [makeRevision({ retry })] }), instance.port);
+  teardown(() => instance.close());
+  harness.publisher.update({
+    models: [makeModel({ revisions: [makeRevision({ retry })] })],
+    instances: [makeInstance(instance.port)],
+  });
+  await harness.activator.ready;
   return instance;
 }
 
