@@ -1,3 +1,4 @@
+import type { StartTimes } from '#domain/cold-start.ts';
 import { Timers } from '#lib/timers.ts';
 import type { Log } from '#lib/log.ts';
 import type { Addressing } from './addressing.ts';
@@ -11,7 +12,6 @@ import {
   countStart,
   createSharedMetrics,
   formatMetrics,
-  type StartTimes,
 } from './metrics/metrics.ts';
 import type { Plane, PlaneLimits } from './plane.ts';
 import { createSuspects } from './link/suspects.ts';

@@ -1,4 +1,9 @@
-import { COLD_START_BUCKETS, COLD_START_HELP } from '#domain/cold-start.ts';
+import {
+  COLD_START_BUCKETS,
+  COLD_START_HELP,
+  secondsOfStart,
+  type StartTimes,
+} from '#domain/cold-start.ts';
 import { labelsOf, sample } from '#lib/prometheus.ts';
 import { ENTRY_REFUSALS, type EntryRefusal } from '../entry/entering.ts';
 import { REFUSAL_CODES, type RefusalCode } from '../refusal.ts';
@@ -52,20 +57,10 @@ export function createSharedMetrics(): SharedMetrics {
   };
 }
 
-/** An instance that was asked for runs, and is ready; ms. */
-export interface StartTimes {
-  readonly askedAt: number;
-  readonly startedAt: number;
-  readonly readyAt: number;
-}
-
-export function countStart(
-  { phases }: SharedMetrics,
-  { askedAt, startedAt, readyAt }: StartTimes,
-): void {
-  const ran = Math.max(startedAt, askedAt);
-  phases.start.add((ran - askedAt) / 1000);
-  phases.load.add(Math.max(0, readyAt - ran) / 1000);
+export function countStart({ phases }: SharedMetrics, times: StartTimes): void {
+  const { start, load } = secondsOfStart(times);
+  phases.start.add(start);
+  phases.load.add(load);
 }
 
 export function countRefusal(metrics: SharedMetrics, code: RefusalCode): void {

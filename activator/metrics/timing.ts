@@ -1,9 +1,4 @@
-/** When an instance was asked for, ran, and could take requests; ms. */
-interface StartTimes {
-  readonly askedAt: number;
-  readonly startedAt: number;
-  readonly readyAt: number;
-}
+import type { StartTimes } from '#domain/cold-start.ts';
 
 /** What the responses of one revision carry, up to the parts that differ. */
 export interface ResponseFields {

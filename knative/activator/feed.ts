@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Publisher } from '#bus/publisher.ts';
+import type { StartTimes } from '#domain/cold-start.ts';
 import { modelKey, revisionKey } from '#domain/names.ts';
 import type { RoutingModel } from '#domain/routing.ts';
 import type { Clock } from '#lib/clock.ts';
@@ -52,7 +53,7 @@ export function createFeed(options: {
   podIp: string;
   probe: (to: string, signal: AbortSignal) => Promise<ProbeResult>;
   /** A pod that requests have waited for takes them; ms. */
-  onStart: (times: { askedAt: number; startedAt: number; readyAt: number }) => void;
+  onStart: (times: StartTimes) => void;
   /** False: they are lost. */
   sendStats: (stats: readonly Stat[]) => boolean;
   clock: Clock;

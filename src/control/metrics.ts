@@ -1,8 +1,8 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { COLD_START_BUCKETS, COLD_START_HELP, secondsOfStart } from '#domain/cold-start.ts';
 import { type BatchRecord, JOB_STATES, type JobRows, type JobState } from '#domain/job.ts';
 import { partsOfRevisionKey } from '#domain/names.ts';
 import type { Instance, Runtime, RuntimePool } from '#runtime/runtime.ts';
-import { COLD_START_BUCKETS, COLD_START_HELP } from '#domain/cold-start.ts';
 
 /** What control measures of itself. Label values come from stored revisions and fixed words only. */
 export interface ControlMetrics {
@@ -87,10 +87,10 @@ export function createControlMetrics(
 
   return {
     started: (revision) => starts.inc(partsOfRevisionKey(revision)),
-    becameReady({ askedAt, startedAt, readyAt }) {
-      const ran = Math.max(startedAt, askedAt);
-      seconds.observe({ phase: 'start' }, (ran - askedAt) / 1000);
-      seconds.observe({ phase: 'load' }, Math.max(0, readyAt - ran) / 1000);
+    becameReady(instance) {
+      const { start, load } = secondsOfStart(instance);
+      seconds.observe({ phase: 'start' }, start);
+      seconds.observe({ phase: 'load' }, load);
     },
     decided(reason, change) {
       const decision = change > 0 ? 'up' : change < 0 ? 'down' : 'same';

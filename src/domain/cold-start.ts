@@ -9,3 +9,17 @@ export const COLD_START_BUCKETS = [
 /** One metric, reported by who starts instances and by who holds requests: both say the same of it. */
 export const COLD_START_HELP =
   'Cold starts by phase. queue (of a wait, what was not spent on a start) and infer count requests that waited; start (until the program runs) and load (until it is ready) count starts.';
+
+/** When an instance was asked for, ran, and could take requests; ms. */
+export interface StartTimes {
+  readonly askedAt: number;
+  readonly startedAt: number;
+  readonly readyAt: number;
+}
+
+/** What a start took, by phase, seconds. What ran before it was asked for took no time to start. */
+export function secondsOfStart(times: StartTimes): Readonly<Record<'start' | 'load', number>> {
+  const { askedAt, startedAt, readyAt } = times;
+  const ranAt = Math.max(startedAt, askedAt);
+  return { start: (ranAt - askedAt) / 1000, load: Math.max(0, readyAt - ranAt) / 1000 };
+}
