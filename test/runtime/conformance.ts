@@ -598,10 +598,8 @@ export function testRuntime(
         const text = await metrics();
         expect(text).toContain(`rouse_pool_hits_total{${labels}} ${limit}\n`);
         expect(text).toContain(`rouse_pool_misses_total{${labels},reason="empty"} 2\n`);
-        await until('others stand by', async () => {
-          await harness.advance(1000);
-          return view().idle === limit;
-        });
+        await harness.advance(1000);
+        await standBy(limit);
         expect(runtime.instances()).toHaveLength(limit + 2);
       });
 
