@@ -9,6 +9,7 @@ import { createProbes, type Probes } from '#control/schedules/probes.ts';
 import { scheduleDocument, type ScheduleInput } from '#domain/schedule.ts';
 import type { ScheduleRun } from '#domain/schedule-run.ts';
 import { systemClock } from '#lib/clock.ts';
+import { reservePort } from '#test/reserved-port.ts';
 import { until } from '#test/until.ts';
 import { createHarness, deployed, type Harness, program } from '../harness.ts';
 
@@ -30,10 +31,10 @@ beforeEach(async () => {
   asked = [];
   answers = {};
   server = createServer((request, response) => void answer(request, response));
+  const port = await reservePort();
   await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
+    server.listen(port, '127.0.0.1', resolve);
   });
-  const { port } = server.address() as AddressInfo;
   const { store } = harness;
   const catalog = await loadCatalog(store);
   const dataPlane = { dataPlane: `http://127.0.0.1:${port}`, proxyProtocol: false };
