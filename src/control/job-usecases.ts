@@ -40,7 +40,7 @@ const MAX_OPEN = 1000;
 const NAME_CHARS = 40;
 /** So many rows say what the answers look like. */
 const TRIED_ROWS = 5;
-/** Inputs that are looked at at once, each by a process of about a hundred megabytes. */
+/** Inputs that are looked at at once, each by a process of about a hundred megabytes; and dry runs. */
 const MOST_LOOKED_AT = 4;
 
 /** A job has the server read and write files as its user: as whoever deploys a program can, too. */
@@ -66,7 +66,9 @@ export function createJobUseCases(
   parts: JobParts | undefined,
 ): JobUseCases {
   const { catalog, runtime, clock, alone } = options;
-  const seats = createSeats(MOST_LOOKED_AT);
+  const looks = createSeats(MOST_LOOKED_AT);
+  /** Apart: how long one takes is up to its model, which may never answer. */
+  const dryRuns = createSeats(MOST_LOOKED_AT);
 
   function need(): JobParts {
     if (parts) return parts;
@@ -138,7 +140,7 @@ export function createJobUseCases(
       await requirePrograms(need()).check(makeOrder(catalog, record));
     } else if (record.spec.input.location.startsWith('/')) {
       // What has to be fetched is looked at by the job itself: that may take its time.
-      await seats(() => checkJob(need(), record, 0));
+      await looks(() => checkJob(need(), record, 0));
     }
   }
 
@@ -156,7 +158,7 @@ export function createJobUseCases(
     },
     async tryJob(actor, namespace, request): Promise<RunCheck> {
       const record = plan(actor, namespace, request);
-      if (!isProgram(record)) return await seats(() => checkJob(need(), record, TRIED_ROWS));
+      if (!isProgram(record)) return await dryRuns(() => checkJob(need(), record, TRIED_ROWS));
       throw new Fault('conflict', 'a program has no dry run: it is looked at when the job is made');
     },
     async getJob(actor, namespace, id) {

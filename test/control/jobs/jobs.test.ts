@@ -177,6 +177,22 @@ describe('a job', () => {
     expect(Math.max(...counts)).toBe(4);
   });
 
+  test('is looked at however many dry runs wait for a model that never answers', async () => {
+    const start = runner.start.bind(runner);
+    let tries = 0;
+    runner.start = (order, events, tryRows) => {
+      if (!tryRows) return start(order, events, tryRows);
+      tries++;
+      return { slots: () => undefined, end: async () => undefined };
+    };
+    for (let each = 0; each < 12; each++) {
+      void harness.control.useCases.tryJob(ADMIN, 'default', request());
+    }
+    await rest();
+    expect(tries).toBe(4);
+    expect((await get(await create())).value.state).toBe('Pending');
+  });
+
   test('needs the right to deploy', async () => {
     const { useCases } = harness.control;
     const invoker = { id: 'key:aaaaaaaa', role: 'invoke' } as const;
