@@ -139,11 +139,13 @@ export async function createHarness(
     prometheus?: string;
     /** Instances are reached by other ways, too. */
     routes?: Runtime['routes'];
+    /** How far the hour is off the clock now, ms. */
+    hourOff?: () => number;
   } = {},
 ): Promise<Harness> {
   const { memoryBudget = 1000 * MIB, startMs = 100, proofsAtOnce = 4, onProcesses } = options;
   const { log = silentLog, retention = RETENTION_DEFAULTS, budgets = [], batch } = options;
-  const { prometheus, routes } = options;
+  const { prometheus, routes, hourOff = () => 0 } = options;
   const folder = await mkdtemp(join(tmpdir(), 'rouse-control-'));
   const clock = createFakeClock();
   const store = await createSqliteStore({
@@ -167,6 +169,7 @@ export async function createHarness(
       runtime: routes ? { ...runtime, routes } : runtime,
       publisher: outlet,
       clock,
+      wall: { ...clock, now: () => clock.now() + hourOff() },
       log,
     };
     const all = { ...base, ...more, ...(batch && { batch }), settings };

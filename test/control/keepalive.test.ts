@@ -327,6 +327,26 @@ describe('schedules', () => {
     expect(stateOf(key)).toBe('none');
   });
 
+  test('goes by the hour as it is, also after the clock was put back', async () => {
+    let hourOff = 0;
+    await harness.close();
+    harness = await createHarness({ hourOff: () => hourOff });
+    const key = await deployed(harness, SCHEDULED);
+    await quietUntil(31);
+    expect(stateOf(key)).toBe('ready');
+    hourOff = -20 * MINUTE * 1000;
+    await quietUntil(32);
+    expect(stateOf(key)).toBe('none');
+    await quietUntil(49);
+    expect(stateOf(key)).toBe('none');
+    await quietUntil(51);
+    expect(stateOf(key)).toBe('ready');
+    await quietUntil(79);
+    expect(stateOf(key)).toBe('ready');
+    await quietUntil(81);
+    expect(stateOf(key)).toBe('none');
+  });
+
   test('only what traffic leads to is kept, as many as it says', async () => {
     const schedules = [EARLY, { ...EARLY, cron: '40 0 * * *', min: 2, duration: '5m' }];
     const small = program({ resources: { memory: '100Mi' } });

@@ -43,7 +43,8 @@ export function createSchedules(options: {
   const { catalog, clock, journal } = options;
   const listeners: ((model: string) => void)[] = [];
   const entries = new Map<string, Entry>();
-  const calendar = createCalendar<Entry>(clock.now());
+  let lookedAt = clock.now();
+  let calendar = createCalendar<Entry>(lookedAt);
   const timers = new Timers(clock);
   timers.every(TICK_MS, tick);
   for (const model of catalog.keys({ prefix: '', limit: catalog.size })) refresh(model);
@@ -69,7 +70,16 @@ export function createSchedules(options: {
   }
 
   function tick(): void {
-    for (const one of calendar.take(clock.now(), MOST_AT_ONCE)) turn(one);
+    const now = clock.now();
+    if (now < lookedAt) beginAnew(now);
+    lookedAt = now;
+    for (const one of calendar.take(now, MOST_AT_ONCE)) turn(one);
+  }
+
+  /** The clock was put back: what holds until a later hour need not hold now. */
+  function beginAnew(now: number): void {
+    calendar = createCalendar(now);
+    for (const one of entries.values()) calendar.set(one, now);
   }
 
   function turn(one: Entry): void {
