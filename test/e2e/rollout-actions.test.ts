@@ -134,18 +134,19 @@ test('pause, resume, skip and abort hold over a kill of the platform', async () 
 
 test('blue-green, judged by a hook that is a model: before the switch and after it the platform is killed', async () => {
   await writeFile(join(folder, 'judge.ts'), JUDGE);
-  const makeRollout = (url: string): string =>
-    `{ strategy: blueGreen, interval: 1s, minSamples: 20, metrics: [{ metric: success, margin: 0.2 }, { metric: hook, url: '${url}', margin: 0.05, minSamples: 10 }] }`;
+  const makeRollout = (url: string, looks = 10): string =>
+    `{ strategy: blueGreen, interval: 1s, minSamples: 20, metrics: [{ metric: success, margin: 0.2 }, { metric: hook, url: '${url}', margin: 0.05, minSamples: ${looks} }] }`;
   await deploy('v1', makeRollout('http://127.0.0.1:1/'));
 
   /** On free ports, which are others after each start. */
-  async function applyJudge(): Promise<string> {
+  async function applyJudge(looks?: number): Promise<string> {
     const revision = `{ runtime: function, source: ./judge.ts, env: { REQUESTS: '${platform.requests}' } }`;
     await applyModel('judge', `  revision: ${revision}\n`);
-    return makeRollout(`${platform.requests}/models/default/judge/`);
+    return makeRollout(`${platform.requests}/models/default/judge/`, looks);
   }
 
-  await deploy('v2', await applyJudge());
+  // More than there will be: it is killed before the switch.
+  await deploy('v2', await applyJudge(1000));
   await callUntil('it is judged', ({ why }) => /average of [1-9]\d* looks/.test(why));
   expect(await traffic()).toMatchObject({ v1: 100 });
   await kill();
