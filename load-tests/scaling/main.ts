@@ -33,7 +33,7 @@ const [faster, seconds] = [countOf('faster', values.faster), countOf('seconds', 
 const tried = values.tried.split(',').map((text) => {
   const requests = Number(text);
   if (requests > 0 && requests <= CONCURRENCY) return requests;
-  return usage(`--tried: found ${text}, expected numbers from 0 to ${CONCURRENCY}, with commas`);
+  return usage(`--tried: found ${text}, expected numbers above 0, to ${CONCURRENCY}, with commas`);
 });
 
 const SIGNALS: Spec = {
