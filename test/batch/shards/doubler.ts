@@ -9,8 +9,8 @@ export interface Doubler {
   /** After so many more requests no one is answered, until it is released; resolves when it is so. */
   holdAfter(requests: number): Promise<void>;
   release(): void;
-  /** Called at each request with their number. */
-  onRequest(listener: (count: number) => void): void;
+  /** Called at each request with their number; it is answered when what this does is done. */
+  onRequest(listener: (count: number) => void | Promise<void>): void;
   close(): void;
 }
 
@@ -23,7 +23,7 @@ interface InferRequest {
 
 export async function startDoubler(): Promise<Doubler> {
   let requests = 0;
-  let listener: (count: number) => void = () => {};
+  let listener: (count: number) => void | Promise<void> = () => {};
   let most = Infinity;
   let held = Promise.withResolvers<void>();
   let released = Promise.withResolvers<void>();
@@ -34,9 +34,9 @@ export async function startDoubler(): Promise<Doubler> {
       response.end('queue');
       return;
     }
-    requests++;
-    listener(requests);
-    if (requests > most) {
+    const count = ++requests;
+    await listener(count);
+    if (count > most) {
       held.resolve();
       await released.promise;
     }
