@@ -32,8 +32,11 @@ export function findWritten(since: string, account: string): string[] {
 }
 
 function deedsSince(since: string): Deed[] {
-  const lines = readFileSync(AUDIT_LOG, 'utf8').trimEnd().split('\n');
-  return lines
+  const text = readFileSync(AUDIT_LOG, 'utf8');
+  // What stands behind the last end of a line is being written.
+  return text
+    .slice(0, text.lastIndexOf('\n'))
+    .split('\n')
     .map((line): Deed => JSON.parse(line))
     .filter(({ stageTimestamp }) => stageTimestamp > since);
 }
