@@ -1,7 +1,5 @@
 import { z } from 'zod';
-
-/** Rows of one answer; the next page is one request away. */
-export const MAX_PAGE = 1000;
+import { MAX_PAGE } from '#domain/page.ts';
 
 /** For pages that begin otherwise than `page`. */
 export const pageLimit = z.coerce.number().int().min(1).max(MAX_PAGE).default(100);

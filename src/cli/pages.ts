@@ -1,3 +1,4 @@
+import { MAX_PAGE } from '#domain/page.ts';
 import type { Call, Client } from './client.ts';
 
 interface Page<T> {
@@ -18,9 +19,6 @@ export async function* readPages<T>(
     after = page.next;
   } while (after !== undefined);
 }
-
-/** Rows of one answer at most, of any list. */
-const MAX_PAGE = 1000;
 
 /** The first `limit` of a list that comes in pages, and whether there are more. */
 export async function listFirst<T>(

@@ -6,8 +6,6 @@ export const MAX_REVISIONS = 500;
 export const MAX_MODELS = 100_000;
 /** Keys are made by people: more is a loop gone wrong. */
 export const MAX_KEYS = 10_000;
-/** Rows that one answer carries at most, whoever asks. */
-export const MAX_PAGE = 1000;
 /** Rows of traffic in one answer: some megabytes. */
 export const MAX_USAGE_PAGE = 10_000;
 /** Rows of measures in one answer: some megabytes. */

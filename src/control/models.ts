@@ -3,6 +3,7 @@ import { type ModelInput, type TrafficTarget, traffic as trafficSchema } from '#
 import { modelKey, revisionKey } from '#domain/names.ts';
 import { parseDocument, parseModel } from '#domain/parse.ts';
 import type { Actor, RevisionRecord } from '#domain/records.ts';
+import { MAX_PAGE } from '#domain/page.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
 import type { Runtime } from '#runtime/runtime.ts';
@@ -13,7 +14,7 @@ import { type Catalog, type ModelEntry, heldKey, makeSplitWrite } from './catalo
 import { checkLabels, checkMatch, checkTraffic, requireModel, resolveSources } from './checks.ts';
 import type { Journal } from './journal.ts';
 import { makeKept } from './kept-split.ts';
-import { MAX_MODELS, MAX_PAGE } from './limits.ts';
+import { MAX_MODELS } from './limits.ts';
 import { makeModelEvents } from './model-events.ts';
 import { checkOwner, ownerOf } from './owner.ts';
 import { resolveTraffic, sharesOf } from './resolve.ts';

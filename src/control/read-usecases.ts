@@ -1,9 +1,10 @@
+import { MAX_PAGE } from '#domain/page.ts';
 import type { Runtime } from '#runtime/runtime.ts';
 import type { Store } from '#store/store.ts';
 import { type Catalog, revisionKeys } from './catalog.ts';
 import { requireModel } from './checks.ts';
 import type { Journal } from './journal.ts';
-import { MAX_PAGE, MAX_USAGE_PAGE } from './limits.ts';
+import { MAX_USAGE_PAGE } from './limits.ts';
 import { requireRole } from './roles.ts';
 import type { UseCases } from './usecases.ts';
 

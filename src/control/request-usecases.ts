@@ -1,8 +1,8 @@
 import type { AsyncRequest, Delivery } from '#domain/async-request.ts';
 import type { Actor } from '#domain/records.ts';
+import { MAX_PAGE } from '#domain/page.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
-import { MAX_PAGE } from './limits.ts';
 import type { AsyncRequests } from './requests/async-requests.ts';
 import { explainNoAnswer } from './requests/desk.ts';
 import { makeWebhookSecret } from './requests/signature.ts';

@@ -1,10 +1,10 @@
 import { modelKey, partsOfModelKey, tombstoneKey } from '#domain/names.ts';
 import type { Actor } from '#domain/records.ts';
+import { MAX_PAGE } from '#domain/page.ts';
 import type { Fate } from '#policies/retention/retention.ts';
 import type { Runtime } from '#runtime/runtime.ts';
 import type { Catalog, ModelEntry } from './catalog.ts';
 import { requireModel } from './checks.ts';
-import { MAX_PAGE } from './limits.ts';
 import type { Deleted } from './retention/deleted.ts';
 import type { Retention } from './retention/retention.ts';
 import { requireRole } from './roles.ts';

@@ -9,13 +9,13 @@ import {
   type ScheduleSpec,
   taskOf,
 } from '#domain/schedule.ts';
+import { MAX_PAGE } from '#domain/page.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
 import type { Artifacts } from '#store/artifacts.ts';
 import type { Catalog } from './catalog.ts';
 import { checkMatch, checkPushed } from './checks.ts';
 import { NO_BATCHES, NO_PROGRAMS } from './job-usecases.ts';
-import { MAX_PAGE } from './limits.ts';
 import { requireRole } from './roles.ts';
 import type { KnownSchedule, ScheduleBook } from './schedules/book.ts';
 import { hasOtherTimes, makeEvent } from './schedules/changes.ts';
