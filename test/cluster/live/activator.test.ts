@@ -31,10 +31,6 @@ describeScenarios("in the place of Knative's activator", STAGE, ({ play }) => {
     expect(await play('autoscaler')).toEqual({ counts: ['200'], woken: 200 });
   });
 
-  test('what was scaled up goes back to zero, and wakes again', async () => {
-    expect(await play('again')).toEqual({ status: 200, cold: 'true' });
-  });
-
   test('one of two is killed while both hold requests: its own end at once, the others are served, and it is back', async () => {
     expect(await play('killed')).toEqual({
       both: true,
@@ -51,5 +47,10 @@ describeScenarios("in the place of Knative's activator", STAGE, ({ play }) => {
       short: ['200'],
       held: { 200: 500 },
     });
+  });
+
+  // After the others: it falls asleep in more than a minute.
+  test('what was scaled up goes back to zero, and wakes again', async () => {
+    expect(await play('again')).toEqual({ status: 200, cold: 'true' });
   });
 });
