@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { createBudget } from '#control/budget.ts';
-import { loadCatalog } from '#control/catalog.ts';
-import { factsOfKey } from '#control/facts.ts';
-import { createJournal } from '#control/journal.ts';
+import { loadCatalog } from '#control/records/catalog.ts';
+import { factsOfKey } from '#control/records/facts.ts';
+import { createJournal } from '#control/records/journal.ts';
 import { createKeepAlive } from '#control/keepalive/keep-alive.ts';
 import { silentLog } from '#lib/log.ts';
 import { createSqliteStore } from '#store/sqlite.ts';

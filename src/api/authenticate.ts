@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from 'hono';
-import type { UseCases } from '#control/usecases.ts';
+import type { UseCases } from '#control/usecases/usecases.ts';
 import type { Actor } from '#domain/records.ts';
 import { ROUSE } from '#lib/command.ts';
 import { Fault } from '#lib/fault.ts';

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Context } from 'hono';
-import type { UseCases } from '#control/usecases.ts';
+import type { UseCases } from '#control/usecases/usecases.ts';
 import type { Actor } from '#domain/records.ts';
 import type { CurlWay } from '#domain/views.ts';
 import type { Clock } from '#lib/clock.ts';

@@ -1,6 +1,6 @@
 import type { JobShown } from '#control/jobs/jobs.ts';
 import type { ScheduleShown } from '#control/schedules/scheduler.ts';
-import type { ModelView } from '#control/usecases.ts';
+import type { ModelView } from '#control/usecases/usecases.ts';
 import { isProgram } from '#domain/job.ts';
 import { hostLabel, partsOfRevisionKey } from '#domain/names.ts';
 import { hasEnded } from '#domain/schedule-run.ts';

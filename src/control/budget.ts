@@ -1,5 +1,5 @@
 import type { RuntimeName } from '#domain/model.ts';
-import type { RevisionFacts } from './facts.ts';
+import type { RevisionFacts } from './records/facts.ts';
 
 /**
  * Who holds how much of the memory budget. A holder keeps what its instances take, those on their way out

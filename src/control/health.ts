@@ -1,4 +1,4 @@
-import type { Catalog } from './catalog.ts';
+import type { Catalog } from './records/catalog.ts';
 import type { RuntimeEvent } from '#runtime/runtime.ts';
 
 /**

@@ -1,9 +1,9 @@
 import type { RevisionDemand, RevisionLoad } from '#bus/messages.ts';
 import type { Report } from '#bus/publisher.ts';
-import type { Autoscaler } from './autoscaler.ts';
-import type { Catalog } from './catalog.ts';
-import type { Drain } from './drain.ts';
-import type { Instances } from './instances.ts';
+import type { Autoscaler } from './autoscaling/autoscaler.ts';
+import type { Catalog } from './records/catalog.ts';
+import type { Drain } from './data-planes/drain.ts';
+import type { Instances } from './instances/instances.ts';
 import type { Leases } from './leases/leases.ts';
 import type { LoadBook } from './load.ts';
 import type { AsyncRequests } from './requests/async-requests.ts';

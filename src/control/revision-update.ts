@@ -3,9 +3,9 @@ import type { Actor, RevisionRecord } from '#domain/records.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
 import type { Write } from '#store/store.ts';
-import { type Catalog, heldKey } from './catalog.ts';
-import type { Journal } from './journal.ts';
-import { resolveTraffic } from './resolve.ts';
+import { type Catalog, heldKey } from './records/catalog.ts';
+import type { Journal } from './records/journal.ts';
+import { resolveTraffic } from './records/resolve.ts';
 import { pinSplit } from './rollout/split.ts';
 
 const ACTOR: Actor = { id: 'system:revisions', role: 'admin' };

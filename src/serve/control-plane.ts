@@ -7,7 +7,7 @@ import { createLocalFetch } from '#api/local.ts';
 import type { BusHost } from '#bus/bus.ts';
 import { createPublisher, type Publisher } from '#bus/publisher.ts';
 import { createClient } from '#cli/client.ts';
-import { type ArtifactKeys, createArtifactKeys } from '#control/artifact-keys.ts';
+import { type ArtifactKeys, createArtifactKeys } from '#control/usecases/artifact-keys.ts';
 import { type Control, createControl } from '#control/control.ts';
 import { isLoopback, urlOf } from '#domain/address.ts';
 import type { Actor } from '#domain/records.ts';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
-import type { UseCases } from '#control/usecases.ts';
+import type { UseCases } from '#control/usecases/usecases.ts';
 import type { Actor } from '#domain/records.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 

@@ -1,6 +1,6 @@
 import { makeModelView, type Places } from '#api/views.ts';
 import { MODEL_UNUSED } from '#control/retention/retention.ts';
-import type { UseCases } from '#control/usecases.ts';
+import type { UseCases } from '#control/usecases/usecases.ts';
 import { modelKey, modelOf } from '#domain/names.ts';
 import type { Actor, EventRecord } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';

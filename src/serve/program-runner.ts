@@ -8,7 +8,7 @@ import {
   type ProgramRunner,
 } from '#control/jobs/program-runner.ts';
 import { MAX_ARTIFACT_BYTES } from '#control/limits.ts';
-import { digestIn, digestOf } from '#control/source.ts';
+import { digestIn, digestOf } from '#control/records/source.ts';
 import {
   ENV_DATA,
   ENV_JOB,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createArtifactKeys } from '#control/artifact-keys.ts';
+import { createArtifactKeys } from '#control/usecases/artifact-keys.ts';
 import { ADMIN, startServer, type TestServer } from './server.ts';
 
 let server: TestServer;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type Catalog, loadCatalog } from '#control/catalog.ts';
+import { type Catalog, loadCatalog } from '#control/records/catalog.ts';
 import type { ModelRecord } from '#domain/records.ts';
 import { createSqliteStore } from '#store/sqlite.ts';
 import type { Store, Write } from '#store/store.ts';

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { type Active, makeActive } from '#control/active.ts';
+import { type Active, makeActive } from '#control/autoscaling/active.ts';
 import { createBudget } from '#control/budget.ts';
-import { loadCatalog } from '#control/catalog.ts';
-import { createGrants } from '#control/grants.ts';
-import { createJournal } from '#control/journal.ts';
+import { loadCatalog } from '#control/records/catalog.ts';
+import { createGrants } from '#control/autoscaling/grants.ts';
+import { createJournal } from '#control/records/journal.ts';
 import { createLoadBook } from '#control/load.ts';
 import { modelSpec, revisionSpec } from '#domain/model.ts';
 import { silentLog } from '#lib/log.ts';

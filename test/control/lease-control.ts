@@ -1,7 +1,7 @@
 import type { BusHost } from '#bus/bus.ts';
 import { createPublisher, type Publisher } from '#bus/publisher.ts';
-import { followDataPlanes } from '#control/data-planes.ts';
-import { createDrain } from '#control/drain.ts';
+import { followDataPlanes } from '#control/data-planes/data-planes.ts';
+import { createDrain } from '#control/data-planes/drain.ts';
 import { createLeases, type Leases } from '#control/leases/leases.ts';
 import { createLoadBook } from '#control/load.ts';
 import { createReportListener } from '#control/reports.ts';

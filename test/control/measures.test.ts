@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { loadCatalog } from '#control/catalog.ts';
+import { loadCatalog } from '#control/records/catalog.ts';
 import { createMeasures } from '#control/measures/measures.ts';
 import { ADMIN, createHarness, deployed, type Harness, program } from './harness.ts';
 

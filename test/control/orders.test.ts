@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { makeActive } from '#control/active.ts';
-import { createOrders } from '#control/orders.ts';
+import { makeActive } from '#control/autoscaling/active.ts';
+import { createOrders } from '#control/autoscaling/orders.ts';
 import { modelSpec, revisionSpec } from '#domain/model.ts';
 import { silentLog } from '#lib/log.ts';
 import type { Runtime, Wanted } from '#runtime/runtime.ts';

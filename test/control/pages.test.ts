@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { rowsOf } from '#control/pages.ts';
+import { rowsOf } from '#control/records/pages.ts';
 import { createSqliteStore } from '#store/sqlite.ts';
 import type { Write } from '#store/store.ts';
 import { createFakeClock } from '#test/fake-clock.ts';

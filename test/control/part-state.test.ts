@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { loadCatalog } from '#control/catalog.ts';
-import { createJournal } from '#control/journal.ts';
-import { loadPartState, type PartState } from '#control/part-state.ts';
+import { loadCatalog } from '#control/records/catalog.ts';
+import { createJournal } from '#control/records/journal.ts';
+import { loadPartState, type PartState } from '#control/records/part-state.ts';
 import { silentLog } from '#lib/log.ts';
 import { createSqliteStore } from '#store/sqlite.ts';
 import type { Store } from '#store/store.ts';

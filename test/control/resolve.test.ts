@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { resolveTraffic, servingOf } from '#control/resolve.ts';
+import { resolveTraffic, servingOf } from '#control/records/resolve.ts';
 import type { RevisionRecord } from '#domain/records.ts';
 
 const revision = (name: string, ordinal: number, state: RevisionRecord['state'] = 'Ready') =>

@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createQueries } from '#control/rollout/queries.ts';
-import { createAsked } from '#control/scaling/asked.ts';
+import { createAsked } from '#control/autoscaling/signals/asked.ts';
 import { rollout as parseRollout } from '#domain/rollout.ts';
 import type { RolloutView } from '#domain/views.ts';
 import { silentLog } from '#lib/log.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { RoutingTarget } from '#domain/routing.ts';
 import { silentLog } from '#lib/log.ts';
-import { createRouteFollower } from '#control/route-follower.ts';
+import { createRouteFollower } from '#control/data-planes/route-follower.ts';
 import { createFakeClock } from '#test/fake-clock.ts';
 import { until } from '#test/until.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { UseCases } from '#control/usecases.ts';
+import type { UseCases } from '#control/usecases/usecases.ts';
 import { modelName, namespaceName, revisionName } from '#domain/names.ts';
 import type { Actor } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';

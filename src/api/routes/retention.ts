@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { CollectionRow, DeletedView } from '#control/usecases.ts';
+import type { CollectionRow, DeletedView } from '#control/usecases/usecases.ts';
 import { namespaceName, revisionKey } from '#domain/names.ts';
 import { parseDocument } from '#domain/parse.ts';
 import type { CollectionRowView } from '#domain/views.ts';

@@ -1,8 +1,8 @@
 import type { Clock } from '#lib/clock.ts';
 import { isProgram, jobKey, type JobRecord, subjectOf } from '#domain/job.ts';
 import type { Store, Stored, Write } from '#store/store.ts';
-import type { Journal, NewEvent } from '../journal.ts';
-import { rowsOf } from '../pages.ts';
+import type { Journal, NewEvent } from '../records/journal.ts';
+import { rowsOf } from '../records/pages.ts';
 import type { JobChange } from './state.ts';
 
 /** The records of jobs. What is shown was acknowledged by the store. */

@@ -5,11 +5,11 @@ import type { ProgramReport } from '#domain/program-job.ts';
 import type { ArtifactRef, Lineage, RevisionRecord } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
 import type { Write } from '#store/store.ts';
-import { planNext } from '../apply.ts';
-import type { Catalog, ModelEntry } from '../catalog.ts';
-import { requireModel } from '../checks.ts';
-import type { NewEvent } from '../journal.ts';
-import { makeKept } from '../kept-split.ts';
+import { planNext } from '../records/apply.ts';
+import type { Catalog, ModelEntry } from '../records/catalog.ts';
+import { requireModel } from '../records/checks.ts';
+import type { NewEvent } from '../records/journal.ts';
+import { makeKept } from '../records/kept-split.ts';
 import type { ProgramResult } from './program-runner.ts';
 import { JOBS } from './state.ts';
 

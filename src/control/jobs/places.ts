@@ -4,8 +4,8 @@ import { revisionSpec, type RuntimeName } from '#domain/model.ts';
 import { modelKey, revisionKey } from '#domain/names.ts';
 import type { RevisionRecord } from '#domain/records.ts';
 import type { Runtime } from '#runtime/runtime.ts';
-import type { Catalog } from '../catalog.ts';
-import { concurrencyOf, specOf } from '../facts.ts';
+import type { Catalog } from '../records/catalog.ts';
+import { concurrencyOf, specOf } from '../records/facts.ts';
 import { ownRevisionKey } from './own-model.ts';
 
 /** Where a batch's rows are scored, and how many requests may be under way there. */

@@ -7,7 +7,7 @@ import type { Clock } from '#lib/clock.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import type { NewMeasure, Store } from '#store/store.ts';
-import type { Catalog } from '../catalog.ts';
+import type { Catalog } from '../records/catalog.ts';
 import type { ControlMetrics } from '../metrics.ts';
 import { wait } from '../wait.ts';
 import { findParent, planRevision } from './next-revision.ts';

@@ -1,6 +1,6 @@
 import type { JobProgress, JobRecord } from '#domain/job.ts';
 import type { Write } from '#store/store.ts';
-import type { NewEvent } from '../journal.ts';
+import type { NewEvent } from '../records/journal.ts';
 import type { Happening } from './state.ts';
 
 /** What a job of one kind is made of, and does. */

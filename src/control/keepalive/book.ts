@@ -19,7 +19,7 @@ import {
 } from '#policies/keepalive/online.ts';
 import { areAlike, isAhead, nextStep, type Plan, stateAfter } from '#policies/keepalive/plan.ts';
 import { fillWorth } from '#policies/keepalive/worth.ts';
-import type { RevisionFacts } from '../facts.ts';
+import type { RevisionFacts } from '../records/facts.ts';
 import { createCalendar } from './calendar.ts';
 
 /**

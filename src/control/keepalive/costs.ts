@@ -1,7 +1,7 @@
 import type { Instance, Runtime } from '#runtime/runtime.ts';
 import type { AdaptiveSeen } from '#policies/keepalive/adaptive.ts';
 import type { Budget } from '../budget.ts';
-import type { RevisionFacts } from '../facts.ts';
+import type { RevisionFacts } from '../records/facts.ts';
 
 /** What keeping, parking and starting a revision costs, as far as was measured. */
 export interface Costs {

@@ -3,9 +3,9 @@ import type { Clock } from '#lib/clock.ts';
 import { Timers } from '#lib/timers.ts';
 import type { Bound } from '#policies/desired.ts';
 import { decideScheduled, type Scheduled } from '#policies/keepalive/schedule.ts';
-import type { Catalog, ModelEntry } from '../catalog.ts';
-import { specOf } from '../facts.ts';
-import type { Journal, NewEvent } from '../journal.ts';
+import type { Catalog, ModelEntry } from '../records/catalog.ts';
+import { specOf } from '../records/facts.ts';
+import type { Journal, NewEvent } from '../records/journal.ts';
 import { createCalendar } from './calendar.ts';
 
 /**

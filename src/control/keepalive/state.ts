@@ -15,7 +15,7 @@ import {
   unpackFleet,
   unpackHistory,
 } from '#policies/keepalive/packed.ts';
-import { rowsOf } from '../pages.ts';
+import { rowsOf } from '../records/pages.ts';
 
 /**
  * What keep-alive has learned, in the store: one record for all models together, one for each revision.

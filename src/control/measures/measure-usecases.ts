@@ -4,11 +4,11 @@ import { formatDuration } from '#domain/units.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Fault, type Problem } from '#lib/fault.ts';
 import type { Store } from '#store/store.ts';
-import type { Catalog, ModelEntry } from '../catalog.ts';
-import { requireModel } from '../checks.ts';
+import type { Catalog, ModelEntry } from '../records/catalog.ts';
+import { requireModel } from '../records/checks.ts';
 import { MAX_MEASURE_PAGE } from '../limits.ts';
 import { requireRole } from '../roles.ts';
-import type { UseCases } from '../usecases.ts';
+import type { UseCases } from '../usecases/usecases.ts';
 
 /** Labels come minutes or days after the request; ids are remembered for longer. */
 const LATEST_MS = 7 * 24 * 3_600_000;

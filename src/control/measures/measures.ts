@@ -2,7 +2,7 @@ import type { MeasureBucket, MeasureRecord } from '#domain/measures.ts';
 import { partsOfModelKey, partsOfRevisionKey } from '#domain/names.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { MeasureQuery, Store } from '#store/store.ts';
-import type { Catalog } from '../catalog.ts';
+import type { Catalog } from '../records/catalog.ts';
 
 /** What was measured of models, for those who judge by it. `since`: ms since the epoch. */
 export interface Measures {

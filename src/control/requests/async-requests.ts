@@ -8,7 +8,7 @@ import { createLoop } from '#lib/loop.ts';
 import type { Pace } from '#policies/requests/pace.ts';
 import type { DeliveryPace } from '#policies/requests/delivery.ts';
 import type { Requests } from '#store/requests/requests.ts';
-import type { Catalog } from '../catalog.ts';
+import type { Catalog } from '../records/catalog.ts';
 import { createDesk, type RequestSettings } from './desk.ts';
 import { createDispatcher } from './dispatcher.ts';
 import { createRequestMetrics } from './metrics.ts';

@@ -6,7 +6,7 @@ import type { Caller } from '#domain/records.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
 import type { RequestQueue } from '#store/requests/requests.ts';
-import type { Catalog } from '../catalog.ts';
+import type { Catalog } from '../records/catalog.ts';
 import { type News, seenOf } from './news.ts';
 
 const ID_BYTES = 20;

@@ -2,10 +2,10 @@ import type { Clock } from '#lib/clock.ts';
 import { decideArtifact } from '#policies/retention/artifacts.ts';
 import type { Fate } from '#policies/retention/retention.ts';
 import type { Artifacts } from '#store/artifacts.ts';
-import type { Catalog } from '../catalog.ts';
+import type { Catalog } from '../records/catalog.ts';
 import { type DeletedBook, digestsOf } from './deleted.ts';
 import type { Watch } from './watch.ts';
-import type { Turns } from '../turns.ts';
+import type { Turns } from '../records/turns.ts';
 
 /** Content that no revision has. */
 export interface FreeArtifact {

@@ -1,6 +1,6 @@
 import type { RevisionRecord, TombstoneRecord } from '#domain/records.ts';
-import { rowsOf } from '../pages.ts';
-import { digestOf } from '../source.ts';
+import { rowsOf } from '../records/pages.ts';
+import { digestOf } from '../records/source.ts';
 import type { Store, Write } from '#store/store.ts';
 
 /** What was deleted at one time, of one model, and can be restored. */

@@ -1,8 +1,8 @@
 import { modelOf, partsOfRevisionKey } from '#domain/names.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Store, Stored, Write } from '#store/store.ts';
-import type { Catalog } from '../catalog.ts';
-import { rowsOf } from '../pages.ts';
+import type { Catalog } from '../records/catalog.ts';
+import { rowsOf } from '../records/pages.ts';
 
 /**
  * When a request came last to each model and revision, in memory, and in the store a little later.

@@ -11,10 +11,10 @@ import { whenSeen } from '#policies/retention/watch.ts';
 import type { RuntimeEvent } from '#runtime/runtime.ts';
 import type { Artifacts } from '#store/artifacts.ts';
 import type { Store } from '#store/store.ts';
-import type { Catalog, ModelEntry } from '../catalog.ts';
-import { specOf } from '../facts.ts';
+import type { Catalog, ModelEntry } from '../records/catalog.ts';
+import { specOf } from '../records/facts.ts';
 import { createCalendar } from '../keepalive/calendar.ts';
-import type { Journal } from '../journal.ts';
+import type { Journal } from '../records/journal.ts';
 import { MAX_TOMBSTONES } from '../limits.ts';
 import type { ControlMetrics } from '../metrics.ts';
 import { isSuperseded } from '../revision-update.ts';
@@ -24,7 +24,7 @@ import { type Deleted, type DeletedBook, loadDeleted } from './deleted.ts';
 import { loadLastUse } from './last-use.ts';
 import { isReachable, seeModel, type SeenOptions } from './seen.ts';
 import { loadWatch } from './watch.ts';
-import type { Turns } from '../turns.ts';
+import type { Turns } from '../records/turns.ts';
 
 /**
  * Clears away what nobody has asked for: models, revisions, what could be restored, and content.

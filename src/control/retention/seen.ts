@@ -3,10 +3,10 @@ import type { RevisionRecord } from '#domain/records.ts';
 import type { RetentionSeen, RevisionSeen } from '#policies/retention/retention.ts';
 import type { Gaps } from '#policies/retention/watch.ts';
 import type { Runtime } from '#runtime/runtime.ts';
-import { type ModelEntry, revisionsOf } from '../catalog.ts';
-import { specOf } from '../facts.ts';
+import { type ModelEntry, revisionsOf } from '../records/catalog.ts';
+import { specOf } from '../records/facts.ts';
 import type { LoadBook } from '../load.ts';
-import type { Reference, ReferencesOf } from '../references.ts';
+import type { Reference, ReferencesOf } from '../records/references.ts';
 import type { LastUse } from './last-use.ts';
 
 export interface SeenOptions {

@@ -7,17 +7,17 @@ import { Fault, messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import { createLoop } from '#lib/loop.ts';
 import { decideRollout } from '#policies/rollout/decide.ts';
-import type { Catalog, ModelEntry } from '../catalog.ts';
-import { specOf } from '../facts.ts';
-import type { NewEvent } from '../journal.ts';
+import type { Catalog, ModelEntry } from '../records/catalog.ts';
+import { specOf } from '../records/facts.ts';
+import type { NewEvent } from '../records/journal.ts';
 import type { ControlMetrics } from '../metrics.ts';
-import type { PartState } from '../part-state.ts';
-import { servingOf } from '../resolve.ts';
+import type { PartState } from '../records/part-state.ts';
+import { servingOf } from '../records/resolve.ts';
 import { actOn, begin, carryOut, end, findPlace, ROLLOUT, type RolloutChange } from './changes.ts';
 import type { OutcomeBook } from './outcomes.ts';
 import { gatherSeen, type Sources } from './seen.ts';
 import { findNew, isOpen, makeSplit } from './split.ts';
-import type { Turns } from '../turns.ts';
+import type { Turns } from '../records/turns.ts';
 
 /**
  * Brings new revisions in, step by step, and back out. Looks at each rollout once in its interval, asks the policy,

@@ -2,9 +2,9 @@ import type { RevisionRecord } from '#domain/records.ts';
 import type { RolloutRecord } from '#domain/rollout.ts';
 import type { RoutingTarget } from '#domain/routing.ts';
 import type { Write } from '#store/store.ts';
-import { type ModelEntry, makeSplitWrite, revisionsOf } from '../catalog.ts';
-import type { Reference } from '../references.ts';
-import { servingOf, sharesOf, type SplitInForce } from '../resolve.ts';
+import { type ModelEntry, makeSplitWrite, revisionsOf } from '../records/catalog.ts';
+import type { Reference } from '../records/references.ts';
+import { servingOf, sharesOf, type SplitInForce } from '../records/resolve.ts';
 
 /**
  * New revisions of it are rolled out: it has the key `rollout`, and people left to Rouse which revision serves. A split

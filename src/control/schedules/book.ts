@@ -8,10 +8,10 @@ import {
 } from '#domain/schedule.ts';
 import { hasEnded, runKey, type ScheduleRun } from '#domain/schedule-run.ts';
 import type { Store, Stored, Write } from '#store/store.ts';
-import type { Journal, NewEvent } from '../journal.ts';
-import { rowsOf } from '../pages.ts';
-import type { Reference, ReferencesOf } from '../references.ts';
-import { pushedFor } from '../source.ts';
+import type { Journal, NewEvent } from '../records/journal.ts';
+import { rowsOf } from '../records/pages.ts';
+import type { Reference, ReferencesOf } from '../records/references.ts';
+import { pushedFor } from '../records/source.ts';
 
 /** A schedule with what its document comes to. */
 export interface KnownSchedule extends Stored<'schedule'> {

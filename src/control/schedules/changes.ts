@@ -2,7 +2,7 @@ import { type ScheduleInput, taskOf } from '#domain/schedule.ts';
 import { runIdOf, type ScheduleRun } from '#domain/schedule-run.ts';
 import type { Actor } from '#domain/records.ts';
 import type { Due } from '#policies/schedules/due.ts';
-import type { NewEvent } from '../journal.ts';
+import type { NewEvent } from '../records/journal.ts';
 import type { KnownSchedule, ScheduleChange } from './book.ts';
 import { type Begun, type Outcome, type Progress, SCHEDULES } from './task.ts';
 

@@ -10,8 +10,8 @@ import { createOwnDataPlane } from '#lib/own-data-plane.ts';
 import { pause } from '#lib/pause.ts';
 import { decideVerdict } from '#policies/schedules/verdict.ts';
 import type { Store } from '#store/store.ts';
-import type { Catalog, ModelEntry } from '../catalog.ts';
-import { requireModel } from '../checks.ts';
+import type { Catalog, ModelEntry } from '../records/catalog.ts';
+import { requireModel } from '../records/checks.ts';
 import { readResponse } from '../requests/http.ts';
 import type { Begun, Task } from './task.ts';
 

@@ -7,7 +7,7 @@ import { Fault, messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import { createLoop } from '#lib/loop.ts';
 import { decideDue, refuseBeside } from '#policies/schedules/due.ts';
-import { createTurns } from '../turns.ts';
+import { createTurns } from '../records/turns.ts';
 import type { KnownSchedule, ScheduleBook } from './book.ts';
 import { makeBegun, makeDue, makeEnded, makeManual, makeNoted, type Step } from './changes.ts';
 import { createScheduleMetrics } from './metrics.ts';

@@ -4,8 +4,8 @@ import { formatDuration, formatTime } from '#domain/units.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Bound } from '#policies/desired.ts';
 import type { Runtime } from '#runtime/runtime.ts';
-import type { Catalog } from '../catalog.ts';
-import { requireModel } from '../checks.ts';
+import type { Catalog } from '../records/catalog.ts';
+import { requireModel } from '../records/checks.ts';
 import type { KnownSchedule, ScheduleBook } from './book.ts';
 import type { Outcome, Progress, Task } from './task.ts';
 

@@ -5,16 +5,16 @@ import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
 import { BY_HAND } from '#policies/selection/moment.ts';
 import type { Write } from '#store/store.ts';
-import { type Catalog, makeSplitWrite, type ModelEntry } from '../catalog.ts';
-import type { NewEvent } from '../journal.ts';
-import { makeKept } from '../kept-split.ts';
+import { type Catalog, makeSplitWrite, type ModelEntry } from '../records/catalog.ts';
+import type { NewEvent } from '../records/journal.ts';
+import { makeKept } from '../records/kept-split.ts';
 import type { ControlMetrics } from '../metrics.ts';
-import type { PartState } from '../part-state.ts';
-import { sharesOf } from '../resolve.ts';
+import type { PartState } from '../records/part-state.ts';
+import { sharesOf } from '../records/resolve.ts';
 import type { Rollouts } from '../rollout/rollouts.ts';
 import { isOpen } from '../rollout/split.ts';
 import { hasFailed } from './failed.ts';
-import type { Turns } from '../turns.ts';
+import type { Turns } from '../records/turns.ts';
 
 /**
  * What selection changes, each in one transaction with what it remembers, and in one turn with all other changes of

@@ -8,9 +8,9 @@ import type { Candidate, Seen } from '#policies/selection/choice.ts';
 import type { Arrivals } from '#policies/selection/quiet.ts';
 import { makeScore, NO_SCORE, type Score } from '#policies/selection/score.ts';
 import type { Store } from '#store/store.ts';
-import { type ModelEntry, revisionsOf } from '../catalog.ts';
+import { type ModelEntry, revisionsOf } from '../records/catalog.ts';
 import type { Measures } from '../measures/measures.ts';
-import { servingOf } from '../resolve.ts';
+import { servingOf } from '../records/resolve.ts';
 import { hasFailed } from './failed.ts';
 
 const MINUTE_MS = 60_000;

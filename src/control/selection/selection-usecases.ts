@@ -1,10 +1,10 @@
 import type { SelectionSpec } from '#domain/selection.ts';
 import { Fault } from '#lib/fault.ts';
-import type { Catalog, ModelEntry } from '../catalog.ts';
-import { requireModel } from '../checks.ts';
-import { specOf } from '../facts.ts';
+import type { Catalog, ModelEntry } from '../records/catalog.ts';
+import { requireModel } from '../records/checks.ts';
+import { specOf } from '../records/facts.ts';
 import { requireRole } from '../roles.ts';
-import type { UseCases } from '../usecases.ts';
+import type { UseCases } from '../usecases/usecases.ts';
 import type { Selection } from './selection.ts';
 
 export function createSelectionUseCases(options: {

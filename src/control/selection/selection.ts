@@ -17,21 +17,21 @@ import { BY_HAND, decideMoment, decideWanted, type Moment } from '#policies/sele
 import { decideQuiet, type Quiet } from '#policies/selection/quiet.ts';
 import { decideChoice } from '#policies/selection/strategies.ts';
 import type { Store } from '#store/store.ts';
-import type { Catalog, ModelEntry } from '../catalog.ts';
-import { specOf } from '../facts.ts';
-import type { Journal } from '../journal.ts';
+import type { Catalog, ModelEntry } from '../records/catalog.ts';
+import { specOf } from '../records/facts.ts';
+import type { Journal } from '../records/journal.ts';
 import type { Measures } from '../measures/measures.ts';
 import type { ControlMetrics } from '../metrics.ts';
-import { loadPartState } from '../part-state.ts';
-import { servingOf } from '../resolve.ts';
+import { loadPartState } from '../records/part-state.ts';
+import { servingOf } from '../records/resolve.ts';
 import { createChanges, type SeenModel } from './changes.ts';
-import type { Reference } from '../references.ts';
+import type { Reference } from '../records/references.ts';
 import type { Rollouts } from '../rollout/rollouts.ts';
 import { isOpen } from '../rollout/split.ts';
 import { gatherArrivals, gatherSeen, namedBy } from './seen.ts';
 import { nextLook } from './timetable.ts';
 import { makeSelectionView } from './view.ts';
-import type { Turns } from '../turns.ts';
+import type { Turns } from '../records/turns.ts';
 
 /**
  * Which revision serves, where the model file leaves that to what is measured.

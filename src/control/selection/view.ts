@@ -1,6 +1,6 @@
 import type { Decided, SelectionState, SelectionView, Strategy } from '#domain/selection.ts';
-import type { ModelEntry } from '../catalog.ts';
-import { servingOf } from '../resolve.ts';
+import type { ModelEntry } from '../records/catalog.ts';
+import { servingOf } from '../records/resolve.ts';
 
 /** What is shown of a selection. `decided`: may be newer than what is stored. */
 export function makeSelectionView(

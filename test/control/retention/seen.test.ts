@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { loadCatalog } from '#control/catalog.ts';
+import { loadCatalog } from '#control/records/catalog.ts';
 import { seeModel } from '#control/retention/seen.ts';
 import { createHarness, deployed, type Harness, program } from '../harness.ts';
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createArtifactKeys } from '#control/artifact-keys.ts';
+import { createArtifactKeys } from '#control/usecases/artifact-keys.ts';
 import { type Batch, type Control, createControl } from '#control/control.ts';
 import type { RetentionDefaults } from '#domain/retention.ts';
 import { silentLog } from '#lib/log.ts';

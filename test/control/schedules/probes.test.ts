@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { loadCatalog } from '#control/catalog.ts';
+import { loadCatalog } from '#control/records/catalog.ts';
 import type { KnownSchedule } from '#control/schedules/book.ts';
 import { createProbes, type Probes } from '#control/schedules/probes.ts';
 import { scheduleDocument, type ScheduleInput } from '#domain/schedule.ts';

@@ -1,5 +1,5 @@
-import { loadCatalog } from '#control/catalog.ts';
-import { createJournal } from '#control/journal.ts';
+import { loadCatalog } from '#control/records/catalog.ts';
+import { createJournal } from '#control/records/journal.ts';
 import { loadScheduleBook, type ScheduleBook } from '#control/schedules/book.ts';
 import { createScheduler } from '#control/schedules/scheduler.ts';
 import type { Outcome, Task } from '#control/schedules/task.ts';
