@@ -10,7 +10,12 @@ import type { Kube } from '../api/kube.ts';
 import type { OwnerReference } from '../api/objects.ts';
 import { PODS, SERVICES } from '../api/resources.ts';
 import type { Servers } from '../manifests/container.ts';
-import { isKeptElsewhere, isMadeFor, modelKeyOfService } from '../manifests/labels.ts';
+import {
+  isKeptElsewhere,
+  isMadeFor,
+  modelKeyOfService,
+  revisionKeyOf,
+} from '../manifests/labels.ts';
 import { serviceName } from '../manifests/names.ts';
 import { rehearse } from './apply.ts';
 import { createCluster } from './cluster.ts';
@@ -140,6 +145,11 @@ export async function createKnativeRuntime(
     await kube.remove(SERVICES, place, made.metadata.uid);
   }
 
+  function isMade(revision: string): boolean {
+    const made = Array.from(cluster.revisionsOf(modelOf(revision)));
+    return pods.hasPods(revision) || made.some((each) => revisionKeyOf(each) === revision);
+  }
+
   /** Another pod takes its place. */
   async function replace(id: string): Promise<void> {
     const pod = pods.podOf(id);
@@ -160,7 +170,7 @@ export async function createKnativeRuntime(
       if (wanted.max > 0) desired.set(workload.key, wanted.desired);
       else desired.delete(workload.key);
       // Of what was deleted while Rouse was away nothing is known but its key: whatever it was, it is a `url` then.
-      const isElsewhere = workload.spec.runtime === 'url' && !pods.hasPods(workload.key);
+      const isElsewhere = workload.spec.runtime === 'url' && !isMade(workload.key);
       if (isElsewhere) return await local.want(workload, wanted);
       if (workload.spec.runtime === 'url' && isOfAnother(modelOf(workload.key))) return;
       loopOf(modelOf(workload.key)).want(workload, wanted);
@@ -180,6 +190,10 @@ export async function createKnativeRuntime(
         Array.from(cluster.services.all())
           .flatMap((each) => modelKeyOfService(each) ?? [])
           .filter((model) => !isOfAnother(model)),
+      revisions: () =>
+        Array.from(cluster.revisions.all())
+          .flatMap((each) => revisionKeyOf(each) ?? [])
+          .filter((key) => !isOfAnother(modelOf(key))),
       route: (model, targets) => loopOf(model).route(targets),
       forget,
     },

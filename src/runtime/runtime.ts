@@ -127,6 +127,8 @@ export interface RuntimePool {
 export interface RuntimeRoutes {
   /** The keys of models for which there is something. */
   models(): readonly string[];
+  /** The keys of revisions for which there is something, with instances or without. */
+  revisions(): readonly string[];
   /** Each of its revisions was ready once. Idempotent. */
   route(model: string, targets: readonly RoutingTarget[]): void;
   /** Removes all that was made for a model. Repeatable. */

@@ -75,6 +75,24 @@ test('what was deleted meanwhile is stopped', async () => {
   await until('all drain or have gone', () => ready().length === 0);
 });
 
+test('of what was deleted meanwhile and has no instances nothing shall run, if its model is still there', async () => {
+  await harness.close();
+  let made: string[] = [];
+  const routes = {
+    models: () => ['default/m'],
+    revisions: () => made,
+    route: () => {},
+    forget: async () => {},
+  };
+  harness = await createHarness({ routes });
+  key = await deployed(harness, { revision: program(), keepAlive: { policy: 'fixed' } });
+  const ordered: [string, number][] = [];
+  harness.runtime.want = async (workload, { max }) => void ordered.push([workload.key, max]);
+  made = [key, 'default/m/v9', 'default/gone/v1'];
+  await harness.restartControl();
+  expect(ordered.filter(([ordered]) => ordered !== key)).toEqual([['default/m/v9', 0]]);
+});
+
 test('what drains is let go when every process that lives has let go of it', async () => {
   await wakeThree();
   await harness.control.useCases.deleteModel(ADMIN, 'default', 'm');

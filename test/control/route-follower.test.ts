@@ -14,6 +14,7 @@ function setUp(made: readonly string[], known: Record<string, readonly RoutingTa
   const clock = createFakeClock();
   const routes = {
     models: () => made,
+    revisions: () => [],
     route: (model: string, targets: readonly RoutingTarget[]) =>
       void said.push(`route ${model} ${targets.map((each) => each.revision).join()}`),
     async forget(model: string) {

@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
+import { makeLostWorkload } from '#control/autoscaling/active.ts';
 import { revisionSpec, type RevisionSpecInput } from '#domain/model.ts';
 import type { KnativeService, KubeObject, Pod, Texts } from '#knative/api/objects.ts';
 import { DEFINITIONS, PODAUTOSCALERS, PODS, REVISIONS, SERVICES } from '#knative/api/resources.ts';
@@ -122,6 +123,24 @@ describe('a model', () => {
     const kept = [made[0], made[2]].map((each) => each && revisionName(each));
     await until('one has gone', () => names().join() === kept.join());
     await ready(workload('v2'));
+  });
+
+  test('keeps none of a revision without pods of which only the key is known any more', async () => {
+    setup = await createKnativeSetup();
+    const { runtime } = setup;
+    const [old, current] = [workload('v1'), workload('v2')];
+    for (const each of [old, current]) await ready(each);
+    runtime.routes.route('shop/digits', [{ revision: 'v2', percent: 100 }]);
+    await runtime.want(old, wanted(0));
+    await until('it sleeps', () => {
+      for (const { id } of runtime.instances(old.key)) setup.knative.drained(id);
+      return runtime.instances(old.key).length === 0;
+    });
+    await until('it has no row', () => rows().join() === 'digits-v2 100');
+    expect(runtime.routes.revisions().toSorted()).toEqual([old.key, current.key]);
+    await runtime.want(makeLostWorkload(old.key), { min: 0, max: 0, desired: 0 });
+    await until('it is removed', () => runtime.routes.revisions().join() === current.key);
+    expect(setup.server.store.all(REVISIONS)).toHaveLength(1);
   });
 
   test('of class hpa is told its bounds, its number by the metric, and has no Revision without instances', async () => {

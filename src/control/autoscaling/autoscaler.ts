@@ -117,6 +117,12 @@ export function createAutoscaler(options: {
     return one;
   }
 
+  /** What was made for revisions that were deleted while control was away. What a model had goes with it. */
+  function lost(): string[] {
+    const made = runtime.routes?.revisions() ?? [];
+    return made.filter((key) => catalog.model(modelOf(key)) && !catalog.revision(key));
+  }
+
   function use(one: Active, now: number): void {
     one.lastRequestAt = now;
     keepAlive.used(one.facts);
@@ -219,8 +225,8 @@ export function createAutoscaler(options: {
 
   return {
     adopt() {
-      const keys = new Set(runtime.instances().map(({ revision }) => revision));
-      reconcileAll(Array.from(keys, adoptOne));
+      const keys = runtime.instances().map(({ revision }) => revision);
+      reconcileAll(Array.from(new Set([...keys, ...lost()]), adoptOne));
     },
     refresh(model) {
       for (const key of actives.ofModel(model)) {

@@ -57,7 +57,7 @@ async function why(type: string): Promise<string[]> {
 
 test('where instances are reached by other ways, too, what ran is unused from its end', async () => {
   await harness.close();
-  const routes = { models: () => [], route: () => {}, forget: async () => {} };
+  const routes = { models: () => [], revisions: () => [], route: () => {}, forget: async () => {} };
   harness = await createHarness({ memory: true, routes });
   // Nothing else leads to a look while it runs and right after that.
   const keepAlive = { policy: 'fixed', idle: '70m' } as const;

@@ -11,7 +11,7 @@ beforeEach(async () => {
 
 afterEach(() => harness.close());
 
-const routes = { models: () => [], route: () => {}, forget: async () => {} };
+const routes = { models: () => [], revisions: () => [], route: () => {}, forget: async () => {} };
 
 test.each([
   ['where ours is the only way, what runs may be idle', false, 'command', false],
