@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Actor } from '#domain/records.ts';
-import { makeNewRequest } from '#test/store/requests/records.ts';
+import { makeNewRequest, upTo } from '#test/store/requests/records.ts';
 import { JSON_TYPE, startServer, type TestServer } from './server.ts';
 
 const PATH = '/api/v1/namespaces/default';
@@ -23,7 +23,7 @@ async function add(webhook?: string): Promise<string> {
 /** All that there is has ended. */
 async function answerAll(): Promise<void> {
   const { requests } = server.requests;
-  for (const { request } of await requests.take('default/digits', 100, LATER)) {
+  for (const { request } of await requests.take('default/digits', upTo(100), LATER)) {
     const answer = { status: 418, fields: 'Content-Type: text/html\r\n', body: Buffer.from('<b>') };
     await requests.settle(request.id, 1, { state: 'done', reason: '', answer }, LATER);
   }
@@ -78,7 +78,7 @@ test('webhooks that were given up are listed, and sent again when that is asked 
   await add('https://hooks.example/');
   await answerAll();
   const { deliveries } = server.requests;
-  const [{ id } = { id: '' }] = await deliveries.take('https://hooks.example', 1, LATER);
+  const [{ id } = { id: '' }] = await deliveries.take('https://hooks.example', upTo(1), LATER);
   await deliveries.settle(id, 1, { state: 'dead', at: LATER, reason: 'gone' });
   const dead = await server.send({ path: `${PATH}/deliveries?state=dead` });
   expect(dead.json()).toMatchObject({ items: [{ id, reason: 'gone' }] });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeWebhookSecret } from '#control/requests/signature.ts';
-import { makeNewRequest } from '#test/store/requests/records.ts';
+import { makeNewRequest, upTo } from '#test/store/requests/records.ts';
 import { createWorld, type World } from './world.ts';
 
 /** It is not due before: nothing here sends it. */
@@ -20,7 +20,7 @@ async function add(): Promise<string> {
 
 async function answer(): Promise<void> {
   const { requests } = world.server.requests;
-  for (const { request } of await requests.take('default/digits', 9, LATER)) {
+  for (const { request } of await requests.take('default/digits', upTo(9), LATER)) {
     const answered = { status: 200, fields: '', body: Buffer.from([0, 255]) };
     const outcome = { state: 'done', reason: '', answer: answered } as const;
     await requests.settle(request.id, 1, outcome, LATER);
@@ -52,7 +52,7 @@ test('webhooks that were given up come first, and are sent again', async () => {
   const id = await add();
   await answer();
   const { deliveries } = world.server.requests;
-  const taken = await deliveries.take('https://hooks.example', 9, LATER);
+  const taken = await deliveries.take('https://hooks.example', upTo(9), LATER);
   for (const { id: each } of taken) {
     await deliveries.settle(each, 1, { state: 'dead', at: LATER, reason: 'gone' });
   }
@@ -77,7 +77,7 @@ test('of webhooks, too, in whatever state they are', async () => {
   const id = await add();
   await answer();
   const { deliveries } = world.server.requests;
-  for (const { id: each } of await deliveries.take('https://hooks.example', 9, LATER)) {
+  for (const { id: each } of await deliveries.take('https://hooks.example', upTo(9), LATER)) {
     await deliveries.settle(each, 1, { state: 'dead', at: LATER, reason: 'gone' });
   }
   const one = await world.run(['get', 'deliveries', '--limit', '1']);

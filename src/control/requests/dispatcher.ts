@@ -10,9 +10,9 @@ import type { Sender, Sent } from './send.ts';
 
 /**
  * More than the instances of a model take at once, mostly: the rest waits in the model's own queue, behind all that is not
- * asynchronous, while the disk takes what has ended. In all fewer than bodies that a small machine has room for.
+ * asynchronous, while the disk takes what has ended. Their bodies are in memory until they have ended.
  */
-const LIMITS = { perLane: 128, inAll: 256 };
+const LIMITS = { perLane: 128, inAll: 256, bytes: 64 * 2 ** 20 };
 
 export interface Dispatcher extends LaneRunner {
   /** It is not wanted any more: breaks it off, if it runs here. */
@@ -80,9 +80,13 @@ export function createDispatcher(options: {
     return isAgain && decision.pauses ? Math.min(decision.afterMs, pace.longestMs) : 0;
   }
 
-  const runner = createLaneRunner({ ...options, source: queue, run, limits: LIMITS });
+  const runner = createLaneRunner({ ...options, source: queue, bytesOf, run, limits: LIMITS });
   return {
     ...runner,
     stop: (id) => running.get(id)?.abort(),
   };
+}
+
+function bytesOf({ content }: Taken): number {
+  return content.fields.length + content.body.length;
 }

@@ -2,7 +2,7 @@ import type { Clock, Timer } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import { createLoop } from '#lib/loop.ts';
-import type { Lanes } from '#store/requests/requests.ts';
+import type { Lanes, Room } from '#store/requests/requests.ts';
 
 /** What was put off is due to within this. */
 const LOOK_MS = 500;
@@ -15,7 +15,17 @@ export interface LaneLimits {
   /** Running at once. */
   readonly perLane: number;
   readonly inAll: number;
+  /** Of what runs in all of them, until it has ended. */
+  readonly bytes: number;
 }
+
+/** What runs in a lane. */
+interface Held {
+  readonly count: number;
+  readonly bytes: number;
+}
+
+const NOTHING: Held = { count: 0, bytes: 0 };
 
 export interface LaneRunner {
   /** There may be something due. */
@@ -28,32 +38,39 @@ export interface LaneRunner {
  * Takes what is due and runs it.
  *
  * Invariants:
- * 1. In each lane at most `perLane` run, and `inAll` in all of them.
- * 2. A lane has at most twice as much as it leaves free: so there is room for others, however many of its own never end.
- *    Source: A. Choudhury, E. Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches", 1998.
+ * 1. In each lane at most `perLane` run, and `inAll` in all of them, with at most `bytes`, or by one more than that.
+ * 2. A lane has at most twice as much as it leaves free, places and bytes (by one more): so there is room for others,
+ *    however many of its own never end. Source: A. Choudhury, E. Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches", 1998.
  * 3. While there is room a lane with something due is served whatever the others do: lanes take turns in being first.
  */
 export function createLaneRunner<T>(options: {
   source: Lanes<T>;
+  /** That it takes in memory. */
+  bytesOf: (item: T) => number;
   /** Gives for how long its lane is left alone, ms; 0: not at all. What it throws is logged. */
   run: (item: T, signal: AbortSignal) => Promise<number>;
   limits: LaneLimits;
   clock: Clock;
   log: Log;
 }): LaneRunner {
-  const { source, run, limits, clock, log } = options;
+  const { source, bytesOf, run, limits, clock, log } = options;
   const atOnce = Math.ceil(limits.perLane / BATCHES);
   const closing = new AbortController();
-  const running = new Map<string, number>();
+  const running = new Map<string, Held>();
+  let bytes = 0;
   const pauses = new Map<string, Timer>();
   const runs = new Set<Promise<void>>();
   let first = '';
 
-  function roomIn(lane: string): number {
-    if (pauses.has(lane)) return 0;
-    const own = running.get(lane) ?? 0;
-    const free = limits.inAll - runs.size;
-    return Math.min(limits.perLane - own, Math.ceil((SHARE * free - own) / (1 + SHARE)));
+  /** Undefined: none, or so little that it is not worth a commit. */
+  function roomIn(lane: string): Room | undefined {
+    if (pauses.has(lane)) return undefined;
+    const own = running.get(lane) ?? NOTHING;
+    const places = Math.ceil(shareOf(limits.inAll - runs.size, own.count));
+    const count = Math.min(limits.perLane - own.count, places);
+    const room = { count, bytes: shareOf(limits.bytes - bytes, own.bytes) };
+    const isWorthIt = count > 0 && room.bytes > 0 && count >= Math.min(atOnce, own.count);
+    return isWorthIt ? room : undefined;
   }
 
   async function step(): Promise<void> {
@@ -61,22 +78,29 @@ export function createLaneRunner<T>(options: {
     const turn = lanes.findIndex((lane) => lane > first);
     for (const lane of [...lanes.slice(Math.max(0, turn)), ...lanes.slice(0, Math.max(0, turn))]) {
       const room = roomIn(lane);
-      if (room <= 0 || room < Math.min(atOnce, running.get(lane) ?? 0)) continue;
+      if (!room) continue;
       first = lane;
       for (const item of await source.take(lane, room, clock.now())) begin(lane, item);
     }
   }
 
   function begin(lane: string, item: T): void {
-    running.set(lane, (running.get(lane) ?? 0) + 1);
+    const size = bytesOf(item);
+    hold(lane, 1, size);
     const one = runOne(lane, item).finally(() => {
       runs.delete(one);
-      const left = (running.get(lane) ?? 0) - 1;
-      if (left > 0) running.set(lane, left);
-      else running.delete(lane);
+      hold(lane, -1, -size);
       loop.ask();
     });
     runs.add(one);
+  }
+
+  function hold(lane: string, more: 1 | -1, moreBytes: number): void {
+    const before = running.get(lane) ?? NOTHING;
+    const held = { count: before.count + more, bytes: before.bytes + moreBytes };
+    if (held.count > 0) running.set(lane, held);
+    else running.delete(lane);
+    bytes += moreBytes;
   }
 
   async function runOne(lane: string, item: T): Promise<void> {
@@ -112,4 +136,9 @@ export function createLaneRunner<T>(options: {
       await Promise.all(runs);
     },
   };
+}
+
+/** What one that has `own` may have more of what is left free. */
+function shareOf(free: number, own: number): number {
+  return (SHARE * free - own) / (1 + SHARE);
 }

@@ -13,8 +13,8 @@ import { createLaneRunner, type LaneRunner } from './lanes.ts';
 import type { Poster, Posted } from './post.ts';
 import { makeWebhookSecret, signWebhook } from './signature.ts';
 
-/** A receiver gets no more than this at once, and slow ones leave room for others. */
-const LIMITS = { perLane: 32, inAll: 128 };
+/** A receiver gets no more than this at once, and slow ones leave room for others. A webhook has hardly a kilobyte. */
+const LIMITS = { perLane: 32, inAll: 128, bytes: Infinity };
 
 /**
  * Tells webhooks what became of requests.
@@ -66,7 +66,13 @@ export function createWebhooks(options: {
     return 0;
   }
 
-  return createLaneRunner({ ...options, source: deliveries, run, limits: LIMITS });
+  return createLaneRunner({
+    ...options,
+    source: deliveries,
+    bytesOf: () => 0,
+    run,
+    limits: LIMITS,
+  });
 }
 
 /** As Standard Webhooks has it. Without the answer: who may read that fetches it. */

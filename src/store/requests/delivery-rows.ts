@@ -7,7 +7,7 @@ import {
   type DeliveryState,
 } from '#domain/async-request.ts';
 import { createDueLanes } from './lanes.ts';
-import type { DeliveryQueue } from './requests.ts';
+import type { DeliveryQueue, Room } from './requests.ts';
 
 type Row = Record<string, unknown>;
 type Settled = Parameters<DeliveryQueue['settle']>[2];
@@ -35,6 +35,12 @@ export function createDeliveryRows(db: DatabaseSync) {
     `UPDATE delivery SET state = 'waiting', next_at = ?, reason = 'Rouse ended while it was sent'
        WHERE state = 'sending'`,
   );
+  const newest = db.prepare(
+    'SELECT max(max(created_at), coalesce(max(ended_at), 0)) AS at FROM delivery',
+  );
+  const moveBack = db.prepare(
+    'UPDATE delivery SET created_at = created_at - ?1, next_at = next_at - ?1, ended_at = ended_at - ?1',
+  );
   const page = db.prepare(
     `SELECT * FROM delivery WHERE namespace = ?1 AND (?2 IS NULL OR state = ?2) AND id > ?3 ORDER BY id LIMIT ?4`,
   );
@@ -47,7 +53,7 @@ export function createDeliveryRows(db: DatabaseSync) {
       const lane = new URL(webhook).origin;
       insert.run(deliveryId(id), seq, id, namespace, lane, webhook, now, now);
     },
-    take: (lane: string, count: number, now: number): Delivery[] =>
+    take: (lane: string, { count }: Room, now: number): Delivery[] =>
       turn.all(lane, now, count).map(({ id }) => deliveryOf(begin.get(String(id)) ?? {})),
     settle(id: string, attempt: number, { state, at, reason }: Settled): Delivery | undefined {
       const row = one.get(id);
@@ -67,6 +73,8 @@ export function createDeliveryRows(db: DatabaseSync) {
       }
       return counts;
     },
+    newest: (): number => Number(newest.get()?.['at'] ?? 0),
+    moveBack: (ms: number): void => void moveBack.run(ms),
     recover: (now: number): number => Number(recover.run(now).changes),
   };
 }

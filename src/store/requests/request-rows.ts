@@ -11,6 +11,7 @@ import type {
   RequestCounts,
   RequestLimits,
   RequestQuery,
+  Room,
   StoredAnswer,
   Taken,
 } from './requests.ts';
@@ -42,7 +43,8 @@ export function createRequestRows(
     'SELECT a.* FROM answer a JOIN request r ON r.seq = a.seq WHERE r.id = ?',
   );
   const turn = db.prepare(
-    `SELECT seq FROM request WHERE state = 'waiting' AND lane = ? AND next_at <= ? ORDER BY priority, seq LIMIT ?`,
+    `SELECT seq, bytes FROM request WHERE state = 'waiting' AND lane = ? AND next_at <= ?
+       ORDER BY priority, seq LIMIT ?`,
   );
   const begin = db.prepare(
     `UPDATE request SET state = 'running', attempts = attempts + 1, reason = '' WHERE seq = ? RETURNING *`,
@@ -58,6 +60,13 @@ export function createRequestRows(
   );
   const recover = db.prepare(
     `UPDATE request SET state = 'waiting', next_at = ?, reason = 'Rouse ended while it ran' WHERE state = 'running'`,
+  );
+  const newest = db.prepare(
+    'SELECT max(max(created_at), coalesce(max(ended_at), 0)) AS at FROM request',
+  );
+  const moveBack = db.prepare(
+    `UPDATE request SET created_at = created_at - ?1, begin_by = begin_by - ?1, next_at = next_at - ?1,
+       ended_at = ended_at - ?1`,
   );
   const kept = db.prepare('SELECT value FROM counter WHERE name = ?');
   const states = db.prepare('SELECT state, count(*) AS count FROM request GROUP BY state');
@@ -119,11 +128,11 @@ export function createRequestRows(
       const { request, host, idempotencyKey } = added;
       const { namespace, model, webhook = null } = request;
       const lane = modelKey(namespace, model);
-      const digest = digestOf(request.method, request.target, added.content.body);
+      const digest = digestOf(...partsOf(added));
       const name =
         idempotencyKey === undefined ? null : digestOf(request.caller, lane, idempotencyKey);
       const known = name && same.get(name);
-      if (known) return repeat(known, digest);
+      if (known) return repeat(known, request, digest);
       const bytes = sizeOf(added.content);
       makeRoom(request.caller, bytes);
       const [caller, { method, target, createdAt, beginBy }] = [request.caller, request];
@@ -148,10 +157,10 @@ export function createRequestRows(
         .all(`${namespace}/`, `${namespace}0`, lane, state ?? null, before ?? null, limit)
         .map(requestOf);
     },
-    take: (lane: string, count: number, now: number): Taken[] =>
-      turn.all(lane, now, count).map(({ seq }) => {
-        const row = begin.get(Number(seq));
-        const stored = content.get(Number(seq));
+    take: (lane: string, room: Room, now: number): Taken[] =>
+      firstThatFit(turn.all(lane, now, room.count), room.bytes).map((waiting) => {
+        const row = begin.get(seqOf(waiting));
+        const stored = content.get(seqOf(waiting));
         if (!stored) throw new Fault('internal', `request ${String(row?.['id'])} has no content`);
         return {
           request: requestOf(row),
@@ -185,9 +194,21 @@ export function createRequestRows(
       }
       return { ...count, bytes: Number(kept.get('bytes')?.['value']) };
     },
+    newest: (): number => Number(newest.get()?.['at'] ?? 0),
+    moveBack: (ms: number): void => void moveBack.run(ms),
     recover: (now: number): number => Number(recover.run(now).changes),
     forget: (now: number): number => Number(forget.run(now - limits.keepMs, STEP).changes),
   };
+}
+
+/** None overtakes one that is too large for now. */
+function firstThatFit(rows: readonly Row[], bytes: number): readonly Row[] {
+  let left = bytes;
+  const past = rows.findIndex((row, index) => {
+    left -= Number(row['bytes']);
+    return left < 0 && index > 0;
+  });
+  return past < 0 ? rows : rows.slice(0, past);
 }
 
 /** Prepared when it is asked for: seldom, by people. */
@@ -199,14 +220,32 @@ function createList(db: DatabaseSync) {
   );
 }
 
-function repeat(known: Row, digest: Buffer): { request: AsyncRequest; repeated: boolean } {
+/**
+ * What makes a request the same: what the model gets, and who is told. Not its other fields, such as those of a trace, and
+ * not how urgent it is: who sends it again has less time left.
+ */
+function partsOf({ request, content }: NewRequest): (string | Uint8Array)[] {
+  const { method, target, webhook = '' } = request;
+  const about = content.fields.split('\r\n').filter((line) => /^content-/i.test(line));
+  return [method, target, webhook, about.join('\r\n'), content.body];
+}
+
+function repeat(
+  known: Row,
+  { method, target, webhook }: AsyncRequest,
+  digest: Buffer,
+): { request: AsyncRequest; repeated: boolean } {
   const stored = known['digest'];
-  if (stored instanceof Uint8Array && digest.equals(stored)) {
-    return { request: requestOf(known), repeated: true };
-  }
+  const request = requestOf(known);
+  if (stored instanceof Uint8Array && digest.equals(stored)) return { request, repeated: true };
+  const what =
+    (request.method !== method && 'another method') ||
+    (request.target !== target && 'another path') ||
+    (request.webhook !== webhook && 'another Rouse-Webhook') ||
+    'another body, or other Content- fields';
   throw new Fault(
-    'conflict',
-    'another request came with this Idempotency-Key before: a new request needs a new one',
+    'invalid',
+    `Idempotency-Key: the request that came with it before had ${what}; expected the same request, or a new key`,
   );
 }
 

@@ -61,15 +61,22 @@ export interface RequestCounts {
 export interface Lanes<T> {
   /** Those with something that is due. */
   lanes(now: number): Promise<string[]>;
-  /** At most so many of what is due, the most urgent first; durably taken when it resolves. */
-  take(lane: string, count: number, now: number): Promise<T[]>;
+  /** Of what is due, the most urgent first, as much as there is room for; durably taken when it resolves. */
+  take(lane: string, room: Room, now: number): Promise<T[]>;
+}
+
+export interface Room {
+  readonly count: number;
+  /** Of their content, which whoever takes them has in memory. The first one may have more. */
+  readonly bytes: number;
 }
 
 /** Lanes are models: `namespace/model`. All that changes something is durable when it resolves. */
 export interface RequestQueue extends Lanes<Taken> {
   /**
    * One with the same idempotency key of the same caller and model is not stored again: `repeated`, with what is
-   * stored. Fault `conflict` when that says something else; `queue_full` when there is no room.
+   * stored. Fault `invalid` when that is another request: its method, path, body, `Content-` fields or webhook differ;
+   * `queue_full` when there is no room.
    */
   add(request: NewRequest): Promise<{ request: AsyncRequest; repeated: boolean }>;
   get(id: string): Promise<AsyncRequest | undefined>;
@@ -120,7 +127,10 @@ export interface DeliveryQueue extends Lanes<Delivery> {
 export interface Requests {
   readonly requests: RequestQueue;
   readonly deliveries: DeliveryQueue;
-  /** What had been taken when the last holder died is due again; how many of each. */
+  /**
+   * What had been taken when the last holder died is due again; how many of each. Where that one's clock was ahead of `now`,
+   * all times are so much earlier, or what waits and is kept would wait and be kept for as long as the clock was wrong.
+   */
   recover(now: number): Promise<{ requests: number; deliveries: number }>;
   /** Forgets what ended longer ago than is kept, some at a time, unless somebody is still to be told of it. */
   forget(now: number): Promise<number>;

@@ -26,7 +26,7 @@ export async function createSqliteRequests(options: {
   return {
     requests: {
       lanes: async (now) => read(() => requests.lanes(now)),
-      take: (lane, count, now) => change(() => requests.take(lane, count, now)),
+      take: (lane, room, now) => change(() => requests.take(lane, room, now)),
       add: (added) => change(() => requests.add(added)),
       get: async (id) => read(() => requests.get(id)),
       answer: async (id) => read(() => requests.answer(id)),
@@ -39,14 +39,18 @@ export async function createSqliteRequests(options: {
     },
     deliveries: {
       lanes: async (now) => read(() => deliveries.lanes(now)),
-      take: (lane, count, now) => change(() => deliveries.take(lane, count, now)),
+      take: (lane, room, now) => change(() => deliveries.take(lane, room, now)),
       settle: (id, attempt, outcome) => change(() => deliveries.settle(id, attempt, outcome)),
       replay: (id, now) => change(() => deliveries.replay(id, now)),
       list: async (query) => read(() => deliveries.list(query)),
       counts: async () => read(() => deliveries.counts()),
     },
     recover: (now) =>
-      change(() => ({ requests: requests.recover(now), deliveries: deliveries.recover(now) })),
+      change(() => {
+        const ahead = Math.max(requests.newest(), deliveries.newest()) - now;
+        if (ahead > 0) for (const rows of [requests, deliveries]) rows.moveBack(ahead);
+        return { requests: requests.recover(now), deliveries: deliveries.recover(now) };
+      }),
     forget: (now) => change(() => requests.forget(now)),
     close: async () => close(),
   };

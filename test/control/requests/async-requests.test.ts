@@ -1,5 +1,5 @@
 import type { RequestListener } from 'node:http';
-import { text } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import type { RequestInquiry } from '#bus/requests.ts';
 import { until } from '#test/until.ts';
@@ -176,6 +176,33 @@ test.each([
   const reply = await harness.ask({ type: 'submit', submission: makeSubmission(change) });
   expect(reply).toMatchObject({ what: 'fault', code });
   expect(reply).toHaveProperty('message', expect.stringContaining(words));
+});
+
+test('of large bodies as many are in hand as memory is meant for, and all of them arrive', async () => {
+  const size = 4 * 2 ** 20;
+  const body = Buffer.alloc(size, 1).toString('base64');
+  const held: (() => void)[] = [];
+  let most = 0;
+  let isHeld = true;
+  const harness = await start(async (incoming, response) => {
+    const received = await buffer(incoming);
+    expect(received.length).toBe(size);
+    const answer = (): void => OK(incoming, response);
+    if (isHeld) held.push(answer);
+    else answer();
+    const { running } = await harness.requests.store.requests.counts();
+    most = Math.max(most, running * size);
+  });
+  // One after the other: all of them at once would be in memory here.
+  const ids: string[] = [];
+  for (let count = 0; count < 24; count++) {
+    ids.push(await harness.submit({ model: `m${count % 2}`, target: '/', body }));
+  }
+  await until('some are held', () => held.length >= 8);
+  isHeld = false;
+  for (const answer of held) answer();
+  for (const id of ids) await harness.untilState(id, 'done');
+  expect(most).toBeLessThanOrEqual(68 * 2 ** 20);
 });
 
 test('one model that has no room keeps nothing from another', async () => {

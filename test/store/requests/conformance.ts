@@ -1,7 +1,12 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { AsyncRequest } from '#domain/async-request.ts';
-import type { RequestLimits, Requests, StoredAnswer } from '#store/requests/requests.ts';
-import { makeNewRequest, NOW } from './records.ts';
+import type {
+  NewRequest,
+  RequestLimits,
+  Requests,
+  StoredAnswer,
+} from '#store/requests/requests.ts';
+import { makeNewRequest, NOW, upTo } from './records.ts';
 
 const LIMITS: RequestLimits = { requests: 1000, bytes: 2 ** 20, keepMs: 60_000 };
 const HOOK = 'https://hooks.example/a?b=1';
@@ -39,7 +44,7 @@ export function testRequests(
     /** Taken and settled, as far as to its end. */
     async function answered(store: Requests, change: Partial<AsyncRequest> = {}, at = NOW) {
       const { id } = await add(store, change);
-      await store.requests.take('default/digits', 1, NOW);
+      await store.requests.take('default/digits', upTo(1), NOW);
       const outcome = { state: 'done', reason: '', answer } as const;
       await store.requests.settle(id, 1, outcome, at);
       return id;
@@ -52,12 +57,12 @@ export function testRequests(
       expect(repeated).toBe(false);
       expect(request).toEqual(added.request);
       expect(await requests.get(request.id)).toEqual(added.request);
-      const [taken] = await requests.take('default/digits', 5, NOW);
+      const [taken] = await requests.take('default/digits', upTo(5), NOW);
       expect(taken?.request).toMatchObject({ id: request.id, state: 'running', attempts: 1 });
       expect(taken?.host).toBe('localhost');
       expect(taken?.content.fields).toBe(added.content.fields);
       expect(Buffer.from(taken?.content.body ?? []).toString()).toBe('ü\0');
-      expect(await requests.take('default/digits', 5, NOW)).toEqual([]);
+      expect(await requests.take('default/digits', upTo(5), NOW)).toEqual([]);
     });
 
     test('a lane is a model with something due, and is taken from by priority, then in order', async () => {
@@ -71,9 +76,24 @@ export function testRequests(
       await requests.add(makeNewRequest({ namespace: 'other', model: 'chat' }));
       expect((await requests.lanes(NOW)).toSorted()).toEqual(['default/digits', 'other/chat']);
       expect((await requests.lanes(NOW + 1)).length).toBe(3);
-      const taken = await requests.take('default/digits', 3, NOW);
+      const taken = await requests.take('default/digits', upTo(3), NOW);
       expect(taken.map(({ request }) => request.id)).toEqual([ids[2], ids[1], ids[3]]);
       expect(await requests.lanes(NOW - 1)).toEqual([]);
+    });
+
+    test('what is taken has no more bytes than there is room for, but for one alone; none overtakes it', async () => {
+      const store = await setUp();
+      const overhead = makeNewRequest().content.fields.length;
+      const sizes = [300, 100, 900, 100].map((size) => 'x'.repeat(size - overhead));
+      for (const body of sizes) await add(store, {}, body);
+      const takeOf = async (bytes: number): Promise<number[]> => {
+        const taken = await store.requests.take('default/digits', { count: 9, bytes }, NOW);
+        return taken.map(({ content }) => content.body.length + overhead);
+      };
+      expect(await takeOf(400)).toEqual([300, 100]);
+      expect(await takeOf(899)).toEqual([900]);
+      expect(await takeOf(1)).toEqual([100]);
+      expect(await takeOf(1)).toEqual([]);
     });
 
     test('the answer is stored once, by the attempt that runs', async () => {
@@ -81,7 +101,7 @@ export function testRequests(
       const { request } = await requests.add(makeNewRequest());
       const outcome = { state: 'done', reason: '', answer } as const;
       expect(await requests.settle(request.id, 0, outcome, NOW)).toBeUndefined();
-      await requests.take('default/digits', 1, NOW);
+      await requests.take('default/digits', upTo(1), NOW);
       expect(await requests.settle(request.id, 2, outcome, NOW)).toBeUndefined();
       const ended = await requests.settle(request.id, 1, outcome, NOW + 5);
       expect(ended).toMatchObject({ state: 'done', status: 200, endedAt: NOW + 5 });
@@ -94,29 +114,71 @@ export function testRequests(
     test('what shall be sent again is taken again, not before its time, as another attempt', async () => {
       const { requests } = await setUp();
       const { request } = await requests.add(makeNewRequest());
-      await requests.take('default/digits', 1, NOW);
+      await requests.take('default/digits', upTo(1), NOW);
       const again = { state: 'waiting', at: NOW + 100, reason: 'busy' } as const;
       const waiting = await requests.settle(request.id, 1, again, NOW);
       expect(waiting).toMatchObject({ state: 'waiting', nextAt: NOW + 100, reason: 'busy' });
-      expect(await requests.take('default/digits', 1, NOW + 99)).toEqual([]);
-      const [taken] = await requests.take('default/digits', 1, NOW + 100);
+      expect(await requests.take('default/digits', upTo(1), NOW + 99)).toEqual([]);
+      const [taken] = await requests.take('default/digits', upTo(1), NOW + 100);
       expect(taken?.request.attempts).toBe(2);
     });
 
     test('what ran when the holder died is due again, and its old attempt counts no more', async () => {
       const store = await setUp();
       const { id } = await add(store, { webhook: HOOK });
-      await store.requests.take('default/digits', 1, NOW);
+      await store.requests.take('default/digits', upTo(1), NOW);
       expect(await store.recover(NOW + 1)).toEqual({ requests: 1, deliveries: 0 });
       const outcome = { state: 'done', reason: '', answer } as const;
       expect(await store.requests.settle(id, 1, outcome, NOW)).toBeUndefined();
-      await store.requests.take('default/digits', 1, NOW + 1);
+      await store.requests.take('default/digits', upTo(1), NOW + 1);
       await store.requests.settle(id, 2, outcome, NOW + 1);
       const [lane = ''] = await store.deliveries.lanes(NOW + 1);
-      await store.deliveries.take(lane, 1, NOW + 1);
+      await store.deliveries.take(lane, upTo(1), NOW + 1);
       expect(await store.recover(NOW + 2)).toEqual({ requests: 0, deliveries: 1 });
-      const [delivery] = await store.deliveries.take(lane, 1, NOW + 2);
+      const [delivery] = await store.deliveries.take(lane, upTo(1), NOW + 2);
       expect(delivery).toMatchObject({ id: id.replace('rq_', 'msg_'), attempts: 2 });
+    });
+
+    test.each([{ back: 24 * 3_600_000 }, { back: 10 * 365 * 24 * 3_600_000 }])(
+      'of a clock that was $back ms ahead when all came, nothing waits or is kept for longer',
+      async ({ back }) => {
+        const store = await setUp();
+        const ended = await answered(store, { webhook: HOOK });
+        const again = await add(store);
+        await store.requests.take('default/digits', upTo(1), NOW);
+        const outcome = { state: 'waiting', at: NOW + 500, reason: 'busy' } as const;
+        await store.requests.settle(again.id, 1, outcome, NOW);
+        const late = await add(store, { model: 'late', beginBy: NOW + 1000, nextAt: NOW });
+        const now = NOW - back;
+        await store.recover(now);
+        expect(await store.requests.get(again.id)).toMatchObject({
+          createdAt: now,
+          nextAt: now + 500,
+          beginBy: now + 3_600_000,
+        });
+        expect(await store.requests.expire(now + 999)).toEqual([]);
+        expect(await store.requests.expire(now + 1000)).toEqual([late.id]);
+        const [{ id } = { id: '' }] = await store.deliveries.take(
+          'https://hooks.example',
+          upTo(1),
+          now,
+        );
+        await store.deliveries.settle(id, 1, { state: 'delivered', at: now, reason: '' });
+        expect(await store.forget(now + LIMITS.keepMs)).toBe(0);
+        expect(await store.forget(now + LIMITS.keepMs + 1)).toBe(1);
+        expect(await store.requests.get(ended)).toBeUndefined();
+      },
+    );
+
+    test('a clock that was set forward is time that has passed: deadlines too, and nothing waits for ever', async () => {
+      const store = await setUp();
+      const open = await add(store, { beginBy: NOW + 1000, webhook: HOOK });
+      const far = NOW + 10 * 365 * 24 * 3_600_000;
+      await store.recover(far);
+      expect(await store.requests.expire(far)).toEqual([open.id]);
+      expect(await store.requests.get(open.id)).toMatchObject({ state: 'expired', endedAt: far });
+      expect(await store.deliveries.lanes(far)).toEqual(['https://hooks.example']);
+      expect(await store.forget(far)).toBe(0);
     });
 
     test('an idempotency key of the same caller and model names one request', async () => {
@@ -124,12 +186,47 @@ export function testRequests(
       const first = await requests.add(makeNewRequest({}, { idempotencyKey: 'k' }));
       const again = await requests.add(makeNewRequest({}, { idempotencyKey: 'k' }));
       expect(again).toEqual({ request: first.request, repeated: true });
-      const different = makeNewRequest({}, { idempotencyKey: 'k', body: 'else' });
-      await expect(requests.add(different)).rejects.toMatchObject({ code: 'conflict' });
       for (const change of [{ caller: 'key:other000' }, { model: 'other' }]) {
         const other = await requests.add(makeNewRequest(change, { idempotencyKey: 'k' }));
         expect(other.repeated).toBe(false);
       }
+    });
+
+    test('another request with a key that was used before is refused, with what is different', async () => {
+      const { requests } = await setUp();
+      const first = makeNewRequest({ webhook: HOOK }, { idempotencyKey: 'k' });
+      const { id } = first.request;
+      await requests.add(first);
+      const withFields = (fields: string): NewRequest => ({
+        ...first,
+        content: { ...first.content, fields },
+      });
+      const others: [NewRequest, string][] = [
+        [{ ...first, request: { ...first.request, method: 'PUT' } }, 'another method'],
+        [{ ...first, request: { ...first.request, target: '/v2?a' } }, 'another path'],
+        [{ ...first, request: { ...first.request, webhook: `${HOOK}2` } }, 'another Rouse-Webhook'],
+        [makeNewRequest({}, { idempotencyKey: 'k' }), 'another Rouse-Webhook'],
+        [makeNewRequest({ webhook: HOOK }, { idempotencyKey: 'k', body: 'else' }), 'another body'],
+        [withFields('content-type: text/csv\r\n'), 'other Content- fields'],
+      ];
+      for (const [other, words] of others) {
+        await expect(requests.add(other)).rejects.toMatchObject({
+          code: 'invalid',
+          message: expect.stringContaining(words) as string,
+        });
+      }
+      const later = {
+        webhook: HOOK,
+        priority: 'high',
+        beginBy: NOW + 1,
+        createdAt: NOW + 1,
+      } as const;
+      const traced = {
+        ...makeNewRequest(later, { idempotencyKey: 'k' }),
+        content: { ...first.content, fields: `Traceparent: 00-1\r\n${first.content.fields}` },
+      };
+      expect(await requests.add(traced)).toMatchObject({ request: { id }, repeated: true });
+      expect(await requests.counts()).toMatchObject({ waiting: 1 });
     });
 
     test('of the same key at the same time one is stored', async () => {
@@ -148,7 +245,7 @@ export function testRequests(
       expect(await store.requests.cancel(waiting.id, NOW)).toBeUndefined();
       expect(await store.requests.lanes(NOW)).toEqual([]);
       const running = await add(store);
-      await store.requests.take('default/digits', 1, NOW);
+      await store.requests.take('default/digits', upTo(1), NOW);
       await store.requests.cancel(running.id, NOW);
       const outcome = { state: 'done', reason: '', answer } as const;
       expect(await store.requests.settle(running.id, 1, outcome, NOW)).toBeUndefined();
@@ -158,7 +255,7 @@ export function testRequests(
     test('what has not begun by its deadline expires; what runs does not', async () => {
       const store = await setUp();
       const runs = await add(store, { beginBy: NOW + 10 });
-      await store.requests.take('default/digits', 1, NOW);
+      await store.requests.take('default/digits', upTo(1), NOW);
       const late = await add(store, { beginBy: NOW + 10, webhook: HOOK });
       await add(store, { beginBy: NOW + 11 });
       expect(await store.requests.expire(NOW + 10)).toEqual([late.id]);
@@ -172,14 +269,14 @@ export function testRequests(
       const id = await answered(store, { webhook: HOOK });
       await answered(store);
       expect(await store.deliveries.counts()).toMatchObject({ waiting: 1 });
-      const [first] = await store.deliveries.take('https://hooks.example', 9, NOW);
+      const [first] = await store.deliveries.take('https://hooks.example', upTo(9), NOW);
       expect(first).toMatchObject({ request: id, url: HOOK, state: 'sending', attempts: 1 });
       const { id: delivery = '' } = first ?? {};
       const again = { state: 'waiting', at: NOW + 5, reason: '500' } as const;
       expect(await store.deliveries.settle(delivery, 7, again)).toBeUndefined();
       await store.deliveries.settle(delivery, 1, again);
-      expect(await store.deliveries.take('https://hooks.example', 9, NOW + 4)).toEqual([]);
-      const [second] = await store.deliveries.take('https://hooks.example', 9, NOW + 5);
+      expect(await store.deliveries.take('https://hooks.example', upTo(9), NOW + 4)).toEqual([]);
+      const [second] = await store.deliveries.take('https://hooks.example', upTo(9), NOW + 5);
       expect(second).toMatchObject({ id: delivery, attempts: 2 });
       await store.deliveries.settle(delivery, 2, { state: 'delivered', at: NOW + 6, reason: '' });
       expect(await store.recover(NOW + 7)).toEqual({ requests: 0, deliveries: 0 });
@@ -189,14 +286,20 @@ export function testRequests(
     test('what was given up is listed, and is due again when it is replayed', async () => {
       const store = await setUp();
       await answered(store, { webhook: HOOK });
-      const [{ id } = { id: '' }] = await store.deliveries.take('https://hooks.example', 1, NOW);
+      const [{ id } = { id: '' }] = await store.deliveries.take(
+        'https://hooks.example',
+        upTo(1),
+        NOW,
+      );
       expect(await store.deliveries.replay(id, NOW)).toBeUndefined();
       await store.deliveries.settle(id, 1, { state: 'dead', at: NOW, reason: 'gone' });
       const query = { namespace: 'default', state: 'dead', limit: 10 } as const;
       expect(await store.deliveries.list(query)).toMatchObject([{ id, reason: 'gone' }]);
       expect(await store.deliveries.list({ ...query, namespace: 'other' })).toEqual([]);
       expect(await store.deliveries.replay(id, NOW + 9)).toMatchObject({ id, state: 'waiting' });
-      expect(await store.deliveries.take('https://hooks.example', 1, NOW + 9)).toHaveLength(1);
+      expect(await store.deliveries.take('https://hooks.example', upTo(1), NOW + 9)).toHaveLength(
+        1,
+      );
     });
 
     test('lists are of one namespace, newest first, page by page', async () => {
@@ -225,7 +328,11 @@ export function testRequests(
       expect(await store.forget(later)).toBe(1);
       expect(await store.requests.get(plain)).toBeUndefined();
       expect(await store.requests.answer(plain)).toBeUndefined();
-      const [{ id } = { id: '' }] = await store.deliveries.take('https://hooks.example', 1, NOW);
+      const [{ id } = { id: '' }] = await store.deliveries.take(
+        'https://hooks.example',
+        upTo(1),
+        NOW,
+      );
       await store.deliveries.settle(id, 1, { state: 'delivered', at: NOW, reason: '' });
       expect(await store.forget(later)).toBe(1);
       expect(await store.requests.get(told)).toBeUndefined();
@@ -273,7 +380,7 @@ export function testRequests(
       const { id } = await add(store, {}, 'x'.repeat(900));
       expect((await store.requests.counts()).bytes).toBe(900 + fields);
       await expect(add(store, {}, 'x'.repeat(100))).rejects.toMatchObject({ code: 'queue_full' });
-      await store.requests.take('default/digits', 1, NOW);
+      await store.requests.take('default/digits', upTo(1), NOW);
       await store.requests.settle(id, 1, { state: 'done', reason: '', answer }, NOW);
       expect((await store.requests.counts()).bytes).toBe(4 + answer.fields.length);
       await add(store, {}, 'x'.repeat(900));

@@ -1,11 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import type { AsyncRequest } from '#domain/async-request.ts';
-import type { NewRequest } from '#store/requests/requests.ts';
+import type { NewRequest, Room } from '#store/requests/requests.ts';
 
 export const NOW = Date.UTC(2030, 0, 1);
 
 function makeRequestId(): string {
   return `rq_${randomBytes(20).toString('hex')}`;
+}
+
+/** Room for so many, however large they are. */
+export function upTo(count: number): Room {
+  return { count, bytes: Infinity };
 }
 
 /** A request as it is handed to a store. */

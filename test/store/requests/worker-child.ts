@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 import type { Taken } from '#store/requests/requests.ts';
 import { createSqliteRequests } from '#store/requests/sqlite-requests.ts';
-import { makeNewRequest, NOW } from './records.ts';
+import { makeNewRequest, NOW, upTo } from './records.ts';
 
 /**
  * Takes over what a killed one has left, then adds requests and ends them, five at a time, and prints each that is
@@ -26,7 +26,7 @@ async function endOne({ request: { id, attempts } }: Taken): Promise<void> {
 
 /** At once, as what is added: each commit waits for the disk. */
 async function endSome(): Promise<void> {
-  await Promise.all((await store.requests.take('default/digits', 5, NOW)).map(endOne));
+  await Promise.all((await store.requests.take('default/digits', upTo(5), NOW)).map(endOne));
 }
 
 for (;;) await Promise.all([addOne(), addOne(), addOne(), addOne(), addOne(), endSome()]);
