@@ -22,9 +22,9 @@ import { revisionSpec } from '#domain/model.ts';
 import type { ArtifactRef } from '#domain/records.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 import type { Runtime, RuntimeTasks, TaskEnd, Workload } from '#runtime/runtime.ts';
-import { removeTree } from '#store/artifact-tree.ts';
 import type { Artifacts } from '#store/artifacts.ts';
 import { putPath, requirePath } from '#store/put-path.ts';
+import { removeTree } from '#store/remove-tree.ts';
 import { readOutput } from './program-output.ts';
 
 /** Of its last lines, in the reason of a failure. */

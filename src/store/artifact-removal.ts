@@ -2,7 +2,7 @@ import { chmod, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '#lib/fault.ts';
 import { moveInto, statOf } from './artifact-file.ts';
-import { removeTree } from './artifact-tree.ts';
+import { removeTree } from './remove-tree.ts';
 
 /** All that there may be of a digest. */
 export interface Places {

@@ -2,6 +2,7 @@ import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { FolderManifest } from '#lib/folder-manifest.ts';
 import { copy, isSealed, moveInto, statOf } from './artifact-file.ts';
+import { removeTree } from './remove-tree.ts';
 
 /** Gives the path of checked bytes. */
 type Source = (digest: string) => Promise<string>;
@@ -48,13 +49,6 @@ export async function placeTree(
   await removeTree(to);
   await moveInto(tree, to);
   await chmod(to, 0o555);
-}
-
-/** Removes a folder whose folders are read-only. */
-export async function removeTree(root: string): Promise<void> {
-  if ((await statOf(root)) === undefined) return;
-  await setModes(root, 0o700);
-  await rm(root, { recursive: true, force: true });
 }
 
 async function setModes(folder: string, mode: number): Promise<void> {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -186,4 +186,20 @@ test('a program that is cancelled ends with all that it has started', async () =
     async () => (await processesFor('instance', folder)).length === 0,
   );
   expect((await platform.rouse('job', 'pause', id)).stderr).toContain('it is Cancelled');
+}, 120_000);
+
+const DEEP = `import { mkdirSync } from 'node:fs';
+for (let depth = 0; depth < 300; depth++) {
+  mkdirSync('as deep as that');
+  process.chdir('as deep as that');
+}
+`;
+
+test('what a program leaves goes with its job, though it is deeper than a path can say', async () => {
+  await writeFile(inFolder('deep.mjs'), DEEP);
+  const ran = await runProgram('--source', 'deep.mjs', '--', process.execPath, '${SOURCE}');
+  expect(ran.stdout).toContain('Succeeded: done in');
+  const { id } = (await job())!;
+  expect(await platform.rouse('job', 'delete', id)).toMatchObject({ status: 0 });
+  expect(await readdir(inFolder('state/jobs/default'))).toEqual([]);
 }, 120_000);
