@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { Fault } from '#lib/fault.ts';
 import { createBatch } from './sqlite-batch.ts';
-import { faultOf } from './sqlite-fault.ts';
+import { faultOf } from '#lib/sqlite-fault.ts';
 
 /**
  * The way to a database until it is closed: reads at once, all that writes by one batch. What SQLite throws is told as a

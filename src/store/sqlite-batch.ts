@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { faultOf } from './sqlite-fault.ts';
+import { faultOf } from '#lib/sqlite-fault.ts';
 
 /** Writes that share one commit at most: bounds how long the thread is away and what one failure takes along. */
 const BATCH_LIMIT = 1000;

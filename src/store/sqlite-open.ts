@@ -2,8 +2,8 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Fault } from '#lib/fault.ts';
+import { faultOf, RESTORE } from '#lib/sqlite-fault.ts';
 import { migrate, MIGRATIONS } from './migrations.ts';
-import { faultOf } from './sqlite-fault.ts';
 
 /** How long to wait for another process, such as a backup, that has the database locked. */
 const BUSY_TIMEOUT_MS = 5000;
@@ -43,8 +43,5 @@ function createPrivately(path: string): void {
 function check(db: DatabaseSync, path: string, table: string): void {
   const found = db.prepare(`PRAGMA quick_check('${table}')`).get()?.['quick_check'];
   if (found === 'ok') return;
-  throw new Fault(
-    'internal',
-    `database ${path} is damaged: restore it from a backup, or move it away to start empty (${String(found)})`,
-  );
+  throw new Fault('internal', `database ${path} is damaged: ${RESTORE} (${String(found)})`);
 }

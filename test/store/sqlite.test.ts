@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '#lib/clock.ts';
-import { faultOf } from '#store/sqlite-fault.ts';
+import { faultOf } from '#lib/sqlite-fault.ts';
 import { createSqliteStore } from '#store/sqlite.ts';
 import { testStore } from './conformance.ts';
 import { modelRecord } from './records.ts';

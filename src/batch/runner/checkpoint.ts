@@ -1,7 +1,8 @@
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { JobRows } from '#domain/job.ts';
+import { faultOf } from '#lib/sqlite-fault.ts';
 import type { ColumnHead } from '../rows/rows.ts';
 import type { ReportMemory } from './report.ts';
 
@@ -57,6 +58,8 @@ export type OutputColumns = readonly ColumnHead[];
 /** A runner that was killed ends within milliseconds; one that hangs is killed by who started it. */
 const FORMER_MS = 10_000;
 
+const LOST = 'what it counted is lost, start a new job';
+
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS part (
     number INTEGER PRIMARY KEY, first INTEGER NOT NULL, past INTEGER NOT NULL, rows INTEGER NOT NULL,
@@ -65,12 +68,34 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 `;
 
-/** `first`: the first row that is to be scored. */
+/**
+ * Throws a Fault, here and when something is written, that names the file: `storage_full`, `unavailable` where another one
+ * has it for too long, or `internal`.
+ *
+ * @param first the first row that is to be scored.
+ */
 export function openCheckpoint(folder: string, first = 0): Checkpoint {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const lock = new DatabaseSync(join(folder, 'lock.db'), { timeout: FORMER_MS });
-  lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
-  const db = new DatabaseSync(join(folder, 'checkpoint.db'));
+  const lock = takeLock(join(folder, 'lock.db'));
+  const path = join(folder, 'checkpoint.db');
+  try {
+    return naming(path, LOST, () => readCheckpoint(path, lock, first));
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+function takeLock(path: string): DatabaseSync {
+  return naming(path, 'remove it, it holds nothing', () => {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const lock = new DatabaseSync(path, { timeout: FORMER_MS });
+    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+    return lock;
+  });
+}
+
+function readCheckpoint(path: string, lock: DatabaseSync, first: number): Checkpoint {
+  const db = new DatabaseSync(path);
   // Without memory that is shared with others, which a network's file system does not have.
   db.exec('PRAGMA locking_mode = EXCLUSIVE;');
   // FULL: in WAL mode nothing less syncs at each commit.
@@ -91,18 +116,20 @@ export function openCheckpoint(folder: string, first = 0): Checkpoint {
       return parts.at(-1)?.past ?? first;
     },
     get<K extends keyof State>(name: K): State[K] | undefined {
-      const text = read.get(name)?.['value'];
+      const text = naming(path, LOST, () => read.get(name)?.['value']);
       if (typeof text !== 'string') return undefined;
       // Written by `set`, by this program.
       const value: State[K] = JSON.parse(text);
       return value;
     },
-    set: (name, value) => void put.run(name, JSON.stringify(value)),
+    set: (name, value) => naming(path, LOST, () => void put.run(name, JSON.stringify(value))),
     add(part, memory) {
-      db.exec('BEGIN IMMEDIATE');
-      insert.run(part.number, part.first, part.past, part.rows, part.failed);
-      put.run('memory', JSON.stringify(memory));
-      db.exec('COMMIT');
+      naming(path, LOST, () => {
+        db.exec('BEGIN IMMEDIATE');
+        insert.run(part.number, part.first, part.past, part.rows, part.failed);
+        put.run('memory', JSON.stringify(memory));
+        db.exec('COMMIT');
+      });
       parts.push(part);
     },
     close() {
@@ -110,6 +137,15 @@ export function openCheckpoint(folder: string, first = 0): Checkpoint {
       lock.close();
     },
   };
+}
+
+/** `restore`: what to do about a file that is damaged. */
+function naming<T>(path: string, restore: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw faultOf(error, path, restore);
+  }
 }
 
 function partOf(row: Record<string, unknown>): Part {

@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openCheckpoint } from '#batch/runner/checkpoint.ts';
+import { createReportBook } from '#batch/runner/report.ts';
+import { withTinyDisk } from '#test/store/tiny-disk.ts';
 import { until } from '#test/until.ts';
 
 const CHILD = resolve(import.meta.dirname, 'checkpoint-child.ts');
@@ -77,6 +79,42 @@ test('whoever comes while another one lives gets it only when that one has ended
   await until('the second has it', () => second.lines.length > 1);
   const written = first.lines.length - 1;
   expect(Number(second.lines[0]?.split(' ')[1])).toBeGreaterThanOrEqual(written * 10);
+});
+
+test.each([
+  ['checkpoint.db', 'start a new job'],
+  ['lock.db', 'remove it'],
+])('of a %s that is damaged it is said where it is and what to do', async (name, words) => {
+  openCheckpoint(folder).close();
+  await writeFile(join(folder, name), 'no database '.repeat(999));
+  const path = join(folder, name);
+  const told = expect.objectContaining({
+    code: 'internal',
+    message: expect.stringMatching(new RegExp(`${path} is no SQLite database: .*${words}`)),
+  });
+  expect(() => openCheckpoint(folder)).toThrow(told);
+  // Nothing is held by who could not open it.
+  await rm(path);
+  openCheckpoint(folder).close();
+});
+
+test('what no longer fits on the disk is told as that, and what was there before stays', async (context) => {
+  await withTinyDisk(context, async (disk) => {
+    const checkpoint = openCheckpoint(disk);
+    const { memory } = createReportBook(undefined);
+    checkpoint.add({ number: 1, first: 0, past: 10, rows: 10, failed: 0 }, memory);
+    await writeFile(join(disk, 'filler'), Buffer.alloc(8 * 2 ** 20)).catch(() => undefined);
+    const full = expect.objectContaining({
+      code: 'storage_full',
+      message: expect.stringContaining(join(disk, 'checkpoint.db')),
+    });
+    expect(() => checkpoint.set('version', 'x'.repeat(2 ** 20))).toThrow(full);
+    checkpoint.close();
+    await rm(join(disk, 'filler'));
+    const after = openCheckpoint(disk);
+    expect(after.next).toBe(10);
+    after.close();
+  });
 });
 
 test('what is set is there for the next one', () => {

@@ -1,4 +1,4 @@
-import { codeOf, Fault, messageOf } from '#lib/fault.ts';
+import { codeOf, Fault, messageOf } from './fault.ts';
 
 /** Primary result codes of SQLite; the extended code carries them in its low byte. */
 const PERM = 3;
@@ -17,12 +17,19 @@ const DO: Readonly<Record<number, string>> = {
   [READONLY]: 'cannot be written: check its owner and mode',
   [CANTOPEN]: 'cannot be opened: check that its folder exists and may be written',
   [IOERR]: 'could not be read or written: check the disk',
-  [CORRUPT]: 'is damaged: restore it from a backup, or move it away to start empty',
-  [NOTADB]: 'is no SQLite database: restore it from a backup, or move it away to start empty',
 };
+const DAMAGED: Readonly<Record<number, string>> = {
+  [CORRUPT]: 'is damaged',
+  [NOTADB]: 'is no SQLite database',
+};
+export const RESTORE = 'restore it from a backup, or move it away to start empty';
 
-/** What SQLite or the file system threw, as a Fault that names the database and what to do. */
-export function faultOf(error: unknown, path: string): unknown {
+/**
+ * What SQLite or the file system threw, as a Fault that names the database and what to do.
+ *
+ * @param restore what to do about one that is damaged.
+ */
+export function faultOf(error: unknown, path: string, restore = RESTORE): unknown {
   if (error instanceof Fault) return error;
   const extended = numberOf(error, 'errcode');
   const code = extended & 0xff;
@@ -38,10 +45,15 @@ export function faultOf(error: unknown, path: string): unknown {
       cause: error,
     });
   }
-  const advice = DO[code] ?? (isAccess(error) ? DO[CANTOPEN] : undefined);
+  const advice = adviceFor(code, restore) ?? (isAccess(error) ? DO[CANTOPEN] : undefined);
   return new Fault('internal', `database ${path} ${advice ?? 'failed'} (${messageOf(error)})`, {
     cause: error,
   });
+}
+
+function adviceFor(code: number, restore: string): string | undefined {
+  const damage = DAMAGED[code];
+  return damage === undefined ? DO[code] : `${damage}: ${restore}`;
 }
 
 function isAccess(error: unknown): boolean {
