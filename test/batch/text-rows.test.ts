@@ -231,7 +231,16 @@ describe('refused, with file and line', () => {
     await writeFile(join(folder, 'a.csv'), 'a\n1\n');
     await writeFile(join(folder, 'b.jsonl'), '{"a":1}\n');
     await expect(openRows(inputOf(folder))).rejects.toThrow(
-      /b\.jsonl is written otherwise than .*a\.csv/,
+      /b\.jsonl is written otherwise than .*a\.csv: .*, or a glob .*, such as '.*\/\*\.csv'/,
+    );
+  });
+
+  test('a file beside the rows that is none of them', async () => {
+    const folder = await makeFolder(end);
+    await writeFile(join(folder, 'README.txt'), 'what this is\n');
+    await writeFile(join(folder, 'a.csv.gz'), gzipSync('a\n1\n'));
+    await expect(openRows(inputOf(folder))).rejects.toThrow(
+      /README\.txt stands beside .*a\.csv\.gz, .* such as '.*\/\*\.csv\.gz'$/,
     );
   });
 });

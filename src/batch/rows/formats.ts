@@ -21,11 +21,18 @@ const ENDINGS: Readonly<Record<string, Format>> = {
 };
 const COMPRESSED: Readonly<Record<string, Compression>> = { gz: 'gzip', zst: 'zstd' };
 
-/** By the ending of the name. `format`: what was said. */
-export function encodingOf(path: string, format?: Format): Encoding {
+/** By the ending of the name, as far as it says something. */
+export function guessEncoding(path: string): Partial<Encoding> {
   const endings = basename(path).toLowerCase().split('.').slice(1);
   const compression = COMPRESSED[endings.at(-1) ?? ''];
-  const guessed = format ?? ENDINGS[endings.at(compression ? -2 : -1) ?? ''];
+  const format = ENDINGS[endings.at(compression ? -2 : -1) ?? ''];
+  return { ...(format && { format }), ...(compression && { compression }) };
+}
+
+/** By the ending of the name. `format`: what was said. Throws Fault `invalid`. */
+export function encodingOf(path: string, format?: Format): Encoding {
+  const { compression, ...guess } = guessEncoding(path);
+  const guessed = format ?? guess.format;
   if (!guessed) {
     const known = Object.keys(ENDINGS).map((ending) => `.${ending}`);
     throw new Fault(

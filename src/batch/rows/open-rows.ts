@@ -1,10 +1,11 @@
+import { basename, dirname, join } from 'node:path';
 import { Fault } from '#lib/fault.ts';
 import { LONG_END, refuseLongEnd } from './duckdb/csv-end.ts';
 import { openDatabaseSource } from './duckdb/source.ts';
 import { createEnd, readEnd } from './end.ts';
 import { createRowCount, estimateRows } from './estimate.ts';
 import { fetchInput } from './fetch.ts';
-import { type Encoding, encodingOf } from './formats.ts';
+import { type Encoding, encodingOf, guessEncoding } from './formats.ts';
 import { areUnchanged, type InputFile, locate } from './locate.ts';
 import type { Compression, Format, InputSpec, OpenInput, RowSource } from './rows.ts';
 import { refuseBroken, unpack } from './unpack.ts';
@@ -61,6 +62,7 @@ async function countPacked(
 }
 
 function commonEncoding(files: readonly InputFile[], format: Format | undefined): Encoding {
+  if (!format) refuseStray(files);
   const [first, ...others] = files.map(({ path }) => ({ path, ...encodingOf(path, format) }));
   if (!first) throw new Fault('not_found', 'there is no file');
   const other = others.find(
@@ -69,6 +71,24 @@ function commonEncoding(files: readonly InputFile[], format: Format | undefined)
   if (!other) return first;
   throw new Fault(
     'invalid',
-    `${other.path} is written otherwise than ${first.path}: expected one format`,
+    `${other.path} is written otherwise than ${first.path}: expected one format, ${orGlob(first)}`,
   );
+}
+
+/** Such as a README beside the rows. */
+function refuseStray(files: readonly InputFile[]): void {
+  const stray = files.find((file) => !hasFormat(file));
+  const other = files.find(hasFormat);
+  if (!stray || !other) return;
+  const what = `${stray.path} stands beside ${other.path}, and its name says no format`;
+  throw new Fault('invalid', `${what}: expected files of one format, ${orGlob(other)}`);
+}
+
+function hasFormat({ path }: InputFile): boolean {
+  return guessEncoding(path).format !== undefined;
+}
+
+function orGlob({ path }: Pick<InputFile, 'path'>): string {
+  const [ending = ''] = /\.[^.]+(\.(gz|zst))?$/i.exec(basename(path)) ?? [];
+  return `or a glob that names only those to be read, such as '${join(dirname(path), `*${ending}`)}'`;
 }
