@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { BatchAnswer } from '#domain/read-views.ts';
+import type { BatchAnswer, JobCheckAnswer } from '#domain/read-views.ts';
 import { createWorld, type World } from './world.ts';
 
 /** What becomes of a command that follows a job when it is told to end. */
@@ -26,6 +26,27 @@ beforeAll(async () => {
   world = await createWorld();
 });
 afterAll(() => world.close());
+
+test('a dry run of which all rows fail says why, and is no success', async () => {
+  const answer: JobCheckAnswer = {
+    estimatedRows: 1000,
+    bytes: 4096,
+    mapping: ['x FP64 [?] ← x FP64'],
+    columns: [],
+    answers: [],
+    failures: ['row 0: x is odd', 'row 1: x is odd'],
+  };
+  const fetch = async (): Promise<Response> => Response.json(answer);
+  const args = ['batch', 'm', 'in.csv', '-o', 'out.csv', '--dry-run'];
+  const run = await world.run(args, { fetch });
+  expect(run).toMatchObject({
+    status: 1,
+    stdout:
+      'x FP64 [?] ← x FP64\nrow 0: x is odd\nrow 1: x is odd\n' +
+      'none of the first 2 rows could be scored\nabout 1000 rows, 4Ki\n',
+  });
+  expect(await world.run([...args, '--json'], { fetch })).toMatchObject({ status: 1 });
+});
 
 test.each([
   { args: ['batch', 'm', 'in.csv', '-o', 'out.csv'] },

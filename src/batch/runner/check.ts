@@ -63,6 +63,8 @@ async function tryRows(
   try {
     const first = await readFirst(plan, plan.map.rows ?? count);
     const scored = await score(first);
+    // How long it takes to fail says nothing of all others.
+    if (!scored.columns) return showScored(plan, scored);
     const sample = await readFirst(plan, plan.map.rows ?? SAMPLE_ROWS);
     const begun = clock.now();
     await score(sample);

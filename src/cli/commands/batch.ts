@@ -66,18 +66,29 @@ Example: ${ROUSE} batch digits pixels.csv -o labels.csv --columns id --map 'imag
       }
       const request = makeRequest(model, input, options, io.cwd);
       parseDocument(batchSpec, request, 'job');
-      if (options.dryRun === true) await dryRun(request, options, io);
+      if (options.dryRun === true) await dryRun(request, options, io, exit);
       else await runJob(request, options, io, exit);
     });
 }
 
-async function dryRun(request: BatchRequest, options: Options, io: Io): Promise<void> {
+/** Ends with 1 when the model took none of the rows that were tried. */
+async function dryRun(
+  request: BatchRequest,
+  options: Options,
+  io: Io,
+  exit: { status: number },
+): Promise<void> {
   const client = modelClientFor(io, { ...options, output: 'table' }, request.model);
   const path = jobPath(namespaceOf(options));
   const call = { method: 'POST', path, query: { dryRun: 'true' }, json: request } as const;
   const check = await client.call(call, readJobCheck);
   if (options.json === true) io.stdout.write(`${JSON.stringify(check, undefined, 2)}\n`);
   else io.stdout.write(formatCheck(check));
+  if (haveAllFailed(check)) exit.status = 1;
+}
+
+function haveAllFailed({ answers, failures }: JobCheckAnswer): boolean {
+  return answers.length === 0 && failures.length > 0;
 }
 
 function formatCheck(check: JobCheckAnswer): string {
@@ -88,6 +99,9 @@ function formatCheck(check: JobCheckAnswer): string {
     ...mapping.map((line) => `${line}\n`),
     ...(names.length > 0 ? [formatTable([names, ...table])] : []),
     ...failures.map((line) => `${line}\n`),
+    ...(haveAllFailed(check)
+      ? [`none of the first ${failures.length} rows could be scored\n`]
+      : []),
     `${formatCost(check)}\n`,
   ].join('');
 }
