@@ -7,7 +7,7 @@ import { openCheckpoint, type RowRange } from './checkpoint.ts';
 import { removeStrayParts } from './parts.ts';
 import { checkVersion, openPlan } from './plan.ts';
 import { createReportBook } from './report.ts';
-import { scoreRows } from './run.ts';
+import { type ScoreParts, scoreRows } from './run.ts';
 import { readOrder, readSlots, shardFolder, writeStatus } from './shards/files.ts';
 import { slotsOfShard } from './shards/split.ts';
 
@@ -39,21 +39,25 @@ export async function runShard(folder: string, index: number, parts: ShardParts)
     try {
       checkVersion(plan.source, version);
       const { model } = order;
-      // How many rows may fail is said of all shards together.
-      const { tell, onSlots } = reports;
-      const all = { clock, roll, tell, onSlots, check: () => {} };
+      const { tell, onSlots, check } = reports;
+      const all = { clock, roll, tell, onSlots, check };
       await scoreRows({ folder: own, model }, plan, checkpoint, all, range.past);
     } finally {
       await plan.source.close();
     }
     await reports.close();
     const failed = checkpoint.parts.reduce((sum, part) => sum + part.failed, 0);
-    const { memory } = createReportBook(checkpoint.get('memory'));
+    const book = createReportBook(checkpoint.get('memory'));
     await writeStatus(folder, index, {
       rows: { done: range.past - range.first, failed },
       rowsPerSecond: 0,
       batchSize: 1,
-      result: { parts: checkpoint.parts, columns: checkpoint.get('columns'), memory },
+      ...withReason(book.commonFailure()),
+      result: {
+        parts: checkpoint.parts,
+        columns: checkpoint.get('columns'),
+        memory: book.memory,
+      },
     });
   } finally {
     await reports.close();
@@ -64,6 +68,8 @@ export async function runShard(folder: string, index: number, parts: ShardParts)
 interface Reports {
   readonly tell: (progress: RunProgress) => void;
   readonly onSlots: (set: (slots: number) => void) => void;
+  /** How many rows may fail is said of all shards together. */
+  readonly check: ScoreParts['check'];
   close(): Promise<void>;
 }
 
@@ -80,6 +86,7 @@ function createReports(options: {
   let setSlots: ((slots: number) => void) | undefined;
   /** Not written yet. */
   let news: RunProgress | undefined;
+  let why: (() => string | undefined) | undefined;
 
   async function step(): Promise<void> {
     const slots = await readSlots(folder);
@@ -87,7 +94,8 @@ function createReports(options: {
     if (!news) return;
     const { rows, rowsPerSecond, batchSize } = news;
     news = undefined;
-    await writeStatus(folder, index, { rows: ownRows(rows), rowsPerSecond, batchSize });
+    const progress = { rows: ownRows(rows), rowsPerSecond, batchSize };
+    await writeStatus(folder, index, { ...progress, ...withReason(why?.()) });
   }
 
   /** Rows are numbered over the whole input. */
@@ -98,10 +106,15 @@ function createReports(options: {
   const loop = createLoop({ clock, everyMs: TICK_MS, step, onError });
   return {
     tell: (progress) => void (news = progress),
+    check: (_rows, _isAll, commonFailure) => void (why = commonFailure),
     onSlots(set) {
       setSlots = set;
       loop.ask();
     },
     close: () => loop.close(),
   };
+}
+
+function withReason(reason: string | undefined): { reason?: string } {
+  return reason === undefined ? {} : { reason };
 }

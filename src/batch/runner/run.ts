@@ -80,7 +80,7 @@ async function scoreAll(order: RunOrder, checkpoint: Checkpoint, parts: JobParts
   }
 }
 
-interface ScoreParts extends RunParts {
+export interface ScoreParts extends RunParts {
   /** Throws when more have failed than may. `isAll`: there are no more. `why`: the most frequent reason. */
   readonly check: (rows: JobRows, isAll: boolean, why: () => string | undefined) => void;
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { runJob } from '#batch/runner/run.ts';
-import { type ShardFailure, writeStatus } from '#batch/runner/shards/files.ts';
+import { type ShardStatus, writeStatus } from '#batch/runner/shards/files.ts';
 import type { RunOrder } from '#domain/job-run.ts';
 import { systemClock } from '#lib/clock.ts';
 import { until } from '#test/until.ts';
@@ -62,13 +62,13 @@ async function say(
   index: number,
   all: number,
   failed: number,
-  failure?: ShardFailure,
+  more: Pick<ShardStatus, 'failure' | 'reason'> = {},
 ): Promise<void> {
   await writeStatus(order.folder, index, {
     rows: { done: all, failed },
     rowsPerSecond: 1,
     batchSize: 1,
-    ...(failure && { failure }),
+    ...more,
   });
 }
 
@@ -77,12 +77,13 @@ test('that none of the first rows of one shard can be scored says nothing of the
   await until('it is told', () => done === 150);
   await say(0, 1, 0);
   await until('it is told', () => done === 151);
-  await say(0, 1, 0, { code: 'invalid', message: 'it is over', problems: [] });
+  await say(0, 1, 0, { failure: { code: 'invalid', message: 'it is over', problems: [] } });
   expect(await end).toMatchObject({ message: 'shard 0: it is over' });
 });
 
 test('it ends when no shard can score a row', async () => {
-  await say(1, 150, 150);
-  await say(0, 1, 1);
-  expect(await end).toMatchObject({ message: 'none of the first 151 rows could be scored' });
+  await say(1, 150, 150, { reason: 'it is odd' });
+  await say(0, 1, 1, { reason: 'it is too long' });
+  const message = 'none of the first 151 rows could be scored: it is odd';
+  expect(await end).toMatchObject({ message });
 });

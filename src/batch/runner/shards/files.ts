@@ -27,6 +27,8 @@ export interface ShardStatus {
   readonly rows: JobRows;
   readonly rowsPerSecond: number;
   readonly batchSize: number;
+  /** The most frequent one of rows that have failed. */
+  readonly reason?: string;
   /** Nothing will come of it. */
   readonly failure?: ShardFailure;
   /** All of its rows are on disk. */

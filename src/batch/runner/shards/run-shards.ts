@@ -101,9 +101,10 @@ async function follow(
     const results = statuses.flatMap((status) => status?.result ?? []);
     const isAll = results.length === ranges.length;
     const progress = addUp(statuses, total);
+    const why = (): string | undefined => commonReason(statuses);
     // Until all have begun, it may be the rows of one range only.
-    if (statuses.every(hasBegun)) checkHopeless(progress.rows, isAll);
-    checkMost(spec, progress.rows, isAll);
+    if (statuses.every(hasBegun)) checkHopeless(progress.rows, isAll, why);
+    checkMost(spec, progress.rows, isAll, why);
     tell(progress);
     if (isAll) {
       if (isAsked) onShards(0);
@@ -117,6 +118,12 @@ async function follow(
 
 function hasBegun(status: ShardStatus | undefined): boolean {
   return (status?.rows.done ?? 0) > 0;
+}
+
+/** That of the shard of which most rows have failed. */
+function commonReason(statuses: readonly (ShardStatus | undefined)[]): string | undefined {
+  const known = statuses.flatMap((status) => status ?? []);
+  return known.toSorted((a, b) => b.rows.failed - a.rows.failed)[0]?.reason;
 }
 
 function checkFailures(statuses: readonly (ShardStatus | undefined)[]): void {
