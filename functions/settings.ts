@@ -5,6 +5,7 @@ import {
   ENV_REVISION,
   ENV_SOCKET,
   ENV_SOURCE,
+  ENV_TELL_FAILURES,
   type ServerMetadata,
 } from '#domain/launch.ts';
 import type { Inspection } from '#domain/records.ts';
@@ -17,6 +18,7 @@ export interface Settings {
   readonly listen: { readonly path: string } | { readonly port: number; readonly host: string };
   readonly inspection: Inspection | undefined;
   readonly revision: string | undefined;
+  readonly tellsFailures: boolean;
 }
 
 /** A model that can take requests. `loadMs`: the time that it took itself, without the libraries that serve it. */
@@ -45,6 +47,7 @@ export function parseSettings(env: NodeJS.ProcessEnv): Settings {
     listen: listenOf(env),
     inspection: inspection ? parseInspection(inspection) : undefined,
     revision: env[ENV_REVISION],
+    tellsFailures: Boolean(env[ENV_TELL_FAILURES]),
   };
 }
 

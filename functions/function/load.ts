@@ -19,7 +19,7 @@ export async function loadFunction(settings: Settings): Promise<Loaded> {
   const { makeServable } = await import('./servable.ts');
   const servable = makeServable(module.model);
   const { platform, inputs, outputs } = servable.metadata;
-  const routes = createRoutes(servable, settings.revision);
+  const routes = createRoutes(servable, settings);
   const listener = module.model.fetch ? withOwnPaths(routes, module.model) : routes;
   return { listener, loadMs, metadata: { platform, inputs, outputs } };
 }

@@ -12,7 +12,7 @@ export async function loadOnnx(settings: Settings): Promise<Loaded> {
   const loadMs = performance.now() - begun;
   const servable = makeServable(session, settings.inspection);
   const { platform, inputs, outputs } = servable.metadata;
-  const listener = createRoutes(servable, settings.revision);
+  const listener = createRoutes(servable, settings);
   return { listener, loadMs, metadata: { platform, inputs, outputs } };
 }
 

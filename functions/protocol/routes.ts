@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Fault, messageOf } from '#lib/fault.ts';
+import { inspect } from 'node:util';
+import type { Settings } from '#functions/settings.ts';
+import { Fault } from '#lib/fault.ts';
 import { readBody } from './body.ts';
 import { formatJson } from './json.ts';
 import { parseInferRequest } from './request.ts';
@@ -19,15 +21,19 @@ type Reply = Answer | Promise<Answer>;
 const V2_MODEL = /^\/v2\/models\/([^/]+)(?:\/versions\/([^/]+))?(\/ready|\/infer)?$/;
 const V1_MODEL = /^\/v1\/models\/([^/:]+)(:predict)?$/;
 
+const FAILED = 'the model failed; its log says why';
+/** Characters of what a model failed with that are told. */
+const MOST_TOLD = 300;
+
 export function createRoutes(
   model: Servable,
-  revision: string | undefined,
+  { revision, tellsFailures }: Pick<Settings, 'revision' | 'tellsFailures'>,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   const table = makeTable(model, revision);
   return (request, response) => {
     void answer(table, request).then(
       (reply) => send(response, 200, reply),
-      (error: unknown) => refuse(response, error),
+      (error: unknown) => refuse(response, error, tellsFailures),
     );
   };
 }
@@ -88,7 +94,7 @@ function send(response: ServerResponse, status: number, answer: Answer): void {
   response.uncork();
 }
 
-function refuse(response: ServerResponse, error: unknown): void {
+function refuse(response: ServerResponse, error: unknown, tellsFailures: boolean): void {
   if (error instanceof Fault && error.code !== 'internal') {
     send(response, error.status, json({ error: error.message }));
     return;
@@ -96,6 +102,12 @@ function refuse(response: ServerResponse, error: unknown): void {
   // The caller left in the middle of its request: nobody is to blame or to be told.
   if (response.req.errored) return;
   console.error(error);
-  const message = error instanceof Fault ? messageOf(error) : 'the model failed; its log says why';
-  send(response, 500, json({ error: message }));
+  const message = tellsFailures ? `the model failed: ${firstLineOf(error)}` : FAILED;
+  send(response, 500, json({ error: error instanceof Fault ? error.message : message }));
+}
+
+function firstLineOf(error: unknown): string {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : inspect(error);
+  const [line = ''] = text.split('\n', 1);
+  return line.slice(0, MOST_TOLD);
 }

@@ -13,6 +13,8 @@ from rouse_errors import Bad
 
 V2_MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(/ready|/infer)?")
 V1_MODEL = re.compile(r"/v1/models/([^/:]+)(:predict)?")
+# Characters of what a model failed with that are told.
+MOST_TOLD = 300
 
 
 class Model:
@@ -41,9 +43,16 @@ def answer(model, request):
         return route(model, request)
     except Bad as problem:
         return problem.status, error(problem), None
-    except Exception:
+    except Exception as problem:
         traceback.print_exc()
-        return 500, error("the model failed; its log says why"), None
+        return 500, error(failure(problem)), None
+
+
+def failure(problem):
+    if not os.environ.get("ROUSE_TELL_FAILURES"):
+        return "the model failed; its log says why"
+    words = traceback.format_exception_only(type(problem), problem)[-1]
+    return f"the model failed: {words.splitlines()[0][:MOST_TOLD]}"
 
 
 def error(message):

@@ -34,6 +34,11 @@ export const ENV_ARTIFACT = 'ROUSE_ARTIFACT';
 export const ENV_ARTIFACTS_URL = 'ROUSE_ARTIFACTS_URL';
 export const ENV_ARTIFACT_KEY = 'ROUSE_ARTIFACT_KEY';
 export const ENV_WORK = 'ROUSE_WORK';
+/**
+ * Set, to anything: who asks the model is its owner, and is told in a few words what the model failed with. All others
+ * are told only that it did.
+ */
+export const ENV_TELL_FAILURES = 'ROUSE_TELL_FAILURES';
 /** Given to every instance, whatever it runs. */
 export const ENV_NAMESPACE = 'ROUSE_NAMESPACE';
 export const ENV_MODEL = 'ROUSE_MODEL';

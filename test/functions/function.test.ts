@@ -19,15 +19,22 @@ afterAll(async () => removeFolder(folder));
 let modules = 0;
 
 /** A server with this module as its source. */
-async function run(source: string, name = 'ts'): Promise<ServerProcess> {
+async function run(
+  source: string,
+  name = 'ts',
+  env: Readonly<Record<string, string>> = {},
+): Promise<ServerProcess> {
   const path = join(folder, `module-${modules++}.${name}`);
   await writeFile(path, source);
-  return open(path);
+  return open(path, env);
 }
 
-async function open(path: string): Promise<ServerProcess> {
+async function open(
+  path: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<ServerProcess> {
   const env = { ROUSE_KIND: 'function', NODE_COMPILE_CACHE: join(folder, 'cache') };
-  const server = await serve('node', folder, { ...env, ROUSE_SOURCE: path });
+  const server = await serve('node', folder, { ...env, ...more, ROUSE_SOURCE: path });
   started.push(server);
   return server;
 }
@@ -392,6 +399,17 @@ describe('load and predict', () => {
     await until('the error in the log', () => server.output().includes('hunter2'));
     const yours = await server.call('/v1/models/m:predict', { instances: [{ a: 1 }] });
     expect([yours.status, JSON.parse(yours.text).error]).toEqual([400, 'a must be empty']);
+  });
+
+  test('where its owner asks, the first line of a mistake is told', async () => {
+    const model = `export default { predict() { throw new RangeError('row 7\\nis odd'); } };`;
+    const server = await run(model, 'ts', { ROUSE_TELL_FAILURES: '1' });
+    const reply = await server.call('/v2/models/m/infer', { inputs: [] });
+    expect([reply.status, JSON.parse(reply.text).error]).toEqual([
+      500,
+      'the model failed: RangeError: row 7',
+    ]);
+    await until('the error in the log', () => server.output().includes('is odd'));
   });
 
   const wrong: [string, string, RegExp][] = [

@@ -18,11 +18,15 @@ afterAll(async () => removeFolder(folder));
 
 let models = 0;
 
-async function run(model: string | undefined): Promise<ServerProcess> {
+async function run(
+  model: string | undefined,
+  env: Readonly<Record<string, string>> = {},
+): Promise<ServerProcess> {
   const source = join(folder, `model-${models++}`);
   await mkdir(source);
   if (model !== undefined) await writeFile(join(source, 'model.py'), model);
-  const server = await serve('python', folder, { ROUSE_SOURCE: source, ROUSE_REVISION: 'v3' });
+  const own = { ROUSE_SOURCE: source, ROUSE_REVISION: 'v3' };
+  const server = await serve('python', folder, { ...own, ...env });
   started.push(server);
   return server;
 }
@@ -336,6 +340,23 @@ describe('mistakes of the model', () => {
       'the model failed; its log says why',
     ]);
     await until('the error in the log', () => /Traceback[^]*hunter2/.test(server.output()));
+  });
+
+  test('where its owner asks, the first line of an exception is told', async () => {
+    const server = await run(
+      `def predict(inputs):
+    raise KeyError("x" * 1000) if inputs["instances"][0] else ValueError("no label\\nin row 7")
+`,
+      { ROUSE_TELL_FAILURES: '1' },
+    );
+    const short = await server.call('/v1/models/m:predict', { instances: [0] });
+    expect([short.status, JSON.parse(short.text).error]).toEqual([
+      500,
+      'the model failed: ValueError: no label',
+    ]);
+    const long = await server.call('/v1/models/m:predict', { instances: [1] });
+    expect(JSON.parse(long.text).error).toMatch(/^the model failed: KeyError: 'x{289}$/);
+    await until('the error in the log', () => /Traceback[^]*in row 7/.test(server.output()));
   });
 
   test('with a status from 400 to 499 it is the caller who is told', async () => {

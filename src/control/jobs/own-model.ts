@@ -1,4 +1,5 @@
 import { type BatchRecord, ownModelName } from '#domain/job.ts';
+import { ENV_TELL_FAILURES } from '#domain/launch.ts';
 import type { ModelInput } from '#domain/model.ts';
 import { modelKey, revisionKey } from '#domain/names.ts';
 import type { RevisionRecord } from '#domain/records.ts';
@@ -23,12 +24,14 @@ export function makeOwnModel(
 ): Write[] {
   const { namespace, id } = job;
   const name = ownModelName(id);
+  const env = { ...source.spec.env, [ENV_TELL_FAILURES]: '1' };
+  const spec = { ...source.spec, env };
   const document: ModelInput = {
     apiVersion: 'rouse.dev/v1alpha1',
     kind: 'Model',
     metadata: { name, namespace },
     spec: {
-      revision: { ...source.spec, name: source.name },
+      revision: { ...spec, name: source.name },
       scaling: { min: 0, max },
       keepAlive: { policy: 'fixed', idle: IDLE },
       retention: { pinned: true },
@@ -47,7 +50,7 @@ export function makeOwnModel(
       kind: 'revision',
       key: revisionKey(namespace, name, source.name),
       expected: 0,
-      value: { ...revision, model: name, ordinal: 1, createdAt: now, createdBy: JOBS },
+      value: { ...revision, spec, model: name, ordinal: 1, createdAt: now, createdBy: JOBS },
     },
   ];
 }

@@ -74,6 +74,9 @@ function progress(run: FakeRun, done: number): void {
 const names = async (ofJobs: boolean): Promise<string[]> =>
   (await harness.control.useCases.listModels(ADMIN, undefined, { ofJobs })).map(({ name }) => name);
 
+const envOf = async (model: string): Promise<unknown> =>
+  (await harness.control.useCases.getRevision(ADMIN, `default/${model}/00001`)).value.spec.env;
+
 describe('a job', () => {
   test('runs on a model of its own, which is there as long as it is', async () => {
     const id = await create();
@@ -86,6 +89,9 @@ describe('a job', () => {
     expect(await names(false)).toEqual(['m']);
     expect(await names(true)).toEqual([`job-${id}`, 'm']);
     expect(harness.outlet.models.get(`default/job-${id}`)).toMatchObject({ ofJob: true });
+    // Who asks is its owner, and is told what it failed with.
+    expect(await envOf(`job-${id}`)).toEqual({ ROUSE_TELL_FAILURES: '1' });
+    expect(await envOf('m')).toBeUndefined();
     expect(harness.outlet.models.get('default/m')).not.toHaveProperty('ofJob');
     progress(run, 4);
     expect(await get(id)).toMatchObject({
