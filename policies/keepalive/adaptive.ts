@@ -3,7 +3,7 @@ import { binOf } from './bins.ts';
 import { boundHot, startEarlier } from './bounds.ts';
 import { beginIdle, type Fleet, foresee } from './hazard.ts';
 import type { History } from './history.ts';
-import { type Plan, stateAfter, switchPlans } from './plan.ts';
+import { type Plan, stateAfter, type Step, switchPlans } from './plan.ts';
 import { makeCheapestPlan, type Start } from './programme.ts';
 
 export interface AdaptiveSpec {
@@ -125,7 +125,7 @@ function explain(
   { memory, coldCost }: AdaptiveSeen,
   { gaps, lastGap }: History,
 ): string {
-  const steps = plan.map(({ after, state }) => `${state} after ${formatDuration(after)}`);
+  const steps = formatSteps(plan);
   const then = steps.length === 0 ? 'kept' : steps.join(', ');
   const known =
     gaps === 0
@@ -133,4 +133,15 @@ function explain(
       : `idle ${gaps === 1 ? 'once' : `${gaps} times`} before, last for ${formatDuration(lastGap)}`;
   const worth = `a cold start is worth ${formatDuration(coldCost / (price * memory))} of its memory`;
   return `${then}: ${known}; ${worth}`;
+}
+
+/** Of steps that follow each other in what a reader takes for one moment, the last one. */
+function formatSteps(plan: Plan): string[] {
+  const told: { readonly state: Step['state']; readonly after: string }[] = [];
+  for (const { state, after } of plan) {
+    const text = formatDuration(after);
+    if (told.at(-1)?.after === text) told.pop();
+    if (state !== (told.at(-1)?.state ?? 'hot')) told.push({ state, after: text });
+  }
+  return told.map(({ state, after }) => `${state} after ${after}`);
 }

@@ -54,10 +54,11 @@ async function tell(
   await harness.control.useCases.addMeasures(ADMIN, 'default', 'm', [measure]);
 }
 
-/** What was decided, oldest first: kind, revision, and the reason in words. */
+/** What was decided since it began, oldest first: kind, revision, and the reason in words. */
 async function decisions(): Promise<[string, string | undefined, string][]> {
-  return (await harness.events())
-    .filter(({ type }) => type.startsWith('Selection'))
+  const told = (await harness.events()).filter(({ type }) => type.startsWith('Selection'));
+  return told
+    .slice(1)
     .map(({ type, revision, why }) => [type.replace('Selection', ''), revision, why]);
 }
 
@@ -143,6 +144,13 @@ describe('periodicBest', () => {
     await skip(10);
     expect(serving()).toBe('v2=100');
     expect((await view()).nextLookAt).toBe(Date.UTC(2030, 0, 2, 0, 30));
+  });
+
+  test('what is waited for is told at once, also where a change is carried out at once', async () => {
+    await setUp({ strategy: 'periodicBest', change: 'now' });
+    const why = 'what serves stays, and is compared with others first at 2030-01-02T00:00:00Z';
+    expect((await harness.events('SelectionDecided')).map((event) => event.why)).toEqual([why]);
+    expect((await view()).decided).toMatchObject({ action: 'stay', reason: 'begun', why });
   });
 
   test('when that is, is searched once', async () => {

@@ -1,6 +1,7 @@
 import type { Decided, SelectionState, Wanted } from '#domain/selection.ts';
 import type { Actor } from '#domain/records.ts';
 import type { RolloutRecord } from '#domain/rollout.ts';
+import { formatTime } from '#domain/units.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
 import { BY_HAND } from '#policies/selection/moment.ts';
@@ -22,8 +23,14 @@ import type { Turns } from '../records/turns.ts';
  * looked at again.
  */
 export interface Changes {
-  /** Undefined, too: nothing serves yet, or what serves first is still being settled. */
-  begin(entry: ModelEntry): Promise<SelectionState | undefined>;
+  /**
+   * Undefined, too: nothing serves yet, or what serves first is still being settled. `nextLook`: when it is decided for
+   * the first time; undefined: never.
+   */
+  begin(
+    entry: ModelEntry,
+    nextLook: (since: number) => number | undefined,
+  ): Promise<SelectionState | undefined>;
   /** The model file has no selection any more. */
   end(entry: ModelEntry): Promise<boolean>;
   /** What serves now keeps doing so, whatever gets ready. */
@@ -88,13 +95,16 @@ export function createChanges(options: {
   }
 
   return {
-    async begin(entry) {
+    async begin(entry, nextLook) {
       const serving = sharesOf(entry.resolved.targets);
       if (serving.length === 0 || !isSettled(entry)) return undefined;
       const now = clock.now();
-      const state = { since: now, lookedAt: now, failed: {} };
+      const decided = makeBegun(nextLook(now), now);
+      const state = { since: now, lookedAt: now, failed: {}, decided };
+      const events = [makeEvent(entry, decided)];
       const seen = { entry, state: undefined };
-      return (await inTurn(seen, () => states.commit(entry.key, state))) ? state : undefined;
+      const isBegun = await inTurn(seen, () => states.commit(entry.key, state, { events }));
+      return isBegun ? state : undefined;
     },
     end: (entry) =>
       inTurn({ entry, state: states.get(entry.key) }, () => states.commit(entry.key, undefined)),
@@ -178,6 +188,15 @@ function keepFailed(
       return revision !== undefined && hasFailed(at, revision, now);
     }),
   );
+}
+
+/** What is waited for: nothing else is told until then. */
+function makeBegun(next: number | undefined, at: number): Decided {
+  const until =
+    next === undefined
+      ? 'until another one is chosen by hand'
+      : `and is compared with others first at ${formatTime(next)}`;
+  return { action: 'stay', reason: 'begun', why: `what serves stays, ${until}`, at };
 }
 
 function makeEvent(entry: ModelEntry, { action, reason, revision, why, at }: Decided): NewEvent {

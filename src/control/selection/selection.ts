@@ -111,7 +111,9 @@ export async function createSelection(options: {
       if (entry) await changes.end(entry);
       return;
     }
-    const stored = states.get(model) ?? (await changes.begin(entry));
+    const { spec } = one;
+    const stored =
+      states.get(model) ?? (await changes.begin(entry, (since) => nextLook(spec, since)));
     const followed =
       stored?.asked === undefined ? stored : await changes.follow({ entry, state: stored });
     // Who wants another one by hand does not wait for what runs.

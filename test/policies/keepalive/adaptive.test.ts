@@ -282,6 +282,20 @@ describe('planned anew in the midst of an idle time', () => {
     expect(why).toMatch(/^cold after 20m, hot after 44m/);
   });
 
+  test('what was cold for some seconds only, as after a restart, is not told', () => {
+    const memory = makeMemory();
+    const { now } = planAfter(times(60, 45), { memory });
+    const plan: Plan = [
+      { after: 13 * MINUTE, state: 'cold' },
+      { after: 13 * MINUTE + 900, state: 'hot' },
+    ];
+    const at = now + 13 * MINUTE + 1000;
+    const price = { price: worthMinutes(10) };
+    const { decision, why } = reviseAdaptive(price, SEEN, { ...memory, plan }, at);
+    expect(decision.slice(0, 2)).toEqual(plan);
+    expect(why).not.toMatch(/cold after 13m, hot after 13m/);
+  });
+
   test('without history it is kept until a fifth of what a cold start is worth by then', () => {
     const memory = makeMemory();
     const { plan, now } = planAfter([], { memory, price: worthMinutes(10) });
