@@ -66,6 +66,19 @@ describe('the tree', () => {
     expect(listed).toEqual(there.toSorted());
   });
 
+  test('names each section of its README at the beginning, in order', () => {
+    const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+    const [, list = ''] = /\nTo read: ([^]*?)\n\n/.exec(readme) ?? [];
+    const named = Array.from(list.matchAll(/\]\(#([a-z-]+)\)/g), ([, anchor]) => anchor);
+    const sections = Array.from(readme.matchAll(/^## (.*)$/gm), ([, title = '']) =>
+      title
+        .toLowerCase()
+        .replaceAll(/[^a-z ]/g, '')
+        .replaceAll(' ', '-'),
+    );
+    expect(named).toEqual(sections.filter((section) => section !== 'two-commands'));
+  });
+
   test('locks packages by content, not by the address of a registry', () => {
     const { packages }: { packages: Record<string, Record<string, unknown>> } = JSON.parse(
       readFileSync(join(ROOT, 'package-lock.json'), 'utf8'),
