@@ -9,6 +9,7 @@ import {
   makePriceMemory,
   type PriceMemory,
   type PriceRange,
+  unseenFrom,
 } from './price.ts';
 
 /**
@@ -136,17 +137,27 @@ export function priceOf({ prices }: OnlineFleet, budget: number, now: number): n
 function countShadows(
   { prices }: OnlineFleet,
   one: OnlineModel,
-  { memory, parked }: Footprint,
+  seen: Footprint,
   now: number,
 ): void {
   const { idleSince } = one.history;
+  const [from, to] = [one.countedAt - idleSince, now - idleSince];
+  const unseen = Math.max(from, unseenFrom(prices, idleSince));
   one.shadows.forEach((plan, shadow) => {
-    const before = useOf(plan, one.countedAt - idleSince);
-    const until = useOf(plan, now - idleSince);
-    const loads = (until.loads - before.loads) * SPECULATIVE_LOAD_MS;
-    const frozen = (until.parked - before.parked) * (parked?.share ?? 1);
-    const used = memory * (until.hot - before.hot + frozen + loads);
+    const used = usedBetween(plan, seen, from, to);
     if (used > 0) countUse(prices, shadow, used, now);
+    if (to <= unseen) return;
+    const stands = usedBetween(plan, seen, unseen, to);
+    if (stands > 0) countUse(prices, shadow, stands, idleSince);
   });
   one.countedAt = now;
+}
+
+/** Memory × ms that a plan takes between two idle times. */
+function usedBetween(plan: Plan, { memory, parked }: Footprint, from: number, to: number): number {
+  const before = useOf(plan, from);
+  const until = useOf(plan, to);
+  const loads = (until.loads - before.loads) * SPECULATIVE_LOAD_MS;
+  const frozen = (until.parked - before.parked) * (parked?.share ?? 1);
+  return memory * (until.hot - before.hot + frozen + loads);
 }

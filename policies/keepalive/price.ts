@@ -9,6 +9,7 @@ import { formatDuration } from '#domain/units.ts';
  * The memory is changed in place:
  * 1. `used[shadow]` holds the memory × ms of one shadow in each of the last 24 hours, as a ring.
  * 2. Hours that have passed entirely are cleared before anything is added.
+ * 3. Idle times of any length are in it as if counting had always gone on, see `unseenFrom`.
  */
 export interface PriceMemory {
   /** Seconds of cold start for a unit of memory × ms, from dear to cheap. */
@@ -55,10 +56,24 @@ export function isPast({ hour }: PriceMemory, now: number): boolean {
   return hour <= Math.floor(now / HOUR_MS);
 }
 
-/** One shadow has used this much memory × ms just before `now`. In place. */
-export function countUse(memory: PriceMemory, shadow: number, amount: number, now: number): void {
-  clearUntil(memory, now);
-  memory.used[shadow]![memory.hour % WINDOW_HOURS]! += amount;
+/** One shadow has used this much memory × ms just before `at`, or at a time that has passed. In place. */
+export function countUse(memory: PriceMemory, shadow: number, amount: number, at: number): void {
+  clearUntil(memory, at);
+  const hour = Math.floor(at / HOUR_MS);
+  if (memory.hour - hour < WINDOW_HOURS) memory.used[shadow]![hour % WINDOW_HOURS]! += amount;
+}
+
+/**
+ * From this idle time on, ms, what one that became idle at `idleSince` uses is to be counted for that moment, too.
+ *
+ * In the first three hours nobody can be seen who is idle for three hours, so a price at which models are kept for long
+ * would seem to use less than it will. Who became idle one hour after counting began, and is idle for three, stands
+ * for one that was so already at that hour: where requests come evenly there were as many. So each idle time is
+ * counted for as long as the others once twice its length has passed, and never more than twice. It is infinite where
+ * the idle time began before the counting.
+ */
+export function unseenFrom({ since }: PriceMemory, idleSince: number): number {
+  return idleSince < since ? Number.POSITIVE_INFINITY : idleSince - since;
 }
 
 /**
