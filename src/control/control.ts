@@ -28,6 +28,7 @@ import { createJobUseCases } from './usecases/job-usecases.ts';
 import type { JobRunner } from './jobs/job-runner.ts';
 import type { ProgramRunner } from './jobs/program-runner.ts';
 import { createJobs, type Jobs } from './jobs/jobs.ts';
+import { createLineageReferences } from './jobs/sweep.ts';
 import { createPlaces } from './jobs/places.ts';
 import { createJournal } from './records/journal.ts';
 import { createKeepAlive } from './keepalive/keep-alive.ts';
@@ -273,7 +274,12 @@ export async function createControl(options: {
     const { runner, programs } = options.batch;
     const { deletions } = retention;
     const parts = { ...base, store, metrics, deletions, alone, runner, programs, places };
-    jobs = await createJobs(parts);
+    const jobRetention = {
+      unusedFor: settings.retention.jobs.unusedFor,
+      gaps: retention.gaps,
+      references: [timetable.jobReferencesOf, createLineageReferences({ catalog, ...retention })],
+    };
+    jobs = await createJobs({ ...parts, retention: jobRetention });
   }
   const follower = runtime.routes && createRouteFollower({ ...base, routes: runtime.routes });
   const usage = createUsage({
@@ -403,7 +409,7 @@ export async function createControl(options: {
       ...createModelUseCases({ ...base, retention, alone, about }),
       ...createRevisionUseCases({ ...base, retention, alone }),
       ...createRolloutUseCases({ catalog, rollouts }),
-      ...createRetentionUseCases({ ...base, retention, alone, about }),
+      ...createRetentionUseCases({ ...base, retention, jobs: jobs?.sweep, alone, about }),
       ...createReadUseCases({ ...base, store }),
       ...createMeasureUseCases({ ...base, store }),
       ...createRequestUseCases({ requests, clock }),

@@ -10,5 +10,7 @@ export const MAX_KEYS = 10_000;
 export const MAX_USAGE_PAGE = 10_000;
 /** Rows of measures in one answer: some megabytes. */
 export const MAX_MEASURE_PAGE = 5000;
+/** Records of jobs that have ended, beside those that something refers to: some kilobytes each, all in memory. */
+export const MAX_ENDED_JOBS = 1000;
 /** Deletions that can be undone: as many as there may be models; some hundred bytes of memory each. */
 export const MAX_TOMBSTONES = 100_000;

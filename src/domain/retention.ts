@@ -25,6 +25,7 @@ const ABOUT = {
   models: 'A model goes when no request came for so long; never: it stays.',
   revisions: 'A revision that nothing leads to goes when no request came for so long.',
   keep: 'So many revisions stay besides, of those that served last.',
+  jobs: 'A job that has ended goes after so long; its output stays, and so does a job that a run of a schedule or a revision is of. Of the others 1000 stay at most.',
   artifacts: 'Content goes when nothing refers to it and nobody has pushed it for so long.',
   undo: 'For so long what was deleted can be restored.',
   pinned: 'Neither the model nor a revision of it goes by itself.',
@@ -57,6 +58,11 @@ export const serverRetention = z.strictObject({
     .strictObject({
       keep: keep.default(10).meta({ description: ABOUT.keep }),
       unusedFor: periodOrNever.prefault('30d').meta({ description: ABOUT.revisions }),
+    })
+    .prefault({}),
+  jobs: z
+    .strictObject({
+      unusedFor: periodOrNever.prefault('30d').meta({ description: ABOUT.jobs }),
     })
     .prefault({}),
   artifacts: z

@@ -307,6 +307,7 @@ export const SERVER_FIELDS: readonly ServerField[] = [
   field('retention.models.unusedFor', 'platform', 'text', innerOf('models').unusedFor),
   field('retention.revisions.keep', 'platform', 'number', innerOf('revisions').keep),
   field('retention.revisions.unusedFor', 'platform', 'text', innerOf('revisions').unusedFor),
+  field('retention.jobs.unusedFor', 'platform', 'text', innerOf('jobs').unusedFor),
   field('retention.artifacts.unusedFor', 'platform', 'text', innerOf('artifacts').unusedFor),
   field('retention.undo', 'platform', 'text', serverRetention.shape.undo),
 ];
@@ -314,7 +315,7 @@ export const SERVER_FIELDS: readonly ServerField[] = [
 type Retention = typeof serverRetention.shape;
 
 /** The fields under a key of `retention`. */
-function innerOf<K extends 'models' | 'revisions' | 'artifacts'>(
+function innerOf<K extends 'models' | 'revisions' | 'jobs' | 'artifacts'>(
   key: K,
 ): Retention[K]['def']['innerType']['shape'] {
   return serverRetention.shape[key].def.innerType.shape;

@@ -190,8 +190,10 @@ export const deletedView = z.object({
 });
 
 export const collectionRowView = z.object({
-  kind: z.enum(['model', 'revision', 'deleted', 'artifact']),
-  name: z.string().meta({ description: 'namespace/model, with /revision; a digest.' }),
+  kind: z.enum(['model', 'revision', 'job', 'deleted', 'artifact']),
+  name: z
+    .string()
+    .meta({ description: 'namespace/model, with /revision; namespace/job; a digest.' }),
   action: z.enum(['keep', 'remove']),
   why: z.string(),
   goesAt: z

@@ -122,6 +122,7 @@ test('every field can be said in all three ways', () => {
     'retention.models.unusedFor': ['30d', 30 * 86_400_000],
     'retention.revisions.keep': ['3', 3],
     'retention.revisions.unusedFor': ['never', Infinity],
+    'retention.jobs.unusedFor': ['7d', 7 * 86_400_000],
     'retention.artifacts.unusedFor': ['12h', 43_200_000],
     'retention.undo': ['0', 0],
   };

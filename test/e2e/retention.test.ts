@@ -1,5 +1,5 @@
-import { readdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { until } from '#test/until.ts';
 import { makeFolder, type Platform, removeFolder, startPlatform } from './platform.ts';
@@ -106,4 +106,25 @@ test('content of what is gone is gone from the folder, that of what is left is t
   await rm(copies, { recursive: true, force: true });
   const again = await start(rouse.folder);
   expect(await ask(again, 'kept')).toBe('200 kept');
+}, 180_000);
+
+test('of a job that has ended its record goes, its output stays', async () => {
+  const rouse = await start(await makeFolder(), '--retention-jobs-unused-for', '5s');
+  const samples = resolve(import.meta.dirname, '../../functions/samples/digits');
+  await rouse.rouse('deploy', 'digits', `${samples}/v1.onnx`);
+  const pixels = Array.from({ length: 64 }, (_, pixel) => `p${pixel}`);
+  const row = pixels.map(() => '0').join(',');
+  await writeFile(join(rouse.folder, 'in.csv'), [pixels.join(','), row].join('\n'));
+  const args = ['digits', 'in.csv', '-o', 'out.csv', '--map', 'image=p*'];
+  expect(await rouse.rouse('batch', ...args)).toMatchObject({ status: 0 });
+  const output = await readFile(join(rouse.folder, 'out.csv'), 'utf8');
+  expect(output.split('\n')).toHaveLength(3);
+
+  await until('its record is gone', async () => {
+    const response = await fetch(`${rouse.control}/api/v1/jobs`);
+    return ((await response.json()) as { items: unknown[] }).items.length === 0;
+  });
+  const { stdout } = await rouse.rouse('why', 'digits');
+  expect(stdout).toMatch(/JobDeleted +\S+ +job digits-\w+: ended .* ago \(goes after 5s\)/);
+  expect(await readFile(join(rouse.folder, 'out.csv'), 'utf8')).toBe(output);
 }, 180_000);

@@ -41,7 +41,10 @@ export function makeRetentionRoutes(options: ApiOptions): Route[] {
       params: NONE,
       query: ofAll,
       responses: {
-        200: jsonResponse('Of `limit` models; content comes with the last ones.', 'CollectionPage'),
+        200: jsonResponse(
+          'Of `limit` models; jobs and content come with the last ones.',
+          'CollectionPage',
+        ),
       },
       async handle({ context, actor, query: { namespace, ...rest } }) {
         const { rows, next } = await useCases.planCollection(actor, namespace, rest);

@@ -17,7 +17,7 @@ export function addGc(program: Command, io: Io): void {
     .option('--dry-run', 'only show what would go, what stays, and why')
     .addHelpText(
       'after',
-      '\nWith -n only models of that namespace; without it of all, and stored content.\n' +
+      '\nWith -n only models and jobs of that namespace; without it of all, and stored content.\n' +
         'Rouse does the same by itself, a little later.',
     )
     .action(async (_options, command: Command) => {

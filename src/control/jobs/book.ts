@@ -13,7 +13,8 @@ export interface JobBook {
   commit(change: JobChange, writes?: readonly Write[], events?: readonly NewEvent[]): Promise<void>;
   /** Of what it did so far; nothing that anybody has to be told of. */
   note(record: JobRecord): Promise<void>;
-  remove(key: string): Promise<void>;
+  /** With its event. False: it is not there any more. */
+  remove(key: string, by: Pick<NewEvent, 'why' | 'actor'>): Promise<boolean>;
 }
 
 export async function loadJobBook(options: {
@@ -46,11 +47,14 @@ export async function loadJobBook(options: {
       await put(record, writes, [...own, ...events]);
     },
     note: (record) => put(record, [], []),
-    async remove(key) {
+    async remove(key, by) {
       const stored = known.get(key);
-      if (!stored) return;
-      await journal.commit([{ kind: 'job', key, expected: stored.version, value: undefined }], []);
+      if (!stored) return false;
+      const write: Write = { kind: 'job', key, expected: stored.version, value: undefined };
+      const event = makeJobEvent(stored.value, { type: 'JobDeleted', ...by }, clock.now());
+      await journal.commit([write], [event]);
       known.delete(key);
+      return true;
     },
   };
 }

@@ -15,7 +15,7 @@ import type { Log } from '#lib/log.ts';
 import { createLoop } from '#lib/loop.ts';
 import type { Stored, Store } from '#store/store.ts';
 import type { ModelEntry } from '../records/catalog.ts';
-import type { Journal } from '../records/journal.ts';
+import type { Journal, NewEvent } from '../records/journal.ts';
 import type { ControlMetrics } from '../metrics.ts';
 import type { Reference } from '../records/references.ts';
 import { pushedFor } from '../records/source.ts';
@@ -24,6 +24,7 @@ import { type BatchWorkOptions, createBatchWork } from './batch-work.ts';
 import { loadJobBook } from './book.ts';
 import { createProgramWork, type ProgramWorkOptions } from './program-work.ts';
 import { decideJob, type Happening, type JobChange } from './state.ts';
+import { createJobSweep, type JobRetention, type JobSweep } from './sweep.ts';
 import type { Deciding, Desk, LiveWork } from './work.ts';
 
 /**
@@ -38,8 +39,10 @@ export interface Jobs {
   all(): JobShown[];
   create(record: JobRecord, actor: Actor): Promise<void>;
   happened(key: string, happening: Happening): Promise<void>;
-  /** Forgets one that has ended. */
-  remove(key: string): Promise<void>;
+  /** Forgets one that has ended. False: it is not there. Fault `conflict` where it has not ended. */
+  remove(key: string, by: Pick<NewEvent, 'why' | 'actor'>): Promise<boolean>;
+  /** What goes by itself, and what stays. */
+  readonly sweep: JobSweep;
   /** Calls back when something of it may have changed, until the signal. */
   watch(key: string, listener: () => void, signal: AbortSignal): void;
   /** An instance has come, changed or gone. */
@@ -66,9 +69,8 @@ const TICK_MS = 1000;
 const MOST_RUNNING = 2;
 /** How often the store is told how far a job is: it is shown when control has just started. */
 const NOTE_MS = 10_000;
-/** Records of jobs that have ended. */
-const KEPT_MS = 30 * 24 * 60 * 60_000;
-const MOST_KEPT = 1000;
+/** How often those that have ended are looked at. */
+const SWEEP_MS = 10_000;
 /** Characters of what a job does, in its first event. */
 const MOST_TOLD = 4096;
 
@@ -77,7 +79,8 @@ export async function createJobs(
     ProgramWorkOptions & {
       store: Store;
       journal: Journal;
-      metrics: Pick<ControlMetrics, 'followJobs'>;
+      metrics: Pick<ControlMetrics, 'followJobs' | 'counted'>;
+      retention: JobRetention;
       alone: Turns;
       clock: Clock;
       log: Log;
@@ -92,7 +95,13 @@ export async function createJobs(
   /** Ended, and nothing of it is left. */
   const clean = new Set<string>();
   const loop = createLoop({ clock, everyMs: TICK_MS, step, onError: logFailure });
+  const sweep = createJobSweep({
+    ...options,
+    records: () => book.all().map(({ value }) => value),
+    remove,
+  });
   let tickedAt = clock.now();
+  let sweptAt = clock.now();
   let closed = false;
   metrics.followJobs(() => book.all().map(({ value }) => value.state));
 
@@ -116,7 +125,9 @@ export async function createJobs(
       }
     }
     await beginNext();
-    await forgetOld(now);
+    if (now - sweptAt < SWEEP_MS) return;
+    sweptAt = now;
+    await sweep.sweep();
   }
 
   async function settle(key: string, record: JobRecord, seconds: number): Promise<void> {
@@ -202,20 +213,17 @@ export async function createJobs(
     }
   }
 
-  async function forgetOld(now: number): Promise<void> {
-    const ended = book
-      .all()
-      .filter(({ key }) => clean.has(key))
-      .toSorted((a, b) => (b.value.endedAt ?? 0) - (a.value.endedAt ?? 0));
-    for (const [index, { key, value }] of ended.entries()) {
-      if (index >= MOST_KEPT || now - (value.endedAt ?? now) > KEPT_MS) await forget(key);
+  async function remove(key: string, by: Pick<NewEvent, 'why' | 'actor'>): Promise<boolean> {
+    const stored = book.get(key);
+    if (!stored) return false;
+    if (!isEnded(stored.value.state)) {
+      throw new Fault('conflict', `job ${stored.value.id} is ${stored.value.state}: cancel it`);
     }
-  }
-
-  async function forget(key: string): Promise<void> {
-    await alone(() => book.remove(key));
+    if (!clean.has(key)) await tidy(key, stored.value);
+    const isGone = await alone(() => book.remove(key, by));
     clean.delete(key);
     tell(key);
+    return isGone;
   }
 
   function recordNow(key: string, record: JobRecord): JobRecord {
@@ -257,15 +265,8 @@ export async function createJobs(
       loop.ask();
     },
     happened,
-    async remove(key) {
-      const stored = book.get(key);
-      if (!stored) return;
-      if (!isEnded(stored.value.state)) {
-        throw new Fault('conflict', `job ${stored.value.id} is ${stored.value.state}: cancel it`);
-      }
-      if (!clean.has(key)) await tidy(key, stored.value);
-      await forget(key);
-    },
+    remove,
+    sweep,
     watch(key, listener, signal) {
       const own = watchers.get(key) ?? new Set();
       watchers.set(key, own.add(listener));

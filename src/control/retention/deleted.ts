@@ -17,6 +17,8 @@ export interface Deleted {
   readonly revisions: readonly string[];
   /** Of content that they have. */
   readonly digests: readonly string[];
+  /** Ids of those that have made revisions of these. */
+  readonly jobs: readonly string[];
 }
 
 /** The store's tombstones in short, so that loops and lists never wait for the disk. */
@@ -50,6 +52,7 @@ function createDeletedBook(): DeletedBook {
       whole: value.model !== undefined || known?.whole === true,
       revisions: [...(known?.revisions ?? []), ...(name === undefined ? [] : [name])],
       digests: [...new Set([...(known?.digests ?? []), ...digestsOf(value.revision)])],
+      jobs: [...(known?.jobs ?? []), ...jobsOf(value.revision)],
     });
     byModel.set(model, (byModel.get(model) ?? new Set()).add(group));
   }
@@ -86,6 +89,10 @@ function createDeletedBook(): DeletedBook {
 interface Row {
   readonly value: TombstoneRecord;
   readonly name: string | undefined;
+}
+
+function jobsOf(revision: RevisionRecord | undefined): string[] {
+  return revision?.lineage ? [revision.lineage.job] : [];
 }
 
 /** All content that a revision needs to be started again. */

@@ -7,7 +7,7 @@ import { messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import { createLoop } from '#lib/loop.ts';
 import { decideRetention, type Fates } from '#policies/retention/retention.ts';
-import { whenSeen } from '#policies/retention/watch.ts';
+import { type Gaps, whenSeen } from '#policies/retention/watch.ts';
 import type { RuntimeEvent } from '#runtime/runtime.ts';
 import type { Artifacts } from '#store/artifacts.ts';
 import type { Store } from '#store/store.ts';
@@ -49,6 +49,8 @@ export interface Retention {
   /** Until when it can be restored, if nothing stops the clock. */
   goesAt(deleted: Deleted): number;
   readonly artifacts: ArtifactSweep;
+  /** Time that nobody saw. */
+  readonly gaps: Gaps;
   /** Clears away now what may go, in these models; what has gone, in words. */
   collect(models: readonly string[]): Promise<Collected[]>;
   /** The same for what could be restored, and content. */
@@ -64,8 +66,8 @@ export interface Retained {
 
 /** What has gone. */
 export interface Collected {
-  readonly kind: 'model' | 'revision' | 'deleted' | 'artifact';
-  /** `namespace/model`, with `/revision`; a digest. */
+  readonly kind: 'model' | 'revision' | 'job' | 'deleted' | 'artifact';
+  /** `namespace/model`, with `/revision`; `namespace/job`; a digest. */
   readonly key: string;
   readonly why: string;
 }
@@ -268,6 +270,7 @@ export async function createRetention(
     },
     goesAt,
     artifacts,
+    gaps: watch.gaps,
     async collect(models) {
       const gone: Collected[] = [];
       for (const model of models) gone.push(...(await reviewSafely(model)));

@@ -10,7 +10,7 @@ import { hasEnded, runKey, type ScheduleRun } from '#domain/schedule-run.ts';
 import type { Store, Stored, Write } from '#store/store.ts';
 import type { Journal, NewEvent } from '../records/journal.ts';
 import { rowsOf } from '../records/pages.ts';
-import type { Reference, ReferencesOf } from '../records/references.ts';
+import type { JobReferencesOf, Reference, ReferencesOf } from '../records/references.ts';
 import { pushedFor } from '../records/source.ts';
 
 /** A schedule with what its document comes to. */
@@ -46,6 +46,8 @@ export interface ScheduleBook {
   remove(key: string, events: readonly NewEvent[]): Promise<void>;
   /** Models that schedules name are needed, however seldom they are asked. */
   readonly referencesOf: ReferencesOf;
+  /** So are the jobs of the runs that it shows. */
+  readonly jobReferencesOf: JobReferencesOf;
   /** Digests of what was pushed for programs: it is needed between their runs, too. */
   inUse(): string[];
 }
@@ -127,6 +129,12 @@ export async function loadScheduleBook(options: {
     },
     referencesOf: ({ namespace, name }) =>
       [...known.values()].flatMap((one) => referenceOf(one, namespace, name)),
+    jobReferencesOf: ({ namespace, id }) =>
+      [...known.values()].flatMap(({ key, name: schedule }) =>
+        runs.get(key)?.has(runKey({ namespace, schedule, id }))
+          ? [`it is a run of schedule ${schedule}`]
+          : [],
+      ),
     inUse: () => [...known.values()].flatMap(digestsOf),
   };
 }

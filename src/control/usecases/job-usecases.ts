@@ -181,7 +181,8 @@ export function createJobUseCases(
     },
     async deleteJob(actor, namespace, id) {
       requireRole(actor, ROLE);
-      await need().jobs.remove(find(namespace, id).key);
+      const by = { actor, why: `deleted by ${actor.id}` };
+      await need().jobs.remove(find(namespace, id).key, by);
     },
     async jobLogs(actor, namespace, id, limit) {
       requireRole(actor, 'read');

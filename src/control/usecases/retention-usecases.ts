@@ -4,6 +4,7 @@ import { MAX_PAGE } from '#domain/page.ts';
 import type { Fate } from '#policies/retention/retention.ts';
 import type { Runtime } from '#runtime/runtime.ts';
 import type { Catalog, ModelEntry } from '../records/catalog.ts';
+import type { JobSweep } from '../jobs/sweep.ts';
 import { requireModel } from '../records/checks.ts';
 import type { Deleted } from '../retention/deleted.ts';
 import type { Retention } from '../retention/retention.ts';
@@ -21,10 +22,12 @@ export function createRetentionUseCases(options: {
   catalog: Catalog;
   runtime: Runtime;
   retention: Retention;
+  /** Absent: there are no jobs here. */
+  jobs: JobSweep | undefined;
   about: ViewOptions;
   alone: Turns;
 }): RetentionUseCases {
-  const { catalog, runtime, retention, about, alone } = options;
+  const { catalog, runtime, retention, jobs, about, alone } = options;
 
   function viewOf(namespace: string, name: string): ModelView {
     return makeView(requireModel(catalog, namespace, name), runtime, about);
@@ -50,6 +53,12 @@ export function createRetentionUseCases(options: {
       makeRow('model', entry.key, model),
       ...revisions.map(({ name, fate }) => makeRow('revision', `${entry.key}/${name}`, fate)),
     ];
+  }
+
+  function makeJobRows(namespace: string | undefined): CollectionRow[] {
+    const prefix = namespace === undefined ? '' : `${namespace}/`;
+    const fates = (jobs?.look() ?? []).filter(({ key }) => key.startsWith(prefix));
+    return fates.map(({ key, fate }) => makeRow('job', key, fate));
   }
 
   async function makeRestRows(): Promise<CollectionRow[]> {
@@ -97,12 +106,18 @@ export function createRetentionUseCases(options: {
       });
       const next = models.length === most ? models.at(-1) : undefined;
       if (next !== undefined) return { rows, next };
-      return { rows: namespace === undefined ? [...rows, ...(await makeRestRows())] : rows };
+      const rest = namespace === undefined ? await makeRestRows() : [];
+      return { rows: [...rows, ...makeJobRows(namespace), ...rest] };
     },
     async collect(actor: Actor, namespace) {
       requireRole(actor, 'deploy');
       const gone = await retention.collect(modelsIn(namespace, '', catalog.size));
-      return namespace === undefined ? [...gone, ...(await retention.collectRest())] : gone;
+      const ended = (await jobs?.sweep(namespace)) ?? [];
+      const collected = ended.map(
+        ({ key, fate }) => ({ kind: 'job', key, why: fate.why }) as const,
+      );
+      const rest = namespace === undefined ? await retention.collectRest() : [];
+      return [...gone, ...collected, ...rest];
     },
   };
 }
