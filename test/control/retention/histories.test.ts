@@ -1,43 +1,31 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { RevisionLoad } from '#bus/messages.ts';
 import type { ModelInput, TrafficTarget } from '#domain/model.ts';
+import { partsOfRevisionKey } from '#domain/names.ts';
+import { ROLLOUT_PHASES } from '#domain/rollout.ts';
 import { RETENTION_DEFAULTS, type RetentionDefaults } from '#domain/retention.ts';
 import { Fault } from '#lib/fault.ts';
 import { ADMIN, program, rest } from '../harness.ts';
-import {
-  findLeft,
-  findWrongs,
-  type Limits,
-  type Snapshot,
-  takeSnapshot,
-  type Truth,
-} from './oracle.ts';
+import { findLeft, findWrongs, type Limits, type Truth } from './oracle.ts';
+import { isOpen, readRollouts, type Snapshot, takeSnapshot } from './snapshot.ts';
+import { type Brings, type Keeps, type Step, step } from './steps.ts';
 import { createWorld, digestOf, type World } from './world.ts';
 
 /**
- * What can happen, in any order, while control is killed between any two of its steps: nothing in use ever goes, and
+ * Whatever happens, in any order, while control is killed between any two of its steps: nothing in use ever goes, and
  * what nobody uses goes. The judge knows what really happened, and of control's world only what is stored.
  */
-type Step =
-  | { do: 'deploy'; model: string; content: number; keeps: 'nothing' | 'pinned' | 'lasting' }
-  | { do: 'push'; content: number }
-  | { do: 'traffic'; model: string; first: number; share: number }
-  | { do: 'use' | 'hold' | 'let go' | 'delete revision' | 'restore revision'; revision: string }
-  | { do: 'delete'; model: string; now: boolean }
-  | { do: 'restore'; model: string }
-  | { do: 'collect' }
-  | { do: 'pass'; minutes: number }
-  | { do: 'kill'; after: number; away: number }
-  | { do: 'restart'; away: number };
 
 const HISTORIES = 1000;
-const MINUTE = 60_000;
+/** What histories count time in, ms: short, for control looks at much each second. */
+const SPAN = 10_000;
 const LIMITS: Limits = {
-  model: 30 * MINUTE,
-  revision: 10 * MINUTE,
+  model: 30 * SPAN,
+  revision: 10 * SPAN,
   keep: 1,
-  artifact: 15 * MINUTE,
-  undo: 20 * MINUTE,
+  artifact: 15 * SPAN,
+  undo: 20 * SPAN,
 };
 const RULES: RetentionDefaults = {
   ...RETENTION_DEFAULTS,
@@ -46,68 +34,6 @@ const RULES: RetentionDefaults = {
   artifacts: { unusedFor: LIMITS.artifact },
   undo: LIMITS.undo,
 };
-
-const MODELS = ['a', 'b'];
-const model = fc.constantFrom(...MODELS);
-const revision = fc
-  .tuple(model, fc.integer({ min: 1, max: 4 }))
-  .map(([name, number]) => `default/${name}/0000${number}`);
-const away = fc.constantFrom(0, 1, 90);
-const content = fc.integer({ min: 1, max: 4 });
-
-function one<T extends Step['do']>(what: T): { do: fc.Arbitrary<T> } {
-  return { do: fc.constant(what) };
-}
-
-const step: fc.Arbitrary<Step> = fc.oneof(
-  {
-    weight: 6,
-    arbitrary: fc.record({
-      ...one('deploy'),
-      model,
-      content,
-      keeps: fc.constantFrom(
-        'nothing' as const,
-        'nothing' as const,
-        'pinned' as const,
-        'lasting' as const,
-      ),
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ ...one('push'), content }) },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      ...one('traffic'),
-      model,
-      first: fc.integer({ min: 1, max: 3 }),
-      share: fc.nat(100),
-    }),
-  },
-  {
-    weight: 6,
-    arbitrary: fc.record({
-      do: fc.constantFrom('use' as const, 'use' as const, 'hold' as const, 'let go' as const),
-      revision,
-    }),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      do: fc.constantFrom('delete revision' as const, 'restore revision' as const),
-      revision,
-    }),
-  },
-  { weight: 2, arbitrary: fc.record({ ...one('delete'), model, now: fc.boolean() }) },
-  { weight: 2, arbitrary: fc.record({ ...one('restore'), model }) },
-  { weight: 1, arbitrary: fc.record(one('collect')) },
-  {
-    weight: 8,
-    arbitrary: fc.record({ ...one('pass'), minutes: fc.integer({ min: 1, max: 25 }) }),
-  },
-  { weight: 2, arbitrary: fc.record({ ...one('kill'), after: fc.nat(40), away }) },
-  { weight: 1, arbitrary: fc.record({ ...one('restart'), away }) },
-);
 
 /** A refusal is an outcome like any other, and whoever is killed answers nothing. */
 async function attempt(world: World, work: Promise<unknown>): Promise<void> {
@@ -125,14 +51,25 @@ async function attempt(world: World, work: Promise<unknown>): Promise<void> {
   if (failure !== undefined) throw failure;
 }
 
-function makeSpec(source: string, keeps: string): ModelInput['spec'] {
-  const kept = {
-    nothing: {},
-    pinned: { retention: { pinned: true } },
-    lasting: { retention: { models: { unusedFor: 'never' } } },
-  }[keeps];
-  return { revision: program({ source }), ...kept };
-}
+/** Of a revision in a span: enough to decide on. */
+const REQUESTS = 500;
+const ROLLOUT: NonNullable<ModelInput['spec']['rollout']> = {
+  steps: [30],
+  interval: '10s',
+  minSamples: 20,
+  metrics: [{ metric: 'success', margin: 0.05 }],
+};
+const KEEPS: Record<Keeps, Partial<ModelInput['spec']>> = {
+  nothing: {},
+  pinned: { retention: { pinned: true } },
+  lasting: { retention: { models: { unusedFor: 'never' } } },
+};
+const SELECTION = { strategy: 'manual' } as const;
+/** What decides which revision of a model serves: `a` is rolled out, mostly. */
+const BRINGS: Record<string, Record<Brings, Partial<ModelInput['spec']>>> = {
+  a: { itself: { rollout: ROLLOUT }, choice: { rollout: ROLLOUT, selection: SELECTION } },
+  b: { itself: {}, choice: { selection: SELECTION } },
+};
 
 async function push(world: World, truth: Truth, number: number): Promise<string> {
   const text = `content ${number}`;
@@ -146,16 +83,34 @@ async function push(world: World, truth: Truth, number: number): Promise<string>
   return `sha256:${digest}`;
 }
 
-/** Not while a deletion of it is being written, for which it comes too late. */
-async function use(world: World, truth: Truth, key: string, holds = false): Promise<void> {
+/** What a data plane tells of a revision. */
+type Load = Partial<RevisionLoad> & Pick<RevisionLoad, 'revision'>;
+
+/** Not while a deletion of one is being written, for which it comes too late. */
+async function use(world: World, truth: Truth, find: () => readonly Load[]): Promise<void> {
   await world.rest();
   const { killable, outlet } = world.life;
   if (killable.isDead) return;
-  if (holds) truth.busy.add(key);
-  truth.used.set(key, world.clock.now());
+  const loads = find();
+  for (const { revision } of loads) truth.used.set(revision, world.clock.now());
+  const revisions = loads.map((load) => makeLoad(load, truth.busy.has(load.revision) ? 1 : 0));
+  outlet.say({ type: 'load', at: world.clock.now(), revisions });
+}
+
+function makeLoad(load: Load, inFlight: number): RevisionLoad {
   const none = { queued: 0, concurrency: 0, coldArrivals: 0, busySeconds: 0, coldSeconds: 0 };
-  const load = { ...none, revision: key, arrivals: 1, inFlight: truth.busy.has(key) ? 1 : 0 };
-  outlet.say({ type: 'load', at: world.clock.now(), revisions: [load] });
+  return { ...none, arrivals: 1, inFlight, ...load };
+}
+
+/** Requests of a span, by the shares that the data planes were told of. */
+function findServed(world: World, model: string, newestFails: boolean): Load[] {
+  const { targets = [] } = world.life.outlet.models.get(`default/${model}`) ?? {};
+  const served = targets.filter(({ percent }) => percent > 0).map(({ revision }) => revision);
+  const newest = served.toSorted().at(-1);
+  return served.map((name) => {
+    const failed = newestFails && name === newest && served.length > 1 ? REQUESTS : 0;
+    return { revision: `default/${model}/${name}`, failed, ok: REQUESTS - failed };
+  });
 }
 
 async function carryOut(world: World, truth: Truth, what: Step): Promise<void> {
@@ -168,9 +123,15 @@ async function carryOut(world: World, truth: Truth, what: Step): Promise<void> {
         apiVersion: 'rouse.dev/v1alpha1',
         kind: 'Model',
         metadata: { name: what.model },
-        spec: makeSpec(source, what.keeps),
+        spec: {
+          revision: program({ source }),
+          ...KEEPS[what.keeps],
+          ...BRINGS[what.model]?.[what.brings],
+        },
       } as const;
-      return await attempt(world, cases.applyModel(ADMIN, input));
+      await attempt(world, cases.applyModel(ADMIN, input));
+      // It is fetched and proven.
+      return await pass(world, truth, { spans: 1, by: 1 });
     }
     case 'push':
       return void (await push(world, truth, what.content));
@@ -182,15 +143,24 @@ async function carryOut(world: World, truth: Truth, what: Step): Promise<void> {
       return await attempt(world, cases.setTraffic(ADMIN, 'default', what.model, rows));
     }
     case 'use':
-      return await use(world, truth, what.revision);
     case 'hold':
-      return await use(world, truth, what.revision, true);
+      return await use(world, truth, () => {
+        if (what.do === 'hold') truth.busy.add(what.revision);
+        return [{ revision: what.revision }];
+      });
     case 'let go':
       return void truth.busy.delete(what.revision);
     case 'delete revision':
       return await attempt(world, cases.deleteRevision(ADMIN, what.revision));
     case 'restore revision':
       return await attempt(world, cases.restoreRevision(ADMIN, what.revision));
+    case 'roll out':
+      return await attempt(world, cases.actOnRollout(ADMIN, 'default', what.model, what.action));
+    case 'select': {
+      const { namespace, model, revision } = partsOfRevisionKey(what.revision);
+      const wanted = { revision, change: 'now' } as const;
+      return await attempt(world, cases.select(ADMIN, namespace, model, wanted));
+    }
     case 'delete':
       return await attempt(
         world,
@@ -202,28 +172,37 @@ async function carryOut(world: World, truth: Truth, what: Step): Promise<void> {
   }
 }
 
-/** Lets time pass, and asks the judge now and then. */
-async function pass(world: World, truth: Truth, minutes: number, by: number): Promise<void> {
-  let before = await takeSnapshot(world.store, world.artifacts);
-  for (let left = minutes; left > 0; left -= by) {
-    for (const key of truth.busy) await use(world, truth, key);
-    world.clock.advance(Math.min(left, by) * MINUTE);
+/** Lets time pass, and asks the judge now and then. `find`: who is asked in each part of it, beside what is busy. */
+async function pass(
+  world: World,
+  truth: Truth,
+  time: { readonly spans: number; readonly by: number },
+  find: () => readonly Load[] = () => [],
+): Promise<void> {
+  const findAll = (): Load[] => [...find(), ...[...truth.busy].map((revision) => ({ revision }))];
+  let before = await takeSnapshot(world);
+  for (let left = time.spans; left > 0; left -= time.by) {
+    await use(world, truth, findAll);
+    world.clock.advance(Math.min(left, time.by) * SPAN);
     await rest();
     before = await judge(world, truth, before);
   }
 }
 
 async function judge(world: World, truth: Truth, before: Snapshot): Promise<Snapshot> {
-  const after = await takeSnapshot(world.store, world.artifacts);
+  const after = await takeSnapshot(world);
   const about = { truth, limits: LIMITS, now: world.clock.now() };
   expect(findWrongs(before, after, about)).toEqual([]);
+  for (const { phase } of after.rollouts.values()) truth.met.add(phase);
   return after;
 }
 
-async function revive(world: World, truth: Truth, minutes: number): Promise<void> {
+async function revive(world: World, truth: Truth, spans: number): Promise<void> {
   // Nobody serves requests meanwhile: one process, one fate.
   truth.busy.clear();
-  world.clock.advance(minutes * MINUTE);
+  const rollouts = await readRollouts(world.store);
+  if ([...rollouts.values()].some(isOpen)) truth.met.add('the middle of a rollout');
+  world.clock.advance(spans * SPAN);
   await world.begin();
 }
 
@@ -231,9 +210,14 @@ async function run(world: World, truth: Truth, what: Step): Promise<void> {
   if (world.life.killable.isDead) await revive(world, truth, 0);
   switch (what.do) {
     case 'pass':
-      return await pass(world, truth, what.minutes, 2);
+      return await pass(world, truth, { spans: what.spans, by: 2 });
+    case 'serve': {
+      const { model, spans, newestFails } = what;
+      const find = (): Load[] => findServed(world, model, newestFails);
+      return await pass(world, truth, { spans, by: 1 }, find);
+    }
     case 'collect': {
-      const before = await takeSnapshot(world.store, world.artifacts);
+      const before = await takeSnapshot(world);
       await attempt(world, world.life.control.useCases.collect(ADMIN, undefined));
       return void (await judge(world, truth, before));
     }
@@ -249,31 +233,34 @@ async function run(world: World, truth: Truth, what: Step): Promise<void> {
 
 /** Longer than all limits one after the other, each begun anew. */
 const LONG_ENOUGH = 120;
+/** Each is a millisecond or so, in which files are read and removed. */
+const MOST_LOOKS = 500;
 
 async function checkWhatIsLeft(world: World, truth: Truth): Promise<void> {
   if (world.life.killable.isDead) await revive(world, truth, 0);
   world.life.killable.killAfter(Infinity);
   truth.busy.clear();
-  await pass(world, truth, LONG_ENOUGH, 10);
+  await pass(world, truth, { spans: LONG_ENOUGH, by: 10 });
   let left = await leftIn(world);
   // Files take their own time.
-  for (let more = 0; left.length > 0 && more < 10; more++) {
-    await pass(world, truth, 20, 10);
+  for (let more = 0; left.length > 0 && more < MOST_LOOKS; more++) {
+    await pass(world, truth, { spans: 20, by: 10 });
     left = await leftIn(world);
   }
   expect(left).toEqual([]);
 }
 
 async function leftIn(world: World): Promise<string[]> {
-  return findLeft(await takeSnapshot(world.store, world.artifacts), LIMITS);
+  return findLeft(await takeSnapshot(world), LIMITS);
 }
 
 test(`in ${HISTORIES} histories nothing in use goes, and what nobody uses goes`, async () => {
+  const met = new Set<string>();
   const property = fc.asyncProperty(
     fc.array(step, { maxLength: 25, size: 'max' }),
     async (steps) => {
       const world = await createWorld(RULES);
-      const truth: Truth = { used: new Map(), busy: new Set(), touched: new Map() };
+      const truth: Truth = { used: new Map(), busy: new Set(), touched: new Map(), met };
       try {
         for (const what of steps) {
           await run(world, truth, what);
@@ -286,4 +273,5 @@ test(`in ${HISTORIES} histories nothing in use goes, and what nobody uses goes`,
     },
   );
   await fc.assert(property, { numRuns: HISTORIES });
+  expect([...met]).toEqual(expect.arrayContaining([...ROLLOUT_PHASES, 'the middle of a rollout']));
 }, 900_000);

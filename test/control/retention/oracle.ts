@@ -1,37 +1,4 @@
-import type { ModelRecord, RevisionRecord } from '#domain/records.ts';
-import type { Artifacts } from '#store/artifacts.ts';
-import type { Store } from '#store/store.ts';
-
-/** All that is stored, as a stranger reads it. */
-export interface Snapshot {
-  readonly models: ReadonlyMap<string, ModelRecord>;
-  /** By `namespace/model/revision`. */
-  readonly revisions: ReadonlyMap<string, RevisionRecord>;
-  /** When each was deleted, by its key in the store. */
-  readonly tombstones: ReadonlyMap<string, number>;
-  /** Content of what is there or can come back. */
-  readonly needed: ReadonlySet<string>;
-  readonly content: ReadonlySet<string>;
-}
-
-export async function takeSnapshot(store: Store, artifacts: Artifacts): Promise<Snapshot> {
-  const content = new Set<string>();
-  for await (const { digest } of artifacts.list()) content.add(digest);
-  const models = await store.list('model');
-  const revisions = await store.list('revision');
-  const tombstones = await store.list('tombstone');
-  const buried = tombstones.map(({ value }) => value.revision);
-  const needed = [...revisions.map(({ value }) => value), ...buried].flatMap(
-    (each) => each?.artifact?.digest ?? [],
-  );
-  return {
-    models: new Map(models.map(({ key, value }) => [key, value])),
-    revisions: new Map(revisions.map(({ key, value }) => [key, value])),
-    tombstones: new Map(tombstones.map(({ key, value }) => [key, value.deletedAt])),
-    needed: new Set(needed),
-    content,
-  };
-}
+import { isOpen, type Snapshot } from './snapshot.ts';
 
 export interface Limits {
   readonly model: number;
@@ -48,6 +15,8 @@ export interface Truth {
   readonly busy: Set<string>;
   /** When content was pushed or asked for last, by digest. */
   readonly touched: Map<string, number>;
+  /** Phases of rollouts, and what else has to come in some history. */
+  readonly met: Set<string>;
 }
 
 const modelOf = (key: string): string => key.slice(0, key.lastIndexOf('/'));
@@ -63,6 +32,7 @@ export function findWrongs(
     ...findWrongRevisions(before, after, about),
     ...findWrongTombstones(before, after, about),
     ...findWrongContent(before, after, about),
+    ...findMissing(after),
   ];
 }
 
@@ -105,16 +75,38 @@ const findWrongRevisions: Find = (before, after, { truth, limits, now }) => {
   return wrongs;
 };
 
-/** It serves, has a tag, or will serve when it is ready. */
-function isLedTo(key: string, { models, revisions }: Snapshot): boolean {
+/** It serves, has a tag, will serve when it is ready, is being rolled out or compared with what is, or was chosen. */
+function isLedTo(key: string, snapshot: Snapshot): boolean {
+  const { models, revisions, splits, rollouts, choices } = snapshot;
+  const model = modelOf(key);
   const record = revisions.get(key);
-  const siblings = [...revisions].filter(([each]) => modelOf(each) === modelOf(key));
-  const newest = Math.max(...siblings.map(([, { ordinal }]) => ordinal));
-  const ready = siblings.filter(([, { state }]) => state === 'Ready');
-  const latest = Math.max(...ready.map(([, { ordinal }]) => ordinal));
-  const rows = models.get(modelOf(key))?.document.spec.traffic;
-  const isNamed = rows?.some(({ revision }) => revision === record?.name) ?? false;
-  return isNamed || record?.ordinal === newest || (!rows && record?.ordinal === latest);
+  if (!record) return false;
+  const { name, ordinal } = record;
+  const siblings = [...revisions].filter(([each]) => modelOf(each) === model);
+  const newest = Math.max(...siblings.map(([, each]) => each.ordinal));
+  const ready = siblings.filter(([, { state }]) => state === 'Ready').map(([, each]) => each);
+  const latest = Math.max(...ready.map((each) => each.ordinal));
+  const rows = models.get(model)?.document.spec.traffic;
+  const split = ready.filter((each) => splits.get(model)?.includes(each.name));
+  const rollout = rollouts.get(model);
+  return (
+    (rows?.some(({ revision }) => revision === name) ?? false) ||
+    ordinal === newest ||
+    split.includes(record) ||
+    (!rows && split.length === 0 && ordinal === latest) ||
+    (rollout !== undefined && isOpen(rollout) && [rollout.stable, rollout.canary].includes(name)) ||
+    choices.get(model) === name
+  );
+}
+
+/** What a rollout needs that is open, whoever wanted to delete it. */
+function findMissing({ models, revisions, rollouts }: Snapshot): string[] {
+  return [...rollouts].flatMap(([model, rollout]) => {
+    if (!models.has(model) || !isOpen(rollout)) return [];
+    const { stable, canary } = rollout;
+    const missing = [stable, canary].filter((name) => !revisions.has(`${model}/${name}`));
+    return missing.map((name) => `${model}/${name} is missing, and the rollout of ${canary} runs`);
+  });
 }
 
 const findWrongTombstones: Find = (before, after, { limits, now }) =>

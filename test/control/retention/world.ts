@@ -23,6 +23,8 @@ export interface World {
   /** As they are, whoever lives. */
   readonly store: Store;
   readonly artifacts: Artifacts;
+  /** Of content. */
+  readonly folder: string;
   readonly life: Life;
   /** Waits until all that was set off has been done, files included. */
   rest(): Promise<void>;
@@ -95,6 +97,7 @@ export async function createWorld(
     clock,
     store,
     artifacts,
+    folder,
     get life() {
       return life;
     },
