@@ -54,7 +54,7 @@ export function decideDesired(seen: DesiredSeen): { decision: Desired; why: stri
 }
 
 /** Its memory is taken away. No ceiling: it may come back at any time, and what was prepared stays. */
-export function makeWayGiven(
+export function makeEvicted(
   why: string,
   ceilings: readonly Bound[],
 ): { decision: Desired; why: string } {

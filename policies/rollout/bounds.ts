@@ -24,9 +24,9 @@ export function judgeBound(
     return metric.atMost === undefined ? [] : [judgeLatency(metric, metric.atMost, seen)];
   }
   if (metric.metric !== 'custom') return [];
-  const arms = (measures.get(metric.measure) ?? []).map(({ canary }) => canary);
+  const ofCanary = (measures.get(metric.measure) ?? []).map(({ canary }) => canary);
   const { bound } = metric;
-  return bound === undefined ? [] : [judgeMeasure(metric, bound, arms, minSamples)];
+  return bound === undefined ? [] : [judgeMeasure(metric, bound, ofCanary, minSamples)];
 }
 
 function judgeSuccess(bound: number, { ok, failed }: Outcomes): Verdict {
@@ -62,14 +62,14 @@ type CustomMetric = Extract<RolloutMetric, { metric: 'custom' }>;
 function judgeMeasure(
   { measure: name, goal, margin }: CustomMetric,
   bound: number,
-  arms: readonly Values[],
+  ofCanary: readonly Values[],
   minSamples: number,
 ): Verdict {
-  const seen = arms.filter(({ count }) => count > 0).reduce(addSpread, NO_SPREAD);
+  const seen = ofCanary.filter(({ count }) => count > 0).reduce(addSpread, NO_SPREAD);
   const { sum, count } = seen;
   const enough = count >= minSamples;
   const isHigher = goal === 'higher';
-  const isShare = bound > 0 && bound < 1 && arms.every(isBinary);
+  const isShare = bound > 0 && bound < 1 && ofCanary.every(isBinary);
   const beyond = `${isHigher ? 'below' : 'above'} ${isShare ? formatShare(bound) : bound}`;
   const rest = {
     ...lackOf(enough, minSamples),

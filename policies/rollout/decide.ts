@@ -76,28 +76,33 @@ export function beginStep(
 export function decideRollout(
   spec: RolloutSpec,
   seen: RolloutSeen,
-  before: RolloutMemory,
+  memory: RolloutMemory,
   now: number,
 ): RolloutDecided {
-  const memory = learnQueries(spec, seen, learn(spec, seen, before), now);
+  const learned = learnQueries(spec, seen, learn(spec, seen, memory), now);
   const verdicts = spec.metrics.flatMap((metric) => [
-    judge(metric, memory, seen.measures, spec.minSamples),
-    ...judgeBound(metric, memory, seen.measures, spec.minSamples),
+    judge(metric, learned, seen.measures, spec.minSamples),
+    ...judgeBound(metric, learned, seen.measures, spec.minSamples),
   ]);
   const worse = verdicts.find((verdict) => isWorse(verdict, verdicts.length));
   if (worse) {
     const reason = `${worse.name} is ${worse.fault}`;
     const why = `${reason}: ${worse.text}; ${describeEvidence(worse.worse, verdicts.length)}`;
-    return { decision: { kind: 'rollBack', reason }, memory, why };
+    return { decision: { kind: 'rollBack', reason }, memory: learned, why };
   }
-  const isTriedOut = spec.strategy === 'blueGreen' && memory.step === 0;
+  const isTriedOut = spec.strategy === 'blueGreen' && learned.step === 0;
   const needed = isTriedOut ? verdicts.filter(({ isMeasured }) => isMeasured) : verdicts;
-  const held = findHold(spec, memory, needed, now, isTriedOut);
-  if (held) return { decision: { kind: 'hold', reason: held.reason }, memory, why: held.why };
+  const held = findHold(spec, learned, needed, now, isTriedOut);
+  if (held)
+    return { decision: { kind: 'hold', reason: held.reason }, memory: learned, why: held.why };
   if (seen.paused) {
-    return { decision: { kind: 'hold', reason: 'paused' }, memory, why: 'ready for the next step' };
+    return {
+      decision: { kind: 'hold', reason: 'paused' },
+      memory: learned,
+      why: 'ready for the next step',
+    };
   }
-  return goOn(spec, memory, verdicts, now);
+  return goOn(spec, learned, verdicts, now);
 }
 
 function goOn(
@@ -159,19 +164,19 @@ function describeEvidence(log: number, metrics: number): string {
   return `evidence ${found}, ${needed} needed`;
 }
 
-function learn(spec: RolloutSpec, seen: RolloutSeen, before: RolloutMemory): RolloutMemory {
-  const requests = before.requests + seen.canary.ok + seen.canary.failed;
+function learn(spec: RolloutSpec, seen: RolloutSeen, memory: RolloutMemory): RolloutMemory {
+  const requests = memory.requests + seen.canary.ok + seen.canary.failed;
   if (spec.strategy === 'canary') {
-    const after = addOutcomes(before.after, seen.canary);
-    return { ...compare(spec, seen, before), after, requests };
+    const after = addOutcomes(memory.after, seen.canary);
+    return { ...compare(spec, seen, memory), after, requests };
   }
-  if (before.step === 0) {
-    return { ...before, before: addOutcomes(before.before, seen.stable), requests };
+  if (memory.step === 0) {
+    return { ...memory, before: addOutcomes(memory.before, seen.stable), requests };
   }
   // Nothing goes to the old one any more: what it did before the switch is what there is to compare with.
-  const after = addOutcomes(before.after, seen.canary);
-  const both = { ...seen, stable: addOutcomes(before.before, seen.stable), canary: after };
-  const { success: _, cost: __, ...rest } = before;
+  const after = addOutcomes(memory.after, seen.canary);
+  const both = { ...seen, stable: addOutcomes(memory.before, seen.stable), canary: after };
+  const { success: _, cost: __, ...rest } = memory;
   return { ...compare(spec, both, { ...rest, latency: {} }), after, requests };
 }
 
@@ -179,16 +184,16 @@ function learn(spec: RolloutSpec, seen: RolloutSeen, before: RolloutMemory): Rol
 function learnQueries(
   { metrics }: RolloutSpec,
   { queries: readings = [] }: RolloutSeen,
-  before: RolloutMemory,
+  memory: RolloutMemory,
   now: number,
 ): RolloutMemory {
   const queries = metrics.flatMap((metric) => {
     if (!isQuery(metric)) return [];
     const query = queryOf(metric);
     const reading = readings.find((each) => each.query === query);
-    return [addReading(findEvidence(before, query), reading, now)];
+    return [addReading(findEvidence(memory, query), reading, now)];
   });
-  return queries.length === 0 ? before : { ...before, queries };
+  return queries.length === 0 ? memory : { ...memory, queries };
 }
 
 type Both = Pick<RolloutSeen, 'stable' | 'canary' | 'sizes'>;
@@ -196,20 +201,20 @@ type Both = Pick<RolloutSeen, 'stable' | 'canary' | 'sizes'>;
 function compare(
   { metrics }: RolloutSpec,
   { stable, canary, sizes }: Both,
-  before: RolloutMemory,
+  memory: RolloutMemory,
 ): RolloutMemory {
   const latency: RolloutMemory['latency'] = {};
   for (const metric of metrics) {
     if (metric.metric !== 'latency') continue;
-    const known = before.latency[metric.percentile] ?? NO_LATENCIES;
+    const known = memory.latency[metric.percentile] ?? NO_LATENCIES;
     latency[metric.percentile] = addLatencies(known, stable.latency, canary.latency, metric);
   }
   const stratum = { stable: valuesOf(stable), canary: valuesOf(canary) };
-  const success = addShares(before.success ?? NO_SHARES, stratum);
+  const success = addShares(memory.success ?? NO_SHARES, stratum);
   const metric = metrics.find((each) => each.metric === 'cost');
-  if (!metric || !sizes) return { ...before, success, latency };
-  const cost = addCosts(before.cost ?? NO_COST, { stable, canary }, sizes, metric.ratio);
-  return { ...before, success, latency, cost };
+  if (!metric || !sizes) return { ...memory, success, latency };
+  const cost = addCosts(memory.cost ?? NO_COST, { stable, canary }, sizes, metric.ratio);
+  return { ...memory, success, latency, cost };
 }
 
 function addOutcomes(before: Outcomes | undefined, more: Outcomes): Outcomes {

@@ -25,16 +25,17 @@ export interface Behavior {
   readonly scaleDown: Rules;
 }
 
-interface Wish {
+/** A wish, or a change. */
+interface Timed {
   readonly at: number;
   readonly count: number;
 }
 
 /** `lows` and `highs`: wishes that may still be the least or the most of a window. `steps`: changes, signed. */
 export interface BehaviorMemory {
-  readonly lows: readonly Wish[];
-  readonly highs: readonly Wish[];
-  readonly steps: readonly Wish[];
+  readonly lows: readonly Timed[];
+  readonly highs: readonly Timed[];
+  readonly steps: readonly Timed[];
 }
 
 export const STILL: BehaviorMemory = { lows: [], highs: [], steps: [] };
@@ -43,7 +44,7 @@ export const STILL: BehaviorMemory = { lows: [], highs: [], steps: [] };
 const MOST_STEPS = 1800;
 
 /** What floating-point numbers may lose. */
-const LOST = 1e-9;
+const ROUNDING = 1e-9;
 
 export interface Paced {
   readonly count: number;
@@ -78,13 +79,13 @@ export function paceChange(
 
 function toleratedOf(behavior: Behavior, wanted: number, current: number): number {
   const rules = wanted > current ? behavior.scaleUp : behavior.scaleDown;
-  const isNear = current > 0 && Math.abs(wanted / current - 1) <= rules.tolerance + LOST;
+  const isNear = current > 0 && Math.abs(wanted / current - 1) <= rules.tolerance + ROUNDING;
   return isNear ? current : wholeOf(wanted);
 }
 
 /** Upwards, but not for nothing. */
 function wholeOf(wanted: number): number {
-  return Math.max(0, Math.ceil(wanted - LOST));
+  return Math.max(0, Math.ceil(wanted - ROUNDING));
 }
 
 function between(value: number, low: number, high: number): number {
@@ -93,12 +94,12 @@ function between(value: number, low: number, high: number): number {
 
 /** What is older than the window goes, and what this wish makes meaningless: the first that stays is the extreme. */
 function remember(
-  wishes: readonly Wish[],
+  wishes: readonly Timed[],
   wish: number,
   { stabilizationWindowSeconds }: Rules,
   now: number,
   isStronger: (old: number) => boolean,
-): readonly Wish[] {
+): readonly Timed[] {
   const from = now - stabilizationWindowSeconds * 1000;
   const kept = wishes.filter(({ at, count }) => at > from && isStronger(count));
   return [...kept, { at: now, count: wish }];
@@ -108,7 +109,7 @@ function limitRate(
   { scaleUp, scaleDown }: Behavior,
   wanted: number,
   current: number,
-  steps: readonly Wish[],
+  steps: readonly Timed[],
   now: number,
 ): number {
   if (wanted > current) return Math.min(wanted, boundOf(scaleUp, 1, current, steps, now));
@@ -121,7 +122,7 @@ function boundOf(
   { policies, selectPolicy }: Rules,
   sign: 1 | -1,
   current: number,
-  steps: readonly Wish[],
+  steps: readonly Timed[],
   now: number,
 ): number {
   if (selectPolicy === 'Disabled') return current;
@@ -136,7 +137,7 @@ function boundOf(
   return sign * Math.max(furthest, sign * current);
 }
 
-function sumOf(steps: readonly Wish[], since: number): number {
+function sumOf(steps: readonly Timed[], since: number): number {
   let sum = 0;
   for (const { at, count } of steps) if (at > since) sum += count;
   return sum;
@@ -144,10 +145,10 @@ function sumOf(steps: readonly Wish[], since: number): number {
 
 function addStep(
   { scaleUp, scaleDown }: Behavior,
-  steps: readonly Wish[],
+  steps: readonly Timed[],
   change: number,
   now: number,
-): readonly Wish[] {
+): readonly Timed[] {
   const periods = [...scaleUp.policies, ...scaleDown.policies].map((one) => one.periodSeconds);
   const from = now - Math.max(0, ...periods) * 1000;
   const kept = steps.filter(({ at }) => at > from);

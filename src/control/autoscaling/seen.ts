@@ -1,5 +1,5 @@
 import type { Instance, Runtime } from '#runtime/runtime.ts';
-import { type Desired, type DesiredSeen, decideDesired, makeWayGiven } from '#policies/desired.ts';
+import { type Desired, type DesiredSeen, decideDesired, makeEvicted } from '#policies/desired.ts';
 import { decideKeepAlive, type Planned } from '#policies/keepalive.ts';
 import { PANIC_SECONDS, STABLE_SECONDS, decideScale } from '#policies/scale.ts';
 import { meanLoad } from '#policies/window.ts';
@@ -75,7 +75,7 @@ export function decideFor(
   const byLoad = { ...scale.decision, why: scale.why };
   const needed = decideBySignals(one, seen, byLoad, readings, now);
   one.load = isBusy(seen) ? Math.min(Math.max(1, needed.count), scaling.max) : 0;
-  if (one.evicted !== undefined) return makeWayGiven(one.evicted, ceilingsOf(one));
+  if (one.evicted !== undefined) return makeEvicted(one.evicted, ceilingsOf(one));
   return decideDesired({
     scale: needed,
     keepAlive: keepOf(one, seen, plans, now),
