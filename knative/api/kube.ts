@@ -27,8 +27,12 @@ export interface Kube {
     object: T,
     options: { force: boolean; dryRun?: boolean; subresource?: 'status' },
   ): Promise<T>;
-  /** Makes it. Fault `conflict`: there is one. */
-  create<T extends KubeObject>(resource: Resource<T>, object: T): Promise<T>;
+  /** Makes it. Fault `conflict`: there is one. `dryRun`: everything but doing it. */
+  create<T extends KubeObject>(
+    resource: Resource<T>,
+    object: T,
+    options?: { dryRun: boolean },
+  ): Promise<T>;
   /**
    * A JSON merge patch, and what it is then. With `metadata.resourceVersion` in it: Fault `conflict` when it is another
    * one by now.
@@ -193,11 +197,12 @@ export function createKube(connection: Connection, clock: Clock): Kube {
         body: JSON.stringify(object),
       });
     },
-    async create(resource, object) {
+    async create(resource, object, { dryRun } = { dryRun: false }) {
       const { namespace, name } = object.metadata;
+      const query = { fieldManager: FIELD_MANAGER, dryRun: dryRun ? 'All' : undefined };
       return await call(describePlace(resource, { namespace, name }), {
         method: 'POST',
-        path: pathOf(resource, { namespace }, { fieldManager: FIELD_MANAGER }),
+        path: pathOf(resource, { namespace }, query),
         type: 'application/json',
         body: JSON.stringify(object),
       });

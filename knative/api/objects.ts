@@ -105,14 +105,17 @@ export interface Terminated {
   readonly finishedAt?: string;
 }
 
+interface PodContainer {
+  readonly name: string;
+  readonly image?: string;
+  readonly ports?: readonly { readonly name?: string; readonly containerPort: number }[];
+  readonly resources?: { readonly limits?: Texts };
+}
+
 export interface Pod extends KubeObject {
   readonly spec?: {
-    readonly containers?: readonly {
-      readonly name: string;
-      readonly image?: string;
-      readonly ports?: readonly { readonly name?: string; readonly containerPort: number }[];
-      readonly resources?: { readonly limits?: Texts };
-    }[];
+    readonly initContainers?: readonly PodContainer[];
+    readonly containers?: readonly PodContainer[];
   };
   readonly status?: {
     readonly phase?: string;
@@ -120,6 +123,7 @@ export interface Pod extends KubeObject {
     readonly message?: string;
     readonly podIP?: string;
     readonly conditions?: readonly Condition[];
+    readonly initContainerStatuses?: readonly ContainerStatus[];
     readonly containerStatuses?: readonly ContainerStatus[];
   };
 }
@@ -176,16 +180,17 @@ export interface Volume {
   readonly emptyDir: { readonly sizeLimit: string };
 }
 
-/** Of an Indexed Job, whose pods are numbered from 0 on. */
 export interface Job extends KubeObject {
   readonly spec?: {
-    readonly completionMode: 'Indexed';
+    /** The pods of an Indexed Job are numbered from 0 on. */
+    readonly completionMode?: 'Indexed';
     readonly completions: number;
     readonly parallelism: number;
-    readonly backoffLimitPerIndex: number;
-    readonly maxFailedIndexes: number;
+    readonly backoffLimit?: number;
+    readonly backoffLimitPerIndex?: number;
+    readonly maxFailedIndexes?: number;
     readonly podReplacementPolicy: 'Failed';
-    readonly podFailurePolicy: { readonly rules: readonly Readonly<Record<string, unknown>>[] };
+    readonly podFailurePolicy?: { readonly rules: readonly Readonly<Record<string, unknown>>[] };
     readonly ttlSecondsAfterFinished: number;
     readonly template: {
       readonly metadata: { readonly labels: Texts };
@@ -195,15 +200,19 @@ export interface Job extends KubeObject {
   readonly status?: Conditions;
 }
 
+export interface JobContainer extends Omit<Container, 'ports'> {
+  readonly command?: readonly string[];
+  readonly workingDir?: string;
+}
+
 export interface JobPodSpec {
   readonly restartPolicy: 'Never';
   readonly automountServiceAccountToken: boolean;
   readonly enableServiceLinks: boolean;
   readonly terminationGracePeriodSeconds: number;
   readonly securityContext: Readonly<Record<string, unknown>>;
-  readonly containers: readonly (Omit<Container, 'ports' | 'args'> & {
-    readonly command: readonly string[];
-  })[];
+  readonly initContainers?: readonly JobContainer[];
+  readonly containers: readonly JobContainer[];
   readonly volumes: readonly (
     | Volume
     | { readonly name: string; readonly persistentVolumeClaim: { readonly claimName: string } }

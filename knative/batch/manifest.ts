@@ -1,6 +1,6 @@
 import { SHARD_HOPELESS } from '#domain/job-run.ts';
-import { FIELD_MANAGER } from '../api/kube.ts';
 import type { EnvVar, Job, Texts } from '../api/objects.ts';
+import { makeJobLabels, makeOwnJobLabels } from '../manifests/labels.ts';
 import { shardsJobName } from '../manifests/names.ts';
 
 /** The shards of a batch job, as an Indexed Job: pod N scores range N. */
@@ -25,8 +25,6 @@ export interface ShardJob {
   readonly folder: string;
 }
 
-const JOB = 'rouse.dev/job';
-const NAMESPACE = 'rouse.dev/namespace';
 const CONTAINER = 'shard';
 /** Pods of one shard that may fail before the Job does: a shard goes on where the last one was. */
 const FAILURES = 6;
@@ -43,14 +41,14 @@ export function makeShardsJob(
   { namespace, id, count, folder }: ShardJob,
   { image, command, env, claim, folder: mountPath }: ShardOutfit,
 ): Job {
-  const own = { [JOB]: id, [NAMESPACE]: namespace };
+  const job = { namespace, id };
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
     metadata: {
       namespace: claim.namespace,
       name: shardsJobName(namespace, id),
-      labels: { 'app.kubernetes.io/managed-by': FIELD_MANAGER, ...own },
+      labels: makeOwnJobLabels(job),
     },
     spec: {
       completionMode: 'Indexed',
@@ -77,7 +75,7 @@ export function makeShardsJob(
           labels: {
             'app.kubernetes.io/name': 'rouse',
             'app.kubernetes.io/component': 'batch',
-            ...own,
+            ...makeJobLabels(job),
           },
         },
         spec: {
@@ -123,13 +121,4 @@ export function makeShardsJob(
       },
     },
   };
-}
-
-/** Whether it was made by `makeShardsJob` for this job: a stranger's is not touched. */
-export function isMadeFor(
-  { namespace, id }: Pick<ShardJob, 'namespace' | 'id'>,
-  { metadata: { labels = {} } }: Job,
-): boolean {
-  const isOurs = labels['app.kubernetes.io/managed-by'] === FIELD_MANAGER;
-  return isOurs && labels[JOB] === id && labels[NAMESPACE] === namespace;
 }

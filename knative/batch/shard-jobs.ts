@@ -2,13 +2,14 @@ import type { Clock } from '#lib/clock.ts';
 import { Fault, FAULTS, messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import { createLoop } from '#lib/loop.ts';
-import { pause } from '#lib/pause.ts';
 import type { Kube } from '../api/kube.ts';
 import type { Job } from '../api/objects.ts';
+import { removeJob } from '../api/remove-job.ts';
 import { JOBS, PODS } from '../api/resources.ts';
+import { isMadeForJob, type JobName } from '../manifests/labels.ts';
 import { shardsJobName } from '../manifests/names.ts';
 import { endOf, lastWords } from './ends.ts';
-import { isMadeFor, makeShardsJob, type ShardJob, type ShardOutfit } from './manifest.ts';
+import { makeShardsJob, type ShardJob, type ShardOutfit } from './manifest.ts';
 
 /** Runs the shards of batch jobs, as Indexed Jobs of the cluster. */
 export interface ShardJobs {
@@ -21,8 +22,6 @@ export interface ShardJobs {
   remove(job: JobName): Promise<void>;
 }
 
-type JobName = Pick<ShardJob, 'namespace' | 'id'>;
-
 export interface Following {
   /** It goes on by itself; nothing is told any more. */
   close(): Promise<void>;
@@ -31,9 +30,6 @@ export interface Following {
 const LOOK_MS = 2000;
 /** In which results are found of which the cluster already knows that they were written. */
 const RESULTS_MS = 60_000;
-/** Its pods have a second to end. */
-const REMOVE_MS = 20_000;
-const REMOVE_LOOK_MS = 250;
 const OF_JOB = 'batch.kubernetes.io/job-name';
 
 export function createShardJobs(options: {
@@ -67,7 +63,7 @@ export function createShardJobs(options: {
         if (isOver) return;
         const found = await kube.get(JOBS, place);
         if (!found) await kube.create(JOBS, makeShardsJob(job, outfit));
-        else if (!isMadeFor(job, found)) end(`Job ${name} of the cluster is not Rouse's`);
+        else if (!isMadeForJob(job, found)) end(`Job ${name} of the cluster is not Rouse's`);
         else if (found.metadata.deletionTimestamp === undefined) await look(found);
       }
 
@@ -105,19 +101,6 @@ export function createShardJobs(options: {
       return { close: () => loop.close() };
     },
 
-    async remove(job) {
-      const place = placeOf(job);
-      const last = clock.now() + REMOVE_MS;
-      for (;;) {
-        const found = await kube.get(JOBS, place);
-        if (!found || !isMadeFor(job, found)) return;
-        const { uid, deletionTimestamp } = found.metadata;
-        if (deletionTimestamp === undefined) await kube.remove(JOBS, place, uid);
-        else if (clock.now() >= last) {
-          throw new Fault('unavailable', `the pods of job ${job.id} have not ended yet`);
-        }
-        await pause(clock, REMOVE_LOOK_MS, new AbortController().signal);
-      }
-    },
+    remove: (job) => removeJob(options, placeOf(job), (found) => isMadeForJob(job, found)),
   };
 }

@@ -29,7 +29,7 @@ const WORK_BYTES = 2 ** 30;
 const GPU = 'nvidia.com/gpu';
 const LISTEN_FD = '${LISTEN_FD}';
 /** Of our own image, which needs nothing else. What users bring runs as given. */
-const CONFINED = {
+export const CONFINED = {
   allowPrivilegeEscalation: false,
   readOnlyRootFilesystem: true,
   runAsNonRoot: true,
@@ -99,7 +99,7 @@ function artifactOf({ artifact, inspection }: Workload): ArtifactRef | undefined
   return inspection?.served ?? artifact;
 }
 
-function makeUserEnv({ env }: RevisionSpec): EnvVar[] {
+export function makeUserEnv({ env }: Pick<RevisionSpec, 'env'>): EnvVar[] {
   return Object.entries(env).map(([name, value]) =>
     typeof value === 'string'
       ? { name, value }
@@ -108,7 +108,7 @@ function makeUserEnv({ env }: RevisionSpec): EnvVar[] {
 }
 
 /** The last of a name holds: who it is, nothing can override. */
-function onceEach(env: readonly EnvVar[]): EnvVar[] {
+export function onceEach(env: readonly EnvVar[]): EnvVar[] {
   return Array.from(new Map(env.map((each) => [each.name, each])).values());
 }
 
@@ -157,7 +157,7 @@ function makeResources({ resources }: RevisionSpec): Container['resources'] {
   return { ...(requests && { requests }), ...(most && { limits: most }) };
 }
 
-function makeAmounts(memory?: number, cpu?: number, gpu = 0): Texts | undefined {
+export function makeAmounts(memory?: number, cpu?: number, gpu = 0): Texts | undefined {
   const amounts = {
     ...(memory !== undefined && { memory: String(memory) }),
     ...(cpu !== undefined && { cpu: `${Math.round(cpu * 1000)}m` }),

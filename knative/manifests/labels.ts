@@ -13,6 +13,10 @@ const SERVICE = 'serving.knative.dev/service';
 /** Where its pods fetch from: another Rouse on the same cluster has another address. */
 const ARTIFACTS = 'rouse.dev/artifacts';
 
+/** Of the jobs of Rouse: which one. A Job of the cluster may be in another namespace than that. */
+const JOB = 'rouse.dev/job';
+const JOB_NAMESPACE = 'rouse.dev/namespace';
+
 /** Selects what Rouse has made, and what Knative has made from it. */
 export const OURS = `${MANAGED_BY}=${FIELD_MANAGER}`;
 
@@ -45,6 +49,26 @@ export function modelKeyOfService(service: KubeObject): string | undefined {
   return model !== undefined && service.metadata.name === serviceName(model)
     ? modelKeyOf(service)
     : undefined;
+}
+
+/** Names a job of Rouse. */
+export interface JobName {
+  readonly namespace: string;
+  readonly id: string;
+}
+
+/** For pods, which are not Rouse's own but their Job's. */
+export function makeJobLabels({ namespace, id }: JobName): Texts {
+  return { [JOB]: id, [JOB_NAMESPACE]: namespace };
+}
+
+export function makeOwnJobLabels(job: JobName): Texts {
+  return { [MANAGED_BY]: FIELD_MANAGER, ...makeJobLabels(job) };
+}
+
+/** Whether Rouse has made it, for this job: a stranger's is not touched. */
+export function isMadeForJob(job: JobName, { metadata: { labels = {} } }: KubeObject): boolean {
+  return Object.entries(makeOwnJobLabels(job)).every(([name, value]) => labels[name] === value);
 }
 
 export function makeKeeperAnnotation(artifactsUrl: string): Texts {

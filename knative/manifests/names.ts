@@ -43,6 +43,11 @@ export function shardsJobName(namespace: string, id: string): string {
   return `batch-${cut(id, LONGEST_SERVICE)}-${hash(`${namespace}/${id}`)}`;
 }
 
+/** The Job of the program of a job, in the job's own namespace: its pod's name begins with it. */
+export function programJobName(namespace: string, id: string): string {
+  return `program-${cut(id, LONGEST_SERVICE - 2)}-${hash(`${namespace}/${id}`)}`;
+}
+
 /** At most so long, and without a dash at the end. */
 function cut(text: string, length: number): string {
   return text.slice(0, length).replace(/-+$/, '');

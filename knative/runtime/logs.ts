@@ -6,16 +6,17 @@ import { MODEL_CONTAINER } from '../manifests/container.ts';
 /** As Kubernetes gives it when it is asked for the times: one before each line, in nanoseconds. */
 const STAMPED = /^(\S+)Z (.*)$/;
 
-/** The last lines of these pods' programs, oldest first. */
+/** The last lines of these pods' programs, oldest first. `container`: which of theirs that is. */
 export async function readLogs(
   kube: Pick<Kube, 'logs'>,
   pods: readonly { readonly pod: Pod; readonly instance: string }[],
   limit: number,
+  container: string = MODEL_CONTAINER,
 ): Promise<LogLine[]> {
   const pages = await Promise.all(
     pods.map(async ({ pod, instance }) => {
       const { namespace, name } = pod.metadata;
-      return parseLog(await kube.logs({ namespace, name }, MODEL_CONTAINER, limit), instance);
+      return parseLog(await kube.logs({ namespace, name }, container, limit), instance);
     }),
   );
   return pages

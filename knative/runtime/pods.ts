@@ -1,6 +1,7 @@
 import type { Instance } from '#runtime/runtime.ts';
 import type { Condition, ContainerStatus, Pod, Terminated } from '../api/objects.ts';
 import { MODEL_CONTAINER } from '../manifests/container.ts';
+import { describeBroken } from './broken.ts';
 import { describeEnd, firstLine, lastLinesOf } from './ending.ts';
 
 /**
@@ -29,20 +30,6 @@ export interface PodReading {
   readonly broken?: Failure;
 }
 
-/** In these a container waits because something is wrong; each message says what. */
-const BROKEN: Readonly<Record<string, string>> = {
-  ErrImagePull: 'its image cannot be pulled',
-  ImagePullBackOff: 'its image cannot be pulled',
-  ErrImageNeverPull: 'its image is not on the node, and may not be pulled',
-  InvalidImageName: 'its image has no valid name',
-  ImageInspectError: 'its image cannot be read',
-  RegistryUnavailable: 'its registry does not answer',
-  CreateContainerConfigError: 'its container cannot be set up',
-  CreateContainerError: 'its container cannot be made',
-  RunContainerError: 'its program cannot be started',
-};
-const PULL_BACKOFF = /^Back-off pulling image "[^"]*"(: ErrImagePull)?(: )?/;
-
 export function readPod(pod: Pod, revision: string): PodReading {
   const { metadata, status } = pod;
   const container = status?.containerStatuses?.find(({ name }) => name === MODEL_CONTAINER);
@@ -54,7 +41,8 @@ export function readPod(pod: Pod, revision: string): PodReading {
   if (status?.phase === 'Failed' || status?.phase === 'Succeeded') {
     return { end: readPodEnd(pod, make(run), last) };
   }
-  const broken = describeBroken(pod, container);
+  const spec = pod.spec?.containers?.find(({ name }) => name === MODEL_CONTAINER);
+  const broken = describeBroken(container, spec?.image ?? '');
   if (broken !== undefined) {
     return { broken: { instance: make(run), reason: broken, lastLines: [] } };
   }
@@ -85,15 +73,6 @@ function readPodEnd(pod: Pod, instance: Instance, end: End | undefined): Failure
   const why = message === undefined ? (reason ?? 'its pod ended') : firstLine(message);
   const what = reason === 'Evicted' ? 'put out by its node' : 'its pod has failed';
   return { instance, reason: `${what}: ${why}`, lastLines: end?.lastLines ?? [] };
-}
-
-function describeBroken(pod: Pod, container: ContainerStatus | undefined): string | undefined {
-  const { reason = '', message } = container?.state?.waiting ?? {};
-  const what = BROKEN[reason];
-  if (what === undefined) return undefined;
-  const image = pod.spec?.containers?.find(({ name }) => name === MODEL_CONTAINER)?.image ?? '';
-  const why = firstLine(message ?? '').replace(PULL_BACKOFF, '');
-  return `${what}: ${why === '' ? image : why}`;
 }
 
 /** What keeps a pod from getting a node: room, most of the time. */

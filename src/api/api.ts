@@ -7,7 +7,7 @@ import { answerProblem } from './problems.ts';
 import { createProtection } from './protect.ts';
 import type { Route } from './route.ts';
 import { makeArtifactRoutes } from './routes/artifacts.ts';
-import { makeContentRoute } from './routes/content.ts';
+import { makeContentRoutes } from './routes/content.ts';
 import { makeEventRoutes } from './routes/events.ts';
 import { makeJobRoutes } from './routes/jobs.ts';
 import { makeKeyRoutes } from './routes/keys.ts';
@@ -38,7 +38,7 @@ export function createApi(options: ApiOptions): Hono<ApiEnv> {
   app.use(createRecord(options));
   app.use(createProtection(options.allowedHosts));
   // Whoever asks it has another key than users have.
-  serve(makeContentRoute(options));
+  for (const route of makeContentRoutes(options)) serve(route);
   app.use(createAuthentication(options.useCases, options.requireKey));
   for (const route of routes) serve(route);
   const document = JSON.stringify(makeOpenApi(app, options.version));

@@ -25,8 +25,8 @@ interface Body {
   /** Name of the component that it is. */
   readonly schema: string;
   readonly types: readonly string[];
-  /** Whoever has less is refused before any of it is read. */
-  readonly role: Role;
+  /** Whoever has less is refused before any of it is read. Absent: nobody is asked who he is. */
+  readonly role?: Role;
 }
 
 interface Definition<P extends Shape, Q extends Shape> {
@@ -57,7 +57,7 @@ export interface Route {
 /**
  * Parameters are parsed before the handler runs. A body must come as one of the types that the route takes:
  * a browser sends none of them across origins without asking first, and asking is never allowed. That holds
- * for `application/octet-stream`, too, and the only route that takes it is a PUT, which no form can send.
+ * for `application/octet-stream`, too, and the only routes that take it are a PUT, which no form can send.
  */
 export function defineRoute<P extends Shape, Q extends Shape>(route: Definition<P, Q>): Route {
   return {
@@ -66,7 +66,7 @@ export function defineRoute<P extends Shape, Q extends Shape>(route: Definition<
     pattern: route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
     async run(context) {
       const actor = context.get('actor');
-      if (route.body) requireRole(actor, route.body.role);
+      if (route.body?.role) requireRole(actor, route.body.role);
       checkMediaType(context, route.body?.types);
       return await route.handle({
         context,

@@ -103,8 +103,12 @@ function formatProgram({ report, attempts, parent }: ProgramAnswer): string[] {
   if (!report) return [];
   const { seconds, cpuSeconds, memoryBytes, data, revision, metrics } = report;
   const lines = [
-    `  ${formatDuration(seconds * 1000)}, ${cpuSeconds.toFixed(1)} s of CPU, ` +
-      `${formatSize(memoryBytes)} of memory, attempt ${attempts}`,
+    [
+      `  ${formatDuration(seconds * 1000)}`,
+      ...(cpuSeconds === undefined ? [] : [`${cpuSeconds.toFixed(1)} s of CPU`]),
+      ...(memoryBytes === undefined ? [] : [`${formatSize(memoryBytes)} of memory`]),
+      `attempt ${attempts}`,
+    ].join(', '),
   ];
   if (data) lines.push(`  data      sha256:${data.digest}`);
   if (revision !== undefined) lines.push(`  revision  ${revision}, from ${parent}`);

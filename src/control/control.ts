@@ -93,7 +93,8 @@ export interface ControlSettings {
 
 /** What jobs need. */
 export interface Batch {
-  readonly runner: JobRunner;
+  /** Absent: batches cannot be run here. */
+  readonly runner?: JobRunner | undefined;
   /** Absent: programs cannot be run here. */
   readonly programs?: ProgramRunner | undefined;
   /** The data plane as a caller of this machine writes it. */
@@ -144,7 +145,7 @@ export async function createControl(options: {
   onProcesses?: OnProcesses;
   /** Absent: there are no asynchronous requests. */
   requests?: AsyncRequestOptions;
-  /** Absent: there are no batch jobs. */
+  /** Absent: there are no jobs. */
   batch?: Batch;
 }): Promise<Control> {
   const { store, artifacts, runtime, publisher, clock, wall = clock, log, settings } = options;
@@ -383,7 +384,7 @@ export async function createControl(options: {
     selectionOf: (model: string) => selection.view(model),
   };
   const jobUseCases = createJobUseCases(
-    { ...base, alone },
+    { ...base, alone, artifactKeys: options.artifactKeys },
     options.batch && places && jobs && { ...options.batch, places, jobs },
   );
   const probes = createProbes({ ...base, store, dataPlane: options.requests });
@@ -420,7 +421,7 @@ export async function createControl(options: {
         clock: wall,
         book: timetable,
         scheduler,
-        hasBatches: options.batch !== undefined,
+        hasBatches: options.batch?.runner !== undefined,
         hasPrograms: options.batch?.programs !== undefined,
         newId: makeId,
       }),

@@ -39,6 +39,13 @@ export const ENV_WORK = 'ROUSE_WORK';
  * are told only that it did.
  */
 export const ENV_TELL_FAILURES = 'ROUSE_TELL_FAILURES';
+/**
+ * In the pod of a program, of the steps of ours before and after it: what it is given, `ProgramInput`s as JSON; the address
+ * that takes what it has left, and the key that opens that.
+ */
+export const ENV_INPUTS = 'ROUSE_INPUTS';
+export const ENV_OUTPUT_URL = 'ROUSE_OUTPUT_URL';
+export const ENV_OUTPUT_KEY = 'ROUSE_OUTPUT_KEY';
 /** Given to every instance, whatever it runs. */
 export const ENV_NAMESPACE = 'ROUSE_NAMESPACE';
 export const ENV_MODEL = 'ROUSE_MODEL';

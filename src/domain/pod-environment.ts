@@ -3,9 +3,12 @@ import {
   ENV_ARTIFACT,
   ENV_ARTIFACT_KEY,
   ENV_ARTIFACTS_URL,
+  ENV_INPUTS,
   ENV_KIND,
   ENV_MODEL,
   ENV_NAMESPACE,
+  ENV_OUTPUT_KEY,
+  ENV_OUTPUT_URL,
   ENV_REVISION,
   ENV_WORK,
 } from './launch.ts';
@@ -17,14 +20,17 @@ const artifact = z.strictObject({
   name: z.string().min(1),
   kind: z.enum(['file', 'folder']),
 });
+const address = z.url({ protocol: /^https?$/ });
+const key = z.string().min(1);
+const work = z.string().startsWith('/');
 /** Where the content is, and what opens it. */
 const content = {
   [ENV_ARTIFACT]: z.string().transform(parseJson).pipe(artifact),
-  [ENV_ARTIFACTS_URL]: z.url({ protocol: /^https?$/ }),
-  [ENV_ARTIFACT_KEY]: z.string().min(1),
+  [ENV_ARTIFACTS_URL]: address,
+  [ENV_ARTIFACT_KEY]: key,
 };
 const identity = {
-  [ENV_WORK]: z.string().startsWith('/'),
+  [ENV_WORK]: work,
   [ENV_NAMESPACE]: z.string().min(1),
   [ENV_MODEL]: z.string().min(1),
   [ENV_REVISION]: z.string().min(1),
@@ -53,11 +59,41 @@ export const podEnvironment = z
     revision: revisionKey(found[ENV_NAMESPACE], found[ENV_MODEL], found[ENV_REVISION]),
   }));
 
+/** What a program is given: in the folder `place`, under its name. */
+const programInput = z.strictObject({
+  place: z.enum(['source', 'data', 'parent']),
+  artifact,
+  key,
+});
+export type ProgramInput = z.output<typeof programInput>;
+
+/** What the step before a program is told. */
+export const fetchEnvironment = z
+  .object({
+    [ENV_WORK]: work,
+    [ENV_ARTIFACTS_URL]: address,
+    [ENV_INPUTS]: z.string().transform(parseJson).pipe(z.array(programInput)),
+  })
+  .transform((found) => ({
+    work: found[ENV_WORK],
+    url: found[ENV_ARTIFACTS_URL],
+    inputs: found[ENV_INPUTS],
+  }));
+
+/** What the step after it is told. */
+export const leaveEnvironment = z
+  .object({ [ENV_WORK]: work, [ENV_OUTPUT_URL]: address, [ENV_OUTPUT_KEY]: key })
+  .transform((found) => ({
+    work: found[ENV_WORK],
+    url: found[ENV_OUTPUT_URL],
+    key: found[ENV_OUTPUT_KEY],
+  }));
+
 function parseJson(text: string, context: z.RefinementCtx): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    context.addIssue('an artifact as JSON');
+    context.addIssue('JSON');
     return z.NEVER;
   }
 }

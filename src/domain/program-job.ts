@@ -49,7 +49,7 @@ export const programSpec = z
         'That the next one is made from: all but its source. Absent: the one with most of the traffic.',
     }),
     retries: z.int().min(0).max(MOST_RETRIES).default(0).meta({
-      description: 'How often it is begun again when it fails. It is when Rouse ended, too.',
+      description: 'How often it is begun again when it fails. It is when it was cut off, too.',
     }),
     deadline: duration.optional().meta({ description: 'It is ended when it has taken longer.' }),
   })
@@ -68,8 +68,8 @@ const count = z.int().nonnegative();
 
 export const programReport = z.strictObject({
   seconds: z.number().meta({ description: 'Of the attempt that succeeded.' }),
-  cpuSeconds: z.number(),
-  memoryBytes: z.number().meta({ description: 'The most that was seen.' }),
+  cpuSeconds: z.number().optional().meta({ description: 'Absent: of a pod, nobody knows.' }),
+  memoryBytes: z.number().optional().meta({ description: 'The most that was seen.' }),
   data: artifactRef.optional(),
   artifact: artifactRef.optional().meta({ description: 'What it left.' }),
   revision: revisionName.optional().meta({ description: 'That it has made, or that is the same.' }),

@@ -1,3 +1,4 @@
+import type { ArtifactKeys } from '#control/usecases/artifact-keys.ts';
 import type { KnativeSettings } from '#domain/server.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Log } from '#lib/log.ts';
@@ -5,18 +6,24 @@ import { createConnection } from '#knative/api/client.ts';
 import { createKube } from '#knative/api/kube.ts';
 import { createShardJobs, type ShardJobs } from '#knative/batch/shard-jobs.ts';
 import { createMetricsApi, type MetricsApi } from '#knative/metrics-api/metrics-api.ts';
+import { createProgramJobs, type ProgramJobs } from '#knative/programs/program-jobs.ts';
 import { createModelMirror } from '#knative/models/model-mirror.ts';
 import { createModelObjects, type ModelObjects } from '#knative/models/models.ts';
 import type { ModelPlatform } from '#knative/models/platform.ts';
 import { createKnativeRuntime } from '#knative/runtime/runtime.ts';
+import { DEFAULTS } from '#runtime/local/environment.ts';
 import type { Runtime } from '#runtime/runtime.ts';
 import { SHARD } from './job-runner.ts';
+
+/** How a step of the pod of a program is started, in our image. */
+const STEP = ['node', '--no-warnings', 'src/serve/pod/program.ts'];
 
 /** The cluster as Rouse works with it. */
 export interface ClusterRuntime {
   readonly runtime: Runtime;
   /** Undefined: jobs have no pods. */
   readonly shards: ShardJobs | undefined;
+  readonly programs: ProgramJobs;
   /** Models come from the cluster, too. Ends before what the platform is made of. Undefined: they do not. */
   readonly followModels: ((platform: ModelPlatform) => ModelObjects) | undefined;
 }
@@ -28,13 +35,17 @@ export interface ClusterRuntime {
 export async function createClusterRuntime(options: {
   settings: KnativeSettings;
   local: Runtime;
-  artifactKey: (digest: string) => string;
+  keys: Pick<ArtifactKeys, 'keyOf' | 'outputKeyOf'>;
   clock: Clock;
   log: Log;
 }): Promise<ClusterRuntime> {
-  const { settings, local, artifactKey, clock, log } = options;
+  const { settings, local, keys, clock, log } = options;
   const connection = await createConnection();
-  const artifactsUrl = new URL('/api/v1/artifacts', settings.control).href;
+  const servers = {
+    image: settings.image,
+    artifactsUrl: new URL('/api/v1/artifacts', settings.control).href,
+    artifactKey: (digest: string): string => keys.keyOf(digest),
+  };
   const kube = createKube(connection, clock);
   const mirror = settings.models
     ? createModelMirror({ kube, clock, roll: Math.random, log })
@@ -44,7 +55,7 @@ export async function createClusterRuntime(options: {
     await mirror?.looked;
     const runtime = await createKnativeRuntime({
       kube,
-      servers: { image: settings.image, artifactsUrl, artifactKey },
+      servers,
       ownerOf: (model) => mirror?.ownerOf(model),
       local,
       clock,
@@ -69,6 +80,22 @@ export async function createClusterRuntime(options: {
         },
       },
       shards: createShards(settings, { kube, clock, log }),
+      programs: createProgramJobs({
+        kube,
+        outfit: {
+          servers,
+          step: STEP,
+          env: DEFAULTS,
+          outputUrl: ({ namespace, id, attempt }) =>
+            new URL(
+              `/api/v1/namespaces/${namespace}/jobs/${id}/attempts/${attempt}/output`,
+              settings.control,
+            ).href,
+          outputKey: (attempt) => keys.outputKeyOf(attempt),
+        },
+        clock,
+        log,
+      }),
       followModels:
         mirror && ((platform) => createModelObjects({ kube, mirror, platform, clock, log })),
     };

@@ -27,8 +27,10 @@ import { type DataFolder, dataFolderAt } from './data-folder.ts';
 import { applyAtStart } from './apply-at-start.ts';
 import { findCurlWay } from './curl-way.ts';
 import { makeFirstKey } from './first-key.ts';
-import { makeClusterJobs, makeJobs } from './job-places.ts';
+import { createClusterProgramRunner } from './cluster-program-runner.ts';
+import { checkClusterData, makeClusterJobs, makeJobs } from './job-places.ts';
 import { createModelPlatform } from './model-platform.ts';
+import { createProgramInputs } from './program-inputs.ts';
 import { createProgramRunner } from './program-runner.ts';
 
 const STARTER: Actor = { id: 'system:serve', role: 'deploy' };
@@ -108,17 +110,25 @@ export async function createControlPlane(
       proxyProtocol: settings.proxyProtocol,
       platformSecret,
     },
-    ...(jobs && {
-      batch: {
-        ...jobs,
-        programs:
-          runtime.tasks &&
+    batch: {
+      ...jobs,
+      programs: cluster
+        ? createClusterProgramRunner({
+            jobs: cluster.programs,
+            artifacts,
+            inputs: createProgramInputs({
+              artifacts,
+              checkPath: (path) => checkClusterData(path, knative?.batch, jobs),
+            }),
+            clock,
+            log,
+          })
+        : runtime.tasks &&
           createProgramRunner({ runtime, tasks: runtime.tasks, artifacts, folder: folder.jobs }),
-        dataPlane: setup.dataPlane,
-        proxyProtocol: settings.proxyProtocol,
-        newId: () => randomBytes(3).toString('hex'),
-      },
-    }),
+      dataPlane: setup.dataPlane,
+      proxyProtocol: settings.proxyProtocol,
+      newId: () => randomBytes(3).toString('hex'),
+    },
   });
   if (settings.firstKey !== undefined) {
     await makeFirstKey(settings.firstKey, { isKeyed, useCases: control.useCases });
@@ -183,8 +193,7 @@ async function createCluster(
   log: Log,
 ): Promise<ClusterRuntime> {
   const { createClusterRuntime } = await import('./cluster-runtime.ts');
-  const artifactKey = (digest: string): string => keys.keyOf(digest);
-  return await createClusterRuntime({ settings, local, artifactKey, clock, log });
+  return await createClusterRuntime({ settings, local, keys, clock, log });
 }
 
 /**

@@ -1,8 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { checkRead } from '#batch/runner/paths.ts';
 import type { Batch } from '#control/control.ts';
 import { MOST_SHARDS } from '#domain/job.ts';
 import type { KnativeBatch } from '#domain/server.ts';
+import { Fault } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import type { ClusterRuntime } from './cluster-runtime.ts';
 import type { DataFolder } from './data-folder.ts';
@@ -12,6 +14,9 @@ import { createShardedJobRunner } from './sharded-job-runner.ts';
 /** Where jobs run, and what they may reach. */
 type JobPlaces = Pick<Batch, 'runner' | 'bounds' | 'cores' | 'mostShards' | 'shardDataPlane'>;
 
+const NO_FILES =
+  'no files of jobs are here: expected the sha256: digest of what was pushed, or a server with --knative-batch-folder';
+
 /** Beside control, with the files of this machine. */
 export function makeJobs(folder: DataFolder): JobPlaces {
   const bounds = { closed: [folder.path] };
@@ -19,14 +24,14 @@ export function makeJobs(folder: DataFolder): JobPlaces {
   return { runner: createJobRunner(folder), bounds, cores, mostShards: 1 };
 }
 
-/** With the files of one folder: control's pod has others that are nobody's to read. */
+/** With the files of one folder, or none: control's pod has others that are nobody's to read. */
 export function makeClusterJobs(
   batch: KnativeBatch | undefined,
   { shards }: ClusterRuntime,
   folder: DataFolder,
   log: Log,
-): JobPlaces | undefined {
-  if (!batch) return undefined;
+): JobPlaces {
+  if (!batch) return { bounds: { closed: [folder.path] }, cores: Infinity, mostShards: 1 };
   // Shards reach it, too.
   const jobs = join(batch.folder, '.rouse');
   const bounds = { closed: [folder.path, jobs], within: batch.folder };
@@ -40,4 +45,14 @@ export function makeClusterJobs(
     mostShards: MOST_SHARDS,
     shardDataPlane: batch.shards?.requests,
   };
+}
+
+/** Of data of programs: throws the Fault that says why it may not be read there. */
+export async function checkClusterData(
+  path: string,
+  batch: KnativeBatch | undefined,
+  { bounds }: Pick<JobPlaces, 'bounds'>,
+): Promise<void> {
+  if (!batch) throw new Fault('invalid', `data is ${path}, and ${NO_FILES}`);
+  await checkRead(path, bounds);
 }

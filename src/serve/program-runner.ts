@@ -8,7 +8,6 @@ import {
   type ProgramRunner,
 } from '#control/jobs/program-runner.ts';
 import { MAX_ARTIFACT_BYTES } from '#control/limits.ts';
-import { digestIn, digestOf } from '#control/records/source.ts';
 import {
   ENV_DATA,
   ENV_JOB,
@@ -19,12 +18,14 @@ import {
   ENV_REVISION,
 } from '#domain/launch.ts';
 import { revisionSpec } from '#domain/model.ts';
+import { formatProblem } from '#domain/parse.ts';
 import type { ArtifactRef } from '#domain/records.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 import type { Runtime, RuntimeTasks, TaskEnd, Workload } from '#runtime/runtime.ts';
 import type { Artifacts } from '#store/artifacts.ts';
-import { putPath, requirePath } from '#store/put-path.ts';
+import { putPath } from '#store/put-path.ts';
 import { removeTree } from '#store/remove-tree.ts';
+import { createProgramInputs } from './program-inputs.ts';
 import { readOutput } from './program-output.ts';
 
 /** Of its last lines, in the reason of a failure. */
@@ -35,46 +36,26 @@ const MOST_CHARS = 4000;
  * What it is given (source, data, parent) are copies of stored content.
  */
 export function createProgramRunner(options: {
-  runtime: Pick<Runtime, 'prepare'>;
+  runtime: Pick<Runtime, 'prepare' | 'logs'>;
   tasks: RuntimeTasks;
   artifacts: Artifacts;
   /** Of all jobs. */
   folder: string;
 }): ProgramRunner {
   const { runtime, tasks, artifacts, folder } = options;
+  const inputs = createProgramInputs({ artifacts, checkPath: async () => {} });
   /** Of data that was read from a path: only here it is known that it is needed. */
   const inUse = new Map<ProgramOrder, string>();
 
   const folderOf = ({ namespace, id }: Pick<ProgramOrder, 'namespace' | 'id'>): string =>
     join(folder, namespace, id);
 
-  async function requireContent(what: string, digest: string): Promise<ArtifactRef> {
-    const found = await artifacts.touch(digest);
-    if (found) return found;
-    throw new Fault('invalid', `${what} is sha256:${digest}, which was not pushed, or has gone`);
-  }
-
   async function makeWorkload(order: ProgramOrder): Promise<Workload> {
     const { runtime: name, source, args, env, resources } = order.spec;
+    if (name === 'image') throw makeNoImages();
     const spec = revisionSpec.parse({ runtime: name, source, args, env, resources });
-    const digest = digestOf(spec);
-    const artifact = digest === undefined ? undefined : await requireContent('source', digest);
+    const artifact = await inputs.source(order.spec);
     return { key: programKey(order), spec, ...(artifact && { artifact }) };
-  }
-
-  async function takeData(
-    order: ProgramOrder,
-    signal: AbortSignal,
-  ): Promise<ArtifactRef | undefined> {
-    const { data } = order.spec;
-    if (data === undefined) return undefined;
-    const digest = digestIn(data);
-    const found =
-      digest === undefined
-        ? await putPath(artifacts, data, { maxBytes: MAX_ARTIFACT_BYTES, signal })
-        : await requireContent('data', digest);
-    inUse.set(order, found.digest);
-    return found;
   }
 
   async function makeVariables(
@@ -103,7 +84,8 @@ export function createProgramRunner(options: {
       await mkdir(join(own, name), { recursive: true, mode: 0o700 });
     }
     const workload = await makeWorkload(order);
-    const data = await takeData(order, signal);
+    const data = await inputs.takeData(order.spec, signal);
+    if (data) inUse.set(order, data.digest);
     const variables = await makeVariables(order, data);
     signal.throwIfAborted();
     const end = await tasks.run({ workload, folder: join(own, 'work'), variables });
@@ -120,10 +102,7 @@ export function createProgramRunner(options: {
   return {
     async check(order) {
       const workload = await makeWorkload(order);
-      const { data } = order.spec;
-      const digest = digestIn(data);
-      if (digest !== undefined) await requireContent('data', digest);
-      else if (data !== undefined) await requirePath(data);
+      await inputs.checkData(order.spec);
       await runtime.prepare(workload);
     },
     start(order) {
@@ -134,21 +113,26 @@ export function createProgramRunner(options: {
           return { kind: isLost ? 'lost' : 'failed', why: messageOf(error) };
         })
         .finally(() => inUse.delete(order));
-      return {
-        ended,
-        async end() {
-          ending.abort();
-          tasks.end(programKey(order));
-          await ended;
-        },
+      const end = async (): Promise<void> => {
+        ending.abort();
+        tasks.end(programKey(order));
+        await ended;
       };
+      return { ended, end, leave: end };
     },
     async clear(job) {
       tasks.end(programKey(job));
       await removeTree(folderOf(job));
     },
     inUse: () => [...inUse.values()],
+    logs: (job, limit) => runtime.logs(programKey(job), limit),
   };
+}
+
+function makeNoImages(): Fault {
+  const expected = 'command: images are for Kubernetes (--runtime knative), here are processes';
+  const problem = { key: 'runtime', value: '"image"', expected };
+  return new Fault('invalid', `job: ${formatProblem(problem)}`, { problems: [problem] });
 }
 
 function describeEnd({ how, lastLines }: TaskEnd): string {

@@ -45,3 +45,22 @@ test('what is not there is said to be not there only to whom has its key', async
   expect(await askWith(server.keyOf(absent), absent)).toBe('404 not_found');
   expect(await askWith(server.keyOf(digest), absent)).toBe('401 unauthorized');
 });
+
+test('what a program has left is taken with the key of its attempt, and no other', async () => {
+  const attempt = { namespace: 'default', id: 'job-1', attempt: 1 };
+  const stranger = createArtifactKeys(Buffer.alloc(32)).outputKeyOf(attempt);
+  const { secret } = await server.useCases.createKey(ADMIN, 'admin', '');
+  const offer = async (key: string, of = 1, type = 'application/octet-stream') => {
+    const headers = { authorization: `Bearer ${key}`, 'content-type': type };
+    const output = `/api/v1/namespaces/default/jobs/job-1/attempts/${of}/output`;
+    const { status } = await server.send({ method: 'PUT', path: output, headers, body: 'x' });
+    return status;
+  };
+  for (const key of ['', secret, stranger, server.keyOf(digest)]) {
+    expect(await offer(key), key).toBe(401);
+  }
+  expect(await offer(server.outputKeyOf(attempt), 2)).toBe(401);
+  expect(await offer(server.outputKeyOf(attempt), 1, 'text/plain')).toBe(415);
+  // The right one: there are no jobs on this server.
+  expect(await offer(server.outputKeyOf(attempt))).toBe(501);
+});

@@ -56,6 +56,7 @@ test('the OpenAPI document is valid and names every route', async () => {
     '/api/v1/namespaces/{namespace}/jobs': ['get', 'post'],
     [job]: ['delete', 'get', 'post'],
     [`${job}/logs`]: ['get'],
+    [`${job}/attempts/{attempt}/output`]: ['put'],
     [`${job}/report`]: ['get'],
     '/api/v1/schedules': ['get'],
     '/api/v1/namespaces/{namespace}/schedules': ['get'],

@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers';
 import { createApi } from '#api/api.ts';
 import type { ApiOptions } from '#api/context.ts';
 import { listenApi } from '#api/listen.ts';
-import { createArtifactKeys } from '#control/usecases/artifact-keys.ts';
+import { type Attempt, createArtifactKeys } from '#control/usecases/artifact-keys.ts';
 import { createControl } from '#control/control.ts';
 import type { UseCases } from '#control/usecases/usecases.ts';
 import { urlOf } from '#domain/address.ts';
@@ -40,6 +40,8 @@ export interface TestServer {
   send(call: RawCall): Promise<RawAnswer>;
   /** What opens the artifact with this digest. */
   keyOf(digest: string): string;
+  /** What lets an attempt of a program hand over what it has left. */
+  outputKeyOf(attempt: Attempt): string;
   /** Stores content and returns what a source can be. */
   push(content: string, name?: string): Promise<string>;
   close(): Promise<void>;
@@ -129,6 +131,7 @@ export async function startServer(
     runtime,
     api,
     keyOf: (digest) => artifactKeys.keyOf(digest),
+    outputKeyOf: (attempt) => artifactKeys.outputKeyOf(attempt),
     send: (call) => sendRaw(port, call),
     async push(content, name = 'model.txt') {
       const digest = digestOf(content);

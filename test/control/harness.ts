@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Lease, RevisionLoad } from '#bus/messages.ts';
 import type { Report } from '#bus/publisher.ts';
-import { createArtifactKeys } from '#control/usecases/artifact-keys.ts';
+import { type ArtifactKeys, createArtifactKeys } from '#control/usecases/artifact-keys.ts';
 import { type Batch, type Control, createControl } from '#control/control.ts';
 import type { RoutingOutlet } from '#control/data-planes/publish.ts';
 import type { ModelInput, RevisionSpecInput } from '#domain/model.ts';
@@ -44,6 +44,7 @@ export interface Harness {
   readonly clock: FakeClock;
   readonly store: Store;
   readonly artifacts: Artifacts;
+  readonly artifactKeys: ArtifactKeys;
   readonly runtime: FakeRuntime;
   readonly outlet: FakeOutlet;
   readonly control: Control;
@@ -154,13 +155,14 @@ export async function createHarness(
   });
   const artifacts = await createArtifactFolder({ folder: join(folder, 'artifacts'), clock });
 
+  const artifactKeys = createArtifactKeys(randomBytes(32));
+
   async function start(
     runtime = createFakeRuntime({ clock, startMs }),
     more: { onProcesses?: OnProcesses } = onProcesses ? { onProcesses } : {},
   ): Promise<Pick<Harness, 'runtime' | 'outlet' | 'control'>> {
     const outlet = createFakeOutlet();
     const settings = { memoryBudget, proofsAtOnce, retention, budgets, prometheus };
-    const artifactKeys = createArtifactKeys(randomBytes(32));
     const base = {
       store,
       artifacts,
@@ -186,6 +188,7 @@ export async function createHarness(
     clock,
     store,
     artifacts,
+    artifactKeys,
     get runtime() {
       return now.runtime;
     },

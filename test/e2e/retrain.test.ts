@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { until } from '#test/until.ts';
+import { makeRows, TRAINED, writeRows } from './digit-rows.ts';
 import {
   makeFolder,
   type Platform,
@@ -15,10 +14,6 @@ import {
 } from './platform.ts';
 
 const SAMPLES = resolve(import.meta.dirname, '../../functions/samples/digits');
-const HELD_OUT = resolve(import.meta.dirname, '../fixtures/digits/held-out.csv.gz');
-/** Of the rows that were held out, those that are learned from; the others say how well. */
-const TRAINED = 340;
-const BLACK = 16;
 
 let platform: Platform;
 let folder: string;
@@ -42,28 +37,10 @@ spec:
   selection: { strategy: periodicBest, schedule: { every: 1s }, change: now }
 `;
 
-/** Pictures in white on black, which nobody has learned yet, with what they show. */
-function makeRows(): string[] {
-  const [, ...lines] = gunzipSync(readFileSync(HELD_OUT)).toString().trim().split('\n');
-  return lines.map((line) => {
-    const cells = line.split(',').map(Number);
-    return [...cells.slice(0, -1).map((pixel) => BLACK - pixel), cells.at(-1)].join(',');
-  });
-}
-
 /** As if each was the next digit. */
 function mislabel(row: string): string {
   const cells = row.split(',').map(Number);
   return [...cells.slice(0, -1), ((cells.at(-1) ?? 0) + 1) % 10].join(',');
-}
-
-async function writeRows(name: string, train: readonly string[], rest: readonly string[]) {
-  const head = [...Array.from({ length: 64 }, (_, pixel) => `p${pixel}`), 'label'].join(',');
-  await mkdir(inFolder(name));
-  const write = (file: string, rows: readonly string[]): Promise<void> =>
-    writeFile(join(inFolder(name), file), `${[head, ...rows].join('\n')}\n`);
-  await write('train.csv', train);
-  await write('test.csv', rest);
 }
 
 function retrain(data: string): Promise<Ran> {
@@ -88,8 +65,8 @@ test('a retrained model serves because it is better, and only then', async () =>
   await untilServing('v1');
   const rows = makeRows();
   const [train, rest] = [rows.slice(0, TRAINED), rows.slice(TRAINED)];
-  await writeRows('good', train, rest);
-  await writeRows('bad', train.map(mislabel), rest);
+  await writeRows(inFolder('good'), train, rest);
+  await writeRows(inFolder('bad'), train.map(mislabel), rest);
 
   const good = await retrain('good');
   expect(good.stderr + good.stdout).toContain('it made revision 00002 of model digits');

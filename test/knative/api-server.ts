@@ -95,7 +95,8 @@ export async function startApiServer(): Promise<ApiServer> {
     if (subresource === 'log') {
       reply(response, 200, store.get(resource, namespace, name)?.log ?? '');
     } else if (method === 'POST') {
-      const { status, object } = create(resource, JSON.parse(body) as Stored);
+      const isTried = query.get('dryRun') === 'All';
+      const { status, object } = create(resource, JSON.parse(body) as Stored, isTried);
       reply(response, status, object);
     } else if (name === '') reply(response, 200, list(resource, query));
     else if (method === 'PATCH') {
@@ -115,10 +116,14 @@ export async function startApiServer(): Promise<ApiServer> {
     }
   }
 
-  function create(resource: Resource, sent: Stored): { status: number; object: unknown } {
+  function create(
+    resource: Resource,
+    sent: Stored,
+    isTried: boolean,
+  ): { status: number; object: unknown } {
     const { namespace = '', name } = sent.metadata;
     const isThere = store.get(resource, namespace, name) !== undefined;
-    if (!isThere) return { status: 201, object: store.put(resource, sent) };
+    if (!isThere) return { status: 201, object: isTried ? sent : store.put(resource, sent) };
     const message = `${resource.plural} "${name}" already exists`;
     return { status: 409, object: makeStatus(409, 'AlreadyExists', message) };
   }

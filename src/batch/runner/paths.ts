@@ -36,19 +36,9 @@ export function unfinishedPaths(spec: Written, id: string): string[] {
 
 /** Throws a Fault where a file of the job lies out of bounds, or cannot be written. */
 export async function checkPaths({ input, output }: BatchSpec, bounds: RunBounds): Promise<void> {
-  const closed = await Promise.all(bounds.closed.map(realpathIfThere));
-  const within = await realpathIfThere(bounds.within ?? '/');
-  const check = (real: string, path: string): void => {
-    if (closed.some((own) => isInside(own, real))) {
-      throw new Fault('forbidden', `${path} lies in the data folder of Rouse, where no job goes`);
-    }
-    if (!isInside(within, real)) throw makeOutside(path, bounds.within);
-  };
+  const check = await makeCheck(bounds);
   if (input.location.startsWith('/')) {
-    // Before it is looked at: what is there is nobody's business either.
-    if (!isInside(bounds.within ?? '/', resolve(input.location))) {
-      throw makeOutside(input.location, bounds.within);
-    }
+    checkSaid(input.location, bounds);
     for (const { path } of await locate(input.location)) check(await realpath(path), path);
   }
   const folder = dirname(output.path);
@@ -60,6 +50,29 @@ export async function checkPaths({ input, output }: BatchSpec, bounds: RunBounds
   }
 }
 
+/** The same of a file or folder that is only read. What is not there is not refused. */
+export async function checkRead(path: string, bounds: RunBounds): Promise<void> {
+  checkSaid(path, bounds);
+  const check = await makeCheck(bounds);
+  check(await realpathIfThere(path), path);
+}
+
+/** Before it is looked at: what is there is nobody's business either. */
+function checkSaid(path: string, { within = '/' }: RunBounds): void {
+  if (!isInside(within, resolve(path))) throw makeOutside(path, within);
+}
+
+async function makeCheck(bounds: RunBounds): Promise<(real: string, path: string) => void> {
+  const closed = await Promise.all(bounds.closed.map(realpathIfThere));
+  const within = await realpathIfThere(bounds.within ?? '/');
+  return (real, path) => {
+    if (closed.some((own) => isInside(own, real))) {
+      throw new Fault('forbidden', `${path} lies in the data folder of Rouse, where no job goes`);
+    }
+    if (!isInside(within, real)) throw makeOutside(path, within);
+  };
+}
+
 /** What is not there holds nothing. */
 async function realpathIfThere(path: string): Promise<string> {
   return await realpath(path).catch(() => path);
@@ -69,7 +82,7 @@ function isInside(folder: string, path: string): boolean {
   return folder === '/' || path === folder || path.startsWith(folder + sep);
 }
 
-function makeOutside(path: string, within: string | undefined): Fault {
+function makeOutside(path: string, within: string): Fault {
   const expected = `expected a path in ${within}, where jobs have their files`;
   return new Fault('forbidden', `${path} is out of bounds: ${expected}`);
 }

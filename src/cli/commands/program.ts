@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseDocument } from '#domain/parse.ts';
 import { type ProgramRequest, programSpec } from '#domain/program-job.ts';
 import { ROUSE } from '#lib/command.ts';
@@ -13,6 +13,7 @@ interface Options extends Common {
   readonly model?: string;
   readonly parent?: string;
   readonly source?: string;
+  readonly image?: string;
   readonly data?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly memory?: string;
@@ -26,10 +27,16 @@ export function addProgram(program: Command, io: Io, exit: { status: number }): 
   program
     .command('program')
     .description('run a program to its end; what it leaves may be the next revision of a model')
-    .argument('<args...>', 'the program and its arguments, after --; ${SOURCE} is its source')
+    .argument('[args...]', 'the program and its arguments, after --; ${SOURCE} is its source')
     .option('--model <name>', 'what it leaves is the next revision of this model')
     .option('--parent <revision>', 'that it is made from, instead of that with most of the traffic')
     .option('--source <path>', 'a file or folder with its code, which is pushed')
+    .addOption(
+      new Option(
+        '--image <name>',
+        'a container image that is the program, on Kubernetes',
+      ).conflicts('source'),
+    )
     .option(
       '--data <path>',
       'a file or folder that it works on, which is pushed, or a sha256: digest',
@@ -43,7 +50,7 @@ export function addProgram(program: Command, io: Io, exit: { status: number }): 
     .addHelpText(
       'after',
       `
-It runs on the machine of the server, in a folder of its own. ROUSE_DATA is the path of its data, ROUSE_PARENT that of
+It runs on the machine of the server, in a folder of its own, or in a pod on Kubernetes. ROUSE_DATA is the path of its data, ROUSE_PARENT that of
 what the revision is made from that it shall follow. With --model it leaves one file or folder in the folder
 ROUSE_OUTPUT, and metrics.json: { "metrics": { "accuracy": { "value": 0.97, "count": 540 } }, "parent": … }.
 The model's selection decides whether the revision serves.
@@ -66,10 +73,11 @@ type Pushed = Omit<Options, 'source' | 'data'> & {
 };
 
 function makeRequest(args: string[], options: Pushed): ProgramRequest {
-  const { model, parent, source, data, env, memory, retries, deadline } = options;
+  const { model, parent, source, image, data, env, memory, retries, deadline } = options;
   return {
     kind: 'program',
     args,
+    ...(image !== undefined && { runtime: 'image', source: image }),
     ...(env !== undefined && { env }),
     ...(model !== undefined && { model }),
     ...(parent !== undefined && { parent }),

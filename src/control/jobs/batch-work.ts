@@ -24,7 +24,8 @@ export interface BatchWorkOptions {
   readonly metrics: Pick<ControlMetrics, 'jobRows' | 'jobRestarted'>;
   readonly deletions: Pick<Deletions, 'model'>;
   readonly alone: Turns;
-  readonly runner: JobRunner;
+  /** Absent: none can be run here. */
+  readonly runner?: JobRunner | undefined;
   readonly places: Places;
   readonly clock: Clock;
   readonly log: Log;
@@ -40,20 +41,28 @@ export function createBatchWork(options: BatchWorkOptions): Work<BatchRecord> {
       if (!places.isOwn(record)) return [];
       return makeOwnModel(record, source, places.most(record), clock.now());
     },
-    begin: (record, desk) => begin(record, desk, options),
+    begin(record, desk) {
+      if (!runner) throw new Fault('not_implemented', 'batch jobs cannot be run here');
+      return begin(runner, record, desk, options);
+    },
     async tidy(record) {
       const { namespace, id } = record;
       await alone(async () => {
         const entry = catalog.model(modelKey(namespace, ownModelName(id)));
         if (entry) await deletions.model(entry, { actor: JOBS, why: `job ${id} ended`, undo: 0 });
       });
-      await runner.clear(record);
+      await runner?.clear(record);
     },
   };
 }
 
-function begin(record: BatchRecord, desk: Desk, options: BatchWorkOptions): LiveWork {
-  const { journal, metrics, runner, places, clock, log } = options;
+function begin(
+  runner: JobRunner,
+  record: BatchRecord,
+  desk: Desk,
+  options: BatchWorkOptions,
+): LiveWork {
+  const { journal, metrics, places, clock, log } = options;
   const { namespace, id, spec, revision } = record;
   const order = places.orderOf(record, runner.folderOf(namespace, id));
   if (!order) throw new Fault('conflict', `model ${spec.model} has lost revision ${revision}`);

@@ -17,7 +17,7 @@ export interface ProgramChange {
   readonly why: string;
 }
 
-/** Rouse ended so often while it ran: it may be what ends Rouse. */
+/** So often it was cut off: it may be what ends Rouse, or its node. */
 export const MOST_LOST = 10;
 
 const KINDS: ReadonlySet<string> = new Set<ProgramHappening['kind']>([
@@ -47,14 +47,14 @@ export function decideProgram(
   }
 }
 
-/** What was begun, and has not failed by itself, was ended with Rouse. */
+/** What was begun, and has not failed by itself, was cut off: with Rouse, or with its pod. */
 function begin(record: ProgramRecord, now: number): ProgramChange {
   const { attempts, failures } = record;
   const lost = attempts - failures;
-  if (lost > MOST_LOST) return end(record, `Rouse ended ${lost} times while it ran`, now);
+  if (lost > MOST_LOST) return end(record, `it was cut off ${lost} times`, now);
   const next = { ...record, attempts: attempts + 1 };
   if (attempts === 0) return { record: next, why: record.reason };
-  const why = `attempt ${attempts + 1}, from the beginning: ${failures} failed, ${lost} ended with Rouse`;
+  const why = `attempt ${attempts + 1}, from the beginning: ${failures} failed, ${lost} cut off`;
   return { record: { ...next, reason: why }, type: 'JobAttempt', why };
 }
 

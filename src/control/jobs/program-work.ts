@@ -51,7 +51,8 @@ export function createProgramWork(options: ProgramWorkOptions): Work<ProgramReco
 }
 
 /**
- * 1. An attempt is counted before it begins, so that one that ends with Rouse is known of.
+ * 1. An attempt is counted before it begins, so that one that ends with Rouse is known of. One that has outlived Rouse is
+ *    no other one.
  * 2. A result that cannot be stored is tried again until it is: the program is not.
  */
 function begin(programs: ProgramRunner, desk: Desk, options: ProgramWorkOptions): LiveWork {
@@ -74,11 +75,10 @@ function begin(programs: ProgramRunner, desk: Desk, options: ProgramWorkOptions)
     return isPresent && isProgram(record) ? record : undefined;
   }
 
-  async function attempt(): Promise<void> {
-    await store({ kind: 'attempt' });
+  async function follow(begin: (order: ProgramOrder) => ProgramRun): Promise<void> {
     const record = present();
     if (!record) return;
-    run = programs.start(makeOrder(catalog, record));
+    run = begin(makeOrder(catalog, record));
     const end = await run.ended;
     if (closing.signal.aborted) return;
     metrics.programEnded(end.kind);
@@ -89,7 +89,12 @@ function begin(programs: ProgramRunner, desk: Desk, options: ProgramWorkOptions)
 
   async function drive(): Promise<void> {
     try {
-      while (present()) await attempt();
+      const { resume } = programs;
+      if (resume && (present()?.attempts ?? 0) > 0) await follow(resume);
+      while (present()) {
+        await store({ kind: 'attempt' });
+        await follow((order) => programs.start(order));
+      }
     } catch (error) {
       if (closing.signal.aborted) return;
       if (!(error instanceof Fault)) {
@@ -109,7 +114,9 @@ function begin(programs: ProgramRunner, desk: Desk, options: ProgramWorkOptions)
     onRuntime: () => {},
     async close() {
       closing.abort();
-      await run?.end();
+      // Its job has not ended: it is Rouse that does.
+      if (desk.record()?.state === 'Running') await run?.leave();
+      else await run?.end();
       await driven;
     },
   };
@@ -118,7 +125,7 @@ function begin(programs: ProgramRunner, desk: Desk, options: ProgramWorkOptions)
 /** Throws Fault `conflict` where its model cannot have a next revision. */
 export function makeOrder(catalog: Catalog, record: ProgramRecord): ProgramOrder {
   const { namespace, id } = record;
-  const order = { namespace, id, spec: programSpec.parse(record.spec) };
+  const order = { namespace, id, attempt: record.attempts, spec: programSpec.parse(record.spec) };
   if (record.spec.model === undefined) return order;
   const { parent, artifact } = findParent(catalog, record);
   return { ...order, parent: { revision: parent.name, artifact } };

@@ -16,22 +16,30 @@ import type { Actor } from '#domain/records.ts';
 import { MAX_PAGE } from '#domain/page.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/fault.ts';
-import type { Runtime } from '#runtime/runtime.ts';
 import type { Catalog, ModelEntry } from '../records/catalog.ts';
 import { requireModel } from '../records/checks.ts';
 import { checkJob } from '../jobs/check.ts';
 import type { JobRunner } from '../jobs/job-runner.ts';
 import type { Jobs, JobShown } from '../jobs/jobs.ts';
 import type { Places } from '../jobs/places.ts';
-import { programKey, type ProgramRunner } from '../jobs/program-runner.ts';
+import type { ProgramRunner } from '../jobs/program-runner.ts';
 import { makeOrder } from '../jobs/program-work.ts';
 import { requireRole } from '../roles.ts';
 import { createSeats, type Turns } from '../records/turns.ts';
+import type { ArtifactKeys } from './artifact-keys.ts';
 import type { UseCases } from './usecases.ts';
 
 type JobUseCases = Pick<
   UseCases,
-  'createJob' | 'tryJob' | 'getJob' | 'listJobs' | 'actOnJob' | 'deleteJob' | 'jobLogs' | 'watchJob'
+  | 'createJob'
+  | 'tryJob'
+  | 'getJob'
+  | 'listJobs'
+  | 'actOnJob'
+  | 'deleteJob'
+  | 'jobLogs'
+  | 'watchJob'
+  | 'takeOutput'
 >;
 
 /** Waiting ones, too: each has a model of its own. */
@@ -48,11 +56,11 @@ const ROLE = 'deploy';
 
 export const NO_BATCHES =
   'batch jobs need a folder for their files: on Knative, serve with --knative-batch-folder';
-export const NO_PROGRAMS = 'programs run where Rouse has its instances itself';
+export const NO_PROGRAMS = 'programs cannot be run here';
 
 export interface JobParts {
   readonly jobs: Jobs;
-  readonly runner: JobRunner;
+  readonly runner?: JobRunner | undefined;
   readonly programs?: ProgramRunner | undefined;
   readonly places: Places;
   /** Pods that may score a job side by side; 1: none can, a job is one process. */
@@ -62,16 +70,22 @@ export interface JobParts {
 }
 
 export function createJobUseCases(
-  options: { catalog: Catalog; runtime: Pick<Runtime, 'logs'>; clock: Clock; alone: Turns },
+  options: { catalog: Catalog; artifactKeys: ArtifactKeys; clock: Clock; alone: Turns },
   parts: JobParts | undefined,
 ): JobUseCases {
-  const { catalog, runtime, clock, alone } = options;
+  const { catalog, artifactKeys, clock, alone } = options;
   const looks = createSeats(MOST_LOOKED_AT);
   /** Apart: how long one takes is up to its model, which may never answer. */
   const dryRuns = createSeats(MOST_LOOKED_AT);
 
   function need(): JobParts {
     if (parts) return parts;
+    throw new Fault('not_implemented', NO_BATCHES);
+  }
+
+  function needBatches(): LookParts {
+    const { runner, places } = need();
+    if (runner) return { runner, places };
     throw new Fault('not_implemented', NO_BATCHES);
   }
 
@@ -97,6 +111,7 @@ export function createJobUseCases(
       const parent = parentOf(namespace, input);
       return { ...common, spec: input, ...(parent && { parent }), attempts: 0, failures: 0 };
     }
+    needBatches();
     checkShards(input);
     const revision = pickRevision(requireModel(catalog, namespace, input.model), input);
     const nothing = { rows: { done: 0, failed: 0 }, instanceSeconds: 0 };
@@ -140,7 +155,7 @@ export function createJobUseCases(
       await requirePrograms(need()).check(makeOrder(catalog, record));
     } else if (record.spec.input.location.startsWith('/')) {
       // What has to be fetched is looked at by the job itself: that may take its time.
-      await looks(() => checkJob(need(), record, 0));
+      await looks(() => checkJob(needBatches(), record, 0));
     }
   }
 
@@ -158,7 +173,8 @@ export function createJobUseCases(
     },
     async tryJob(actor, namespace, request): Promise<RunCheck> {
       const record = plan(actor, namespace, request);
-      if (!isProgram(record)) return await dryRuns(() => checkJob(need(), record, TRIED_ROWS));
+      if (!isProgram(record))
+        return await dryRuns(() => checkJob(needBatches(), record, TRIED_ROWS));
       throw new Fault('conflict', 'a program has no dry run: it is looked at when the job is made');
     },
     async getJob(actor, namespace, id) {
@@ -194,7 +210,18 @@ export function createJobUseCases(
           `job ${id} is a batch: rows that failed are in ${path}.failed.jsonl`,
         );
       }
-      return await runtime.logs(programKey(value), Math.min(limit, MAX_PAGE));
+      return await requirePrograms(need()).logs(value, Math.min(limit, MAX_PAGE));
+    },
+    async takeOutput(key, { namespace, id, attempt }, content) {
+      if (!artifactKeys.isOutputKeyOf(key, { namespace, id, attempt })) {
+        throw new Fault('unauthorized', `this key is not that of attempt ${attempt} of job ${id}`);
+      }
+      const { value } = find(namespace, id);
+      const { take } = requirePrograms(need());
+      if (take && isProgram(value) && value.state === 'Running' && value.attempts === attempt) {
+        return await take(content);
+      }
+      throw new Fault('conflict', `job ${id} does not wait for what attempt ${attempt} has left`);
     },
     watchJob(actor, namespace, id, listener, signal) {
       requireRole(actor, 'read');
@@ -202,6 +229,8 @@ export function createJobUseCases(
     },
   };
 }
+
+type LookParts = Parameters<typeof checkJob>[0];
 
 function requirePrograms({ programs }: JobParts): ProgramRunner {
   if (programs) return programs;

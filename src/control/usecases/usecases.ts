@@ -25,6 +25,7 @@ import type { EventQuery, MeasureQuery, Stored, UsageLogQuery, UsageQuery } from
 import type { JobShown } from '../jobs/jobs.ts';
 import type { Collected, Retained } from '../retention/retention.ts';
 import type { AppliedSchedule, ScheduleShown } from '../schedules/scheduler.ts';
+import type { Attempt } from './artifact-keys.ts';
 
 /** A model with what the API shows beside it. */
 export interface ModelView extends Stored<'model'> {
@@ -202,6 +203,15 @@ export interface UseCases {
   deleteJob(actor: Actor, namespace: string, id: string): Promise<void>;
   /** The last lines that its program wrote. Fault `conflict`: it is a batch. */
   jobLogs(actor: Actor, namespace: string, id: string, limit: number): Promise<readonly LogLine[]>;
+  /**
+   * What the program of a job has left, a folder, as `#lib/folder-stream.ts` says. `key`: see `ArtifactKeys`. Fault
+   * `unauthorized`, `not_found`, or `conflict`: another attempt runs, or none.
+   */
+  takeOutput(
+    key: string,
+    attempt: Attempt,
+    content: AsyncIterable<Uint8Array>,
+  ): Promise<ArtifactRef>;
   /** Calls back when something of it may have changed, until the signal. */
   watchJob(
     actor: Actor,

@@ -1,9 +1,8 @@
 import type { ArtifactRef } from '#domain/records.ts';
 import { backoffMs } from '#lib/backoff.ts';
 import { causeOf, Fault, messageOf } from '#lib/fault.ts';
-import { unpackFolder } from '#lib/folder-stream.ts';
 import type { Artifacts } from '#store/artifacts.ts';
-import { MANIFEST_LIMIT, parseManifest } from '#store/manifest.ts';
+import { putFolder } from '#store/put-folder.ts';
 
 /** Where an artifact is to be had, and what opens it. */
 export interface ContentSource {
@@ -22,18 +21,25 @@ const LONGEST_WAIT_MS = 5000;
 export async function fetchContent(
   source: ContentSource,
   ref: ArtifactRef,
-  options: {
-    artifacts: Artifacts;
-    signal: AbortSignal;
-    wait: (ms: number) => Promise<unknown>;
-    warn: (text: string) => void;
-  },
+  options: Patience & { readonly artifacts: Artifacts },
 ): Promise<void> {
-  const { signal, wait, warn } = options;
+  await untilDone(() => fetchOnce(source, ref, options), options);
+}
+
+export interface Patience {
+  readonly signal: AbortSignal;
+  readonly wait: (ms: number) => Promise<unknown>;
+  readonly warn: (text: string) => void;
+}
+
+/** Tried again, until `signal` ends it, for as long as its Fault is `unavailable`. */
+export async function untilDone(
+  work: () => Promise<void>,
+  { signal, wait, warn }: Patience,
+): Promise<void> {
   for (let failures = 1; ; failures += 1) {
     try {
-      await fetchOnce(source, ref, options);
-      return;
+      return await work();
     } catch (error) {
       if (signal.aborted || !(error instanceof Fault) || error.code !== 'unavailable') throw error;
       warn(messageOf(error));
@@ -67,22 +73,10 @@ async function take(
     await artifacts.put(bytes, { name, kind, expected: digest, maxBytes: size });
     return;
   }
-  const manifest = await unpackFolder(bytes, {
-    maxBytes: MANIFEST_LIMIT,
-    parse: parseManifest,
-    take: (file, content) =>
-      artifacts.put(content, {
-        name: file.path.split('/').at(-1) ?? '',
-        kind: 'file',
-        expected: file.digest,
-        maxBytes: file.size,
-      }),
-  });
-  const text = new Blob([manifest]).stream();
-  await artifacts.put(text, { name, kind, expected: digest, maxBytes: MANIFEST_LIMIT });
+  await putFolder(artifacts, bytes, { name, expected: digest, maxBytes: size });
 }
 
-async function refusalOf(response: Response, address: string): Promise<Fault> {
+export async function refusalOf(response: Response, address: string): Promise<Fault> {
   const text = (await response.text()).slice(0, 500);
   const { status } = response;
   const isPassing = status >= 500 || status === 429;

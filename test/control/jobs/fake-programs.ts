@@ -1,4 +1,9 @@
-import type { ProgramEnd, ProgramOrder, ProgramRunner } from '#control/jobs/program-runner.ts';
+import type {
+  ProgramEnd,
+  ProgramOrder,
+  ProgramRun,
+  ProgramRunner,
+} from '#control/jobs/program-runner.ts';
 
 /** A program that runs until a test says how it ends. */
 export interface FakeProgram {
@@ -10,39 +15,65 @@ export interface FakeProgram {
 export interface FakePrograms extends ProgramRunner {
   readonly started: FakeProgram[];
   readonly cleared: string[];
+  /** Of one that outlives Rouse: it is not found any more. */
+  vanish(id: string): void;
 }
 
-export function createFakePrograms(): FakePrograms {
+const ENDED: ProgramEnd = { kind: 'lost', why: 'it was ended' };
+const LEFT: ProgramEnd = { kind: 'lost', why: 'nobody waits for it' };
+const NONE: ProgramEnd = { kind: 'lost', why: 'there is none' };
+
+/** `outlives`: what runs when Rouse ends goes on. */
+export function createFakePrograms({ outlives = false } = {}): FakePrograms {
   const started: FakeProgram[] = [];
   const cleared: string[] = [];
+  /** Those that are there, by their jobs. */
+  const living = new Map<string, { ended: Promise<ProgramEnd>; end(how: ProgramEnd): void }>();
+
+  function begin(order: ProgramOrder): void {
+    const ended = Promise.withResolvers<ProgramEnd>();
+    let isEnded = false;
+    const end = (how: ProgramEnd): void => {
+      isEnded = true;
+      ended.resolve(how);
+    };
+    living.set(order.id, { ended: ended.promise, end });
+    started.push({
+      order,
+      get isEnded() {
+        return isEnded;
+      },
+      end,
+    });
+  }
+
+  function follow({ id }: ProgramOrder): ProgramRun {
+    const one = living.get(id);
+    const left = Promise.withResolvers<ProgramEnd>();
+    const end = async (): Promise<void> => one?.end(ENDED);
+    const leave = async (): Promise<void> => left.resolve(LEFT);
+    const ended = one ? Promise.race([one.ended, left.promise]) : Promise.resolve(NONE);
+    return { ended, end, leave: outlives ? leave : end };
+  }
+
   return {
     started,
     cleared,
     async check() {},
     start(order) {
-      const ended = Promise.withResolvers<ProgramEnd>();
-      let isEnded = false;
-      const end = (how: ProgramEnd): void => {
-        isEnded = true;
-        ended.resolve(how);
-      };
-      started.push({
-        order,
-        get isEnded() {
-          return isEnded;
-        },
-        end,
-      });
-      return {
-        ended: ended.promise,
-        async end() {
-          end({ kind: 'lost', why: 'it was ended' });
-        },
-      };
+      begin(order);
+      return follow(order);
     },
+    ...(outlives && {
+      resume: follow,
+      take: async () => ({ digest: 'a'.repeat(64), size: 1, name: 'output', kind: 'folder' }),
+    }),
+    vanish: (id) => void living.delete(id),
     async clear({ id }) {
+      living.delete(id);
       cleared.push(id);
     },
     inUse: () => [],
+    logs: async () => [],
   };
 }

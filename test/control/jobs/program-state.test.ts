@@ -36,9 +36,9 @@ describe('what becomes of a program', () => {
   });
 
   test.each([
-    [1, 0, 'Running', 'attempt 2, from the beginning: 0 failed, 1 ended with Rouse'],
-    [3, 1, 'Running', 'attempt 4, from the beginning: 1 failed, 2 ended with Rouse'],
-    [MOST_LOST + 1, 0, 'Failed', `Rouse ended ${MOST_LOST + 1} times while it ran`],
+    [1, 0, 'Running', 'attempt 2, from the beginning: 0 failed, 1 cut off'],
+    [3, 1, 'Running', 'attempt 4, from the beginning: 1 failed, 2 cut off'],
+    [MOST_LOST + 1, 0, 'Failed', `it was cut off ${MOST_LOST + 1} times`],
     [MOST_LOST + 1, 1, 'Running', /^attempt/],
   ])('%i attempts, %i failures, and one more: %s', (attempts, failures, state, reason) => {
     const change = decideProgram(record({ attempts, failures }), { kind: 'attempt' }, 5);

@@ -241,9 +241,7 @@ describe('a program that fails', () => {
     await harness.pass(5);
     expect(programs.started.length).toBe(2);
     const [event] = await harness.events('JobAttempt');
-    expect(event?.why).toBe(
-      `job ${id}: attempt 2, from the beginning: 0 failed, 1 ended with Rouse`,
-    );
+    expect(event?.why).toBe(`job ${id}: attempt 2, from the beginning: 0 failed, 1 cut off`);
   });
 
   test('is not begun again, uncounted, while Rouse ends', async () => {
@@ -274,7 +272,73 @@ describe('a program that fails', () => {
       await harness.restart();
     }
     await comesTo(id, 'Failed');
-    expect((await get(id)).reason).toBe('Rouse ended 11 times while it ran');
+    expect((await get(id)).reason).toBe('it was cut off 11 times');
+  });
+});
+
+describe('a program that outlives Rouse', () => {
+  async function begin(): Promise<string> {
+    await harness.close();
+    programs = createFakePrograms({ outlives: true });
+    const batch = { ...makeBatch(createFakeRunner(), () => `${++count}`), programs };
+    harness = await createHarness({ batch });
+    return await create({ model: undefined });
+  }
+
+  test('goes on, and is no other attempt', async () => {
+    const id = await begin();
+    const run = await running();
+    await harness.restart();
+    await harness.restart();
+    expect(run.isEnded).toBe(false);
+    run.end({ kind: 'done', result: FIGURES });
+    await comesTo(id, 'Succeeded');
+    expect(await get(id)).toMatchObject({ attempts: 1, failures: 0 });
+    expect(programs.started.length).toBe(1);
+  });
+
+  test('is begun again when it is not found any more, and that is counted', async () => {
+    const id = await begin();
+    await running();
+    programs.vanish(id);
+    await harness.restart();
+    (await running(2)).end({ kind: 'done', result: FIGURES });
+    await comesTo(id, 'Succeeded');
+    expect(await get(id)).toMatchObject({ attempts: 2, failures: 0 });
+    expect(programs.started.map(({ order }) => order.attempt)).toEqual([1, 2]);
+  });
+
+  test('that failed while Rouse was away has failed once', async () => {
+    const id = await begin();
+    const run = await running();
+    await harness.restart(() => run.end({ kind: 'failed', why: 'no rows' }));
+    await comesTo(id, 'Failed');
+    expect(await get(id)).toMatchObject({ reason: 'no rows', attempts: 1, failures: 1 });
+  });
+
+  test('is ended when its job is cancelled', async () => {
+    const id = await begin();
+    const run = await running();
+    await harness.restart();
+    await harness.pass(2);
+    await harness.control.useCases.actOnJob(ADMIN, 'default', id, 'cancel');
+    await harness.pass(2);
+    expect(run.isEnded).toBe(true);
+  });
+
+  test('hands over what it has left while its attempt runs, and not later', async () => {
+    const id = await begin();
+    await running();
+    async function* content(): AsyncGenerator<Uint8Array> {}
+    const offer = async (attempt: number) => {
+      const about = { namespace: 'default', id, attempt };
+      const key = harness.artifactKeys.outputKeyOf(about);
+      return await harness.control.useCases.takeOutput(key, about, content());
+    };
+    expect(await offer(1)).toMatchObject({ name: 'output' });
+    await expect(offer(2)).rejects.toMatchObject({ code: 'conflict' });
+    await harness.control.useCases.actOnJob(ADMIN, 'default', id, 'cancel');
+    await expect(offer(1)).rejects.toMatchObject({ code: 'conflict' });
   });
 });
 

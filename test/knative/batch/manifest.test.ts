@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Job, Pod } from '#knative/api/objects.ts';
 import { endOf, lastWords } from '#knative/batch/ends.ts';
-import { isMadeFor, makeShardsJob } from '#knative/batch/manifest.ts';
+import { makeShardsJob } from '#knative/batch/manifest.ts';
+import { isMadeForJob } from '#knative/manifests/labels.ts';
 import { shardsJobName } from '#knative/manifests/names.ts';
 
 const OUTFIT = {
@@ -29,9 +30,9 @@ test('the Job of four shards, as it is sent', () => {
 
 test('a Job is known by its labels, not by its name', () => {
   const made = makeShardsJob(JOB, OUTFIT);
-  expect(isMadeFor(JOB, made)).toBe(true);
-  expect(isMadeFor({ ...JOB, namespace: 'other' }, made)).toBe(false);
-  expect(isMadeFor(JOB, { metadata: { name: made.metadata.name } })).toBe(false);
+  expect(isMadeForJob(JOB, made)).toBe(true);
+  expect(isMadeForJob({ ...JOB, namespace: 'other' }, made)).toBe(false);
+  expect(isMadeForJob(JOB, { metadata: { name: made.metadata.name } })).toBe(false);
 });
 
 test('names have room for the number of a pod in a host name, and no two jobs share one', () => {

@@ -209,6 +209,6 @@ test('control may do to Jobs what it does, and no more', async () => {
   });
   await untilPassing('it has gone', () => isGone);
   const done = new Set(server.requests.flatMap((request) => deedsOf(request).map(nameOf)));
-  const grants = grantsOf(rulesOf(manifestsOf('batch'), 'Role', 'rouse-batch'));
+  const grants = grantsOf(rulesOf(manifestsOf('base'), 'ClusterRole', 'rouse-jobs'));
   expect(grants.toSorted()).toEqual([...done].toSorted());
 });
