@@ -7,8 +7,10 @@ import type { Trace } from './trace.ts';
  * policy that does may need less memory on a trace full of timers.
  */
 export function createFrontier(trace: Trace): (idleMemory: number) => number {
-  const costs: number[] = [];
-  const values: number[] = [];
+  // There may be as many gaps as arrivals.
+  const costs = new Float64Array(trace.at.length);
+  const values = new Float64Array(trace.at.length);
+  let gaps = 0;
   let first = 0;
   walk(trace, {
     tick() {},
@@ -16,14 +18,15 @@ export function createFrontier(trace: Trace): (idleMemory: number) => number {
       if (idleSince === undefined) first++;
       else if (!isBusy) {
         const { memory, coldCost } = trace.models[model]!;
-        costs.push(memory * (now - idleSince));
-        values.push(coldCost);
+        costs[gaps] = memory * (now - idleSince);
+        values[gaps] = coldCost;
+        gaps++;
       }
     },
     idle() {},
     end() {},
   });
-  const order = Uint32Array.from(costs, (_, gap) => gap).sort(
+  const order = Uint32Array.from({ length: gaps }, (_, gap) => gap).sort(
     (a, b) => costs[a]! / values[a]! - costs[b]! / values[b]!,
   );
   const spent = new Float64Array(order.length);

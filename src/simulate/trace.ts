@@ -78,9 +78,9 @@ export function createTraceBuilder(): TraceBuilder {
       return {
         models,
         resolution,
-        at: Float64Array.from(order, (index) => at[index]!),
-        end: Float64Array.from(order, (index) => end[index]!),
-        model: Uint32Array.from(order, (index) => model[index]!),
+        at: pick(order, at, new Float64Array(length)),
+        end: pick(order, end, new Float64Array(length)),
+        model: pick(order, model, new Uint32Array(length)),
         from: span?.from ?? first,
         // What all comes in one moment took some time, too: means are over it.
         to: span?.to ?? Math.max(last, first + resolution),
@@ -100,7 +100,15 @@ function copyInto<T extends Float64Array | Uint32Array>(wider: T, from: T): T {
   return wider;
 }
 
+function pick<T extends Float64Array | Uint32Array>(order: Uint32Array, from: T, into: T): T {
+  for (let at = 0; at < order.length; at++) into[at] = from[order[at]!]!;
+  return into;
+}
+
 /** Indices by time; those of one moment stay in the order in which they were read. */
 function orderOf(at: Float64Array, length: number): Uint32Array {
-  return Uint32Array.from({ length }, (_, index) => index).sort((a, b) => at[a]! - at[b]! || a - b);
+  const order = Uint32Array.from({ length }, (_, index) => index);
+  // Logs are, mostly; and a sort takes as much memory again.
+  const isSorted = order.every((index) => index === 0 || at[index]! >= at[index - 1]!);
+  return isSorted ? order : order.sort((a, b) => at[a]! - at[b]! || a - b);
 }
