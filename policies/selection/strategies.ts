@@ -46,7 +46,7 @@ function chooseBest(
   return {
     revision: best.revision,
     reason: 'better',
-    why: `${describe(best, spec.measure)}, better by ${formatNumber(advantage)} than ${describe(serving, spec.measure)}`,
+    why: `${describe(best, spec.measure)}, better by ${formatNumber(advantage)} than ${describeOwn(serving)}`,
   };
 }
 
@@ -158,7 +158,7 @@ function decideDataDriven(spec: SpecOf<'dataDriven'>, seen: Seen, serving: Candi
   if (best?.revision !== undefined) {
     return { ...changed, revision: best.revision, why: `${changed.why}; ${best.why}` };
   }
-  const what = `no revision has a better ${score.measure} than ${describe(serving, score.measure)}`;
+  const what = `no revision has a better ${score.measure} than ${describeOwn(serving)}`;
   const judged = judgedOf(seen, spec.minSamples);
   return { reason: 'none', why: `${changed.why}; ${what}`, judged };
 }
@@ -215,6 +215,12 @@ function thinOf(candidate: Candidate, measure: string, minSamples: number): stri
 function describe(candidate: Candidate, measure: string): string {
   const score = scoreOf(candidate);
   return `${candidate.revision} has ${measure} ${formatNumber(score.mean)} (${samplesOf(score)})`;
+}
+
+/** Where the measure has been named: `v1's 0.9 (1000 samples)`. */
+function describeOwn(candidate: Candidate): string {
+  const score = scoreOf(candidate);
+  return `${candidate.revision}'s ${formatNumber(score.mean)} (${samplesOf(score)})`;
 }
 
 function samplesOf({ count }: Score): string {

@@ -25,16 +25,16 @@ export function adviceOn(schema: z.ZodType, path: readonly PropertyKey[], key: s
 
 /** The choice that offers `key` where another one was made: `policy fixed`. Empty: none does. */
 function companionsOf(key: string, nodes: readonly Node[]): string {
-  const owner = nodes
+  const owners = nodes
     .flatMap(variantsOf)
-    .find(({ properties }) => Object.hasOwn(properties ?? {}, key));
-  return Object.entries(owner?.properties ?? {})
-    .flatMap(([name, child]) =>
-      typeof child === 'object' && child.const !== undefined
-        ? [`${name} ${String(child.const)}`]
-        : [],
-    )
-    .join(' and ');
+    .filter(({ properties }) => Object.hasOwn(properties ?? {}, key));
+  const choices = owners.flatMap(({ properties = {} }) =>
+    Object.entries(properties).flatMap(([name, child]) =>
+      typeof child === 'object' && child.const !== undefined ? [[name, String(child.const)]] : [],
+    ),
+  );
+  const [first] = choices;
+  return first ? `${first[0]} ${choices.map(([, value]) => value).join(', ')}` : '';
 }
 
 type Node = JsonSchema;

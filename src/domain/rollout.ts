@@ -140,7 +140,8 @@ export const rollout = z
       .prefault('1m')
       .meta({ description: 'How often it is looked at, and the least time that a step takes.' }),
     minSamples: z.int().min(1).max(1_000_000).default(100).meta({
-      description: 'Requests of each step (cold ones apart), and of each measure, at least.',
+      description:
+        'Of each measure at least so many; where success, latency or cost is judged, warm requests of each step, too.',
     }),
     metrics: metrics.prefault([{ metric: 'success' }, { metric: 'latency' }]).meta({
       description: 'What it is judged by, against the stable revision in the same time.',

@@ -102,7 +102,7 @@ const threshold = z
     ...common,
     measure: measureName.meta({
       description:
-        'A measure that is posted, of the revision that serves, or usage.requests (per minute), usage.coldShare, ' +
+        'A measure that is posted, of the revision that serves or of the model as a whole, or usage.requests (per minute), usage.coldShare, ' +
         'usage.seconds (busy, per request) or usage.memory (bytes) of the model.',
     }),
     above: bound.optional().meta({ description: 'Beyond it, `to` is chosen.' }),

@@ -169,7 +169,8 @@ const serverSpec = z.strictObject({
   }),
   knative: knative.prefault({}).meta({ description: 'Of the runtime knative.' }),
   budgets: z.array(namespaceBudget).max(256).default([]).meta({
-    description: 'What namespaces may use before their models share it: team-a=4Gi, team-b=12.',
+    description:
+      'What namespaces may use before their models share it: memory (team-a=4Gi) or instances (team-b=12).',
   }),
   prometheus: prometheus.prefault({}).meta({ description: 'Where signals are asked for.' }),
   workers: z.int().min(0).max(256).default(0).meta({

@@ -291,6 +291,11 @@ describe('each wrong value is told with its key, itself, and what would be right
     [['spec', 'queue', 'requests'], 0, 'spec.queue.requests: 0: at least 1'],
     [['spec', 'scaling'], null, 'spec.scaling: null: keys and values'],
     [
+      ['spec', 'selection'],
+      { strategy: 'manual', schedule: { every: '1h' } },
+      'spec.selection.schedule: {"every":"1h"}: no such key here; schedule goes with strategy dataDriven, accuracyDriven, periodicBest, threshold',
+    ],
+    [
       ['spec', 'keepAlive', 'policy'],
       'forever',
       'spec.keepAlive.policy: "forever": one of adaptive, fixed',

@@ -44,8 +44,8 @@ describe('what is left out, and why', () => {
     [
       'its own reason',
       TOTAL,
-      seen(undefined, { missing: 'is not measured here' }),
-      'is not measured here',
+      seen(undefined, { missing: 'has not been measured' }),
+      'has not been measured',
     ],
     ['no number', TOTAL, seen(Number.NaN), 'is NaN'],
     ['without end', TOTAL, seen(Infinity), 'is Infinity'],

@@ -78,7 +78,7 @@ describe('periodicBest', () => {
 
   test('says the numbers', () => {
     expect(choose(best, revisions([share(0.9), share(0.97)])).why).toBe(
-      'v2 has accuracy 0.97 (1000 samples), better by 0.07 than v1 has accuracy 0.9 (1000 samples)',
+      "v2 has accuracy 0.97 (1000 samples), better by 0.07 than v1's 0.9 (1000 samples)",
     );
     expect(choose(best, revisions([share(0.9), share(0.91), share(0.99, 1), undefined])).why).toBe(
       'v1 has accuracy 0.9 (1000 samples), and none is better by 0.02 and by more than chance: ' +
@@ -265,7 +265,7 @@ describe('dataDriven', () => {
     expect(choose(scored, seen)).toEqual({
       revision: 'v2',
       reason: 'data',
-      why: '5000 new rows, 5000 are enough; v2 has accuracy 0.9 (1000 samples), better by 0.1 than v1 has accuracy 0.8 (1000 samples)',
+      why: "5000 new rows, 5000 are enough; v2 has accuracy 0.9 (1000 samples), better by 0.1 than v1's 0.8 (1000 samples)",
     });
     const worse = { ...revisions([share(0.8), share(0.7)]), newData: 5000 };
     expect(choose(scored, worse)).toMatchObject({ reason: 'none' });

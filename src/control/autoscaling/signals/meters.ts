@@ -92,6 +92,6 @@ function record(course: Course, value: number | undefined, now: number): void {
 }
 
 function sightCourse({ window, since, at }: Course, now: number): Sighting {
-  if (since === undefined) return { value: undefined, at: 0, missing: 'is not measured here' };
+  if (since === undefined) return { value: undefined, at: 0, missing: 'has not been measured' };
   return { ...sightTotal(since, window, now), at };
 }
