@@ -388,3 +388,31 @@ test('a dry run shows the mapping and the first answers, and writes nothing', as
   expect(await jobs()).toEqual([]);
   expect(await files()).toEqual(['in.csv']);
 });
+
+const ROOT = `export default {
+  inputs: [{ name: 'x', datatype: 'FP64', shape: [-1] }],
+  predict({ x }: { x: number[] }) {
+    if (Math.min(...x) < 0) throw new RangeError('no root of ' + Math.min(...x));
+    return { y: x.map(Math.sqrt) };
+  },
+};
+`;
+
+test('rows that a model fails with say what it failed with; its callers are not told', async () => {
+  await write('root.ts', ROOT);
+  await write('in.csv', 'x\n1\n-2\n4\n');
+  expect(await platform!.rouse('deploy', 'root', './root.ts')).toMatchObject({ status: 0 });
+  const ran = await platform!.rouse('batch', 'root', 'in.csv', '-o', 'out.csv', '--columns', 'x');
+  expect(ran).toMatchObject({ status: 0 });
+  expect(JSON.parse(await readFile(inFolder('out.csv.failed.jsonl'), 'utf8'))).toEqual({
+    row: 1,
+    reason: 'the model failed: RangeError: no root of -2',
+    input: { x: -2 },
+  });
+  const body = '{"instances":[-1]}';
+  const asked = await fetch(`${platform!.requests}/v1/models/root:predict`, {
+    method: 'POST',
+    body,
+  });
+  expect(await asked.json()).toEqual({ error: 'the model failed; its log says why' });
+});
