@@ -50,11 +50,16 @@ export async function checkPaths({ input, output }: BatchSpec, bounds: RunBounds
   }
 }
 
-/** The same of a file or folder that is only read. What is not there is not refused. */
+/** The same of a file or folder that is only read, with all that is in it. What is not there is not refused. */
 export async function checkRead(path: string, bounds: RunBounds): Promise<void> {
   checkSaid(path, bounds);
   const check = await makeCheck(bounds);
-  check(await realpathIfThere(path), path);
+  const real = await realpathIfThere(path);
+  check(real, path);
+  for (const closed of bounds.closed) {
+    if (!isInside(real, await realpathIfThere(closed))) continue;
+    throw new Fault('forbidden', `${path} holds the data folder of Rouse, where no job goes`);
+  }
 }
 
 /** Before it is looked at: what is there is nobody's business either. */

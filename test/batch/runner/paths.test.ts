@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { checkPaths } from '#batch/runner/paths.ts';
+import { checkPaths, checkRead } from '#batch/runner/paths.ts';
 import { batchSpec } from '#domain/job.ts';
 
 /** A server of Knative: jobs have one folder, its own files are in others. */
@@ -30,8 +30,13 @@ async function check(input: string, output: string): Promise<void> {
     input: { location: at(input) },
     output: { path: at(output) },
   });
-  await checkPaths(spec, { closed: [join(folder, 'state'), join(batch, '.rouse')], within: batch });
+  await checkPaths(spec, boundsOf(batch));
 }
+
+const boundsOf = (batch: string) => ({
+  closed: [join(folder, 'state'), join(batch, '.rouse')],
+  within: batch,
+});
 
 test.each([
   ['an input', '/etc/passwd', 'out.csv', '/etc/passwd is out of bounds: expected a path in'],
@@ -48,6 +53,26 @@ test.each([
     code: 'forbidden',
     message: expect.stringContaining(why) as string,
   });
+});
+
+test.each([
+  ['outside', '../state', 'state is out of bounds'],
+  ['behind a link', 'link', 'data folder of Rouse'],
+  ['of a job', '.rouse/part', 'lies in the data folder of Rouse'],
+  ['with the files of all jobs in it', '.', 'holds the data folder of Rouse'],
+])('data %s is not read', async (_, path, why) => {
+  const batch = join(folder, 'batch');
+  await expect(checkRead(`${batch}/${path}`, boundsOf(batch))).rejects.toMatchObject({
+    code: 'forbidden',
+    message: expect.stringContaining(why) as string,
+  });
+});
+
+test('data within is read', async () => {
+  const batch = join(folder, 'batch');
+  for (const name of ['in.csv', 'sub', 'missing']) {
+    await checkRead(`${batch}/${name}`, boundsOf(batch));
+  }
 });
 
 test('what lies within is taken', async () => {
