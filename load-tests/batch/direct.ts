@@ -38,14 +38,14 @@ export async function makeBody(input: string, folder: string, rows: number): Pro
 
 /**
  * A tight loop: the instances of this model are asked at their own sockets, always with the same request, and the answers
- * are read and thrown away. Requests per second.
+ * are read and thrown away.
  */
 export async function callDirectly(
   rouse: number,
   model: string,
   { bytes, headers }: Body,
   seconds: number,
-): Promise<number> {
+): Promise<{ readonly answers: number; readonly seconds: number }> {
   const sockets = instancesOf(rouse)
     .filter((instance) => instance.model === model)
     .flatMap(({ environment }) => environment[ENV_SOCKET] ?? [])
@@ -78,7 +78,7 @@ export async function callDirectly(
     await Promise.all(
       sockets.flatMap((socket) => Array.from({ length: AT_ONCE }, () => loop(socket))),
     );
-    return (answers * 1000) / (performance.now() - since);
+    return { answers, seconds: (performance.now() - since) / 1000 };
   } finally {
     agent.destroy();
   }

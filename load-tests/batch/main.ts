@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { link, mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { applyModel } from '../measure/apply.ts';
 import { withFolder } from '../measure/ending.ts';
@@ -21,6 +21,8 @@ const PARTS = ['whole', 'beside', 'live'] as const;
 const SOURCE = resolve(import.meta.dirname, '../../functions/samples/digits/v2.onnx');
 /** How many times more rows the larger job has. */
 const SCALE = 10;
+/** Rows that no job comes to the end of while it is looked at. */
+const ENDLESS = 100_000_000;
 
 const values = readOptions({
   parts: { type: 'string', default: PARTS.join(',') },
@@ -44,7 +46,7 @@ const rounds = {
 
 interface Measured {
   readonly whole?: readonly Whole[];
-  readonly beside?: Beside;
+  readonly beside?: readonly Beside[];
   readonly live?: Live;
 }
 
@@ -54,16 +56,21 @@ async function main(): Promise<number> {
   return await withFolder('batch', async (folder) => {
     const small = await makeInput(folder, Math.ceil(rows / SCALE));
     const large = await makeInput(folder, rows);
+    const endless = await makeEndless(folder, large);
     const state = join(folder, 'state');
     await mkdir(state);
     const rouse = await startRouse(state, false);
     try {
-      await applyModel(rouse, folder, MODEL, {
-        revision: { runtime: 'onnx', source: SOURCE },
-        scaling: { initial: 0, max: 2 },
-        keepAlive: { policy: 'fixed', idle: '10m' },
+      const apply = (most: number): Promise<void> => applyDigits(rouse, folder, most);
+      await apply(machine.cores);
+      const measured = await measure(rouse, folder, {
+        ...machine,
+        small,
+        large,
+        endless,
+        vegeta,
+        apply,
       });
-      const measured = await measure(rouse, folder, { small, large, vegeta });
       const versions = { node: process.versions.node, vegeta: await versionOf('vegeta') };
       const report: Report = { ...describeRun('batch', machine, versions), ...measured };
       await writeResult(values.out, report, formatReport(report));
@@ -74,6 +81,15 @@ async function main(): Promise<number> {
   });
 }
 
+/** `most`: instances, of the model and of each job that is begun from now on. */
+async function applyDigits(rouse: Rouse, folder: string, most: number): Promise<void> {
+  await applyModel(rouse, folder, MODEL, {
+    revision: { runtime: 'onnx', source: SOURCE },
+    scaling: { initial: 0, max: most },
+    keepAlive: { policy: 'fixed', idle: '10m' },
+  });
+}
+
 async function makeInput(folder: string, count: number): Promise<string> {
   const path = join(folder, `${count}.parquet`);
   say(`${count} rows are made`);
@@ -81,11 +97,25 @@ async function makeInput(folder: string, count: number): Promise<string> {
   return path;
 }
 
-async function measure(
-  rouse: Rouse,
-  folder: string,
-  { small, large, vegeta }: { small: string; large: string; vegeta: string },
-): Promise<Measured> {
+/** A folder with the same file many times. */
+async function makeEndless(folder: string, file: string): Promise<string> {
+  const path = join(folder, 'endless');
+  await mkdir(path);
+  for (let at = 0; at * rows < ENDLESS; at++) await link(file, join(path, `${at}.parquet`));
+  return path;
+}
+
+interface Setting {
+  readonly small: string;
+  readonly large: string;
+  readonly endless: string;
+  readonly vegeta: string;
+  readonly cores: number;
+  readonly apply: (most: number) => Promise<void>;
+}
+
+async function measure(rouse: Rouse, folder: string, setting: Setting): Promise<Measured> {
+  const { small, large, endless, vegeta } = setting;
   const whole: Whole[] = [];
   if (parts.includes('whole')) {
     for (const input of [small, large]) {
@@ -96,11 +126,25 @@ async function measure(
   say('in turns');
   return {
     ...(whole.length > 0 && { whole }),
-    ...(parts.includes('beside') && { beside: await measureBeside(rouse, folder, large, turns) }),
+    ...(parts.includes('beside') && { beside: await measureBesides(rouse, folder, setting) }),
     ...(parts.includes('live') && {
-      live: await measureLive(rouse, folder, large, { vegeta, ...rounds }),
+      live: await measureLive(rouse, folder, endless, { vegeta, ...rounds }),
     }),
   };
+}
+
+/** On as many instances as leave a processor for Rouse, and on as many as a job takes by itself. */
+async function measureBesides(
+  rouse: Rouse,
+  folder: string,
+  { endless, cores, apply }: Setting,
+): Promise<Beside[]> {
+  const besides: Beside[] = [];
+  for (const most of new Set([Math.max(1, cores - 1), cores])) {
+    await apply(most);
+    besides.push(await measureBeside(rouse, folder, endless, { ...turns, cores }));
+  }
+  return besides;
 }
 
 function countFailed({ whole = [], live }: Measured): number {

@@ -1,7 +1,7 @@
 import { formatTable } from '#lib/table.ts';
 import { formatHead, type ReportHead } from '../measure/report.ts';
 import { formatFigure } from '../measure/table.ts';
-import type { Beside } from './beside.ts';
+import type { Asked, Beside } from './beside.ts';
 import { goalsOf } from './goals.ts';
 import { type Live, RATE } from './live.ts';
 import type { Whole } from './whole.ts';
@@ -12,7 +12,8 @@ const MIB = 2 ** 20;
 export interface Report extends ReportHead<'batch'> {
   /** The smaller one first. */
   readonly whole?: readonly Whole[];
-  readonly beside?: Beside;
+  /** On fewest instances first. */
+  readonly beside?: readonly Beside[];
   readonly live?: Live;
 }
 
@@ -21,7 +22,7 @@ export function formatReport(report: Report): string {
   return [
     formatHead(report),
     ...(whole ? [formatWhole(whole)] : []),
-    ...(beside ? [formatBeside(beside)] : []),
+    ...(beside ?? []).map(formatBeside),
     ...(live ? [formatLive(live)] : []),
     ...goalsOf(report).map(
       ({ words, value, isMet }) => `${words}: ${value.toFixed(2)}, ${isMet ? 'yes' : 'no'}`,
@@ -51,14 +52,31 @@ function partOf(parts: Whole['memory']['parts'], wanted: string): string {
   return (bytes / MIB).toFixed(0);
 }
 
-function formatBeside(beside: Beside): string {
-  const { rounds, instances, batchSizes, jobRowsPerSecond, directRowsPerSecond, ratio } = beside;
+function formatBeside({
+  rounds,
+  instances,
+  spare,
+  batchSizes,
+  job,
+  direct,
+  ratio,
+}: Beside): string {
   const sizes = [...new Set(batchSizes)].join(', ');
+  const head =
+    `${instances} instances, ${spare} processors left over, ` +
+    `${rounds} turns each, ${sizes} rows a request`;
+  const names = [...new Set([job, direct].flatMap(({ cpu }) => Object.keys(cpu)))];
+  const row = (name: string, { rowsPerSecond, cpu }: Asked, own: string): string[] => [
+    name,
+    formatFigure(rowsPerSecond),
+    own,
+    ...names.map((part) => cpu[part]?.median.toFixed(2) ?? ''),
+  ];
   return formatTable(
-    [`${instances} instances, ${rounds} turns each, ${sizes} rows a request`, 'rows/s', 'ratio'],
+    [head, 'rows/s', 'ratio', ...names.map((name) => `CPU µs a row: ${name}`)],
     [
-      ['the job', formatFigure(jobRowsPerSecond), formatFigure(ratio, 1, 2)],
-      ['tight loop over its instances', formatFigure(directRowsPerSecond), ''],
+      row('the job', job, formatFigure(ratio, 1, 2)),
+      row('tight loop over its instances', direct, ''),
     ],
   );
 }
