@@ -1,8 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { assemble } from '#batch/rows/assemble.ts';
 import { openRows } from '#batch/rows/open-rows.ts';
+import { openSink } from '#batch/rows/open-sink.ts';
+import type { ColumnHead } from '#batch/rows/rows.ts';
 
 /** Tables of very many columns: images and genes come so. */
 
@@ -44,4 +47,45 @@ test('more columns than are read are refused before the rows are looked at', asy
   await expect(openRows(input)).rejects.toThrow(
     `${input.location}: 20000 columns; at most 1024 are read: put what belongs together into one column of lists`,
   );
+});
+
+async function countRows(location: string): Promise<number> {
+  const source = await openRows({ location, folder, fetch: { maxBytes: 0, privateHosts: false } });
+  const { rows } = source;
+  await source.close();
+  return rows ?? 0;
+}
+
+const heads = {
+  'a column for each number': Array.from({ length: 512 }, (_, at): ColumnHead => ({
+    name: `p${at}`,
+    type: 'FP32',
+  })),
+  'a list of numbers': [{ name: 'p', type: 'FP32', width: 1024 }] satisfies ColumnHead[],
+};
+
+describe.each(['csv', 'jsonl', 'parquet'] as const)('written as %s', (format) => {
+  test.each(Object.entries(heads))('%s', { timeout: 240_000 }, async (name, columns) => {
+    // What a part has at most, and the batch that was one too many.
+    const [parts, rows, batch] = [3, 2304, 256];
+    const paths: string[] = [];
+    for (let part = 0; part < parts; part++) {
+      const path = join(folder, `${part}.part`);
+      const sink = await openSink(path, { format, columns });
+      for (let first = 0; first < rows; first += batch) {
+        const values = (count: number): Float32Array =>
+          Float32Array.from({ length: batch * count }, (_, at) => (first + at) / 8);
+        const filled = columns.map((head) =>
+          Object.assign({}, head, { values: values(head.width ?? 1) }),
+        );
+        await sink.write({ first, length: batch, columns: filled });
+      }
+      await sink.close();
+      paths.push(path);
+    }
+    const path = join(folder, `${name}.${format}`);
+    await assemble(paths, { path, format, columns });
+    if (format === 'parquet') expect(await countRows(path)).toBe(parts * rows);
+    else expect((await stat(path)).size).toBeGreaterThan(parts * rows * 512);
+  });
 });

@@ -52,7 +52,7 @@ async function joinParts(
     const { joinArrow } = await import('./arrow/sink.ts');
     return await joinArrow(parts, to, columns);
   }
-  if (format === 'parquet') return await joinParquet(parts, to);
+  if (format === 'parquet') return await joinParquet(parts, to, columns);
   const text = textOf(parts, format === 'csv' ? csvHead(columns) : '');
   const file = await openFile(to);
   if (compression === 'gzip') await pipeline(text, createGzip(), file);

@@ -71,6 +71,11 @@ function sliceColumn(column: Column, start: number, end: number): Column {
   };
 }
 
+/** How many values a row has. */
+export function valuesOf(heads: readonly ColumnHead[]): number {
+  return heads.reduce((sum, { width = 1 }) => sum + width, 0);
+}
+
 /** How many places of `nulls` a row has. */
 export function nullsOfRow({ of }: ColumnHead): number {
   return of?.length ?? 1;

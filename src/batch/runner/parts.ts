@@ -27,7 +27,7 @@ const PART_MS = 5000;
 /** Bounds what a part takes to be put together with the others. */
 const PART_ROWS = 500_000;
 /** Bounds what it takes to write one: most formats hold it in memory until then. */
-const PART_BYTES = 16 * 2 ** 20;
+const PART_BYTES = 8 * 2 ** 20;
 
 interface OpenPart {
   readonly writer: PartWriter;

@@ -22,7 +22,7 @@ export interface Scored {
 
 /** What is counted of requests. */
 export interface Tally {
-  /** `modelMs`: that the model took, where that is known. */
+  /** `bytes`: of the request or its answer, whatever is more. `modelMs`: that the model took, where that is known. */
   answered(rows: number, bytes: number, ms: number, modelMs: number | undefined): void;
   retried(): void;
   /** The model did not take a request of so many rows. */
@@ -86,7 +86,8 @@ export function createScorer(options: {
         const answer = sent.kind === 'failed' ? sent.reason : readAnswer(sent, rows.length);
         if (typeof answer !== 'string') {
           if (sent.kind === 'answered') {
-            tally.answered(rows.length, body.bytes, sent.ms, sent.modelMs);
+            const bytes = Math.max(body.bytes, sent.body.length);
+            tally.answered(rows.length, bytes, sent.ms, sent.modelMs);
           }
           return answer;
         }

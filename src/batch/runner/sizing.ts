@@ -24,7 +24,7 @@ export interface SizingSeen {
   readonly rowsPerSecond: number;
   /** Median of the time that the model took for a request, ms. */
   readonly latencyMs: number;
-  /** Of a request. */
+  /** Of a request or its answer, whatever is more. */
   readonly bytes: number;
 }
 

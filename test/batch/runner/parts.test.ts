@@ -51,9 +51,9 @@ test('wide answers are written before they are more than the library may hold', 
   for (let batch = 0; batch < BATCHES; batch++) await parts.add(makeScored(batch));
   await parts.flush();
   const bounds = checkpoint.parts.map(({ first, past }) => [first, past]);
-  // 16 MiB are reached with the fifth batch.
-  const each = 5 * ROWS;
+  // 8 MiB are reached with the third batch.
+  const each = 3 * ROWS;
   expect(bounds).toEqual(
-    Array.from({ length: BATCHES / 5 }, (_, at) => [at * each, (at + 1) * each]),
+    Array.from({ length: BATCHES / 3 }, (_, at) => [at * each, (at + 1) * each]),
   );
 });

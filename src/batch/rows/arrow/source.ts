@@ -1,14 +1,10 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { zstdDecompressSync } from 'node:zlib';
 import {
   type AsyncRecordBatchFileReader,
   type AsyncRecordBatchStreamReader,
-  compressionRegistry,
-  CompressionType,
   type RecordBatch,
   RecordBatchReader,
 } from 'apache-arrow';
-import { decompressFrameSync } from 'lz4-napi';
 import { Fault, messageOf } from '#lib/fault.ts';
 import { regroup } from '../batches.ts';
 import { convertColumn } from '../convert.ts';
@@ -16,11 +12,11 @@ import { type InputFile, versionOf } from '../locate.ts';
 import { type Reading, readingsOf, refuseOthers } from '../readings.ts';
 import type { ColumnHead, RowBatch, RowSource } from '../rows.ts';
 import { createWeaver, unweave, type Weaver } from '../weave.ts';
+import { boundReads, refuseLarge, setCodecs } from './bounds.ts';
 import { decodeColumn, headOf } from './decode.ts';
 import { estimateArrowRows } from './estimate.ts';
+import { checkWhole } from './whole.ts';
 
-/** A record batch is read as a whole, and a job has 300 MiB. */
-const MAX_BATCH_BYTES = 64 * 2 ** 20;
 /** At both ends of a file; a stream has none. */
 const MAGIC = 'ARROW1';
 
@@ -28,10 +24,7 @@ type Reader = AsyncRecordBatchFileReader | AsyncRecordBatchStreamReader;
 
 /** Arrow IPC, both forms: the file and the stream. */
 export async function openArrowSource(files: readonly InputFile[]): Promise<RowSource> {
-  compressionRegistry.set(CompressionType.LZ4_FRAME, {
-    decode: (data) => decompressFrameSync(Buffer.from(data.buffer, data.byteOffset, data.length)),
-  });
-  compressionRegistry.set(CompressionType.ZSTD, { decode: (data) => zstdDecompressSync(data) });
+  setCodecs();
   const columns = await readHeads(files);
   const estimatedRows = await estimateArrowRows(files);
   return {
@@ -103,41 +96,45 @@ function childOf(batch: RecordBatch, name: string) {
 
 /** Those with rows. */
 async function* batchesOf(path: string): AsyncGenerator<RecordBatch> {
-  const handle = await open(path, 'r');
+  const { handle, advanced } = boundReads(await open(path, 'r'));
   try {
-    await refuseCut(path, handle);
-    const reader = await openReader(path, handle);
-    for await (const batch of reader) if (batch.numRows > 0) yield batch;
+    await refuseCut(handle);
+    for await (const batch of await openReader(handle)) {
+      advanced();
+      checkWhole(batch);
+      if (batch.numRows > 0) yield batch;
+    }
   } catch (error) {
-    if (error instanceof Fault) throw error;
-    const message = `${path}: not readable as Arrow IPC, or not whole: ${messageOf(error)}`;
-    throw new Fault('invalid', message, { cause: error });
+    throw readFault(error, path);
   } finally {
     await handle.close();
   }
 }
 
+function readFault(error: unknown, path: string): Fault {
+  const message = messageOf(error);
+  if (error instanceof Fault) return new Fault(error.code, `${path}: ${message}`);
+  const what = `${path}: not readable as Arrow IPC, or not whole: ${message}`;
+  return new Fault('invalid', what, { cause: error });
+}
+
 /** The library takes what stands at the end of a file that was cut for its table of contents. */
-async function refuseCut(path: string, handle: FileHandle): Promise<void> {
+async function refuseCut(handle: FileHandle): Promise<void> {
   const { size } = await handle.stat();
+  if (size < MAGIC.length) return;
   const at = async (position: number) => {
     const { buffer } = await handle.read(Buffer.alloc(MAGIC.length), 0, MAGIC.length, position);
     return buffer.toString('latin1');
   };
-  if ((await at(0)) !== MAGIC || (await at(Math.max(0, size - MAGIC.length))) === MAGIC) return;
-  throw new Fault('invalid', `${path}: an Arrow file that is cut off: its end is missing`);
+  if ((await at(0)) !== MAGIC || (await at(size - MAGIC.length)) === MAGIC) return;
+  throw new Fault('invalid', 'an Arrow file that is cut off: its end is missing');
 }
 
-async function openReader(path: string, handle: FileHandle): Promise<Reader> {
+async function openReader(handle: FileHandle): Promise<Reader> {
   const reader: Reader = await RecordBatchReader.from(handle);
   await reader.open({ autoDestroy: false });
-  if (!reader.schema) throw new Fault('invalid', `${path}: not readable as Arrow IPC`);
-  for (const block of reader.footer?.recordBatches() ?? []) {
-    if (block.bodyLength <= MAX_BATCH_BYTES) continue;
-    throw new Fault(
-      'too_large',
-      `${path}: a record batch of ${block.bodyLength} bytes; expected at most ${MAX_BATCH_BYTES}: write it in smaller ones`,
-    );
-  }
+  if (!reader.schema) throw new Fault('invalid', 'not readable as Arrow IPC');
+  // Before any of them is read.
+  for (const block of reader.footer?.recordBatches() ?? []) refuseLarge(block.bodyLength);
   return reader;
 }

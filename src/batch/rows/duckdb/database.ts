@@ -4,9 +4,10 @@ import { quoteTexts } from './sql.ts';
 
 /** All that the library may hold, of the 300 MiB that a job may take. */
 const MEMORY_MB = 100;
-/** More is needed where each of 2,048 rows has so many cells, as text and as what is made of it. */
-const WIDE_COLUMNS = 256;
-const MB_A_COLUMN = 0.25;
+/** More is needed where each of 2,048 rows has so many values, as text and as what is made of it. */
+const WIDE = 256;
+/** A column takes a block of 256 KiB, however few rows are written. */
+const MB_A_VALUE = { read: 0.25, write: 0.5 };
 /** Its statements name each column several times, and are compared with one another. */
 const MAX_COLUMNS = 1024;
 /** A message of the library quotes the line; a line may be a megabyte. */
@@ -14,6 +15,8 @@ const MAX_MESSAGE = 500;
 
 export interface Database {
   readonly connection: DuckDBConnection;
+  /** Rows of so many values are read or written; to be said before that is done. From then on no setting can be changed. */
+  seal(values: number, use: keyof typeof MB_A_VALUE): Promise<void>;
   close(): void;
 }
 
@@ -21,14 +24,12 @@ export interface Database {
 export async function openDatabase(may: {
   readonly files?: readonly string[];
   readonly folders?: readonly string[];
-  /** How many columns are read. */
-  readonly columns?: number;
 }): Promise<Database> {
   const instance = await DuckDBInstance.create(':memory:', {
     // Rows stay in order, and instances of models have the other processors.
     threads: '1',
     preserve_insertion_order: 'true',
-    memory_limit: `${memoryMb(may.columns ?? 0)}MB`,
+    memory_limit: `${MEMORY_MB}MB`,
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
     allow_community_extensions: 'false',
@@ -38,23 +39,18 @@ export async function openDatabase(may: {
   await connection.run(`SET allowed_paths = ${quoteTexts(may.files ?? [])}`);
   await connection.run(`SET allowed_directories = ${quoteTexts(may.folders ?? [])}`);
   await connection.run('SET enable_external_access = false');
-  await connection.run('SET lock_configuration = true');
   return {
     connection,
+    async seal(values, use) {
+      const more = Math.ceil(Math.max(0, values - WIDE) * MB_A_VALUE[use]);
+      await connection.run(`SET memory_limit = '${MEMORY_MB + more}MB'`);
+      await connection.run('SET lock_configuration = true');
+    },
     close() {
       connection.closeSync();
       instance.closeSync();
     },
   };
-}
-
-function memoryMb(columns: number): number {
-  return MEMORY_MB + Math.ceil(Math.max(0, columns - WIDE_COLUMNS) * MB_A_COLUMN);
-}
-
-/** So many columns take more memory: `openDatabase` has to know of them. */
-export function isWide(columns: number): boolean {
-  return columns > WIDE_COLUMNS;
 }
 
 export function refuseWide(what: string, columns: number): void {

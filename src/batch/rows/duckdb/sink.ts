@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { DuckDBDataChunk, type DuckDBType } from '@duckdb/node-api';
-import { sliceRows } from '../batches.ts';
+import { sliceRows, valuesOf } from '../batches.ts';
 import { makeDurable } from '../durable.ts';
 import type { ColumnHead, Format, RowSink } from '../rows.ts';
 import { databaseFault, openDatabase } from './database.ts';
@@ -25,6 +25,7 @@ export async function openDatabaseSink(
 ): Promise<RowSink> {
   const database = await openDatabase({ folders: [dirname(part)] });
   const { connection } = database;
+  await database.seal(valuesOf(heads), 'write');
   const columns = heads.map((head, index) => `c${index} ${sqlTypeOf(head)}`);
   await connection.run(`CREATE TABLE part (${columns.join(', ')})`);
   if (format === 'jsonl') await connection.run(JSON_NUMBER);

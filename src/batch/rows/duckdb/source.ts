@@ -7,7 +7,7 @@ import { type InputFile, versionOf } from '../locate.ts';
 import { readingsOf } from '../readings.ts';
 import type { ColumnHead, RowBatch, RowSource } from '../rows.ts';
 import { createWeaver, unweave, type Weaver } from '../weave.ts';
-import { type Database, databaseFault, isWide, openDatabase, refuseWide } from './database.ts';
+import { type Database, databaseFault, openDatabase, refuseWide } from './database.ts';
 import { type OpenRelation, openRelation } from './relation.ts';
 import { END, makeSelect, NOTHING } from './select.ts';
 import { readColumns, readNotes } from './vectors.ts';
@@ -19,7 +19,7 @@ export async function openDatabaseSource(
 ): Promise<RowSource> {
   const paths = files.map(({ path }) => path);
   const what = paths.length === 1 ? (paths[0] ?? '') : `${paths[0]} and ${paths.length - 1} more`;
-  const { database, relation } = await openWithRoom(paths, encoding, what);
+  const { database, relation } = await openBoth(paths, encoding, what);
   const { connection } = database;
   return {
     columns: relation.columns,
@@ -41,34 +41,18 @@ export async function openDatabaseSource(
   };
 }
 
-interface Opened {
-  readonly database: Database;
-  readonly relation: OpenRelation;
-}
-
-/** How many columns there are is known only when it is open. */
-async function openWithRoom(
-  paths: readonly string[],
-  encoding: Encoding,
-  what: string,
-): Promise<Opened> {
-  const opened = await openBoth(paths, encoding, what);
-  const { length: columns } = opened.relation.columns;
-  if (!isWide(columns)) return opened;
-  opened.database.close();
-  refuseWide(what, columns);
-  return await openBoth(paths, encoding, what, columns);
-}
-
 async function openBoth(
   files: readonly string[],
   encoding: Encoding,
   what: string,
-  columns = 0,
-): Promise<Opened> {
-  const database = await openDatabase({ files, columns });
+): Promise<{ readonly database: Database; readonly relation: OpenRelation }> {
+  const database = await openDatabase({ files });
   try {
-    return { database, relation: await openRelation(database.connection, files, encoding) };
+    const relation = await openRelation(database.connection, files, encoding);
+    const { length: columns } = relation.columns;
+    refuseWide(what, columns);
+    await database.seal(columns, 'read');
+    return { database, relation };
   } catch (error) {
     database.close();
     throw databaseFault(error, what);
