@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
-import { formatDuration, formatSize } from '#domain/units.ts';
+import { formatDuration } from '#domain/units.ts';
+import { formatSize } from '#domain/format-size.ts';
 import type { Terminated } from '../api/objects.ts';
 
 /** Why a container ended, as the local runtime would say it of a process. */

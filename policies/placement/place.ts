@@ -1,4 +1,5 @@
-import { formatDuration, formatSize } from '#domain/units.ts';
+import { formatDuration } from '#domain/units.ts';
+import { formatSize } from '#domain/format-size.ts';
 import { formatCount } from '../words.ts';
 import { type Holder, lookAt } from './holders.ts';
 import { type Claim, countFitting, isOverdue, passLine } from './line.ts';

@@ -1,4 +1,4 @@
-import { formatSize } from '#domain/units.ts';
+import { formatSize } from '#domain/format-size.ts';
 import { type Holder, lookAt } from './holders.ts';
 import type { PlacementDecision } from './place.ts';
 import { chooseIdle, chooseInUse } from './victims.ts';

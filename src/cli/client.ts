@@ -1,4 +1,5 @@
-import { formatDuration, formatSize } from '#domain/units.ts';
+import { formatDuration } from '#domain/units.ts';
+import { formatSize } from '#domain/format-size.ts';
 import type { Clock } from '#lib/clock.ts';
 import { ROUSE } from '#lib/command.ts';
 import { codeOf, Fault, type FaultCode, FAULTS, messageOf, type Problem } from '#lib/fault.ts';

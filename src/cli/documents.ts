@@ -2,9 +2,9 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { DEFAULT_NAMESPACE, modelKey } from '#domain/names.ts';
 import type { ModelInput } from '#domain/model.ts';
-import { formatProblem, isModel, parseDocument, parseModel } from '#domain/parse.ts';
+import { isModel, parseDocument, parseModel } from '#domain/parse.ts';
 import { isSchedule, scheduleDocument, type ScheduleInput } from '#domain/schedule.ts';
-import { codeOf, Fault, messageOf, type Problem } from '#lib/fault.ts';
+import { codeOf, Fault, formatProblem, messageOf, type Problem } from '#lib/fault.ts';
 import { parseYaml, type YamlDocument } from '#lib/yaml.ts';
 
 /** A document that can be applied. */

@@ -6,7 +6,8 @@ import {
   type ProgramAnswer,
   readJob,
 } from '#domain/read-views.ts';
-import { formatDuration, formatSize } from '#domain/units.ts';
+import { formatDuration } from '#domain/units.ts';
+import { formatSize } from '#domain/format-size.ts';
 import { INTERRUPTED } from '#lib/exit-status.ts';
 import type { Client } from './client.ts';
 import type { Io } from './io.ts';

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { formatSize } from '#domain/units.ts';
+import { formatSize } from '#domain/format-size.ts';
 import { Fault } from '#lib/fault.ts';
 import { digestOf, encodeManifest, manifestOf } from '#lib/folder-manifest.ts';
 import { createHash } from 'node:crypto';

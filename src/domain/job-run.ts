@@ -1,5 +1,5 @@
 import type { FaultCode, Problem } from '#lib/fault.ts';
-import type { BatchRequest, JobReport, JobRows } from './job.ts';
+import type { BatchSpec, JobReport, JobRows } from './job.ts';
 import type { TensorInfo } from './records.ts';
 
 /**
@@ -16,7 +16,7 @@ export const SHARD_HOPELESS = 3;
 export interface RunOrder {
   readonly namespace: string;
   readonly id: string;
-  readonly spec: BatchRequest;
+  readonly spec: BatchSpec;
   readonly model: RunModel;
   /** Of the job alone: parts, what is fetched, the checkpoint. */
   readonly folder: string;

@@ -72,11 +72,6 @@ export const batchSpec = z.strictObject({
 export type BatchRequest = z.input<typeof batchSpec>;
 export type BatchSpec = z.output<typeof batchSpec>;
 
-/** Whether its rows are scored by several, each a range of them. */
-export function isSharded({ shards = 1 }: Pick<BatchRequest, 'shards'>): boolean {
-  return shards > 1;
-}
-
 export const jobSpec = z.discriminatedUnion('kind', [batchSpec, programSpec]);
 /** As it is asked for and stored. */
 export type JobRequest = z.input<typeof jobSpec>;
@@ -204,10 +199,4 @@ export function ownModelName(job: string): string {
 
 export function isEnded(state: JobState): state is 'Succeeded' | 'Failed' | 'Cancelled' {
   return state === 'Succeeded' || state === 'Failed' || state === 'Cancelled';
-}
-
-/** How many rows may fail, of so many that were looked at. */
-export function mostFailed(limit: string | undefined, rows: number): number {
-  if (limit === undefined) return Infinity;
-  return limit.endsWith('%') ? (Number(limit.slice(0, -1)) / 100) * rows : Number(limit);
 }

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { Fault, type Problem } from '#lib/fault.ts';
+import { Fault, formatProblem, type Problem } from '#lib/fault.ts';
 import { adviceOn } from './known-keys.ts';
 import { type ModelDocument, modelDocument, type ModelInput } from './model.ts';
 
@@ -42,12 +42,6 @@ export function isModel(value: unknown): value is ModelInput {
 export function findProblems(schema: z.ZodType, input: unknown): Problems {
   const result = check(schema, input);
   return 'value' in result ? { problems: [], more: 0 } : result;
-}
-
-/** One line per problem, as the command line and the API show it. */
-export function formatProblem(problem: Problem): string {
-  const where = problem.key === '' ? '(document)' : problem.key;
-  return `${where}: found ${problem.value}, expected ${problem.expected}`;
 }
 
 /** One sentence, or a line for each problem. */

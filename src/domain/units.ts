@@ -82,15 +82,6 @@ function parseSize(text: string): number {
   return Math.round(Number(text.slice(0, text.length - unit.length)) * (BYTES[unit] ?? 1));
 }
 
-/** `1536` bytes as `1.5Ki`: what `size` reads, rounded to one decimal. */
-export function formatSize(bytes: number): string {
-  for (const unit of ['Ti', 'Gi', 'Mi', 'Ki'] as const) {
-    const factor = BYTES[unit] ?? 1;
-    if (bytes >= factor) return `${Number((bytes / factor).toFixed(1))}${unit}`;
-  }
-  return String(bytes);
-}
-
 /** Milliseconds as the largest unit that leaves a short number: `90s`, `5m`, `1.5s`. */
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)}ms`;

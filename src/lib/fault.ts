@@ -42,6 +42,12 @@ export interface Problem {
   readonly expected: string;
 }
 
+/** One line per problem, as the command line and the API show it. */
+export function formatProblem(problem: Problem): string {
+  const where = problem.key === '' ? '(document)' : problem.key;
+  return `${where}: found ${problem.value}, expected ${problem.expected}`;
+}
+
 /** A failure with a stable code. `message` is safe to show to a caller. */
 export class Fault extends Error {
   readonly code: FaultCode;

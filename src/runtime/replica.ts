@@ -1,7 +1,8 @@
 import type { ServerMetadata } from '#domain/launch.ts';
 import type { Address } from '#domain/routing.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
-import { formatDuration, formatSize } from '#domain/units.ts';
+import { formatDuration } from '#domain/units.ts';
+import { formatSize } from '#domain/format-size.ts';
 import type { Instance, InstanceOrigin, Workload } from './runtime.ts';
 
 /**

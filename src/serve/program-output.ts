@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parseDocument } from '#domain/parse.ts';
 import { type ProgramMetrics, programMetrics } from '#domain/program-job.ts';
 import type { ArtifactRef } from '#domain/records.ts';
-import { formatSize } from '#domain/units.ts';
+import { formatSize } from '#domain/format-size.ts';
 import { ENV_OUTPUT } from '#domain/launch.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 

@@ -18,9 +18,8 @@ import {
   ENV_REVISION,
 } from '#domain/launch.ts';
 import { revisionSpec } from '#domain/model.ts';
-import { formatProblem } from '#domain/parse.ts';
 import type { ArtifactRef } from '#domain/records.ts';
-import { Fault, messageOf } from '#lib/fault.ts';
+import { Fault, formatProblem, messageOf } from '#lib/fault.ts';
 import type { Runtime, RuntimeTasks, TaskEnd, Workload } from '#runtime/runtime.ts';
 import type { Artifacts } from '#store/artifacts.ts';
 import { putPath } from '#store/put-path.ts';

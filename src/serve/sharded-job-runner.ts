@@ -1,5 +1,5 @@
 import type { JobRunner } from '#control/jobs/job-runner.ts';
-import { isSharded } from '#domain/job.ts';
+import { isSharded } from '#domain/batch-rules.ts';
 import type { Following, ShardJobs } from '#knative/batch/shard-jobs.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { cpu, duration, formatDuration, formatSize, size } from '#domain/units.ts';
+import { cpu, duration, formatDuration, size } from '#domain/units.ts';
+import { formatSize } from '#domain/format-size.ts';
 
 describe('durations', () => {
   test.each([

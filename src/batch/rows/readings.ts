@@ -1,5 +1,4 @@
-import { formatProblem } from '#domain/parse.ts';
-import { Fault, type Problem } from '#lib/fault.ts';
+import { Fault, formatProblem, type Problem } from '#lib/fault.ts';
 import { nearNames } from '#lib/near.ts';
 import { canRead, formatType } from './cast.ts';
 import type { ColumnHead } from './rows.ts';

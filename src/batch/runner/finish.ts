@@ -1,7 +1,6 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { batchSpec } from '#domain/job.ts';
 import type { RunOrder } from '#domain/job-run.ts';
 import { assemble } from '../rows/assemble.ts';
 import { fileFault, makeDurable } from '../rows/durable.ts';
@@ -57,8 +56,7 @@ async function joinFailed(parts: readonly WrittenPart[], path: string): Promise<
  * Repeatable: see `publish`. The output comes last: when it is there, all is. `failed`: rows of which there is a file; where
  * there are none, that of an output whose place is taken goes with it.
  */
-export async function publishAll({ id, spec: written }: RunOrder, failed: number): Promise<void> {
-  const spec = batchSpec.parse(written);
+export async function publishAll({ id, spec }: RunOrder, failed: number): Promise<void> {
   const finished = finishedPaths(spec, id);
   const final = finalPaths(spec);
   const { replace } = spec.output;

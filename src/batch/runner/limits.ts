@@ -1,4 +1,5 @@
-import { type BatchSpec, type JobRows, mostFailed } from '#domain/job.ts';
+import type { BatchSpec, JobRows } from '#domain/job.ts';
+import { mostFailed } from '#domain/batch-rules.ts';
 import { Fault } from '#lib/fault.ts';
 
 /** When none of so many could be scored, all others will fail, too. */

@@ -1,5 +1,5 @@
 import { access } from 'node:fs/promises';
-import { type BatchSpec, batchSpec } from '#domain/job.ts';
+import type { BatchSpec } from '#domain/job.ts';
 import type { RunOrder } from '#domain/job-run.ts';
 import type { TensorInfo } from '#domain/records.ts';
 import { codeOf, Fault } from '#lib/fault.ts';
@@ -27,8 +27,7 @@ export interface Plan {
 const MOST_FETCHED = 256 * 2 ** 30;
 
 /** Opens the input. Throws a Fault that says what is wrong with the input, the columns or the output. */
-export async function openPlan({ spec: written, model, folder, bounds }: RunOrder): Promise<Plan> {
-  const spec = batchSpec.parse(written);
+export async function openPlan({ spec, model, folder, bounds }: RunOrder): Promise<Plan> {
   await checkPaths(spec, bounds);
   const { path, replace } = spec.output;
   const output = { path, replace, ...encodingOf(path, spec.output.format) };

@@ -1,4 +1,5 @@
-import { isSharded, type JobReport, type JobRows } from '#domain/job.ts';
+import type { JobReport, JobRows } from '#domain/job.ts';
+import { isSharded } from '#domain/batch-rules.ts';
 import type { RunOrder, RunProgress } from '#domain/job-run.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
 import { sliceRows } from '../rows/batches.ts';

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { readCollection } from '#domain/read-views.ts';
 import type { CollectionRowView } from '#domain/views.ts';
-import { formatSize, formatTime } from '#domain/units.ts';
+import { formatTime } from '#domain/units.ts';
+import { formatSize } from '#domain/format-size.ts';
 import type { Client } from '../client.ts';
 import type { Io } from '../io.ts';
 import { clientFor, type Common } from '../options.ts';

@@ -12,7 +12,8 @@ import {
   readRevisions,
 } from '#domain/read-views.ts';
 import { formatTraffic } from '#domain/traffic-text.ts';
-import { formatSize, formatTime } from '#domain/units.ts';
+import { formatTime } from '#domain/units.ts';
+import { formatSize } from '#domain/format-size.ts';
 import { Fault } from '#lib/fault.ts';
 import { type Client, modelPath, namespacePath } from '../client.ts';
 import type { Io } from '../io.ts';

@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { readUsage } from '#domain/read-views.ts';
 import type { UsageRecord } from '#domain/records.ts';
-import { duration, formatDuration, formatSize, size } from '#domain/units.ts';
+import { duration, formatDuration, size } from '#domain/units.ts';
+import { formatSize } from '#domain/format-size.ts';
 import { Fault } from '#lib/fault.ts';
 import type { Client } from '../client.ts';
 import type { Io } from '../io.ts';

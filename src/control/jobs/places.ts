@@ -1,4 +1,5 @@
-import { type BatchRecord, isSharded } from '#domain/job.ts';
+import { type BatchRecord, batchSpec } from '#domain/job.ts';
+import { isSharded } from '#domain/batch-rules.ts';
 import type { RunBounds, RunModel, RunOrder } from '#domain/job-run.ts';
 import { revisionSpec, type RuntimeName } from '#domain/model.ts';
 import { modelKey, revisionKey } from '#domain/names.ts';
@@ -69,7 +70,7 @@ export function createPlaces(options: {
     if (!record) return undefined;
     const { namespace, id, spec } = job;
     const model = makeModel(record, spec.model, { ...options, dataPlane: url });
-    return { namespace, id, spec, model, folder, bounds };
+    return { namespace, id, spec: batchSpec.parse(spec), model, folder, bounds };
   }
 
   return {

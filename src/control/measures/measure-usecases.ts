@@ -1,8 +1,7 @@
 import { makeMeasureRecord, type Measure } from '#domain/measures.ts';
-import { formatProblem } from '#domain/parse.ts';
 import { formatDuration } from '#domain/units.ts';
 import type { Clock } from '#lib/clock.ts';
-import { Fault, type Problem } from '#lib/fault.ts';
+import { Fault, formatProblem, type Problem } from '#lib/fault.ts';
 import type { Store } from '#store/store.ts';
 import type { Catalog, ModelEntry } from '../records/catalog.ts';
 import { requireModel } from '../records/checks.ts';

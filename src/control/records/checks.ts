@@ -1,8 +1,7 @@
 import type { ModelDocument, RevisionSpec, TrafficTarget } from '#domain/model.ts';
 import { hostLabel, modelKey } from '#domain/names.ts';
 import type { ArtifactRef } from '#domain/records.ts';
-import { Fault, type Problem } from '#lib/fault.ts';
-import { formatProblem } from '#domain/parse.ts';
+import { Fault, formatProblem, type Problem } from '#lib/fault.ts';
 import type { ProgramSpec } from '#domain/program-job.ts';
 import type { Artifacts } from '#store/artifacts.ts';
 import type { Catalog, ModelEntry } from './catalog.ts';

@@ -1,7 +1,8 @@
 import { type RetentionDefaults, type RetentionRules, rulesOf } from '#domain/retention.ts';
 import { modelOf } from '#domain/names.ts';
 import type { Actor } from '#domain/records.ts';
-import { formatPeriod, formatSize } from '#domain/units.ts';
+import { formatPeriod } from '#domain/units.ts';
+import { formatSize } from '#domain/format-size.ts';
 import type { Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';

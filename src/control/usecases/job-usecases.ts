@@ -10,12 +10,12 @@ import {
 } from '#domain/job.ts';
 import type { RunCheck } from '#domain/job-run.ts';
 import { modelKey } from '#domain/names.ts';
-import { formatProblem, parseDocument } from '#domain/parse.ts';
+import { parseDocument } from '#domain/parse.ts';
 import type { ProgramRequest } from '#domain/program-job.ts';
 import type { Actor } from '#domain/records.ts';
 import { MAX_PAGE } from '#domain/page.ts';
 import type { Clock } from '#lib/clock.ts';
-import { Fault } from '#lib/fault.ts';
+import { Fault, formatProblem } from '#lib/fault.ts';
 import type { Catalog, ModelEntry } from '../records/catalog.ts';
 import { requireModel } from '../records/checks.ts';
 import { checkJob } from '../jobs/check.ts';

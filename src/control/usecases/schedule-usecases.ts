@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { modelKey } from '#domain/names.ts';
-import { formatProblem, parseDocument } from '#domain/parse.ts';
+import { parseDocument } from '#domain/parse.ts';
 import type { Actor } from '#domain/records.ts';
 import {
   scheduleDocument,
@@ -11,7 +11,7 @@ import {
 } from '#domain/schedule.ts';
 import { MAX_PAGE } from '#domain/page.ts';
 import type { Clock } from '#lib/clock.ts';
-import { Fault } from '#lib/fault.ts';
+import { Fault, formatProblem } from '#lib/fault.ts';
 import type { Artifacts } from '#store/artifacts.ts';
 import type { Catalog } from '../records/catalog.ts';
 import { checkMatch, checkPushed } from '../records/checks.ts';

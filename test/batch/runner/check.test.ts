@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { batchSpec } from '#domain/job.ts';
 import { checkOrder } from '#batch/runner/check.ts';
 import type { RunCheck } from '#domain/job-run.ts';
 import { systemClock } from '#lib/clock.ts';
@@ -20,12 +21,12 @@ async function check(rows: readonly number[]): Promise<RunCheck> {
   const order = {
     namespace: 'default',
     id: 'trial',
-    spec: {
+    spec: batchSpec.parse({
       model: 'm',
       input: { location: join(folder, 'in.csv') },
       output: { path: join(folder, 'out.csv') },
       map: { x: ['x'] },
-    },
+    }),
     model: {
       url: model.url,
       proxyProtocol: false,

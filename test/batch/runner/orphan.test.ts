@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { batchSpec } from '#domain/job.ts';
 import type { ToRunner } from '#domain/job-run.ts';
 import { ROOT } from '#test/functions/process.ts';
 import { listening } from '#test/listening.ts';
@@ -29,7 +30,11 @@ test('a runner whose control has gone is killed, whatever its other threads stil
   const order = {
     namespace: 'default',
     id: 'job',
-    spec: { model: 'm', input: { location }, output: { path: join(folder, 'out.csv') } },
+    spec: batchSpec.parse({
+      model: 'm',
+      input: { location },
+      output: { path: join(folder, 'out.csv') },
+    }),
     model: { url, inputs, outputs: [], ...asked },
     folder,
     bounds: { closed: [] },

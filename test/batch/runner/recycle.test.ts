@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
+import { batchSpec } from '#domain/job.ts';
 import { runJob } from '#batch/runner/run.ts';
 import { systemClock } from '#lib/clock.ts';
 import { listening } from '#test/listening.ts';
@@ -58,13 +59,13 @@ test('arrays that rows are read into are used again only when their rows are wri
     id: 'recycled',
     folder: join(folder, 'job'),
     bounds: { closed: [] },
-    spec: {
+    spec: batchSpec.parse({
       model: 'mirror',
       input: { location: input },
       output: { path: output, columns: ['id'] },
       map: { x: ['x'] },
       batchSize: BATCH,
-    },
+    }),
     model: {
       url: await startMirror(),
       proxyProtocol: false,

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { runJob } from '#batch/runner/run.ts';
-import type { BatchRequest } from '#domain/job.ts';
+import { type BatchRequest, batchSpec } from '#domain/job.ts';
 import { systemClock } from '#lib/clock.ts';
 import { type Doubler, startDoubler } from '../shards/doubler.ts';
 
@@ -44,12 +44,12 @@ async function score(values: readonly number[], output: Partial<BatchRequest['ou
     {
       namespace: 'default',
       id: 'job',
-      spec: {
+      spec: batchSpec.parse({
         model: 'm',
         input: { location: inFolder('in.csv') },
         output: { path: inFolder('out.csv'), columns: ['x'], ...output },
         batchSize: 2,
-      },
+      }),
       model: {
         url: model.url,
         proxyProtocol: false,

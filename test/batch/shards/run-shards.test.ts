@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { batchSpec } from '#domain/job.ts';
 import { runJob } from '#batch/runner/run.ts';
 import { type ShardStatus, writeStatus } from '#batch/runner/shards/files.ts';
 import type { RunOrder } from '#domain/job-run.ts';
@@ -27,13 +28,13 @@ beforeEach(async () => {
   order = {
     namespace: 'default',
     id: 'job',
-    spec: {
+    spec: batchSpec.parse({
       model: 'm',
       input: { location: join(folder, 'in.csv') },
       output: { path: join(folder, 'out.csv'), columns: ['x'] },
       map: { x: ['x'] },
       shards: 2,
-    },
+    }),
     model: {
       url: 'http://127.0.0.1:1/',
       proxyProtocol: false,

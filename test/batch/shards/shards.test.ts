@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { runJob } from '#batch/runner/run.ts';
 import { readStatus } from '#batch/runner/shards/files.ts';
 import type { RunnerProcess } from '#control/jobs/job-runner.ts';
-import type { BatchRequest, JobReport } from '#domain/job.ts';
+import { type BatchRequest, type JobReport, batchSpec } from '#domain/job.ts';
 import type { FromRunner, RunOrder } from '#domain/job-run.ts';
 import { systemClock } from '#lib/clock.ts';
 import { createJobRunner, SHARD } from '#serve/job-runner.ts';
@@ -57,14 +57,14 @@ function makeOrder(name: string, part: Partial<BatchRequest> = {}): RunOrder {
   return {
     namespace: 'default',
     id: name,
-    spec: {
+    spec: batchSpec.parse({
       model: 'm',
       input: { location: join(folder, 'in.csv') },
       output: { path: join(folder, `${name}.csv`), columns: ['id'] },
       map: { x: ['x'] },
       batchSize: 8,
       ...part,
-    },
+    }),
     model: {
       url: model.url,
       proxyProtocol: false,

@@ -24,7 +24,7 @@ const MAX_READS = 10_000;
 export interface BoundFile {
   readonly handle: FileHandle;
   /** A batch was read. */
-  advanced(): void;
+  readonly advanced: () => void;
 }
 
 /** A file of which no more is read at once than a batch may have, and not without end. */

@@ -1,6 +1,6 @@
 import { StringDecoder } from 'node:string_decoder';
 import type { Clock } from '#lib/clock.ts';
-import { formatSize } from '#domain/units.ts';
+import { formatSize } from '#domain/format-size.ts';
 
 /** Longer lines are cut: a program that prints its weights must not fill the memory. */
 export const LINE_CHARS = 8192;
