@@ -180,3 +180,13 @@ test('what a program leaves goes with its job, though it is deeper than a path c
   expect(await platform.rouse('job', 'delete', id)).toMatchObject({ status: 0 });
   expect(await readdir(inFolder('state/jobs/default'))).toEqual([]);
 }, 120_000);
+
+test('an image is refused on one machine, and beside a source', async () => {
+  const image = ['--image', 'registry.example/train:1'];
+  const refused = await runProgram(...image);
+  expect(refused.status).toBe(1);
+  expect(refused.stderr).toContain('runtime: found "image", expected command: images are for');
+  const both = await runProgram(...image, '--source', 'train');
+  expect(both.status).toBe(2);
+  expect(both.stderr).toMatch(/--image.* cannot be used with .*--source/);
+}, 120_000);
