@@ -62,6 +62,7 @@ async function scoreAll(order: RunOrder, checkpoint: Checkpoint, parts: JobParts
   const { folder } = order;
   await removeStrayParts(folder, checkpoint.parts);
   const plan = await openPlan(order);
+  let written: Written;
   try {
     const before = checkpoint.get('version');
     checkVersion(plan.source, before);
@@ -69,16 +70,17 @@ async function scoreAll(order: RunOrder, checkpoint: Checkpoint, parts: JobParts
       await checkFresh(plan, order);
       checkpoint.set('version', plan.source.version);
     }
-    const written = isSharded(plan.spec)
+    written = isSharded(plan.spec)
       ? await runShards(order, plan, checkpoint, parts)
       : await scoreRows(order, plan, checkpoint, {
           ...parts,
           check: (rows, isAll, why) => checkFailed(plan.spec, rows, isAll, why),
         });
-    await finish(order.id, plan, written, checkpoint);
   } finally {
     await plan.source.close();
   }
+  // What reading took is free by now.
+  await finish(order.id, plan, written, checkpoint);
 }
 
 export interface ScoreParts extends RunParts {

@@ -10,6 +10,8 @@ const WIDE = 256;
 const MB_A_VALUE = { read: 0.25, write: 0.5 };
 /** Its statements name each column several times, and are compared with one another. */
 const MAX_COLUMNS = 1024;
+/** Rows of Parquet that are packed together: they lie in memory when they are written, and in part when they are read. */
+export const ROW_GROUP = 20_480;
 /** A message of the library quotes the line; a line may be a megabyte. */
 const MAX_MESSAGE = 500;
 

@@ -1,12 +1,9 @@
 import { dirname } from 'node:path';
 import { valuesOf } from '../batches.ts';
 import type { ColumnHead } from '../rows.ts';
-import { databaseFault, openDatabase } from './database.ts';
+import { databaseFault, openDatabase, ROW_GROUP } from './database.ts';
 import { firstRow } from './query.ts';
 import { quoteText, quoteTexts } from './sql.ts';
-
-/** Rows that are packed together; they lie in memory until they are written. No more than a part had: those were, too. */
-const ROW_GROUP = 61_440;
 
 /** Parquet files with these columns, in order, as one. */
 export async function joinParquet(
@@ -23,6 +20,7 @@ export async function joinParquet(
       connection,
       `SELECT max(num_rows)::DOUBLE FROM parquet_file_metadata(${list})`,
     );
+    // No more than a part had: those were held, too.
     const rows = Math.min(ROW_GROUP, Math.max(1, Number(most)));
     await connection.run(
       `COPY (SELECT * FROM read_parquet(${list}, hive_partitioning = false)) ` +

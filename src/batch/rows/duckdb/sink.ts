@@ -3,7 +3,7 @@ import { DuckDBDataChunk, type DuckDBType } from '@duckdb/node-api';
 import { sliceRows, valuesOf } from '../batches.ts';
 import { makeDurable } from '../durable.ts';
 import type { ColumnHead, Format, RowSink } from '../rows.ts';
-import { databaseFault, openDatabase } from './database.ts';
+import { databaseFault, openDatabase, ROW_GROUP } from './database.ts';
 import { quoteName, quoteText, SQL_TYPES, sqlTypeOf } from './sql.ts';
 import { writeColumn } from './vectors.ts';
 
@@ -14,7 +14,7 @@ const WRITTEN_AS: Readonly<Record<Exclude<Format, 'arrow'>, string>> = {
   // The head of the whole file is written when parts are assembled.
   csv: 'FORMAT csv, HEADER false',
   jsonl: 'FORMAT json',
-  parquet: 'FORMAT parquet',
+  parquet: `FORMAT parquet, ROW_GROUP_SIZE ${ROW_GROUP}`,
 };
 
 /** Rows stay in memory, packed, until the part is closed: parts are small. */
