@@ -39,6 +39,11 @@ export interface RolloutDecided {
  * bounds and however often it is looked at; and, for each, that one which is worse by its margin or beyond it passes.
  */
 const ERROR = 0.05;
+/**
+ * From this evidence on that it is worse a blue-green one is not promoted, sure or not. As good as the old one it gets
+ * there with a chance of one in three at most, in each metric, and what fails once in a while does not stay there.
+ */
+const DOUBT = 3;
 const STEPS: readonly number[] = [5, 25, 50];
 /** Tried out by whoever names it, then all at once. */
 const BLUE_GREEN = [0, 100] as const;
@@ -119,7 +124,7 @@ function goOn(
   return { decision: { kind: 'advance', percent }, memory: next, why: seen };
 }
 
-/** After the switch of a blue-green rollout nothing is left to be lost by going on. */
+/** All requests go to it already, and the old one tells nothing more: to be sure that it is not worse may take for ever. */
 function isSwitched({ strategy }: RolloutSpec, { step }: RolloutMemory): boolean {
   return strategy === 'blueGreen' && step > 0;
 }
@@ -140,13 +145,22 @@ function findHold(
     const why = `${memory.requests} of at least ${spec.minSamples} warm requests in this step`;
     return { reason: 'few requests', why };
   }
-  if (isSwitched(spec, memory)) return undefined;
+  if (isSwitched(spec, memory)) return findDoubt(verdicts);
   const unsure = verdicts.find((verdict) => !isFine(verdict));
   if (!unsure) return undefined;
   const { name, text, margin, fine, lack } = unsure;
   const lacks = lack === undefined ? '' : `, ${lack}`;
   const why = `not sure yet that ${name} is not ${margin}: ${text}${lacks}; ${describeEvidence(fine, 1)}`;
   return { reason: `unsure of ${name}`, why };
+}
+
+/** Once promoted it does not go back by itself: that waits while what was seen speaks rather for its being worse. */
+function findDoubt(verdicts: readonly Verdict[]): { reason: string; why: string } | undefined {
+  const doubted = verdicts.find((verdict) => verdict.worse >= Math.log(DOUBT) && !isFine(verdict));
+  if (!doubted) return undefined;
+  const { name, fault, text, worse } = doubted;
+  const why = `${name} may be ${fault}: ${text}; ${describeEvidence(worse, verdicts.length)}`;
+  return { reason: `doubt of ${name}`, why };
 }
 
 /** Sure of both: it is worse, by less than the margin. */

@@ -125,7 +125,7 @@ export const rollout = z
   .strictObject({
     strategy: z.enum(['canary', 'blueGreen']).default('canary').meta({
       description:
-        'canary: step by step. blueGreen: all at once, after an interval to try it out; the old one stays for another.',
+        'canary: step by step. blueGreen: all at once, after an interval to try it out; the old one stays for another, and for as long as the new one rather seems worse.',
     }),
     steps: z.array(percent).min(1).max(MOST_STEPS).optional().meta({
       description:

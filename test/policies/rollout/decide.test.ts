@@ -273,4 +273,20 @@ describe('blue-green', () => {
     expect(bad.decision.kind).toBe('rollBack');
     expect(bad.why).toContain('83.3 % of 120 against');
   });
+
+  test('after the switch: what rather seems worse waits, until it is sure or seems so no more', () => {
+    const switched = look(BLUE_GREEN, seen({ stable: outcomes(45) })).memory;
+    const after = (ok: number, failed: number) =>
+      decideRollout(spec, seen({ canary: outcomes(ok, failed) }), switched, NOW + 2 * MINUTE);
+    const doubted = after(187, 20);
+    expect(doubted.decision).toEqual({ kind: 'hold', reason: 'doubt of success' });
+    expect(doubted.why).toContain(
+      'success may be worse: 90.3 % of 207 against 100 % of 45; evidence',
+    );
+    const next = (ok: number, failed: number) =>
+      decideRollout(spec, seen({ canary: outcomes(ok, failed) }), doubted.memory, NOW + 3 * MINUTE);
+    expect(next(0, 1000).decision.kind).toBe('rollBack');
+    expect(next(20_000, 0).decision.kind).toBe('promote');
+    for (const failed of [0, 1, 2, 10]) expect(after(300, failed).decision.kind).toBe('promote');
+  });
 });
