@@ -62,7 +62,8 @@ interface HostRoute {
 }
 
 export interface RoutesEvents extends InstancesEvents {
-  onWake(revision: string, queued: number): void;
+  /** `roused`: the instance that is sent to though it is parked. */
+  onWake(revision: string, queued: number, roused?: InstanceRoute): void;
   onQuiet(revision: string): void;
   readonly roll: () => number;
 }
@@ -216,9 +217,15 @@ export class Routes {
       // Meanwhile: being told that it is ready then finds a connection.
       route.parked.at(-1)?.connectAhead();
     };
+    const onNobodyThere = (): InstanceRoute | undefined => {
+      const roused = this.instances.rouse(route);
+      if (roused) this.events.onWake(key, 1, roused);
+      return roused;
+    };
     const onQuiet = (): void => this.events.onQuiet(key);
     const gateEvents: GateEvents<InstanceRoute> = {
       onWake,
+      onNobodyThere,
       onQuiet,
       onDrained,
       onReleased,

@@ -352,8 +352,8 @@ export class Exchange
     this.state = FORWARDED;
     this.heldHead?.pin();
     const { hasWaited } = this.hold;
-    this.cold = hasWaited && instance.readyAt > this.arrivedAt;
-    this.grantedAt = hasWaited ? this.plane.now() : this.arrivedAt;
+    this.cold = instance.isRoused || (hasWaited && instance.readyAt > this.arrivedAt);
+    this.grantedAt = hasWaited || this.cold ? this.plane.now() : this.arrivedAt;
     if (route.model.shadow && !this.mirror) this.copy(route);
     this.forward.start(this, route, instance);
   }

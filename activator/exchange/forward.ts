@@ -308,7 +308,7 @@ export class Forward implements UpstreamEvents {
     if (this.plane.isTransparent) return setCookie;
     const infer = `${hundredths(this.plane.now() - grantedAt)}\r\n${setCookie}`;
     const fields = (route.fields ??= makeResponseFields(route.routing.name));
-    if (grantedAt <= arrivedAt) return fields.unheld + infer;
+    if (grantedAt <= arrivedAt && !cold) return fields.unheld + infer;
     return (
       (cold ? fields.cold : fields.warm) + timingOf(instance, arrivedAt, grantedAt, cold) + infer
     );

@@ -71,6 +71,8 @@ export interface GateLimits {
 }
 
 export interface GateEvents<I extends GateInstance> extends WakeEvents {
+  /** There is no instance: one that can be sent to at once though control has not said that it is ready. */
+  onNobodyThere(): I | undefined;
   onDrained(instance: I): void;
   /** Nobody waits any more. */
   onQuiet(): void;
@@ -163,7 +165,7 @@ export class Gate<I extends GateInstance> implements Party {
 
   /** GRANT: `onGranted` was called. HOLD: it waits. Anything else: it was never admitted. */
   enter(waiter: Waiter<I>, holdMs: number): number {
-    const instance = this.pick();
+    const instance = this.pick() ?? this.rouse();
     const decision = decideAdmission(
       instance !== undefined,
       this.waiting,
@@ -284,6 +286,20 @@ export class Gate<I extends GateInstance> implements Party {
   }
 
   add(instance: I): void {
+    this.enlist(instance);
+    this.serve();
+    this.wakes.wakeIfDue(this.waiting);
+  }
+
+  /** Whoever waits goes first, and is served by what control was asked for. */
+  private rouse(): I | undefined {
+    if (this.instances.length > 0 || this.waiting > 0) return undefined;
+    const instance = this.events.onNobodyThere();
+    if (instance) this.enlist(instance);
+    return instance;
+  }
+
+  private enlist(instance: I): void {
     if (this.instances.length === this.loads.length) {
       const larger = new Int32Array(Math.max(FIRST_SIZE, this.loads.length * 2));
       larger.set(this.loads);
@@ -293,8 +309,6 @@ export class Gate<I extends GateInstance> implements Party {
     this.instances.push(instance);
     this.refresh(instance);
     this.wakes.onInstance();
-    this.serve();
-    this.wakes.wakeIfDue(this.waiting);
   }
 
   /** No more grants to it; `onDrained` follows when it has nothing in flight. */

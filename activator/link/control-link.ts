@@ -49,13 +49,15 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
   const { clock, timers } = options;
   const send: ControlLink['send'] = (message) => subscriber.send(message);
   const routes = new Routes(options, {
-    onWake(revision, queued) {
-      send({ type: 'wake', revision, queued, ...demand.follow(revision) });
+    onWake(revision, queued, roused) {
+      const instance = roused && { instance: roused.id };
+      send({ type: 'wake', revision, queued, ...demand.follow(revision), ...instance });
     },
     onQuiet: (revision) => demand.quiet(revision),
     onReleased: ({ id, claimed, sequence }) =>
       send({ type: 'released', instance: id, slots: claimed, sequence }),
     onDrained: (instance) => send({ type: 'drained', instance: instance.id }),
+    onClosed: (instance) => send({ type: 'closed', instance: instance.id }),
     now: () => clock.now(),
     roll: options.roll,
   });
@@ -98,7 +100,11 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
   });
   subscriber.onLink(() => {
     for (const route of routes.allRevisions()) route.gate.wakeAgain();
-    for (const instance of routes.instances.all()) instance.gate.drainAgain(instance);
+    for (const instance of routes.instances.all()) {
+      const { id, revision, isRoused, gate } = instance;
+      if (isRoused) send({ type: 'wake', revision, queued: 1, instance: id });
+      gate.drainAgain(instance);
+    }
   });
   reportLoad({
     routes,

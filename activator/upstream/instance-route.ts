@@ -1,3 +1,4 @@
+import type { StartTimes } from '#domain/cold-start.ts';
 import type { Address, RoutingInstance, StartFailure } from '#domain/routing.ts';
 import { type Gate, type GateInstance, OWN } from '../gate/gate.ts';
 import { InstanceSessions } from './instance-sessions.ts';
@@ -33,6 +34,10 @@ export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnect
   /** Control was told that it answers after this failure. */
   reachedAfter: StartFailure | undefined;
   suspended = false;
+  /** It is parked, and may be sent to for all that. */
+  dozes: boolean;
+  /** It was sent to while it dozed, and control has not said yet that it goes on. */
+  isRoused = false;
   leased: number;
   claimed: number;
   /** Of the newest lease. */
@@ -53,15 +58,24 @@ export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnect
     this.address = instance.address;
     this.takesHttp2 = 'h2c' in instance.address && instance.address.h2c === true;
     this.gate = gate;
+    this.dozes = instance.state === 'dozing';
     this.leased = instance.leased ? 0 : OWN;
     this.claimed = this.leased;
     this.setTimes(instance);
   }
 
-  setTimes({ askedAt, startedAt, readyAt }: RoutingInstance): void {
+  setTimes({ askedAt, startedAt, readyAt }: StartTimes): void {
     this.askedAt = askedAt;
     this.startedAt = startedAt;
     this.readyAt = readyAt;
+  }
+
+  /** It is sent to, and goes on as soon as control hears of it. */
+  rouse(): void {
+    const now = this.now();
+    this.setTimes({ askedAt: now, startedAt: now, readyAt: now });
+    this.dozes = false;
+    this.isRoused = true;
   }
 
   /** A connection for the first request, made while the instance cannot take any. */

@@ -16,14 +16,19 @@ export interface InstancesEvents {
   /** Of a leased instance only `instance.claimed` slots are used here from now on. */
   readonly onReleased: (instance: InstanceRoute) => void;
   /** Nothing of a draining instance is in flight. */
-  readonly onDrained: (instance: InstanceRoute) => void;
+  readonly onDrained: (instance: Pick<InstanceRoute, 'id'>) => void;
+  /** What dozed is sent nothing before it is ready. */
+  readonly onClosed: (instance: InstanceRoute) => void;
   readonly now: () => number;
 }
 
 /**
  * The instances that control has told of, and the slots of them that it has leased.
  *
- * Invariant: while its revision is known, an instance is either at the gate or parked, never both.
+ * Invariants:
+ * 1. While its revision is known, an instance is either at the gate or parked, never both.
+ * 2. What control says of one that was roused, before it has heard of that, changes nothing, unless it ends: it is about to
+ *    be ready.
  */
 export class Instances {
   private readonly known = new Map<string, InstanceRoute>();
@@ -78,15 +83,30 @@ export class Instances {
     return leases;
   }
 
+  /** Takes one to send to that dozes: control is to hear of it at once. */
+  rouse({ parked }: InstancesHome): InstanceRoute | undefined {
+    const route = parked.at(-1);
+    if (!route?.dozes) return undefined;
+    parked.pop();
+    route.rouse();
+    return route;
+  }
+
   private change(route: InstanceRoute, instance: RoutingInstance): void {
     const isParked = route.index < 0;
     if (instance.state === 'ready') this.setReady(route, instance);
     else if (instance.state === 'draining' && !isParked) drain(route);
-    else if (instance.state === 'draining' || !isParked) {
+    else if (instance.state === 'draining' || !(isParked || route.isRoused)) {
       // What was told between did not come here, as when control was killed: it is a new one.
       this.remove(instance.id);
       this.add(instance);
-    }
+    } else if (isParked) this.setParked(route, instance);
+  }
+
+  private setParked(route: InstanceRoute, { state }: RoutingInstance): void {
+    const isClosed = route.dozes && state === 'parked';
+    route.dozes = state === 'dozing';
+    if (isClosed) this.events.onClosed(route);
   }
 
   private setReady(route: InstanceRoute, instance: RoutingInstance): void {
@@ -97,19 +117,21 @@ export class Instances {
       route.reopen();
       route.gate.keep(route);
     }
+    route.isRoused = false;
   }
 
   private add(instance: RoutingInstance): void {
+    // Also of a revision that has gone.
+    if (instance.state === 'draining') {
+      this.events.onDrained(instance);
+      return;
+    }
     const home = this.homeOf(instance.revision);
     if (!home) return;
     const route = new InstanceRoute(instance, home.gate, this.events.now);
-    if (instance.state === 'draining') {
-      this.events.onDrained(route);
-      return;
-    }
     this.known.set(route.id, route);
-    if (instance.state === 'parked') home.parked.push(route);
-    else home.gate.add(route);
+    if (instance.state === 'ready') home.gate.add(route);
+    else home.parked.push(route);
   }
 
   private remove(id: string): void {

@@ -43,7 +43,7 @@ export interface KnativeRuntimeOptions {
   /** What needs no cluster: it looks into files, and reaches what runs elsewhere (runtime `url`). Its owner's to close. */
   readonly local: Pick<
     Runtime,
-    'inspect' | 'prepare' | 'want' | 'release' | 'instances' | 'onEvent'
+    'inspect' | 'prepare' | 'want' | 'release' | 'resume' | 'instances' | 'onEvent'
   >;
   readonly clock: Clock;
   /** A number from 0 to 1. */
@@ -177,6 +177,7 @@ export async function createKnativeRuntime(
       for (const id of wanted.replace ?? []) await replace(id);
     },
     release: (id) => local.release(id),
+    resume: (id) => local.resume(id),
     instances: (revision) => [
       ...pods.list(revision),
       ...waits.list(revision),

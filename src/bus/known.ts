@@ -15,6 +15,7 @@ const UPWARD: Readonly<Record<Upward['type'], Fields>> = {
   demand: { revisions: 'list' },
   load: { at: 'number', revisions: 'list' },
   drained: { instance: 'string' },
+  closed: { instance: 'string' },
   reached: { instance: 'string' },
   suspect: { instance: 'string', reason: 'string' },
   metrics: { id: 'number', text: 'string' },

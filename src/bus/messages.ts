@@ -103,6 +103,8 @@ export type Upward =
       readonly queued: number;
       /** When slots are leased. */
       readonly inFlight?: number;
+      /** It dozed, and has been sent a request: it goes on at once, whatever is decided. */
+      readonly instance?: string;
     }
   /** It uses no more than `slots` of this instance, and will not until a later lease; `sequence` is that of the newest it heard of. */
   | ({ readonly type: 'released' } & Lease)
@@ -115,6 +117,8 @@ export type Upward =
   | { readonly type: 'load'; readonly at: number; readonly revisions: readonly RevisionLoad[] }
   /** Nothing of this draining instance is in flight here, and nothing will be sent to it. */
   | { readonly type: 'drained'; readonly instance: string }
+  /** This instance, which dozed, will be sent nothing before it is ready. */
+  | { readonly type: 'closed'; readonly instance: string }
   /** The instance refused connections or broke its protocol. Control looks into it. */
   | {
       readonly type: 'suspect';

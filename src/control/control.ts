@@ -23,6 +23,7 @@ import { createDrain } from './data-planes/drain.ts';
 import { factsOfKey } from './records/facts.ts';
 import { createHealthListener } from './instances/health-changes.ts';
 import { coldStartSeconds, createHealthBook } from './health.ts';
+import { createDozing } from './data-planes/dozing.ts';
 import { createInstances, waitsFor } from './instances/instances.ts';
 import { createJobUseCases } from './usecases/job-usecases.ts';
 import type { JobRunner } from './jobs/job-runner.ts';
@@ -171,12 +172,15 @@ export async function createControl(options: {
       waitsFor(runtime.instances(revision)) ??
       (autoscaler.waitingSince(revision) === undefined ? undefined : WAITS_FOR_MEMORY),
   };
+  const isShared = onProcesses !== undefined;
+  const dozing = createDozing({ clock, isShared, runtime, onClosing: tellParked });
   const publishing = createPublishing({
     catalog,
     outlet: publisher,
     facts,
+    dozing,
     startedAt: clock.now(),
-    isShared: onProcesses !== undefined,
+    isShared,
   });
   const base = { catalog, journal, artifacts, runtime, clock, log };
   const schedules = createSchedules({ ...base, clock: wall });
@@ -209,6 +213,7 @@ export async function createControl(options: {
     metrics,
     loads,
     budget,
+    dozing,
     standby,
     keepAlive,
     schedules: floors,
@@ -227,6 +232,7 @@ export async function createControl(options: {
     metrics,
     publishing,
     drain,
+    dozing,
     health,
     leases,
     onHealth: createHealthListener({ ...base, health, publishing }),
@@ -304,6 +310,12 @@ export async function createControl(options: {
     if (changed) publishing.model(modelOf(revision));
   }
 
+  /** That what dozed is to be asked for from now on. */
+  function tellParked(id: string): void {
+    const instance = runtime.instances().find((one) => one.id === id);
+    if (instance) publishing.instance(instance);
+  }
+
   function forget(revision: string): void {
     health.forget(revision);
     metrics.forget(revision);
@@ -332,8 +344,8 @@ export async function createControl(options: {
   watchers.push(() => jobs?.onRuntime());
   runtime.onEvent((event) => callEach(watchers, event, log));
   const running = runtime.instances();
-  publishing.all({ keys: keys.map((stored) => stored.value), running });
   instances.adopt(running);
+  publishing.all({ keys: keys.map((stored) => stored.value), running });
   autoscaler.adopt();
   const dataPlanes = followDataPlanes({
     links: publisher,
@@ -363,6 +375,7 @@ export async function createControl(options: {
       retention,
       outcomes,
       drain,
+      dozing,
       instances,
       requests,
     }),
@@ -447,6 +460,7 @@ export async function createControl(options: {
       await keepAlive.close();
       follower?.close();
       leases?.close();
+      dozing.close();
       dataPlanes.close();
       await usage.close();
       await retention.close();

@@ -3,6 +3,7 @@ import type { Report } from '#bus/publisher.ts';
 import type { Autoscaler } from './autoscaling/autoscaler.ts';
 import type { Catalog } from './records/catalog.ts';
 import type { Drain } from './data-planes/drain.ts';
+import type { Dozing } from './data-planes/dozing.ts';
 import type { Instances } from './instances/instances.ts';
 import type { Leases } from './leases/leases.ts';
 import type { LoadBook } from './load.ts';
@@ -14,21 +15,23 @@ import type { Usage } from './usage.ts';
 /** What becomes of each report of a data plane. */
 export function createReportListener(parts: {
   catalog: Pick<Catalog, 'revision'>;
-  autoscaler: Pick<Autoscaler, 'wake' | 'report' | 'served'>;
+  autoscaler: Pick<Autoscaler, 'wake' | 'resume' | 'report' | 'served'>;
   leases: Pick<Leases, 'demand' | 'released'> | undefined;
   loads: Pick<LoadBook, 'demand'>;
   usage: Pick<Usage, 'report'>;
   retention: Pick<Retention, 'used'>;
   outcomes: Pick<OutcomeBook, 'report'>;
   drain: Pick<Drain, 'drained'>;
+  dozing: Pick<Dozing, 'closed'>;
   instances: Pick<Instances, 'suspect' | 'reached'>;
   requests: Pick<AsyncRequests, 'onReport'> | undefined;
 }): (dataPlane: string, message: Report) => void {
-  const { catalog, autoscaler, leases, loads, usage, retention, outcomes, drain, instances } =
-    parts;
+  const { catalog, autoscaler, leases, loads, usage, retention, outcomes } = parts;
+  const { drain, dozing, instances } = parts;
   return (dataPlane, message) => {
     switch (message.type) {
       case 'wake':
+        if (message.instance !== undefined) autoscaler.resume(message.revision, message.instance);
         autoscaler.wake(dataPlane, message.revision, message.queued, message.inFlight);
         leases?.demand(message.revision);
         retention.used(message.revision);
@@ -49,6 +52,9 @@ export function createReportListener(parts: {
         return;
       case 'drained':
         drain.drained(dataPlane, message.instance);
+        return;
+      case 'closed':
+        dozing.closed(message.instance);
         return;
       case 'suspect':
         instances.suspect(message.instance, message.reason, message.hangs === true);

@@ -84,9 +84,11 @@ export interface RoutingInstance {
   readonly address: Address;
   /**
    * `ready`: grant to it. `draining`: no new grants; answer `drained` when nothing is in flight. `parked`: no grants until
-   * it is ready, which it is at once when it is woken; it takes connections, and reads them then.
+   * it is ready, which it is at once when it is woken; it takes connections, and reads them then. `dozing`: parked, but
+   * where nothing else is to be had it is granted to, with a `wake` that names it. When it is parked for good, answer
+   * `closed` unless that was sent: then it is about to be ready.
    */
-  readonly state: 'ready' | 'draining' | 'parked';
+  readonly state: 'ready' | 'draining' | 'parked' | 'dozing';
   /** Its slots are leased: a data plane uses as many as control leases to it, none until then. Absent: all are its own. */
   readonly leased?: true;
   /** When its start was asked for, when its program ran, when it was ready: ms since the epoch. */

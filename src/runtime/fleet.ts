@@ -17,14 +17,15 @@ import type {
  * `Launcher` makes and ends them. Single writer, no `await`.
  *
  * 1. When `want` returns, no more instances are starting or ready than desired, nor more parked or parking
- *    than allowed: the surplus was told to go. None is started while one is parked that would do.
+ *    than allowed: the surplus was told to go. What is resumed may be one too many, until then. None is started while
+ *    one is parked that would do.
  * 2. None is launched before its revision's `retryAt`, nor after `close`.
  * 3. Every launched instance ends in exactly one event: `stopped` or `failed`.
  * 4. What begins to drain never comes back (see `replica.ts`). What is being parked comes back when it is
  *    parked: if it is wanted by then, before what was started in its place meanwhile.
  */
 
-export type Fleet = Pick<Runtime, 'release' | 'instances' | 'onEvent' | 'close'> & {
+export type Fleet = Pick<Runtime, 'release' | 'resume' | 'instances' | 'onEvent' | 'close'> & {
   want(workload: Workload, wanted: Wanted): void;
   /** A new measurement. Passing the memory limit ends the instance. */
   measured(id: string, memoryBytes: number, cpuSeconds: number): void;
@@ -228,6 +229,9 @@ export function createFleet(options: {
     },
     release(instanceId) {
       replicas.get(instanceId)?.release();
+    },
+    resume(instanceId) {
+      replicas.get(instanceId)?.resume();
     },
     instances(revision) {
       if (revision === undefined) return Array.from(replicas.values(), viewOf);

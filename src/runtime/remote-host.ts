@@ -83,6 +83,7 @@ export function createRuntimeHost(options: { runtime: Runtime; clock: Clock }): 
       channel.onMessage((message) => {
         if (message.type === 'runtime-hello') introduce(channel);
         else if (message.type === 'runtime-release') runtime.release(message.instance);
+        else if (message.type === 'runtime-resume') runtime.resume(message.instance);
         else if (message.type === 'runtime-end-task') runtime.tasks?.end(message.key);
         else if (message.type === 'runtime-keep') runtime.pool?.keep(message.runtimes);
         else if (message.type === 'runtime-call') void answer(channel, message.id, message.call);

@@ -38,6 +38,7 @@ export type ToRuntime =
   | { readonly type: 'runtime-hello' }
   | { readonly type: 'runtime-call'; readonly id: number; readonly call: Call }
   | { readonly type: 'runtime-release'; readonly instance: string }
+  | { readonly type: 'runtime-resume'; readonly instance: string }
   | { readonly type: 'runtime-end-task'; readonly key: string }
   | { readonly type: 'runtime-keep'; readonly runtimes: readonly RuntimeName[] };
 

@@ -67,6 +67,7 @@ export async function createRemoteRuntime(options: {
       await calls.ask({ method: 'want', workload, wanted });
     },
     release: (instance) => channel.send({ type: 'runtime-release', instance }),
+    resume: (instance) => channel.send({ type: 'runtime-resume', instance }),
     instances: (revision) => mirror.list(revision),
     onEvent: (listener) => listeners.push(listener),
     logs: async (revision, limit) =>

@@ -3,7 +3,7 @@ import type { Address } from '#domain/routing.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
 import { formatDuration } from '#domain/units.ts';
 import { formatSize } from '#domain/format-size.ts';
-import type { Instance, InstanceOrigin, Workload } from './runtime.ts';
+import type { Instance, InstanceOrigin, InstanceState, Workload } from './runtime.ts';
 
 /**
  * One instance from its launch to its end.
@@ -11,7 +11,8 @@ import type { Instance, InstanceOrigin, Workload } from './runtime.ts';
  * 1. Its state goes starting → ready → draining, or starting → draining, never back; but a ready one may go
  *    through parking and parked, and from there be ready again.
  * 2. A ready one gets SIGTERM, or is frozen, only after `release`; SIGTERM also when the drain time is over, unless
- *    it was dismissed with patience. `end` (closing) is the exception.
+ *    it was dismissed with patience. `end` (closing) is the exception. The same holds for a parked one, which goes on
+ *    when it is dismissed: it may have been sent something. Nor is its memory paged out before `release`.
  * 3. After SIGTERM comes SIGKILL, when the drain time is over.
  * 4. `ended` is called exactly once; nothing is reported after it.
  */
@@ -50,6 +51,8 @@ export type Launcher = (
   /** Stops it where it is, and lets it go on. Absent: it cannot be parked. */
   freeze?(): void;
   thaw?(): void;
+  /** Its memory may go, for as long as it is frozen. */
+  pageOut?(): void;
   /** What became of the last look whether it is ready, as a phrase such as "GET / answered 503". */
   seen?(): string | undefined;
 };
@@ -64,11 +67,16 @@ export interface Replica {
   park(): boolean;
   /** A parked one is wanted. */
   wake(): void;
+  /** A parked one has been sent something. */
+  resume(): void;
   release(): void;
   /** Everything ends: SIGTERM now, SIGKILL after `graceMs`. */
   end(graceMs: number): void;
   measured(memoryBytes: number, cpuSeconds: number): void;
 }
+
+/** Dismissed, these have their drain time from then on; one that is being parked has it already. */
+const LIMITED: ReadonlySet<InstanceState> = new Set(['ready', 'parked', 'draining']);
 
 export function createReplica(options: {
   id: string;
@@ -174,11 +182,11 @@ export function createReplica(options: {
       isPatient = patient;
       // Before anybody hears of it: a listener may release it at once.
       if (patient) timer?.cancel();
-      else if (state === 'ready' || state === 'draining') limitDrain();
+      else if (LIMITED.has(state)) limitDrain();
       if (state === 'draining') return;
       update({ state: 'draining', parkedAt: 0 });
       if (state === 'starting') kill();
-      else if (state === 'parked') terminate(timeouts.drain);
+      else if (state === 'parked' && !told) handle?.thaw?.();
     },
     park() {
       if (gone || instance.state !== 'ready' || !handle?.freeze) return false;
@@ -191,15 +199,19 @@ export function createReplica(options: {
     },
     wake() {
       if (gone || instance.state !== 'parked') return;
-      const now = clock.now();
-      const times = { askedAt: now, startedAt: now, readyAt: now, parkedAt: 0 };
-      update({ state: 'ready', origin: 'parked', ...times });
+      becomeAwake();
       // Told first: a request is on its way while the system wakes all threads. A listener may have had it frozen again.
       if (instance.state !== 'parked') handle?.thaw?.();
+    },
+    resume() {
+      if (gone || instance.state !== 'parked') return;
+      handle?.thaw?.();
+      becomeAwake();
     },
     release() {
       if (instance.state === 'draining') terminate(timeouts.drain);
       else if (instance.state === 'parking') freeze();
+      else if (instance.state === 'parked') handle?.pageOut?.();
     },
     end(graceMs) {
       if (gone) return;
@@ -218,6 +230,12 @@ export function createReplica(options: {
       condemn(`used ${formatSize(memoryBytes)} of memory, its limit is ${formatSize(limit)}`);
     },
   };
+
+  function becomeAwake(): void {
+    const now = clock.now();
+    const times = { askedAt: now, startedAt: now, readyAt: now, parkedAt: 0 };
+    update({ state: 'ready', origin: 'parked', ...times });
+  }
 
   function limitDrain(): void {
     schedule(timeouts.drain, () => terminate(timeouts.drain));

@@ -194,8 +194,13 @@ export interface Runtime {
    * it has to answer first.
    */
   want(workload: Workload, wanted: Wanted): Promise<void>;
-  /** The data plane holds nothing of this draining or parking instance any more: it may be stopped, or frozen. */
+  /**
+   * The data plane holds nothing of this instance any more, and sends it nothing: one that drains may be stopped, one that
+   * is being parked frozen, and the memory of a parked one paged out.
+   */
   release(instanceId: string): void;
+  /** This parked instance has been sent a request: it goes on at once, and is ready until the next order. */
+  resume(instanceId: string): void;
   /** All instances of a revision, or of all revisions. */
   instances(revision?: string): readonly Instance[];
   onEvent(listener: (event: RuntimeEvent) => void): void;

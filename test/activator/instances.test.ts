@@ -45,13 +45,18 @@ class Request extends QueueFields implements Waiter<InstanceRoute> {
 /** A data plane's knowledge of one instance, of concurrency 1. */
 function createWorld() {
   let drained = 0;
+  let closed = 0;
+  let roused: string[] = [];
   const routes = new Routes(
     { domain: 'localhost' },
     {
-      onWake: () => {},
+      onWake(_revision, _queued, instance) {
+        if (instance) roused.push(instance.id);
+      },
       onQuiet: () => {},
       onReleased: () => {},
       onDrained: () => (drained += 1),
+      onClosed: () => (closed += 1),
       now: () => 0,
       roll: () => 0,
     },
@@ -66,16 +71,26 @@ function createWorld() {
   if (!route) throw new Error('no revision');
   return {
     tell,
+    removeModel: () => routes.apply({ ...NOTHING, removedModels: ['default/digits'] }),
     remove: () => routes.apply({ ...NOTHING, removedInstances: [makeInstance(1).id] }),
     takeDrained: () => {
       const before = drained;
       drained = 0;
       return before;
     },
+    takeRoused: () => {
+      const before = roused;
+      roused = [];
+      return before;
+    },
+    get closed() {
+      return closed;
+    },
     ask() {
       const request = new Request();
       return { request, isGranted: route.gate.enter(request, 1000) === GRANT };
     },
+    take: () => route.gate.take(),
     end({ instance }: Request): void {
       if (!instance) throw new Error('it was not granted');
       instance.gate.leave(instance);
@@ -95,6 +110,7 @@ type World = ReturnType<typeof createWorld>;
 const known: [string, (world: World) => Request | undefined | void][] = [
   ['unknown', () => undefined],
   ['parked', ({ tell }) => tell(['parked'])],
+  ['dozing', ({ tell }) => tell(['dozing'])],
   ['ready', ({ tell }) => tell(['ready'])],
   [
     'woken',
@@ -166,6 +182,24 @@ describe.each(known)('an instance that was %s', (before, begin) => {
       expect(world.takeDrained()).toBe(0);
     });
 
+    test('and dozes is sent to at once, one request at a time, and it is told which', () => {
+      const { world, running } = start();
+      if (running) world.end(running);
+      world.tell(['dozing'], by);
+      expect(world.parked).toBe(1);
+      const first = world.ask();
+      expect(first.isGranted).toBe(true);
+      expect(world.takeRoused()).toEqual([makeInstance(1).id]);
+      const second = world.ask();
+      expect(second.isGranted).toBe(false);
+      world.tell(['ready'], by);
+      expect(second.request.instance).toBeUndefined();
+      world.end(first.request);
+      expect(second.request.instance).toBeDefined();
+      expect(world.takeRoused()).toEqual([]);
+      expect(world.inFlight).toBe(1);
+    });
+
     test('and is draining gets nothing, and is told drained once nothing runs there', () => {
       const { world, running } = start();
       world.tell(['draining'], by);
@@ -189,5 +223,74 @@ describe.each(known)('an instance that was %s', (before, begin) => {
       expect(world.inFlight).toBe(0);
       expect(world.takeDrained()).toBe(0);
     });
+  });
+});
+
+describe('an instance that dozed', () => {
+  function start() {
+    const world = createWorld();
+    world.tell(['dozing']);
+    return world;
+  }
+
+  test('and is parked for good is asked for, and it is told once that nothing is sent to it', () => {
+    const world = start();
+    world.tell(['parked']);
+    world.tell(['parked'], 'snapshot');
+    expect(world.closed).toBe(1);
+    expect(world.ask().isGranted).toBe(false);
+    expect(world.takeRoused()).toEqual([]);
+  });
+
+  test.each(['parked', 'dozing'] as const)(
+    'and was roused serves on when it is said to be %s: that was said before',
+    (state) => {
+      const world = start();
+      const { request } = world.ask();
+      const { request: next } = world.ask();
+      world.tell([state]);
+      expect(world.parked).toBe(0);
+      expect(world.closed).toBe(0);
+      world.end(request);
+      expect(next.instance).toBe(request.instance);
+      world.tell(['ready']);
+      world.tell(['draining']);
+      expect(world.takeDrained()).toBe(0);
+      world.end(next);
+      expect(world.takeDrained()).toBe(1);
+    },
+  );
+
+  test('and was roused finishes what it has when it is to end', () => {
+    const world = start();
+    const { request } = world.ask();
+    world.tell(['draining']);
+    expect(world.ask().isGranted).toBe(false);
+    expect(world.takeDrained()).toBe(0);
+    world.end(request);
+    expect(world.takeDrained()).toBe(1);
+  });
+
+  test('and is to end with its model is let go of at once', () => {
+    const world = start();
+    world.removeModel();
+    world.tell(['draining']);
+    expect(world.takeDrained()).toBe(1);
+  });
+
+  test('is not roused before those who wait', () => {
+    const world = createWorld();
+    const { request: waiting } = world.ask();
+    world.tell(['dozing']);
+    expect(world.ask().isGranted).toBe(false);
+    expect(world.takeRoused()).toEqual([]);
+    world.tell(['ready']);
+    expect(waiting.instance).toBeDefined();
+  });
+
+  test('is not roused by what would rather not run than wait', () => {
+    const world = start();
+    expect(world.take()).toBeUndefined();
+    expect(world.takeRoused()).toEqual([]);
   });
 });

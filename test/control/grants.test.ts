@@ -51,6 +51,7 @@ test('many that are short of memory are not each a walk over all that is active'
     budget: createBudget(count * 100 * MIB),
     standby: { bytes: () => 0, giveUp: () => undefined, offer: () => undefined },
     runtime: createFakeRuntime({ clock }),
+    dozing: { has: () => false },
     loads,
     journal,
     keepAlive: { worth: () => 0 },

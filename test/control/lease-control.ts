@@ -55,13 +55,14 @@ export function startLeaseControl(options: {
   publisher.onUpward(
     createReportListener({
       catalog: { revision: () => undefined },
-      autoscaler: { ...loads, served: () => {} },
+      autoscaler: { ...loads, resume: () => {}, served: () => {} },
       leases,
       loads,
       usage: { report: () => {} },
       retention: { used: () => {} },
       outcomes: { report: () => {} },
       drain,
+      dozing: { closed: () => {} },
       instances: { suspect: () => {}, reached: () => {} },
       requests: undefined,
     }),

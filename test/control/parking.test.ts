@@ -25,12 +25,20 @@ function instances(key: string, state: Instance['state']): readonly Instance[] {
   return harness.runtime.instances(key).filter((instance) => instance.state === state);
 }
 
-/** The data plane lets go of what drains at once. */
+/** A data plane has sent a request to what dozes. */
+function rouse({ key, id }: { key: string; id: string }): void {
+  harness.outlet.say({ type: 'wake', revision: key, queued: 1, instance: id });
+}
+
+/** The data plane lets go at once of what it may not send to any more. */
 function letGo(): void {
   for (const { id, state } of harness.outlet.instances.values()) {
     if (state === 'draining') harness.outlet.say({ type: 'drained', instance: id });
+    if (state === 'parked') harness.outlet.say({ type: 'closed', instance: id });
   }
 }
+
+const toldOf = (id: string): string | undefined => harness.outlet.instances.get(id)?.state;
 
 async function parked(name: string): Promise<{ key: string; id: string }> {
   const key = await deployed(harness, PARKS, name);
@@ -47,7 +55,7 @@ async function parked(name: string): Promise<{ key: string; id: string }> {
 describe('parking', () => {
   test('is done after the idle time, when the data planes have let go, and said', async () => {
     const { key, id } = await parked('m');
-    expect(harness.outlet.instances.get(id)?.state).toBe('parked');
+    expect(toldOf(id)).toBe('dozing');
     const told = (await harness.events('ScaleDecided')).at(-1);
     expect(told?.why).toMatch(/^no instance and 1 parked: idle for .*then parked for 10m$/);
     expect(told?.data).toMatchObject({ decision: { desired: 0, parked: 1, reason: 'parked' } });
@@ -72,6 +80,65 @@ describe('parking', () => {
     expect(text).toContain('rouse_cold_start_seconds_count{phase="start"} 3');
     const [before] = harness.outlet.models.values();
     expect(before?.revisions[0]?.coldStartSeconds).toBeGreaterThan(0);
+  });
+
+  test('sent a request while it dozes it goes on, and is in use like any other', async () => {
+    const one = await parked('m');
+    harness.clock.advance(1);
+    rouse(one);
+    expect(instances(one.key, 'ready')).toMatchObject([
+      { id: one.id, origin: 'parked', readyAt: harness.clock.now() },
+    ]);
+    expect(toldOf(one.id)).toBe('ready');
+    const told = (await harness.events('ScaleDecided')).at(-1);
+    expect(told?.data).toMatchObject({ decision: { desired: 1, parked: 0 } });
+    expect(await harness.control.metrics()).toContain(
+      'rouse_cold_start_seconds_count{phase="start"} 3',
+    );
+    harness.load({ revision: one.key, arrivals: 1 });
+    harness.load({});
+    await harness.pass(62, letGo);
+    expect(toldOf(one.id)).toBe('dozing');
+    expect(harness.runtime.instances(one.key)).toHaveLength(1);
+  });
+
+  test('its memory goes after ten seconds, when the data plane has let go of it', async () => {
+    const { id } = await parked('m');
+    await harness.pass(8);
+    expect(toldOf(id)).toBe('dozing');
+    harness.outlet.say({ type: 'closed', instance: id });
+    await harness.pass(3);
+    expect(toldOf(id)).toBe('parked');
+    expect(harness.runtime.pagedOut).toEqual([]);
+    letGo();
+    letGo();
+    expect(harness.runtime.pagedOut).toEqual([id]);
+  });
+
+  test('a request that was sent before the data plane heard of that keeps its memory', async () => {
+    const one = await parked('m');
+    await harness.pass(11);
+    expect(toldOf(one.id)).toBe('parked');
+    rouse(one);
+    expect(toldOf(one.id)).toBe('ready');
+    harness.outlet.say({ type: 'closed', instance: one.id });
+    expect(harness.runtime.pagedOut).toEqual([]);
+    expect(instances(one.key, 'ready')).toHaveLength(1);
+  });
+
+  test.each([
+    ['while it dozes', 5],
+    ['while the data plane may not know yet that it is to be asked for', 11],
+  ])('deleted %s, it ends when the data plane has let go of it', async (_, seconds) => {
+    const one = await parked('m');
+    await harness.pass(seconds);
+    await harness.control.useCases.deleteModel(ADMIN, 'default', 'm');
+    await until('it is to end', () => toldOf(one.id) === 'draining');
+    rouse(one);
+    await harness.pass(1);
+    expect(instances(one.key, 'draining')).toHaveLength(1);
+    letGo();
+    await until('it has gone', () => harness.runtime.instances(one.key).length === 0);
   });
 
   test('ends when its time is over', async () => {
@@ -99,6 +166,7 @@ describe('parking', () => {
     const [b, c] = [await deployed(harness, PARKS, 'b'), await deployed(harness, PARKS, 'c')];
     await harness.pass(1, letGo);
     const a = await parked('a');
+    await harness.pass(11, letGo);
     harness.runtime.setMemory(a.id, 50 * MIB);
     const busy = (): void => {
       const quiet = { queued: 0, arrivals: 0, coldArrivals: 0, busySeconds: 0, coldSeconds: 0 };
@@ -130,7 +198,10 @@ describe('parking', () => {
     expect(d).toBe('default/d/00001');
   });
 
-  test('holds all of its memory until what is left was measured', async () => {
+  test.each([
+    ['what is left was measured', () => {}],
+    ['it may be sent to no more', (id: string) => harness.runtime.setMemory(id, 50 * MIB)],
+  ])('holds all of its memory until %s', async (_, measure) => {
     const b = await deployed(
       harness,
       { revision: program({ resources: { memory: '700Mi' } }) },
@@ -138,8 +209,9 @@ describe('parking', () => {
     );
     await harness.pass(1, letGo);
     const a = await parked('a');
+    measure(a.id);
     wake(b);
-    await harness.pass(1, letGo);
+    await harness.pass(2, letGo);
     // 400 + 700 of 1000 have no room together.
     expect(instances(a.key, 'parked')).toEqual([]);
     expect(instances(b, 'ready')).toHaveLength(1);
@@ -148,7 +220,25 @@ describe('parking', () => {
   test('what is deleted is not parked', async () => {
     const { key } = await parked('m');
     await harness.control.useCases.deleteModel(ADMIN, 'default', 'm');
-    await until('it has gone', () => harness.runtime.instances(key).length === 0);
+    await until('it has gone', () => {
+      letGo();
+      return harness.runtime.instances(key).length === 0;
+    });
+  });
+});
+
+describe('several data planes', () => {
+  test('ask for what is parked, whose memory goes after ten seconds', async () => {
+    await harness.close();
+    harness = await createHarness({ onProcesses: (listener) => listener(['plane-1']) });
+    const { key, id } = await parked('m');
+    expect(toldOf(id)).toBe('parked');
+    await harness.pass(8, letGo);
+    expect(harness.runtime.pagedOut).toEqual([]);
+    await harness.pass(3);
+    expect(harness.runtime.pagedOut).toEqual([id]);
+    wake(key);
+    expect(instances(key, 'ready')).toHaveLength(1);
   });
 });
 

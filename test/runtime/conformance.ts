@@ -479,9 +479,27 @@ export function testRuntime(
         expect(await metrics()).toContain('rouse_instances{state="parked"} 2');
         await runtime.want(workload, wanted(0));
         expect(inState('parked')).toEqual([]);
+        expect(inState('draining')).toHaveLength(2);
+        for (const { id } of runtime.instances()) runtime.release(id);
         await gone();
         expect(ended('stopped')).toHaveLength(3);
         expect(failures()).toEqual([]);
+      });
+
+      test('one that is resumed is ready without an order, and parked again by the next that does not want it', async () => {
+        const workload = await prepared('sound');
+        const [instance] = await parked(workload);
+        runtime.resume(instance?.id ?? '');
+        await harness.advance(0);
+        expect(inState('ready')).toMatchObject([{ id: instance?.id, origin: 'parked' }]);
+        runtime.resume(instance?.id ?? '');
+        await runtime.want(workload, parking(1));
+        expect(inState('parking')).toMatchObject([{ id: instance?.id }]);
+        runtime.resume(instance?.id ?? '');
+        runtime.release(instance?.id ?? '');
+        await harness.advance(0);
+        expect(inState('parked')).toMatchObject([{ id: instance?.id }]);
+        expect(runtime.instances()).toHaveLength(1);
       });
 
       test('more than what is parked is started besides', async () => {

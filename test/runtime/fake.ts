@@ -26,6 +26,8 @@ export interface FakeRuntime extends Runtime {
   readonly pool: RuntimePool & { bytesEach: number };
   /** Every order, in the order given. */
   readonly orders: readonly { readonly revision: string; readonly wanted: Wanted }[];
+  /** Instances whose memory was let go of while they were parked. */
+  readonly pagedOut: readonly string[];
   /** Revisions in the order of their preparation. */
   readonly prepared: readonly string[];
   /** From now on nothing gets ready, in this revision or in all. */
@@ -81,6 +83,7 @@ export function createFakeRuntime(options: {
   const inspections = new Map<string, Inspection | Fault>();
   const metadata = new Map<string, ServerMetadata>();
   const unprepared = new Map<string, Fault>();
+  const pagedOut: string[] = [];
   const orders: { revision: string; wanted: Wanted }[] = [];
   const prepared: string[] = [];
   const lines: (LogLine & { revision: string })[] = [];
@@ -118,6 +121,7 @@ export function createFakeRuntime(options: {
       kill: () => queueMicrotask(() => end('ended by signal SIGKILL')),
       freeze() {},
       thaw() {},
+      pageOut: () => void pagedOut.push(id),
     };
   };
 
@@ -158,6 +162,7 @@ export function createFakeRuntime(options: {
     pool,
     capabilities: { exactCount: true, parks: true },
     orders,
+    pagedOut,
     prepared,
     async inspect(workload) {
       const result = inspections.get(workload.key);

@@ -21,10 +21,12 @@ const workload: Workload = {
   }),
 };
 
+const TO_ONE = ['crash', 'release', 'resume', 'swell'] as const;
+
 type Step =
   | { readonly do: 'want' | 'wantInNextEvent'; readonly count: number; readonly parked: number }
   | { readonly do: 'advance'; readonly ms: number }
-  | { readonly do: 'crash' | 'release' | 'swell'; readonly which: number }
+  | { readonly do: (typeof TO_ONE)[number]; readonly which: number }
   | { readonly do: 'hold' | 'letGo' | 'break' | 'repair' | 'deafen' | 'settle' };
 
 const which = fc.nat({ max: 7 });
@@ -38,7 +40,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     do: fc.constant('advance' as const),
     ms: fc.constantFrom(1, 100, 1000, 5000, 20_000, 70_000),
   }),
-  fc.record({ do: fc.constantFrom('crash' as const, 'release' as const, 'swell' as const), which }),
+  fc.record({ do: fc.constantFrom(...TO_ONE), which }),
   fc.record({
     do: fc.constantFrom(
       'hold' as const,
@@ -101,6 +103,7 @@ function act(runtime: FakeRuntime, clock: FakeClock, one: Step): void {
   if (one.do === 'advance') clock.advance(one.ms);
   if (one.do === 'crash' && pick(one.which)) runtime.crash(pick(one.which) ?? '');
   if (one.do === 'release') runtime.release(pick(one.which) ?? '');
+  if (one.do === 'resume') runtime.resume(pick(one.which) ?? '');
   if (one.do === 'swell') runtime.setMemory(pick(one.which) ?? '', 2 ** 21);
   if (one.do === 'hold') runtime.holdStarts();
   if (one.do === 'letGo') runtime.letGo();
@@ -125,6 +128,7 @@ test('whatever happens in whatever order, every invariant holds and the order is
       const witness = createWitness(clock);
       let desired = 0;
       let parked = 0;
+      let resumed = 0;
       let next: Extract<Step, { count: number }> | undefined;
       runtime.onEvent((event) => {
         witness.see(event);
@@ -141,8 +145,10 @@ test('whatever happens in whatever order, every invariant holds and the order is
           parked = one.parked;
         }
         if (one.do === 'wantInNextEvent') next = one;
+        if (one.do === 'want') resumed = 0;
+        if (one.do === 'resume') resumed += 1;
         act(runtime, clock, one);
-        expect(live(runtime), 'more than desired').toBeLessThanOrEqual(desired);
+        expect(live(runtime), 'more than desired').toBeLessThanOrEqual(desired + resumed);
         const kept = count(runtime, ['parked', 'parking']);
         expect(kept, 'more parked than allowed').toBeLessThanOrEqual(parked);
         if (count(runtime, ['parked']) > 0) expect(count(runtime, ['starting'])).toBe(0);
@@ -152,6 +158,7 @@ test('whatever happens in whatever order, every invariant holds and the order is
       // Once nothing is in the way any more, there is what was ordered, and all of it is ready.
       runtime.failStarts(workload.key, undefined);
       runtime.letGo();
+      act(runtime, clock, { do: 'want', count: desired, parked });
       for (let n = 0; n < 4; n++) {
         await settle();
         clock.advance(60_000);

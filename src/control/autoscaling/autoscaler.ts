@@ -11,6 +11,7 @@ import { createActives } from './actives.ts';
 import type { Budget } from '../budget.ts';
 import type { Catalog, ModelEntry } from '../records/catalog.ts';
 import { createGrants } from './grants.ts';
+import type { Dozing } from '../data-planes/dozing.ts';
 import type { Journal } from '../records/journal.ts';
 import type { KeepAlive } from '../keepalive/keep-alive.ts';
 import type { Schedules } from '../keepalive/schedules.ts';
@@ -43,6 +44,8 @@ export interface Autoscaler {
   /** A model has changed, appeared or gone. */
   refresh(model: string): void;
   wake(dataPlane: string, revision: string, queued: number, inFlight?: number): void;
+  /** A data plane has sent a request to this parked instance; `wake` follows. */
+  resume(revision: string, instance: string): void;
   report(dataPlane: string, loads: readonly RevisionLoad[]): void;
   /** What was woken has been served: who waits for memory may have it. */
   served(revisions: readonly string[]): void;
@@ -76,6 +79,7 @@ export function createAutoscaler(options: {
   metrics: ControlMetrics;
   loads: LoadBook;
   budget: Budget;
+  dozing: Pick<Dozing, 'has'>;
   standby: Standby;
   keepAlive: Pick<KeepAlive, 'used' | 'adopt' | 'planned' | 'worth'>;
   schedules: Pick<Schedules, 'floor'>;
@@ -245,6 +249,12 @@ export function createAutoscaler(options: {
       loads.wake(dataPlane, revision, queued, inFlight);
       const one = actives.ensure(revision);
       if (one) reconcile(one);
+    },
+    resume(revision, instance) {
+      runtime.resume(instance);
+      const one = actives.all.get(revision);
+      // If something speaks against it now, the order for which it is one too many is given again.
+      if (one) one.ordered = undefined;
     },
     report(dataPlane, reported) {
       loads.report(dataPlane, reported);

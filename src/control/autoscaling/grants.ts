@@ -8,6 +8,7 @@ import type { Victim } from '#policies/placement/victims.ts';
 import type { Active } from './active.ts';
 import type { Budget } from '../budget.ts';
 import { createHoldings } from './holding.ts';
+import type { Dozing } from '../data-planes/dozing.ts';
 import type { Journal } from '../records/journal.ts';
 import type { KeepAlive } from '../keepalive/keep-alive.ts';
 import type { LoadBook } from '../load.ts';
@@ -49,6 +50,7 @@ export function createGrants(options: {
   budget: Budget;
   standby: Pick<Standby, 'bytes' | 'giveUp' | 'offer'>;
   runtime: Pick<Runtime, 'instances'>;
+  dozing: Pick<Dozing, 'has'>;
   loads: LoadBook;
   journal: Journal;
   keepAlive: Pick<KeepAlive, 'worth'>;

@@ -4,6 +4,7 @@ import { type Active, floorsOf } from './active.ts';
 import type { Budget, Holding } from '../budget.ts';
 import type { KeepAlive } from '../keepalive/keep-alive.ts';
 import type { LoadBook } from '../load.ts';
+import type { Dozing } from '../data-planes/dozing.ts';
 import { isBusy } from './seen.ts';
 
 /** What revisions hold of the memory: as the budget counts it, and as placement sees it. */
@@ -13,25 +14,27 @@ export interface Holdings {
   holder(one: Active, now: number): Holder | undefined;
   /** What it holds while nobody uses it and no floor keeps it. */
   idleBytes(one: Active): number;
-  /** What the parked ones take, or the `last` of them. One that was not measured yet counts in full. */
+  /** What the parked ones take, or the `last` of them. One that dozes or was not measured yet counts in full. */
   parkedBytes(one: Active, last?: number): number;
 }
 
 export function createHoldings(options: {
   budget: Pick<Budget, 'bytesEach'>;
   runtime: Pick<Runtime, 'instances'>;
+  dozing: Pick<Dozing, 'has'>;
   loads: Pick<LoadBook, 'totals'>;
   keepAlive: Pick<KeepAlive, 'worth'>;
 }): Holdings {
-  const { budget, runtime, loads, keepAlive } = options;
+  const { budget, runtime, dozing, loads, keepAlive } = options;
+
+  function isFull({ id, measuredAt }: Instance): boolean {
+    return measuredAt === undefined || dozing.has(id);
+  }
 
   function parkedBytes(one: Active, last = Infinity): number {
     const full = budget.bytesEach(one.facts);
     const parked = inStates(runtime.instances(one.key), 'parked').slice(-last);
-    return parked.reduce(
-      (sum, { measuredAt, memoryBytes }) => sum + (measuredAt === undefined ? full : memoryBytes),
-      0,
-    );
+    return parked.reduce((sum, each) => sum + (isFull(each) ? full : each.memoryBytes), 0);
   }
 
   function of(one: Active): Holding {

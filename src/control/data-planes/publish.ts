@@ -5,6 +5,7 @@ import type { RoutingInstance, RoutingModel } from '#domain/routing.ts';
 import type { Instance } from '#runtime/runtime.ts';
 import type { Catalog } from '../records/catalog.ts';
 import { concurrencyOf } from '../records/facts.ts';
+import type { Dozing } from './dozing.ts';
 import {
   makeRoutingInstance,
   makeRoutingKey,
@@ -42,18 +43,19 @@ export function createPublishing(options: {
   catalog: Catalog;
   outlet: RoutingOutlet;
   facts: RoutingFacts;
+  dozing: Pick<Dozing, 'isOpen' | 'has'>;
   startedAt: number;
   /** Whether there may be several data planes, which share the slots of an instance. */
   isShared: boolean;
 }): Publishing {
-  const { catalog, outlet, facts } = options;
+  const { catalog, outlet, facts, dozing } = options;
   const models = new Map<string, RoutingModel>();
   const instances = new Map<string, RoutingInstance['state']>();
   let generation = Math.floor(options.startedAt) * GENERATIONS_PER_MS;
 
   function viewOf(instance: Instance): RoutingInstance | undefined {
     const isLeased = options.isShared && concurrencyOf(catalog, instance.revision) > 0;
-    return makeRoutingInstance(instance, isLeased);
+    return makeRoutingInstance(instance, { isLeased, dozes: dozing.isOpen(instance.id) });
   }
 
   function renew(key: string): RoutingModel | undefined {
@@ -91,16 +93,17 @@ export function createPublishing(options: {
       const told = instances.get(instance.id);
       const view = viewOf(instance);
       if (!view) return false;
-      if (view.state === 'draining' && (told === undefined || told === 'parked')) {
-        // Nobody uses one that was never told, or only as parked.
-        instanceGone(instance.id);
+      const isAsked = told === 'parked' && !dozing.has(view.id);
+      if (view.state === 'draining' && (told === undefined || isAsked)) {
+        // Nobody uses one that was never told, or only as one to ask for.
+        instanceGone(view.id);
         return false;
       }
       if (told !== view.state) {
         instances.set(instance.id, view.state);
-        // They have let go of what is parked now: it is a new one to them.
-        const gone = view.state === 'parked' && told ? { removedInstances: [view.id] } : {};
-        outlet.update({ ...gone, instances: [view] });
+        // They have let go of what has been parked: it is a new one to them.
+        const isNew = told === 'draining' && view.state !== 'draining';
+        outlet.update({ ...(isNew && { removedInstances: [view.id] }), instances: [view] });
       }
       return true;
     },

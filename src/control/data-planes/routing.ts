@@ -95,17 +95,24 @@ function forCallers({ message, until }: NonNullable<Health['startFailure']>) {
 /**
  * An instance as the data plane sees it; undefined while nothing can be sent to it.
  *
- * @param isLeased whether several data planes share its slots.
+ * @param how.isLeased whether several data planes share its slots.
+ * @param how.dozes whether it may be sent to while it is parked.
  */
 export function makeRoutingInstance(
   instance: Instance,
-  isLeased: boolean,
+  how: { readonly isLeased: boolean; readonly dozes: boolean },
 ): RoutingInstance | undefined {
-  const { id, revision, address, state, askedAt, startedAt, readyAt } = instance;
-  if (address === undefined || state === 'starting') return undefined;
-  const seen = state === 'parking' ? 'draining' : state;
-  const view = { id, revision, address, state: seen, askedAt, startedAt, readyAt } as const;
-  return isLeased ? { ...view, leased: true } : view;
+  const { id, revision, address, askedAt, startedAt, readyAt } = instance;
+  const state = seenState(instance.state, how.dozes);
+  if (address === undefined || state === undefined) return undefined;
+  const view = { id, revision, address, state, askedAt, startedAt, readyAt };
+  return how.isLeased ? { ...view, leased: true } : view;
+}
+
+function seenState(state: Instance['state'], dozes: boolean): RoutingInstance['state'] | undefined {
+  if (state === 'starting') return undefined;
+  if (state === 'parking') return 'draining';
+  return state === 'parked' && dozes ? 'dozing' : state;
 }
 
 /** What the data plane needs in order to know a caller by its key. */

@@ -5,6 +5,7 @@ import type { Actor } from '#domain/records.ts';
 import type { Instance, Runtime, RuntimeEvent } from '#runtime/runtime.ts';
 import type { Catalog } from '../records/catalog.ts';
 import type { Drain } from '../data-planes/drain.ts';
+import type { Dozing } from '../data-planes/dozing.ts';
 import { type HealthBook, describeFailure } from '../health.ts';
 import { concurrencyOf } from '../records/facts.ts';
 import type { Journal } from '../records/journal.ts';
@@ -48,14 +49,15 @@ export function createInstances(options: {
   metrics: ControlMetrics;
   publishing: Publishing;
   drain: Drain;
+  dozing: Dozing;
   health: HealthBook;
   leases: Leases | undefined;
   /** What callers are told of this revision has changed. */
   onHealth: (revision: string) => void;
   replace: (instance: Instance) => void;
 }): Instances {
-  const { catalog, runtime, clock, log, journal, metrics, publishing, drain, health, leases } =
-    options;
+  const { catalog, runtime, clock, log, journal, metrics, publishing, drain } = options;
+  const { dozing, health, leases } = options;
   const known = new Map<string, Instance['state']>();
   const suspicions = new Map<string, number[]>();
   /** What each was last told to wait for. */
@@ -67,7 +69,9 @@ export function createInstances(options: {
     known.set(instance.id, instance.state);
     if (before === undefined) metrics.started(instance.revision);
     if (before === instance.state) return;
+    if (instance.state === 'parked') dozing.begin(instance.id);
     const told = publishing.instance(instance);
+    if (instance.state !== 'parked') dozing.end(instance.id);
     if (instance.state === 'ready') {
       share(instance, true);
       onReady(instance);
@@ -116,6 +120,7 @@ export function createInstances(options: {
     if (waiting.delete(id)) publishing.model(modelOf(instance.revision));
     publishing.instanceGone(id);
     drain.forget(id);
+    dozing.end(id);
     leases?.end(id);
   }
 
@@ -150,6 +155,7 @@ export function createInstances(options: {
         known.set(id, state);
         if (state === 'ready') share(instance, false);
         if (state === 'draining' || state === 'parking') drain.adopt(id);
+        if (state === 'parked') dozing.begin(id);
       }
     },
     onRuntime(event) {

@@ -101,7 +101,6 @@ export function createLauncher(options: LauncherOptions): Launcher {
         onUsage: (memoryBytes, cpuSeconds) => options.onUsage(id, memoryBytes, cpuSeconds),
         onEnd({ how, isLost }) {
           to.close();
-          pager.thawed(id);
           // What it said itself is the reason; that it then ended, or was ended for it, says nothing more.
           if (loadError === undefined) reports.ended(how, lastLines, isLost);
           else reports.ended(loadError, lastLines);
@@ -126,13 +125,10 @@ export function createLauncher(options: LauncherOptions): Launcher {
         if (group) group.signal('SIGKILL');
         else cancel();
       },
-      freeze() {
-        group?.signal('SIGSTOP');
-        if (group?.leader) pager.frozen(id, group.leader);
-      },
-      thaw() {
-        group?.signal('SIGCONT');
-        pager.thawed(id);
+      freeze: () => group?.signal('SIGSTOP'),
+      thaw: () => group?.signal('SIGCONT'),
+      pageOut() {
+        if (group?.leader) pager.pageOut(group.leader);
       },
       seen: () => transport?.seen(),
     };

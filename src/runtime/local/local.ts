@@ -83,7 +83,7 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
           known: (key) => preparer.known(key),
           generic: (runtime) => preparer.generic(runtime),
         });
-  const pager = createPager({ runTool, environment: base, clock, log });
+  const pager = createPager({ runTool, environment: base, log });
   const lowPriority = createLowPriority(process.env['PATH']);
   const launch = createLauncher({
     ...options,
@@ -143,7 +143,6 @@ export async function createLocalRuntime(options: LocalRuntimeOptions): Promise<
     async close(graceMs) {
       const force = clock.after(graceMs + FORCE_MS, () => processes.kill('not all ended in time'));
       pool?.close();
-      pager.close();
       await Promise.all([fleet.close(graceMs), toolHost.close()]);
       await host.close();
       force.cancel();

@@ -91,6 +91,62 @@ describe('a parked instance', () => {
   });
 });
 
+describe('an instance that dozes', () => {
+  beforeEach(() => {
+    harness.publisher.update({ instances: [makeInstance(port, { state: 'dozing' })] });
+  });
+
+  test('is sent a request before control has said anything, and control hears which one it is', async () => {
+    expect(await statusOf()).toBe('parked');
+    const answer = await call(harness.port, PATH);
+    expect(answer).toMatchObject({ status: 200, body: 'awake' });
+    expect(answer.headers['rouse-cold-start']).toBe('true');
+    expect(answer.headers['server-timing']).toMatch(
+      /^queue;dur=.*start;dur=0.00, load;dur=0.00, infer;/,
+    );
+    const id = `instance-${port}`;
+    expect(await harness.report('wake')).toMatchObject({ instance: id, queued: 1 });
+    expect(await harness.gauge('rouse_cold_requests_total')).toBe(1);
+    expect(await statusOf()).toBe('awake');
+    harness.publisher.update({ instances: [makeInstance(port)] });
+    await until('control is heard', async () => {
+      const { headers } = await call(harness.port, PATH);
+      return headers['rouse-cold-start'] === 'false';
+    });
+  });
+
+  test('is sent a request that does not want to be held', async () => {
+    const answer = await call(harness.port, PATH, { headers: { 'rouse-hold': '0s' } });
+    expect(answer).toMatchObject({ status: 200, body: 'awake' });
+  });
+
+  test('that has died meanwhile gets nothing; who asked is served by another', async () => {
+    harness.publisher.update({
+      removedInstances: [`instance-${port}`],
+      instances: [makeInstance(1, { state: 'dozing' })],
+    });
+    await until('it is known', async () => (await statusOf()) === 'parked');
+    const answer = call(harness.port, PATH);
+    await harness.report('wake', ({ instance }) => instance === undefined);
+    harness.publisher.update({
+      removedInstances: ['instance-1'],
+      instances: [makeInstance(port, { state: 'ready' })],
+    });
+    expect(await answer).toMatchObject({ status: 200, body: 'awake' });
+    expect(requests).toBe(1);
+  });
+
+  test('and is parked for good is let go of, and asked for', async () => {
+    harness.publisher.update({ instances: [makeInstance(port, { state: 'parked' })] });
+    expect(await harness.report('closed')).toMatchObject({ instance: `instance-${port}` });
+    const answer = call(harness.port, PATH);
+    const { instance } = await harness.report('wake');
+    expect(instance).toBeUndefined();
+    harness.publisher.update({ instances: [makeInstance(port)] });
+    expect(await answer).toMatchObject({ status: 200 });
+  });
+});
+
 async function statusOf(): Promise<string> {
   const { body } = await call(harness.port, PATH, { headers: { 'rouse-status': 'true' } });
   return (JSON.parse(body) as { state: string }).state;

@@ -17,6 +17,7 @@ beforeEach(() => {
   fates = new Map();
   const events = {
     onWake: () => {},
+    onNobodyThere: () => undefined,
     onDrained: () => {},
     onQuiet: () => {},
     onReleased: () => {},
@@ -25,7 +26,10 @@ beforeEach(() => {
     startMs: () => 0,
     roll: () => 0,
   };
-  gate = new Gate({ concurrency: 1, requests: PLACES, bytes: PLACES * BYTES }, events);
+  gate = new Gate<InstanceRoute>(
+    { concurrency: 1, requests: PLACES, bytes: PLACES * BYTES },
+    events,
+  );
 });
 
 function makeWaiter(callerId: string, priority = NORMAL, heldBytes = BYTES): Waiter<InstanceRoute> {

@@ -74,11 +74,12 @@ class World {
 
   constructor(limits: { concurrency: number; requests: number; bytes: number }) {
     this.limits = limits;
-    this.gate = new Gate(limits, {
+    this.gate = new Gate<InstanceRoute>(limits, {
       onWake: () => {
         this.wakes += 1;
         this.wakeOutstanding = true;
       },
+      onNobodyThere: () => undefined,
       onDrained: (instance) => this.drained.push(instance),
       onQuiet: () => {},
       onReleased: (instance) => this.onReleased(instance),

@@ -59,6 +59,7 @@ function createWorld() {
   const plane = { heldBytes: 0, limits: { heldBytes: LIMIT }, parties } as Plane;
   const events = {
     onWake: () => {},
+    onNobodyThere: () => undefined,
     onDrained: () => {},
     onQuiet: () => {},
     onReleased: () => {},

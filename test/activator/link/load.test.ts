@@ -22,6 +22,7 @@ function createWorld() {
       onQuiet: nothing,
       onReleased: nothing,
       onDrained: nothing,
+      onClosed: nothing,
       now,
       roll: () => 0,
     },

@@ -22,6 +22,7 @@ function createWorld() {
       onQuiet: () => {},
       onReleased: () => {},
       onDrained: () => {},
+      onClosed: () => {},
       now: () => world.now,
       roll: () => 0,
     },

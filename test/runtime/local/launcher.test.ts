@@ -27,7 +27,7 @@ test('an instance has started before it is ready, also when it answers before it
       const group = { leader: undefined, signal: () => {}, assign: () => {} };
       return { group, origin: 'fresh' };
     },
-    pager: { frozen: () => {}, thawed: () => {}, close: () => {} },
+    pager: { pageOut: () => {} },
     lowPriority: async (program) => program,
     base: {},
     readSecret: async () => undefined,

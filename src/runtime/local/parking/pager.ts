@@ -1,6 +1,5 @@
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import type { Clock, Timer } from '#lib/clock.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import type { Environment } from '../environment.ts';
@@ -10,29 +9,23 @@ import { descendantsOf, type Leader } from '../process/sweep.ts';
 import type { RunTool } from '../prepare/tool.ts';
 
 /**
- * Gives the memory of frozen processes back to the system, as far as it takes it. What comes back soon is not
- * touched: it is woken in a millisecond. Where the system has no such call, or does not let us, it says so once.
+ * Gives the memory of frozen processes back to the system, as far as it takes it. Where the system has no such call, or
+ * does not let us, it says so once.
  */
 export interface Pager {
-  frozen(id: string, leader: Leader): void;
-  thawed(id: string): void;
-  close(): void;
+  pageOut(leader: Leader): void;
 }
 
-/** After this the next request is likely to be far away, and reading back a few pages is what it costs then. */
-const WAIT_MS = 10_000;
 /** A call for each few gigabytes; beyond it something hangs. */
 const CALL_MS = 60_000;
 
 export function createPager(options: {
   runTool: RunTool;
   environment: Environment;
-  clock: Clock;
   log: Log;
 }): Pager {
-  const { runTool, environment, clock, log } = options;
+  const { runTool, environment, log } = options;
   const program = fileURLToPath(new URL('./pageout.py', import.meta.url));
-  const timers = new Map<string, Timer>();
   let isPossible = true;
 
   async function pageOut(leader: Leader): Promise<void> {
@@ -55,20 +48,8 @@ export function createPager(options: {
   }
 
   return {
-    frozen(id, leader) {
-      if (!isPossible) return;
-      const timer = clock.after(WAIT_MS, () => {
-        timers.delete(id);
-        void pageOut(leader);
-      });
-      timers.set(id, timer);
-    },
-    thawed(id) {
-      timers.get(id)?.cancel();
-      timers.delete(id);
-    },
-    close() {
-      for (const timer of timers.values()) timer.cancel();
+    pageOut(leader) {
+      if (isPossible) void pageOut(leader);
     },
   };
 }
