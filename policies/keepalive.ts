@@ -13,6 +13,8 @@ export interface Planned {
 export interface KeepAliveSeen {
   /** When the last request ended or came, ms since the epoch; undefined: none since it was started. */
   readonly lastRequestAt: number | undefined;
+  /** When it became ready for the first time, if others of its model were in use then. */
+  readonly provenAt?: number | undefined;
   /** Starting or ready: keeping is not starting. */
   readonly instances: number;
   readonly parked: number;
@@ -34,11 +36,23 @@ export interface KeepAlive {
 
 type Decided = { readonly decision: KeepAlive; readonly why: string };
 
+/** Traffic of a model that is in use comes to a new revision at once, or with the first step of a rollout. */
+const HANDOVER_MS = 60_000;
+
 const NOTHING: KeepAlive = { keep: false, park: false, ahead: false };
 
 /** Whether an instance that nobody uses now is worth its memory, and then whether it is frozen or ended. */
 export function decideKeepAlive(spec: KeepAliveSpec, seen: KeepAliveSeen, now: number): Decided {
+  if (isAwaited(seen, now)) {
+    const why = 'its model is in use: its first request is about to come';
+    return { decision: { keep: true, park: false, ahead: false }, why };
+  }
   return spec.policy === 'fixed' ? decideFixed(spec, seen, now) : followPlan(seen, now);
+}
+
+function isAwaited({ provenAt, lastRequestAt, instances }: KeepAliveSeen, now: number): boolean {
+  if (provenAt === undefined || lastRequestAt !== undefined || instances === 0) return false;
+  return now - provenAt < HANDOVER_MS;
 }
 
 function decideFixed(

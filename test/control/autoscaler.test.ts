@@ -156,6 +156,22 @@ describe('idle', () => {
     expect(event?.why).toMatch(/^no instance: idle for 60(\.\d)?s, keep-alive is fixed 60s$/);
   });
 
+  test('what proved a revision stays for its first request, for a minute, if its model is in use', async () => {
+    const old = await deployed(harness, FIXED);
+    expect(live(old)).toHaveLength(0);
+    wake(old);
+    await harness.pass(1);
+    harness.load({ revision: old, arrivals: 1, busySeconds: 0.1 });
+    const key = await deployed(harness, { ...FIXED, revision: program({ args: ['./next'] }) });
+    expect(live(key)).toHaveLength(1);
+    const event = (await harness.events('ScaleDecided')).at(-1);
+    expect(event?.why).toContain('its model is in use: its first request is about to come');
+    await harness.pass(57);
+    expect(live(key)).toHaveLength(1);
+    await harness.pass(10);
+    expect(live(key)).toHaveLength(0);
+  });
+
   test('control that comes back keeps what runs as if it was just used', async () => {
     const key = await deployed(harness, FIXED);
     wake(key);

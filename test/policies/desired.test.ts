@@ -204,6 +204,19 @@ describe('keep-alive', () => {
     expect(why).toContain('keep-alive');
   });
 
+  const proven = { lastRequestAt: undefined, provenAt: NOW - 59_999, instances: 1 };
+  test.each([
+    ['just proven', proven, true],
+    ['for too long', { ...proven, provenAt: NOW - 60_000 }, false],
+    ['used already', { ...proven, lastRequestAt: NOW - 30_000 }, false],
+    ['nothing that could be kept', { ...proven, instances: 0 }, false],
+  ])('awaits traffic of its model: %s', (_, sight, keep) => {
+    for (const spec of [fixed, { policy: 'adaptive' } as const]) {
+      const { decision } = decideKeepAlive(spec, { ...none, ...sight }, NOW);
+      expect(decision).toEqual({ keep, park: false, ahead: false });
+    }
+  });
+
   const why = 'cold after 5m';
   const used = { lastRequestAt: NOW - 7000, instances: 1 };
   const gone = { lastRequestAt: NOW - 7000, instances: 0 };

@@ -24,6 +24,8 @@ export interface Active {
   deleted: boolean;
   /** It has to become ready once. */
   proof: boolean;
+  /** When that was over, if others of its model were in use then. */
+  provenAt: number | undefined;
   readonly window: LoadWindow;
   scale: ScaleMemory;
   /** Of its signals, if it has any. */
@@ -57,6 +59,7 @@ export function makeActive(facts: RevisionFacts, deleted: boolean, now: number):
     facts,
     deleted,
     proof: false,
+    provenAt: undefined,
     window: makeLoadWindow(now),
     scale: CALM,
     weighted: UNWEIGHTED,

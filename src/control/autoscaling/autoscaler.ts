@@ -5,6 +5,7 @@ import { Timers } from '#lib/timers.ts';
 import type { Log } from '#lib/log.ts';
 import type { Instance, Runtime, RuntimeEvent, Workload } from '#runtime/runtime.ts';
 import type { Desired } from '#policies/desired.ts';
+import { STABLE_SECONDS } from '#policies/scale.ts';
 import { recordLoad } from '#policies/window.ts';
 import { type Active, floorsOf, makeLostWorkload, markAdopted } from './active.ts';
 import { createActives } from './actives.ts';
@@ -130,6 +131,13 @@ export function createAutoscaler(options: {
   function use(one: Active, now: number): void {
     one.lastRequestAt = now;
     keepAlive.used(one.facts);
+  }
+
+  function isInUse(model: string): boolean {
+    const since = clock.now() - STABLE_SECONDS * 1000;
+    return Array.from(actives.ofModel(model)).some((key) => {
+      return (actives.all.get(key)?.lastRequestAt ?? -Infinity) >= since;
+    });
   }
 
   function retire(one: Active): void {
@@ -281,6 +289,7 @@ export function createAutoscaler(options: {
     prove(revision, wanted) {
       const one = wanted ? actives.ensure(revision) : actives.all.get(revision);
       if (!one) return;
+      if (one.proof && !wanted) one.provenAt = isInUse(modelOf(revision)) ? clock.now() : undefined;
       one.proof = wanted;
       reconcile(one);
     },

@@ -87,10 +87,10 @@ export function decideFor(
 }
 
 function keepOf(one: Active, seen: Seen, plans: Plans, now: number): DesiredSeen['keepAlive'] {
-  const { lastRequestAt, facts } = one;
+  const { lastRequestAt, provenAt, facts } = one;
   const planned = facts.keepAlive.policy === 'adaptive' ? plans.planned(one) : undefined;
   const notAhead = planned?.ahead === true ? plans.notAhead(one) : undefined;
-  const about = { ...seen, lastRequestAt, planned, notAhead };
+  const about = { ...seen, lastRequestAt, provenAt, planned, notAhead };
   const { decision, why } = decideKeepAlive(facts.keepAlive, about, now);
   return { ...decision, why };
 }
