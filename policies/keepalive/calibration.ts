@@ -14,7 +14,7 @@ export interface Calibration {
 /** 1; logit of the pooled hazard, and what level and shape add to it; then the rest. */
 const LAYERS = [1, 2, 3];
 export const FEATURES = 13;
-const RATE = 0.025;
+const RATE = 0.05;
 /** As if gradients had been seen: the first examples do not throw the weights about. */
 const FIRST_SQUARES = 1;
 
