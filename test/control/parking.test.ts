@@ -102,6 +102,19 @@ describe('parking', () => {
     expect(harness.runtime.instances(one.key)).toHaveLength(1);
   });
 
+  test('sent a request while it dozes it has its memory already, however little is left', async () => {
+    const revision = program({ resources: { memory: '500Mi' } });
+    const b = await deployed(harness, { revision, scaling: { min: 1 } }, 'b');
+    const one = await parked('m');
+    expect(instances(b, 'ready')).toHaveLength(1);
+    rouse(one);
+    await harness.pass(2);
+    expect(instances(one.key, 'ready').map(({ id }) => id)).toEqual([one.id]);
+    // 400 + 500 of 1000 have room together.
+    expect(instances(b, 'ready')).toHaveLength(1);
+    expect(await harness.events('WaitingForMemory')).toEqual([]);
+  });
+
   test('its memory goes after ten seconds, when the data plane has let go of it', async () => {
     const { id } = await parked('m');
     await harness.pass(8);

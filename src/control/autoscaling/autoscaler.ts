@@ -115,11 +115,14 @@ export function createAutoscaler(options: {
   /** What is not in the catalog was deleted while control was away. */
   function adoptOne(key: string): Active {
     const one = actives.ensure(key) ?? actives.addLost(makeLostWorkload(key));
-    const running = countIn(runtime, key, 'starting') + countIn(runtime, key, 'ready');
-    markAdopted(one, running, parkedIn(runtime, key).length, clock.now());
+    markAdopted(one, runningOf(key), parkedIn(runtime, key).length, clock.now());
     grants.hold(one);
     keepAlive.adopt(key);
     return one;
+  }
+
+  function runningOf(key: string): number {
+    return countIn(runtime, key, 'starting') + countIn(runtime, key, 'ready');
   }
 
   /** What was made for revisions that were deleted while control was away. What a model had goes with it. */
@@ -261,8 +264,11 @@ export function createAutoscaler(options: {
     resume(revision, instance) {
       runtime.resume(instance);
       const one = actives.all.get(revision);
+      if (!one) return;
+      // All of its memory was counted while it dozed: it is not asked for once more beside what it holds.
+      one.granted = Math.max(one.granted, runningOf(revision));
       // If something speaks against it now, the order for which it is one too many is given again.
-      if (one) one.ordered = undefined;
+      one.ordered = undefined;
     },
     report(dataPlane, reported) {
       loads.report(dataPlane, reported);
