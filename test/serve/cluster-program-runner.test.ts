@@ -61,6 +61,14 @@ describe('a program in a pod', () => {
     expect(end).toMatchObject({ kind: 'done', result: { made: { artifact: { name: 'model' } } } });
   });
 
+  test('writes where files have the group of who hands them over, whichever group is its own', async () => {
+    const mode = `require('node:fs').statSync(process.env.ROUSE_OUTPUT).mode`;
+    const order = script(`console.log((${mode} & 0o7777).toString(8))`);
+    expect(await cluster.runner.start(order).ended).toMatchObject({ kind: 'done' });
+    const lines = await cluster.runner.logs(order, 10);
+    expect(lines.map(({ text }) => text)).toEqual(['2777']);
+  });
+
   test('goes on without Rouse, and the next one takes what it has left, once', async () => {
     const order = await withParent(script(`${LEAVES}; console.log('here')`));
     cluster.takes(false);

@@ -21,6 +21,8 @@ const STEP_MS = 6 * 60 * 60_000;
 /** For any user: a program may run in an image of its own. */
 const FOR_ALL = 0o777;
 const READABLE = 0o555;
+/** What such a user makes there has the group of the volume, which the step after it has, too. */
+const FOR_ALL_IN_GROUP = 0o2777;
 const WHAT = 'the environment of the pod';
 
 async function fetchInputs(patience: Patience): Promise<void> {
@@ -37,7 +39,7 @@ async function fetchInputs(patience: Patience): Promise<void> {
   await removeTree(folder);
   for (const name of ['output', 'work']) {
     await mkdir(join(work, name));
-    await chmod(join(work, name), FOR_ALL);
+    await chmod(join(work, name), FOR_ALL_IN_GROUP);
   }
 }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type {
@@ -53,6 +53,8 @@ export function createFakePods(
 
   async function run(job: Job, pod: Pod, own: Running): Promise<void> {
     const folder = await mkdtemp(join(tmpdir(), 'pod-'));
+    // What is made in a volume that has a group has that group, too.
+    await chmod(folder, 0o2777);
     const spec = job.spec?.template.spec;
     const init = spec?.initContainers ?? [];
     const main = spec?.containers ?? [];
