@@ -43,6 +43,8 @@ export function createClusterProgramRunner(options: {
   const kept = createLogStore();
   /** With the data that it has got, which only here is known to be needed. */
   const running = new Map<string, string | undefined>();
+  /** Those whose output is read from their pods: it is not kept yet. */
+  const inPods = new Set<string>();
 
   async function makeJob(order: ProgramOrder, data: ArtifactRef | undefined): Promise<ProgramJob> {
     const { namespace, id, attempt, spec, parent } = order;
@@ -78,8 +80,10 @@ export function createClusterProgramRunner(options: {
   }
 
   async function keepLogs(order: ProgramOrder): Promise<void> {
+    const key = programKey(order);
     try {
-      for (const line of await jobs.logs(order, KEPT_LINES)) kept.add(programKey(order), line);
+      const lines = await jobs.logs(order, KEPT_LINES);
+      if (inPods.delete(key)) for (const line of lines) kept.add(key, line);
     } catch (error) {
       log.warn({ job: order.id, error: messageOf(error) }, 'the output of a program is not kept');
     }
@@ -115,8 +119,9 @@ export function createClusterProgramRunner(options: {
   function run(order: ProgramOrder, work: Work): ProgramRun {
     const closing = new AbortController();
     const { signal } = closing;
-    let isKept = false;
-    running.set(programKey(order), undefined);
+    const key = programKey(order);
+    running.set(key, undefined);
+    inPods.add(key);
 
     async function toEnd(): Promise<ProgramEnd> {
       const end = await work(order, signal).catch((error: unknown): ProgramEnd => {
@@ -124,13 +129,15 @@ export function createClusterProgramRunner(options: {
         return { kind: isLost ? 'lost' : 'failed', why: messageOf(error) };
       });
       if (signal.aborted) return end;
-      isKept = true;
       await keepLogs(order);
       if (end.kind === 'failed') await removeFailed(order, signal);
       return end;
     }
 
-    const ended = toEnd().finally(() => running.delete(programKey(order)));
+    const ended = toEnd().finally(() => {
+      running.delete(key);
+      inPods.delete(key);
+    });
     async function leave(): Promise<void> {
       closing.abort();
       await ended;
@@ -139,7 +146,7 @@ export function createClusterProgramRunner(options: {
       ended,
       leave,
       async end() {
-        if (!isKept) await keepLogs(order);
+        if (inPods.has(key)) await keepLogs(order);
         await leave();
         await jobs.remove(order).catch((error: unknown) => {
           log.warn({ job: order.id, error: messageOf(error) }, 'its pod may run on for a while');
@@ -161,8 +168,10 @@ export function createClusterProgramRunner(options: {
       putFolder(artifacts, content, { name: 'output', maxBytes: MAX_ARTIFACT_BYTES }),
     async logs(job, limit) {
       const key = programKey(job);
-      const now = running.has(key) ? await jobs.logs(job, limit) : [];
-      return [...kept.read(key, limit), ...now].slice(-limit);
+      // First: what is kept meanwhile is not told twice.
+      const before = kept.read(key, limit);
+      const now = inPods.has(key) ? await jobs.logs(job, limit) : [];
+      return [...before, ...now].slice(-limit);
     },
   };
 }

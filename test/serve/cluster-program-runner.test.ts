@@ -119,6 +119,19 @@ describe('a program in a pod', () => {
     expect(await cluster.another().resume?.(order).ended).toMatchObject({ kind: 'lost' });
   });
 
+  test('has its output once, also while its pod cannot be removed', async () => {
+    const refusal = { kind: 'Status', code: 503, message: 'not now' };
+    cluster.server.refuse(/^DELETE .*\/jobs/, 503, refusal, Infinity);
+    const order = script(`console.log('here'); process.exit(3)`);
+    const run = cluster.runner.start(order);
+    await until('it is to be removed', () =>
+      cluster.server.requests.some(({ method }) => method === 'DELETE'),
+    );
+    const lines = await cluster.runner.logs(order, 10);
+    expect(lines.map(({ text }) => text)).toEqual(['here']);
+    await run.leave();
+  });
+
   test('begins when the API server is back', async () => {
     await cluster.server.away(true);
     const run = cluster.runner.start(script(''));
