@@ -188,7 +188,7 @@ describe('what keep-alive has learned', () => {
     await quiet(5);
     const { clock } = harness;
     await harness.restart(() => clock.set(clock.now() - 40 * 24 * 3_600_000));
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < 6; round++) {
       await ask(key);
       await quiet(10 * MINUTE - 1);
     }
