@@ -4,10 +4,13 @@ import { zstdCompressSync } from 'node:zlib';
 import {
   compressionRegistry,
   CompressionType,
+  Field,
   Int32,
+  Map_,
   RecordBatchFileWriter,
   RecordBatchReader,
   RecordBatchStreamWriter,
+  Struct,
   Table,
   tableToIPC,
   Utf8,
@@ -93,6 +96,16 @@ function declare(bytes: Uint8Array, rows: number, instead: bigint): Uint8Array {
   return view;
 }
 
+const MAP = new Map_(
+  new Field(
+    'entries',
+    new Struct<{ key: Utf8; value: Int32 }>([
+      new Field('key', new Utf8()),
+      new Field('value', new Int32()),
+    ]),
+  ),
+);
+
 test.each([
   ['numbers', vectorFromArray(new Int8Array(12_345).fill(7))],
   [
@@ -104,6 +117,13 @@ test.each([
   ],
   ['truth values', vectorFromArray(Array.from({ length: 12_345 }, () => true))],
   ['lists', vectorFromArray(Array.from({ length: 12_345 }, () => [1.5]))],
+  [
+    'maps',
+    vectorFromArray(
+      Array.from({ length: 12_345 }, () => ({ a: 1 })),
+      MAP,
+    ),
+  ],
 ])('a batch that declares more rows than it holds: %s', async (_name, column) => {
   const bytes = tableToIPC(new Table({ x: column }), 'stream');
   const more = await fileOf(declare(bytes, 12_345, 1_234_500n));

@@ -8,12 +8,17 @@ import {
   Field,
   Float64,
   Int32,
+  LargeList,
   List,
+  makeData,
+  Map_,
   RecordBatchFileWriter,
+  Struct,
   Table,
   tableToIPC,
   TimestampMillisecond,
   Utf8,
+  Vector,
   vectorFromArray,
 } from 'apache-arrow';
 import { compressFrameSync } from 'lz4-napi';
@@ -119,6 +124,30 @@ test('texts by dictionary, times, lists of any length', async () => {
   ]);
   expect([...(batch?.bad ?? [])]).toEqual([
     [1, 'column "v": found a list of 1, expected a list of 2 FP64, none of them null'],
+  ]);
+});
+
+test('maps, and lists with large offsets, which other programs write', async () => {
+  const entry = new Struct<{ key: Utf8; value: Int32 }>([
+    new Field('key', new Utf8()),
+    new Field('value', new Int32(), true),
+  ]);
+  const lists = makeData({
+    type: new LargeList(new Field('item', new Int32())),
+    length: 3,
+    valueOffsets: BigInt64Array.of(0n, 1n, 1n, 3n),
+    child: makeData({ type: new Int32(), data: Int32Array.of(1, 2, 3) }),
+  });
+  const table = new Table({
+    m: vectorFromArray([{ a: 1, b: 2 }, null, {}], new Map_(new Field('entries', entry))),
+    l: new Vector([lists]),
+    id: vectorFromArray([1, 2, 3], new Int32()),
+  });
+  const batches = await readFile(await fileOf('rows.arrow', tableToIPC(table, 'file')));
+  expect(rowsOf(batches)).toEqual([
+    ['{"a": 1, "b": 2}', '[1]', 1],
+    [null, '[]', 2],
+    ['{}', '[2,3]', 3],
   ]);
 });
 

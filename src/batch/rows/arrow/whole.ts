@@ -22,9 +22,13 @@ function isWhole(data: Data): boolean {
   if (DataType.isBool(type)) return values * 8 >= length;
   if (DataType.isStruct(type)) return children.every((child) => isLong(child, length));
   if (DataType.isFixedSizeList(type)) return isLong(children[0], length * stride);
-  if (DataType.isList(type)) return isLong(children[0], lastOffset(data));
+  if (isListOfAnyLength(type)) return isLong(children[0], lastOffset(data));
   if (data.valueOffsets) return lastOffset(data) <= values;
   return values >= length * stride;
+}
+
+function isListOfAnyLength(type: DataType): boolean {
+  return DataType.isList(type) || DataType.isLargeList(type) || DataType.isMap(type);
 }
 
 function isLong(child: Data | undefined, length: number): boolean {
