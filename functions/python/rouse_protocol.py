@@ -51,7 +51,10 @@ def answer(model, request):
 def failure(problem):
     if not os.environ.get("ROUSE_TELL_FAILURES"):
         return "the model failed; its log says why"
-    words = traceback.format_exception_only(type(problem), problem)[-1]
+    shown = traceback.TracebackException(type(problem), problem, None)
+    # They come behind the message.
+    shown.__notes__ = None
+    words = list(shown.format_exception_only())[-1]
     return f"the model failed: {words.splitlines()[0][:MOST_TOLD]}"
 
 

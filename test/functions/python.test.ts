@@ -345,7 +345,9 @@ describe('mistakes of the model', () => {
   test('where its owner asks, the first line of an exception is told', async () => {
     const server = await run(
       `def predict(inputs):
-    raise KeyError("x" * 1000) if inputs["instances"][0] else ValueError("no label\\nin row 7")
+    error = KeyError("x" * 1000) if inputs["instances"][0] else ValueError("no label\\nin row 7")
+    error.__notes__ = ["a note behind it"]
+    raise error
 `,
       { ROUSE_TELL_FAILURES: '1' },
     );
