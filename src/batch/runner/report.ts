@@ -16,7 +16,7 @@ export interface ReportBook {
   retried(): void;
   scored(scored: Scored): void;
   ran(ms: number): void;
-  /** The most frequent reason of rows that have failed. */
+  /** The most frequent one of the reasons that are told apart. */
   commonFailure(): string | undefined;
   report(rows: JobRows): Omit<JobReport, 'instanceSeconds'>;
 }
@@ -55,7 +55,7 @@ export function createReportBook(before: ReportMemory | undefined): ReportBook {
       for (const { reason } of failed) countFailures(memory, reason, 1);
     },
     ran: (ms) => void (memory.seconds += ms / 1000),
-    commonFailure: () => sortFailures(memory)[0]?.reason,
+    commonFailure: () => sortFailures(memory).find(({ reason }) => reason !== OTHER)?.reason,
     report(rows) {
       const { seconds, requests, retries, sent, latencies, longest, outputs } = memory;
       const quantile = (share: number): number =>

@@ -51,6 +51,18 @@ test('what several have seen adds up to what one would have seen', () => {
   );
 });
 
+test('of very many reasons, each of one row, one that was told is the common one', () => {
+  const book = createReportBook(undefined);
+  expect(book.commonFailure()).toBeUndefined();
+  const reasons = Array.from({ length: 100 }, (_, row) => `no root of ${row}`);
+  book.scored(makeScored({ values: [], reasons }));
+  expect(book.commonFailure()).toBe('no root of 0');
+  expect(book.report({ done: 100, failed: 100 }).failures[0]).toEqual({
+    reason: 'other reasons',
+    rows: 50,
+  });
+});
+
 test('shards that run side by side take as long as the longest', () => {
   const books = [3000, 7000, 5000].map((ms) => {
     const book = createReportBook(undefined);
