@@ -226,7 +226,10 @@ function createList(db: DatabaseSync) {
  */
 function partsOf({ request, content }: NewRequest): (string | Uint8Array)[] {
   const { method, target, webhook = '' } = request;
-  const about = content.fields.split('\r\n').filter((line) => /^content-/i.test(line));
+  const about = content.fields
+    .split('\r\n')
+    .filter((line) => /^content-/i.test(line))
+    .map((line) => line.replace(/^[^:]+/, (name) => name.toLowerCase()));
   return [method, target, webhook, about.join('\r\n'), content.body];
 }
 
