@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -89,3 +89,27 @@ describe.each(['csv', 'jsonl', 'parquet'] as const)('written as %s', (format) =>
     else expect((await stat(path)).size).toBeGreaterThan(parts * rows * 512);
   });
 });
+
+test.each([64, 65, 192, 256, 1024])(
+  'rows of %i columns are written as JSON Lines in order',
+  { timeout: 240_000 },
+  async (width) => {
+    const columns = Array.from({ length: width }, (_, at): ColumnHead => ({
+      name: `p${at}`,
+      type: 'FP32',
+    }));
+    const [rows, batch] = [2304, 256];
+    const path = join(folder, 'ordered.part');
+    const sink = await openSink(path, { format: 'jsonl', columns });
+    for (let first = 0; first < rows; first += batch) {
+      const values = Float32Array.from({ length: batch }, (_, at) => first + at);
+      const filled = columns.map((head) => Object.assign({}, head, { values }));
+      await sink.write({ first, length: batch, columns: filled });
+    }
+    await sink.close();
+    const firsts = (await readFile(path, 'utf8')).matchAll(/"p0":(\d+)/g);
+    expect(Array.from(firsts, ([, value]) => Number(value))).toEqual(
+      Array.from({ length: rows }, (_, at) => at),
+    );
+  },
+);

@@ -5,7 +5,7 @@ import { quoteTexts } from './sql.ts';
 /** All that the library may hold, of the 300 MiB that a job may take. */
 const MEMORY_MB = 100;
 /** More is needed where each of 2,048 rows has so many values, as text and as what is made of it. */
-const WIDE = 256;
+const WIDE = 192;
 /** A column takes a block of 256 KiB, however few rows are written. */
 const MB_A_VALUE = { read: 0.25, write: 0.5 };
 /** Its statements name each column several times, and are compared with one another. */

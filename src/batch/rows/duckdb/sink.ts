@@ -9,6 +9,9 @@ import { writeColumn } from './vectors.ts';
 
 /** As many rows as a chunk of the library holds at most. */
 const CHUNK = 2048;
+/** JSON of more columns is made of fewer rows at once, of so many values: of a whole chunk it takes a megabyte a column. */
+const WIDE_JSON = 64;
+const JSON_VALUES = 65_536;
 
 const WRITTEN_AS: Readonly<Record<Exclude<Format, 'arrow'>, string>> = {
   // The head of the whole file is written when parts are assembled.
@@ -31,8 +34,12 @@ export async function openDatabaseSink(
   if (format === 'jsonl') await connection.run(JSON_NUMBER);
   const appender = await connection.createAppender('part');
   const types = heads.map((_, index) => appender.columnType(index));
+  const slice =
+    format === 'jsonl' && heads.length > WIDE_JSON ? JSON_VALUES / heads.length : Infinity;
+  let length = 0;
   return {
     async write(batch) {
+      length += batch.length;
       for (let at = 0; at < batch.length; at += CHUNK) {
         const rows = sliceRows(batch, at, Math.min(at + CHUNK, batch.length));
         appender.appendDataChunk(chunkOf(types, rows));
@@ -46,7 +53,7 @@ export async function openDatabaseSink(
           return `${cell} AS ${quoteName(head.name)}`;
         });
         await connection.run(
-          `COPY (SELECT ${cells.join(', ')} FROM part) TO ${quoteText(part)} (${WRITTEN_AS[format]})`,
+          `COPY (SELECT ${cells.join(', ')} FROM ${sliced(length, slice)}) TO ${quoteText(part)} (${WRITTEN_AS[format]})`,
         );
         await makeDurable(part);
       } catch (error) {
@@ -56,6 +63,16 @@ export async function openDatabaseSink(
       }
     },
   };
+}
+
+/** The rows of the part in order, at most so many in each chunk that the library makes something of. */
+function sliced(length: number, most: number): string {
+  if (length <= most) return 'part';
+  const size = Math.max(1, Math.floor(most));
+  const slices = Array.from({ length: Math.ceil(length / size) }, (_, index) => {
+    return `SELECT * FROM part WHERE rowid >= ${index * size} AND rowid < ${(index + 1) * size}`;
+  });
+  return `(${slices.join(' UNION ALL ')})`;
 }
 
 /** As it stands, the library writes NaN, which is no JSON, and of a FP32 the digits of its FP64. */
