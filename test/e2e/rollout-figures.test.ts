@@ -90,6 +90,12 @@ async function call(): Promise<void> {
   }
 }
 
+/** It is proven, and its rollout has begun, which is written a little later. */
+async function rollOut(...about: Parameters<typeof deploy>): Promise<void> {
+  await deploy(...about);
+  await until('its rollout has begun', async () => (await rollout()).canary === about[0]);
+}
+
 async function callUntil(what: string, isSo: (now: Rollout) => boolean): Promise<void> {
   await until(what, async () => {
     await call();
@@ -114,7 +120,7 @@ test('a revision that a query finds worse goes back, and it is said by which and
   const metric = `{ metric: prometheus, query: '${query}', goal: lower, margin: 0.1, minSamples: 10 }`;
   const steps = `{ steps: [50], interval: 1s, metrics: [${metric}] }`;
   await deploy('v1', GOOD, 'concurrency: 4', steps);
-  await deploy('v2', FAILING, 'concurrency: 4', steps);
+  await rollOut('v2', FAILING, 'concurrency: 4', steps);
   expect(await traffic()).toEqual({ v1: 50, v2: 50 });
   // A look every 15 s: each of these steps is some 30 s.
   for (let looks = 2; (await rollout()).phase === 'Running'; looks += 2) {
@@ -137,7 +143,7 @@ test('a revision that costs more goes back, one that costs less takes over', asy
   const steps = `{ steps: [50], interval: 1s, minSamples: 20, metrics: [${metric}] }`;
   const memory = (size: string): string => `resources: { memory: ${size} }`;
   await deploy('v1', GOOD, memory('100Mi'), steps);
-  await deploy('v2', GOOD, memory('800Mi'), steps);
+  await rollOut('v2', GOOD, memory('800Mi'), steps);
   await callUntil('it has ended', ({ phase }) => phase !== 'Running');
   const dear = await rollout();
   expect(dear.phase).toBe('RolledBack');
@@ -146,11 +152,8 @@ test('a revision that costs more goes back, one that costs less takes over', asy
   );
   expect(await traffic()).toEqual({ v1: 100 });
 
-  await deploy('v3', GOOD, memory('20Mi'), steps);
-  await callUntil(
-    'it has ended, too',
-    ({ phase, canary }) => canary === 'v3' && phase !== 'Running',
-  );
+  await rollOut('v3', GOOD, memory('20Mi'), steps);
+  await callUntil('it has ended, too', ({ phase }) => phase !== 'Running');
   const cheap = await rollout();
   expect(cheap).toMatchObject({ phase: 'Promoted' });
   expect(cheap.why).toMatch(/^v3 gets all requests: cost: [\d.]+ ms of an instance for each of/);
