@@ -35,6 +35,7 @@ test('by hand, and what was chosen', async () => {
     ['STRATEGY', 'manual'],
     ['SERVING', 'v1'],
     ['LOOKED', expect.any(String)],
+    ['WHY', 'what serves stays, until another one is chosen by hand'],
   ]);
   const chosen = await world.run(['select', 'm', 'v2']);
   expect(chosen).toMatchObject({ status: 0, stderr: '' });
