@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** A cluster is made for minutes of tests; these wait for much, and are asked with what is in `live/full`. */
-const LONG = ['autoscaling', 'batch', 'install', 'models'];
+const LONG = ['autoscaling', 'batch', 'install', 'models', 'program'];
 
 /**
  * The tests that make a Kubernetes cluster: minutes each, and as root. `npm test` leaves them out. In mode `full` those
