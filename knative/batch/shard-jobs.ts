@@ -5,7 +5,8 @@ import { createLoop } from '#lib/loop.ts';
 import type { Kube } from '../api/kube.ts';
 import type { Job } from '../api/objects.ts';
 import { removeJob } from '../api/remove-job.ts';
-import { JOBS, PODS } from '../api/resources.ts';
+import { podsOfJob } from '../api/pods-of-job.ts';
+import { JOBS } from '../api/resources.ts';
 import { isMadeForJob, type JobName } from '../manifests/labels.ts';
 import { shardsJobName } from '../manifests/names.ts';
 import { endOf, lastWords } from './ends.ts';
@@ -30,7 +31,6 @@ export interface Following {
 const LOOK_MS = 2000;
 /** In which results are found of which the cluster already knows that they were written. */
 const RESULTS_MS = 60_000;
-const OF_JOB = 'batch.kubernetes.io/job-name';
 
 export function createShardJobs(options: {
   kube: Pick<Kube, 'get' | 'list' | 'create' | 'remove'>;
@@ -44,9 +44,11 @@ export function createShardJobs(options: {
     return { namespace: outfit.claim.namespace, name: shardsJobName(namespace, id) };
   }
 
-  async function describeFailure(name: string, why: string): Promise<string> {
-    const { items } = await kube.list(PODS, `${OF_JOB}=${name}`);
-    const words = lastWords(items);
+  async function describeFailure(
+    place: { readonly namespace: string; readonly name: string },
+    why: string,
+  ): Promise<string> {
+    const words = lastWords(await podsOfJob(kube, place));
     return words === undefined ? why : `${why}; ${words}`;
   }
 
@@ -72,7 +74,7 @@ export function createShardJobs(options: {
         const ended = endOf(found);
         if (!ended) present = uid;
         else if (present !== uid) await kube.remove(JOBS, place, uid);
-        else if (ended.kind === 'failed') end(await describeFailure(name, ended.why));
+        else if (ended.kind === 'failed') end(await describeFailure(place, ended.why));
         else {
           completeAt ??= clock.now();
           if (clock.now() - completeAt < RESULTS_MS) return;

@@ -8,7 +8,8 @@ import type { LogLine } from '#runtime/runtime.ts';
 import type { Kube } from '../api/kube.ts';
 import type { Job, Pod } from '../api/objects.ts';
 import { removeJob } from '../api/remove-job.ts';
-import { JOBS, PODS } from '../api/resources.ts';
+import { podsOfJob } from '../api/pods-of-job.ts';
+import { JOBS } from '../api/resources.ts';
 import { endOf } from '../batch/ends.ts';
 import { isKeptElsewhere, isMadeForJob, type JobName } from '../manifests/labels.ts';
 import { programJobName } from '../manifests/names.ts';
@@ -46,7 +47,6 @@ const LOOK_MS = 2000;
 const PODS_MS = 15_000;
 /** So long a container may fail to be started, or no pod be made: a registry may come back. */
 const STUCK_MS = 120_000;
-const OF_JOB = 'batch.kubernetes.io/job-name';
 
 function placeOf({ namespace, id }: JobName): { namespace: string; name: string } {
   return { namespace, name: programJobName(namespace, id) };
@@ -71,9 +71,7 @@ export function createProgramJobs(options: {
   }
 
   async function podsOf(job: JobName): Promise<Pod[]> {
-    const { namespace, name } = placeOf(job);
-    const { items } = await kube.list(PODS, `${OF_JOB}=${name}`);
-    return items.filter(({ metadata }) => metadata.namespace === namespace);
+    return await podsOfJob(kube, placeOf(job));
   }
 
   async function make(job: ProgramJob): Promise<void> {
