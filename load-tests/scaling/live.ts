@@ -28,6 +28,8 @@ interface Pace {
 
 const SAMPLE_MS = 500;
 const SEED = 1;
+/** Of this machine: then a connection is given up, before Rouse closes it, whose clock goes faster. */
+const IDLE_MS = 2000;
 
 /** Plays all at the same time, so many times faster, each for so many ms of its shape; whoever has the same shape gets the same. */
 export async function playAll(
@@ -67,14 +69,22 @@ async function play(
 ): Promise<Omit<Played, 'instanceSeconds'>> {
   const roll = makeRoll(SEED);
   const times = createTimes(ms);
-  const idle: Caller[] = [];
+  const idle: { readonly caller: Caller; readonly since: number }[] = [];
   const asked: Promise<void>[] = [];
   let lost = 0;
 
+  function takeIdle(): Caller | undefined {
+    for (;;) {
+      const last = idle.pop();
+      if (!last || performance.now() - last.since < IDLE_MS) return last?.caller;
+      last.caller.close();
+    }
+  }
+
   async function ask(at: number, path: string): Promise<void> {
-    const caller = idle.pop() ?? (await createCaller(rouse.port));
+    const caller = takeIdle() ?? (await createCaller(rouse.port));
     const { status } = await caller.ask(makeRequest(hostOf(model), path));
-    idle.push(caller);
+    idle.push({ caller, since: performance.now() });
     if (status !== 200) throw new Error(`${model}: ${status}`);
     times.add(at, now() - at);
   }
@@ -92,6 +102,6 @@ async function play(
     );
   }
   await Promise.all(asked);
-  for (const caller of idle) caller.close();
+  for (const { caller } of idle) caller.close();
   return { ...times.judge(targetMs), lost };
 }

@@ -21,10 +21,10 @@ import { addUpTried, chooseTarget, countLost, formatReport, type Report } from '
 /** Of the machine, for each instance: in the clock of Rouse that is so many times less. */
 const SHARE_MILLIONTHS = 20_000;
 /** Not all that the simulation tries, which would be more traffic than two cores can play: its choice, and what is around it. */
-const TRIED = [1.4, 1.8, 2.4];
+const TRIED = [1.2, 1.4, 1.6];
 
 const values = readOptions({
-  faster: { type: 'string', default: '4' },
+  faster: { type: 'string', default: '2' },
   seconds: { type: 'string', default: '1800' },
   tried: { type: 'string', default: TRIED.join(',') },
   out: { type: 'string', default: resultFile('scaling') },
