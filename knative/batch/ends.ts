@@ -1,21 +1,4 @@
-import type { Job, Pod } from '../api/objects.ts';
-
-/** What an Indexed Job and its pods say of how it ended. */
-
-export type JobEnd =
-  | { readonly kind: 'complete' }
-  | { readonly kind: 'failed'; readonly why: string };
-
-/** Undefined: it has not ended. */
-export function endOf({ status }: Job): JobEnd | undefined {
-  for (const { type, status: holds, reason = '', message = '' } of status?.conditions ?? []) {
-    if (holds !== 'True') continue;
-    if (type === 'Complete') return { kind: 'complete' };
-    if (type === 'Failed')
-      return { kind: 'failed', why: message || reason || 'no reason is given' };
-  }
-  return undefined;
-}
+import type { Pod } from '../api/objects.ts';
 
 /** Characters of what a pod wrote last. */
 const SHOWN = 500;

@@ -1,7 +1,8 @@
 import { SHARD_HOPELESS } from '#domain/job-run.ts';
 import type { EnvVar, Job, Texts } from '../api/objects.ts';
-import { makeJobLabels, makeOwnJobLabels } from '../manifests/labels.ts';
+import { makeJobPodLabels, makeOwnJobLabels } from '../manifests/labels.ts';
 import { shardsJobName } from '../manifests/names.ts';
+import { CONFINED, USER } from '../manifests/own-image.ts';
 
 /** The shards of a batch job, as an Indexed Job: pod N scores range N. */
 
@@ -30,12 +31,6 @@ const CONTAINER = 'shard';
 const FAILURES = 6;
 /** Rouse removes it when its job has ended; this is for the case that Rouse has gone. */
 const KEPT_SECONDS = 86_400;
-const USER = 65532;
-const CONFINED = {
-  allowPrivilegeEscalation: false,
-  readOnlyRootFilesystem: true,
-  capabilities: { drop: ['ALL'] },
-};
 
 export function makeShardsJob(
   { namespace, id, count, folder }: ShardJob,
@@ -71,13 +66,7 @@ export function makeShardsJob(
       },
       ttlSecondsAfterFinished: KEPT_SECONDS,
       template: {
-        metadata: {
-          labels: {
-            'app.kubernetes.io/name': 'rouse',
-            'app.kubernetes.io/component': 'batch',
-            ...makeJobLabels(job),
-          },
-        },
+        metadata: { labels: makeJobPodLabels(job, 'batch') },
         spec: {
           restartPolicy: 'Never',
           automountServiceAccountToken: false,
@@ -85,12 +74,10 @@ export function makeShardsJob(
           // It may be killed at any moment: what it would finish is on disk, or done again.
           terminationGracePeriodSeconds: 1,
           securityContext: {
-            runAsNonRoot: true,
             runAsUser: USER,
             runAsGroup: USER,
             fsGroup: USER,
             fsGroupChangePolicy: 'OnRootMismatch',
-            seccompProfile: { type: 'RuntimeDefault' },
           },
           containers: [
             {

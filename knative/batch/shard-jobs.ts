@@ -2,6 +2,7 @@ import type { Clock } from '#lib/clock.ts';
 import { Fault, FAULTS, messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import { createLoop } from '#lib/loop.ts';
+import { endOf } from '../api/job-end.ts';
 import type { Kube } from '../api/kube.ts';
 import type { Job } from '../api/objects.ts';
 import { removeJob } from '../api/remove-job.ts';
@@ -9,7 +10,7 @@ import { podsOfJob } from '../api/pods-of-job.ts';
 import { JOBS } from '../api/resources.ts';
 import { isMadeForJob, type JobName } from '../manifests/labels.ts';
 import { shardsJobName } from '../manifests/names.ts';
-import { endOf, lastWords } from './ends.ts';
+import { lastWords } from './ends.ts';
 import { makeShardsJob, type ShardJob, type ShardOutfit } from './manifest.ts';
 
 /** Runs the shards of batch jobs, as Indexed Jobs of the cluster. */

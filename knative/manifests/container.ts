@@ -15,6 +15,7 @@ import type { ArtifactRef } from '#domain/records.ts';
 import { Fault } from '#lib/fault.ts';
 import type { Workload } from '#runtime/runtime.ts';
 import type { Container, EnvVar, Probe, Texts, Volume } from '../api/objects.ts';
+import { CONFINED } from './own-image.ts';
 
 /** The container of an instance, beside Knative's queue-proxy. */
 export const MODEL_CONTAINER = 'model';
@@ -28,14 +29,6 @@ const WORK = { name: 'work', mountPath: '/rouse' };
 const WORK_BYTES = 2 ** 30;
 const GPU = 'nvidia.com/gpu';
 const LISTEN_FD = '${LISTEN_FD}';
-/** Of our own image, which needs nothing else. What users bring runs as given. */
-export const CONFINED = {
-  allowPrivilegeEscalation: false,
-  readOnlyRootFilesystem: true,
-  runAsNonRoot: true,
-  capabilities: { drop: ['ALL'] },
-  seccompProfile: { type: 'RuntimeDefault' },
-};
 
 /** Where instances get our servers and their artifacts from. */
 export interface Servers {

@@ -57,9 +57,17 @@ export interface JobName {
   readonly id: string;
 }
 
-/** For pods, which are not Rouse's own but their Job's. */
-export function makeJobLabels({ namespace, id }: JobName): Texts {
+function makeJobLabels({ namespace, id }: JobName): Texts {
   return { [JOB]: id, [JOB_NAMESPACE]: namespace };
+}
+
+/** For pods, which are not Rouse's own but their Job's. */
+export function makeJobPodLabels(job: JobName, component: 'batch' | 'program'): Texts {
+  return {
+    'app.kubernetes.io/name': 'rouse',
+    'app.kubernetes.io/component': component,
+    ...makeJobLabels(job),
+  };
 }
 
 export function makeOwnJobLabels(job: JobName): Texts {

@@ -18,20 +18,15 @@ import type { ProgramSpec } from '#domain/program-job.ts';
 import { type ArtifactRef, artifactRef } from '#domain/records.ts';
 import { jsonOf } from '#lib/json.ts';
 import type { EnvVar, Job, JobContainer, JobPodSpec, Texts } from '../api/objects.ts';
-import {
-  CONFINED,
-  makeAmounts,
-  makeUserEnv,
-  onceEach,
-  type Servers,
-} from '../manifests/container.ts';
+import { makeAmounts, makeUserEnv, onceEach, type Servers } from '../manifests/container.ts';
 import {
   type JobName,
-  makeJobLabels,
+  makeJobPodLabels,
   makeKeeperAnnotation,
   makeOwnJobLabels,
 } from '../manifests/labels.ts';
 import { programJobName } from '../manifests/names.ts';
+import { CONFINED, USER } from '../manifests/own-image.ts';
 
 /**
  * The program of a job, as a Job of one pod, whose containers run one after the other: `fetch` brings what it is given,
@@ -68,8 +63,6 @@ const ATTEMPT = 'rouse.dev/attempt';
 const DATA = 'rouse.dev/data';
 /** Rouse removes it when its job has ended; this is for the case that Rouse has gone. */
 const KEPT_SECONDS = 86_400;
-/** Of Rouse's image. What its steps write has this group, and what another image's user writes, too. */
-const USER = 65532;
 const WORK = { name: 'work', mountPath: '/rouse' };
 const TMP = { name: 'tmp', mountPath: '/tmp' };
 /** Beside what it is given: what it leaves, twice, and its own files. */
@@ -100,13 +93,7 @@ export function makeProgramJob(job: ProgramJob, outfit: ProgramOutfit): Job {
       podReplacementPolicy: 'Failed',
       ttlSecondsAfterFinished: KEPT_SECONDS,
       template: {
-        metadata: {
-          labels: {
-            'app.kubernetes.io/name': 'rouse',
-            'app.kubernetes.io/component': 'program',
-            ...makeJobLabels(job),
-          },
-        },
+        metadata: { labels: makeJobPodLabels(job, 'program') },
         spec: makePodSpec(job, outfit),
       },
     },
@@ -137,6 +124,7 @@ function makePodSpec(job: ProgramJob, outfit: ProgramOutfit): JobPodSpec {
     enableServiceLinks: false,
     // It is killed when nobody waits for it any more.
     terminationGracePeriodSeconds: 1,
+    // What the steps write has this group, and what another image's user writes, too.
     securityContext: { fsGroup: USER, fsGroupChangePolicy: 'OnRootMismatch' },
     initContainers: steps.slice(0, -1),
     containers: steps.slice(-1),

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { revisionSpec, type RevisionSpecInput } from '#domain/model.ts';
 import type { Workload } from '#runtime/runtime.ts';
+import { USER as IMAGE_USER } from '#knative/image/system.ts';
+import { USER } from '#knative/manifests/own-image.ts';
 import { DEFAULT_LIMITS, makeRevisionTemplate } from '#knative/manifests/revision.ts';
 import { makeService } from '#knative/manifests/service.ts';
 import { makeTraffic } from '#knative/manifests/traffic.ts';
@@ -49,6 +51,10 @@ const command = workload({
   runtime: 'command',
   args: ['node', 'server.cjs', '--port', '${PORT}'],
   readiness: { path: '/healthz' },
+});
+
+test('the user of pods is that of the image', () => {
+  expect(USER).toBe(IMAGE_USER);
 });
 
 describe('golden manifests', () => {

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { endOf } from '#knative/api/job-end.ts';
 import type { Job, Pod } from '#knative/api/objects.ts';
-import { endOf, lastWords } from '#knative/batch/ends.ts';
+import { lastWords } from '#knative/batch/ends.ts';
 import { makeShardsJob } from '#knative/batch/manifest.ts';
 import { isMadeForJob } from '#knative/manifests/labels.ts';
 import { shardsJobName } from '#knative/manifests/names.ts';
