@@ -442,7 +442,12 @@ export async function createControl(options: {
       ...createKeyUseCases({ ...base, store, publishing }),
     },
     async metrics() {
-      const texts = [await metrics.text(), await scheduler.metrics(), await requests?.metrics()];
+      const texts = [
+        await metrics.text(),
+        await jobs?.metrics(),
+        await scheduler.metrics(),
+        await requests?.metrics(),
+      ];
       return mergeMetrics(texts.filter((text) => text !== undefined));
     },
     async close() {

@@ -1,6 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { COLD_START_BUCKETS, COLD_START_HELP, secondsOfStart } from '#domain/cold-start.ts';
-import { type BatchRecord, JOB_STATES, type JobRows, type JobState } from '#domain/job.ts';
 import { partsOfRevisionKey } from '#domain/names.ts';
 import type { Instance, Runtime, RuntimePool } from '#runtime/runtime.ts';
 
@@ -14,13 +13,6 @@ export interface ControlMetrics {
   counted(policy: string, decision: string): void;
   /** The series of a revision that was deleted go too. */
   forget(revision: string): void;
-  /** Of jobs: their states, at a scrape. */
-  followJobs(states: () => readonly JobState[]): void;
-  /** Rows of a job that have been done since. */
-  jobRows(job: BatchRecord, before: JobRows, now: JobRows): void;
-  jobRestarted(): void;
-  /** How the program of a job ended: `done`, `failed` or `lost`. */
-  programEnded(outcome: string): void;
   text(): Promise<string>;
 }
 
@@ -62,29 +54,7 @@ export function createControlMetrics(
       for (const [state, count] of Object.entries(counts)) gauge.set({ state }, count);
     },
   });
-
   if (runtime.pool) measurePool(runtime.pool, registers);
-  let jobStates = noStates;
-  measureJobs(() => jobStates(), registers);
-  const jobRows = new Counter({
-    name: 'rouse_job_rows_total',
-    help: 'Rows of batch jobs that were scored, or have failed.',
-    labelNames: ['namespace', 'model', 'outcome'] as const,
-    registers,
-  });
-  const jobRestarts = new Counter({
-    name: 'rouse_job_restarts_total',
-    help: 'Runners of batch jobs that ended before they were done.',
-    registers,
-  });
-
-  const programs = new Counter({
-    name: 'rouse_job_programs_total',
-    help: 'Programs of jobs that have ended.',
-    labelNames: ['outcome'] as const,
-    registers,
-  });
-
   return {
     started: (revision) => starts.inc(partsOfRevisionKey(revision)),
     becameReady(instance) {
@@ -98,32 +68,8 @@ export function createControlMetrics(
     },
     counted: (policy, decision) => decisions.inc({ policy, decision }),
     forget: (revision) => starts.remove(partsOfRevisionKey(revision)),
-    followJobs: (states) => void (jobStates = states),
-    jobRows({ namespace, spec: { model } }, before, now) {
-      const failed = Math.max(0, now.failed - before.failed);
-      const scored = Math.max(0, now.done - before.done - failed);
-      jobRows.inc({ namespace, model, outcome: 'scored' }, scored);
-      jobRows.inc({ namespace, model, outcome: 'failed' }, failed);
-    },
-    jobRestarted: () => jobRestarts.inc(),
-    programEnded: (outcome) => programs.inc({ outcome }),
     text: () => registry.metrics(),
   };
-}
-
-function measureJobs(states: () => readonly JobState[], registers: Registry[]): void {
-  const gauge = new Gauge({
-    name: 'rouse_jobs',
-    help: 'Jobs by state.',
-    labelNames: ['state'] as const,
-    registers,
-    collect() {
-      const found = states();
-      for (const state of JOB_STATES) {
-        gauge.set({ state }, found.filter((one) => one === state).length);
-      }
-    },
-  });
 }
 
 /** The runtime counts; at a scrape its numbers become those of the counters. */
@@ -175,8 +121,4 @@ function measurePool(pool: RuntimePool, registers: Registry[]): void {
       }
     },
   });
-}
-
-function noStates(): readonly JobState[] {
-  return [];
 }

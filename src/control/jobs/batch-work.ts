@@ -6,11 +6,11 @@ import { Fault } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import type { Catalog } from '../records/catalog.ts';
 import type { Journal } from '../records/journal.ts';
-import type { ControlMetrics } from '../metrics.ts';
 import type { Deletions } from '../retention/deletions.ts';
 import type { Turns } from '../records/turns.ts';
 import { makeJobEvent } from './book.ts';
 import type { JobRunner } from './job-runner.ts';
+import type { JobMetrics } from './metrics.ts';
 import { makeOwnModel } from './own-model.ts';
 import { type Places, sourceOf } from './places.ts';
 import { makeProgress } from './progress.ts';
@@ -21,7 +21,7 @@ import type { Desk, LiveWork, Work } from './work.ts';
 export interface BatchWorkOptions {
   readonly catalog: Catalog;
   readonly journal: Pick<Journal, 'note'>;
-  readonly metrics: Pick<ControlMetrics, 'jobRows' | 'jobRestarted'>;
+  readonly metrics: Pick<JobMetrics, 'rows' | 'restarted'>;
   readonly deletions: Pick<Deletions, 'model'>;
   readonly alone: Turns;
   /** Absent: none can be run here. */
@@ -70,7 +70,7 @@ function begin(
   let { instanceSeconds } = record;
 
   function restarted(how: string): void {
-    metrics.jobRestarted();
+    metrics.restarted();
     const why = `${how}; it goes on from what is on disk`;
     journal.note(makeJobEvent(record, { type: 'JobRunnerEnded', why, actor: JOBS }, clock.now()));
   }
@@ -81,7 +81,7 @@ function begin(
     slots: places.slots(record),
     events: {
       onProgress(news) {
-        metrics.jobRows(record, progress?.rows ?? record.rows, news.rows);
+        metrics.rows(record, progress?.rows ?? record.rows, news.rows);
         progress = news;
         desk.tell();
       },

@@ -22,6 +22,7 @@ import { pushedFor } from '../records/source.ts';
 import type { Turns } from '../records/turns.ts';
 import { type BatchWorkOptions, createBatchWork } from './batch-work.ts';
 import { loadJobBook } from './book.ts';
+import { createJobMetrics } from './metrics.ts';
 import { createProgramWork, type ProgramWorkOptions } from './program-work.ts';
 import { decideJob, type Happening, type JobChange } from './state.ts';
 import { createJobSweep, type JobRetention, type JobSweep } from './sweep.ts';
@@ -51,6 +52,7 @@ export interface Jobs {
   referencesOf(entry: ModelEntry): Reference[];
   /** Digests of content that they need. */
   inUse(): string[];
+  metrics(): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -75,21 +77,21 @@ const SWEEP_MS = 10_000;
 const MOST_TOLD = 4096;
 
 export async function createJobs(
-  options: BatchWorkOptions &
-    ProgramWorkOptions & {
-      store: Store;
-      journal: Journal;
-      metrics: Pick<ControlMetrics, 'followJobs' | 'counted'>;
-      retention: JobRetention;
-      alone: Turns;
-      clock: Clock;
-      log: Log;
-    },
+  options: Omit<BatchWorkOptions & ProgramWorkOptions, 'metrics'> & {
+    store: Store;
+    journal: Journal;
+    metrics: Pick<ControlMetrics, 'counted'>;
+    retention: JobRetention;
+    alone: Turns;
+    clock: Clock;
+    log: Log;
+  },
 ): Promise<Jobs> {
-  const { metrics, alone, clock, log } = options;
+  const { alone, clock, log } = options;
   const book = await loadJobBook(options);
-  const batches = createBatchWork(options);
-  const programs = createProgramWork(options);
+  const metrics = createJobMetrics(() => book.all().map(({ value }) => value.state));
+  const batches = createBatchWork({ ...options, metrics });
+  const programs = createProgramWork({ ...options, metrics });
   const live = new Map<string, Live>();
   const watchers = new Map<string, Set<() => void>>();
   /** Ended, and nothing of it is left. */
@@ -103,7 +105,6 @@ export async function createJobs(
   let tickedAt = clock.now();
   let sweptAt = clock.now();
   let closed = false;
-  metrics.followJobs(() => book.all().map(({ value }) => value.state));
 
   function logFailure(error: unknown): void {
     log.error({ error: messageOf(error) }, 'a job could not be looked at');
@@ -277,6 +278,7 @@ export async function createJobs(
     },
     referencesOf: (entry) => open().flatMap((record) => referencesOf(record, entry)),
     inUse: () => [...open().flatMap(digestsOf), ...(options.programs?.inUse() ?? [])],
+    metrics: () => metrics.text(),
     async close() {
       closed = true;
       await loop.close();

@@ -8,8 +8,8 @@ import { Fault, messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import type { NewMeasure, Store } from '#store/store.ts';
 import type { Catalog } from '../records/catalog.ts';
-import type { ControlMetrics } from '../metrics.ts';
 import { wait } from '../wait.ts';
+import type { JobMetrics } from './metrics.ts';
 import { findParent, planRevision } from './next-revision.ts';
 import type { ProgramOrder, ProgramResult, ProgramRun, ProgramRunner } from './program-runner.ts';
 import type { Deciding, Desk, LiveWork, Work } from './work.ts';
@@ -17,7 +17,7 @@ import type { Deciding, Desk, LiveWork, Work } from './work.ts';
 export interface ProgramWorkOptions {
   readonly store: Pick<Store, 'addMeasures'>;
   readonly catalog: Catalog;
-  readonly metrics: Pick<ControlMetrics, 'programEnded'>;
+  readonly metrics: Pick<JobMetrics, 'programEnded'>;
   /** Absent: none can be run here. */
   readonly programs?: ProgramRunner | undefined;
   readonly clock: Clock;

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { ENTRY_REFUSALS } from '#activator/entry/entering.ts';
 import { SHADOW_OUTCOMES } from '#activator/metrics/shadow-counts.ts';
 import { createSharedMetrics, formatMetrics } from '#activator/metrics/metrics.ts';
+import { createJobMetrics } from '#control/jobs/metrics.ts';
 import { createControlMetrics } from '#control/metrics.ts';
 import { createRequestMetrics } from '#control/requests/metrics.ts';
 import { createScheduleMetrics } from '#control/schedules/metrics.ts';
@@ -22,7 +23,8 @@ async function formatAll(): Promise<string> {
   await store.close();
   const counts = { active: 0, suspended: 0, running: 0 };
   const schedules = await createScheduleMetrics(() => counts).text();
-  return mergeMetrics([await control.text(), requests, schedules, ofDataPlane]);
+  const jobs = await createJobMetrics(() => []).text();
+  return mergeMetrics([await control.text(), jobs, requests, schedules, ofDataPlane]);
 }
 
 const namesIn = (text: string, kind: string): string[] =>
