@@ -33,6 +33,11 @@ export function partsOfModelKey(key: string): { namespace: string; model: string
   return { namespace, model };
 }
 
+/** What keys of a namespace begin with; undefined: of all namespaces. */
+export function keyPrefix(namespace: string | undefined): string {
+  return namespace === undefined ? '' : `${namespace}/`;
+}
+
 /** `namespace/model/revision`. */
 export function revisionKey(namespace: string, model: string, revision: string): string {
   return `${namespace}/${model}/${revision}`;

@@ -1,5 +1,5 @@
 import { isEnded, isProgram, jobKey, type JobRecord } from '#domain/job.ts';
-import { modelKey, revisionKey } from '#domain/names.ts';
+import { keyPrefix, modelKey, revisionKey } from '#domain/names.ts';
 import type { Actor } from '#domain/records.ts';
 import { messageOf } from '#lib/fault.ts';
 import type { Clock } from '#lib/clock.ts';
@@ -75,7 +75,7 @@ export function createJobSweep(options: {
   return {
     look,
     async sweep(namespace) {
-      const prefix = namespace === undefined ? '' : `${namespace}/`;
+      const prefix = keyPrefix(namespace);
       const gone: JobFate[] = [];
       for (const each of look()) {
         if (each.fate.keep || !each.key.startsWith(prefix)) continue;

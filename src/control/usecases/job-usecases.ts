@@ -27,6 +27,7 @@ import { makeOrder } from '../jobs/program-work.ts';
 import { requireRole } from '../roles.ts';
 import { createSeats, type Turns } from '../records/turns.ts';
 import type { ArtifactKeys } from './artifact-keys.ts';
+import { pageOf } from './page-of.ts';
 import type { UseCases } from './usecases.ts';
 
 type JobUseCases = Pick<
@@ -181,13 +182,9 @@ export function createJobUseCases(
       requireRole(actor, 'read');
       return find(namespace, id);
     },
-    async listJobs(actor, namespace, { after = '', limit = MAX_PAGE } = {}) {
+    async listJobs(actor, namespace, page) {
       requireRole(actor, 'read');
-      const prefix = namespace === undefined ? '' : `${namespace}/`;
-      return (parts?.jobs.all() ?? [])
-        .filter(({ key }) => key.startsWith(prefix) && key > after)
-        .toSorted((a, b) => (a.key < b.key ? -1 : 1))
-        .slice(0, Math.min(limit, MAX_PAGE));
+      return pageOf(parts?.jobs.all() ?? [], ({ key }) => key, namespace, page);
     },
     async actOnJob(actor, namespace, id, action) {
       requireRole(actor, ROLE);

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type ModelInput, type TrafficTarget, traffic as trafficSchema } from '#domain/model.ts';
-import { modelKey, revisionKey } from '#domain/names.ts';
+import { keyPrefix, modelKey, revisionKey } from '#domain/names.ts';
 import { parseDocument, parseModel } from '#domain/parse.ts';
 import type { Actor, RevisionRecord } from '#domain/records.ts';
 import { MAX_PAGE } from '#domain/page.ts';
@@ -161,9 +161,10 @@ export function createModelUseCases(options: ModelOptions): ModelUseCases {
     },
     async listModels(actor, namespace, page = {}) {
       requireRole(actor, 'read');
-      const prefix = namespace === undefined ? '' : `${namespace}/`;
       const limit = Math.min(page.limit ?? MAX_PAGE, MAX_PAGE);
-      return listEntries(prefix, limit, page).map((entry) => makeView(entry, runtime, about));
+      return listEntries(keyPrefix(namespace), limit, page).map((entry) =>
+        makeView(entry, runtime, about),
+      );
     },
     async deleteModel(actor, namespace, model, { ifMatch, now = false } = {}) {
       requireRole(actor, 'deploy');

@@ -1,4 +1,4 @@
-import { modelKey, partsOfModelKey, tombstoneKey } from '#domain/names.ts';
+import { keyPrefix, modelKey, partsOfModelKey, tombstoneKey } from '#domain/names.ts';
 import type { Actor } from '#domain/records.ts';
 import { MAX_PAGE } from '#domain/page.ts';
 import type { Fate } from '#policies/retention/retention.ts';
@@ -10,6 +10,7 @@ import type { Deleted } from '../retention/deleted.ts';
 import type { Retention } from '../retention/retention.ts';
 import { requireRole } from '../roles.ts';
 import type { Turns } from '../records/turns.ts';
+import { pageOf } from './page-of.ts';
 import type { CollectionRow, DeletedView, ModelView, UseCases } from './usecases.ts';
 import { makeView, type ViewOptions } from './view.ts';
 
@@ -34,8 +35,7 @@ export function createRetentionUseCases(options: {
   }
 
   function modelsIn(namespace: string | undefined, after: string, limit: number): string[] {
-    const prefix = namespace === undefined ? '' : `${namespace}/`;
-    return catalog.keys({ prefix, after, limit });
+    return catalog.keys({ prefix: keyPrefix(namespace), after, limit });
   }
 
   function makeDeletedView(each: Deleted): DeletedView {
@@ -56,7 +56,7 @@ export function createRetentionUseCases(options: {
   }
 
   function makeJobRows(namespace: string | undefined): CollectionRow[] {
-    const prefix = namespace === undefined ? '' : `${namespace}/`;
+    const prefix = keyPrefix(namespace);
     const fates = (jobs?.look() ?? []).filter(({ key }) => key.startsWith(prefix));
     return fates.map(({ key, fate }) => makeRow('job', key, fate));
   }
@@ -89,12 +89,10 @@ export function createRetentionUseCases(options: {
         return viewOf(namespace, model);
       });
     },
-    async listDeleted(actor, namespace, { after = '', limit = MAX_PAGE } = {}) {
+    async listDeleted(actor, namespace, page) {
       requireRole(actor, 'read');
       const views = Array.from(retention.deleted.all(), makeDeletedView);
-      const fits = views.filter((view) => namespace === undefined || view.namespace === namespace);
-      const sorted = fits.toSorted((a, b) => (a.id < b.id ? -1 : 1));
-      return sorted.filter(({ id }) => id > after).slice(0, Math.min(limit, MAX_PAGE));
+      return pageOf(views, ({ id }) => id, namespace, page);
     },
     async planCollection(actor, namespace, { after = '', limit = MAX_PAGE } = {}) {
       requireRole(actor, 'read');

@@ -9,7 +9,6 @@ import {
   type ScheduleSpec,
   taskOf,
 } from '#domain/schedule.ts';
-import { MAX_PAGE } from '#domain/page.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Fault, formatProblem } from '#lib/fault.ts';
 import type { Artifacts } from '#store/artifacts.ts';
@@ -20,6 +19,7 @@ import { requireRole } from '../roles.ts';
 import type { KnownSchedule, ScheduleBook } from '../schedules/book.ts';
 import { hasOtherTimes, makeEvent } from '../schedules/changes.ts';
 import type { Scheduler, ScheduleShown } from '../schedules/scheduler.ts';
+import { pageOf } from './page-of.ts';
 import type { UseCases } from './usecases.ts';
 
 type ScheduleUseCases = Pick<
@@ -113,15 +113,10 @@ export function createScheduleUseCases(options: {
       requireRole(actor, 'read');
       return scheduler.shown(find(namespace, name));
     },
-    async listSchedules(actor, namespace, { after = '', limit = MAX_PAGE } = {}) {
+    async listSchedules(actor, namespace, page) {
       requireRole(actor, 'read');
-      const prefix = namespace === undefined ? '' : `${namespace}/`;
-      return book
-        .all()
-        .filter(({ key }) => key.startsWith(prefix) && key > after)
-        .toSorted((a, b) => (a.key < b.key ? -1 : 1))
-        .slice(0, Math.min(limit, MAX_PAGE))
-        .map((schedule) => scheduler.shown(schedule));
+      const found = pageOf(book.all(), ({ key }) => key, namespace, page);
+      return found.map((schedule) => scheduler.shown(schedule));
     },
     async deleteSchedule(actor, namespace, name, ifMatch) {
       requireRole(actor, ROLE);

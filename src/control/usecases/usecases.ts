@@ -56,9 +56,13 @@ export interface Applied {
   readonly newRevisions: readonly string[];
 }
 
-export interface ModelPage {
+/** Where a page of a list begins, and how long it may be. */
+export interface Page {
   readonly after?: string | undefined;
   readonly limit?: number | undefined;
+}
+
+export interface ModelPage extends Page {
   /** Those that belong to jobs, too. */
   readonly ofJobs?: boolean | undefined;
 }
@@ -143,17 +147,9 @@ export interface UseCases {
   /** One that was deleted by itself. */
   restoreRevision(actor: Actor, key: string): Promise<ModelView>;
   /** What can be restored, in the order of `id`. */
-  listDeleted(
-    actor: Actor,
-    namespace: string | undefined,
-    page?: { after?: string; limit?: number },
-  ): Promise<DeletedView[]>;
+  listDeleted(actor: Actor, namespace: string | undefined, page?: Page): Promise<DeletedView[]>;
   /** What would be cleared away now, and what stays, and why: rows of so many models. */
-  planCollection(
-    actor: Actor,
-    namespace: string | undefined,
-    page?: { after?: string; limit?: number },
-  ): Promise<CollectionPlan>;
+  planCollection(actor: Actor, namespace: string | undefined, page?: Page): Promise<CollectionPlan>;
   /** Clears away now what may go; without a namespace also content, and what could be restored. */
   collect(actor: Actor, namespace: string | undefined): Promise<Collected[]>;
   logs(actor: Actor, namespace: string, model: string, limit: number): Promise<LogLine[]>;
@@ -192,11 +188,7 @@ export interface UseCases {
   /** What it would do, with its first answers; nothing is written. */
   tryJob(actor: Actor, namespace: string, request: JobRequest): Promise<RunCheck>;
   getJob(actor: Actor, namespace: string, id: string): Promise<JobShown>;
-  listJobs(
-    actor: Actor,
-    namespace: string | undefined,
-    page?: { after?: string | undefined; limit?: number | undefined },
-  ): Promise<JobShown[]>;
+  listJobs(actor: Actor, namespace: string | undefined, page?: Page): Promise<JobShown[]>;
   /** Fault `conflict` when it has ended. */
   actOnJob(actor: Actor, namespace: string, id: string, action: JobAction): Promise<JobShown>;
   /** Fault `conflict` when it has not ended. */
@@ -223,11 +215,7 @@ export interface UseCases {
   /** Fault `precondition_failed`, `conflict` (there are too many). */
   applySchedule(actor: Actor, input: ScheduleInput, ifMatch?: number): Promise<AppliedSchedule>;
   getSchedule(actor: Actor, namespace: string, schedule: string): Promise<ScheduleShown>;
-  listSchedules(
-    actor: Actor,
-    namespace: string | undefined,
-    page?: { after?: string | undefined; limit?: number | undefined },
-  ): Promise<ScheduleShown[]>;
+  listSchedules(actor: Actor, namespace: string | undefined, page?: Page): Promise<ScheduleShown[]>;
   /** With its runs. Jobs that it began go on. */
   deleteSchedule(
     actor: Actor,
@@ -264,8 +252,10 @@ export interface UseCases {
   replayDelivery(actor: Actor, namespace: string, id: string): Promise<Delivery>;
   /** What webhooks of a namespace are signed with. */
   webhookSecret(actor: Actor, namespace: string): Promise<string>;
-  /** The secret is `rk_<id>_<random>`, returned here and never again. */
-  /** `priority`: the highest that requests with it may have; normal when it is not said. */
+  /**
+   * The secret is `rk_<id>_<random>`, returned here and never again. `priority`: the highest that requests with it may
+   * have; normal when it is not said.
+   */
   createKey(
     actor: Actor,
     role: Role,
