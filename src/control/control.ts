@@ -1,26 +1,22 @@
-import { randomBytes } from 'node:crypto';
 import type { NamespaceBudget } from '#domain/budgets.ts';
 import type { RunBounds } from '#domain/job-run.ts';
 import { modelKey, modelOf } from '#domain/names.ts';
 import type { RetentionDefaults } from '#domain/retention.ts';
-import { readRollout } from '#domain/rollout.ts';
 import { taskOf } from '#domain/schedule.ts';
 import type { Clock } from '#lib/clock.ts';
 import { callEach } from '#lib/listeners.ts';
 import type { Log } from '#lib/log.ts';
 import { mergeMetrics } from '#lib/prometheus.ts';
 import { highest } from '#policies/desired.ts';
-import type { InstanceSize } from '#policies/rollout/cost.ts';
 import type { Runtime, RuntimeEvent } from '#runtime/runtime.ts';
 import type { Artifacts } from '#store/artifacts.ts';
 import type { ArtifactKeys } from './usecases/artifact-keys.ts';
 import type { Store } from '#store/store.ts';
 import { createAutoscaler } from './autoscaling/autoscaler.ts';
 import { createBudget } from './budget.ts';
-import { loadCatalog, type ModelEntry } from './records/catalog.ts';
+import { loadCatalog } from './records/catalog.ts';
 import { followDataPlanes, type OnProcesses } from './data-planes/data-planes.ts';
 import { createDrain } from './data-planes/drain.ts';
-import { factsOfKey } from './records/facts.ts';
 import { createHealthListener } from './instances/health-changes.ts';
 import { coldStartSeconds, createHealthBook } from './health.ts';
 import { createDozing } from './data-planes/dozing.ts';
@@ -34,49 +30,33 @@ import { createPlaces } from './jobs/places.ts';
 import { createJournal } from './records/journal.ts';
 import { createKeepAlive } from './keepalive/keep-alive.ts';
 import { createSchedules } from './keepalive/schedules.ts';
-import { createKeyUseCases } from './usecases/keys.ts';
 import { createLeases } from './leases/leases.ts';
 import { MAX_KEYS } from './limits.ts';
 import { createLoadBook } from './load.ts';
-import { createMeasureUseCases } from './measures/measure-usecases.ts';
 import { createMeasures } from './measures/measures.ts';
 import { createControlMetrics } from './metrics.ts';
-import { createModelUseCases } from './usecases/models.ts';
-import { createArtifactUseCases } from './usecases/artifact-usecases.ts';
-import { loadPartState } from './records/part-state.ts';
-import { createReadUseCases } from './usecases/read-usecases.ts';
-import { createRevisionUseCases } from './usecases/revision-usecases.ts';
 import { type RoutingOutlet, createPublishing } from './data-planes/publish.ts';
 import { createReportListener } from './reports.ts';
-import { createRequestUseCases } from './usecases/request-usecases.ts';
 import { type AsyncRequestOptions, createAsyncRequests } from './requests/async-requests.ts';
 import { createRetention } from './retention/retention.ts';
-import { createRetentionUseCases } from './usecases/retention-usecases.ts';
 import { createRouteFollower } from './data-planes/route-follower.ts';
 import { createRevisionLoop } from './revisions/revisions.ts';
-import { createScheduleUseCases } from './usecases/schedule-usecases.ts';
 import { loadScheduleBook } from './schedules/book.ts';
 import { createJobTask } from './schedules/job-task.ts';
 import { createProbes } from './schedules/probes.ts';
 import { createScheduler } from './schedules/scheduler.ts';
 import { createWarmUps } from './schedules/warm-ups.ts';
 import { createOutcomeBook } from './rollout/outcomes.ts';
-import { createRolloutUseCases } from './usecases/rollout-usecases.ts';
-import { createHooks } from './rollout/hooks.ts';
-import { createQueries } from './rollout/queries.ts';
 import { createRollouts } from './rollout/rollouts.ts';
 import { referencesOf } from './rollout/split.ts';
 import type { RoutingFacts } from './data-planes/routing.ts';
 import { createAsked } from './autoscaling/signals/asked.ts';
-import { createBudgetShares } from './autoscaling/signals/budget-shares.ts';
 import { createPrometheus } from './autoscaling/signals/prometheus.ts';
-import { QUERY_MS } from './autoscaling/signals/signal-specs.ts';
-import { createReadings } from './autoscaling/signals/readings.ts';
 import { createSelection } from './selection/selection.ts';
-import { createSelectionUseCases } from './selection/selection-usecases.ts';
 import { createStandby } from './autoscaling/standby.ts';
 import { createTurns } from './records/turns.ts';
 import { createUsage } from './usage.ts';
+import { createUseCases } from './usecases/create-usecases.ts';
 import type { UseCases } from './usecases/usecases.ts';
 
 export interface ControlSettings {
@@ -126,9 +106,6 @@ const IMPOSSIBLE_MS = 10_000;
 
 /** What callers are told. For whom it waits is not theirs to know. */
 const WAITS_FOR_MEMORY = 'waits for memory that others use';
-
-/** Of a run that somebody asks for; those of schedules have their times. */
-const makeId = (): string => randomBytes(3).toString('hex');
 
 /** The control plane over its seams. When it resolves, all state is loaded and published, and the loops run. */
 export async function createControl(options: {
@@ -194,25 +171,20 @@ export async function createControl(options: {
     schedules: floors,
     store,
     budget,
-    memoryBudget: settings.memoryBudget,
     coldStartSeconds: (revision) => coldStartSeconds(catalog, health, revision),
-    factsOf: (revision) => factsOfKey(catalog, revision),
-    exists: (revision) => catalog.revision(revision) !== undefined,
     idleBytes: () => autoscaler.idleBytes(),
     onAhead: (revision) => autoscaler.ahead(revision),
   });
   const query = createPrometheus({ url: settings.prometheus, clock });
   const measures = createMeasures({ store, catalog, clock });
   const asked = createAsked({ clock, log, measures, query });
-  const readings = createReadings({ clock, runtime, asked });
-  const shares = createBudgetShares({ budget, ...settings });
   const autoscaler = createAutoscaler({
     ...base,
-    readings,
-    shares,
+    asked,
     metrics,
     loads,
     budget,
+    budgets: settings.budgets,
     dozing,
     standby,
     keepAlive,
@@ -240,25 +212,9 @@ export async function createControl(options: {
   });
   const alone = createTurns();
   const outcomes = createOutcomeBook();
-  const hooks = createHooks({ clock });
-  const rollouts = createRollouts({
-    ...base,
-    metrics,
-    outcomes,
-    alone,
-    sources: {
-      measured: (revision, name, since) => measures.read(revision, name, since),
-      queries: [createQueries({ asked, every: QUERY_MS }), hooks],
-      sizeOf,
-    },
-    state: await loadPartState({
-      ...base,
-      store,
-      part: 'rollout',
-      read: (value) => readRollout(value, clock.now()),
-    }),
-  });
-  const selection = await createSelection({ ...base, store, measures, metrics, rollouts, alone });
+  const judged = { ...base, store, measures, metrics, alone };
+  const rollouts = await createRollouts({ ...judged, budget, asked, outcomes });
+  const selection = await createSelection({ ...judged, rollouts });
   // Retention asks it, and it asks retention.
   let jobs: Jobs | undefined;
   const retention = await createRetention({
@@ -278,15 +234,20 @@ export async function createControl(options: {
   });
   const places = options.batch && createPlaces({ catalog, runtime, ...options.batch });
   if (options.batch && places) {
-    const { runner, programs } = options.batch;
-    const { deletions } = retention;
-    const parts = { ...base, store, metrics, deletions, alone, runner, programs, places };
-    const jobRetention = {
-      unusedFor: settings.retention.jobs.unusedFor,
-      gaps: retention.gaps,
-      references: [timetable.jobReferencesOf, createLineageReferences({ catalog, ...retention })],
-    };
-    jobs = await createJobs({ ...parts, retention: jobRetention });
+    jobs = await createJobs({
+      ...base,
+      ...options.batch,
+      store,
+      metrics,
+      deletions: retention.deletions,
+      alone,
+      places,
+      retention: {
+        unusedFor: settings.retention.jobs.unusedFor,
+        gaps: retention.gaps,
+        references: [timetable.jobReferencesOf, createLineageReferences({ catalog, ...retention })],
+      },
+    });
   }
   const follower = runtime.routes && createRouteFollower({ ...base, routes: runtime.routes });
   const usage = createUsage({
@@ -296,13 +257,6 @@ export async function createControl(options: {
     log,
     activeRevisions: () => autoscaler.active(),
   });
-
-  function sizeOf(revision: string): InstanceSize | undefined {
-    const known = factsOfKey(catalog, revision);
-    if (!known) return undefined;
-    const { concurrency } = known.workload.spec;
-    return { memory: budget.knownBytes(known), concurrency };
-  }
 
   function onImpossible(revision: string, why: string): void {
     revisions.onImpossible(revision, why);
@@ -325,15 +279,11 @@ export async function createControl(options: {
 
   // Data planes first: they must know of a model before the autoscaler acts on it. Then the autoscaler: proofs
   // look at what it has decided.
+  const loops = [autoscaler, revisions, standby, retention, rollouts, follower ?? []].flat();
   journal.onChange((model) => publishing.model(model));
   journal.onChange((model) => schedules.refresh(model));
-  journal.onChange((model) => autoscaler.refresh(model));
+  for (const loop of loops) journal.onChange((model) => loop.refresh(model));
   schedules.onTurn((model) => autoscaler.refresh(model));
-  journal.onChange((model) => revisions.refresh(model));
-  journal.onChange((model) => standby.refresh(model));
-  journal.onChange((model) => retention.refresh(model));
-  journal.onChange((model) => rollouts.refresh(model));
-  if (follower) journal.onChange((model) => follower.refresh(model));
   // Its instances may still drain, and have something to say: then it is forgotten once more, see `onGone`.
   journal.onDeleted(forget);
   // Data planes first: they hear of an instance before anything is decided on it. Then the proofs: a revision
@@ -381,23 +331,12 @@ export async function createControl(options: {
     }),
   );
   for (const model of catalog.keys({ prefix: '', limit: catalog.size })) {
-    autoscaler.refresh(model);
-    revisions.refresh(model);
-    standby.refresh(model);
-    retention.refresh(model);
-    rollouts.refresh(model);
-    follower?.refresh(model);
+    for (const loop of loops) loop.refresh(model);
   }
 
-  const about = {
-    healthOf: facts.healthOf,
-    waitsFor: facts.waitsFor,
-    retainedOf: (entry: ModelEntry) => retention.retainedOf(entry),
-    rolloutOf: (model: string) => rollouts.get(model),
-    selectionOf: (model: string) => selection.view(model),
-  };
+  const { artifactKeys } = options;
   const jobUseCases = createJobUseCases(
-    { ...base, alone, artifactKeys: options.artifactKeys },
+    { ...base, alone, artifactKeys },
     options.batch && places && jobs && { ...options.batch, places, jobs },
   );
   const probes = createProbes({ ...base, store, dataPlane: options.requests });
@@ -419,28 +358,27 @@ export async function createControl(options: {
     log,
   });
   return {
-    useCases: {
-      ...createModelUseCases({ ...base, retention, alone, about }),
-      ...createRevisionUseCases({ ...base, retention, alone }),
-      ...createRolloutUseCases({ catalog, rollouts }),
-      ...createRetentionUseCases({ ...base, retention, jobs: jobs?.sweep, alone, about }),
-      ...createReadUseCases({ ...base, store }),
-      ...createMeasureUseCases({ ...base, store }),
-      ...createRequestUseCases({ requests, clock }),
-      ...createSelectionUseCases({ catalog, selection }),
-      ...jobUseCases,
-      ...createScheduleUseCases({
-        ...base,
+    useCases: createUseCases({
+      ...base,
+      store,
+      artifactKeys,
+      publishing,
+      facts,
+      retention,
+      rollouts,
+      selection,
+      requests,
+      jobs,
+      jobUseCases,
+      schedules: {
         clock: wall,
         book: timetable,
         scheduler,
         hasBatches: options.batch?.runner !== undefined,
         hasPrograms: options.batch?.programs !== undefined,
-        newId: makeId,
-      }),
-      ...createArtifactUseCases(artifacts, options.artifactKeys),
-      ...createKeyUseCases({ ...base, store, publishing }),
-    },
+      },
+      alone,
+    }),
     async metrics() {
       const texts = [
         await metrics.text(),
@@ -457,7 +395,6 @@ export async function createControl(options: {
       await jobs?.close();
       await selection.close();
       await rollouts.close();
-      await hooks.close();
       await revisions.close();
       autoscaler.close();
       await asked.close();

@@ -103,7 +103,7 @@ test('what is asked for ends with the rollout', async () => {
   const query = async (text: string): Promise<number> => asked.push(text);
   const asking = createAsked({ clock, log: silentLog, measures, query });
   teardown(() => asking.close());
-  const queries = createQueries({ asked: asking, every: 15_000 });
+  const queries = createQueries({ asked: asking });
   const sides = { stable: 'a/m/v1', canary: 'a/m/v2' };
   const spec = parseRollout.parse(rollout);
   queries.follow('a/m', spec, sides);

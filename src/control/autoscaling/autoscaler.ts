@@ -1,4 +1,5 @@
 import type { RevisionLoad } from '#bus/messages.ts';
+import type { NamespaceBudget } from '#domain/budgets.ts';
 import { modelOf, revisionKey } from '#domain/names.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Timers } from '#lib/timers.ts';
@@ -26,8 +27,9 @@ import {
   makeTold,
   makeTrialEvent,
 } from './scale-events.ts';
-import type { BudgetShares } from './signals/budget-shares.ts';
-import type { Readings } from './signals/readings.ts';
+import type { Asked } from './signals/asked.ts';
+import { createBudgetShares } from './signals/budget-shares.ts';
+import { createReadings } from './signals/readings.ts';
 import { type Plans, type Seen, countIn, decideFor, isBusy, parkedIn, see } from './seen.ts';
 import type { Standby } from './standby.ts';
 
@@ -84,8 +86,9 @@ export function createAutoscaler(options: {
   standby: Standby;
   keepAlive: Pick<KeepAlive, 'used' | 'adopt' | 'planned' | 'worth'>;
   schedules: Pick<Schedules, 'floor'>;
-  readings: Readings;
-  shares: BudgetShares;
+  asked: Asked;
+  /** What namespaces may use before their models share it. */
+  budgets: readonly NamespaceBudget[] | undefined;
   /** It has begun to wait for memory, or waits no more. */
   onWaiting: (revision: string) => void;
   /** Not even one instance fits into the whole budget. */
@@ -93,8 +96,10 @@ export function createAutoscaler(options: {
   /** The last instance of a deleted revision has ended: nothing will be said of it any more. */
   onGone: (revision: string) => void;
 }): Autoscaler {
-  const { catalog, runtime, clock, journal, metrics, loads, budget, keepAlive } = options;
-  const { readings, shares, schedules } = options;
+  const { catalog, runtime, clock, journal, metrics, loads, budget } = options;
+  const { keepAlive, schedules } = options;
+  const readings = createReadings(options);
+  const shares = createBudgetShares(options);
   const actives = createActives(options);
   const orders = createOrders(options);
   const grants = createGrants({

@@ -11,7 +11,8 @@ import { makeOnlineFleet } from '#policies/keepalive/online.ts';
 import type { Plan } from '#policies/keepalive/plan.ts';
 import type { PriceRange } from '#policies/keepalive/price.ts';
 import type { Budget } from '../budget.ts';
-import type { RevisionFacts } from '../records/facts.ts';
+import type { Catalog } from '../records/catalog.ts';
+import { factsOfKey, type RevisionFacts } from '../records/facts.ts';
 import type { Journal, NewEvent } from '../records/journal.ts';
 import { createKeepAliveBook, type KeepAliveBook } from './book.ts';
 import { createCosts } from './costs.ts';
@@ -46,37 +47,42 @@ export async function createKeepAlive(options: {
   clock: Clock;
   log: Log;
   store: Store;
+  catalog: Catalog;
   runtime: Runtime;
   journal: Journal;
   budget: Budget;
-  memoryBudget: number;
   coldStartSeconds: (revision: string) => number;
-  factsOf: (revision: string) => RevisionFacts | undefined;
-  exists: (revision: string) => boolean;
   schedules: Pick<Schedules, 'floor'>;
   /** Memory of instances that nobody uses and that are kept by a plan. */
   idleBytes: () => number;
   onAhead: (revision: string) => void;
 }): Promise<KeepAlive> {
-  const { clock, runtime, journal, budget, memoryBudget, idleBytes, schedules } = options;
+  const { clock, catalog, runtime, journal, budget, idleBytes, schedules } = options;
   const bins = makeSecondBins();
-  const learned = await loadLearned({ ...options, bins, make: () => makeLearned(bins, clock) });
+  const exists = (revision: string): boolean => catalog.revision(revision) !== undefined;
+  const learned = await loadLearned({
+    ...options,
+    bins,
+    exists,
+    make: () => makeLearned(bins, clock),
+  });
   const { all, idle } = learned;
   const costs = createCosts(options);
   const timers = new Timers(clock);
-  if (memoryBudget < Infinity) timers.every(MINUTE_MS, countTakenMemory);
+  if (budget.total < Infinity) timers.every(MINUTE_MS, countTakenMemory);
   const book = createKeepAliveBook({
     ...options,
     all,
+    factsOf: (revision) => factsOfKey(catalog, revision),
     seenOf: (facts) => costs.of(facts),
-    idleBudget: () => decideIdleBudget(memoryBudget, idle),
+    idleBudget: () => decideIdleBudget(budget.total, idle),
     isLoaded: (revision) => runtime.instances(revision).length > 0,
     heldBy,
     onPlanned(revision, why, plan) {
       journal.note(makePlanEvent(revision, why, plan, clock.now()));
     },
   });
-  await recall(book, learned, options);
+  await recall(book, learned, { ...options, exists });
   const saver = createSaver({ ...options, ...book, learned });
 
   function heldBy({ key, scaling, routed }: RevisionFacts): string | undefined {
@@ -86,7 +92,7 @@ export async function createKeepAlive(options: {
   }
 
   function countTakenMemory(): void {
-    countTaken(idle, memoryBudget - budget.free() - idleBytes(), clock.now());
+    countTaken(idle, budget.used() - idleBytes(), clock.now());
   }
 
   return {

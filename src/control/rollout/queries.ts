@@ -17,14 +17,16 @@ export interface Sides {
 }
 
 /** Asks them all, again and again, whoever follows them. */
-interface Asked {
+export interface Asked {
+  /** How often, ms. */
+  readonly every: number;
   follow(asker: string, questions: readonly SignalInput[]): void;
   sighting(asker: string, question: SignalInput): QueryReading['stable'];
   forget(asker: string): void;
 }
 
-/** Those that ask Prometheus. `every`: ms from one answer to the next. */
-export function createQueries({ asked, every }: { asked: Asked; every: number }): Queries {
+/** Those that ask Prometheus. */
+export function createQueries({ asked }: { asked: Asked }): Queries {
   return {
     follow(model, spec, { stable, canary }) {
       const questions = queriesOf(spec).flatMap((query) => [
@@ -38,7 +40,7 @@ export function createQueries({ asked, every }: { asked: Asked; every: number })
         query,
         stable: asked.sighting(askerOf(model), questionOf(query, stable)),
         canary: asked.sighting(askerOf(model), questionOf(query, canary)),
-        every,
+        every: asked.every,
       })),
     forget: (model) => asked.forget(askerOf(model)),
   };

@@ -1,21 +1,27 @@
 import { isDeepStrictEqual } from 'node:util';
 import { partsOfModelKey, revisionKey } from '#domain/names.ts';
 import type { Actor, RevisionRecord } from '#domain/records.ts';
-import type { RolloutAction, RolloutRecord, RolloutSpec } from '#domain/rollout.ts';
-import type { Clock } from '#lib/clock.ts';
+import {
+  readRollout,
+  type RolloutAction,
+  type RolloutRecord,
+  type RolloutSpec,
+} from '#domain/rollout.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import { createLoop } from '#lib/loop.ts';
 import { decideRollout } from '#policies/rollout/decide.ts';
+import type { Store } from '#store/store.ts';
 import type { Catalog, ModelEntry } from '../records/catalog.ts';
 import { specOf } from '../records/facts.ts';
-import type { NewEvent } from '../records/journal.ts';
+import type { Journal, NewEvent } from '../records/journal.ts';
 import type { ControlMetrics } from '../metrics.ts';
-import type { PartState } from '../records/part-state.ts';
+import { loadPartState } from '../records/part-state.ts';
 import { servingOf } from '../records/resolve.ts';
 import { actOn, begin, carryOut, end, findPlace, ROLLOUT, type RolloutChange } from './changes.ts';
 import type { OutcomeBook } from './outcomes.ts';
-import { gatherSeen, type Sources } from './seen.ts';
+import { gatherSeen } from './seen.ts';
+import { createSources, type SourceOptions } from './sources.ts';
 import { findNew, isOpen, makeSplit } from './split.ts';
 import type { Turns } from '../records/turns.ts';
 
@@ -54,17 +60,20 @@ export interface StartRequest {
 /** Intervals are whole seconds or more. */
 const TICK_MS = 1000;
 
-export function createRollouts(options: {
-  catalog: Catalog;
-  clock: Clock;
-  log: Log;
-  metrics: Pick<ControlMetrics, 'counted'>;
-  state: PartState<RolloutRecord>;
-  outcomes: OutcomeBook;
-  sources: Sources;
-  alone: Turns;
-}): Rollouts {
-  const { catalog, clock, log, metrics, state, outcomes, sources, alone } = options;
+export async function createRollouts(
+  options: SourceOptions & {
+    store: Store;
+    journal: Journal;
+    log: Log;
+    metrics: Pick<ControlMetrics, 'counted'>;
+    outcomes: OutcomeBook;
+    alone: Turns;
+  },
+): Promise<Rollouts> {
+  const { catalog, clock, log, metrics, outcomes, alone } = options;
+  const read = (value: unknown): RolloutRecord | undefined => readRollout(value, clock.now());
+  const state = await loadPartState({ ...options, part: 'rollout', read });
+  const sources = createSources(options);
   const open = new Set<string>();
   /** Why each that holds was told to hold. */
   const told = new Map<string, string>();
@@ -268,6 +277,7 @@ export function createRollouts(options: {
     async close() {
       closed = true;
       await loop.close();
+      await sources.close();
     },
   };
 }

@@ -30,7 +30,7 @@ import type { ArtifactKeys } from './artifact-keys.ts';
 import { pageOf } from './page-of.ts';
 import type { UseCases } from './usecases.ts';
 
-type JobUseCases = Pick<
+export type JobUseCases = Pick<
   UseCases,
   | 'createJob'
   | 'tryJob'

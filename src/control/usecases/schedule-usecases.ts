@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { modelKey } from '#domain/names.ts';
 import { parseDocument } from '#domain/parse.ts';
@@ -32,18 +33,22 @@ const MOST_SCHEDULES = 10_000;
 /** As a job does, it has the server read and write files as its user. */
 const ROLE = 'deploy';
 
-export function createScheduleUseCases(options: {
-  book: ScheduleBook;
-  scheduler: Scheduler;
-  clock: Clock;
-  /** Letters and digits, each time others. */
-  newId: () => string;
-  catalog: Pick<Catalog, 'model'>;
-  artifacts: Pick<Artifacts, 'touch'>;
-  hasBatches: boolean;
-  hasPrograms: boolean;
-}): ScheduleUseCases {
-  const { book, scheduler, catalog, artifacts, hasBatches, hasPrograms, clock, newId } = options;
+/** Of the id of a run that somebody asks for; those of times follow from these. */
+const ID_BYTES = 3;
+
+export interface ScheduleOptions {
+  readonly book: ScheduleBook;
+  readonly scheduler: Scheduler;
+  /** What the hour is asked of. */
+  readonly clock: Clock;
+  readonly catalog: Pick<Catalog, 'model'>;
+  readonly artifacts: Pick<Artifacts, 'touch'>;
+  readonly hasBatches: boolean;
+  readonly hasPrograms: boolean;
+}
+
+export function createScheduleUseCases(options: ScheduleOptions): ScheduleUseCases {
+  const { book, scheduler, catalog, artifacts, hasBatches, hasPrograms, clock } = options;
 
   function find(namespace: string, name: string): KnownSchedule {
     const found = book.get(scheduleKey(namespace, name));
@@ -133,7 +138,8 @@ export function createScheduleUseCases(options: {
       requireRole(actor, ROLE);
       return await scheduler.alone(async () => {
         const schedule = find(namespace, name);
-        return await scheduler.runNow(schedule, `${name}-${newId()}`, actor);
+        const id = `${name}-${randomBytes(ID_BYTES).toString('hex')}`;
+        return await scheduler.runNow(schedule, id, actor);
       });
     },
     async listRuns(actor, namespace, name) {

@@ -15,6 +15,8 @@ import { MEASURE_MS, QUERY_MS, measureOf } from './signal-specs.ts';
  * 2. The last answer stands with its time; a failure is told when that is too old.
  */
 export interface Asked {
+  /** How often a round begins, ms. */
+  readonly every: number;
   follow(revision: string, signals: readonly SignalInput[]): void;
   sighting(revision: string, signal: SignalInput): Sighting;
   forget(revision: string): void;
@@ -101,6 +103,7 @@ export function createAsked(options: {
   }
 
   return {
+    every: QUERY_MS,
     follow(revision, signals) {
       const mine = signals.flatMap((signal) => questionOf(revision, signal) ?? []);
       const before = questions.get(revision)?.map(({ id }) => id) ?? [];

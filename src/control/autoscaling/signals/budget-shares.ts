@@ -24,11 +24,10 @@ interface Taker {
 }
 
 export function createBudgetShares(options: {
-  budget: Pick<Budget, 'bytesEach'>;
-  memoryBudget: number;
-  budgets?: readonly NamespaceBudget[];
+  budget: Pick<Budget, 'bytesEach' | 'total'>;
+  budgets?: readonly NamespaceBudget[] | undefined;
 }): BudgetShares {
-  const { budget, memoryBudget, budgets = [] } = options;
+  const { budget, budgets = [] } = options;
 
   function makeTaker(one: Active): Taker {
     const floor = Math.max(...floorsOf(one).map(({ count }) => count), one.load > 0 ? 1 : 0);
@@ -45,7 +44,7 @@ export function createBudgetShares(options: {
         const what = `the budget of ${namespace} is short`;
         share(own, most, what, unit === 'memory' ? bytesOf : countOf);
       }
-      share(takers, memoryBudget, 'memory is short', bytesOf);
+      share(takers, budget.total, 'memory is short', bytesOf);
       return takers.filter(settle).map(({ one }) => one);
     },
   };

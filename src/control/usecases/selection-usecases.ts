@@ -4,8 +4,8 @@ import type { Catalog, ModelEntry } from '../records/catalog.ts';
 import { requireModel } from '../records/checks.ts';
 import { specOf } from '../records/facts.ts';
 import { requireRole } from '../roles.ts';
-import type { UseCases } from '../usecases/usecases.ts';
-import type { Selection } from './selection.ts';
+import type { Selection } from '../selection/selection.ts';
+import type { UseCases } from './usecases.ts';
 
 export function createSelectionUseCases(options: {
   catalog: Catalog;

@@ -7,7 +7,7 @@ import type { Catalog, ModelEntry } from '../records/catalog.ts';
 import { requireModel } from '../records/checks.ts';
 import { MAX_MEASURE_PAGE } from '../limits.ts';
 import { requireRole } from '../roles.ts';
-import type { UseCases } from '../usecases/usecases.ts';
+import type { UseCases } from './usecases.ts';
 
 /** Labels come minutes or days after the request; ids are remembered for longer. */
 const LATEST_MS = 7 * 24 * 3_600_000;
