@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createCalendar } from '#control/keepalive/calendar.ts';
+import { createCalendar } from '#control/calendar.ts';
 
 const SECOND = 1000;
 

@@ -20,7 +20,7 @@ import {
 import { areAlike, isAhead, nextStep, type Plan, stateAfter } from '#policies/keepalive/plan.ts';
 import { fillWorth } from '#policies/keepalive/worth.ts';
 import type { RevisionFacts } from '../records/facts.ts';
-import { createCalendar } from './calendar.ts';
+import { createCalendar } from '../calendar.ts';
 
 /**
  * What becomes of revisions that nobody uses: learns from their requests, and plans when each becomes idle.

@@ -6,7 +6,7 @@ import { decideScheduled, type Scheduled } from '#policies/keepalive/schedule.ts
 import type { Catalog, ModelEntry } from '../records/catalog.ts';
 import { specOf } from '../records/facts.ts';
 import type { Journal, NewEvent } from '../records/journal.ts';
-import { createCalendar } from './calendar.ts';
+import { createCalendar } from '../calendar.ts';
 
 /**
  * Which models are to be kept ready now, whoever asks: `keepAlive.schedules`.

@@ -14,7 +14,7 @@ import type { Artifacts } from '#store/artifacts.ts';
 import type { Store } from '#store/store.ts';
 import type { Catalog, ModelEntry } from '../records/catalog.ts';
 import { specOf } from '../records/facts.ts';
-import { createCalendar } from '../keepalive/calendar.ts';
+import { createCalendar } from '../calendar.ts';
 import type { Journal } from '../records/journal.ts';
 import { MAX_TOMBSTONES } from '../limits.ts';
 import type { ControlMetrics } from '../metrics.ts';
