@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { ServeRequest } from '#cli/commands/serve.ts';
+import type { HostPort } from '#domain/address.ts';
 import { systemClock } from '#lib/clock.ts';
 import { createLog, type Log } from '#lib/log.ts';
 import { createRuntimeHost } from '#runtime/remote-host.ts';
@@ -13,7 +14,7 @@ import { takeDataFolder } from './data-folder.ts';
 import { createDataPlaneProcesses } from './data-plane-processes.ts';
 import { followSignals, gracesOf, type HeldSignals } from './endings.ts';
 import { createPlatformRuntime } from './local-runtime.ts';
-import { findSharedPort } from './shared-port.ts';
+import { findSharedPort, holdPort } from './shared-port.ts';
 
 const clock = systemClock;
 
@@ -39,9 +40,9 @@ export async function serveWithWorkers(
     // It ends what a former life may have left: a data plane that holds the port, control that writes.
     const runtime = await createPlatformRuntime({ folder, artifacts, settings, clock, log });
     try {
-      const port = await findSharedPort(settings.listen);
-      const listen = { ...settings.listen, port };
-      const own = { ...request, settings: { ...settings, listen } };
+      const listen = { ...settings.listen, port: await findSharedPort(settings.listen) };
+      const control = await holdFree(settings.control);
+      const own = { ...request, settings: { ...settings, listen, control } };
       const setup = makeControlSetup(own, { version, folder, at: listen });
       return await runWith(setup, runtime, held, log);
     } finally {
@@ -50,6 +51,11 @@ export async function serveWithWorkers(
   } finally {
     folder.release();
   }
+}
+
+/** Control says by itself when the port that it is to have is in use. */
+async function holdFree(at: HostPort): Promise<HostPort> {
+  return at.port === 0 ? { ...at, port: await holdPort(at) } : at;
 }
 
 async function runWith(
