@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { RevisionDemand } from '#bus/messages.ts';
 import type { StateChange } from '#bus/subscriber.ts';
 import type { QueueSpec } from '#domain/model.ts';
 import { hostLabel, modelKey, revisionKey } from '#domain/names.ts';
@@ -62,8 +63,8 @@ interface HostRoute {
 }
 
 export interface RoutesEvents extends InstancesEvents {
-  /** `roused`: the instance that is sent to though it is parked. */
-  onWake(revision: string, queued: number, roused?: InstanceRoute): void;
+  /** `roused`: the instance that is sent to though it is parked; `inFlight` counts that request. */
+  onWake(demand: RevisionDemand, roused?: InstanceRoute): void;
   onQuiet(revision: string): void;
   readonly roll: () => number;
 }
@@ -213,13 +214,14 @@ export class Routes {
     const key = revisionKey(namespace, name, routing.name);
     const { onDrained, onReleased, now, roll } = this.events;
     const onWake = (queued: number): void => {
-      this.events.onWake(key, queued);
+      this.events.onWake({ revision: key, queued, inFlight: route.gate.inFlight });
       // Meanwhile: being told that it is ready then finds a connection.
       route.parked.at(-1)?.connectAhead();
     };
     const onNobodyThere = (): InstanceRoute | undefined => {
       const roused = this.instances.rouse(route);
-      if (roused) this.events.onWake(key, 1, roused);
+      const inFlight = route.gate.inFlight + 1;
+      if (roused) this.events.onWake({ revision: key, queued: 0, inFlight }, roused);
       return roused;
     };
     const onQuiet = (): void => this.events.onQuiet(key);

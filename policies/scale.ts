@@ -1,4 +1,4 @@
-import { formatCount, formatFigure } from './words.ts';
+import { coldWords, formatCount, formatFigure } from './words.ts';
 
 /** Mean load over this many seconds sets the number in quiet times. Knative's stable window. */
 export const STABLE_SECONDS = 60;
@@ -25,6 +25,8 @@ export interface ScaleSeen {
   readonly stable: number;
   readonly panic: number;
   readonly ready: number;
+  /** How many of them were woken so lately that no load of theirs can have been measured. */
+  readonly woken: number;
   /** Now. */
   readonly queued: number;
   readonly inFlight: number;
@@ -54,8 +56,8 @@ export interface ScaleDecision {
 /**
  * How many instances the load needs, as Knative's KPA counts it. Two things differ on purpose: seconds
  * before the first request count as no load, so that one long request does not look like a burst; and with
- * nothing ready the number follows what waits now, at full concurrency, so that one request starts one
- * instance.
+ * nothing ready, or only what was woken just now, the number follows what waits and runs now, at full concurrency, so
+ * that one request starts one instance.
  */
 export function decideScale(
   spec: ScaleSpec,
@@ -66,7 +68,7 @@ export function decideScale(
   const capacity = spec.concurrency === 0 ? UNLIMITED_CONCURRENCY : spec.concurrency;
   const perInstance = capacity * spec.target;
   const busy = seen.queued + seen.inFlight;
-  const cold = seen.ready === 0 ? Math.ceil(busy / capacity) : 0;
+  const cold = seen.ready === seen.woken ? Math.ceil(busy / capacity) : 0;
   const burst = limitRate(Math.max(cold, Math.ceil(seen.panic / perInstance)), seen.ready);
   const steady = limitRate(Math.ceil(seen.stable / perInstance), seen.ready);
   const next = nextPanic(memory, burst, Math.max(burst, steady), seen.ready, now);
@@ -108,6 +110,6 @@ function whyOf(
   const now = `${seen.queued} waiting, ${seen.inFlight} running on ${seen.ready} ready`;
   const means = `mean ${formatFigure(seen.stable)} over ${STABLE_SECONDS} s, ${formatFigure(seen.panic)} over ${PANIC_SECONDS} s`;
   const per = `${formatFigure(perInstance)} for each instance`;
-  const because = { cold: 'none is ready', panic: 'a burst', stable: 'steady' }[mode];
+  const because = { cold: coldWords(seen.ready), panic: 'a burst', stable: 'steady' }[mode];
   return `the load needs ${formatCount(count)} (${because}): ${now}; ${means}; ${per}`;
 }

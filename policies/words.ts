@@ -4,6 +4,11 @@ export function formatCount(count: number): string {
   return count === 1 ? '1 instance' : `${count} instances`;
 }
 
+/** Why what waits and runs now decides, where so many are ready. */
+export function coldWords(ready: number): string {
+  return ready === 0 ? 'none is ready' : 'woken just now';
+}
+
 /** A figure for people: at most two decimals. */
 export function formatFigure(value: number): string {
   return String(Math.round(value * 100) / 100);

@@ -49,9 +49,9 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
   const { clock, timers } = options;
   const send: ControlLink['send'] = (message) => subscriber.send(message);
   const routes = new Routes(options, {
-    onWake(revision, queued, roused) {
-      const instance = roused && { instance: roused.id };
-      send({ type: 'wake', revision, queued, ...demand.follow(revision), ...instance });
+    onWake(wanted, roused) {
+      demand.follow(wanted.revision);
+      send({ type: 'wake', ...wanted, ...(roused && { instance: roused.id }) });
     },
     onQuiet: (revision) => demand.quiet(revision),
     onReleased: ({ id, claimed, sequence }) =>
@@ -100,11 +100,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
   });
   subscriber.onLink(() => {
     for (const route of routes.allRevisions()) route.gate.wakeAgain();
-    for (const instance of routes.instances.all()) {
-      const { id, revision, isRoused, gate } = instance;
-      if (isRoused) send({ type: 'wake', revision, queued: 1, instance: id });
-      gate.drainAgain(instance);
-    }
+    for (const instance of routes.instances.all()) instance.gate.drainAgain(instance);
   });
   reportLoad({
     routes,

@@ -13,8 +13,8 @@ const MOST_LOOKS = 250;
  * whatever was woken it says when that has been served: others may wait for its memory.
  */
 export interface Demand {
-  /** Somebody waits for this revision. What the wake shall say of it beside; nothing when no slots are leased. */
-  follow(revision: string): { readonly inFlight?: number };
+  /** Somebody waits for this revision, or was sent to what dozed. */
+  follow(revision: string): void;
   quiet(revision: string): void;
 }
 
@@ -61,10 +61,7 @@ export function createDemand(options: {
     follow(revision) {
       woken.set(revision, MOST_LOOKS);
       reportSoon();
-      const gate = routes.findRevision(revision)?.gate;
-      if (gate?.isLeased !== true) return {};
-      followed.add(revision);
-      return { inFlight: gate.inFlight };
+      if (routes.findRevision(revision)?.gate.isLeased === true) followed.add(revision);
     },
     quiet(revision) {
       if (followed.delete(revision)) send([demandOf(revision)]);

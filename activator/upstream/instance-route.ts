@@ -102,6 +102,8 @@ export class InstanceRoute implements GateInstance, UpstreamPool<InstanceConnect
   open(isGrpc: boolean): Upstream {
     if (!this.isAskedHttp2(isGrpc)) {
       const connection = new InstanceConnection(this, this.now);
+      // As one that was used before: what was frozen may end in the place of going on.
+      if (this.isRoused) connection.served = 1;
       this.connections.add(connection);
       return connection;
     }

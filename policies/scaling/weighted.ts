@@ -1,4 +1,4 @@
-import { formatCount } from '../words.ts';
+import { coldWords, formatCount } from '../words.ts';
 import { type Behavior, type BehaviorMemory, STILL, paceChange } from './behavior.ts';
 import { type Blend, blendSignals } from './blend.ts';
 import {
@@ -22,11 +22,13 @@ export interface WeightedSeen {
   /** One for each signal of the spec, in its order. */
   readonly signals: readonly Sighting[];
   readonly ready: number;
+  /** How many of them were woken so lately that nothing of theirs can have been measured. */
+  readonly woken: number;
   /** Starting or ready. */
   readonly instances: number;
   /** Something waits or runs now. */
   readonly isBusy: boolean;
-  /** What the load alone needs (`decideScale`): all that is known while nothing is ready. */
+  /** What the load alone needs (`decideScale`): all that is known while nothing has run for a while. */
   readonly load: number;
 }
 
@@ -50,8 +52,8 @@ export interface WeightedDecision {
 
 /**
  * How many instances a model's signals need: their blend (`blend.ts`), at the pace that its behavior allows
- * (`behavior.ts`). With nothing ready what waits decides. Whatever the signals say, one stays while anything waits or
- * runs.
+ * (`behavior.ts`). With nothing ready, or only what was woken just now, what waits and runs decides. Whatever the signals
+ * say, one stays while anything waits or runs.
  */
 export function decideWeighted(
   spec: WeightedSpec,
@@ -71,15 +73,15 @@ export function decideWeighted(
   return {
     decision: { count, mode },
     memory: { signals: judged.map(memoryOf), pace: paced.memory },
-    why: whyOf(blend, { count, mode, wanted, held: paced.held }),
+    why: whyOf(blend, { count, mode, wanted, held: paced.held, ready: seen.ready }),
   };
 }
 
 function wantedBy(
   blend: Blend,
-  { ready, instances, load, isBusy }: WeightedSeen,
+  { ready, woken, instances, load, isBusy }: WeightedSeen,
 ): { wanted: number; mode: WeightedDecision['mode'] } {
-  if (ready === 0) return { wanted: load, mode: 'cold' };
+  if (ready === woken) return { wanted: load, mode: 'cold' };
   if (blend.burst >= PANIC_THRESHOLD * ready) return { wanted: blend.burst, mode: 'panic' };
   if (!blend.isHeld) return { wanted: blend.needed, mode: 'weighted' };
   // That nobody is there is known all the same, and then nothing has to be kept for the signals' sake.
@@ -98,15 +100,17 @@ function whyOf(
     mode,
     wanted,
     held,
+    ready,
   }: {
     count: number;
     mode: WeightedDecision['mode'];
     wanted: number;
     held: string | undefined;
+    ready: number;
   },
 ): string {
   const because = {
-    cold: 'none is ready',
+    cold: coldWords(ready),
     panic: 'a burst',
     weighted: 'signals',
     blind: 'no signal that could lower it',

@@ -101,7 +101,7 @@ export type Upward =
       readonly type: 'wake';
       readonly revision: string;
       readonly queued: number;
-      /** When slots are leased. */
+      /** With what is sent to `instance`. Absent: as it was told last. */
       readonly inFlight?: number;
       /** It dozed, and has been sent a request: it goes on at once, whatever is decided. */
       readonly instance?: string;

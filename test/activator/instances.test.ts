@@ -50,7 +50,7 @@ function createWorld() {
   const routes = new Routes(
     { domain: 'localhost' },
     {
-      onWake(_revision, _queued, instance) {
+      onWake(_wanted, instance) {
         if (instance) roused.push(instance.id);
       },
       onQuiet: () => {},

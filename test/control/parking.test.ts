@@ -27,7 +27,7 @@ function instances(key: string, state: Instance['state']): readonly Instance[] {
 
 /** A data plane has sent a request to what dozes. */
 function rouse({ key, id }: { key: string; id: string }): void {
-  harness.outlet.say({ type: 'wake', revision: key, queued: 1, instance: id });
+  harness.outlet.say({ type: 'wake', revision: key, queued: 0, inFlight: 1, instance: id });
 }
 
 /** The data plane lets go at once of what it may not send to any more. */

@@ -5,7 +5,7 @@ import { CALM, STABLE_SECONDS, type ScaleSeen, decideScale } from '#policies/sca
 const NOW = 1_000_000;
 
 function seen(part: Partial<ScaleSeen>): ScaleSeen {
-  return { stable: 0, panic: 0, ready: 0, queued: 0, inFlight: 0, ...part };
+  return { stable: 0, panic: 0, ready: 0, woken: 0, queued: 0, inFlight: 0, ...part };
 }
 
 const load = fc.double({ min: 0, max: 5000, noNaN: true });
@@ -13,13 +13,16 @@ const specs = fc.record({
   concurrency: fc.integer({ min: 0, max: 200 }),
   target: fc.double({ min: 0.01, max: 1, noNaN: true }),
 });
-const sights = fc.record({
-  stable: load,
-  panic: load,
-  ready: fc.integer({ min: 0, max: 100 }),
-  queued: fc.integer({ min: 0, max: 10_000 }),
-  inFlight: fc.integer({ min: 0, max: 10_000 }),
-});
+const sights = fc
+  .record({
+    stable: load,
+    panic: load,
+    ready: fc.integer({ min: 0, max: 100 }),
+    woken: fc.integer({ min: 0, max: 100 }),
+    queued: fc.integer({ min: 0, max: 10_000 }),
+    inFlight: fc.integer({ min: 0, max: 10_000 }),
+  })
+  .filter(({ ready, woken }) => woken <= ready);
 const memories = fc.oneof(
   fc.constant(CALM),
   fc.record({
@@ -35,6 +38,9 @@ describe('scale', () => {
     ['nothing to do', { ready: 0 }, 0, 'stable'],
     ['one request wakes one', { queued: 1 }, 1, 'cold'],
     ['as many as the waiting fill', { queued: 17 }, 3, 'panic'],
+    ['one request has woken one', { ready: 1, woken: 1, inFlight: 1 }, 1, 'cold'],
+    ['a burst has', { ready: 1, woken: 1, inFlight: 8, queued: 16 }, 3, 'panic'],
+    ['one of two was there before', { ready: 2, woken: 1, inFlight: 16, queued: 16 }, 1, 'stable'],
     ['what runs on one', { ready: 1, inFlight: 3, stable: 3, panic: 3 }, 1, 'stable'],
     ['above the target', { ready: 1, inFlight: 6, stable: 6, panic: 6 }, 2, 'panic'],
     ['steady over two', { ready: 2, inFlight: 12, stable: 12, panic: 12 }, 3, 'stable'],
@@ -72,6 +78,7 @@ describe('scale', () => {
       fc.property(specs, sights, memories, sights, (model, low, memory, extra) => {
         const high = {
           ready: low.ready,
+          woken: low.woken,
           stable: low.stable + extra.stable,
           panic: low.panic + extra.panic,
           queued: low.queued + extra.queued,

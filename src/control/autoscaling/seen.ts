@@ -14,6 +14,8 @@ export interface Seen {
   readonly stable: number;
   readonly panic: number;
   readonly ready: number;
+  /** Of the ready ones, those that were parked until a moment ago. */
+  readonly woken: number;
   /** Starting or ready. */
   readonly instances: number;
   /** Or about to be. */
@@ -24,6 +26,9 @@ export interface Seen {
   readonly inFlight: number;
 }
 
+/** Data planes tell the load once in this time: what has been awake for less has shown none. */
+const WOKEN_MS = 1000;
+
 export function see(one: Active, runtime: Runtime, loads: LoadBook, now: number): Seen {
   const ready = countIn(runtime, one.key, 'ready');
   const parked = parkedIn(runtime, one.key);
@@ -33,6 +38,7 @@ export function see(one: Active, runtime: Runtime, loads: LoadBook, now: number)
     stable: meanLoad(one.window, now, STABLE_SECONDS),
     panic: meanLoad(one.window, now, PANIC_SECONDS),
     ready,
+    woken: wokenIn(runtime, one.key, now),
     instances: ready + countIn(runtime, one.key, 'starting'),
     parked: parked.length + parking,
     parkedFor: now - oldest,
@@ -48,6 +54,13 @@ export function countIn(runtime: Runtime, key: string, state: Instance['state'])
   let count = 0;
   for (const instance of runtime.instances(key)) if (instance.state === state) count++;
   return count;
+}
+
+function wokenIn(runtime: Runtime, key: string, now: number): number {
+  const woken = runtime.instances(key).filter(({ state, origin, readyAt }) => {
+    return state === 'ready' && origin === 'parked' && now - readyAt < WOKEN_MS;
+  });
+  return woken.length;
 }
 
 export function parkedIn(runtime: Runtime, key: string): readonly Instance[] {

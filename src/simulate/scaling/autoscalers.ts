@@ -34,6 +34,7 @@ export function createBySignals(spec: WeightedSpec): Autoscale {
           : sightLatency(measured, measured.latency, now),
       ),
       ready,
+      woken: 0,
       instances,
       isBusy: view.queued + view.inFlight > 0,
       load: load.decision.count,
@@ -52,5 +53,6 @@ function loadOf({
   measured,
 }: View): Parameters<typeof decideScale>[1] {
   const stable = meanLoad(measured.load, now, STABLE_SECONDS);
-  return { stable, panic: meanLoad(measured.load, now, PANIC_SECONDS), ready, queued, inFlight };
+  const panic = meanLoad(measured.load, now, PANIC_SECONDS);
+  return { stable, panic, ready, woken: 0, queued, inFlight };
 }

@@ -105,7 +105,7 @@ describe('an instance that dozes', () => {
       /^queue;dur=.*start;dur=0.00, load;dur=0.00, infer;/,
     );
     const id = `instance-${port}`;
-    expect(await harness.report('wake')).toMatchObject({ instance: id, queued: 1 });
+    expect(await harness.report('wake')).toMatchObject({ instance: id, queued: 0, inFlight: 1 });
     expect(await harness.gauge('rouse_cold_requests_total')).toBe(1);
     expect(await statusOf()).toBe('awake');
     harness.publisher.update({ instances: [makeInstance(port)] });
@@ -134,6 +134,30 @@ describe('an instance that dozes', () => {
     });
     expect(await answer).toMatchObject({ status: 200, body: 'awake' });
     expect(requests).toBe(1);
+  });
+
+  test.each([
+    ['GET', 'is sent again, to another', 200],
+    ['POST', 'is refused, since it may have run', 502],
+  ])('ends in the place of going on: a %s %s', async (method, _, status) => {
+    const frozen = await harness.startBareInstance((socket) => {
+      socket.once('data', () => {
+        frozen.server.close();
+        socket.destroy();
+      });
+    });
+    const id = `instance-${frozen.port}`;
+    harness.publisher.update({
+      removedInstances: [`instance-${port}`],
+      instances: [makeInstance(frozen.port, { state: 'dozing' })],
+    });
+    const answer = call(harness.port, PATH, { method });
+    await harness.report('wake', ({ instance }) => instance === id);
+    if (status === 200) await harness.report('wake', ({ queued }) => queued === 1);
+    else expect(await answer).toMatchObject({ status });
+    harness.publisher.update({ removedInstances: [id], instances: [makeInstance(port)] });
+    expect((await answer).status).toBe(status);
+    expect(requests).toBe(status === 200 ? 1 : 0);
   });
 
   test('and is parked for good is let go of, and asked for', async () => {

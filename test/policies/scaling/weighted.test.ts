@@ -30,7 +30,8 @@ function sight(value: number | undefined, part: Partial<Sighting> = {}): Sightin
 }
 
 function seen(cpu: Sighting, latency: Sighting, part: Partial<WeightedSeen> = {}): WeightedSeen {
-  return { signals: [cpu, latency], ready: 4, instances: 4, isBusy: true, load: 0, ...part };
+  const none = { woken: 0, isBusy: true, load: 0 };
+  return { signals: [cpu, latency], ready: 4, instances: 4, ...none, ...part };
 }
 
 function decide(about: WeightedSeen, memory = UNWEIGHTED, now = NOW) {
@@ -47,6 +48,12 @@ describe('the weighted number', () => {
     [
       'with nothing ready, what waits decides',
       seen(sight(0), sight(undefined), { ready: 0, instances: 0, load: 3 }),
+      3,
+      'cold',
+    ],
+    [
+      'with only what was woken just now, too',
+      seen(sight(0), sight(undefined), { ready: 1, woken: 1, instances: 1, load: 3 }),
       3,
       'cold',
     ],
@@ -146,6 +153,7 @@ describe('the weighted number', () => {
   const seens = fc.record({
     signals: fc.tuple(sightings, sightings),
     ready: fc.integer({ min: 0, max: 50 }),
+    woken: fc.integer({ min: 0, max: 50 }),
     instances: fc.integer({ min: 0, max: 50 }),
     isBusy: fc.boolean(),
     load: fc.integer({ min: 0, max: 50 }),
@@ -157,7 +165,8 @@ describe('the weighted number', () => {
         let memory = UNWEIGHTED;
         for (const [second, about] of list.entries()) {
           const ready = Math.min(about.ready, about.instances);
-          const next = decide({ ...about, ready }, memory, NOW + second * 1000);
+          const woken = Math.min(about.woken, ready);
+          const next = decide({ ...about, ready, woken }, memory, NOW + second * 1000);
           memory = next.memory;
           expect(Number.isSafeInteger(next.decision.count)).toBe(true);
           expect(next.decision.count).toBeGreaterThanOrEqual(about.isBusy ? 1 : 0);

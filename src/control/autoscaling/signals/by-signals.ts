@@ -21,7 +21,7 @@ export interface LoadDecision {
  */
 export function decideBySignals(
   one: Active,
-  seen: Pick<WeightedSeen, 'ready' | 'instances'> & { queued: number; inFlight: number },
+  seen: Pick<WeightedSeen, 'ready' | 'woken' | 'instances'> & { queued: number; inFlight: number },
   byLoad: LoadDecision,
   readings: Pick<Readings, 'sightings'>,
   now: number,
@@ -32,6 +32,7 @@ export function decideBySignals(
   const about = {
     signals: readings.sightings(one.facts),
     ready: seen.ready,
+    woken: seen.woken,
     instances: seen.instances,
     isBusy: seen.queued + seen.inFlight > 0,
     load: byLoad.count,
