@@ -22,12 +22,11 @@ let folder: string;
 
 beforeAll(async () => {
   folder = await makeFolder();
-  platform = await startPlatform(folder, {
-    args: ['--limits-header-bytes', '8Ki', '--limits-body-bytes', '100k'],
-    env: ENV,
-  });
-  await write('good.yaml', model('good', `{ name: v1, runtime: command, args: ${args('v1')} }`));
-  expect(await platform.rouse('apply', '-f', 'good.yaml')).toMatchObject({ status: 0 });
+  const revision = `{ name: v1, runtime: command, args: ${args('v1')} }`;
+  const good = await write('models/good.yaml', model('good', revision));
+  const limits = ['--limits-header-bytes', '8Ki', '--limits-body-bytes', '100k'];
+  platform = await startPlatform(folder, { args: [...limits, '--apply', dirname(good)], env: ENV });
+  await platform.until(/^1 model, /m);
 });
 
 afterAll(async () => {
@@ -51,6 +50,12 @@ async function write(path: string, content: string): Promise<string> {
   await mkdir(dirname(file), { recursive: true });
   await writeFile(file, content);
   return file;
+}
+
+/** If it is there. */
+async function remove(name: string): Promise<void> {
+  const url = `${platform.control}/api/v1/namespaces/default/models/${name}`;
+  expect([204, 404]).toContain((await fetch(url, { method: 'DELETE' })).status);
 }
 
 /** Whatever goes wrong elsewhere, this model answers. */
@@ -124,7 +129,7 @@ describe('a model file', () => {
     const ran = await platform.rouse('apply', '-f', file);
     expect(ran.status, ran.stdout).toBe(1);
     for (const pattern of said) expect(ran.stderr + ran.stdout).toMatch(pattern);
-    await platform.rouse('delete', 'bad');
+    await remove('bad');
     await expectGoodAnswers();
   });
 
@@ -169,7 +174,7 @@ describe('a program', () => {
       expect(JSON.stringify(JSON.parse(answer.body))).toMatch(
         new RegExp(said.source.split('[^]')[0] ?? ''),
       );
-      await platform.rouse('delete', 'failing');
+      await remove('failing');
       await expectGoodAnswers();
     },
   );

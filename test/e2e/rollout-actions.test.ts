@@ -19,6 +19,8 @@ afterEach(async () => {
 });
 
 const CALLS = 100;
+/** While something is waited for: enough to judge a revision by, and no load that would keep it waiting. */
+const CALLS_MEANWHILE = 20;
 /** Scores of revisions, as each tells its own. */
 const SCORES = { v1: 0.9, v2: 0.9, v3: 0.8 };
 type Name = keyof typeof SCORES;
@@ -71,9 +73,9 @@ async function traffic(): Promise<Record<string, number>> {
 }
 
 /** One after the other, none fails; who has answered. */
-async function call(): Promise<ReadonlySet<string>> {
+async function call(calls = CALLS): Promise<ReadonlySet<string>> {
   const answered = new Set<string>();
-  for (let count = 0; count < CALLS; count++) {
+  for (let count = 0; count < calls; count++) {
     const response = await fetch(`${platform.requests}/models/default/m/`);
     expect(response.status).toBe(200);
     answered.add(((await response.json()) as { name: string }).name);
@@ -83,7 +85,7 @@ async function call(): Promise<ReadonlySet<string>> {
 
 async function callUntil(what: string, isSo: (now: Rollout) => boolean): Promise<void> {
   await until(what, async () => {
-    await call();
+    await call(CALLS_MEANWHILE);
     return isSo(await rollout());
   });
 }
@@ -162,7 +164,7 @@ test('blue-green, judged by a hook that is a model: before the switch and after 
 
   await deploy('v3', await applyJudge());
   await until('it has gone back', async () => {
-    expect(await call()).toEqual(new Set(['v2']));
+    expect(await call(CALLS_MEANWHILE)).toEqual(new Set(['v2']));
     return (await rollout()).phase === 'RolledBack';
   });
   expect((await rollout()).why).toMatch(/^back to v2: hook http:\S+ is worse: 0\.8 against 0\.9/);
