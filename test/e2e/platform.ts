@@ -32,6 +32,10 @@ export interface Platform {
   model(name: string): Promise<ModelShape>;
   /** Resolves when the model fits. */
   untilModel(name: string, fits: (model: ModelShape) => boolean): Promise<ModelShape>;
+  /** Its last rollout. */
+  rollout(name: string): Promise<RolloutShape>;
+  /** Per cent by revision. */
+  traffic(name: string): Promise<Record<string, number>>;
   /** Sends a signal and waits for the end; the exit status, or the signal that ended it. */
   end(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals>;
 }
@@ -43,6 +47,14 @@ export interface ModelShape {
     readonly revisions: readonly { name: string; state: string; reason: string }[];
     readonly instances: readonly { id: string; revision: string; state: string }[];
   };
+}
+
+export interface RolloutShape {
+  readonly phase: string;
+  readonly stable: string;
+  readonly canary: string;
+  readonly percent: number;
+  readonly why: string;
 }
 
 export interface Ran {
@@ -115,9 +127,12 @@ export async function startPlatform(
   const first = await until(/requests (\S+) · control (\S+) ·/);
   const [, requests = '', control = ''] = /requests (\S+) · control (\S+) ·/.exec(first) ?? [];
 
+  async function show(path: string): Promise<unknown> {
+    return await (await fetch(`${control}/api/v1/namespaces/default/models/${path}`)).json();
+  }
+
   async function model(name: string): Promise<ModelShape> {
-    const response = await fetch(`${control}/api/v1/namespaces/default/models/${name}`);
-    return (await response.json()) as ModelShape;
+    return (await show(name)) as ModelShape;
   }
 
   return {
@@ -138,6 +153,11 @@ export async function startPlatform(
         return Boolean(found.status) && fits(found);
       });
       return found;
+    },
+    rollout: async (name) => (await show(`${name}/rollout`)) as RolloutShape,
+    async traffic(name) {
+      const { status } = await model(name);
+      return Object.fromEntries(status.traffic.map(({ revision, percent }) => [revision, percent]));
     },
     async end(signal = 'SIGTERM') {
       if (child.exitCode === null && child.signalCode === null) {

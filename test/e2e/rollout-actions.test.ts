@@ -2,7 +2,13 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { until } from '#test/until.ts';
-import { makeFolder, type Platform, removeFolder, startPlatform } from './platform.ts';
+import {
+  makeFolder,
+  type Platform,
+  removeFolder,
+  type RolloutShape,
+  startPlatform,
+} from './platform.ts';
 
 /** What people may do to a rollout, blue-green, and a hook that judges, live: with the platform killed in the middle of each. */
 
@@ -56,21 +62,8 @@ async function kill(): Promise<void> {
   platform = await startPlatform(folder);
 }
 
-interface Rollout {
-  readonly phase: string;
-  readonly percent: number;
-  readonly why: string;
-}
-
-async function rollout(): Promise<Rollout> {
-  const path = '/api/v1/namespaces/default/models/m/rollout';
-  return (await (await fetch(platform.control + path)).json()) as Rollout;
-}
-
-async function traffic(): Promise<Record<string, number>> {
-  const { status } = await platform.model('m');
-  return Object.fromEntries(status.traffic.map(({ revision, percent }) => [revision, percent]));
-}
+const rollout = (): Promise<RolloutShape> => platform.rollout('m');
+const traffic = (): Promise<Record<string, number>> => platform.traffic('m');
 
 /** One after the other, none fails; who has answered. */
 async function call(calls = CALLS): Promise<ReadonlySet<string>> {
@@ -83,7 +76,7 @@ async function call(calls = CALLS): Promise<ReadonlySet<string>> {
   return answered;
 }
 
-async function callUntil(what: string, isSo: (now: Rollout) => boolean): Promise<void> {
+async function callUntil(what: string, isSo: (now: RolloutShape) => boolean): Promise<void> {
   await until(what, async () => {
     await call(CALLS_MEANWHILE);
     return isSo(await rollout());

@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { listening } from '#test/listening.ts';
 import { until } from '#test/until.ts';
-import { makeFolder, type Platform, removeFolder, startPlatform } from './platform.ts';
+import {
+  makeFolder,
+  type Platform,
+  removeFolder,
+  type RolloutShape,
+  startPlatform,
+} from './platform.ts';
 
 /** Canaries judged by figures that are not answers: what a Prometheus says that scrapes Rouse, and what they cost. */
 
@@ -73,16 +79,8 @@ spec:
   );
 }
 
-interface Rollout {
-  readonly phase: string;
-  readonly canary: string;
-  readonly why: string;
-}
-
-async function rollout(): Promise<Rollout> {
-  const path = '/api/v1/namespaces/default/models/m/rollout';
-  return (await (await fetch(platform.control + path)).json()) as Rollout;
-}
+const rollout = (): Promise<RolloutShape> => platform.rollout('m');
+const traffic = (): Promise<Record<string, number>> => platform.traffic('m');
 
 async function call(): Promise<void> {
   for (let count = 0; count < CALLS; count++) {
@@ -96,16 +94,11 @@ async function rollOut(...about: Parameters<typeof deploy>): Promise<void> {
   await until('its rollout has begun', async () => (await rollout()).canary === about[0]);
 }
 
-async function callUntil(what: string, isSo: (now: Rollout) => boolean): Promise<void> {
+async function callUntil(what: string, isSo: (now: RolloutShape) => boolean): Promise<void> {
   await until(what, async () => {
     await call();
     return isSo(await rollout());
   });
-}
-
-async function traffic(): Promise<Record<string, number>> {
-  const { status } = await platform.model('m');
-  return Object.fromEntries(status.traffic.map(({ revision, percent }) => [revision, percent]));
 }
 
 const GOOD = `export default () => new Response('done');\n`;

@@ -3,7 +3,13 @@ import { join, resolve } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { createRandom } from '#test/fuzz/random.ts';
 import { drawPicture, makeWorseModel, type Picture } from './drawn-digits.ts';
-import { makeFolder, type Platform, removeFolder, startPlatform } from './platform.ts';
+import {
+  makeFolder,
+  type Platform,
+  removeFolder,
+  type RolloutShape,
+  startPlatform,
+} from './platform.ts';
 
 /**
  * A canary that judges by itself, live: the sample model's second revision is promoted, a third one that is a little
@@ -27,14 +33,6 @@ afterEach(async () => {
   await removeFolder(folder);
 });
 
-interface Rollout {
-  readonly phase: string;
-  readonly stable: string;
-  readonly canary: string;
-  readonly percent: number;
-  readonly why: string;
-}
-
 const random = createRandom(SEED, 0);
 
 async function apply(revision: string): Promise<void> {
@@ -56,10 +54,7 @@ spec:
   );
 }
 
-async function rollout(): Promise<Rollout> {
-  const path = '/api/v1/namespaces/default/models/digits/rollout';
-  return (await (await fetch(platform.control + path)).json()) as Rollout;
-}
+const rollout = (): Promise<RolloutShape> => platform.rollout('digits');
 
 /** Some pictures at once; whichever revision answers, what it says is compared with what they show. */
 async function call(): Promise<object[]> {
@@ -96,7 +91,7 @@ async function label(): Promise<void> {
   expect(await response.text(), String(response.status)).toContain('"added":300');
 }
 
-async function labelUntilEnded(): Promise<Rollout> {
+async function labelUntilEnded(): Promise<RolloutShape> {
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const now = await rollout();
     if (now.phase !== 'Running') return now;
