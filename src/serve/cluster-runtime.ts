@@ -13,7 +13,7 @@ import type { ModelPlatform } from '#knative/models/platform.ts';
 import { createKnativeRuntime } from '#knative/runtime/runtime.ts';
 import { DEFAULTS } from '#runtime/local/environment.ts';
 import type { Runtime } from '#runtime/runtime.ts';
-import { SHARD } from './job-runner.ts';
+import { SHARD } from './jobs/job-runner.ts';
 
 /** How a step of the pod of a program is started, in our image. */
 const STEP = ['node', '--no-warnings', 'src/serve/pod/program.ts'];

@@ -27,11 +27,11 @@ import { type DataFolder, dataFolderAt } from './data-folder.ts';
 import { applyAtStart } from './apply-at-start.ts';
 import { findCurlWay } from './curl-way.ts';
 import { makeFirstKey } from './first-key.ts';
-import { createClusterProgramRunner } from './cluster-program-runner.ts';
-import { checkClusterData, makeClusterJobs, makeJobs } from './job-places.ts';
+import { createClusterProgramRunner } from './jobs/cluster-program-runner.ts';
+import { checkClusterData, makeClusterJobs, makeJobs } from './jobs/job-places.ts';
 import { createModelPlatform } from './model-platform.ts';
-import { createProgramInputs } from './program-inputs.ts';
-import { createProgramRunner } from './program-runner.ts';
+import { createProgramInputs } from './jobs/program-inputs.ts';
+import { createProgramRunner } from './jobs/program-runner.ts';
 
 const STARTER: Actor = { id: 'system:serve', role: 'deploy' };
 const clock = systemClock;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { describe, expect, test } from 'vitest';
-import { RUNNER } from '#serve/job-runner.ts';
+import { RUNNER } from '#serve/jobs/job-runner.ts';
 import { useTeardown } from '#test/teardown.ts';
 import { makeFolder } from './row-files.ts';
 

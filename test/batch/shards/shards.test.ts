@@ -10,7 +10,7 @@ import type { RunnerProcess } from '#control/jobs/job-runner.ts';
 import { type BatchRequest, type JobReport, batchSpec } from '#domain/job.ts';
 import type { FromRunner, RunOrder } from '#domain/job-run.ts';
 import { systemClock } from '#lib/clock.ts';
-import { createJobRunner, SHARD } from '#serve/job-runner.ts';
+import { createJobRunner, SHARD } from '#serve/jobs/job-runner.ts';
 import { createRandom } from '#test/fuzz/random.ts';
 import { reservePort } from '#test/reserved-port.ts';
 import { until } from '#test/until.ts';

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { readOutput } from '#serve/program-output.ts';
+import { readOutput } from '#serve/jobs/program-output.ts';
 
 let folder: string;
 beforeEach(async () => {

@@ -4,10 +4,10 @@ import { checkRead } from '#batch/runner/paths.ts';
 import type { Batch } from '#control/control.ts';
 import { MOST_SHARDS } from '#domain/job.ts';
 import type { KnativeBatch } from '#domain/server.ts';
+import type { ShardJobs } from '#knative/batch/shard-jobs.ts';
 import { Fault } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
-import type { ClusterRuntime } from './cluster-runtime.ts';
-import type { DataFolder } from './data-folder.ts';
+import type { DataFolder } from '../data-folder.ts';
 import { createJobRunner } from './job-runner.ts';
 import { createShardedJobRunner } from './sharded-job-runner.ts';
 
@@ -27,7 +27,7 @@ export function makeJobs(folder: DataFolder): JobPlaces {
 /** With the files of one folder, or none: control's pod has others that are nobody's to read. */
 export function makeClusterJobs(
   batch: KnativeBatch | undefined,
-  { shards }: ClusterRuntime,
+  { shards }: { readonly shards: ShardJobs | undefined },
   folder: DataFolder,
   log: Log,
 ): JobPlaces {

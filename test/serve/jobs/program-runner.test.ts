@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { programSpec } from '#domain/program-job.ts';
-import { createProgramRunner } from '#serve/program-runner.ts';
+import { createProgramRunner } from '#serve/jobs/program-runner.ts';
 import { createLocalSetup, pidsMarked } from '#test/runtime/local/harness.ts';
 import { describeProgramRunner, type ProgramSetup } from './program-runner-conformance.ts';
 

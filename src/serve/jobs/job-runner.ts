@@ -6,7 +6,7 @@ import type { JobRunner } from '#control/jobs/job-runner.ts';
 import type { FromRunner, ToRunner } from '#domain/job-run.ts';
 import { entryUrl } from '#lib/entry.ts';
 import { sendTo } from '#lib/ipc.ts';
-import type { DataFolder } from './data-folder.ts';
+import type { DataFolder } from '../data-folder.ts';
 
 /** Its rows are outside of the heap, in buffers and in the reader's own memory. */
 const HEAP_MB = 128;
@@ -54,7 +54,7 @@ export function createJobRunner(folder: Pick<DataFolder, 'jobs'>): JobRunner {
       }
     },
     start(order, events, tryRows) {
-      const child = fork(entryUrl('../batch/main', import.meta.url), {
+      const child = fork(entryUrl('../../batch/main', import.meta.url), {
         execArgv: [...process.execArgv, ...RUNNER.execArgv],
         env: { ...process.env, ...RUNNER.env },
         serialization: 'advanced',
