@@ -32,9 +32,9 @@ const program = createProgram({
   clock: systemClock,
   signal: interrupted.signal,
   serve: (request) => serve(request, version),
-  async simulate(rows, request) {
+  async simulate(pages, request) {
     const { compareUsage } = await import('#simulate/usage.ts');
-    return compareUsage(rows, request);
+    return await compareUsage(pages, request);
   },
 });
 

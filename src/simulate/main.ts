@@ -9,9 +9,11 @@ import { formatComparison } from './report.ts';
 async function main(): Promise<void> {
   const { trace: file, memory, policy, budget, cap, parked, json } = parseOptions();
   if (file === undefined) throw new Fault('invalid', 'which trace? --trace FILE');
-  const limits = { budget, cap: parseCap(cap), parked: parseParked(parked) };
-  const rows = compare(await readTrace(file, memory), policy, limits);
-  process.stdout.write(`${json ? JSON.stringify(rows, undefined, 2) : formatComparison(rows)}\n`);
+  const limits = { cap: parseCap(cap), parked: parseParked(parked) };
+  const trace = await readTrace(file, memory);
+  const rows = compare(trace, policy, { budget, ...limits });
+  const shown = json ? JSON.stringify(rows, undefined, 2) : formatComparison(rows, trace);
+  process.stdout.write(`${shown}\n`);
 }
 
 function parseOptions() {

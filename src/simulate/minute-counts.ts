@@ -8,6 +8,7 @@ import { createTraceBuilder, type Trace } from './trace.ts';
  */
 
 const MINUTE_MS = 60_000;
+const MB = 2 ** 20;
 const MINUTE_COLUMN = /^(?:minute_)?(\d+)$/;
 const ID_COLUMNS = ['HashOwner', 'HashApp', 'HashFunction'];
 
@@ -42,7 +43,8 @@ export async function readMinuteCounts(
     models.push({ name: ids.map((index) => cells[index]).join('/'), memory, coldCost: 1 });
   }
   const to = begin + (columns.length - first) * MINUTE_MS;
-  return builder.finish(models, MINUTE_MS, { from: begin, to });
+  const trace = builder.finish(models, MINUTE_MS, { from: begin, to });
+  return memoryOf.size === 0 ? trace : { ...trace, bytesPerUnit: MB };
 }
 
 function countOf(cell: string, row: number): number {

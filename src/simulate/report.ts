@@ -1,5 +1,10 @@
+import { formatSize } from '#domain/format-size.ts';
 import { formatTable } from '#lib/table.ts';
 import type { PolicyRow } from './compare.ts';
+import type { Trace } from './trace.ts';
+
+/** Less is not the memory of a model: the trace counts in something else. */
+const LEAST_BYTES = 1024;
 
 const HEAD = [
   'policy',
@@ -20,7 +25,10 @@ const HEAD = [
  * Percentiles are over models, of the share of its arrivals that were cold. `load ahead`: plans that would, and loads
  * that were carried out. `woken`: arrivals that found it parked.
  */
-export function formatComparison(rows: readonly PolicyRow[]): string {
+export function formatComparison(
+  rows: readonly PolicyRow[],
+  { bytesPerUnit }: Pick<Trace, 'bytesPerUnit'>,
+): string {
   return formatTable(
     HEAD,
     rows.map((row) => [
@@ -28,7 +36,7 @@ export function formatComparison(rows: readonly PolicyRow[]): string {
       `${row.cold} (${formatShare(row.cold / row.arrivals)})`,
       ...[row.p50, row.p75, row.p99].map(formatShare),
       String(row.woken),
-      row.idleMemory.toPrecision(5),
+      formatMemory(row.idleMemory, bytesPerUnit),
       String(row.decisions.plans),
       String(row.decisions.atOnce),
       `${row.decisions.ahead}, ${row.loads} loads`,
@@ -36,6 +44,12 @@ export function formatComparison(rows: readonly PolicyRow[]): string {
       row.toFrontier.toFixed(2),
     ]),
   );
+}
+
+/** Where a trace says no memory each model takes 1. */
+function formatMemory(units: number, bytesPerUnit = 0): string {
+  const bytes = units * bytesPerUnit;
+  return bytes < LEAST_BYTES ? units.toPrecision(5) : formatSize(bytes);
 }
 
 function formatShare(share: number): string {

@@ -3,8 +3,8 @@ import { createTraceBuilder, type Trace, type TraceModel } from './trace.ts';
 
 /**
  * One row per request: `timestamp,model,duration[,cold_cost][,memory]`, columns in any order. Timestamps are
- * seconds or milliseconds since the epoch, or ISO 8601; durations and costs are seconds. Cost and memory of a
- * model are those of its first row that has them.
+ * seconds or milliseconds since the epoch, or ISO 8601; durations and costs are seconds, memory is bytes. Cost and memory
+ * of a model are those of its first row that has them.
  */
 
 const NEEDED = ['timestamp', 'model', 'duration'] as const;
@@ -42,7 +42,8 @@ export async function readRequestLog(lines: AsyncIterable<string>, header: strin
     const lasted = positive(cells[duration!], 'duration', row) ?? 0;
     builder.add(index, arrival, arrival + lasted * SECOND_MS);
   }
-  return builder.finish(found.map(modelOf), SECOND_MS);
+  const trace = builder.finish(found.map(modelOf), SECOND_MS);
+  return found.some((one) => one.memory) ? { ...trace, bytesPerUnit: 1 } : trace;
 }
 
 function modelOf({ name, coldCost, memory }: Partial<TraceModel> & { name: string }): TraceModel {

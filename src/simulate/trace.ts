@@ -14,6 +14,8 @@ export interface TraceModel {
 /** Arrivals in the order of their time: columns, because there may be millions. Times in ms since the epoch. */
 export interface Trace {
   readonly models: readonly TraceModel[];
+  /** Of its unit of memory; undefined: it does not say how much memory its models take. */
+  readonly bytesPerUnit?: number;
   readonly at: Float64Array;
   /** When the request ended. */
   readonly end: Float64Array;

@@ -16,43 +16,45 @@ interface Seen {
   bytes: number;
 }
 
-/** Replays stored traffic through each policy. Memory is in bytes. */
-export function compareUsage(
-  rows: readonly UsageRecord[],
+/** Stored traffic in the order of its minutes, page by page: there may be millions of rows. */
+type Pages = AsyncIterable<readonly UsageRecord[]>;
+
+/** Replays stored traffic through each policy; undefined: there were no requests. Memory is in bytes. */
+export async function compareUsage(
+  pages: Pages,
   { policies, ...limits }: Limits & { readonly policies: readonly string[] },
-): PolicyRow[] {
-  return compare(makeUsageTrace(rows), policies, limits);
+): Promise<PolicyRow[] | undefined> {
+  const trace = await readUsageTrace(pages);
+  return trace && compare(trace, policies, limits);
 }
 
 /** A minute with requests is one arrival at its beginning, as in a trace of counts per minute. */
-export function makeUsageTrace(rows: readonly UsageRecord[]): Trace {
+export async function readUsageTrace(pages: Pages): Promise<Trace | undefined> {
   const builder = createTraceBuilder();
   const indices = new Map<string, number>();
   const seen: Seen[] = [];
+  let span: { readonly from: number; readonly to: number } | undefined;
 
-  function indexOf(row: UsageRecord): number {
+  function add(row: UsageRecord): void {
+    const at = row.minute * MINUTE_MS;
+    span = { from: span?.from ?? at, to: at + MINUTE_MS };
     const name = revisionKey(row.namespace, row.model, row.revision);
-    const known = indices.get(name);
-    if (known !== undefined) return known;
-    indices.set(name, seen.length);
-    return seen.push({ name, coldArrivals: 0, coldSeconds: 0, bytes: 0 }) - 1;
-  }
-
-  for (const row of rows) {
-    // Only what was asked is a model of the trace; its memory is known from minutes without requests, too.
-    if (row.arrivals === 0 && !indices.has(revisionKey(row.namespace, row.model, row.revision))) {
-      continue;
+    let index = indices.get(name);
+    if (index === undefined) {
+      // Only what was asked is a model of the trace; its memory is known from minutes without requests, too.
+      if (row.arrivals === 0) return;
+      index = seen.push({ name, coldArrivals: 0, coldSeconds: 0, bytes: 0 }) - 1;
+      indices.set(name, index);
     }
-    const index = indexOf(row);
     const one = seen[index]!;
     one.coldArrivals += row.coldArrivals;
     one.coldSeconds += row.coldSeconds;
     one.bytes = Math.max(one.bytes, row.memoryByteSeconds / 60);
-    if (row.arrivals > 0) builder.add(index, row.minute * MINUTE_MS, row.minute * MINUTE_MS);
+    if (row.arrivals > 0) builder.add(index, at, at);
   }
-  const [from, to] = [rows[0]?.minute ?? 0, rows.at(-1)?.minute ?? 0];
-  const span = { from: from * MINUTE_MS, to: (to + 1) * MINUTE_MS };
-  return builder.finish(seen.map(makeModel), MINUTE_MS, span);
+
+  for await (const rows of pages) for (const row of rows) add(row);
+  return seen.length === 0 ? undefined : builder.finish(seen.map(makeModel), MINUTE_MS, span);
 }
 
 function makeModel({ name, coldArrivals, coldSeconds, bytes }: Seen): TraceModel {

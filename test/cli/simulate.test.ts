@@ -28,6 +28,8 @@ describe('simulate', () => {
     const run = await world.run(['simulate', '--last', '2h']);
     expect(run).toMatchObject({ status: 1, stdout: '' });
     expect(run.stderr).toBe('rouse: no requests in the last 2h: nothing to simulate\n');
+    const month = await world.run(['simulate', '--last', '30d']);
+    expect(month.stderr).toBe('rouse: no requests in the last 30d: nothing to simulate\n');
   });
 
   test('what the traffic would have cost with each policy', async () => {
@@ -60,7 +62,7 @@ describe('simulate', () => {
 
   test.each([
     [['--policy', 'magic'], 1, 'no policy magic; there are fixed:10m'],
-    [['--last', 'long'], 2, 'Expected a duration such as 24h.'],
+    [['--last', 'long'], 2, 'Expected a period such as 24h or 7d.'],
     [['--cap', '-1'], 2, 'Expected a size such as 2Gi.'],
     [['--policy', 'lru'], 1, 'lru evicts under a cap: give --cap'],
     [['--policy', 'adaptive', '--cap', '1Gi'], 1, 'adaptive knows no cap'],

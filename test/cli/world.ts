@@ -57,7 +57,7 @@ export async function createWorld(options: Parameters<typeof startServer>[0] = {
         served.push(request);
         return 0;
       },
-      simulate: async (rows, request) => compareUsage(rows, request),
+      simulate: compareUsage,
       ...io,
     });
     const status = await program.run(args);

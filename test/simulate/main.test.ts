@@ -44,6 +44,19 @@ test('prints a row for each policy, or figures as JSON', () => {
   expect(Number(rows[2]!['cold'])).toBeLessThan(100);
 });
 
+test('memory is told as a size where a log has bytes, and in models where it has none', () => {
+  const rows = (memory: string): string[] =>
+    Array.from({ length: 3 }, (_, row) => `${row * 60},m,0.2,2,${memory}`);
+  const idleOf = (memory: string): string => {
+    const file = join(folder, `idle-${memory}.csv`);
+    writeFileSync(file, ['timestamp,model,duration,cold_cost,memory', ...rows(memory)].join('\n'));
+    const { stdout } = simulate('--trace', file, '--policy', 'fixed:1h');
+    return stdout.split('\n')[2]!.split('|')[7]!.trim();
+  };
+  expect(idleOf('640000000')).toMatch(/^60\d(\.\d)?Mi$/);
+  expect(idleOf('')).toMatch(/^0\.9\d+$/);
+});
+
 test('under a cap all policies have the same memory', () => {
   const names = ['fixed:1h', 'adaptive:online', 'lru', 'greedy-dual', 'adaptive:evict'];
   const policies = names.flatMap((name) => ['--policy', name]);

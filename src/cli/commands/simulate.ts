@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { readUsage } from '#domain/read-views.ts';
 import type { UsageRecord } from '#domain/records.ts';
-import { duration, formatDuration, size } from '#domain/units.ts';
+import { formatDuration, formatPeriod, period, size } from '#domain/units.ts';
 import { formatSize } from '#domain/format-size.ts';
 import { Fault } from '#lib/fault.ts';
 import type { Client } from '../client.ts';
@@ -20,15 +20,18 @@ interface Simulated {
   readonly loads: number;
 }
 
-/** Replays traffic through policies. `budget`: bytes of memory that is idle on average, or a policy's name. */
+/**
+ * Replays traffic, page by page, through policies; undefined: there were no requests. `budget`: bytes of memory that is idle on
+ * average, or a policy's name.
+ */
 export type Simulate = (
-  rows: readonly UsageRecord[],
+  pages: AsyncIterable<readonly UsageRecord[]>,
   request: {
     readonly policies: readonly string[];
     readonly budget: string;
     readonly cap?: number | undefined;
   },
-) => Promise<readonly Simulated[]>;
+) => Promise<readonly Simulated[] | undefined>;
 
 interface SimulateOptions extends Common {
   readonly policy: readonly string[];
@@ -42,8 +45,6 @@ const WEEK_MS = 168 * 60 * MINUTE_MS;
 const DEFAULT_POLICIES = ['fixed:1m', 'fixed:10m', 'hybrid', 'adaptive:online'];
 /** Rows of one answer. */
 const PAGE = 10_000;
-/** A quarter of a hundred revisions that are asked in one minute of eight; in memory some hundred megabytes. */
-const MOST_ROWS = 2_000_000;
 const HEAD = ['POLICY', 'COLD STARTS', 'WAITED', 'IDLE MEMORY', 'LOADS AHEAD'];
 
 export function addSimulate(program: Command, io: Io & { readonly simulate: Simulate }): void {
@@ -52,7 +53,7 @@ export function addSimulate(program: Command, io: Io & { readonly simulate: Simu
     .description('what your traffic would have cost with other keep-alive policies')
     .option('--policy <names...>', 'policies to compare', DEFAULT_POLICIES)
     .addOption(
-      new Option('--last <duration>', 'how far back, such as 24h')
+      new Option('--last <period>', 'how far back, such as 24h or 30d')
         .argParser(parseLast)
         .default(WEEK_MS, '7d'),
     )
@@ -69,35 +70,25 @@ export function addSimulate(program: Command, io: Io & { readonly simulate: Simu
     )
     .action(async (_options, command: Command) => {
       const options = command.optsWithGlobals<SimulateOptions>();
-      const rows = await readRows(clientFor(io, options), io.clock.now(), options);
+      const pages = readTraffic(clientFor(io, options), io.clock.now(), options);
       const { policy, budget, cap } = options;
-      if (rows.length === 0) {
-        const past = formatDuration(options.last);
+      const results = await io.simulate(pages, { policies: policy, budget, cap });
+      if (!results) {
+        const past = formatPeriod(options.last);
         throw new Fault('not_found', `no requests in the last ${past}: nothing to simulate`);
       }
-      const results = await io.simulate(rows, { policies: policy, budget, cap });
       print(io.stdout, options.output, results, () => [HEAD, ...results.map(makeRow)]);
     });
 }
 
-async function readRows(
+function readTraffic(
   client: Client,
   now: number,
   { last, namespace }: SimulateOptions,
-): Promise<UsageRecord[]> {
+): AsyncGenerator<readonly UsageRecord[]> {
   const [from, to] = [now - last, now].map((at) => Math.floor(at / MINUTE_MS));
-  const rows: UsageRecord[] = [];
   const query = { from, to, namespace, limit: PAGE };
-  for await (const page of readPages(client, { path: '/api/v1/usage', query }, readUsage)) {
-    rows.push(...page);
-    if (rows.length > MOST_ROWS) {
-      throw new Fault(
-        'too_large',
-        `more than ${MOST_ROWS} rows of traffic: ask for a shorter --last`,
-      );
-    }
-  }
-  return rows;
+  return readPages(client, { path: '/api/v1/usage', query }, readUsage);
 }
 
 function makeRow({ policy, arrivals, cold, coldSeconds, idleMemory, loads }: Simulated): string[] {
@@ -107,9 +98,9 @@ function makeRow({ policy, arrivals, cold, coldSeconds, idleMemory, loads }: Sim
 }
 
 function parseLast(text: string): number {
-  const read = duration.safeParse(text);
+  const read = period.safeParse(text);
   if (read.success && read.data > 0) return read.data;
-  throw new InvalidArgumentError('Expected a duration such as 24h.');
+  throw new InvalidArgumentError('Expected a period such as 24h or 7d.');
 }
 
 /** Of a size its bytes; names of policies as they are. */
