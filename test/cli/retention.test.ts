@@ -47,22 +47,42 @@ test('for good is for good', async () => {
   expect(await world.run(['restore', 'a'])).toMatchObject({ status: 1 });
 });
 
-test('gc tells what goes and what stays, and why', async () => {
+test('gc tells what goes and, when asked, what stays, and why', async () => {
   const digest = (await world.server.push('loose')).slice(0, 19);
-  const plan = await world.run(['gc', '--dry-run']);
+  const short = await world.run(['gc', '--dry-run']);
+  expect(short).toMatchObject({ status: 0, stdout: '' });
+  expect(short.stderr).toMatch(/^nothing to clear away\n\d+ are kept: --all shows why\n$/);
+  const plan = await world.run(['gc', '--dry-run', '--all']);
+  expect(plan.stderr).toBe('');
   expect(plan.stdout).toMatch(/^ACTION +KIND +NAME +GOES AT +WHY\n/);
   expect(plan.stdout).toMatch(/\nkeep +model +default\/a +- +what is unused is kept/);
   expect(plan.stdout).toMatch(/\nkeep +revision +default\/a\/v1 +- +.*the model file has it/);
   expect(plan.stdout).toContain(`\nkeep    artifact  ${digest} 5`);
   const other = await world.run(['gc', '--dry-run', '-n', 'other']);
-  expect(other).toMatchObject({ status: 0, stdout: '', stderr: 'there is nothing\n' });
+  expect(other).toMatchObject({ status: 0, stdout: '', stderr: 'nothing to clear away\n' });
   const done = await world.run(['gc']);
   expect(done).toMatchObject({ status: 0, stdout: '', stderr: 'nothing to clear away\n' });
   const json: unknown = JSON.parse((await world.run(['gc', '--dry-run', '-o', 'json'])).stdout);
   expect(json).toContainEqual(expect.objectContaining({ kind: 'model', action: 'keep' }));
 });
 
+test('gc --dry-run shows what would go, and how many stay', async () => {
+  const rows = [
+    { action: 'keep', kind: 'model', name: 'default/a', why: 'it is used' },
+    { action: 'remove', kind: 'revision', name: 'default/a/v1', why: 'unused for 30d' },
+  ];
+  const fetch = async () => Response.json({ items: rows });
+  const { stdout, stderr } = await world.run(['gc', '--dry-run'], { fetch });
+  expect(stdout).toMatch(/^ACTION .*\nremove +revision +default\/a\/v1 +- +unused for 30d\n$/);
+  expect(stderr).toBe('1 is kept: --all shows why\n');
+  const all = await world.run(['gc', '--dry-run', '--all'], { fetch });
+  expect(all.stdout).toMatch(/\nremove .*\nkeep +model +default\/a +- +it is used\n$/);
+  const json = await world.run(['gc', '--dry-run', '-o', 'json'], { fetch });
+  expect(JSON.parse(json.stdout)).toHaveLength(2);
+});
+
 test.each([
+  [['gc', '--all'], '--all needs --dry-run'],
   [['get', 'events', '--deleted'], 'get models --deleted'],
   [['get', 'models', 'a', '--deleted'], 'get models --deleted'],
 ])('%j is wrong usage', async (args, said) => {

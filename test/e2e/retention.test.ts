@@ -97,7 +97,7 @@ test('content of what is gone is gone from the folder, that of what is left is t
     status: 1,
     stderr: expect.stringContaining('rouse get models --deleted'),
   });
-  const plan = await rouse.rouse('gc', '--dry-run');
+  const plan = await rouse.rouse('gc', '--dry-run', '--all');
   expect(plan.stdout).toMatch(/keep +model +default\/kept +- +it is pinned/);
   expect(await rouse.rouse('gc')).toMatchObject({ status: 0, stdout: '' });
   // Neither in memory nor anywhere else: what it runs from is made anew of the stored content.

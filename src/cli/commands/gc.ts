@@ -15,29 +15,37 @@ export function addGc(program: Command, io: Io): void {
   program
     .command('gc')
     .description('clear away now what nobody has asked for longer than its retention allows')
-    .option('--dry-run', 'only show what would go, what stays, and why')
+    .option('--dry-run', 'only show what would go, and why')
+    .option('--all', 'with --dry-run: also what stays, and why')
     .addHelpText(
       'after',
       '\nWith -n only models and jobs of that namespace; without it of all, and stored content.\n' +
         'Rouse does the same by itself, a little later.',
     )
     .action(async (_options, command: Command) => {
-      const options = command.optsWithGlobals<Common & { dryRun?: boolean }>();
+      const options = command.optsWithGlobals<Common & { dryRun?: boolean; all?: boolean }>();
       const client = clientFor(io, options);
-      const isDry = options.dryRun === true;
-      const rows = isDry
-        ? await plan(client, options.namespace)
-        : await collect(client, options.namespace);
-      if (rows.length > 0 || options.output !== 'table') {
-        print(io.stdout, options.output, rows, () => makeRows(rows, isDry));
-      } else io.stderr.write(isDry ? 'there is nothing\n' : 'nothing to clear away\n');
+      const { dryRun: isDry = false, all = false, namespace, output } = options;
+      if (all && !isDry) command.error('error: --all needs --dry-run');
+      const rows = isDry ? await plan(client, namespace) : await collect(client, namespace);
+      // What a program reads it filters by itself.
+      const shown = isDry && !all && output === 'table' ? rows.filter(isRemoved) : rows;
+      if (shown.length > 0 || output !== 'table') {
+        print(io.stdout, output, shown, () => makeRows(shown, isDry));
+      } else io.stderr.write('nothing to clear away\n');
+      const kept = rows.length - shown.length;
+      if (kept > 0) io.stderr.write(`${kept} ${kept === 1 ? 'is' : 'are'} kept: --all shows why\n`);
     });
 }
 
 async function plan(client: Client, namespace: string | undefined): Promise<CollectionRowView[]> {
   const rows = await listAll(client, { path: PATH, query: { namespace } }, readCollection);
   // What goes is what is looked for.
-  return rows.toSorted((a, b) => Number(b.action === 'remove') - Number(a.action === 'remove'));
+  return rows.toSorted((a, b) => Number(isRemoved(b)) - Number(isRemoved(a)));
+}
+
+function isRemoved({ action }: CollectionRowView): boolean {
+  return action === 'remove';
 }
 
 async function collect(
