@@ -14,38 +14,39 @@ const BYTES: Record<string, number> = {
   Ti: 2 ** 40,
 };
 
+const SPAN = /^(0|[0-9]{1,9}(\.[0-9]{1,3})?(ms|s|m|h|d))$/;
 /** What a timer of the system can hold (2^31 ms), in whole days. */
-const LONGEST_HOURS = 576;
-const DURATION = 'a duration such as 500ms, 30s, 5m or 1h';
+const LONGEST_DURATION_DAYS = 24;
+const DURATION = 'a duration such as 500ms, 30s, 5m, 1h or 2d';
 /** Ten years: what shall be kept for longer shall be kept. */
-const LONGEST_DAYS = 3650;
+const LONGEST_PERIOD_DAYS = 3650;
 const PERIOD = 'a period such as 12h, 7d or 30d';
 const SIZE = 'a size such as 64Mi or 2G';
 const CPU = 'a number of cores such as 500m or 2';
 
-/** `500ms`, `30s`, `5m`, `1h`, kept as a text. */
+/** `500ms`, `30s`, `5m`, `1h`, `2d`, kept as a text. */
 export const durationText = z
   .string({ error: DURATION })
-  .regex(/^(0|[0-9]{1,9}(\.[0-9]{1,3})?(ms|s|m|h))$/, { error: DURATION, abort: true })
+  .regex(SPAN, { error: DURATION, abort: true })
   .refine(
-    (text) => parseDuration(text) <= LONGEST_HOURS * 3_600_000,
-    `a duration of at most ${LONGEST_HOURS}h`,
+    (text) => parseDuration(text) <= LONGEST_DURATION_DAYS * DAY_MS,
+    `a duration of at most ${LONGEST_DURATION_DAYS}d`,
   );
 
 /** The same in the file; milliseconds inside. */
 export const duration = durationText
-  .meta({ description: 'A duration such as 500ms, 30s, 5m or 1h.' })
+  .meta({ description: 'A duration such as 500ms, 30s, 5m, 1h or 2d.' })
   .transform(parseDuration);
 
 const periodText = z
   .string({ error: PERIOD })
-  .regex(/^(0|[0-9]{1,9}(\.[0-9]{1,3})?(ms|s|m|h|d))$/, { error: PERIOD, abort: true })
+  .regex(SPAN, { error: PERIOD, abort: true })
   .refine(
-    (text) => parseDuration(text) <= LONGEST_DAYS * DAY_MS,
-    `a period of at most ${LONGEST_DAYS}d`,
+    (text) => parseDuration(text) <= LONGEST_PERIOD_DAYS * DAY_MS,
+    `a period of at most ${LONGEST_PERIOD_DAYS}d`,
   );
 
-/** As a duration, and days: what no timer has to wait for. */
+/** As a duration, but longer: what no timer has to wait for. */
 export const period = periodText
   .meta({ description: 'A period such as 12h, 7d or 30d.' })
   .transform(parseDuration);

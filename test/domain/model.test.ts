@@ -70,7 +70,7 @@ test.each([
   [{ signal: 'cpu', target: '200ms' }, 'target: "200ms": a number: cpu is no time'],
   [
     { signal: 'latency', target: 'soon' },
-    'target: "soon": a duration such as 500ms, 30s, 5m or 1h',
+    'target: "soon": a duration such as 500ms, 30s, 5m, 1h or 2d',
   ],
   [{ signal: 'prometheus', target: 1 }, 'query: nothing: a query'],
   [{ signal: 'cpu', target: 1, query: 'up' }, 'query: "up": no query: only prometheus has one'],
@@ -127,7 +127,7 @@ test('times in which it is kept: each problem with its place and what would be r
     'spec.keepAlive.schedules[0].cron: "0 25 * * *": hour "25": expected 0–23, a list, a range, or * with a step',
     'spec.keepAlive.schedules[1].timeZone: "Mars/Olympus": a time zone such as Europe/Berlin',
     'spec.keepAlive.schedules[2].duration: "30s": at least 1m',
-    'spec.keepAlive.schedules[4].duration: nothing: a duration such as 500ms, 30s, 5m or 1h',
+    'spec.keepAlive.schedules[4].duration: nothing: a duration such as 500ms, 30s, 5m, 1h or 2d',
     'spec.keepAlive.schedules[3].min: 5: at most scaling.max, which is 4',
   ]);
 });
@@ -230,12 +230,12 @@ describe('each wrong value is told with its key, itself, and what would be right
     [
       ['spec', 'revision', 'timeouts', 'hold'],
       60,
-      'spec.revision.timeouts.hold: 60: a duration such as 500ms, 30s, 5m or 1h',
+      'spec.revision.timeouts.hold: 60: a duration such as 500ms, 30s, 5m, 1h or 2d',
     ],
     [
       ['spec', 'revision', 'timeouts', 'run'],
       '600h',
-      'spec.revision.timeouts.run: "600h": a duration of at most 576h',
+      'spec.revision.timeouts.run: "600h": a duration of at most 24d',
     ],
     [['spec', 'revision', 'retry'], 'always', 'spec.revision.retry: "always": one of never, safe'],
     [['spec', 'traffic'], [], 'spec.traffic: []: at least 1 entries'],
@@ -453,7 +453,7 @@ describe('the JSON Schema that editors use', () => {
   test('refuses what Rouse refuses, except for rules over several keys', () => {
     // JSON Schema cannot say these.
     const rules =
-      /sum to 100|used only once|either|exactly one|at most max|of its own|needs one|the program|http|another name|at most 576h|a time|no time|a query|no query|a measure|no measure|no type|at least 1[ms]|from 15m/;
+      /sum to 100|used only once|either|exactly one|at most max|of its own|needs one|the program|http|another name|at most 24d|a time|no time|a query|no query|a measure|no measure|no type|at least 1[ms]|from 15m/;
     fc.assert(
       fc.property(mutation, (input) => {
         const found = problems(input).filter((line) => !rules.test(line));

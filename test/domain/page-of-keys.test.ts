@@ -14,7 +14,7 @@ Every key of the files that Rouse reads, with what it may be, its default and it
 them by \`/schemas/model.json\` and \`/schemas/schedule.json\` of control; the keys of the server are also flags and environment
 variables: \`rouse serve --help\`.
 
-Durations are \`500ms\`, \`30s\`, \`5m\`, \`1h\`; where a period of days is meant, \`30d\` is one, too. Sizes are \`64Mi\`, \`2G\`, or bytes.
+Durations are \`500ms\`, \`30s\`, \`5m\`, \`1h\` or \`2d\`, at most \`24d\`; periods, such as what \`retention\` counts, are written alike, at most \`3650d\`. Sizes are \`64Mi\`, \`2G\`, or bytes.
 `;
 
 test('the page of all keys is what the schemas say: vitest -u writes it', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { cpu, duration, formatDuration, size } from '#domain/units.ts';
+import { cpu, duration, formatDuration, period, size } from '#domain/units.ts';
 import { formatSize } from '#domain/format-size.ts';
 
 describe('durations', () => {
@@ -13,6 +13,8 @@ describe('durations', () => {
     ['5m', 300_000],
     ['0.5h', 1_800_000],
     ['576h', 2_073_600_000],
+    ['2d', 172_800_000],
+    ['24d', 2_073_600_000],
   ])('%s is %d ms', (text, ms) => {
     expect(duration.parse(text)).toBe(ms);
   });
@@ -22,7 +24,7 @@ describe('durations', () => {
     '5',
     '-1s',
     '1 s',
-    '1d',
+    '1w',
     '1S',
     's',
     '1s2ms',
@@ -31,10 +33,18 @@ describe('durations', () => {
     '1.s',
     '1e3s',
     '577h',
+    '24.1d',
+    '25d',
     5,
     null,
   ])('%j is none', (value) => {
     expect(duration.safeParse(value).error?.issues[0]?.message).toMatch(/^a duration /);
+  });
+
+  test('a longer one is refused by name, and may be a period', () => {
+    expect(duration.safeParse('25d').error?.issues[0]?.message).toBe('a duration of at most 24d');
+    expect(period.parse('25d')).toBe(25 * 86_400_000);
+    expect(period.safeParse('3651d').error?.issues[0]?.message).toBe('a period of at most 3650d');
   });
 
   test('the longest one fits into a timer of the system', () => {

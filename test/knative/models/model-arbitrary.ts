@@ -6,7 +6,7 @@ import { modelDocument, RUNTIMES, type ModelInput } from '#domain/model.ts';
 type Spec = ModelInput['spec'];
 
 const name = fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,10}[a-z0-9])?$/);
-const duration = fc.constantFrom('0', '0s', '500ms', '1.5s', '30s', '5m', '576h');
+const duration = fc.constantFrom('0', '0s', '500ms', '1.5s', '30s', '5m', '576h', '2d');
 const size = fc.oneof(fc.constantFrom('64Mi', '2G', '0', '1.5Ki'), fc.nat());
 const cpu = fc.oneof(
   fc.constantFrom('500m', '2', '0.125'),

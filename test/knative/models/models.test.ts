@@ -163,7 +163,7 @@ describe('what Rouse refuses is a condition in the words of the command line', (
     await setup.untilCondition(
       'digits',
       'Accepted',
-      /^False Invalid: model default\/digits: spec.revision.timeouts.run: found "600h", expected a duration of at most 576h$/,
+      /^False Invalid: model default\/digits: spec.revision.timeouts.run: found "600h", expected a duration of at most 24d$/,
     );
   });
 
