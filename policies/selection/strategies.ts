@@ -126,7 +126,9 @@ function choose(
   if (othersOf(seen).some((other) => other.revision === revision)) {
     return { revision, reason, why };
   }
-  return { reason: 'none', why: `${why}, but ${revision} cannot serve: it is not ready` };
+  const isThere = seen.candidates.some((one) => one.revision === revision);
+  const fault = isThere ? 'it is not ready' : 'there is no such revision';
+  return { reason: 'none', why: `${why}, but ${revision} cannot serve: ${fault}` };
 }
 
 function decideDataDriven(spec: SpecOf<'dataDriven'>, seen: Seen, serving: Candidate): Choice {

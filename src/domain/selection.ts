@@ -110,10 +110,10 @@ const threshold = z
     hysteresis: amount
       .default(0)
       .meta({ description: 'By so much it has to be back before `otherwise` is chosen.' }),
-    to: revisionName,
+    to: revisionName.meta({ description: 'A revision that is there, or made by this file.' }),
     otherwise: revisionName
       .optional()
-      .meta({ description: 'Chosen when it is back. Absent: nothing changes then.' }),
+      .meta({ description: 'As `to`, chosen when it is back. Absent: nothing changes then.' }),
     window: windowOf('5m'),
     minSamples: samples(1),
   })

@@ -219,6 +219,22 @@ describe('threshold', () => {
   });
 });
 
+test('a threshold that names what does not exist is refused, as traffic is', async () => {
+  const threshold = { strategy: 'threshold', measure: 'usage.requests', above: 100 } as const;
+  const apply = (selection: Spec, revisions = ['v1', 'v2']) =>
+    harness.apply({ revisions: revisions.map(named), selection });
+  await expect(apply({ ...threshold, to: 'v3', otherwise: 'v4' })).rejects.toMatchObject({
+    code: 'invalid',
+    problems: [
+      { key: 'spec.selection.to', value: '"v3"', expected: 'one of v1, v2' },
+      { key: 'spec.selection.otherwise', value: '"v4"', expected: 'one of v1, v2' },
+    ],
+  });
+  await apply({ ...threshold, to: 'v3', otherwise: 'v2' }, ['v1', 'v2', 'v3']);
+  // It is there, though the file does not say so any more.
+  await apply({ ...threshold, above: 200, to: 'v3' }, ['v1', 'v2']);
+});
+
 describe('dataDriven', () => {
   const age = (center: number) =>
     tell(undefined, center, { name: 'age', count: 1, at: harness.clock.now() });

@@ -1,4 +1,4 @@
-import type { ModelDocument, RevisionSpec, TrafficTarget } from '#domain/model.ts';
+import type { ModelDocument, ModelSpec, RevisionSpec, TrafficTarget } from '#domain/model.ts';
 import { hostLabel, modelKey } from '#domain/names.ts';
 import type { ArtifactRef } from '#domain/records.ts';
 import { Fault, formatProblem, type Problem } from '#lib/fault.ts';
@@ -39,24 +39,26 @@ export function checkLabels(
   }
 }
 
-/** Rows, or a shadow, that name what does not exist. */
-export function checkTraffic(
-  rows: readonly Row[],
+/** Rows, a shadow, or a threshold that name what does not exist. */
+export function checkNamed(
+  { traffic = [], shadow, selection }: Pick<ModelSpec, 'traffic' | 'shadow' | 'selection'>,
   names: ReadonlySet<string>,
-  shadow?: { readonly revision: string },
 ): void {
   const known = [...names].sort();
   const expected = known.length === 0 ? 'a revision, of which there is none' : oneOf(known);
+  const threshold = selection?.strategy === 'threshold' ? selection : undefined;
   const named = [
-    ...rows.map(({ revision }, index) => ({ key: `spec.traffic[${index}].revision`, revision })),
-    { key: 'spec.shadow.revision', revision: shadow?.revision },
+    ...traffic.map(({ revision }, index) => ({ key: `traffic[${index}].revision`, revision })),
+    { key: 'shadow.revision', revision: shadow?.revision },
+    { key: 'selection.to', revision: threshold?.to },
+    { key: 'selection.otherwise', revision: threshold?.otherwise },
   ];
   const problems = named.flatMap(({ key, revision }) =>
     revision === undefined || names.has(revision)
       ? []
-      : [{ key, value: JSON.stringify(revision), expected }],
+      : [{ key: `spec.${key}`, value: JSON.stringify(revision), expected }],
   );
-  refuse(problems, 'traffic or shadow names revisions that do not exist');
+  refuse(problems, 'revisions are named that do not exist');
 }
 
 /** The stored content that a document's sources name. */

@@ -14,7 +14,7 @@ import { type Catalog, type ModelEntry, heldKey, makeSplitWrite } from '../recor
 import {
   checkLabels,
   checkMatch,
-  checkTraffic,
+  checkNamed,
   requireModel,
   resolveSources,
 } from '../records/checks.ts';
@@ -60,9 +60,8 @@ export function createModelUseCases(options: ModelOptions): ModelUseCases {
     checkFirst(before, parsed.spec.revision ?? parsed.spec.revisions?.[0]);
     const now = clock.now();
     const plan = planApply(before, { input, parsed, artifacts: found, actor, now });
-    const rows = parsed.spec.traffic ?? [];
-    checkLabels(catalog, namespace, name, rows);
-    checkTraffic(rows, namesOf(before, plan), parsed.spec.shadow);
+    checkLabels(catalog, namespace, name, parsed.spec.traffic ?? []);
+    checkNamed(parsed.spec, namesOf(before, plan));
     const changed = plan.documentChanged || plan.created.length + plan.retried.length > 0;
     if (changed) await save(key, before, plan, actor);
     const outcome = before ? (changed ? 'changed' : 'unchanged') : 'created';
@@ -184,7 +183,7 @@ export function createModelUseCases(options: ModelOptions): ModelUseCases {
         checkMatch(`model ${entry.key}`, entry.stored.version, ifMatch);
         checkOwner(entry, actor);
         checkLabels(catalog, namespace, model, rows);
-        checkTraffic(rows, new Set(entry.revisions.keys()));
+        checkNamed({ traffic: rows }, new Set(entry.revisions.keys()));
         await setTraffic(actor, entry, rows);
         return viewOf(namespace, model);
       });

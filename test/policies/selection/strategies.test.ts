@@ -178,15 +178,16 @@ describe('threshold', () => {
     expect([choice.reason, choice.revision]).toEqual([reason, revision]);
   });
 
-  test('one that cannot serve is not chosen', () => {
-    const { candidates } = serves('v1');
-    const seen = {
-      candidates: candidates.filter(({ revision }) => revision !== 'v2'),
-      score: at(101),
-    };
-    expect(choose(above, seen)).toEqual({
+  test.each([
+    ['it is not ready', [{ isReady: false }]],
+    ['there is no such revision', []],
+  ])('one that cannot serve is not chosen: %s', (fault, v2) => {
+    const candidates = serves('v1').candidates.flatMap((one) =>
+      one.revision === 'v2' ? v2.map((part) => ({ ...one, ...part })) : [one],
+    );
+    expect(choose(above, { candidates, score: at(101) })).toEqual({
       reason: 'none',
-      why: 'usage.requests is 101 (5 samples), above 100, but v2 cannot serve: it is not ready',
+      why: `usage.requests is 101 (5 samples), above 100, but v2 cannot serve: ${fault}`,
     });
   });
 
