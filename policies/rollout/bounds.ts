@@ -1,13 +1,16 @@
 import { latencyBucket } from '#domain/latency.ts';
-import type { Outcomes, RolloutMemory, RolloutMetric } from '#domain/rollout.ts';
+import {
+  NO_OUTCOMES,
+  type Outcomes,
+  type RolloutMemory,
+  type RolloutMetric,
+} from '#domain/rollout.ts';
 import { formatDuration } from '#domain/units.ts';
 import { addSpread, NO_SPREAD, type Values, weighMean } from './difference.ts';
 import { describeMean, isBinary, lackOf, type Measures, nameOf, type Verdict } from './judge.ts';
-import { countAbove, countOf, type LatencyMetric } from './latencies.ts';
+import { countAbove, countOf, describePercentile, type LatencyMetric } from './latencies.ts';
 import { weighOdds } from './odds.ts';
 import { describeShare, formatShare } from './share.ts';
-
-const NO_OUTCOMES: Outcomes = { ok: 0, failed: 0, latency: [] };
 
 /** How sure it is that the canary keeps what the metric bounds, whatever the stable one does; none without a bound. */
 export function judgeBound(
@@ -46,11 +49,12 @@ function judgeLatency(metric: LatencyMetric, bound: number, { latency }: Outcome
   const slow = countAbove(latency, latencyBucket(bound));
   const count = countOf(latency);
   const limit = formatDuration(bound);
+  const share = `${describeShare({ sum: slow, count })} took longer than ${limit}`;
   return {
     ...weighOdds(slow, count, 1 - metric.percentile / 100),
     isMeasured: false,
     name: nameOf(metric),
-    text: `${describeShare({ sum: slow, count })} took longer than ${limit}`,
+    text: count === 0 ? share : `${describePercentile(latency, metric.percentile)} (${share})`,
     fault: `above ${limit}`,
     margin: `above ${limit}`,
   };

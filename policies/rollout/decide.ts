@@ -1,10 +1,15 @@
 import { addPairs } from '#domain/latency.ts';
-import type { Outcomes, RolloutMemory, RolloutSpec } from '#domain/rollout.ts';
+import {
+  NO_OUTCOMES,
+  type Outcomes,
+  type RolloutMemory,
+  type RolloutSpec,
+} from '#domain/rollout.ts';
 import { formatDuration } from '#domain/units.ts';
 import { judgeBound } from './bounds.ts';
 import { addCosts, NO_COST, type Sizes } from './cost.ts';
 import { judge, type Measures, type Verdict } from './judge.ts';
-import { addLatencies, NO_LATENCIES } from './latencies.ts';
+import { addLatencies, countOf, LEAST_SEEN, NO_LATENCIES } from './latencies.ts';
 import { addReading, findEvidence, isQuery, type QueryReading, queryOf } from './queries.ts';
 import { addShares, NO_SHARES, valuesOf } from './share.ts';
 
@@ -95,9 +100,7 @@ export function decideRollout(
     const why = `${reason}: ${worse.text}; ${describeEvidence(worse.worse, verdicts.length)}`;
     return { decision: { kind: 'rollBack', reason }, memory: learned, why };
   }
-  const isTriedOut = spec.strategy === 'blueGreen' && learned.step === 0;
-  const needed = isTriedOut ? verdicts.filter(({ isMeasured }) => isMeasured) : verdicts;
-  const held = findHold(spec, learned, needed, now, isTriedOut);
+  const held = findHold(spec, learned, verdicts, now);
   if (held)
     return { decision: { kind: 'hold', reason: held.reason }, memory: learned, why: held.why };
   if (seen.paused) {
@@ -124,9 +127,9 @@ function goOn(
   return { decision: { kind: 'advance', percent }, memory: next, why: seen };
 }
 
-/** All requests go to it already, and the old one tells nothing more: to be sure that it is not worse may take for ever. */
-function isSwitched({ strategy }: RolloutSpec, { step }: RolloutMemory): boolean {
-  return strategy === 'blueGreen' && step > 0;
+interface Hold {
+  readonly reason: string;
+  readonly why: string;
 }
 
 function findHold(
@@ -134,28 +137,60 @@ function findHold(
   memory: RolloutMemory,
   verdicts: readonly Verdict[],
   now: number,
-  isTriedOut: boolean,
-): { reason: string; why: string } | undefined {
+): Hold | undefined {
   const left = memory.stepAt + spec.interval - now;
   if (left > 0) {
     return { reason: 'interval', why: `a step takes ${formatDuration(spec.interval)} at least` };
   }
-  const counts = spec.metrics.some((metric) => metric.metric !== 'custom' && !isQuery(metric));
-  if (counts && !isTriedOut && memory.requests < spec.minSamples) {
-    const why = `${memory.requests} of at least ${spec.minSamples} warm requests in this step`;
-    return { reason: 'few requests', why };
-  }
-  if (isSwitched(spec, memory)) return findDoubt(verdicts);
+  if (spec.strategy === 'canary') return findFew(spec, memory) ?? findUnsure(verdicts);
+  const few = findFewBefore(spec, memory);
+  if (few) return few;
+  // Until the switch nobody has to ask it.
+  if (memory.step === 0) return findUnsure(verdicts.filter(({ isMeasured }) => isMeasured));
+  return findFew(spec, memory) ?? findDoubt(verdicts);
+}
+
+/** Whatever it is judged by, what has answered nobody is not known. */
+function findFew({ minSamples }: RolloutSpec, { requests }: RolloutMemory): Hold | undefined {
+  if (requests >= minSamples) return undefined;
+  const why = `${requests} of at least ${minSamples} warm requests in this step`;
+  return { reason: 'few requests', why };
+}
+
+/** blueGreen: after the switch the old one tells nothing more, so there must be enough of it to compare with. */
+function findFewBefore(
+  { metrics, minSamples }: RolloutSpec,
+  { before = NO_OUTCOMES }: RolloutMemory,
+): Hold | undefined {
+  const judged = new Set<string>(metrics.map(({ metric }) => metric));
+  const isTimed = judged.has('latency') || judged.has('cost');
+  if (!isTimed && !judged.has('success')) return undefined;
+  const needed = judged.has('latency') ? Math.max(minSamples, LEAST_SEEN) : minSamples;
+  const count = isTimed ? countOf(before.latency) : before.ok + before.failed;
+  if (count >= needed) return undefined;
+  const why = `${count} of at least ${needed} warm requests of the old one before the switch, to compare it with`;
+  return { reason: 'few requests before', why };
+}
+
+function findUnsure(verdicts: readonly Verdict[]): Hold | undefined {
   const unsure = verdicts.find((verdict) => !isFine(verdict));
-  if (!unsure) return undefined;
-  const { name, text, margin, fine, lack } = unsure;
+  return unsure && makeUnsure(unsure);
+}
+
+function makeUnsure({ name, text, margin, fine, lack }: Verdict): Hold {
   const lacks = lack === undefined ? '' : `, ${lack}`;
   const why = `not sure yet that ${name} is not ${margin}: ${text}${lacks}; ${describeEvidence(fine, 1)}`;
   return { reason: `unsure of ${name}`, why };
 }
 
-/** Once promoted it does not go back by itself: that waits while what was seen speaks rather for its being worse. */
-function findDoubt(verdicts: readonly Verdict[]): { reason: string; why: string } | undefined {
+/**
+ * All requests go to it already, and the old one tells nothing more: to be sure that it is not worse may take for ever. Once
+ * promoted it does not go back by itself: that waits for what each metric needs, and while what was seen speaks rather
+ * for its being worse.
+ */
+function findDoubt(verdicts: readonly Verdict[]): Hold | undefined {
+  const unknown = verdicts.find((verdict) => verdict.lack !== undefined && !isSure(verdict));
+  if (unknown) return makeUnsure(unknown);
   const doubted = verdicts.find((verdict) => verdict.worse >= Math.log(DOUBT) && !isFine(verdict));
   if (!doubted) return undefined;
   const { name, fault, text, worse } = doubted;
@@ -168,8 +203,12 @@ function isWorse(verdict: Verdict, metrics: number): boolean {
   return verdict.worse >= Math.log(metrics / ERROR) && verdict.fine < Math.log(1 / ERROR);
 }
 
-function isFine({ fine, lack }: Verdict): boolean {
-  return lack === undefined && fine >= Math.log(1 / ERROR);
+function isFine(verdict: Verdict): boolean {
+  return verdict.lack === undefined && isSure(verdict);
+}
+
+function isSure({ fine }: Verdict): boolean {
+  return fine >= Math.log(1 / ERROR);
 }
 
 function describeEvidence(log: number, metrics: number): string {
@@ -179,7 +218,7 @@ function describeEvidence(log: number, metrics: number): string {
 }
 
 function learn(spec: RolloutSpec, seen: RolloutSeen, memory: RolloutMemory): RolloutMemory {
-  const requests = memory.requests + seen.canary.ok + seen.canary.failed;
+  const requests = memory.requests + countRequests(spec, seen.canary);
   if (spec.strategy === 'canary') {
     const after = addOutcomes(memory.after, seen.canary);
     return { ...compare(spec, seen, memory), after, requests };
@@ -192,6 +231,11 @@ function learn(spec: RolloutSpec, seen: RolloutSeen, memory: RolloutMemory): Rol
   const both = { ...seen, stable: addOutcomes(memory.before, seen.stable), canary: after };
   const { success: _, cost: __, ...rest } = memory;
   return { ...compare(spec, both, { ...rest, latency: {} }), after, requests };
+}
+
+/** Where nobody judges whether they succeed, those that fail are no answers. */
+function countRequests({ metrics }: RolloutSpec, { ok, failed }: Outcomes): number {
+  return metrics.some(({ metric }) => metric === 'success') ? ok + failed : ok;
 }
 
 /** Each look is a pair of values, whatever became of the requests. */
@@ -231,10 +275,10 @@ function compare(
   return { ...memory, success, latency, cost };
 }
 
-function addOutcomes(before: Outcomes | undefined, more: Outcomes): Outcomes {
+function addOutcomes(before: Outcomes = NO_OUTCOMES, more: Outcomes): Outcomes {
   return {
-    ok: (before?.ok ?? 0) + more.ok,
-    failed: (before?.failed ?? 0) + more.failed,
-    latency: addPairs(before?.latency ?? [], more.latency),
+    ok: before.ok + more.ok,
+    failed: before.failed + more.failed,
+    latency: addPairs(before.latency, more.latency),
   };
 }

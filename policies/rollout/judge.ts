@@ -1,8 +1,8 @@
-import type {
-  LatencyEvidence,
-  QueryEvidence,
-  RolloutMemory,
-  RolloutMetric,
+import {
+  NO_OUTCOMES,
+  type QueryEvidence,
+  type RolloutMemory,
+  type RolloutMetric,
 } from '#domain/rollout.ts';
 import {
   addStratum,
@@ -54,7 +54,7 @@ export type Measures = ReadonlyMap<string, readonly Stratum[]>;
 
 export function judge(
   metric: RolloutMetric,
-  memory: Pick<RolloutMemory, 'success' | 'latency' | 'cost' | 'queries'>,
+  memory: Pick<RolloutMemory, 'success' | 'latency' | 'cost' | 'queries' | 'after'>,
   measures: Measures,
   minSamples: number,
 ): Verdict {
@@ -62,7 +62,7 @@ export function judge(
     case 'success':
       return judgeSuccess(metric.margin, memory.success ?? NO_SHARES);
     case 'latency':
-      return judgeLatency(metric, memory.latency[metric.percentile] ?? NO_LATENCIES);
+      return judgeLatency(metric, memory);
     case 'cost':
       return judgeCost(metric, memory.cost ?? NO_COST, minSamples);
     case 'prometheus':
@@ -90,11 +90,15 @@ function judgeSuccess(margin: number, evidence: NonNullable<RolloutMemory['succe
   };
 }
 
-function judgeLatency(metric: LatencyMetric, evidence: LatencyEvidence): Verdict {
+function judgeLatency(
+  metric: LatencyMetric,
+  { latency, after = NO_OUTCOMES }: Pick<RolloutMemory, 'latency' | 'after'>,
+): Verdict {
+  const evidence = latency[metric.percentile] ?? NO_LATENCIES;
   return {
     ...weighLatencies(evidence),
     name: nameOf(metric),
-    text: describeLatencies(evidence),
+    text: describeLatencies(evidence, after.latency, metric.percentile),
     fault: 'worse',
     margin: `slower by the factor ${metric.ratio}`,
     isMeasured: false,

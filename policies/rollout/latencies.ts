@@ -18,7 +18,7 @@ export const NO_LATENCIES: LatencyEvidence = {
 };
 
 /** A percentile of fewer is none. */
-const LEAST_SEEN = 100;
+export const LEAST_SEEN = 100;
 /** Bounds of buckets are not exact in binary. */
 const ROUNDING = 1e-6;
 
@@ -66,13 +66,29 @@ export function weighLatencies({ worse, fine }: LatencyEvidence): { worse: numbe
   return { worse: logEvidence(worse), fine: logEvidence(fine) };
 }
 
-/** `13 % of 1204 took longer than 110ms, against 5 % of 8310`. */
-export function describeLatencies(evidence: LatencyEvidence): string {
-  const { seen, limit, stable, canary } = evidence;
+/**
+ * `132ms against 104ms (13 % of 1204 took longer than 110ms, against 5 % of 8310)`: the percentiles of both, and what they are
+ * judged by.
+ *
+ * @param ofCanary its times, as long as there is evidence.
+ */
+export function describeLatencies(
+  { seen, limit, stable, canary }: LatencyEvidence,
+  ofCanary: Pairs,
+  percentile: number,
+): string {
   if (countOf(seen) < LEAST_SEEN)
     return `${countOf(seen)} of ${LEAST_SEEN} that a percentile needs`;
   const shown = formatDuration(latencyBound(limit));
-  return `${describeSlow(canary)} took longer than ${shown}, against ${describeSlow(stable)}`;
+  const shares = `${describeSlow(canary)} took longer than ${shown}, against ${describeSlow(stable)}`;
+  if (countOf(ofCanary) === 0) return shares;
+  const percentiles = [ofCanary, seen].map((pairs) => describePercentile(pairs, percentile));
+  return `${percentiles.join(' against ')} (${shares})`;
+}
+
+/** `132ms`, of some at least. */
+export function describePercentile(pairs: Pairs, percentile: number): string {
+  return formatDuration(latencyBound(percentileOf(pairs, percentile / 100)));
 }
 
 function describeSlow({ ok, failed }: LatencyEvidence['stable']): string {

@@ -141,7 +141,7 @@ export const rollout = z
       .meta({ description: 'How often it is looked at, and the least time that a step takes.' }),
     minSamples: z.int().min(1).max(1_000_000).default(100).meta({
       description:
-        'Of each measure at least so many; where success, latency or cost is judged, warm requests of each step, too.',
+        'Of each measure at least so many, and of warm requests that the new one answers in each step; those that fail count where success is judged. blueGreen: before the switch so many of the old one, where success, latency (at least 100) or cost is judged.',
     }),
     metrics: metrics.prefault([{ metric: 'success' }, { metric: 'latency' }]).meta({
       description: 'What it is judged by, against the stable revision in the same time.',
@@ -216,6 +216,7 @@ export type DifferenceEvidence = z.output<typeof difference>;
 const outcomes = z.strictObject({ ok: count, failed: count, latency: latencies });
 /** What became of requests, cold ones apart. */
 export type Outcomes = z.output<typeof outcomes>;
+export const NO_OUTCOMES: Outcomes = { ok: 0, failed: 0, latency: [] };
 
 const latencyEvidence = z.strictObject({
   worse: bets,
@@ -255,7 +256,7 @@ export type QueryEvidence = z.output<typeof queryEvidence>;
 const memory = z.strictObject({
   step: z.int().nonnegative(),
   stepAt: time,
-  /** Of the canary, in this step. */
+  /** Of the canary, in this step; those that fail only where success is judged. */
   requests: count,
   success: z.strictObject({ worse: bets, difference }).optional(),
   /** By percentile. */

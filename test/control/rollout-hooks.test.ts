@@ -170,6 +170,7 @@ test.each([
   teardown(() => fetched.mockRestore());
   const view = async () => await harness.control.useCases.getRollout(ADMIN, 'default', 'm');
   await until('it has ended', async () => {
+    harness.load({ revision: 'default/m/v2', arrivals: 9, ok: 9 });
     await harness.pass(1);
     // The clock of the test does not run ahead of what is asked over a real socket.
     await Promise.allSettled(fetched.mock.results.map(({ value: asked }) => asked));

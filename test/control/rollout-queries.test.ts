@@ -15,11 +15,14 @@ const teardown = useTeardown();
 const asked: string[] = [];
 /** What Prometheus says of a revision; undefined: nothing. */
 let errorsOf: (revision: string) => string | undefined;
+/** Revisions that answer their callers. */
+let answering: readonly string[];
 let harness: Harness;
 const fetched = vi.spyOn(globalThis, 'fetch');
 
 beforeEach(async () => {
   asked.length = 0;
+  answering = ['v1', 'v2'];
   const answer: RequestListener = (request, response) => {
     const query = new URL(request.url ?? '', 'http://localhost').searchParams.get('query') ?? '';
     asked.push(query);
@@ -53,6 +56,7 @@ const view = async () => await harness.control.useCases.getRollout(ADMIN, 'defau
 
 /** The clock of the tests does not run ahead of what is asked over a real socket. */
 async function second(): Promise<void> {
+  for (const name of answering) harness.load({ revision: `default/m/${name}`, arrivals: 9, ok: 9 });
   await harness.pass(1);
   await Promise.allSettled(fetched.mock.results.map(({ value }) => value));
 }
@@ -81,6 +85,15 @@ test('one that is no worse is promoted', async () => {
   await begin();
   await passes('it has ended', ({ phase }) => phase !== 'Running');
   expect((await view()).phase).toBe('Promoted');
+});
+
+test('one that answers nobody is not promoted, whatever is said of it', async () => {
+  errorsOf = () => '1';
+  answering = ['v1'];
+  await begin();
+  await passes('it is said', ({ why }) => why === '0 of at least 100 warm requests in this step');
+  for (let count = 0; count < 200; count++) await second();
+  expect(await view()).toMatchObject({ phase: 'Running', percent: 50 });
 });
 
 test('what has no value for one of them is never zero: it stays, and says so', async () => {

@@ -443,7 +443,9 @@ test('a slower one is rolled back', async () => {
   report('v2', { ok: 100, latency: [20, 40, 30, 20, 40, 40] });
   await harness.pass(2);
   expect(shares()).toEqual({ v1: 100 });
-  expect((await view()).why).toContain('latency p95 is worse: 40 % of 100 took longer than');
+  expect((await view()).why).toContain(
+    'latency p95 is worse: 45ms against 17ms (40 % of 100 took longer than 17ms, against 4 % of 1000); ',
+  );
 });
 
 test('one that is as quick with three times the memory is rolled back by its cost', async () => {
@@ -481,6 +483,22 @@ describe('blue-green', () => {
     await interval({ v2: [500, 1] });
     expect(shares()).toEqual({ v2: 100 });
     expect(await view()).toMatchObject({ phase: 'Promoted' });
+  });
+
+  test('nobody asks the old one: it stays, and people may say otherwise', async () => {
+    for (let count = 0; count < 5; count++) await interval({ v2: [100, 0] });
+    expect(shares()).toEqual({ v1: 100, v2: 0 });
+    expect((await view()).why).toBe(
+      '0 of at least 20 warm requests of the old one before the switch, to compare it with',
+    );
+    await act('skip');
+    expect(shares()).toEqual({ v1: 0, v2: 100 });
+    // All that came failed, and still there is nothing to compare it with.
+    for (let count = 0; count < 5; count++) await interval({ v2: [0, 100] });
+    expect(shares()).toEqual({ v1: 0, v2: 100 });
+    expect(await view()).toMatchObject({ phase: 'Running' });
+    await act('abort');
+    expect(shares()).toEqual({ v1: 100 });
   });
 
   test('back at once if it does worse than the old one did before', async () => {

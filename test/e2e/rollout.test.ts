@@ -44,7 +44,7 @@ spec:
   rollout:
     steps: [25, 50]
     interval: 1s
-    minSamples: 100
+    minSamples: 20
     metrics: [{ metric: custom, measure: accuracy, margin: 0.05 }]
 `;
   await writeFile(join(folder, 'model.yaml'), model);

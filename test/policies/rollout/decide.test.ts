@@ -3,6 +3,7 @@ import { latencyBucket } from '#domain/latency.ts';
 import { type Outcomes, rollout } from '#domain/rollout.ts';
 import {
   beginRollout,
+  beginStep,
   decideRollout,
   type RolloutSeen,
   stepsOf,
@@ -157,6 +158,16 @@ describe('latency', () => {
     expect(look(LATENCY, both).decision.kind).toBe(kind);
   });
 
+  test('the percentiles of both are told, over all looks, beside the shares', () => {
+    const written = rollout.parse(LATENCY);
+    const first = look(LATENCY, seen({ stable: spread(1, 200), canary: spread(1, 5) }));
+    const slower = seen({ stable: spread(1, 200), canary: spread(2, 45) });
+    const { why } = decideRollout(written, slower, first.memory, NOW + 2 * MINUTE);
+    expect(why).toMatch(
+      /^latency p90 is worse: 1[78]\dms against 8\dms \(\d\d(\.\d)? % of 500 took longer than 8\dms, against 10 % of 4000\); /,
+    );
+  });
+
   test('where the percentile is was known before, or is taken from now', () => {
     const both = seen({ stable: spread(1, 200), canary: spread(1, 50) });
     const first = look(LATENCY, both);
@@ -180,9 +191,9 @@ describe('measures', () => {
     sumSquares: (mean * mean + deviation * deviation) * count,
   });
   const shares = (good: number, count: number): Values => ({ count, sum: good, sumSquares: good });
-  const measured = (stable: Values, canary: Values): RolloutSeen => {
+  const measured = (stable: Values, canary: Values, answers = outcomes(100)): RolloutSeen => {
     const strata: Stratum[] = [{ stable, canary }];
-    return seen({ measures: new Map([['score', strata]]) });
+    return seen({ canary: answers, measures: new Map([['score', strata]]) });
   };
   const spec = (goal: 'higher' | 'lower', margin: number) =>
     ({ metrics: [{ metric: 'custom', measure: 'score', goal, margin }] }) as const;
@@ -227,8 +238,21 @@ describe('measures', () => {
   });
 
   test('none at all: stays', () => {
-    const { decision } = look(spec('higher', 0.5), seen());
+    const { decision } = look(spec('higher', 0.5), seen({ canary: outcomes(100) }));
     expect(decision).toEqual({ kind: 'hold', reason: 'unsure of score' });
+  });
+
+  test.each([
+    ['nothing', NONE, 0],
+    ['too little', outcomes(99), 99],
+    ['with failures, which nobody judges', outcomes(99, 1000), 99],
+  ])('what has answered %s goes no further, however good', (_, answers, count) => {
+    const good = values(10, 4000);
+    const { decision, why } = look(spec('higher', 0.5), measured(good, good, answers));
+    expect(decision).toEqual({ kind: 'hold', reason: 'few requests' });
+    expect(why).toBe(`${count} of at least 100 warm requests in this step`);
+    const bad = measured(good, values(5, 4000), answers);
+    expect(look(spec('higher', 0.5), bad).decision.kind).toBe('rollBack');
   });
 });
 
@@ -236,10 +260,83 @@ describe('blue-green', () => {
   const BLUE_GREEN = { strategy: 'blueGreen', ...SUCCESS } as const;
   const spec = rollout.parse(BLUE_GREEN);
 
-  test('an interval to try it out, whatever goes to the other', () => {
-    expect(look(BLUE_GREEN, seen({ stable: outcomes(10) }), NOW + 1000).decision.kind).toBe('hold');
-    const { decision } = look(BLUE_GREEN, seen({ stable: outcomes(10) }));
+  test('an interval to try it out, whoever asks it', () => {
+    const enough = seen({ stable: outcomes(100) });
+    expect(look(BLUE_GREEN, enough, NOW + 1000).decision.kind).toBe('hold');
+    expect(look(BLUE_GREEN, enough).decision).toEqual({ kind: 'advance', percent: 100 });
+  });
+
+  const success = { metric: 'success' } as const;
+  const latency = { metric: 'latency' } as const;
+  const cost = { metric: 'cost' } as const;
+  test.each([
+    ['success', [success], 100, outcomes(60, 39), 99, outcomes(60, 40)],
+    ['success, fewer', [success], 20, outcomes(19), 19, outcomes(20)],
+    // A percentile of fewer is none.
+    ['latency', [latency], 20, outcomes(99, 50, 30), 99, outcomes(100, 0, 30)],
+    ['latency, more', [success, latency], 200, outcomes(199, 50, 30), 199, outcomes(200, 0, 30)],
+    ['cost', [cost], 20, outcomes(19, 50, 30), 19, outcomes(20, 0, 30)],
+  ] as const)(
+    '%s: no switch without enough to compare with',
+    (_, metrics, minSamples, few, count, enough) => {
+      const written: Written = { strategy: 'blueGreen', minSamples, metrics: [...metrics] };
+      const { decision, why, memory } = look(written, seen({ stable: few }));
+      const needed = metrics.some(({ metric }) => metric === 'latency')
+        ? Math.max(100, minSamples)
+        : minSamples;
+      expect(decision).toEqual({ kind: 'hold', reason: 'few requests before' });
+      expect(why).toBe(
+        `${count} of at least ${needed} warm requests of the old one before the switch, to compare it with`,
+      );
+      expect(look(written, seen({ stable: enough })).decision.kind).toBe('advance');
+      // Enough over two looks.
+      const more = seen({ stable: outcomes(1, 0, 30) });
+      const next = decideRollout(rollout.parse(written), more, memory, NOW + 2 * MINUTE);
+      expect(next.decision.kind).toBe('advance');
+    },
+  );
+
+  test('switched by hand, with nothing to compare with: whatever it does is no reason to go on', () => {
+    const skipped = beginStep(spec, beginRollout(NOW), NOW);
+    for (const canary of [outcomes(0, 5000), outcomes(5000)]) {
+      const { decision } = decideRollout(spec, seen({ canary }), skipped, NOW + MINUTE);
+      expect(decision).toEqual({ kind: 'hold', reason: 'few requests before' });
+    }
+  });
+
+  test('judged by measures alone: nobody has to have asked the old one, but the new one must have answered', () => {
+    const metric = { metric: 'custom', measure: 'score', margin: 0.1 } as const;
+    const written: Written = { strategy: 'blueGreen', metrics: [metric] };
+    const labels = { count: 200, sum: 190, sumSquares: 190 };
+    const measures = new Map([['score', [{ stable: labels, canary: labels }]]]);
+    const { decision, memory } = look(written, seen({ measures }));
     expect(decision).toEqual({ kind: 'advance', percent: 100 });
+    const later = (canary: Outcomes) =>
+      decideRollout(rollout.parse(written), seen({ measures, canary }), memory, NOW + 2 * MINUTE)
+        .decision;
+    expect(later(outcomes(99, 20))).toEqual({ kind: 'hold', reason: 'few requests' });
+    expect(later(outcomes(100))).toEqual({ kind: 'promote' });
+  });
+
+  test('cost that cannot be told after the switch: stays', () => {
+    const written: Written = { strategy: 'blueGreen', metrics: [cost] };
+    const { memory } = look(written, seen({ stable: outcomes(200, 0, 30) }));
+    const canary = outcomes(200, 0, 30);
+    const one = { memory: 1, concurrency: 1 };
+    const decide = (memoryOfCanary: number | undefined) => {
+      const sizes = { stable: one, canary: { ...one, memory: memoryOfCanary } };
+      return decideRollout(
+        rollout.parse(written),
+        seen({ canary, sizes }),
+        memory,
+        NOW + 2 * MINUTE,
+      );
+    };
+    expect(decide(undefined).decision).toEqual({ kind: 'hold', reason: 'unsure of cost' });
+    expect(decide(undefined).why).toContain(
+      'the memory of an instance of the canary is not measured',
+    );
+    expect(decide(1).decision).toEqual({ kind: 'promote' });
   });
 
   test('measures that are bad hold it back before the switch', () => {
@@ -275,16 +372,17 @@ describe('blue-green', () => {
   });
 
   test('after the switch: what rather seems worse waits, until it is sure or seems so no more', () => {
-    const switched = look(BLUE_GREEN, seen({ stable: outcomes(45) })).memory;
+    const few = rollout.parse({ ...BLUE_GREEN, minSamples: 45 });
+    const switched = look({ ...BLUE_GREEN, minSamples: 45 }, seen({ stable: outcomes(45) })).memory;
     const after = (ok: number, failed: number) =>
-      decideRollout(spec, seen({ canary: outcomes(ok, failed) }), switched, NOW + 2 * MINUTE);
+      decideRollout(few, seen({ canary: outcomes(ok, failed) }), switched, NOW + 2 * MINUTE);
     const doubted = after(187, 20);
     expect(doubted.decision).toEqual({ kind: 'hold', reason: 'doubt of success' });
     expect(doubted.why).toContain(
       'success may be worse: 90.3 % of 207 against 100 % of 45; evidence',
     );
     const next = (ok: number, failed: number) =>
-      decideRollout(spec, seen({ canary: outcomes(ok, failed) }), doubted.memory, NOW + 3 * MINUTE);
+      decideRollout(few, seen({ canary: outcomes(ok, failed) }), doubted.memory, NOW + 3 * MINUTE);
     expect(next(0, 1000).decision.kind).toBe('rollBack');
     expect(next(20_000, 0).decision.kind).toBe('promote');
     for (const failed of [0, 1, 2, 10]) expect(after(300, failed).decision.kind).toBe('promote');

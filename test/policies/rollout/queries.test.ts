@@ -128,14 +128,16 @@ describe('what is counted', () => {
 describe('a rollout', () => {
   const written = { metric: 'prometheus', query: QUERY, goal: 'lower', margin: 0.5 } as const;
   const none = { ok: 0, failed: 0, latency: [] };
+  const answered = { ...none, ok: 100 };
   const look = (
     found: QueryEvidence,
     said: QueryReading | undefined,
     more: Partial<typeof written> = {},
+    canary = answered,
   ) => {
     const spec = rollout.parse({ metrics: [{ ...written, ...more }], steps: [50] });
     const queries = said ? [said] : [];
-    const seen = { stable: none, canary: none, measures: new Map(), queries, paused: false };
+    const seen = { stable: none, canary, measures: new Map(), queries, paused: false };
     const memory = { ...beginRollout(0), queries: [found] };
     return decideRollout(spec, seen, memory, found.at + MINUTE);
   };
@@ -144,12 +146,17 @@ describe('a rollout', () => {
   const spread = (look: number) => (look % 5) / 10;
   const same = evidence(40, (at) => [1 + spread(at), 1 + spread(at * 3)]);
 
-  test('the same on both sides: promoted, without any requests', () => {
+  test('the same on both sides: promoted, whatever was asked of the other', () => {
     const { decision, why } = look(same, next(same, 1, 1));
     expect(decision).toEqual({ kind: 'promote' });
     expect(why).toMatch(
       /^prometheus sum\(rate\(errors\{revision="\$\{revision\}"\}\[…: 1\.\d+ against 1\.\d+, on the average of 41 looks$/,
     );
+  });
+
+  test('the same on both sides, and nobody was answered: stays', () => {
+    const { decision } = look(same, next(same, 1, 1), {}, none);
+    expect(decision).toEqual({ kind: 'hold', reason: 'few requests' });
   });
 
   test('worse: back', () => {
@@ -196,7 +203,7 @@ describe('a rollout', () => {
         query: url,
       };
       const queries = [{ ...next(found, 1, canary), query: url }];
-      const seen = { stable: none, canary: none, measures: new Map(), queries, paused: false };
+      const seen = { stable: none, canary: answered, measures: new Map(), queries, paused: false };
       const memory = { ...beginRollout(0), queries: [found] };
       return decideRollout(spec, seen, memory, found.at + MINUTE);
     };

@@ -93,9 +93,9 @@ export function successes(chance: (interval: number) => number): Side {
   };
 }
 
-/** What a query says in each interval: exponential around 1, plus so much. Errors look so. */
+/** What a query says in each interval: exponential around 1, plus so much. Errors look so. Requests are never short. */
 export function values(more: number): Side {
-  return (roll) => ({ outcomes: NONE, value: more - Math.log(1 - roll()) });
+  return (roll) => ({ outcomes: { ...NONE, ok: 100 }, value: more - Math.log(1 - roll()) });
 }
 
 /** Log-normal, as times of requests are, with a median of 50 ms times the factor and σ = 0.5. */
