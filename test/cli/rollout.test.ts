@@ -55,8 +55,15 @@ test('shown, and done what is asked for', async () => {
   expect((await world.run(['rollout', 'm', 'abort'])).stderr).toContain('has ended: Aborted');
   const why = await world.run(['why', 'm']);
   expect(why.stdout).toContain('aborted by local  (decided: stable v1, canary v2, percent 0)');
+  const late = await world.run(['rollout', 'm', 'promote']);
+  expect(late).toMatchObject({ status: 1, stdout: '' });
+  expect(late.stderr).toBe(
+    'rouse: the rollout of v2 has ended: Aborted; to have v2 serve all the same: npx rouse traffic m latest=100\n',
+  );
+
+  await apply('v3');
   const json = await world.run(['rollout', 'm', 'promote', '-o', 'json']);
-  expect(JSON.parse(json.stdout)).toMatchObject({ phase: 'Promoted', percent: 100, canary: 'v2' });
+  expect(JSON.parse(json.stdout)).toMatchObject({ phase: 'Promoted', percent: 100, canary: 'v3' });
 });
 
 test('what it cannot do', async () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { RevisionLoad } from '#bus/messages.ts';
 import type { ModelInput } from '#domain/model.ts';
+import { ROLLOUT_ACTIONS, type RolloutAction } from '#domain/rollout.ts';
 import { ADMIN, createHarness, deployed, type Harness, program, rest } from './harness.ts';
 
 let harness: Harness;
@@ -53,7 +54,7 @@ async function view() {
   return await harness.control.useCases.getRollout(ADMIN, 'default', 'm');
 }
 
-const act = async (action: 'pause' | 'resume' | 'skip' | 'abort' | 'promote') =>
+const act = async (action: RolloutAction) =>
   await harness.control.useCases.actOnRollout(ADMIN, 'default', 'm', action);
 
 const GOOD = { v1: [900, 2], v2: [100, 0] } as const;
@@ -278,19 +279,67 @@ describe('what people may do', () => {
     expect(shares()).toEqual({ v1: 100 });
   });
 
-  test('promote: all at once, also after a rollback', async () => {
-    await interval(BAD);
-    expect(shares()).toEqual({ v1: 100 });
+  test('promote: all at once', async () => {
     await act('promote');
     expect(shares()).toEqual({ v2: 100 });
     expect((await types()).at(-1)).toBe('RolloutPromoted');
   });
 
-  test('promote: not what is gone', async () => {
-    await interval(BAD);
+  const rollBack = () => interval(BAD);
+  const abort = () => act('abort');
+  const promote = () => act('promote');
+  test.each([
+    ['RolledBack', rollBack, { v1: 100 }],
+    ['Aborted', abort, { v1: 100 }],
+    ['Promoted', promote, { v2: 100 }],
+    [
+      'Ended',
+      () => harness.apply({ traffic: [{ revision: 'v1', percent: 100 }], rollout: CANARY }),
+      { v1: 100 },
+    ],
+  ])('what is %s takes no more actions, and it is said what does', async (phase, end, serving) => {
+    await end();
+    await rest();
+    expect(await view()).toMatchObject({ phase });
+    for (const action of ROLLOUT_ACTIONS) {
+      await expect(act(action), action).rejects.toMatchObject({
+        code: 'conflict',
+        message: `the rollout of v2 has ended: ${phase}${phase === 'Promoted' ? '' : '; to have v2 serve all the same: npx rouse traffic m latest=100'}`,
+      });
+    }
+    expect(shares()).toEqual(serving);
+    expect(await view()).toMatchObject({ phase });
+  });
+
+  test('after its end: traffic to the latest brings it in, again and again, and the next one is rolled out', async () => {
+    const latest = [{ latest: true as const, percent: 100 }];
+    await act('abort');
+    await harness.control.useCases.setTraffic(ADMIN, 'default', 'm', latest);
+    expect(shares()).toEqual({ v2: 100 });
+    await deployed(harness, { ...spec('v3'), traffic: latest });
+    expect(shares()).toEqual({ v2: 90, v3: 10 });
+    await act('abort');
+    // As it is written already.
+    await harness.control.useCases.setTraffic(ADMIN, 'default', 'm', latest);
+    expect(shares()).toEqual({ v3: 100 });
+    const told = await harness.events('TrafficChanged');
+    expect(told.map(({ why }) => why)).toEqual(Array(2).fill('latest=100, set by local'));
+    const { version } = await harness.control.useCases.getModel(ADMIN, 'default', 'm');
+    const again = await harness.control.useCases.setTraffic(ADMIN, 'default', 'm', latest);
+    expect(again.version).toBe(version);
+  });
+
+  test('after its end, when a later one is there: traffic by its name', async () => {
+    await act('abort');
+    const traffic = [{ revision: 'v1', percent: 100 }];
+    await deployed(harness, { ...spec('v3'), traffic });
+    await expect(act('promote')).rejects.toThrow(/traffic m v2=100$/);
+  });
+
+  test('after its end, when it has gone: nothing brings it in', async () => {
+    await act('abort');
     await harness.control.useCases.deleteRevision(ADMIN, 'default/m/v2');
-    await expect(act('promote')).rejects.toThrow('revision v2 of model default/m has gone');
-    expect(shares()).toEqual({ v1: 100 });
+    await expect(act('promote')).rejects.toThrow(/^the rollout of v2 has ended: Aborted$/);
     const revision = program({ name: 'v2', args: ['./mended'] });
     await deployed(harness, { revision, rollout: CANARY });
     expect(shares()).toEqual({ v1: 90, v2: 10 });

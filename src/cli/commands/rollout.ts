@@ -27,6 +27,7 @@ resume   go on
 skip     the next step now, whatever was seen
 abort    back to the revision that served before
 promote  all requests to the new one now, whatever was seen
+One that has ended takes none of these: \`${ROUSE} traffic\` says who serves.
 Example: ${ROUSE} rollout digits pause`,
     )
     .action(async (name: string, action: string, _options, command: Command) => {

@@ -19,6 +19,8 @@ export interface ApplyPlan {
   /** As it is stored. */
   readonly document: ModelInput;
   readonly documentChanged: boolean;
+  /** Who serves was said anew, also where the document says so already: what a part has set ends. */
+  readonly setsTraffic: boolean;
   readonly created: readonly RevisionRecord[];
   /** Failed before and asked for again with the same content: worth another try. */
   readonly retried: readonly RevisionRecord[];
@@ -51,7 +53,9 @@ export function planApply(before: ModelEntry | undefined, apply: ApplyInput): Ap
   }
   refuseTooMany(apply.parsed, records.length + created.length);
   const stored = before?.stored.value.document;
-  return { document, documentChanged: !isDeepStrictEqual(stored, document), created, retried };
+  const documentChanged = !isDeepStrictEqual(stored, document);
+  const setsTraffic = !isDeepStrictEqual(stored?.spec.traffic, document.spec.traffic);
+  return { document, documentChanged, setsTraffic, created, retried };
 }
 
 /**

@@ -34,7 +34,7 @@ export function makeModelEvents(change: {
   for (const { name } of plan.retried) {
     events.push(event('RevisionRetried', `tried again: applied by ${actor.id}`, name));
   }
-  if (before && keys.includes('spec.traffic')) {
+  if (before && plan.setsTraffic) {
     events.push(event('TrafficChanged', `${describeSplit(plan.document)}, set by ${actor.id}`));
   }
   if (waitingFor.length > 0) {

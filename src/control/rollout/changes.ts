@@ -2,7 +2,6 @@ import type { Actor, RevisionRecord } from '#domain/records.ts';
 import type { RolloutAction, RolloutPhase, RolloutRecord, RolloutSpec } from '#domain/rollout.ts';
 import { Fault } from '#lib/fault.ts';
 import { beginRollout, beginStep, type RolloutDecided, stepsOf } from '#policies/rollout/decide.ts';
-import { isOpen } from './split.ts';
 
 /** What a rollout becomes, and what is told of it; without a type nothing is. */
 export interface RolloutChange {
@@ -108,7 +107,7 @@ export function end(
   return { record, type: phase === 'Ended' ? 'RolloutEnded' : `Rollout${phase}`, why, actor };
 }
 
-/** What somebody wants. Throws Fault `conflict` when it cannot be done now. */
+/** What somebody wants of one that is open. Throws Fault `conflict` when it cannot be done now. */
 export function actOn(
   before: RolloutRecord,
   action: RolloutAction,
@@ -118,10 +117,9 @@ export function actOn(
 ): RolloutChange {
   const { phase, stable, canary } = before;
   const by = `by ${actor.id}`;
-  if (action === 'promote' && phase !== 'Promoted') {
+  if (action === 'promote') {
     return end(before, 'Promoted', `${canary} gets all requests, unjudged: promoted ${by}`, actor);
   }
-  if (!isOpen(before)) throw new Fault('conflict', `the rollout of ${canary} has ended: ${phase}`);
   if (action === 'abort') return end(before, 'Aborted', `back to ${stable}: aborted ${by}`, actor);
   if (action === 'skip') return skip(before, spec, actor, now);
   const wanted = action === 'pause' ? 'Paused' : 'Running';

@@ -7,6 +7,7 @@ import {
   type RolloutRecord,
   type RolloutSpec,
 } from '#domain/rollout.ts';
+import { ROUSE } from '#lib/command.ts';
 import { Fault, messageOf } from '#lib/fault.ts';
 import type { Log } from '#lib/log.ts';
 import { createLoop } from '#lib/loop.ts';
@@ -22,7 +23,7 @@ import { actOn, begin, carryOut, end, findPlace, ROLLOUT, type RolloutChange } f
 import type { OutcomeBook } from './outcomes.ts';
 import { gatherSeen } from './seen.ts';
 import { createSources, type SourceOptions } from './sources.ts';
-import { findNew, isOpen, makeSplit } from './split.ts';
+import { findNew, isOpen, latestOf, makeSplit } from './split.ts';
 import type { Turns } from '../records/turns.ts';
 
 /**
@@ -266,6 +267,7 @@ export async function createRollouts(
         const record = state.get(model);
         if (!record) throw new Fault('not_found', `model ${model} has had no rollout`);
         const { entry, spec } = requireSpec(catalog, model);
+        if (!isOpen(record)) throw makeEnded(entry, record);
         const change = actOn(record, action, spec, actor, clock.now());
         if (change.record.phase === 'Promoted') requireReady(entry, record.canary);
         await write(model, change);
@@ -298,6 +300,17 @@ function requireSpec(catalog: Catalog, model: string): { entry: ModelEntry; spec
   const spec = specOf(entry).rollout;
   if (!spec) throw new Fault('conflict', `model ${model} has no key rollout`);
   return { entry, spec };
+}
+
+/** It takes no more actions. */
+function makeEnded(entry: ModelEntry, { canary, phase }: RolloutRecord): Fault {
+  const ended = `the rollout of ${canary} has ended: ${phase}`;
+  const isServable = entry.revisions.get(canary)?.value.state === 'Ready';
+  if (phase === 'Promoted' || !isServable) return new Fault('conflict', ended);
+  // With a name nothing that comes later is rolled out.
+  const name = latestOf(entry)?.name === canary ? 'latest' : canary;
+  const way = `${ROUSE} traffic ${entry.name} ${name}=100`;
+  return new Fault('conflict', `${ended}; to have ${canary} serve all the same: ${way}`);
 }
 
 function requireReady({ key, revisions }: ModelEntry, name: string): RevisionRecord {

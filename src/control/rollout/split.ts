@@ -88,6 +88,6 @@ function isLaidDown(latest: RevisionRecord, { stored }: ModelEntry, split: Split
   return restoredAt >= latest.createdAt && split.targets.length === 1;
 }
 
-function latestOf(entry: ModelEntry): RevisionRecord | undefined {
+export function latestOf(entry: ModelEntry): RevisionRecord | undefined {
   return revisionsOf(entry).findLast(({ state }) => state === 'Ready');
 }

@@ -104,8 +104,8 @@ export function createModelUseCases(options: ModelOptions): ModelUseCases {
     const revisions = mergeRevisions(before, plan);
     const held = holdSplit(before, plan.document.spec.traffic, revisions);
     if (held) writes.push(held.write);
-    if (before && endsSplit(before, plan.document)) writes.push(makeSplitWrite(key, undefined));
-    const kept = before && keepServing(before, plan.document);
+    if (before && endsSplit(before, plan)) writes.push(makeSplitWrite(key, undefined));
+    const kept = before && keepServing(before, plan);
     if (kept) writes.push(kept);
     const waitingFor = held?.waitingFor ?? [];
     await journal.commit(writes, makeModelEvents({ key, before, plan, actor, now, waitingFor }));
@@ -118,13 +118,10 @@ export function createModelUseCases(options: ModelOptions): ModelUseCases {
   ): Promise<void> {
     const stored = entry.stored.value.document;
     const document: ModelInput = { ...stored, spec: { ...stored.spec, traffic: [...targets] } };
-    if (isDeepStrictEqual(document, stored)) return;
-    await save(
-      entry.key,
-      entry,
-      { document, documentChanged: true, created: [], retried: [] },
-      actor,
-    );
+    const documentChanged = !isDeepStrictEqual(document, stored);
+    if (!documentChanged && !entry.split) return;
+    const plan = { document, documentChanged, setsTraffic: true, created: [], retried: [] };
+    await save(entry.key, entry, plan, actor);
   }
 
   function viewOf(namespace: string, name: string): ModelView {
@@ -245,14 +242,12 @@ function holdSplit(
 }
 
 /** People's word counts: a split that they write ends what a part has set, and so does the end of its own key. */
-function endsSplit({ split, stored }: ModelEntry, { spec }: ModelInput): boolean {
-  if (!split) return false;
-  const isWritten = !isDeepStrictEqual(stored.value.document.spec.traffic, spec.traffic);
-  return isWritten || Reflect.get(spec, split.by) === undefined;
+function endsSplit({ split }: ModelEntry, { document, setsTraffic }: ApplyPlan): boolean {
+  return split !== undefined && (setsTraffic || Reflect.get(document.spec, split.by) === undefined);
 }
 
 /** With a selection what serves goes on, and what gets ready is a candidate and no more. */
-function keepServing(before: ModelEntry, { spec }: ModelInput): Write | undefined {
-  const isWritten = !isDeepStrictEqual(before.stored.value.document.spec.traffic, spec.traffic);
-  return spec.selection && !before.split && !isWritten ? makeKept(before) : undefined;
+function keepServing(before: ModelEntry, { document, setsTraffic }: ApplyPlan): Write | undefined {
+  const isKept = document.spec.selection && !before.split && !setsTraffic;
+  return isKept ? makeKept(before) : undefined;
 }
