@@ -16,10 +16,11 @@ export interface ReportBook {
   retried(): void;
   scored(scored: Scored): void;
   ran(ms: number): void;
-  /** The most frequent one of the reasons that are told apart. */
-  commonFailure(): string | undefined;
   report(rows: JobRows): Omit<JobReport, 'instanceSeconds'>;
 }
+
+/** Rows by the reason for which they failed. */
+export type Failures = Readonly<Record<string, number>>;
 
 export interface ReportMemory {
   seconds: number;
@@ -52,17 +53,16 @@ export function createReportBook(before: ReportMemory | undefined): ReportBook {
     retried: () => void memory.retries++,
     scored({ columns = [], failed }) {
       for (const column of columns) addValues(outputOf(memory, column.name), column);
-      for (const { reason } of failed) countFailures(memory, reason, 1);
+      for (const { reason } of failed) countFailures(memory.failures, reason, 1);
     },
     ran: (ms) => void (memory.seconds += ms / 1000),
-    commonFailure: () => sortFailures(memory).find(({ reason }) => reason !== OTHER)?.reason,
     report(rows) {
       const { seconds, requests, retries, sent, latencies, longest, outputs } = memory;
       const quantile = (share: number): number =>
         Math.min(longest, latencyQuantile(latencies, share) ?? 0);
       return {
         rows,
-        failures: sortFailures(memory),
+        failures: sortFailures(memory.failures),
         seconds,
         rowsPerSecond: seconds > 0 ? rows.done / seconds : 0,
         requests,
@@ -75,9 +75,28 @@ export function createReportBook(before: ReportMemory | undefined): ReportBook {
   };
 }
 
+/** The most frequent one of the reasons that are told apart. */
+export function commonFailure(failures: Failures): string | undefined {
+  return sortFailures(failures).find(({ reason }) => reason !== OTHER)?.reason;
+}
+
+/** Of what was done side by side: the most frequent ones are told apart, whoever of them was first. */
+export function addFailures(all: readonly Failures[]): Record<string, number> {
+  const sum: Record<string, number> = {};
+  for (const [reason, rows] of all.flatMap((failures) => Object.entries(failures))) {
+    sum[reason] = (sum[reason] ?? 0) + rows;
+  }
+  const told: Record<string, number> = {};
+  for (const { reason, rows } of sortFailures(sum)) countFailures(told, reason, rows);
+  return told;
+}
+
 /** Of all that was done side by side. */
 export function mergeMemories(memories: readonly ReportMemory[]): ReportMemory {
-  const merged = beginMemory();
+  const merged: ReportMemory = {
+    ...beginMemory(),
+    failures: addFailures(memories.map(({ failures }) => failures)),
+  };
   for (const memory of memories) {
     merged.seconds = Math.max(merged.seconds, memory.seconds);
     merged.requests += memory.requests;
@@ -87,9 +106,6 @@ export function mergeMemories(memories: readonly ReportMemory[]): ReportMemory {
       merged.latencies[bucket] = (merged.latencies[bucket] ?? 0) + count;
     }
     merged.longest = Math.max(merged.longest, memory.longest);
-    for (const [reason, rows] of Object.entries(memory.failures)) {
-      countFailures(merged, reason, rows);
-    }
     for (const output of memory.outputs) addOutput(outputOf(merged, output.name), output);
   }
   return merged;
@@ -108,13 +124,13 @@ function beginMemory(): ReportMemory {
   };
 }
 
-function sortFailures({ failures }: ReportMemory): JobReport['failures'] {
+function sortFailures(failures: Failures): JobReport['failures'] {
   return Object.entries(failures)
     .map(([reason, rows]) => ({ reason, rows }))
     .toSorted((a, b) => b.rows - a.rows);
 }
 
-function countFailures({ failures }: ReportMemory, reason: string, rows: number): void {
+function countFailures(failures: Record<string, number>, reason: string, rows: number): void {
   const isKnown = Object.hasOwn(failures, reason) || Object.keys(failures).length < MOST_REASONS;
   const name = isKnown ? reason : OTHER;
   failures[name] = (failures[name] ?? 0) + rows;

@@ -6,7 +6,7 @@ import { createLoop } from '#lib/loop.ts';
 import { openCheckpoint, type RowRange } from './checkpoint.ts';
 import { removeStrayParts } from './parts.ts';
 import { checkVersion, openPlan } from './plan.ts';
-import { createReportBook } from './report.ts';
+import { createReportBook, type Failures } from './report.ts';
 import { type ScoreParts, scoreRows } from './run.ts';
 import { readOrder, readSlots, shardFolder, writeStatus } from './shards/files.ts';
 import { slotsOfShard } from './shards/split.ts';
@@ -52,7 +52,7 @@ export async function runShard(folder: string, index: number, parts: ShardParts)
       rows: { done: range.past - range.first, failed },
       rowsPerSecond: 0,
       batchSize: 1,
-      ...withReason(book.commonFailure()),
+      failures: book.memory.failures,
       result: {
         parts: checkpoint.parts,
         columns: checkpoint.get('columns'),
@@ -86,7 +86,7 @@ function createReports(options: {
   let setSlots: ((slots: number) => void) | undefined;
   /** Not written yet. */
   let news: RunProgress | undefined;
-  let why: (() => string | undefined) | undefined;
+  let failures: Failures = {};
 
   async function step(): Promise<void> {
     const slots = await readSlots(folder);
@@ -95,7 +95,7 @@ function createReports(options: {
     const { rows, rowsPerSecond, batchSize } = news;
     news = undefined;
     const progress = { rows: ownRows(rows), rowsPerSecond, batchSize };
-    await writeStatus(folder, index, { ...progress, ...withReason(why?.()) });
+    await writeStatus(folder, index, { ...progress, failures });
   }
 
   /** Rows are numbered over the whole input. */
@@ -106,15 +106,11 @@ function createReports(options: {
   const loop = createLoop({ clock, everyMs: TICK_MS, step, onError });
   return {
     tell: (progress) => void (news = progress),
-    check: (_rows, _isAll, commonFailure) => void (why = commonFailure),
+    check: (_rows, _isAll, own) => void (failures = own),
     onSlots(set) {
       setSlots = set;
       loop.ask();
     },
     close: () => loop.close(),
   };
-}
-
-function withReason(reason: string | undefined): { reason?: string } {
-  return reason === undefined ? {} : { reason };
 }

@@ -10,7 +10,7 @@ import { checkFailed } from './limits.ts';
 import { createPace, type Pace } from './pace.ts';
 import { createParts, type Parts, removeStrayParts } from './parts.ts';
 import { checkFresh, checkUnchanged, checkVersion, openPlan, type Plan } from './plan.ts';
-import { createReportBook } from './report.ts';
+import { commonFailure, createReportBook, type Failures } from './report.ts';
 import { createScorer, type Scored } from './score.ts';
 import { createSender } from './sender.ts';
 import { runShards, type ShardsParts } from './shards/run-shards.ts';
@@ -74,7 +74,8 @@ async function scoreAll(order: RunOrder, checkpoint: Checkpoint, parts: JobParts
       ? await runShards(order, plan, checkpoint, parts)
       : await scoreRows(order, plan, checkpoint, {
           ...parts,
-          check: (rows, isAll, why) => checkFailed(plan.spec, rows, isAll, why),
+          check: (rows, isAll, failures) =>
+            checkFailed(plan.spec, rows, isAll, () => commonFailure(failures)),
         });
   } finally {
     await plan.source.close();
@@ -84,8 +85,8 @@ async function scoreAll(order: RunOrder, checkpoint: Checkpoint, parts: JobParts
 }
 
 export interface ScoreParts extends RunParts {
-  /** Throws when more have failed than may. `isAll`: there are no more. `why`: the most frequent reason. */
-  readonly check: (rows: JobRows, isAll: boolean, why: () => string | undefined) => void;
+  /** Throws when more have failed than may. `isAll`: there are no more. */
+  readonly check: (rows: JobRows, isAll: boolean, failures: Failures) => void;
 }
 
 /** Scores those rows, from the first that is in no part to before `past`, that are not on disk yet. */
@@ -147,7 +148,7 @@ async function scoreRest(
     written,
     pace,
     tell,
-    check: (rows, isAll) => check(rows, isAll, () => book.commonFailure()),
+    check: (rows, isAll) => check(rows, isAll, book.memory.failures),
     clock,
   });
   /** What was read and is not written yet, in order. */

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createReportBook, mergeMemories } from '#batch/runner/report.ts';
+import {
+  addFailures,
+  commonFailure,
+  createReportBook,
+  mergeMemories,
+} from '#batch/runner/report.ts';
 import type { Scored } from '#batch/runner/score.ts';
 
 const request = fc.record({
@@ -53,14 +58,22 @@ test('what several have seen adds up to what one would have seen', () => {
 
 test('of very many reasons, each of one row, one that was told is the common one', () => {
   const book = createReportBook(undefined);
-  expect(book.commonFailure()).toBeUndefined();
+  expect(commonFailure(book.memory.failures)).toBeUndefined();
   const reasons = Array.from({ length: 100 }, (_, row) => `no root of ${row}`);
   book.scored(makeScored({ values: [], reasons }));
-  expect(book.commonFailure()).toBe('no root of 0');
+  expect(commonFailure(book.memory.failures)).toBe('no root of 0');
   expect(book.report({ done: 100, failed: 100 }).failures[0]).toEqual({
     reason: 'other reasons',
     rows: 50,
   });
+});
+
+test('a reason that is frequent in a later shard is told apart, also where the first has very many', () => {
+  const many = Object.fromEntries(Array.from({ length: 50 }, (_, row) => [`no root of ${row}`, 1]));
+  const sum = addFailures([{ ...many, 'other reasons': 70 }, { 'too long': 20 }]);
+  expect(sum).toMatchObject({ 'too long': 20, 'no root of 0': 1 });
+  expect(commonFailure(sum)).toBe('too long');
+  expect(Object.values(sum).reduce((all, rows) => all + rows, 0)).toBe(140);
 });
 
 test('shards that run side by side take as long as the longest', () => {

@@ -63,7 +63,7 @@ async function say(
   index: number,
   all: number,
   failed: number,
-  more: Pick<ShardStatus, 'failure' | 'reason'> = {},
+  more: Pick<ShardStatus, 'failure' | 'failures'> = {},
 ): Promise<void> {
   await writeStatus(order.folder, index, {
     rows: { done: all, failed },
@@ -83,8 +83,22 @@ test('that none of the first rows of one shard can be scored says nothing of the
 });
 
 test('it ends when no shard can score a row', async () => {
-  await say(1, 150, 150, { reason: 'it is odd' });
-  await say(0, 1, 1, { reason: 'it is too long' });
+  await say(1, 150, 150, { failures: { 'it is odd': 150 } });
+  await say(0, 1, 1, { failures: { 'it is too long': 1 } });
   const message = 'none of the first 151 rows could be scored: it is odd';
+  expect(await end).toMatchObject({ message });
+});
+
+test('the reason that it tells is the most frequent one of all shards together', async () => {
+  await say(1, 110, 110, { failures: { 'it is odd': 60, 'it is too long': 50 } });
+  await say(0, 70, 70, { failures: { 'it is too long': 40, 'it is red': 30 } });
+  const message = 'none of the first 180 rows could be scored: it is too long';
+  expect(await end).toMatchObject({ message });
+});
+
+test('it ends with a reason also where the shard with most failed rows has told none', async () => {
+  await say(1, 150, 150);
+  await say(0, 1, 1, { failures: { 'it is too long': 1 } });
+  const message = 'none of the first 151 rows could be scored: it is too long';
   expect(await end).toMatchObject({ message });
 });

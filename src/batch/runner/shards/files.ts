@@ -5,7 +5,7 @@ import type { RunOrder } from '#domain/job-run.ts';
 import { causeOf, codeOf, Fault, type FaultCode, type Problem } from '#lib/fault.ts';
 import { moveInto, partialOf } from '../../rows/durable.ts';
 import type { OutputColumns, Part, RowRange } from '../checkpoint.ts';
-import type { ReportMemory } from '../report.ts';
+import type { Failures, ReportMemory } from '../report.ts';
 
 /**
  * What a job and its shards tell each other: files in the job's folder, which all of them reach. Each is written by one
@@ -27,8 +27,8 @@ export interface ShardStatus {
   readonly rows: JobRows;
   readonly rowsPerSecond: number;
   readonly batchSize: number;
-  /** The most frequent one of rows that have failed. */
-  readonly reason?: string;
+  /** Why its rows have failed. */
+  readonly failures?: Failures;
   /** Nothing will come of it. */
   readonly failure?: ShardFailure;
   /** All of its rows are on disk. */

@@ -9,7 +9,7 @@ import type { Written } from '../finish.ts';
 import { checkHopeless, checkMost } from '../limits.ts';
 import { formatHeads } from '../parts.ts';
 import type { Plan } from '../plan.ts';
-import { mergeMemories } from '../report.ts';
+import { addFailures, commonFailure, type Failures, mergeMemories } from '../report.ts';
 import {
   readStatus,
   shardFolder,
@@ -101,7 +101,7 @@ async function follow(
     const results = statuses.flatMap((status) => status?.result ?? []);
     const isAll = results.length === ranges.length;
     const progress = addUp(statuses, total);
-    const why = (): string | undefined => commonReason(statuses);
+    const why = (): string | undefined => commonFailure(failuresOf(statuses));
     // Until all have begun, it may be the rows of one range only.
     if (statuses.every(hasBegun)) checkHopeless(progress.rows, isAll, why);
     checkMost(spec, progress.rows, isAll, why);
@@ -120,10 +120,8 @@ function hasBegun(status: ShardStatus | undefined): boolean {
   return (status?.rows.done ?? 0) > 0;
 }
 
-/** That of the shard of which most rows have failed. */
-function commonReason(statuses: readonly (ShardStatus | undefined)[]): string | undefined {
-  const known = statuses.flatMap((status) => status ?? []);
-  return known.toSorted((a, b) => b.rows.failed - a.rows.failed)[0]?.reason;
+function failuresOf(statuses: readonly (ShardStatus | undefined)[]): Failures {
+  return addFailures(statuses.map((status) => status?.failures ?? {}));
 }
 
 function checkFailures(statuses: readonly (ShardStatus | undefined)[]): void {
