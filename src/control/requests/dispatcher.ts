@@ -6,6 +6,7 @@ import type { Pace } from '#policies/requests/pace.ts';
 import type { Outcome, RequestQueue, Taken } from '#store/requests/requests.ts';
 import { keepStoring } from './keep-storing.ts';
 import { createLaneRunner, type LaneRunner } from './lanes.ts';
+import { createRoom } from './room.ts';
 import type { Sender, Sent } from './send.ts';
 
 /**
@@ -13,6 +14,8 @@ import type { Sender, Sent } from './send.ts';
  * asynchronous, while the disk takes what has ended. Their bodies are in memory until they have ended.
  */
 const LIMITS = { perLane: 128, inAll: 256, bytes: 64 * 2 ** 20 };
+/** Of their answers, until they are stored: the others are not read on meanwhile. */
+const ANSWER_BYTES = 64 * 2 ** 20;
 
 export interface Dispatcher extends LaneRunner {
   /** It is not wanted any more: breaks it off, if it runs here. */
@@ -26,8 +29,8 @@ export interface Dispatcher extends LaneRunner {
  * leaves unsettled is sent again by the next.
  */
 export function createDispatcher(options: {
-  queue: RequestQueue;
-  sender: Sender;
+  queue: Pick<RequestQueue, 'lanes' | 'take' | 'settle'>;
+  sender: Pick<Sender, 'send'>;
   onChange: (request: AsyncRequest) => void;
   clock: Clock;
   log: Log;
@@ -36,20 +39,23 @@ export function createDispatcher(options: {
 }): Dispatcher {
   const { queue, sender, onChange, clock, log, random, pace = ATTEMPT_PACE } = options;
   const running = new Map<string, AbortController>();
+  const answers = createRoom(ANSWER_BYTES);
 
   async function run(taken: Taken, closing: AbortSignal): Promise<number> {
     const { id } = taken.request;
     const stopping = new AbortController();
+    const place = answers.enter();
     running.set(id, stopping);
     onChange(taken.request);
     try {
-      const sent = await sender.send(taken, AbortSignal.any([closing, stopping.signal]));
+      const sent = await sender.send(taken, place, AbortSignal.any([closing, stopping.signal]));
       return await settle(taken.request, sent, closing);
     } catch (error) {
       if (!closing.aborted && !stopping.signal.aborted) throw error;
       return 0;
     } finally {
       running.delete(id);
+      place.leave();
     }
   }
 

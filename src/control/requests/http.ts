@@ -1,5 +1,6 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Fault } from '#lib/fault.ts';
+import type { Place } from './room.ts';
 
 export interface Response {
   readonly status: number;
@@ -11,9 +12,13 @@ export interface Response {
 
 /**
  * The whole answer to a request that is being sent. Throws the error of the connection, or Fault `too_large` for a body of
- * more than `most` bytes.
+ * more than `most` bytes. `place`: has the body; it is read on when there is room.
  */
-export async function readResponse(sent: ClientRequest, most: number): Promise<Response> {
+export async function readResponse(
+  sent: ClientRequest,
+  most: number,
+  place?: Pick<Place, 'add'>,
+): Promise<Response> {
   return await new Promise((resolve, reject) => {
     sent.on('error', reject);
     sent.on('response', (response) => {
@@ -22,9 +27,15 @@ export async function readResponse(sent: ClientRequest, most: number): Promise<R
       response.on('data', (piece: Buffer) => {
         size += piece.length;
         pieces.push(piece);
-        if (size <= most) return;
-        reject(new Fault('too_large', `the answer has more than ${most} bytes`));
-        sent.destroy();
+        if (size > most) {
+          reject(new Fault('too_large', `the answer has more than ${most} bytes`));
+          sent.destroy();
+          return;
+        }
+        const room = place?.add(piece.length);
+        if (!room) return;
+        response.pause();
+        void room.then(() => response.resume());
       });
       response.on('error', reject);
       response.on('end', () => {

@@ -6,6 +6,7 @@ import { createOwnDataPlane } from '#lib/own-data-plane.ts';
 import type { Attempted } from '#policies/requests/attempt.ts';
 import type { StoredAnswer, Taken } from '#store/requests/requests.ts';
 import { readResponse, type Response, retryAfterMs } from './http.ts';
+import type { Place } from './room.ts';
 
 /** What came of sending a request to its model, for who decides what that means. */
 export type Sent = Pick<Attempted, 'how' | 'status' | 'retryAfterMs'> & {
@@ -14,7 +15,8 @@ export type Sent = Pick<Attempted, 'how' | 'status' | 'retryAfterMs'> & {
 };
 
 export interface Sender {
-  send(taken: Taken, signal: AbortSignal): Promise<Sent>;
+  /** `place`: has the answer, also when this has resolved. */
+  send(taken: Taken, place: Pick<Place, 'add'>, signal: AbortSignal): Promise<Sent>;
   close(): void;
 }
 
@@ -45,14 +47,14 @@ export function createSender(dataPlane: string, proxyProtocol: boolean): Sender 
   const { request, agent } = createOwnDataPlane(dataPlane, proxyProtocol);
 
   return {
-    async send(taken, signal) {
+    async send(taken, place, signal) {
       const { method, target } = taken.request;
       const headers = makeHeaders(taken);
       const options: RequestOptions = { host, port, method, path: target, headers, agent, signal };
       try {
         const sent = request(options);
         sent.end(taken.content.body);
-        return judge(await readResponse(sent, MOST_ANSWER));
+        return judge(await readResponse(sent, MOST_ANSWER, place));
       } catch (error) {
         if (signal.aborted) throw error;
         return explain(error);
