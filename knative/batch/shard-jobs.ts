@@ -10,6 +10,7 @@ import { podsOfJob } from '../api/pods-of-job.ts';
 import { JOBS } from '../api/resources.ts';
 import { isMadeForJob, type JobName } from '../manifests/labels.ts';
 import { shardsJobName } from '../manifests/names.ts';
+import { waitsFor } from '../runtime/pods.ts';
 import { lastWords } from './ends.ts';
 import { makeShardsJob, type ShardJob, type ShardOutfit } from './manifest.ts';
 
@@ -25,11 +26,15 @@ export interface ShardJobs {
 }
 
 export interface Following {
+  /** What pods wait for to get a node; undefined: nothing. */
+  waitsFor(): string | undefined;
   /** It goes on by itself; nothing is told any more. */
   close(): Promise<void>;
 }
 
 const LOOK_MS = 2000;
+/** How often its pods are looked at while it has not ended. */
+const PODS_MS = 15_000;
 /** In which results are found of which the cluster already knows that they were written. */
 const RESULTS_MS = 60_000;
 
@@ -60,6 +65,8 @@ export function createShardJobs(options: {
       /** One that had not ended when it was seen first: another one is of a former life. */
       let present: string | undefined;
       let completeAt: number | undefined;
+      let podsAt = clock.now();
+      let waits: string | undefined;
       let isOver = false;
 
       async function step(): Promise<void> {
@@ -73,14 +80,24 @@ export function createShardJobs(options: {
       async function look(found: Job): Promise<void> {
         const { uid } = found.metadata;
         const ended = endOf(found);
-        if (!ended) present = uid;
-        else if (present !== uid) await kube.remove(JOBS, place, uid);
+        if (!ended) {
+          present = uid;
+          await lookAtPods();
+        } else if (present !== uid) await kube.remove(JOBS, place, uid);
         else if (ended.kind === 'failed') end(await describeFailure(place, ended.why));
         else {
           completeAt ??= clock.now();
           if (clock.now() - completeAt < RESULTS_MS) return;
           end('its pods are done, but their results are not in the folder of the job');
         }
+      }
+
+      async function lookAtPods(): Promise<void> {
+        if (clock.now() - podsAt < PODS_MS) return;
+        podsAt = clock.now();
+        const waiting = (await podsOfJob(kube, place)).flatMap((pod) => waitsFor(pod) ?? []);
+        const [first] = waiting;
+        waits = first && `${waiting.length} of ${job.count} shards: ${first}`;
       }
 
       function end(why: string): void {
@@ -101,7 +118,7 @@ export function createShardJobs(options: {
         },
       });
       loop.ask();
-      return { close: () => loop.close() };
+      return { waitsFor: () => waits, close: () => loop.close() };
     },
 
     remove: (job) => removeJob(options, placeOf(job), (found) => isMadeForJob(job, found)),

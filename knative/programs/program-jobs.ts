@@ -14,6 +14,7 @@ import { JOBS } from '../api/resources.ts';
 import { isKeptElsewhere, isMadeForJob, type JobName } from '../manifests/labels.ts';
 import { programJobName } from '../manifests/names.ts';
 import { readLogs } from '../runtime/logs.ts';
+import { waitsFor } from '../runtime/pods.ts';
 import { type PodEnd, readBroken, readEnd } from './ends.ts';
 import {
   dataOf,
@@ -29,9 +30,9 @@ export interface ProgramJobs {
   /** Throws the Fault with which the cluster refuses it. Nothing is made. */
   check(job: ProgramJob): Promise<void>;
   /** Makes it, when there is nothing left of a former attempt, and waits for its end. */
-  run(job: ProgramJob, signal: AbortSignal): Promise<PodEnd>;
+  run(job: ProgramJob, signal: AbortSignal, onWaits: OnWaits): Promise<PodEnd>;
   /** Waits for the end of one that is there; it is `lost` where there is none. */
-  resume(attempt: JobAttempt, signal: AbortSignal): Promise<PodEnd>;
+  resume(attempt: JobAttempt, signal: AbortSignal, onWaits: OnWaits): Promise<PodEnd>;
   /** The data that the one has got which is there. */
   dataOf(attempt: JobAttempt, signal: AbortSignal): Promise<ArtifactRef | undefined>;
   /** Resolves when there is none, and no pod of it. Throws Fault `unavailable` when that takes long: try again. */
@@ -39,6 +40,9 @@ export interface ProgramJobs {
   /** The last lines of its program, oldest first. */
   logs(job: JobName, limit: number): Promise<LogLine[]>;
 }
+
+/** What its pod waits for to get a node; undefined: nothing. */
+type OnWaits = (what: string | undefined) => void;
 
 type JobAttempt = JobName & { readonly attempt: number };
 
@@ -102,7 +106,7 @@ export function createProgramJobs(options: {
     }
   }
 
-  async function follow(job: JobAttempt, signal: AbortSignal): Promise<PodEnd> {
+  async function follow(job: JobAttempt, signal: AbortSignal, onWaits: OnWaits): Promise<PodEnd> {
     const stuck = createStuck(clock, placeOf(job));
     let lookedAt = clock.now();
 
@@ -115,6 +119,7 @@ export function createProgramJobs(options: {
       const [pod] = await podsOf(job);
       if (ended) return readEnd(pod, ended.kind === 'complete');
       lookedAt = clock.now();
+      onWaits(pod && waitsFor(pod));
       return stuck.look(pod);
     }
 
@@ -132,10 +137,10 @@ export function createProgramJobs(options: {
     async check(job) {
       await kube.create(JOBS, makeProgramJob(job, outfit), { dryRun: true });
     },
-    async run(job, signal) {
+    async run(job, signal, onWaits) {
       await untilDone(job, signal, () => remove(job));
       await untilDone(job, signal, () => make(job));
-      return await follow(job, signal);
+      return await follow(job, signal, onWaits);
     },
     resume: follow,
     async dataOf(attempt, signal) {

@@ -76,7 +76,7 @@ function readPodEnd(pod: Pod, instance: Instance, end: End | undefined): Failure
 }
 
 /** What keeps a pod from getting a node: room, most of the time. */
-function waitsFor(pod: Pod): string | undefined {
+export function waitsFor(pod: Pod): string | undefined {
   const scheduled = conditionOf(pod, 'PodScheduled');
   if (scheduled?.status !== 'False') return undefined;
   const why = firstLine(scheduled.message ?? scheduled.reason ?? '');

@@ -16,7 +16,7 @@ import { type Places, sourceOf } from './places.ts';
 import { makeProgress } from './progress.ts';
 import { createRun } from './run.ts';
 import { JOBS } from './state.ts';
-import type { Desk, LiveWork, Work } from './work.ts';
+import { createWaitNews, type Desk, type LiveWork, type Work } from './work.ts';
 
 export interface BatchWorkOptions {
   readonly catalog: Catalog;
@@ -99,9 +99,15 @@ function begin(
     return { ...stored, rows: progress?.rows ?? stored.rows, instanceSeconds };
   }
 
+  const waitsFor = (): string | undefined => run.waitsFor();
+  const tellWaits = createWaitNews(waitsFor, desk);
   return {
-    tick: (seconds) => void (instanceSeconds += places.ready(record) * seconds),
+    tick(seconds) {
+      instanceSeconds += places.ready(record) * seconds;
+      tellWaits();
+    },
     now,
+    waitsFor,
     progress: () => progress && makeProgress(progress, places.ready(record)),
     onRuntime: () => run.slots(places.slots(record)),
     close: () => run.close(),

@@ -19,6 +19,8 @@ export interface RunnerEvents {
 
 export interface RunnerProcess {
   slots(slots: number): void;
+  /** What those wait for who score its rows; undefined: nothing. Absent: they never wait. */
+  readonly waitsFor?: () => string | undefined;
   /** Ends it; what it told of is on disk. Resolves when it has ended. */
   end(): Promise<void>;
 }

@@ -34,6 +34,7 @@ import type { Deciding, Desk, LiveWork } from './work.ts';
  * 1. A record is written before the world is made what it says; whoever begins again makes it so.
  * 2. Of a job that is Running there is a live work, of no other one.
  * 3. What was made for a job is written with its record, and goes when the job has ended, as its folder does.
+ * 4. What takes long to end holds up its own job only.
  */
 export interface Jobs {
   get(key: string): JobShown | undefined;
@@ -73,6 +74,8 @@ const MOST_RUNNING = 2;
 const NOTE_MS = 10_000;
 /** How often those that have ended are looked at. */
 const SWEEP_MS = 10_000;
+/** No key of a job. */
+const SWEEP = 'sweep';
 /** Characters of what a job does, in its first event. */
 const MOST_TOLD = 4096;
 
@@ -94,6 +97,8 @@ export async function createJobs(
   const programs = createProgramWork({ ...options, metrics });
   const live = new Map<string, Live>();
   const watchers = new Map<string, Set<() => void>>();
+  /** What the loop does not wait for, by the job that it is about, or `SWEEP`. */
+  const beside = new Map<string, Promise<void>>();
   /** Ended, and nothing of it is left. */
   const clean = new Set<string>();
   const loop = createLoop({ clock, everyMs: TICK_MS, step, onError: logFailure });
@@ -128,18 +133,25 @@ export async function createJobs(
     await beginNext();
     if (now - sweptAt < SWEEP_MS) return;
     sweptAt = now;
-    await sweep.sweep();
+    begin(SWEEP, () => sweep.sweep());
   }
 
   async function settle(key: string, record: JobRecord, seconds: number): Promise<void> {
+    if (beside.has(key)) return;
     const one = live.get(key);
-    if (isEnded(record.state)) return clean.has(key) ? undefined : await tidy(key, record);
+    if (isEnded(record.state)) {
+      if (!clean.has(key)) begin(key, () => tidy(key, record));
+      return;
+    }
     const { deadline } = jobSpec.parse(record.spec);
     if (deadline !== undefined && clock.now() > record.createdAt + deadline) {
       const why = `not done within its deadline of ${formatDuration(deadline)}`;
       return await happened(key, { kind: 'failed', why });
     }
-    if (record.state !== 'Running') return await stop(key);
+    if (record.state !== 'Running') {
+      if (one) begin(key, () => stop(key));
+      return;
+    }
     if (!one) return await start(key, record);
     one.work.tick(seconds);
     if (clock.now() - one.notedAt < NOTE_MS) return;
@@ -157,14 +169,14 @@ export async function createJobs(
 
   async function start(key: string, record: JobRecord): Promise<void> {
     try {
-      live.set(key, { work: begin(record, deskOf(key)), notedAt: clock.now() });
+      live.set(key, { work: makeWork(record, deskOf(key)), notedAt: clock.now() });
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       await happened(key, { kind: 'failed', why: error.message });
     }
   }
 
-  function begin(record: JobRecord, desk: Desk): LiveWork {
+  function makeWork(record: JobRecord, desk: Desk): LiveWork {
     return isProgram(record) ? programs.begin(record, desk) : batches.begin(record, desk);
   }
 
@@ -182,6 +194,23 @@ export async function createJobs(
       },
       tell: () => tell(key),
     };
+  }
+
+  function begin(key: string, work: () => Promise<unknown>): void {
+    if (!beside.has(key)) beside.set(key, finish(key, work));
+  }
+
+  /** What it is about is looked at again when it is done; where it has failed, with the next look. */
+  async function finish(key: string, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      logFailure(error);
+      return;
+    } finally {
+      beside.delete(key);
+    }
+    loop.ask();
   }
 
   async function stop(key: string): Promise<void> {
@@ -220,6 +249,7 @@ export async function createJobs(
     if (!isEnded(stored.value.state)) {
       throw new Fault('conflict', `job ${stored.value.id} is ${stored.value.state}: cancel it`);
     }
+    await beside.get(key);
     if (!clean.has(key)) await tidy(key, stored.value);
     const isGone = await alone(() => book.remove(key, by));
     clean.delete(key);
@@ -248,8 +278,14 @@ export async function createJobs(
 
   function shown(stored: Stored<'job'>): JobShown {
     const { key, value } = stored;
-    const progress = value.state === 'Running' ? live.get(key)?.work.progress() : undefined;
-    return { ...stored, value: recordNow(key, value), ...(progress && { progress }) };
+    const work = value.state === 'Running' ? live.get(key)?.work : undefined;
+    const [progress, reason] = [work?.progress(), work?.waitsFor()];
+    const now = recordNow(key, value);
+    return {
+      ...stored,
+      value: reason === undefined ? now : { ...now, reason },
+      ...(progress && { progress }),
+    };
   }
 
   return {
@@ -282,7 +318,7 @@ export async function createJobs(
     async close() {
       closed = true;
       await loop.close();
-      await Promise.all([...live.keys()].map(stop));
+      await Promise.all([...beside.values(), ...[...live.keys()].map(stop)]);
     },
   };
 }

@@ -36,6 +36,8 @@ export interface ProgramOrder {
 export interface ProgramRun {
   /** Never rejects. */
   readonly ended: Promise<ProgramEnd>;
+  /** What it waits for before it begins; undefined: nothing. Absent: none ever waits. */
+  readonly waitsFor?: () => string | undefined;
   /** Kills it and all that it has started. Resolves when they have ended. */
   end(): Promise<void>;
   /** Rouse ends: what can do without it goes on, all else is killed. It is followed no more, and `ended` resolves. */

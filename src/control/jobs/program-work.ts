@@ -12,7 +12,7 @@ import { wait } from '../wait.ts';
 import type { JobMetrics } from './metrics.ts';
 import { findParent, planRevision } from './next-revision.ts';
 import type { ProgramOrder, ProgramResult, ProgramRun, ProgramRunner } from './program-runner.ts';
-import type { Deciding, Desk, LiveWork, Work } from './work.ts';
+import { createWaitNews, type Deciding, type Desk, type LiveWork, type Work } from './work.ts';
 
 export interface ProgramWorkOptions {
   readonly store: Pick<Store, 'addMeasures'>;
@@ -59,6 +59,7 @@ function begin(programs: ProgramRunner, desk: Desk, options: ProgramWorkOptions)
   const { catalog, metrics, clock, log } = options;
   const closing = new AbortController();
   let run: ProgramRun | undefined;
+  const waitsFor = (): string | undefined => run?.waitsFor?.();
 
   async function store(what: Parameters<Desk['happened']>[0]): Promise<void> {
     for (let failures = 1; !(await desk.happened(what)); failures++) await pause(failures);
@@ -108,9 +109,10 @@ function begin(programs: ProgramRunner, desk: Desk, options: ProgramWorkOptions)
     if (!closing.signal.aborted) log.error({ error: messageOf(error) }, 'a job is left');
   });
   return {
-    tick: () => {},
+    tick: createWaitNews(waitsFor, desk),
     now: (record) => record,
     progress: () => undefined,
+    waitsFor,
     onRuntime: () => {},
     async close() {
       closing.abort();

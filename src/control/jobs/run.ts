@@ -13,6 +13,8 @@ import type { JobRunner, RunnerProcess } from './job-runner.ts';
  */
 export interface Run {
   slots(slots: number): void;
+  /** As its runner says. */
+  waitsFor(): string | undefined;
   /** Resolves when its runner has ended. */
   close(): Promise<void>;
 }
@@ -93,6 +95,7 @@ export function createRun(options: {
       slots = next;
       present?.slots(next);
     },
+    waitsFor: () => present?.waitsFor?.(),
     async close() {
       closed = true;
       timer?.cancel();

@@ -21,6 +21,8 @@ export interface LiveWork {
   now(record: JobRecord): JobRecord;
   /** Undefined: there is nothing to be shown of it. */
   progress(): JobProgress | undefined;
+  /** What it waits for, and cannot do without: room on a node of the cluster. Undefined: nothing. */
+  waitsFor(): string | undefined;
   /** An instance has come, changed or gone. */
   onRuntime(): void;
   /** Resolves when it has ended; nothing is told after that. */
@@ -43,3 +45,17 @@ export type Deciding = () => {
   readonly writes: readonly Write[];
   readonly events: readonly NewEvent[];
 };
+
+/** To be called now and then: tells when it waits for something else, or for nothing any more. */
+export function createWaitNews(
+  waitsFor: LiveWork['waitsFor'],
+  desk: Pick<Desk, 'tell'>,
+): () => void {
+  let told: string | undefined;
+  return () => {
+    const now = waitsFor();
+    if (now === told) return;
+    told = now;
+    desk.tell();
+  };
+}

@@ -101,30 +101,36 @@ export function createClusterProgramRunner(options: {
     }
   }
 
-  type Work = (order: ProgramOrder, signal: AbortSignal) => Promise<ProgramEnd>;
+  type Work = (
+    order: ProgramOrder,
+    signal: AbortSignal,
+    onWaits: (what: string | undefined) => void,
+  ) => Promise<ProgramEnd>;
 
-  async function begin(order: ProgramOrder, signal: AbortSignal): Promise<ProgramEnd> {
+  const begin: Work = async (order, signal, onWaits) => {
     const data = await inputs.takeData(order.spec, signal);
     running.set(programKey(order), data?.digest);
     const job = await makeJob(order, data);
-    return await readEnd(order, await jobs.run(job, signal), data, signal);
-  }
+    return await readEnd(order, await jobs.run(job, signal, onWaits), data, signal);
+  };
 
-  async function goOn(order: ProgramOrder, signal: AbortSignal): Promise<ProgramEnd> {
+  const goOn: Work = async (order, signal, onWaits) => {
     const data = await jobs.dataOf(order, signal);
     running.set(programKey(order), data?.digest);
-    return await readEnd(order, await jobs.resume(order, signal), data, signal);
-  }
+    return await readEnd(order, await jobs.resume(order, signal, onWaits), data, signal);
+  };
 
   function run(order: ProgramOrder, work: Work): ProgramRun {
     const closing = new AbortController();
     const { signal } = closing;
     const key = programKey(order);
+    let waits: string | undefined;
+    const onWaits = (what: string | undefined): void => void (waits = what);
     running.set(key, undefined);
     inPods.add(key);
 
     async function toEnd(): Promise<ProgramEnd> {
-      const end = await work(order, signal).catch((error: unknown): ProgramEnd => {
+      const end = await work(order, signal, onWaits).catch((error: unknown): ProgramEnd => {
         const isLost = error instanceof Fault && FAULTS[error.code].retryable;
         return { kind: isLost ? 'lost' : 'failed', why: messageOf(error) };
       });
@@ -144,6 +150,7 @@ export function createClusterProgramRunner(options: {
     }
     return {
       ended,
+      waitsFor: () => waits,
       leave,
       async end() {
         if (inPods.has(key)) await keepLogs(order);

@@ -51,6 +51,7 @@ export function createShardedJobRunner(
       );
       return {
         slots: (slots) => runner.slots(slots),
+        waitsFor: () => following?.waitsFor(),
         async end() {
           await runner.end();
           await following?.close();

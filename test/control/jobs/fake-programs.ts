@@ -15,6 +15,8 @@ export interface FakeProgram {
 export interface FakePrograms extends ProgramRunner {
   readonly started: FakeProgram[];
   readonly cleared: string[];
+  /** What programs wait for. */
+  waits: string | undefined;
   /** Of one that outlives Rouse: it is not found any more. */
   vanish(id: string): void;
 }
@@ -53,12 +55,14 @@ export function createFakePrograms({ outlives = false } = {}): FakePrograms {
     const end = async (): Promise<void> => one?.end(ENDED);
     const leave = async (): Promise<void> => left.resolve(LEFT);
     const ended = one ? Promise.race([one.ended, left.promise]) : Promise.resolve(NONE);
-    return { ended, end, leave: outlives ? leave : end };
+    const waitsFor = (): string | undefined => programs.waits;
+    return { ended, waitsFor, end, leave: outlives ? leave : end };
   }
 
-  return {
+  const programs: FakePrograms = {
     started,
     cleared,
+    waits: undefined,
     async check() {},
     start(order) {
       begin(order);
@@ -76,4 +80,5 @@ export function createFakePrograms({ outlives = false } = {}): FakePrograms {
     inUse: () => [],
     logs: async () => [],
   };
+  return programs;
 }

@@ -18,6 +18,8 @@ export interface FakeRunner extends JobRunner {
   living(): FakeRun[];
   /** What a check comes to; undefined: it is fine. */
   refusal: string | undefined;
+  /** What is removed of a job stays until this has resolved. */
+  clearing: Promise<void>;
 }
 
 /** What control needs for jobs. */
@@ -35,9 +37,11 @@ export function createFakeRunner(): FakeRunner {
     runs,
     removed,
     refusal: undefined,
+    clearing: Promise.resolve(),
     living: () => runs.filter(({ isCheck, ended }) => !isCheck && !ended),
     folderOf,
     async clear({ namespace, id }) {
+      await runner.clearing;
       removed.push(folderOf(namespace, id));
     },
     start(order, events, tryRows) {

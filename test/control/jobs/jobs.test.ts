@@ -324,6 +324,26 @@ test('two jobs run at a time, the others wait in their order', async () => {
   expect(await states()).toEqual(['Running', 'Succeeded', 'Running', 'Pending']);
 });
 
+test('what of a job takes long to end holds up no other job', async () => {
+  const stuck = await create();
+  const other = await create();
+  const next = await create();
+  await harness.pass(3);
+  const ofChecks = runner.removed.length;
+  const cleared = Promise.withResolvers<void>();
+  runner.clearing = cleared.promise;
+  await act(stuck, 'cancel');
+  await reaches(next, 'Running');
+  await act(other, 'pause');
+  await harness.pass(2);
+  expect(runner.living().map(({ order }) => order.id)).toEqual([next]);
+  expect(runner.removed.slice(ofChecks)).toEqual([]);
+  cleared.resolve();
+  await until('it is removed', () => runner.removed.length > ofChecks);
+  await harness.pass(2);
+  expect(runner.removed.slice(ofChecks)).toEqual([`/jobs/default/${stuck}`]);
+});
+
 test('after a restart jobs go on, and what ended ones have left goes', async () => {
   const id = await create();
   progress(await running(), 4);

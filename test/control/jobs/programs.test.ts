@@ -357,6 +357,21 @@ describe('a program', () => {
     expect((await get(id)).state).toBe('Cancelled');
   });
 
+  test('that waits for room says so, also to who watches, until it has some', async () => {
+    const id = await create({ model: undefined });
+    await running();
+    const told: string[] = [];
+    const { signal } = new AbortController();
+    const { useCases } = harness.control;
+    const tell = async (): Promise<void> => void told.push((await get(id)).reason);
+    useCases.watchJob(ADMIN, 'default', id, () => void tell(), signal);
+    programs.waits = 'waits for room: 1 Insufficient cpu';
+    await harness.pass(3);
+    programs.waits = undefined;
+    await harness.pass(3);
+    expect(told).toEqual(['waits for room: 1 Insufficient cpu', 'its program runs']);
+  });
+
   test('has a deadline, and cannot be paused', async () => {
     const id = await create({ model: undefined, deadline: '1m' });
     const run = await running();

@@ -136,6 +136,25 @@ test('one that fails is told of once, with the last words of a pod', async () =>
   ]);
 });
 
+test('pods that wait for room are told of, until they have some', async () => {
+  const running = follow();
+  await until('it is there', () => stored() !== undefined);
+  const message = '0/1 nodes are available: 1 Insufficient memory.';
+  const put = (index: number, conditions: NonNullable<Pod['status']>['conditions']): void => {
+    const labels = { 'batch.kubernetes.io/job-name': NAME };
+    const metadata = { namespace: SYSTEM, name: `${NAME}-${index}`, labels };
+    const pod: Pod = { metadata, status: { conditions: conditions ?? [] } };
+    server.store.put(PODS, pod);
+  };
+  const [type, reason] = ['PodScheduled', 'Unschedulable'];
+  put(0, [{ type, status: 'True' }]);
+  for (const index of [1, 2]) put(index, [{ type, status: 'False', reason, message }]);
+  await untilPassing('it is told', () => running.waitsFor() !== undefined);
+  expect(running.waitsFor()).toBe(`2 of 4 shards: waits for room: ${message}`);
+  for (const index of [1, 2]) put(index, [{ type, status: 'True' }]);
+  await untilPassing('they have room', () => running.waitsFor() === undefined);
+});
+
 test('one that is complete, and whose results do not come, is told of', async () => {
   follow();
   await until('it is there', () => stored() !== undefined);

@@ -31,6 +31,7 @@ let closeConnection: () => void;
 /** The next Job is made, and nobody hears of it. */
 let isLossy: boolean;
 let end: PodEnd | undefined;
+let waits: (string | undefined)[];
 let closing: AbortController;
 let followed: Promise<unknown>;
 
@@ -57,6 +58,7 @@ beforeEach(async () => {
   };
   jobs = createProgramJobs({ kube: { ...kube, create }, outfit, clock, log: { warn: () => {} } });
   end = undefined;
+  waits = [];
   closing = new AbortController();
   followed = Promise.resolve();
 });
@@ -71,7 +73,8 @@ afterEach(async () => {
 
 function run(): void {
   const follow = async (): Promise<void> => {
-    end = await jobs.run(JOB, closing.signal).catch(() => undefined);
+    const onWaits = (what: string | undefined): void => void waits.push(what);
+    end = await jobs.run(JOB, closing.signal, onWaits).catch(() => undefined);
   };
   followed = follow();
 }
@@ -115,13 +118,17 @@ test('one of which the cluster makes no pod has failed after a while', async () 
   });
 });
 
-test('one that waits for room waits, however long', async () => {
+test('one that waits for room waits, however long, and it is told for what', async () => {
   run();
   await until('it is there', () => made() !== undefined);
-  putPod({ conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable' }] });
-  const looks = () => server.requests.filter(({ path }) => path.includes('/pods?')).length;
-  await untilPassing('it was looked at often', () => looks() > 20);
+  const message = '0/1 nodes are available: 1 Insufficient nvidia.com/gpu.';
+  const [type, reason] = ['PodScheduled', 'Unschedulable'];
+  putPod({ conditions: [{ type, status: 'False', reason, message }] });
+  await untilPassing('it was looked at often', () => waits.length > 20);
   expect(end).toBeUndefined();
+  expect(new Set(waits)).toEqual(new Set([`waits for room: ${message}`]));
+  putPod({ conditions: [{ type, status: 'True' }] });
+  await untilPassing('it has room', () => waits.at(-1) === undefined);
 });
 
 test('one that was made although the answer was lost is not made twice', async () => {

@@ -1,7 +1,12 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ProgramOrder } from '#control/jobs/program-runner.ts';
 import { type ProgramRequest, programSpec } from '#domain/program-job.ts';
 import { JOBS, PODS } from '#knative/api/resources.ts';
+import { packFolder } from '#lib/folder-stream.ts';
+import { putPath } from '#store/put-path.ts';
 import {
   type ClusterPrograms,
   createClusterPrograms,
@@ -89,6 +94,25 @@ describe('a program in a pod', () => {
     await cluster.runner.clear(order);
     expect(jobNames()).toEqual([]);
     expect(cluster.server.store.all(PODS)).toEqual([]);
+  });
+
+  test('has left what its pod tells of, whatever somebody else hands over with its key', async () => {
+    const order = await withParent(script(LEAVES));
+    cluster.takes(false);
+    const run = cluster.runner.start(order);
+    await until('it hands over in vain', () => cluster.offers > 1);
+    const other = await mkdtemp(join(tmpdir(), 'rouse-stranger-'));
+    await writeFile(join(other, 'model'), 'somebody else made it');
+    const { artifacts } = cluster;
+    const { signal } = new AbortController();
+    const { digest } = await putPath(artifacts, other, { maxBytes: 1000, signal });
+    await rm(other, { recursive: true });
+    await cluster.runner.take?.(packFolder(artifacts.read(digest), (each) => artifacts.read(each)));
+    cluster.takes(true);
+    expect(await run.ended).toMatchObject({
+      kind: 'done',
+      result: { made: { artifact: { name: 'model', size: 4 } } },
+    });
   });
 
   test('that is not there any more is lost, and so is one of another attempt', async () => {
