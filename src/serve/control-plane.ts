@@ -27,11 +27,8 @@ import { type DataFolder, dataFolderAt } from './data-folder.ts';
 import { applyAtStart } from './apply-at-start.ts';
 import { findCurlWay } from './curl-way.ts';
 import { makeFirstKey } from './first-key.ts';
-import { createClusterProgramRunner } from './jobs/cluster-program-runner.ts';
-import { checkClusterData, makeClusterJobs, makeJobs } from './jobs/job-places.ts';
+import { makeClusterJobs, makeJobs } from './jobs/job-places.ts';
 import { createModelPlatform } from './model-platform.ts';
-import { createProgramInputs } from './jobs/program-inputs.ts';
-import { createProgramRunner } from './jobs/program-runner.ts';
 
 const STARTER: Actor = { id: 'system:serve', role: 'deploy' };
 const clock = systemClock;
@@ -78,7 +75,9 @@ export async function createControlPlane(
   const { knative } = settings;
   const cluster = knative && (await createCluster(knative, local, artifactKeys, log));
   const runtime = cluster ? cluster.runtime : local;
-  const jobs = cluster ? makeClusterJobs(knative?.batch, cluster, folder, log) : makeJobs(folder);
+  const jobs = cluster
+    ? makeClusterJobs({ batch: knative?.batch, cluster, artifacts, folder, clock, log })
+    : makeJobs({ runtime, artifacts, folder });
   const host = await places.createHost();
   const publisher = createPublisher({ host, epoch: randomUUID(), clock, log });
   const control = await createControl({
@@ -112,19 +111,6 @@ export async function createControlPlane(
     },
     batch: {
       ...jobs,
-      programs: cluster
-        ? createClusterProgramRunner({
-            jobs: cluster.programs,
-            artifacts,
-            inputs: createProgramInputs({
-              artifacts,
-              checkPath: (path) => checkClusterData(path, knative?.batch, jobs),
-            }),
-            clock,
-            log,
-          })
-        : runtime.tasks &&
-          createProgramRunner({ runtime, tasks: runtime.tasks, artifacts, folder: folder.jobs }),
       dataPlane: setup.dataPlane,
       proxyProtocol: settings.proxyProtocol,
       newId: () => randomBytes(3).toString('hex'),
