@@ -55,10 +55,7 @@ function stays(
   seen: Seen,
   serving: Candidate,
 ): Choice {
-  const others = othersOf(seen).map(
-    (other) => thinOf(other, measure, minSamples) ?? describe(other, measure),
-  );
-  const list = others.length === 0 ? 'there is no other that is ready' : others.join(', ');
+  const list = describeOthers(seen, measure, minSamples);
   const by = margin > 0 ? ` by ${formatNumber(margin)}` : '';
   const why = `${describe(serving, measure)}, and none is better${by} and by more than chance: ${list}`;
   return { reason: 'fits', why, judged: judgedOf(seen, minSamples) };
@@ -87,10 +84,7 @@ function decideAccuracyDriven(
     return { revision: best.revision, reason: 'beyond', why };
   }
   const needed = formatNumber(bound + sign * hysteresis);
-  const others = othersOf(seen).map(
-    (other) => thinOf(other, measure, minSamples) ?? describe(other, measure),
-  );
-  const list = others.length === 0 ? 'there is no other that is ready' : others.join(', ');
+  const list = describeOthers(seen, measure, minSamples);
   const why = `${beyond}, and no other reaches ${needed}: ${list}`;
   return { reason: 'none', why, judged: judgedOf(seen, minSamples) };
 }
@@ -217,6 +211,13 @@ function thinOf(candidate: Candidate, measure: string, minSamples: number): stri
 function describe(candidate: Candidate, measure: string): string {
   const score = scoreOf(candidate);
   return `${candidate.revision} has ${measure} ${formatNumber(score.mean)} (${samplesOf(score)})`;
+}
+
+function describeOthers(seen: Seen, measure: string, minSamples: number): string {
+  const others = othersOf(seen).map(
+    (other) => thinOf(other, measure, minSamples) ?? describe(other, measure),
+  );
+  return others.length === 0 ? 'there is no other that is ready' : others.join(', ');
 }
 
 /** Where the measure has been named: `v1's 0.9 (1000 samples)`. */
