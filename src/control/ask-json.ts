@@ -1,5 +1,6 @@
 import type { Clock } from '#lib/clock.ts';
 import { causeOf, Fault } from '#lib/fault.ts';
+import { createTimeLimit } from './wait.ts';
 
 /** One number is asked for; thousands are a mistake. */
 const MOST_BYTES = 256 * 1024;
@@ -15,17 +16,15 @@ export async function askJson(
   request: Pick<RequestInit, 'method' | 'headers' | 'body' | 'signal'>,
   { clock, limit }: { clock: Clock; limit: number },
 ): Promise<unknown> {
-  const ending = new AbortController();
-  const timer = clock.after(limit, () => ending.abort());
-  const signals = [ending.signal, ...(request.signal ? [request.signal] : [])];
+  const time = createTimeLimit(clock, limit, request.signal);
   try {
-    return await ask(url, { ...request, signal: AbortSignal.any(signals), redirect: 'error' });
+    return await ask(url, { ...request, signal: time.signal, redirect: 'error' });
   } catch (error) {
     if (error instanceof Fault) throw error;
-    const why = ending.signal.aborted ? ' in time' : `: ${causeOf(error)}`;
+    const why = time.isOver ? ' in time' : `: ${causeOf(error)}`;
     throw new Fault('unavailable', `is not answered${why}`, { cause: error });
   } finally {
-    timer.cancel();
+    time.close();
   }
 }
 

@@ -12,6 +12,27 @@ export async function wait(clock: Clock, ms: number, signal: AbortSignal): Promi
   }
 }
 
+/** Of work that may take so long. */
+export interface TimeLimit {
+  /** Aborted when its time is over, or for the other reason there is. */
+  readonly signal: AbortSignal;
+  readonly isOver: boolean;
+  /** The work is done. */
+  close(): void;
+}
+
+export function createTimeLimit(clock: Clock, ms: number, other?: AbortSignal | null): TimeLimit {
+  const late = new AbortController();
+  const timer = clock.after(ms, () => late.abort());
+  return {
+    signal: other ? AbortSignal.any([other, late.signal]) : late.signal,
+    get isOver() {
+      return late.signal.aborted;
+    },
+    close: () => timer.cancel(),
+  };
+}
+
 /**
  * What `promise` gives; rejects with the signal's reason when that comes first. The work behind the promise
  * goes on then, and how it ends is nobody's business: a rejection of it counts as handled.

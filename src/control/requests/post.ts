@@ -6,7 +6,7 @@ import { hostOf } from '#domain/address.ts';
 import { createAddressPolicy } from '#lib/addresses.ts';
 import type { Clock } from '#lib/clock.ts';
 import { causeOf, Fault } from '#lib/fault.ts';
-import { abortable } from '../wait.ts';
+import { abortable, createTimeLimit } from '../wait.ts';
 import { readResponse, retryAfterMs } from './http.ts';
 
 /** Standard Webhooks asks receivers to answer within 15 to 30 s. */
@@ -99,19 +99,16 @@ export function createPoster(options: {
       return isIP(host) ? reasonAgainst(url, host) : undefined;
     },
     async post(url, headers, body, signal) {
-      const late = new AbortController();
-      const timer = clock.after(TIMEOUT_MS, () => late.abort());
+      const time = createTimeLimit(clock, TIMEOUT_MS, signal);
       try {
-        return await send(new URL(url), headers, body, AbortSignal.any([signal, late.signal]));
+        return await send(new URL(url), headers, body, time.signal);
       } catch (error) {
         if (signal.aborted) throw error;
         const isForbidden = error instanceof Fault && error.code === 'forbidden';
-        const failure = late.signal.aborted
-          ? `no answer within ${TIMEOUT_MS / 1000} s`
-          : causeOf(error);
+        const failure = time.isOver ? `no answer within ${TIMEOUT_MS / 1000} s` : causeOf(error);
         return { status: 0, failure, isForbidden, retryAfterMs: 0 };
       } finally {
-        timer.cancel();
+        time.close();
       }
     },
   };

@@ -3,6 +3,7 @@ import type { Clock } from '#lib/clock.ts';
 import { causeOf, Fault } from '#lib/fault.ts';
 import type { Artifacts } from '#store/artifacts.ts';
 import { MAX_ARTIFACT_BYTES } from '../limits.ts';
+import { createTimeLimit } from '../wait.ts';
 
 /** Models are large and sources slow; after this long something is wrong. */
 const FETCH_MS = 30 * 60_000;
@@ -16,11 +17,9 @@ export async function fetchSource(
   options: { artifacts: Artifacts; clock: Clock; signal: AbortSignal; maxBytes?: number },
 ): Promise<ArtifactRef> {
   const { artifacts, clock, maxBytes = MAX_ARTIFACT_BYTES } = options;
-  const late = new AbortController();
-  const timer = clock.after(FETCH_MS, () => late.abort());
+  const time = createTimeLimit(clock, FETCH_MS, options.signal);
   try {
-    const signal = AbortSignal.any([options.signal, late.signal]);
-    const { response, url } = await follow(new URL(address), signal);
+    const { response, url } = await follow(new URL(address), time.signal);
     refuseStatus(response, address);
     const declared = Number(response.headers.get('content-length') ?? 0);
     if (declared > maxBytes || !response.body) throw tooLarge(address, declared, maxBytes);
@@ -28,12 +27,10 @@ export async function fetchSource(
     return await artifacts.put(response.body, { name, kind: 'file', maxBytes });
   } catch (error) {
     if (error instanceof Fault) throw error;
-    const reason = late.signal.aborted
-      ? `not done within ${FETCH_MS / 60_000} minutes`
-      : causeOf(error);
+    const reason = time.isOver ? `not done within ${FETCH_MS / 60_000} minutes` : causeOf(error);
     throw new Fault('unavailable', `${address} could not be fetched: ${reason}`, { cause: error });
   } finally {
-    timer.cancel();
+    time.close();
   }
 }
 

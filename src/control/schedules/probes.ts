@@ -13,6 +13,7 @@ import type { Store } from '#store/store.ts';
 import type { Catalog, ModelEntry } from '../records/catalog.ts';
 import { requireModel } from '../records/checks.ts';
 import { readResponse } from '../requests/http.ts';
+import { createTimeLimit } from '../wait.ts';
 import type { Begun, Task } from './task.ts';
 
 /** Where the data plane is, as a caller of this machine writes it, and whether connections begin with a PROXY header. */
@@ -183,8 +184,7 @@ async function send(
 ): Promise<Answer> {
   const { method, path, headers, body } = spec.request;
   const text = body === undefined ? undefined : JSON.stringify(body);
-  const late = new AbortController();
-  const timer = clock.after(spec.timeout, () => late.abort());
+  const time = createTimeLimit(clock, spec.timeout);
   const sent = caller.request({
     method,
     path: `/models/${entry.namespace}/${entry.name}${path}`,
@@ -193,7 +193,7 @@ async function send(
       ...headers,
       'rouse-revision': revision,
     },
-    signal: late.signal,
+    signal: time.signal,
   });
   let hasBegun = false;
   sent.once('response', () => void (hasBegun = true));
@@ -203,12 +203,12 @@ async function send(
     const { status, body: answer } = await response;
     return { status, body: answer.toString() };
   } catch (error) {
-    if (late.signal.aborted) {
+    if (time.isOver) {
       throw new Fault('unavailable', `no answer within ${formatDuration(spec.timeout)}`);
     }
     if (hasBegun) throw new Fault('bad_upstream', messageOf(error), { cause: error });
     throw new Error(`the data plane did not answer: ${messageOf(error)}`, { cause: error });
   } finally {
-    timer.cancel();
+    time.close();
   }
 }
