@@ -80,7 +80,9 @@ async function scoreAll(order: RunOrder, checkpoint: Checkpoint, parts: JobParts
   } finally {
     await plan.source.close();
   }
-  // What reading took is free by now.
+  // What reading took is free by now. What scoring took is garbage, and nothing is made from here on that would have it
+  // collected.
+  globalThis.gc?.();
   await finish(order.id, plan, written, checkpoint);
 }
 

@@ -11,7 +11,7 @@ import type { DataFolder } from '../data-folder.ts';
 /** Its rows are outside of the heap, in buffers and in the reader's own memory. */
 const HEAP_MB = 128;
 /** Little of what is made there is small, and what is not collected counts three times. */
-const YOUNG_MB = 2;
+const YOUNG_MB = 1;
 /**
  * What glibc does with freed memory: buffers of rows come and go, from several threads, and by default it keeps them, 35 MiB
  * in the end. So there are few arenas, and what is large goes back to the system at once.
@@ -22,6 +22,12 @@ const MALLOC = {
   MALLOC_TRIM_THRESHOLD_: '131072',
 };
 
+/**
+ * The reader's library works in threads of Node's pool, in any of them, and keeps for each what it has freed: so there are two,
+ * and one arena. It has an allocator of its own, which reads this variable.
+ */
+const READER = { UV_THREADPOOL_SIZE: '2', DUCKDB_JE_MALLOC_CONF: 'narenas:1' };
+
 /** How a runner is started, so that reading takes little. */
 export const RUNNER: {
   readonly execArgv: readonly string[];
@@ -31,8 +37,10 @@ export const RUNNER: {
     '--no-warnings',
     `--max-old-space-size=${HEAP_MB}`,
     `--max-semi-space-size=${YOUNG_MB}`,
+    // For the moment at which most of what was made is needed no more.
+    '--expose-gc',
   ],
-  env: MALLOC,
+  env: { ...MALLOC, ...READER },
 };
 
 /** How a shard is started, in our image. */

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import {
   appendFile,
   mkdir,
@@ -128,4 +129,20 @@ describe('refused before the model is asked', () => {
     await expect(score([1, 2], output)).rejects.toThrow(message);
     expect(asked).toBe(0);
   });
+});
+
+test('what scoring took is collected before the parts are put together', async () => {
+  const { gc } = globalThis;
+  const found: string[][] = [];
+  globalThis.gc = Object.assign(() => {
+    found.push(readdirSync(inFolder('jobs')).filter((name) => name.startsWith('part-')));
+    return Promise.resolve();
+  }, gc);
+  try {
+    await score([1, 2, 3]);
+  } finally {
+    if (gc) globalThis.gc = gc;
+    else delete globalThis.gc;
+  }
+  expect(found).toEqual([['part-000001']]);
 });
