@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url';
 
 const NEEDED = 24;
 /** The burst of a start with many models would else leave the young generation, and the process, larger. */
-const YOUNG = '--max-semi-space-size=8';
+const YOUNG = '--max-semi-space-size=4';
 /** Set by the older process: the file descriptor of the pipe. */
 const PIPE = 'ROUSE_LAUNCHER_FD';
 

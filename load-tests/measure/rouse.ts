@@ -10,7 +10,7 @@ import { freePort } from './program.ts';
 import { pause } from './until.ts';
 
 /** As `npm start` starts it. */
-const YOUNG = '--max-semi-space-size=8';
+const YOUNG = '--max-semi-space-size=4';
 const COMPILED = resolve(import.meta.dirname, '../../node_modules/.cache/rouse');
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
 const PROBE = resolve(import.meta.dirname, 'probe.ts');

@@ -19,7 +19,7 @@ import { followSignals, type HeldSignals, holdSignals } from './endings.ts';
 import { serveWithWorkers } from './serve-workers.ts';
 
 /** Control makes little garbage at a time; without a limit the 10,000 models of a start leave it 100 MiB larger. */
-const CONTROL_YOUNG_MB = 16;
+const CONTROL_YOUNG_MB = 6;
 
 /** Signals that come while it starts are kept until there is something to close. */
 export async function serve(request: ServeRequest, version: string): Promise<number> {
