@@ -12,11 +12,11 @@ afterAll(async () => {
   await world.close();
 });
 
-function document(revision: string): ModelInput {
+function document(revision: string, namespace: string): ModelInput {
   return {
     apiVersion: 'rouse.dev/v1alpha1',
     kind: 'Model',
-    metadata: { name: 'm' },
+    metadata: { name: 'm', namespace },
     spec: {
       revision: { name: revision, runtime: 'command', args: [`./${revision}`] },
       scaling: { initial: 0 },
@@ -25,11 +25,11 @@ function document(revision: string): ModelInput {
   };
 }
 
-async function apply(revision: string): Promise<void> {
+async function apply(revision: string, namespace = 'default'): Promise<void> {
   const { useCases } = world.server;
-  await useCases.applyModel(ADMIN, document(revision));
+  await useCases.applyModel(ADMIN, document(revision, namespace));
   await until(`${revision} is ready`, async () => {
-    const view = await useCases.getModel(ADMIN, 'default', 'm');
+    const view = await useCases.getModel(ADMIN, namespace, 'm');
     return view.targets.some((row) => row.revision === revision);
   });
 }
@@ -64,6 +64,14 @@ test('shown, and done what is asked for', async () => {
   await apply('v3');
   const json = await world.run(['rollout', 'm', 'promote', '-o', 'json']);
   expect(JSON.parse(json.stdout)).toMatchObject({ phase: 'Promoted', percent: 100, canary: 'v3' });
+});
+
+test('what brings it in after its end is said for its namespace', async () => {
+  await apply('v1', 'lab');
+  await apply('v2', 'lab');
+  await world.run(['rollout', 'm', 'abort', '-n', 'lab']);
+  const late = await world.run(['rollout', 'm', 'promote', '-n', 'lab']);
+  expect(late.stderr).toMatch(/: npx rouse traffic m latest=100 -n lab\n$/);
 });
 
 test('what it cannot do', async () => {
