@@ -151,16 +151,17 @@ function findHold(
 }
 
 /** Whatever it is judged by, what has answered nobody is not known. */
-function findFew({ minSamples }: RolloutSpec, { requests }: RolloutMemory): Hold | undefined {
-  if (requests >= minSamples) return undefined;
-  const why = `${requests} of at least ${minSamples} warm requests in this step`;
+function findFew(spec: RolloutSpec, { requests }: RolloutMemory): Hold | undefined {
+  if (requests >= spec.minSamples) return undefined;
+  const which = judgesSuccess(spec) ? '' : ' that it answered';
+  const why = `${requests} of at least ${spec.minSamples} warm requests${which} in this step`;
   return { reason: 'few requests', why };
 }
 
 /** blueGreen: after the switch the old one tells nothing more, so there must be enough of it to compare with. */
 function findFewBefore(
   { metrics, minSamples }: RolloutSpec,
-  { before = NO_OUTCOMES }: RolloutMemory,
+  { step, before = NO_OUTCOMES }: RolloutMemory,
 ): Hold | undefined {
   const judged = new Set<string>(metrics.map(({ metric }) => metric));
   const isTimed = judged.has('latency') || judged.has('cost');
@@ -168,8 +169,11 @@ function findFewBefore(
   const needed = judged.has('latency') ? Math.max(minSamples, LEAST_SEEN) : minSamples;
   const count = isTimed ? countOf(before.latency) : before.ok + before.failed;
   if (count >= needed) return undefined;
-  const why = `${count} of at least ${needed} warm requests of the old one before the switch, to compare it with`;
-  return { reason: 'few requests before', why };
+  const which = isTimed ? 'that the old one answered' : 'of the old one';
+  const found = `${count} of at least ${needed} warm requests ${which} before the switch, to compare it with`;
+  if (step > 0)
+    return { reason: 'no comparison', why: `${found}; no more will come: promote or abort` };
+  return { reason: 'few requests before', why: `${found}; skip switches without` };
 }
 
 function findUnsure(verdicts: readonly Verdict[]): Hold | undefined {
@@ -234,8 +238,12 @@ function learn(spec: RolloutSpec, seen: RolloutSeen, memory: RolloutMemory): Rol
 }
 
 /** Where nobody judges whether they succeed, those that fail are no answers. */
-function countRequests({ metrics }: RolloutSpec, { ok, failed }: Outcomes): number {
-  return metrics.some(({ metric }) => metric === 'success') ? ok + failed : ok;
+function countRequests(spec: RolloutSpec, { ok, failed }: Outcomes): number {
+  return judgesSuccess(spec) ? ok + failed : ok;
+}
+
+function judgesSuccess({ metrics }: RolloutSpec): boolean {
+  return metrics.some(({ metric }) => metric === 'success');
 }
 
 /** Each look is a pair of values, whatever became of the requests. */

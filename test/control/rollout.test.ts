@@ -538,7 +538,7 @@ describe('blue-green', () => {
     for (let count = 0; count < 5; count++) await interval({ v2: [100, 0] });
     expect(shares()).toEqual({ v1: 100, v2: 0 });
     expect((await view()).why).toBe(
-      '0 of at least 20 warm requests of the old one before the switch, to compare it with',
+      '0 of at least 20 warm requests of the old one before the switch, to compare it with; skip switches without',
     );
     await act('skip');
     expect(shares()).toEqual({ v1: 0, v2: 100 });
@@ -546,6 +546,8 @@ describe('blue-green', () => {
     for (let count = 0; count < 5; count++) await interval({ v2: [0, 100] });
     expect(shares()).toEqual({ v1: 0, v2: 100 });
     expect(await view()).toMatchObject({ phase: 'Running' });
+    const held = await harness.events('RolloutHeld');
+    expect(held.at(-1)?.why).toMatch(/^v2 gets 100 %: .* no more will come: promote or abort$/);
     await act('abort');
     expect(shares()).toEqual({ v1: 100 });
   });

@@ -113,7 +113,7 @@ describe('a rollout', () => {
   test('few requests tell nothing, however dear', () => {
     const { decision, why } = look({ canary: requests(98, 10_000) });
     expect(decision).toEqual({ kind: 'hold', reason: 'few requests' });
-    expect(why).toBe('98 of at least 100 warm requests in this step');
+    expect(why).toBe('98 of at least 100 warm requests that it answered in this step');
   });
 
   test('while the memory of one is not known it stays, with what it was sure of before', () => {

@@ -250,7 +250,7 @@ describe('measures', () => {
     const good = values(10, 4000);
     const { decision, why } = look(spec('higher', 0.5), measured(good, good, answers));
     expect(decision).toEqual({ kind: 'hold', reason: 'few requests' });
-    expect(why).toBe(`${count} of at least 100 warm requests in this step`);
+    expect(why).toBe(`${count} of at least 100 warm requests that it answered in this step`);
     const bad = measured(good, values(5, 4000), answers);
     expect(look(spec('higher', 0.5), bad).decision.kind).toBe('rollBack');
   });
@@ -270,23 +270,29 @@ describe('blue-green', () => {
   const latency = { metric: 'latency' } as const;
   const cost = { metric: 'cost' } as const;
   test.each([
-    ['success', [success], 100, outcomes(60, 39), 99, outcomes(60, 40)],
-    ['success, fewer', [success], 20, outcomes(19), 19, outcomes(20)],
+    ['success', [success], 100, outcomes(60, 39), '99 of at least 100', outcomes(60, 40)],
+    ['success, fewer', [success], 20, outcomes(19), '19 of at least 20', outcomes(20)],
     // A percentile of fewer is none.
-    ['latency', [latency], 20, outcomes(99, 50, 30), 99, outcomes(100, 0, 30)],
-    ['latency, more', [success, latency], 200, outcomes(199, 50, 30), 199, outcomes(200, 0, 30)],
-    ['cost', [cost], 20, outcomes(19, 50, 30), 19, outcomes(20, 0, 30)],
+    ['latency', [latency], 20, outcomes(99, 50, 30), '99 of at least 100', outcomes(100, 0, 30)],
+    [
+      'latency, more',
+      [success, latency],
+      200,
+      outcomes(199, 50, 30),
+      '199 of at least 200',
+      outcomes(200, 0, 30),
+    ],
+    ['cost', [cost], 20, outcomes(19, 50, 30), '19 of at least 20', outcomes(20, 0, 30)],
   ] as const)(
     '%s: no switch without enough to compare with',
     (_, metrics, minSamples, few, count, enough) => {
       const written: Written = { strategy: 'blueGreen', minSamples, metrics: [...metrics] };
       const { decision, why, memory } = look(written, seen({ stable: few }));
-      const needed = metrics.some(({ metric }) => metric === 'latency')
-        ? Math.max(100, minSamples)
-        : minSamples;
       expect(decision).toEqual({ kind: 'hold', reason: 'few requests before' });
+      // What failed has no time.
+      const isTimed = metrics.at(-1) !== success;
       expect(why).toBe(
-        `${count} of at least ${needed} warm requests of the old one before the switch, to compare it with`,
+        `${count} warm requests ${isTimed ? 'that the old one answered' : 'of the old one'} before the switch, to compare it with; skip switches without`,
       );
       expect(look(written, seen({ stable: enough })).decision.kind).toBe('advance');
       // Enough over two looks.
@@ -299,8 +305,11 @@ describe('blue-green', () => {
   test('switched by hand, with nothing to compare with: whatever it does is no reason to go on', () => {
     const skipped = beginStep(spec, beginRollout(NOW), NOW);
     for (const canary of [outcomes(0, 5000), outcomes(5000)]) {
-      const { decision } = decideRollout(spec, seen({ canary }), skipped, NOW + MINUTE);
-      expect(decision).toEqual({ kind: 'hold', reason: 'few requests before' });
+      const { decision, why } = decideRollout(spec, seen({ canary }), skipped, NOW + MINUTE);
+      expect(decision).toEqual({ kind: 'hold', reason: 'no comparison' });
+      expect(why).toMatch(
+        /^0 of at least 100 warm requests of .*; no more will come: promote or abort$/,
+      );
     }
   });
 
