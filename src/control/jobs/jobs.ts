@@ -19,7 +19,7 @@ import type { Journal, NewEvent } from '../records/journal.ts';
 import type { ControlMetrics } from '../metrics.ts';
 import type { Reference } from '../records/references.ts';
 import { pushedFor } from '../records/source.ts';
-import type { Turns } from '../records/turns.ts';
+import { createSeats, type Turns } from '../records/turns.ts';
 import { type BatchWorkOptions, createBatchWork } from './batch-work.ts';
 import { loadJobBook } from './book.ts';
 import { createJobMetrics } from './metrics.ts';
@@ -34,7 +34,7 @@ import type { Deciding, Desk, LiveWork } from './work.ts';
  * 1. A record is written before the world is made what it says; whoever begins again makes it so.
  * 2. Of a job that is Running there is a live work, of no other one.
  * 3. What was made for a job is written with its record, and goes when the job has ended, as its folder does.
- * 4. What takes long to end holds up its own job only.
+ * 4. What takes long to end holds up its own job only. Of a former life a few at a time are cleared away.
  */
 export interface Jobs {
   get(key: string): JobShown | undefined;
@@ -74,6 +74,8 @@ const MOST_RUNNING = 2;
 const NOTE_MS = 10_000;
 /** How often those that have ended are looked at. */
 const SWEEP_MS = 10_000;
+/** That are looked after at a time, of all that had ended when control began, or could not be cleared away at once. */
+const MOST_LEFT = 4;
 /** No key of a job. */
 const SWEEP = 'sweep';
 /** Characters of what a job does, in its first event. */
@@ -99,6 +101,7 @@ export async function createJobs(
   const watchers = new Map<string, Set<() => void>>();
   /** What the loop does not wait for, by the job that it is about, or `SWEEP`. */
   const beside = new Map<string, Promise<void>>();
+  const left = createSeats(MOST_LEFT);
   /** Ended, and nothing of it is left. */
   const clean = new Set<string>();
   const loop = createLoop({ clock, everyMs: TICK_MS, step, onError: logFailure });
@@ -140,7 +143,7 @@ export async function createJobs(
     if (beside.has(key)) return;
     const one = live.get(key);
     if (isEnded(record.state)) {
-      if (!clean.has(key)) begin(key, () => tidy(key, record));
+      if (!clean.has(key)) begin(key, () => (one ? tidy(key, record) : tidyLeft(key, record)));
       return;
     }
     const { deadline } = jobSpec.parse(record.spec);
@@ -224,6 +227,12 @@ export async function createJobs(
     await stop(key);
     await (isProgram(record) ? programs.tidy(record) : batches.tidy(record));
     clean.add(key);
+  }
+
+  async function tidyLeft(key: string, record: JobRecord): Promise<void> {
+    await left(async () => {
+      if (!closed) await tidy(key, record);
+    });
   }
 
   function open(): ProgramRecord[] {

@@ -14,6 +14,8 @@ export interface FakeRun {
 export interface FakeRunner extends JobRunner {
   readonly runs: FakeRun[];
   readonly removed: string[];
+  /** How many are being removed. */
+  clears: number;
   /** Those that score rows and have not ended. */
   living(): FakeRun[];
   /** What a check comes to; undefined: it is fine. */
@@ -36,12 +38,15 @@ export function createFakeRunner(): FakeRunner {
   const runner: FakeRunner = {
     runs,
     removed,
+    clears: 0,
     refusal: undefined,
     clearing: Promise.resolve(),
     living: () => runs.filter(({ isCheck, ended }) => !isCheck && !ended),
     folderOf,
     async clear({ namespace, id }) {
+      runner.clears++;
       await runner.clearing;
+      runner.clears--;
       removed.push(folderOf(namespace, id));
     },
     start(order, events, tryRows) {

@@ -357,3 +357,27 @@ test('after a restart jobs go on, and what ended ones have left goes', async () 
   expect(await names(true)).toEqual([`job-${id}`, `job-${paused}`, 'm']);
   expect((await get(paused)).value.state).toBe('Paused');
 });
+
+test('after a restart what many ended ones may have left is removed, a few at a time', async () => {
+  const ids = [];
+  for (let made = 0; made < 10; made++) {
+    const id = await create();
+    await act(id, 'cancel');
+    ids.push(id);
+  }
+  const cleared = Promise.withResolvers<void>();
+  await harness.restart(() => {
+    runner.removed.length = 0;
+    runner.clearing = cleared.promise;
+  });
+  await until('some are being removed', async () => {
+    await harness.pass(1);
+    return runner.clears >= 4;
+  });
+  await harness.pass(2);
+  expect(runner.clears).toBe(4);
+  cleared.resolve();
+  await until('all are removed', () => runner.removed.length === ids.length);
+  await harness.pass(2);
+  expect(runner.removed.toSorted()).toEqual(ids.map((id) => `/jobs/default/${id}`).toSorted());
+});
