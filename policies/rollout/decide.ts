@@ -194,7 +194,10 @@ function makeUnsure({ name, text, margin, fine, lack }: Verdict): Hold {
  */
 function findDoubt(verdicts: readonly Verdict[]): Hold | undefined {
   const unknown = verdicts.find((verdict) => verdict.lack !== undefined && !isSure(verdict));
-  if (unknown) return makeUnsure(unknown);
+  if (unknown) {
+    const { reason, why } = makeUnsure(unknown);
+    return { reason, why: `${why}; promote or abort if no more can come of the old one` };
+  }
   const doubted = verdicts.find((verdict) => verdict.worse >= Math.log(DOUBT) && !isFine(verdict));
   if (!doubted) return undefined;
   const { name, fault, text, worse } = doubted;
