@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { systemProcesses } from '#runtime/local/process/proc.ts';
 import { until } from '#test/until.ts';
@@ -61,7 +62,7 @@ async function readLog(of: Platform) {
 let last = 0;
 const next = (): number => (last += 1);
 
-/** Over a connection that is there already: what is left is to write it. */
+/** Over a connection that is there already: what is left is to write it, which is done with this turn of the loop. */
 async function openCall(to: Platform, method: string, number: number, gate?: string) {
   const caller = await openCaller(to.port);
   const headers = { 'x-number': String(number), ...(gate !== undefined && { 'x-gate': gate }) };
@@ -98,6 +99,7 @@ test('killed when requests are written to it, none is lost silently or runs twic
       if (index === round % (calls.length + 1)) process.kill(pid, 'SIGKILL');
       const call = calls[index];
       if (call) answers.push(call());
+      await turn();
     }
     const outcomes = await Promise.all(answers);
     const { begun, ended } = await readLog(rouse);
@@ -149,6 +151,7 @@ test.each(['is on its way to it', 'has been read by it'])(
     const number = next();
     const call = await openCall(rouse, 'GET', number, join(rouse.folder, 'gate'));
     const answer = call();
+    await turn();
     if (when === 'has been read by it') {
       await until('it has read it', async () => (await readLog(rouse)).begun(number).length === 1);
     }
