@@ -27,7 +27,11 @@ export async function holdPort({ host, port }: HostPort): Promise<number> {
   const found = await listenAt(server, { host, port, sharePort: false });
   const caller = connect({ host, port: found });
   await once(caller, 'connect');
-  for (const end of [caller, await accepted.promise]) end.unref();
+  for (const end of [caller, await accepted.promise]) {
+    // Whoever else connected meanwhile may have been taken for it, and may reset what it opened.
+    end.on('error', () => {});
+    end.unref();
+  }
   server.close();
   return found;
 }
