@@ -31,6 +31,8 @@ export async function openDatabase(may: {
     // Rows stay in order, and instances of models have the other processors.
     threads: '1',
     preserve_insertion_order: 'true',
+    // What was read once is not read again.
+    enable_external_file_cache: 'false',
     memory_limit: `${MEMORY_MB}MB`,
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
