@@ -1,4 +1,4 @@
-import { DEFAULT_NAMESPACE } from '#domain/names.ts';
+import { namespaceFlag } from '#domain/names.ts';
 import { PRIORITIES } from '#domain/priority.ts';
 import type { RoutingRevision } from '#domain/routing.ts';
 import { formatDuration } from '#domain/units.ts';
@@ -196,7 +196,7 @@ function makeFailed({ model, routing }: RevisionRoute, now: number): Refusal {
 }
 
 function withLogs(what: string, { routing: { namespace, name } }: ModelRoute): string {
-  const logs = `${ROUSE} logs ${name}${namespace === DEFAULT_NAMESPACE ? '' : ` -n ${namespace}`}`;
+  const logs = `${ROUSE} logs ${name}${namespaceFlag(namespace)}`;
   return `${what.replace(/[.]$/, '')}. See: ${logs}`;
 }
 

@@ -33,6 +33,11 @@ export function partsOfModelKey(key: string): { namespace: string; model: string
   return { namespace, model };
 }
 
+/** ` -n lab`, at the end of a command that is suggested; nothing for the default one. */
+export function namespaceFlag(namespace: string): string {
+  return namespace === DEFAULT_NAMESPACE ? '' : ` -n ${namespace}`;
+}
+
 /** What keys of a namespace begin with; undefined: of all namespaces. */
 export function keyPrefix(namespace: string | undefined): string {
   return namespace === undefined ? '' : `${namespace}/`;

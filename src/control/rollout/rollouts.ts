@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { DEFAULT_NAMESPACE, partsOfModelKey, revisionKey } from '#domain/names.ts';
+import { namespaceFlag, partsOfModelKey, revisionKey } from '#domain/names.ts';
 import type { Actor, RevisionRecord } from '#domain/records.ts';
 import {
   readRollout,
@@ -309,8 +309,7 @@ function makeEnded(entry: ModelEntry, { canary, phase }: RolloutRecord): Fault {
   if (phase === 'Promoted' || !isServable) return new Fault('conflict', ended);
   // With a name nothing that comes later is rolled out.
   const name = latestOf(entry)?.name === canary ? 'latest' : canary;
-  const where = entry.namespace === DEFAULT_NAMESPACE ? '' : ` -n ${entry.namespace}`;
-  const way = `${ROUSE} traffic ${entry.name} ${name}=100${where}`;
+  const way = `${ROUSE} traffic ${entry.name} ${name}=100${namespaceFlag(entry.namespace)}`;
   return new Fault('conflict', `${ended}; to have ${canary} serve all the same: ${way}`);
 }
 
